@@ -1,0 +1,22 @@
+"""Where things lie on disk. Environment variables move them; nothing else does."""
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+ASSETS = PROJECT / "assets"
+
+
+def runs_folder() -> Path:
+    """Folder of run folders: `KD_RUNS`, else `runs/` in the project."""
+    return Path(os.environ.get("KD_RUNS") or PROJECT / "runs").expanduser().resolve()
+
+
+def data_folder() -> Path:
+    """Folder of downloaded and generated datasets: `KD_DATA`, else `data/` in the project."""
+    return Path(os.environ.get("KD_DATA") or PROJECT / "data").expanduser().resolve()
+
+
+def test_data_folder() -> Path:
+    """Folder of real data that only tests and benchmarks read: `KD_TEST_DATA`, else `../shared/data`."""
+    return Path(os.environ.get("KD_TEST_DATA") or PROJECT.parent / "shared" / "data").expanduser().resolve()

@@ -1,0 +1,262 @@
+"""A recipe: everything that decides a run, as plain data. YAML in and out; unknown keys and bad ranges are refused.
+
+A recipe carries a `note` that says what it reproduces, what to expect and what it costs.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kdcore import schedules
+
+AUGMENTATIONS = ("flip", "crop", "jitter", "rotation")
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _schedule(spec: Any) -> Any:
+    schedules.parse(spec, epochs=1)
+    return spec
+
+
+ScheduleSpec = Annotated[float | dict[str, Any], AfterValidator(_schedule)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataRecipe(_Part):
+    """Which images, and what is done to them."""
+
+    name: Literal["cues", "cifar10", "cifar100", "folder"] = "cues"
+    path: str | None = Field(None, description="the folder of class folders, for `folder`")
+    image_size: int = Field(64, ge=8, le=1024, description="side in pixels; images are resized to it")
+    train_images: int | None = Field(None, ge=10, description="use only so many training images, classes balanced")
+    test_images: int | None = Field(None, ge=10, description="use only so many test images, classes balanced")
+    validation: float = Field(0.1, ge=0, lt=0.9, description="share of the training images held out")
+    labels: int | Literal["all"] = Field("all", description="training images that keep their label, classes balanced")
+    texture_agreement: Fraction = Field(0.1, description="`cues` only: share of training images whose texture is their shape's own")
+    augment: tuple[Literal["flip", "crop", "jitter", "rotation"], ...] = ()
+    batch_size: int = Field(64, ge=1, le=8192)
+    seed: int = Field(0, ge=0, description="which images are held out, kept and labelled")
+
+    @model_validator(mode="after")
+    def _folder_has_path(self) -> "DataRecipe":
+        if self.name == "folder" and not self.path:
+            raise ValueError("data 'folder' needs `path`: a folder that holds one folder of images for each class")
+        return self
+
+
+class FineTune(_Part):
+    """Training the teacher on the run's own data first, with labels alone."""
+
+    epochs: int = Field(3, ge=1)
+    lr: float = Field(1e-4, gt=0)
+    freeze_backbone: bool = Field(False, description="train only the classifier")
+
+
+class ModelRecipe(_Part):
+    """A network and where its weights come from.
+
+    `model` is a timm name, `torchvision/NAME`, or one of ours; it may be left out where the weights know their model.
+    `weights` is `none` (random), `pretrained` (the model zoo's), a bundled model's name, a run (`run:ID/student`), or
+    the path of a .safetensors file.
+    """
+
+    model: str | None = None
+    weights: str = "none"
+    mean: tuple[float, float, float] | None = Field(None, description="overrides the statistics the weights come with")
+    std: tuple[float, float, float] | None = None
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the model's constructor")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "ModelRecipe":
+        if self.model is None and self.weights in ("none", "pretrained"):
+            raise ValueError("name a `model`, or `weights` that know their model (a bundled model, a run, a file)")
+        return self
+
+
+class TeacherRecipe(ModelRecipe):
+    finetune: FineTune | None = None
+
+
+class TwinRecipe(_Part):
+    """The student's twin without a teacher. Same initialisation, batches and augmentation; its own learning rate if
+    the student's is not its best."""
+
+    lr: float | None = Field(None, gt=0)
+
+
+class Term(_Part):
+    """One method in the total loss, with its weight."""
+
+    method: str
+    name: str | None = Field(None, description="how the term is called; the method's name unless given")
+    weight: ScheduleSpec = 1.0
+    temperature: ScheduleSpec = 4.0
+    layers: Literal["entropy", "uniform"] | tuple[float, ...] | None = Field(
+        None, description="how the teacher's layers share: by entropy, alike, or by given weights"
+    )
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.name or self.method
+
+
+class OptimizerRecipe(_Part):
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    momentum: Fraction = 0.9
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+
+
+class LearningRate(_Part):
+    """The learning rate's course, as a factor on the optimizer's: a shape, and a linear warm-up before it."""
+
+    shape: Literal["constant", "linear", "cosine"] | dict[str, Any] = "cosine"
+    warmup_epochs: float = Field(0, ge=0)
+
+    @field_validator("shape")
+    @classmethod
+    def _known(cls, shape: Any) -> Any:
+        return _schedule(shape) if isinstance(shape, dict) else shape
+
+    def schedule(self, epochs: int) -> schedules.Schedule:
+        spec = {"constant": 1.0, "linear": {"linear": [1, 0]}, "cosine": {"cosine": [1, 0]}}
+        after = schedules.parse(spec[self.shape] if isinstance(self.shape, str) else self.shape, epochs)
+        return schedules.Warmup(after, self.warmup_epochs / epochs) if self.warmup_epochs else after
+
+
+class Probes(_Part):
+    """Pinned images whose maps are stored during training."""
+
+    images: int = Field(4, ge=0, le=32, description="how many test images are pinned")
+    per_epoch: float = Field(2, gt=0, description="how often, while the budget lasts")
+    budget: Fraction = Field(0.02, description="largest share of the run's time")
+
+
+class Recipe(_Part):
+    """Everything that decides a run."""
+
+    name: str = Field("untitled", min_length=1, max_length=80)
+    note: str = ""
+    data: DataRecipe = DataRecipe()
+    teacher: TeacherRecipe | None = None
+    student: ModelRecipe
+    twin: bool | TwinRecipe = False
+    terms: tuple[Term, ...] = (Term(method="ce"),)
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    lr: LearningRate = LearningRate()
+    epochs: int = Field(10, ge=1, le=10_000)
+    seeds: tuple[int, ...] = (0,)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    probes: Probes = Probes()
+    checkpoint_every: float = Field(1, gt=0, description="epochs between checkpoints")
+
+    @model_validator(mode="after")
+    def _terms_make_sense(self) -> "Recipe":
+        if not self.terms:
+            raise ValueError("`terms` is empty: a run needs at least one, for example {method: ce}")
+        labels = [term.label for term in self.terms]
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            raise ValueError(f"two terms are called {twice[0]!r}: give one of them a `name` of its own")
+        for term in self.terms:
+            for spec in (term.weight, term.temperature):
+                schedules.parse(spec, self.epochs)
+        if self.lr.warmup_epochs >= self.epochs:
+            raise ValueError(f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})")
+        if not self.seeds:
+            raise ValueError("`seeds` is empty: a run needs at least one, for example [0]")
+        return self
+
+    def to_yaml(self) -> str:
+        """The recipe without what is left at its default, in the order of the fields."""
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=110
+        )
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; the message says which key, why, and what would do."""
+
+
+def from_yaml(text: str, *, source: str = "the recipe") -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        RecipeError: not YAML, an unknown key (with the nearest known one), a value out of range.
+    """
+    try:
+        plain = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{source} is not valid YAML: {error}") from None
+    return from_plain(plain, source=source)
+
+
+def from_plain(plain: Any, *, source: str = "the recipe") -> Recipe:
+    """Like `from_yaml`, for plain Python data."""
+    if not isinstance(plain, dict):
+        raise RecipeError(f"{source} should be a mapping with keys such as data, teacher, student and terms, not {plain!r}.")
+    try:
+        return Recipe.model_validate(plain)
+    except ValidationError as error:
+        lines = [_explain(problem, plain) for problem in error.errors()]
+        raise RecipeError(f"{source} cannot be used:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+
+
+def load(path: str | Path) -> Recipe:
+    """Read a recipe file. Raises RecipeError, also where there is no such file."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"Cannot read the recipe {path}: {error.strerror}.") from None
+    return from_yaml(text, source=str(path))
+
+
+def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:
+    """A copy with dotted settings changed, as in `epochs=3` or `data.labels=500` or `terms.0.weight=0.5`.
+
+    Raises:
+        RecipeError: the key is unknown or the value does not fit.
+    """
+    plain = recipe.model_dump(mode="json")
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise RecipeError(f"{override!r} is not KEY=VALUE, for example data.labels=500.")
+        *parents, last = key.strip().split(".")
+        place: Any = plain
+        try:
+            for parent in parents:
+                place = place[int(parent)] if isinstance(place, list) else place[parent]
+            if not isinstance(place, (dict, list)):
+                raise KeyError(last)
+            place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)  # type: ignore[index]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise RecipeError(f"{key!r} is not a setting of this recipe; it has {', '.join(plain)}.") from None
+    return from_plain(plain, source="the recipe with " + ", ".join(overrides))
+
+
+def _explain(problem: Any, plain: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("function-", "literal", "constrained")))
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        return f"`{where}` is not a known key." + (f" Did you mean `{near[0]}`?" if near else f" Known: {', '.join(known)}.")
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"`{where}`: {message}" if where else message
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    sections: dict[str, type[BaseModel]] = {
+        "data": DataRecipe, "teacher": TeacherRecipe, "student": ModelRecipe, "terms": Term, "optimizer": OptimizerRecipe,
+        "lr": LearningRate, "probes": Probes, "finetune": FineTune, "twin": TwinRecipe,
+    }  # fmt: skip
+    named = [part for part in location if part in sections]
+    return list((sections[named[-1]] if named else Recipe).model_fields)

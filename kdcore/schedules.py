@@ -1,0 +1,134 @@
+"""Schedules: how far a run has come, in [0, 1], to a number. Learning rate, weights and temperatures alike use them.
+
+In a recipe a schedule is a number or one key with its settings:
+
+    3.0                                     the same all the time
+    {linear: [3.0, 1.0]}                    from the first value to the second
+    {cosine: [3.0, 1.0]}                    the same, slow at both ends
+    {steps: {start: 0.1, factor: 0.1, at: [30, 40]}}      multiplied at the start of those epochs (1-based)
+    {piecewise: [[1, 3.0], [20, 2.0], [21, 1.5], [50, 1.0]]}   values at epochs (1-based), straight lines between
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Schedule = Callable[[float], float]
+KINDS = ("linear", "cosine", "steps", "piecewise")
+
+
+@dataclass(frozen=True)
+class Constant:
+    value: float
+
+    def __call__(self, progress: float) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Linear:
+    start: float
+    end: float
+
+    def __call__(self, progress: float) -> float:
+        return self.start + (self.end - self.start) * progress
+
+
+@dataclass(frozen=True)
+class Cosine:
+    start: float
+    end: float
+
+    def __call__(self, progress: float) -> float:
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class Steps:
+    """`start`, multiplied by `factor` at the beginning of each epoch in `at` (1-based)."""
+
+    start: float
+    factor: float
+    at: tuple[float, ...]
+    epochs: int
+
+    def __call__(self, progress: float) -> float:
+        return self.start * self.factor ** bisect_right(self.at, _epoch(progress, self.epochs))
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """Straight lines between (epoch, value) points; the value holds for a whole epoch, so that a jump between two
+    neighbouring epochs is a jump."""
+
+    points: tuple[tuple[float, float], ...]
+    epochs: int
+
+    def __call__(self, progress: float) -> float:
+        epoch = _epoch(progress, self.epochs)
+        if epoch <= self.points[0][0]:
+            return self.points[0][1]
+        for (left, low), (right, high) in zip(self.points, self.points[1:], strict=False):
+            if epoch <= right:
+                return low + (high - low) * (epoch - left) / (right - left)
+        return self.points[-1][1]
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """`after`, scaled up in a straight line from zero over the first `share` of the run."""
+
+    after: Schedule
+    share: float
+
+    def __call__(self, progress: float) -> float:
+        if progress >= self.share:
+            return self.after(progress)
+        return self.after(progress) * progress / self.share
+
+
+def _epoch(progress: float, epochs: int) -> int:
+    # the small addend keeps 20/50 * 50 from becoming epoch 19 by rounding
+    return min(int(progress * epochs + 1e-9) + 1, epochs)
+
+
+def parse(spec: Any, epochs: int) -> Schedule:
+    """Turn what a recipe says into a schedule.
+
+    Args:
+        spec: a number, a schedule of this module's notation (see its docstring).
+        epochs: length of the run, which `steps` and `piecewise` count in.
+
+    Raises:
+        ValueError: the notation is not one of this module's; the message shows one that is.
+    """
+    if isinstance(spec, (int, float)) and not isinstance(spec, bool):
+        if not math.isfinite(spec):
+            raise ValueError(f"A schedule needs finite numbers, not {spec}.")
+        return Constant(float(spec))
+    if not isinstance(spec, dict) or len(spec) != 1 or next(iter(spec)) not in KINDS:
+        raise ValueError(
+            f"A schedule is a number or one of {', '.join(KINDS)}, not {spec!r}. For example {{linear: [3.0, 1.0]}}."
+        )
+    kind, settings = next(iter(spec.items()))
+    try:
+        match kind:
+            case "linear" | "cosine":
+                start, end = settings
+                return (Linear if kind == "linear" else Cosine)(float(start), float(end))
+            case "steps":
+                return Steps(
+                    float(settings["start"]), float(settings["factor"]), tuple(float(e) for e in settings["at"]), epochs
+                )
+            case _:
+                points = tuple((float(epoch), float(value)) for epoch, value in settings)
+                if not points or any(b[0] <= a[0] for a, b in zip(points, points[1:], strict=False)):
+                    raise ValueError("the epochs must rise")
+                return Piecewise(points, epochs)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"The settings of schedule '{kind}' are not understood: {settings!r} ({error}). Expected, for example, "
+            "{linear: [3.0, 1.0]}, {steps: {start: 0.1, factor: 0.1, at: [30, 40]}} or {piecewise: [[1, 3.0], [20, 2.0]]}."
+        ) from None
