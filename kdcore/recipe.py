@@ -4,11 +4,12 @@ A recipe carries a `note` that says what it reproduces, what to expect and what 
 """
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kdcore import schedules
 
@@ -17,11 +18,20 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def _schedule(spec: Any) -> Any:
+    if isinstance(spec, str):  # YAML reads 1e-3, without a point, as text
+        spec = _number_or(spec)
     schedules.parse(spec, epochs=1)
     return spec
 
 
-ScheduleSpec = Annotated[float | dict[str, Any], AfterValidator(_schedule)]
+def _number_or(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+ScheduleSpec = Annotated[float | dict[str, Any], BeforeValidator(_schedule)]
 
 
 class _Part(BaseModel):
@@ -37,8 +47,12 @@ class DataRecipe(_Part):
     train_images: int | None = Field(None, ge=10, description="use only so many training images, classes balanced")
     test_images: int | None = Field(None, ge=10, description="use only so many test images, classes balanced")
     validation: float = Field(0.1, ge=0, lt=0.9, description="share of the training images held out")
-    labels: int | Literal["all"] = Field("all", description="training images that keep their label, classes balanced")
-    texture_agreement: Fraction = Field(0.1, description="`cues` only: share of training images whose texture is their shape's own")
+    labels: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        "all", description="training images that keep their label, classes balanced"
+    )
+    texture_agreement: Fraction = Field(
+        0.1, description="`cues` only: share of training images whose texture is their shape's own"
+    )
     augment: tuple[Literal["flip", "crop", "jitter", "rotation"], ...] = ()
     batch_size: int = Field(64, ge=1, le=8192)
     seed: int = Field(0, ge=0, description="which images are held out, kept and labelled")
@@ -153,7 +167,7 @@ class Recipe(_Part):
     optimizer: OptimizerRecipe = OptimizerRecipe()
     lr: LearningRate = LearningRate()
     epochs: int = Field(10, ge=1, le=10_000)
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     precision: Literal["fp32", "bf16"] = "fp32"
     probes: Probes = Probes()
     checkpoint_every: float = Field(1, gt=0, description="epochs between checkpoints")
@@ -166,10 +180,16 @@ class Recipe(_Part):
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"two terms are called {twice[0]!r}: give one of them a `name` of its own")
         for term in self.terms:
-            for spec in (term.weight, term.temperature):
-                schedules.parse(spec, self.epochs)
+            if (lowest := schedules.lowest(term.weight, self.epochs)) < 0:
+                raise ValueError(f"the weight of term {term.label!r} goes down to {lowest:g}; 0 is the least")
+            if (lowest := schedules.lowest(term.temperature, self.epochs)) <= 0:
+                raise ValueError(
+                    f"the temperature of term {term.label!r} goes down to {lowest:g}; it must stay above 0"
+                )
         if self.lr.warmup_epochs >= self.epochs:
-            raise ValueError(f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})")
+            raise ValueError(
+                f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})"
+            )
         if not self.seeds:
             raise ValueError("`seeds` is empty: a run needs at least one, for example [0]")
         return self
@@ -201,11 +221,20 @@ def from_yaml(text: str, *, source: str = "the recipe") -> Recipe:
 def from_plain(plain: Any, *, source: str = "the recipe") -> Recipe:
     """Like `from_yaml`, for plain Python data."""
     if not isinstance(plain, dict):
-        raise RecipeError(f"{source} should be a mapping with keys such as data, teacher, student and terms, not {plain!r}.")
+        raise RecipeError(
+            f"{source} should be a mapping with keys such as data, teacher, student and terms, not {plain!r}."
+        )
     try:
         return Recipe.model_validate(plain)
     except ValidationError as error:
-        lines = [_explain(problem, plain) for problem in error.errors()]
+        problems: dict[str, list[Any]] = {}  # a value that may be of two kinds has a problem with each
+        for problem in error.errors():
+            problems.setdefault(_place(problem, plain), []).append(problem)
+        lines = [
+            f"`{where}` {_explain(found)}" if where else _explain(found)
+            for where, found in problems.items()
+            if not any(other.startswith(f"{where}.") for other in problems)  # the deeper one says more
+        ]
         raise RecipeError(f"{source} cannot be used:\n" + "\n".join(f"  - {line}" for line in lines)) from None
 
 
@@ -238,19 +267,46 @@ def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:
             if not isinstance(place, (dict, list)):
                 raise KeyError(last)
             place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)  # type: ignore[index]
+        except yaml.YAMLError as error:
+            raise RecipeError(f"The value of {override!r} is not valid YAML: {error}") from None
         except (KeyError, IndexError, ValueError, TypeError):
             raise RecipeError(f"{key!r} is not a setting of this recipe; it has {', '.join(plain)}.") from None
     return from_plain(plain, source="the recipe with " + ", ".join(overrides))
 
 
-def _explain(problem: Any, plain: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("function-", "literal", "constrained")))
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(problem["loc"][:-1])
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        return f"`{where}` is not a known key." + (f" Did you mean `{near[0]}`?" if near else f" Known: {', '.join(known)}.")
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"`{where}`: {message}" if where else message
+def _place(problem: Any, plain: Any) -> str:
+    """The dotted key that is meant, without the names that pydantic gives to the kinds a value may be of."""
+    kept = []
+    for index, part in enumerate(problem["loc"]):
+        last = index == len(problem["loc"]) - 1
+        if isinstance(plain, dict) and (part in plain or (last and problem["type"] == "missing")):
+            kept.append(str(part))
+            plain = plain.get(part)
+        elif isinstance(plain, (list, tuple)) and isinstance(part, int):
+            kept.append(str(part))
+            plain = plain[part]
+    return ".".join(kept)
+
+
+def _explain(problems: list[Any]) -> str:
+    """What is wrong at one place."""
+    first = problems[0]
+    match first["type"]:
+        case "extra_forbidden":
+            known = _known_keys(first["loc"][:-1])
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+            return "is not a known key." + (f" Did you mean `{near[0]}`?" if near else f" Known: {', '.join(known)}.")
+        case "missing":
+            return "is missing."
+        case "value_error":
+            message: str = first["msg"].removeprefix("Value error, ")
+            return message if not first["loc"] else f"cannot be used: {message}"
+    wanted = [re.sub(r", unable to .*|^Input should be |valid ", "", problem["msg"]) for problem in problems]
+    wanted = [
+        re.sub(r"^a dictionary( or instance of \w+)?", "a mapping of settings", text).replace("a integer", "an integer")
+        for text in wanted
+    ]
+    return f"should be {' or '.join(wanted)}, not {first['input']!r}."
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

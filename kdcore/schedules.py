@@ -13,6 +13,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Schedule = Callable[[float], float]
@@ -70,7 +71,7 @@ class Piecewise:
         epoch = _epoch(progress, self.epochs)
         if epoch <= self.points[0][0]:
             return self.points[0][1]
-        for (left, low), (right, high) in zip(self.points, self.points[1:], strict=False):
+        for (left, low), (right, high) in pairwise(self.points):
             if epoch <= right:
                 return low + (high - low) * (epoch - left) / (right - left)
         return self.points[-1][1]
@@ -92,6 +93,13 @@ class Warmup:
 def _epoch(progress: float, epochs: int) -> int:
     # the small addend keeps 20/50 * 50 from becoming epoch 19 by rounding
     return min(int(progress * epochs + 1e-9) + 1, epochs)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("the numbers must be finite")
+    return number
 
 
 def parse(spec: Any, epochs: int) -> Schedule:
@@ -117,14 +125,17 @@ def parse(spec: Any, epochs: int) -> Schedule:
         match kind:
             case "linear" | "cosine":
                 start, end = settings
-                return (Linear if kind == "linear" else Cosine)(float(start), float(end))
+                return (Linear if kind == "linear" else Cosine)(_finite(start), _finite(end))
             case "steps":
                 return Steps(
-                    float(settings["start"]), float(settings["factor"]), tuple(float(e) for e in settings["at"]), epochs
+                    _finite(settings["start"]),
+                    _finite(settings["factor"]),
+                    tuple(sorted(map(_finite, settings["at"]))),
+                    epochs,
                 )
             case _:
-                points = tuple((float(epoch), float(value)) for epoch, value in settings)
-                if not points or any(b[0] <= a[0] for a, b in zip(points, points[1:], strict=False)):
+                points = tuple((_finite(epoch), _finite(value)) for epoch, value in settings)
+                if not points or any(b[0] <= a[0] for a, b in pairwise(points)):
                     raise ValueError("the epochs must rise")
                 return Piecewise(points, epochs)
     except (TypeError, ValueError, KeyError) as error:
@@ -132,3 +143,10 @@ def parse(spec: Any, epochs: int) -> Schedule:
             f"The settings of schedule '{kind}' are not understood: {settings!r} ({error}). Expected, for example, "
             "{linear: [3.0, 1.0]}, {steps: {start: 0.1, factor: 0.1, at: [30, 40]}} or {piecewise: [[1, 3.0], [20, 2.0]]}."
         ) from None
+
+
+def lowest(spec: Any, epochs: int) -> float:
+    """The least value that a schedule takes in a run of so many epochs."""
+    schedule = parse(spec, epochs)
+    points = 1 if isinstance(schedule, Constant) else epochs
+    return min(schedule(point / points) for point in range(points + 1))

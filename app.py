@@ -1,0 +1,41 @@
+"""The process: one Runner from start to end, the pages around it, and live data beside them.
+
+    streamlit run app.py
+"""
+
+import asyncio
+import contextlib
+import gc
+import importlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.parts import engine, routes
+
+ROOT = Path(__file__).resolve().parent
+CLOSING_SECONDS = 4.0
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
+    """The Runner lives as long as the server, whatever its browsers do; it goes with a checkpoint."""
+    runner = await asyncio.to_thread(engine.runner)
+    for heavy in ("pandas", "altair", "cv2"):  # now, not while the first visitor waits
+        await asyncio.to_thread(importlib.import_module, heavy)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: no collection need look at it again, and hold up training
+    try:
+        yield {}
+    finally:
+        await asyncio.to_thread(runner.close, CLOSING_SECONDS)
+
+
+app = st.App(
+    ROOT / "pages" / "parts" / "shell.py", lifespan=lifespan, routes=routes.ROUTES, middleware=routes.MIDDLEWARE
+)
+
+if __name__ == "__main__":
+    app.run()

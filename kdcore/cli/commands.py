@@ -1,0 +1,260 @@
+"""What each command does. Heavy imports wait until a command needs them, so that --help answers at once."""
+
+import json
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from kdcore import recipe as recipes
+from kdcore.folders import ASSETS, runs_folder
+from kdcore.recipe import DataRecipe, ModelRecipe, OptimizerRecipe, Recipe, RecipeError, Term
+from kdcore.store import ACTIVE, Store
+
+
+def store() -> Store:
+    return Store(runs_folder(), recorded=ASSETS / "runs")
+
+
+def named_recipe(name: str) -> Recipe:
+    """A recipe by its name in assets/recipes, or by its path. Raises RecipeError with the names there are."""
+    bundled = ASSETS / "recipes" / f"{name}.yaml"
+    if bundled.is_file():
+        return recipes.load(bundled)
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+        return recipes.load(name)
+    known = ", ".join(sorted(p.stem for p in (ASSETS / "recipes").glob("*.yaml")))
+    raise RecipeError(f"There is no recipe {name!r}. Known: {known}; or give the path of a YAML file.")
+
+
+def distill(options: Namespace) -> int:
+    return _train(named_recipe(options.recipe), options)
+
+
+def train_teacher(options: Namespace) -> int:
+    from kdcore import models
+
+    side = options.image_size or models.default_image_size(options.model)
+    recipe = Recipe(
+        name=options.name or f"{options.model} on {options.data}",
+        data=DataRecipe(name=options.data, image_size=side, augment=("flip", "crop"), path="." if options.data == "folder" else None),
+        student=ModelRecipe(model=options.model, weights=options.weights),
+        terms=(Term(method="ce"),),
+        optimizer=OptimizerRecipe(),
+        epochs=options.epochs,
+    )
+    return _train(recipe, options)
+
+
+def _train(recipe: Recipe, options: Namespace) -> int:
+    from kdcore.cli import progress
+    from kdcore.runner import Runner
+
+    if options.overrides:
+        recipe = recipes.with_overrides(recipe, options.overrides)
+    changes = {"seeds": tuple(options.seeds) if options.seeds else None, "name": options.name}
+    recipe = recipe.model_copy(update={key: value for key, value in changes.items() if value})
+    runner = Runner(store(), device=options.device)
+    watcher = progress.JsonLines() if options.json else progress.Bar()
+    runner.listener = watcher.take
+    try:
+        ids = runner.start(recipe)
+        return progress.follow(runner, ids, watcher)
+    finally:
+        runner.close()
+
+
+def evaluate(options: Namespace) -> int:
+    import torch
+
+    from kdcore import data, evaluation, metrics, models
+
+    model = models.load(options.model, runs=store())
+    name = options.data or _data_of(model.classes)
+    plain: dict[str, Any] = {"name": name, "image_size": model.image_size}
+    if name == "folder":
+        plain["path"] = "."
+    described = recipes.with_overrides(
+        Recipe(data=DataRecipe(**plain), student=ModelRecipe(model=model.name)), [f"data.{item}" for item in options.overrides]
+    ).data
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    split = data.load(described, options.split, device=device, report=lambda text: print(text))
+    if model.classes != split.classes:
+        raise ValueError(f"{options.model} answers {', '.join(model.classes)}; the data has {', '.join(split.classes)}.")
+    figures = evaluation.evaluate(model.to(device), split)
+    correct = round(figures["top1"] * figures["count"])
+    low, high = metrics.wilson(correct, int(figures["count"]))
+    if options.json:
+        print(json.dumps({**figures, "low": low, "high": high}))
+    else:
+        print(f"{options.model} on {name}, {options.split}: {figures['top1']:.2%} right (95 % interval {low:.2%} to {high:.2%})")
+        print(f"{int(figures['count'])} images, nll {figures['nll']:.3f} nats, calibration error {figures['ece']:.3f}")
+    return 0
+
+
+def _data_of(classes: tuple[str, ...]) -> str:
+    from kdcore import data
+
+    for name in ("cues", "cifar10", "cifar100"):
+        if data.classes(DataRecipe(name=name)) == classes:  # type: ignore[arg-type]
+            return name
+    raise ValueError("The model's classes are none of a built-in dataset's: say --data folder --set path=FOLDER.")
+
+
+def explain(options: Namespace) -> int:
+    import numpy as np
+
+    from kdcore import photos
+    from kdcore.explain import render
+    from kdcore.inspector import Inspector
+
+    path = Path(options.photo)
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    photo = photos.read(path.read_bytes(), path.name)
+    references = options.models or ["cifar10-teacher", "cifar10-student", "cifar10-twin"]
+    inspector = Inspector(store())
+    found = [
+        inspector.inspect(photo.pixels, reference, method=options.method, layer=options.layer, head=options.head)
+        for reference in references
+    ]
+    out = Path(options.out) if options.out else path.with_name(f"{path.stem}-explained.png")
+    render.write_png(render.comparison_sheet(found), out)
+    if options.npz:
+        np.savez_compressed(options.npz, **{reference: each.heatmap for reference, each in zip(references, found, strict=True)})
+    if options.json:
+        rows = [
+            {"model": reference, "method": each.method, "predictions": each.predictions, "heatmap": each.heatmap.tolist()}
+            for reference, each in zip(references, found, strict=True)
+        ]
+        print(json.dumps(rows))
+        return 0
+    for reference, each in zip(references, found, strict=True):
+        said = ", ".join(f"{name} {probability:.0%}" for name, probability in each.predictions[:3])
+        print(f"{reference:20} {said}   (map: {each.method})")
+    print(f"written: {out}")
+    return 0
+
+
+def runs(options: Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    shelf = store()
+    if options.action == "list":
+        states = shelf.states()
+        if options.json:
+            print(json.dumps([_summary(state) for state in states]))
+            return 0
+        table = Table("id", "status", "student", "twin", "teacher", "epoch", title=None)
+        for state in states:
+            shown = state.results or state.latest
+            table.add_row(
+                state.id, state.status, *(_percent(shown.get(network)) for network in ("student", "twin", "teacher")),
+                f"{state.epoch:.1f} / {state.epochs}",
+            )  # fmt: skip
+        Console().print(table if states else f"No runs in {shelf.root} yet. Start one: python -m kdcore distill quick")
+        return 0
+    if not options.run_id:
+        raise ValueError(f"`runs {options.action}` needs a run's id; `python -m kdcore runs` lists them.")
+    match options.action:
+        case "show":
+            print(json.dumps(_summary(shelf.state(options.run_id)), indent=None if options.json else 2))
+        case "csv":
+            print(shelf.csv(options.run_id), end="")
+        case "recipe":
+            print(shelf.recipe(options.run_id).to_yaml(), end="")
+        case "delete":
+            shelf.delete(options.run_id)
+            print(f"deleted {options.run_id}")
+        case "resume":
+            return _resume(options)
+    return 0
+
+
+def _resume(options: Namespace) -> int:
+    from kdcore.cli import progress
+    from kdcore.runner import Runner
+
+    runner = Runner(store())
+    watcher = progress.JsonLines() if options.json else progress.Bar()
+    runner.listener = watcher.take
+    try:
+        runner.resume(options.run_id)
+        return progress.follow(runner, [options.run_id], watcher)
+    finally:
+        runner.close()
+
+
+def _summary(state: Any) -> dict[str, Any]:
+    kept = ("id", "name", "status", "step", "steps", "epoch", "epochs", "device", "latest", "results", "reason", "parameters")
+    return {key: getattr(state, key) for key in kept}
+
+
+def _percent(figures: dict[str, float] | None) -> str:
+    return f"{figures['top1']:.1%}" if figures else ""
+
+
+def export(options: Namespace) -> int:
+    import hashlib
+
+    import torch
+
+    from kdcore import data, evaluation, metrics, models
+
+    shelf = store()
+    model = models.load(options.model, runs=shelf)
+    out = Path(options.out)
+    models.save(model, out, dtype=torch.float16 if options.fp16 else None)
+    written = models.load(str(out))
+    card: dict[str, Any] = {**written.description(), "parameters": models.parameters(written)}
+    described = DataRecipe(name=_data_of(written.classes), image_size=written.image_size)  # type: ignore[arg-type]
+    if options.model.startswith("run:"):
+        run_id = options.model.removeprefix("run:").partition("/")[0]
+        state, recipe = shelf.state(run_id), shelf.recipe(run_id)
+        if state.status in ACTIVE:
+            raise ValueError(f"Run {run_id} is {state.status}; export it when it has ended.")
+        described = recipe.data
+        trained = time.strftime("%Y-%m-%d", time.localtime(state.updated))
+        card |= {"recipe": recipe.model_dump(mode="json", exclude_defaults=True), "device": state.device,
+                 "seconds": round(state.active_seconds), "date": trained}  # fmt: skip
+    split = data.load(described, "test")
+    figures = evaluation.evaluate(written, split)
+    low, high = metrics.wilson(round(figures["top1"] * figures["count"]), int(figures["count"]))
+    card |= {
+        "command": options.command or "",
+        "data": {"name": described.name, "split": "test", "images": len(split)},
+        "accuracy": {"top1": figures["top1"], "low": low, "high": high, "nll": figures["nll"], "ece": figures["ece"]},
+        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
+        "bytes": out.stat().st_size,
+    }
+    out.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(f"{out}: {out.stat().st_size / 2**20:.2f} MiB, {figures['top1']:.2%} right ({low:.2%} to {high:.2%})")
+    return 0
+
+
+def import_weights(options: Namespace) -> int:
+    from kdcore import data, models
+
+    models.import_weights(
+        [Path(file) for file in options.files],
+        options.model,
+        data.classes(DataRecipe(name=options.data)),
+        options.image_size,
+        mean=options.mean and tuple(options.mean),
+        std=options.std and tuple(options.std),
+        out=Path(options.out),
+    )
+    print(f"written: {options.out}")
+    return 0
+
+
+def doctor(options: Namespace) -> int:
+    from kdcore.cli import examination
+
+    findings = examination.examine()
+    if options.json:
+        print(json.dumps(findings))
+    else:
+        examination.show(findings)
+    return 0

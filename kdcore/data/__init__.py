@@ -1,0 +1,137 @@
+"""Datasets: a recipe's data and the name of a split -> the split held as tensors on the training device.
+
+    train = data.load(recipe.data, "train", device="cuda")
+    for batch in data.batches(train, 64, seed=0, epoch=3, augment=("flip", "crop")):
+        ...
+
+Each dataset is one file with a `Source`; which of its images a split holds is decided here, in one place for all.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdcore.data import choose
+from kdcore.data.feed import batches, steps_per_epoch
+from kdcore.data.source import Images, Report, Source, Split, quiet
+from kdcore.outputs import NO_LABEL
+from kdcore.recipe import DataRecipe
+
+__all__ = ["Split", "batches", "classes", "load", "splits", "steps_per_epoch"]
+
+HELD_OUT, LABELLED, KEPT = 1, 2, 3  # one seed, three choices that do not depend on each other
+
+
+def classes(data: DataRecipe) -> tuple[str, ...]:
+    """The names of the classes; no image is read."""
+    return _source(data).classes
+
+
+def splits(data: DataRecipe) -> tuple[str, ...]:
+    """The splits that `load` knows. `validation` is missing where the recipe holds nothing out."""
+    source = _source(data)
+    own = tuple(pool for pool in source.pools if pool not in ("train", "validation"))
+    return ("train", *(("validation",) if data.validation or "validation" in source.pools else ()), *own)
+
+
+def load(data: DataRecipe, split: str, *, device: torch.device | str = "cpu", report: Report = quiet) -> Split:
+    """Read or draw a split and put it on the device.
+
+    Args:
+        split: one of `splits(data)`: train (less validation), validation, test; for `cues` also cue_conflict.
+        report: called with a sentence now and then while it takes long.
+
+    Raises:
+        ValueError: an unknown split, data that is missing, a choice that the data cannot meet; with the way out.
+    """
+    if split not in (known := splits(data)):
+        why = " (this recipe's `data.validation` is 0: nothing is held out)" if split == "validation" else ""
+        raise ValueError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
+    source = _source(data, report)
+    pool, places = _chosen(data, source, split)
+    targets = source.targets(pool)[places]
+    if split == "train" and data.labels != "all":
+        targets = _withheld(targets, data.labels, len(source.classes), data)
+    images = source.read(pool, places, data.image_size)
+    if images.unreadable:
+        _check_what_is_left(source, source.targets(pool)[places], images, split)
+    pixels = torch.from_numpy(images.pixels).permute(0, 3, 1, 2)  # a view: [n, 3, H, W], channels last
+    return Split(
+        name=split,
+        classes=source.classes,
+        images=_placed(pixels, device, report),
+        targets=torch.from_numpy(targets[images.kept]).to(device),
+        extras={name: torch.from_numpy(values).to(device) for name, values in images.extras.items()},
+    )
+
+
+def _withheld(targets: np.ndarray, labels: int, classes: int, data: DataRecipe) -> np.ndarray:
+    """The targets with `labels` of them left, balanced, and NO_LABEL for the others: [n]."""
+    if not classes <= labels <= len(targets):
+        raise ValueError(
+            f"`data.labels` is {labels}, but {data.name} has {classes} classes and {len(targets)} training images here: "
+            f"choose {classes} to {len(targets)}, or `all`."
+        )
+    labelled = choose.balanced(targets, labels, (data.seed, LABELLED))
+    left = np.full_like(targets, NO_LABEL)
+    left[labelled] = targets[labelled]
+    return left
+
+
+def _check_what_is_left(source: Source, targets: np.ndarray, images: Images, split: str) -> None:
+    """Unreadable files may not empty a class of the training images, nor a whole split."""
+    gone = np.setdiff1d(targets, targets[images.kept])
+    if len(gone) and (split == "train" or not len(images.kept)):
+        missing = np.delete(targets, images.kept)
+        example = images.unreadable[int(np.argmax(missing == gone[0]))]
+        raise ValueError(
+            f"Not one {split} image of the class {source.classes[gone[0]]!r} can be read; for example {example}. "
+            f"Replace the files, or remove the class's folder."
+        )
+
+
+def _chosen(data: DataRecipe, source: Source, split: str) -> tuple[str, np.ndarray]:
+    """The pool that holds the split's images, and their places in it."""
+    pool = split if split in source.pools else "train"
+    targets = source.targets(pool)
+    places = np.arange(len(targets))
+    wanted, key = (data.train_images, "train_images") if pool == "train" else (data.test_images, "test_images")
+    if wanted is not None and pool != "validation":
+        if wanted > len(targets):
+            raise ValueError(
+                f"`data.{key}` is {wanted:,}, but {data.name} has only {len(targets):,}: choose fewer, or leave it out."
+            )
+        places = choose.balanced(targets, wanted, (data.seed, KEPT))
+    if pool == "train" and "validation" not in source.pools:
+        held_out = choose.share(targets[places], data.validation, (data.seed, HELD_OUT))
+        places = places[held_out] if split == "validation" else np.delete(places, held_out)
+    return pool, places
+
+
+def _placed(images: Tensor, device: torch.device | str, report: Report) -> Tensor:
+    """The images on the device where they fit there; else they stay in main memory and batches travel."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if images.numel() > 0.5 * free:
+            size = f"{images.numel() / 2**30:.1f} GiB of images"
+            report(f"{size} stay in main memory: {free / 2**30:.1f} GiB are free on {device}.")
+            return images.pin_memory()
+    return images.to(device)
+
+
+def _source(data: DataRecipe, report: Report = quiet) -> Source:
+    # imported where used: drawing, torchvision and PIL are needed by one dataset each
+    match data.name:
+        case "cues":
+            from kdcore.data.cues import Cues
+
+            return Cues(data, report)
+        case "cifar10" | "cifar100":
+            from kdcore.data.cifar import Cifar
+
+            return Cifar(data.name, report)
+        case "folder":
+            from kdcore.data.folder import Folder
+
+            return Folder(data, report)

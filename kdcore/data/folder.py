@@ -1,0 +1,143 @@
+"""`folder`: a user's own photos, one folder a class, as ImageFolder has them.
+
+path/CLASS/*.jpg                        validation and a fifth for the test are split off, by class and seeded
+path/train/CLASS, path/test/CLASS       where a `test` is missing, a fifth of `train` is split off for it
+path/val/CLASS                          (or valid, validation) taken as it is; else split off `train`
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from kdcore.data import choose
+from kdcore.data.source import Images, Progress, Report, quiet
+from kdcore.recipe import DataRecipe
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
+POOL_FOLDERS = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "validation": ("val", "valid", "validation"),
+}
+TEST_SHARE, TEST_SEED = 0.2, 4
+LAYOUT = "It should hold one folder of images for each class, or train/ and test/ with such folders in them."
+
+Files = tuple[list[Path], np.ndarray]  # the files and their classes, [n] int64
+
+
+class Folder:
+    """A `Source` of files. They are decoded when they are read, and held as uint8 from then on."""
+
+    def __init__(self, data: DataRecipe, report: Report = quiet) -> None:
+        self.root = Path(data.path or "").expanduser()
+        self.seed = data.seed
+        self.report = report
+        if not self.root.is_dir():
+            raise ValueError(f"There is no folder {self.root} (looked in {self.root.absolute().parent}). {LAYOUT}")
+        inside = {folder.name.lower(): folder for folder in _folders(self.root)}
+        found = {
+            pool: next((inside[name] for name in names if name in inside and _folders(inside[name])), None)
+            for pool, names in POOL_FOLDERS.items()
+        }
+        self.parts = {pool: part for pool, part in found.items() if part} if found["train"] else {"train": self.root}
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        names = tuple(folder.name for folder in _folders(self.parts["train"]))
+        if not names:
+            raise ValueError(f"{self.parts['train']} has no folders in it. {LAYOUT}")
+        if len(names) == 1:
+            raise ValueError(
+                f"{self.parts['train']} has a single class, {names[0]!r}; at least two are needed. {LAYOUT}"
+            )
+        for pool, part in self.parts.items():
+            if strange := sorted({folder.name for folder in _folders(part)} - set(names)):
+                raise ValueError(f"{part} has the class {strange[0]!r}, which {self.parts['train']} does not: the {pool} "
+                                 f"images may only have the training classes, {', '.join(names[:10])}.")  # fmt: skip
+        return names
+
+    @cached_property
+    def pools(self) -> tuple[str, ...]:
+        return tuple(pool for pool in ("train", "validation", "test") if pool in self.parts or pool == "test")
+
+    def targets(self, pool: str) -> np.ndarray:
+        return self._files[pool][1]
+
+    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
+        files, _ = self._files[pool]
+        pixels = np.empty((len(places), size, size, 3), dtype=np.uint8)
+
+        def read_into(row: int) -> str:
+            try:
+                pixels[row] = decoded(files[places[row]], size)
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what PIL raises
+                return str(error) or type(error).__name__
+            return ""
+
+        progress = Progress(f"Reading {len(places):,} {pool} images", len(places), self.report)
+        problems: list[str] = []
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+            for problem in threads.map(read_into, range(len(places))):
+                problems.append(problem)
+                progress(len(problems))
+        kept = np.flatnonzero([not problem for problem in problems])
+        asked = zip(places, problems, strict=True)
+        bad = [f"{files[place].relative_to(self.root)} ({problem})" for place, problem in asked if problem]
+        if bad:
+            listed = "; ".join(bad[:20]) + (f"; and {len(bad) - 20} more" if len(bad) > 20 else "")
+            self.report(f"Left out {len(bad)} of {len(places)} {pool} files that cannot be read: {listed}")
+        return Images(pixels[kept] if bad else pixels, kept, unreadable=tuple(bad))
+
+    @cached_property
+    def _files(self) -> dict[str, Files]:
+        pools = {pool: self._listed(part) for pool, part in self.parts.items()}
+        files, targets = pools["train"]
+        if empty := np.flatnonzero(np.bincount(targets, minlength=len(self.classes)) == 0).tolist():
+            raise ValueError(
+                f"The class {self.classes[empty[0]]!r} has no images in {self.parts['train']}: add some "
+                f"({', '.join(sorted(ENDINGS))}), or remove its folder."
+            )
+        if "test" not in pools:
+            chosen = choose.share(targets, TEST_SHARE, (self.seed, TEST_SEED))
+            pools["test"] = ([files[i] for i in chosen], targets[chosen])
+            rest = np.delete(np.arange(len(files)), chosen)
+            pools["train"] = ([files[i] for i in rest], targets[rest])
+        return pools
+
+    def _listed(self, part: Path) -> Files:
+        files: list[Path] = []
+        targets: list[int] = []
+        for target, name in enumerate(self.classes):
+            own = sorted(file for file in (part / name).rglob("*") if _is_image(file))
+            files += own
+            targets += [target] * len(own)
+        return files, np.array(targets, dtype=np.int64)
+
+
+def decoded(file: Path, size: int) -> np.ndarray:
+    """The middle square of a picture, upright, RGB: uint8 [size, size, 3]."""
+    with Image.open(file) as image:
+        image.draft("RGB", (size, size))  # a JPEG is decoded at a half, a quarter or an eighth where that suffices
+        image.load()
+        upright: Image.Image = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I;16"):
+            upright = upright.point(lambda value: value / 256).convert("L")
+        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+            upright = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+        side = min(upright.size)
+        left, top = (upright.width - side) / 2, (upright.height - side) / 2
+        box = (left, top, left + side, top + side)
+        return np.asarray(upright.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, box))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(inside for inside in folder.iterdir() if inside.is_dir() and not inside.name.startswith((".", "__")))
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file()

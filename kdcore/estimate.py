@@ -1,0 +1,110 @@
+"""What a run will cost, before it starts: sizes, arithmetic, and time from a few steps tried on this device."""
+
+import copy
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from kdcore import data, methods, models, optim
+from kdcore.distiller import Distiller
+from kdcore.outputs import Batch
+from kdcore.recipe import ModelRecipe, Recipe, Term
+from kdcore.store import Store
+from kdcore.teacher import Teacher
+
+TRIED_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """flops: of one image's forward, multiply and add counted apart. seconds: of the whole run, evaluation left out."""
+
+    teacher_parameters: int
+    student_parameters: int
+    teacher_flops: int
+    student_flops: int
+    images: int  # seen in an epoch
+    steps: int
+    seconds: float
+    device: str
+
+
+def estimate(recipe: Recipe, *, device: torch.device, train_images: int, runs: Store | None = None) -> Estimate:
+    """Build the networks with random weights and time two steps of 16 images. Raises ValueError as a run would."""
+    per_image = _tried(_key(recipe), str(device))
+    kept = round(train_images * (1 - recipe.data.validation))
+    steps = recipe.epochs * data.steps_per_epoch(kept, recipe.data.batch_size)
+    seconds = per_image.seconds * kept * recipe.epochs
+    return Estimate(
+        per_image.teacher_parameters, per_image.student_parameters, per_image.teacher_flops, per_image.student_flops,
+        kept, steps, seconds, str(device),
+    )  # fmt: skip
+
+
+def _key(recipe: Recipe) -> str:
+    """The recipe as far as it decides the cost of an image."""
+    teacher = None
+    if recipe.teacher:
+        teacher = recipe.teacher.model_copy(update={"finetune": None})
+    return recipe.model_copy(
+        update={
+            "name": "estimate",
+            "note": "",
+            "teacher": teacher,
+            "epochs": 1,
+            "seeds": (0,),
+            "terms": tuple(term.model_copy(update={"weight": 1.0, "temperature": 1.0}) for term in recipe.terms),
+            "lr": recipe.lr.model_copy(update={"warmup_epochs": 0}),
+        }
+    ).model_dump_json()
+
+
+@lru_cache(maxsize=64)
+def _tried(key: str, device_name: str) -> Estimate:
+    recipe, device = Recipe.model_validate_json(key), torch.device(device_name)
+    classes, side = data.classes(recipe.data), recipe.data.image_size
+    student = models.build(_shape_only(recipe.student), classes, side).to(device)
+    teacher_model = models.build(_shape_only(recipe.teacher), classes, side).to(device) if recipe.teacher else None
+    teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
+    shapes = student.shapes()
+    terms = {t.label: methods.build(t, shapes, teacher_model.shapes() if teacher_model else None) for t in recipe.terms}
+    learners = [Distiller(student, terms, precision=recipe.precision).to(device).train()]
+    if recipe.twin:
+        ce = methods.build(Term(method="ce"), shapes, None)
+        learners.append(Distiller(copy.deepcopy(student), {"ce": ce}, precision=recipe.precision).train())
+    optimizers = [optim.build(learner, recipe.optimizer) for learner in learners]
+    images = torch.rand(TRIED_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
+    batch = Batch(images, torch.zeros(TRIED_IMAGES, dtype=torch.long, device=device), torch.arange(TRIED_IMAGES))
+
+    def step() -> None:
+        for learner, optimizer in zip(learners, optimizers, strict=True):
+            said = teacher(images, learner.needs) if teacher and learner.uses_teacher else None
+            ones = dict.fromkeys(learner.methods.keys(), 1.0)
+            objective, _ = learner(batch, said, ones, ones)
+            objective.total.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    step()  # the first is slower: kernels are chosen, memory is taken
+    began = time.perf_counter()
+    step()
+    step()
+    return Estimate(
+        teacher_parameters=models.parameters(teacher_model) if teacher_model else 0,
+        student_parameters=models.parameters(student),
+        teacher_flops=models.flops(teacher_model, side) if teacher_model else 0,
+        student_flops=models.flops(student, side),
+        images=0,
+        steps=0,
+        seconds=(time.perf_counter() - began) / 2 / TRIED_IMAGES,
+        device=device_name,
+    )
+
+
+def _shape_only(spec: ModelRecipe) -> ModelRecipe:
+    """The same network without downloading weights, where its name is enough."""
+    return spec if spec.model is None else ModelRecipe(model=spec.model, options=spec.options)

@@ -1,0 +1,31 @@
+"""Activation energy: where the network is active at all, whatever for.
+
+Zagoruyko & Komodakis, ICLR 2017, https://arxiv.org/abs/1612.03928
+"""
+
+import torch
+from torch import Tensor
+
+from kdcore.explain.base import MethodCard
+from kdcore.models import Tapped
+
+CARD = MethodCard(
+    title="Activation energy",
+    shows="Where the network's features are strong, whatever they speak for.",
+    architectures="any",
+    takes_layer=True,
+)
+
+
+def energy(features: Tensor) -> Tensor:
+    """sum_c feature_c^2: [B, C, H, W] -> [B, H, W]."""
+    return features.square().sum(dim=1)
+
+
+def maps(
+    model: Tapped, images: Tensor, *, target: Tensor | None = None, layer: int | None = None, head: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Logits [B, K] and maps [B, H, W] of a stage or block; the last unless said."""
+    with torch.no_grad():
+        outputs = model(images, frozenset({"logits", "features"}))
+    return outputs.logits, energy(outputs.features[-1 if layer is None else layer].float())

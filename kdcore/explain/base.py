@@ -1,0 +1,93 @@
+"""What the maps share: the card that describes one, their errors, and how a model is asked and left as it was."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from kdcore.models import Tapped
+
+Hook = tuple[nn.Module, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """What a page says of a map before it is chosen."""
+
+    title: str
+    shows: str  # one plain sentence
+    architectures: Literal["any", "vit"]
+    takes_layer: bool = False
+    takes_head: bool = False
+    needs_gradient: bool = False
+    explains_class: bool = False  # the map differs by the class that it is asked for
+
+
+class NotDefined(ValueError):
+    """A map that this model cannot have; the message says why."""
+
+
+class EmptyMap(ValueError):
+    """A map that came out empty, constant or not a number; the message says which and why."""
+
+
+@contextlib.contextmanager
+def left_as_it_was(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode; every module's mode, the buffers and the random state are put back, bit for bit."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [
+        (module, name, buffer, buffer._version, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=sorted(devices)):
+        model.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            for module, name, buffer, version, saved in buffers:
+                module._buffers[name] = buffer
+                if buffer._version != version:  # only what was written to: copying would cost a wait for the GPU
+                    with torch.no_grad():
+                        buffer.copy_(saved)
+
+
+@contextlib.contextmanager
+def hooked(hooks: list[Hook], *, before: bool = False) -> Iterator[None]:
+    """With a forward hook on each of the modules; removed at the end, whatever happens."""
+    with contextlib.ExitStack() as stack:
+        for module, hook in hooks:
+            register = module.register_forward_pre_hook if before else module.register_forward_hook
+            stack.callback(register(hook).remove)
+        yield
+
+
+def last_shape(model: Tapped, images: Tensor) -> tuple[int, int, int]:
+    """(C, H, W) of the model's last features for images of this size."""
+    if tuple(images.shape[2:]) == (model.image_size, model.image_size):
+        return model.shapes().features[-1]
+    with torch.no_grad():
+        channels, height, width = model(images[:1], frozenset({"features"})).features[-1].shape[1:]
+    return channels, height, width
+
+
+def chosen_class(logits: Tensor, target: Tensor | None) -> Tensor:
+    """The class asked for, else the one that the model names: int64 [B]."""
+    return logits.argmax(dim=1) if target is None else target.to(logits.device)
+
+
+def as_grid(tokens: Tensor, grid: tuple[int, int], channels: int) -> Tensor:
+    """Tokens [B, N, C] without the prefix, or a map in either order, as [B, C, H, W]."""
+    if tokens.dim() == 3:
+        patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
+        return patches.transpose(1, 2).unflatten(2, grid)
+    if tuple(tokens.shape[1:]) == (*grid, channels):
+        return tokens.permute(0, 3, 1, 2)
+    return tokens

@@ -1,0 +1,67 @@
+"""The methods: a file each, whose name is the method's name in a recipe, on a page and in its test."""
+
+import difflib
+import importlib
+import inspect
+from pathlib import Path
+
+from kdcore.methods.base import Method
+from kdcore.outputs import Shapes
+from kdcore.recipe import Term
+
+
+def names() -> tuple[str, ...]:
+    """All methods, sorted."""
+    return tuple(sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in ("__init__", "base")))
+
+
+def get(name: str) -> type[Method]:
+    """The class of a method.
+
+    Raises:
+        ValueError: there is no such method; the message names the nearest.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(names())}.")
+    module = importlib.import_module(f"kdcore.methods.{name}")
+    (method,) = [
+        cls
+        for cls in vars(module).values()
+        if inspect.isclass(cls) and issubclass(cls, Method) and cls.__module__ == module.__name__
+    ]
+    return method
+
+
+def options(name: str) -> dict[str, inspect.Parameter]:
+    """The options that a method takes in a recipe, with their defaults."""
+    parameters = inspect.signature(get(name).__init__).parameters
+    return {key: value for key, value in parameters.items() if value.kind is value.KEYWORD_ONLY and key != "layers"}
+
+
+def check(term: Term) -> None:
+    """Refuse a term whose method or options do not exist. Raises ValueError."""
+    known = options(term.method)
+    for option in term.options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"Method {term.method!r} has no option {option!r}.{hint} Its options: {', '.join(known) or 'none'}."
+            )
+    if term.layers is not None and "layers" not in inspect.signature(get(term.method).__init__).parameters:
+        raise ValueError(f"Method {term.method!r} does not weigh layers: leave `layers` out of the term {term.label!r}.")
+
+
+def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:
+    """A term's method, sized for the two networks. Raises ValueError where it cannot work for them."""
+    check(term)
+    method = get(term.method)
+    if method.uses_teacher and teacher is None:
+        raise ValueError(f"Method {term.method!r} needs a teacher, and the recipe has none.")
+    layers = {} if term.layers is None else {"layers": term.layers}
+    try:
+        return method(student, teacher, **term.options, **layers)
+    except ValueError as error:
+        raise ValueError(f"The term {term.label!r} cannot be used here: {error}") from None

@@ -1,0 +1,125 @@
+"""Attention alignment over layers: the student looks where the teacher looks, and decisive teacher layers count more.
+
+A ViT's map is its class token's attention, a CNN's the energy of its activations (Zagoruyko & Komodakis, ICLR 2017,
+https://arxiv.org/abs/1612.03928). Both are brought to one grid and to sum 1, so that a divergence of distributions
+compares them. A mean squared error of such maps would do almost nothing: its gradient is thousands of times smaller.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdcore.methods.base import Method
+from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.weighting import LayerWeights
+
+TINY = 1e-8
+
+
+def spatial_maps(outputs: Outputs, *, power: int = 2) -> list[Tensor]:
+    """Where a network looks, a map [B, H, W] a layer, each summing to 1.
+
+    Class-token attention averaged over heads where there is any; else the channels' summed energy, |feature|^power.
+    """
+    if outputs.attention:
+        maps = [layer.mean(dim=1) for layer in outputs.attention]
+    else:
+        maps = [layer.abs().pow(power).mean(dim=1) for layer in outputs.features]
+    return [_to_one(layer) for layer in maps]
+
+
+def attention_loss(student: Tensor, teacher: Tensor, *, divergence: str = "kl") -> Tensor:
+    """How far the student's map is from the teacher's, mean over the batch.
+
+    Args:
+        student: map [B, H, W] that sums to 1 over H, W; the finer of the two is pooled to the coarser grid.
+        teacher: map [B, H', W'], likewise.
+        divergence: `kl` (teacher against student) or `js`, in nats; `l2`, the mean squared gap of the maps as unit
+            vectors, as in attention transfer; `mse`, the mean squared gap of the maps as they are.
+    """
+    student, teacher = to_one_grid(student, teacher)
+    return DIVERGENCES[divergence](student.flatten(1), teacher.flatten(1))
+
+
+def to_one_grid(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Pool two maps [B, H, W] to the coarser of their grids, each summing to 1 again."""
+    grid = (min(one.shape[1], other.shape[1]), min(one.shape[2], other.shape[2]))
+    pooled = [m if m.shape[1:] == grid else _to_one(F.adaptive_avg_pool2d(m, grid)) for m in (one, other)]
+    return pooled[0], pooled[1]
+
+
+def normalised_entropy(maps: Tensor) -> Tensor:
+    """Entropy of each map [B, H, W] over the largest possible, mean over the batch: 1 is uniform, 0 a single cell."""
+    flat = maps.flatten(1)
+    entropy = -(flat * flat.clamp(min=TINY).log()).sum(dim=1)
+    return (entropy / torch.tensor(float(flat.shape[1])).log()).mean()
+
+
+def _to_one(maps: Tensor) -> Tensor:
+    return maps / maps.sum(dim=(1, 2), keepdim=True).clamp(min=TINY)
+
+
+def _kl(student: Tensor, teacher: Tensor) -> Tensor:
+    return (teacher * (teacher.clamp(min=TINY).log() - student.clamp(min=TINY).log())).sum(dim=1).mean()
+
+
+def _js(student: Tensor, teacher: Tensor) -> Tensor:
+    middle = (student + teacher) / 2
+    return (_kl(middle, student) + _kl(middle, teacher)) / 2
+
+
+def _l2(student: Tensor, teacher: Tensor) -> Tensor:
+    return (F.normalize(student) - F.normalize(teacher)).square().mean()
+
+
+DIVERGENCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": _kl, "js": _js, "l2": _l2, "mse": F.mse_loss}
+
+
+class Attention(Method):
+    needs = frozenset({"attention", "features"})
+
+    def __init__(
+        self,
+        student: Shapes,
+        teacher: Shapes | None,
+        *,
+        divergence: str = "kl",
+        layers: str | tuple[float, ...] = "entropy",
+        entropy_temperature: float = 0.1,
+        cap: float = 0.4,
+        smoothing: float = 0.9,
+    ) -> None:
+        super().__init__(student, teacher)
+        if divergence not in DIVERGENCES:
+            raise ValueError(f"divergence {divergence!r} is not one of {', '.join(DIVERGENCES)}.")
+        assert teacher is not None
+        self.divergence = divergence
+        self.stage_of = pair_by_depth(_count(student), _count(teacher))
+        self.weigh = LayerWeights(_count(teacher), layers, entropy_temperature, cap, smoothing)
+
+    def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
+        ours, theirs = spatial_maps(student), spatial_maps(teacher)
+        if self.training:
+            self.weigh.observe(torch.stack([normalised_entropy(layer) for layer in theirs]))
+        gaps = [
+            attention_loss(ours[self.stage_of[layer]], theirs[layer], divergence=self.divergence)
+            for layer in range(len(theirs))
+        ]
+        return (self.weigh.weights * torch.stack(gaps)).sum()
+
+    def layer_weights(self) -> Tensor:
+        return self.weigh.weights
+
+
+def pair_by_depth(students: int, teachers: int) -> list[int]:
+    """For each teacher layer the student layer at the same depth: equal runs of layers from shallow to deep."""
+    return [layer * students // teachers for layer in range(teachers)]
+
+
+def _count(shapes: Shapes) -> int:
+    count = len(shapes.attention) or len(shapes.features)
+    if not count:
+        raise ValueError("one of the two networks gives neither attention nor feature maps.")
+    return count

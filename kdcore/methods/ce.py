@@ -1,0 +1,31 @@
+"""Cross-entropy on the labels: what a network learns from without a teacher. Images without a label count for nothing."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdcore.methods.base import Method
+from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+
+
+def ce_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy over the labelled images; zero (with a graph) where none is.
+
+    Args:
+        logits: [B, K].
+        targets: [B]; `NO_LABEL` where the label is withheld.
+        smoothing: share of the target spread over all classes.
+    """
+    labelled = (targets != NO_LABEL).sum().clamp(min=1)
+    total = F.cross_entropy(logits, targets, ignore_index=NO_LABEL, reduction="sum", label_smoothing=smoothing)
+    return total / labelled
+
+
+class CE(Method):
+    uses_teacher = False
+
+    def __init__(self, student: Shapes, teacher: Shapes | None, *, smoothing: float = 0.0) -> None:
+        super().__init__(student, teacher)
+        self.smoothing = smoothing
+
+    def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
+        return ce_loss(student.logits, batch.targets, smoothing=self.smoothing)

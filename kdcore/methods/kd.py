@@ -1,0 +1,49 @@
+"""Knowledge distillation: the student's softened class probabilities follow the teacher's.
+
+Hinton, Vinyals & Dean, 2015, https://arxiv.org/abs/1503.02531. The squared-logit form is Ba & Caruana, NeurIPS 2014,
+https://arxiv.org/abs/1312.6184, which the first tends to as the temperature grows.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdcore.methods.base import Method
+from kdcore.outputs import Batch, Outputs, Shapes
+
+
+def kd_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
+    """temperature^2 * KL(teacher || student) of the softened probabilities: sum over classes, mean over the batch.
+
+    The square keeps the gradient's size as the temperature changes (section 2 of the paper).
+
+    Args:
+        student: logits [B, K].
+        teacher: logits [B, K].
+    """
+    log_student = F.log_softmax(student / temperature, dim=1)
+    log_teacher = F.log_softmax(teacher / temperature, dim=1)
+    return temperature**2 * F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
+
+
+def centered_logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Half the squared gap of the logits, each less its own mean: the limit of `kd_loss` for a high temperature.
+
+    Sum over classes divided by their number, mean over the batch; so its gradient is (student - teacher) / K, centred.
+    """
+    gap = (student - student.mean(1, keepdim=True)) - (teacher - teacher.mean(1, keepdim=True))
+    return gap.square().mean() / 2
+
+
+class KD(Method):
+    uses_temperature = True
+
+    def __init__(self, student: Shapes, teacher: Shapes | None, *, variant: str = "kl") -> None:
+        super().__init__(student, teacher)
+        if variant not in ("kl", "mse_centered"):
+            raise ValueError(f"variant {variant!r} is not one of 'kl', 'mse_centered'.")
+        self.variant = variant
+
+    def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
+        if self.variant == "mse_centered":
+            return centered_logit_loss(student.logits, teacher.logits)
+        return kd_loss(student.logits, teacher.logits, temperature=temperature)

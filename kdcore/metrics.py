@@ -1,0 +1,75 @@
+"""Numbers from tensors, and how sure they are. Fractions, not percent; intervals of 95 %."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import stats
+from torch import Tensor
+
+BINS = 15
+
+
+def classification(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """top1, nll (nats), ece and count over labelled images.
+
+    ece: expected calibration error with 15 equal bins of confidence (Guo et al., 2017, https://arxiv.org/abs/1706.04599).
+
+    Args:
+        logits: [n, K].
+        targets: [n], every one a class.
+    """
+    probabilities = logits.double().softmax(dim=1)
+    confidence, guess = probabilities.max(dim=1)
+    right = (guess == targets).double()
+    bins = (confidence * BINS).long().clamp(max=BINS - 1)
+    gaps = torch.zeros(BINS, dtype=torch.double, device=logits.device).scatter_add_(0, bins, right - confidence)
+    return {
+        "top1": right.mean().item(),
+        "nll": F.cross_entropy(logits.double(), targets).item(),
+        "ece": (gaps.abs().sum() / len(targets)).item(),
+        "count": len(targets),
+    }
+
+
+def wilson(correct: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson's score interval)."""
+    interval = stats.binomtest(correct, count).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def paired_difference(first: np.ndarray, second: np.ndarray, *, seed: int = 0, draws: int = 10_000) -> dict[str, float]:
+    """How much more often the first of two networks is right on the same images, with a paired bootstrap interval.
+
+    Args:
+        first, second: [n] booleans, right or wrong, image by image.
+
+    Returns:
+        top1 (difference), low, high, only_first, only_second (images that only one of them gets right) and
+        mcnemar (p-value of the exact McNemar test).
+    """
+    count = len(first)
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    alike = count - only_first - only_second
+    # resampling images with replacement draws the three kinds from a multinomial
+    drawn = np.random.default_rng(seed).multinomial(count, np.array([only_first, only_second, alike]) / count, draws)
+    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / count, [0.025, 0.975])
+    apart = only_first + only_second
+    return {
+        "top1": (only_first - only_second) / count,
+        "low": float(low),
+        "high": float(high),
+        "only_first": only_first,
+        "only_second": only_second,
+        "mcnemar": float(stats.binomtest(only_first, apart).pvalue) if apart else 1.0,
+    }
+
+
+def over_seeds(values: list[float]) -> tuple[float, float, float]:
+    """Mean of a figure over seeds and its 95 % interval by Student's t; the interval is infinite for a single seed."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, -math.inf, math.inf
+    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return mean, mean - half, mean + half

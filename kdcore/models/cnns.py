@@ -1,0 +1,92 @@
+"""Plain convolutional students: a row of stages, each some 3x3 convolutions, then the mean over the map and a classifier."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class StagedCNN(nn.Module):
+    """Stages of convolution, BatchNorm and ReLU.
+
+    Args:
+        widths: channels of each stage.
+        strides: of each stage's first convolution.
+        convolutions: 3x3 convolutions in a stage.
+    """
+
+    def __init__(self, classes: int, widths: Sequence[int], strides: Sequence[int], convolutions: int) -> None:
+        super().__init__()
+        if len(widths) != len(strides):
+            raise ValueError(
+                f"{len(widths)} widths do not go with {len(strides)} strides: give one of each for every stage."
+            )
+        stages = []
+        channels = 3
+        for width, stride in zip(widths, strides, strict=True):
+            stages.append(_stage(channels, width, stride, convolutions))
+            channels = width
+        self.stages = nn.ModuleList(stages)
+        self.head = nn.Linear(channels, classes)
+
+    def forward_intermediates(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The last map, and the maps of all stages."""
+        maps = []
+        for stage in self.stages:
+            images = stage(images)
+            maps.append(images)
+        return images, maps
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        return self.head(features.mean(dim=(2, 3)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.forward_head(self.forward_intermediates(images)[0])
+
+    def get_classifier(self) -> nn.Module:
+        return self.head
+
+
+def three_stage_cnn(
+    classes: int,
+    image_size: int,
+    *,
+    widths: Sequence[int] = (64, 128, 256),
+    strides: Sequence[int] = (2, 2, 1),
+    convolutions: int = 2,
+) -> StagedCNN:
+    """The student of the ViT-to-CNN system: 64 channels at a half of the input's side, 128 and 256 at a quarter."""
+    return StagedCNN(classes, widths, strides, convolutions)
+
+
+def three_stage_cnn_16(
+    classes: int,
+    image_size: int,
+    *,
+    widths: Sequence[int] = (16, 32, 64),
+    strides: Sequence[int] = (2, 2, 2),
+    convolutions: int = 2,
+) -> StagedCNN:
+    """A small one: maps at a half, a quarter and an eighth, so 8x8 at last for 64 px; for 32 px take strides 1, 2, 2."""
+    return StagedCNN(classes, widths, strides, convolutions)
+
+
+def five_conv(
+    classes: int,
+    image_size: int,
+    *,
+    widths: Sequence[int] = (32, 64, 128, 256, 384),
+    strides: Sequence[int] = (1, 2, 2, 2, 1),
+) -> StagedCNN:
+    """The five-convolution student of the adaptive-hints system."""
+    return StagedCNN(classes, widths, strides, convolutions=1)
+
+
+def _stage(channels: int, width: int, stride: int, convolutions: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for index in range(convolutions):
+        layers += [
+            nn.Conv2d(channels if index == 0 else width, width, 3, stride if index == 0 else 1, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)

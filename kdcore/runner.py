@@ -1,0 +1,292 @@
+"""Runs in a background thread: starts them, drives the loop, feeds the store, obeys between two steps.
+
+The only place with threads. One run at a time on the device; the others queue.
+"""
+
+import atexit
+import os
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from kdcore import checkpoint, preflight
+from kdcore.assemble import assemble
+from kdcore.events import (
+    CheckpointReady,
+    CheckpointSaved,
+    Event,
+    KnobTurned,
+    Noted,
+    Queued,
+    RunFailed,
+    RunPaused,
+    RunResumed,
+    RunStopped,
+    StepTaken,
+)
+from kdcore.folders import ASSETS, runs_folder
+from kdcore.recipe import Recipe
+from kdcore.store import RESUMABLE, RunWriter, Store
+from kdcore.trainer import Parts, train
+
+KEPT_CHECKPOINTS = 3
+Listener = Callable[[str, Event], None]
+
+
+@dataclass
+class _Job:
+    """A run that this process works on or will work on."""
+
+    run_id: str
+    recipe: Recipe
+    writer: RunWriter
+    resume: bool
+    closing: ExitStack
+    stop: threading.Event = field(default_factory=threading.Event)
+    pause: threading.Event = field(default_factory=threading.Event)
+    wake: threading.Event = field(default_factory=threading.Event)  # set by every command, so that a pause ends at once
+    knobs: "queue.SimpleQueue[tuple[str, float]]" = field(default_factory=queue.SimpleQueue)
+    reason: str = ""
+    parts: Parts | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class Runner:
+    """Drives runs on one device, in a daemon thread of its own. All methods return at once, but `close` and `wait`."""
+
+    def __init__(self, store: Store, *, device: str | None = None, threads: int | None = None) -> None:
+        """
+        Args:
+            device: a torch device; by default the GPU where there is one.
+            threads: of the CPU for training; by default `KD_THREADS`, else every core.
+        """
+        self.store = store
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.threads = threads or int(os.environ.get("KD_THREADS") or os.cpu_count() or 1)
+        self.listener: Listener = lambda run_id, event: None
+        self._jobs: dict[str, _Job] = {}
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name=f"kdcore-{self.device}", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def start(self, recipe: Recipe) -> list[str]:
+        """Queue a recipe, one run for each of its seeds; returns the runs' ids.
+
+        Raises:
+            RecipeError: the recipe is refused before anything is built.
+        """
+        preflight.check(recipe, self.store)
+        ids = []
+        for seed in recipe.seeds:
+            name = recipe.name if len(recipe.seeds) == 1 else f"{recipe.name} seed {seed}"[:80]
+            single = recipe.model_copy(update={"seeds": (seed,), "name": name})
+            run_id = self.store.create(single)
+            self._enqueue(run_id, single, resume=False)
+            ids.append(run_id)
+        return ids
+
+    def resume(self, run_id: str) -> None:
+        """Continue a stopped, failed or interrupted run from its last checkpoint (from the start where there is none)."""
+        state = self.store.state(run_id)
+        if state.status not in RESUMABLE:
+            raise ValueError(f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed.")
+        self._enqueue(run_id, self.store.recipe(run_id), resume=True)
+
+    def pause(self, run_id: str) -> None:
+        """Hold a run after its present step, with a checkpoint."""
+        self._command(run_id, lambda job: job.pause.set())
+
+    def unpause(self, run_id: str) -> None:
+        """Let a paused run go on."""
+        self._command(run_id, lambda job: job.pause.clear())
+
+    def stop(self, run_id: str, reason: str = "Stopped by hand.") -> None:
+        """End a run after its present step, with a checkpoint to resume from."""
+
+        def stop(job: _Job) -> None:
+            job.reason = reason
+            job.stop.set()
+
+        self._command(run_id, stop)
+
+    def turn(self, run_id: str, knob: str, factor: float) -> None:
+        """Change a setting of a run between two steps.
+
+        Args:
+            knob: `learning_rate` or `weight/TERM`.
+            factor: multiplies what the recipe says.
+        """
+        known = ["learning_rate", *(f"weight/{term.label}" for term in self.store.recipe(run_id).terms)]
+        if knob not in known:
+            raise ValueError(f"{knob!r} is not a knob of this run; it has {', '.join(known)}.")
+        if not 0 <= factor <= 100:
+            raise ValueError(f"A knob takes a factor from 0 to 100, not {factor:g}.")
+        self._command(run_id, lambda job: job.knobs.put((knob, factor)))
+
+    def active(self) -> tuple[str, ...]:
+        """The runs that this process works on, the present one first."""
+        with self._lock:
+            return tuple(self._jobs)
+
+    def wait(self, run_id: str, timeout: float | None = None) -> bool:
+        """Block until a run of this process has ended; False where the time ran out."""
+        with self._lock:
+            job = self._jobs.get(run_id)
+        return job.done.wait(timeout) if job else True
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Stop everything, each run with a checkpoint, and end the thread. May be called twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.reason = "The program that trained it was closed."
+            job.stop.set()
+            job.wake.set()
+        self._queue.put(None)
+        self._thread.join(timeout)
+        atexit.unregister(self.close)
+
+    def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool) -> None:
+        closing = ExitStack()
+        writer = closing.enter_context(self.store.writer(run_id))  # held from now on, so that the run counts as alive
+        job = _Job(run_id, recipe, writer, resume, closing)
+        with self._lock:
+            if self._closed:
+                closing.close()
+                raise ValueError("The runner is closed; start the program again.")
+            self._jobs[run_id] = job
+        self._tell(job, Queued())
+        self._queue.put(job)
+
+    def _command(self, run_id: str, act: Callable[[_Job], None]) -> None:
+        with self._lock:
+            job = self._jobs.get(run_id)
+        if job is None:
+            status = self.store.state(run_id).status
+            where = "it runs in another process; use that one" if status in ("running", "paused") else f"it is {status}"
+            raise ValueError(f"Run {run_id} cannot be steered from here: {where}.")
+        act(job)
+        job.wake.set()
+
+    def _work(self) -> None:
+        torch.set_num_threads(self.threads)
+        while (job := self._queue.get()) is not None:
+            try:
+                self._drive(job)
+            except Exception as error:  # the thread must live on for the next run, and this one must say why it ended
+                self._tell(job, RunFailed(_in_words(error, self.device), traceback.format_exc()))
+            finally:
+                job.closing.close()
+                with self._lock:
+                    self._jobs.pop(job.run_id, None)
+                job.parts = None
+                job.done.set()
+
+    def _drive(self, job: _Job) -> None:
+        if job.stop.is_set():
+            self._tell(job, RunStopped(self.store.state(job.run_id).step, job.reason))
+            return
+        for event in self._events(job):
+            match event:
+                case CheckpointReady():
+                    self._save(job, event)
+                case StepTaken():
+                    pass
+                case _:
+                    self._tell(job, event)
+            if isinstance(event, (StepTaken, Noted)) and not self._obey(job):
+                return
+
+    def _events(self, job: _Job) -> Iterator[Event]:
+        (seed,) = job.recipe.seeds
+        folder = self.store.folder(job.run_id)
+        parts = yield from assemble(
+            job.recipe,
+            seed=seed,
+            device=self.device,
+            runs=self.store,
+            teacher_file=folder / "teacher.safetensors",
+        )
+        if job.resume and (path := self.store.checkpoint(job.run_id)):
+            yield Noted(f"Resuming from {path.name}.")
+            parts.load_state(checkpoint.load(path))
+        job.parts = parts
+        yield from train(parts)
+
+    def _obey(self, job: _Job) -> bool:
+        """Take the commands that came since the last step. False: the run is to end here."""
+        while not job.knobs.empty():
+            knob, factor = job.knobs.get()
+            if job.parts:
+                job.parts.knobs[knob] = factor
+                self._tell(job, KnobTurned(job.parts.step, knob, factor))
+        if job.pause.is_set() and not job.stop.is_set() and job.parts:
+            self._checkpoint_now(job)
+            self._tell(job, RunPaused(job.parts.step))
+            while job.pause.is_set() and not job.stop.is_set():
+                job.wake.wait()
+                job.wake.clear()
+            if not job.stop.is_set():
+                self._tell(job, RunResumed(job.parts.step))
+        if job.stop.is_set():
+            self._checkpoint_now(job)
+            self._tell(job, RunStopped(job.parts.step if job.parts else 0, job.reason))
+            return False
+        return True
+
+    def _checkpoint_now(self, job: _Job) -> None:
+        if job.parts and job.parts.step and not job.writer.checkpoint_path(job.parts.step).is_file():
+            self._save(job, CheckpointReady(job.parts.step, job.parts.epoch, job.parts.state()))
+
+    def _save(self, job: _Job, ready: CheckpointReady) -> None:
+        assert job.parts is not None
+        path = job.writer.checkpoint_path(ready.step)
+        described = {name: model.description() for name, model in job.parts.models.items()}
+        checkpoint.save(ready.state, path, description=described)
+        self._tell(job, CheckpointSaved(ready.step, ready.epoch, f"checkpoints/{path.name}"))
+        _keep_newest(path.parent)
+
+    def _tell(self, job: _Job, event: Event) -> None:
+        job.writer.append(event)
+        self.listener(job.run_id, event)
+
+
+def _keep_newest(folder: Path) -> None:
+    for old in sorted(folder.glob("*.safetensors"))[:-KEPT_CHECKPOINTS]:
+        old.unlink()
+
+
+def _in_words(error: Exception, device: torch.device) -> str:
+    """The reason for whoever watches: our own messages as they are, the usual accidents explained."""
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return f"The memory of {device} is full. A smaller data.batch_size or image_size, or a smaller model, needs less."
+    if isinstance(error, OSError) and error.errno == 28:
+        return "The disk is full: nothing more can be written. Free some space, then resume the run from its last checkpoint."
+    if isinstance(error, (ValueError, FloatingPointError)):
+        return str(error)
+    return f"Something unexpected went wrong ({type(error).__name__}: {error}). The traceback below says where."
+
+
+_runner: Runner | None = None
+_making = threading.Lock()
+
+
+def get() -> Runner:
+    """The process's own runner, made at the first call."""
+    global _runner
+    with _making:
+        if _runner is None:
+            _runner = Runner(Store(runs_folder(), recorded=ASSETS / "runs"))
+        return _runner

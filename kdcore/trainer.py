@@ -1,0 +1,341 @@
+"""The loop. Parts in, events out; it knows no disk, no thread and no screen.
+
+`train` is a generator: a test is `list(train(parts))`, stopping is not asking for the next event. Between two steps it
+yields a StepTaken, at which `parts.state()` is whole and a knob may be turned.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from kdcore import checkpoint, evaluation, optim
+from kdcore.data import Split, batches, steps_per_epoch
+from kdcore.distiller import Distiller
+from kdcore.events import (
+    CheckpointReady,
+    Evaluated,
+    Event,
+    LayersWeighted,
+    ProbeTaken,
+    RunFinished,
+    RunStarted,
+    StepEnded,
+    StepTaken,
+)
+from kdcore.explain import probe
+from kdcore.models import Tapped
+from kdcore.outputs import NO_LABEL, Batch, Objective, Outputs
+from kdcore.recipe import Recipe
+from kdcore.teacher import Teacher
+from kdcore.weighting import TermWeights
+
+LOGGED_STEPS = 500  # so many steps of a run are logged at least ...
+LOGGED_SECONDS = 1.0  # ... and one a second
+
+
+@dataclass
+class Learner:
+    """A network that learns: its distiller, its optimizer, and the learning rate that schedules scale."""
+
+    distiller: Distiller
+    optimizer: Optimizer
+    lr: float
+
+
+@dataclass
+class Parts:
+    """What a run is made of. The loop owns `step`; everything else was built before."""
+
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    student: Learner
+    twin: Learner | None
+    teacher: Teacher | None
+    train: Split
+    validation: Split | None
+    test: Split
+    pinned: Batch
+    knobs: dict[str, float] = field(default_factory=dict)
+    step: int = 0
+    resumed: bool = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return steps_per_epoch(len(self.train), self.recipe.data.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.epochs * self.steps_per_epoch
+
+    @property
+    def epoch(self) -> float:
+        return self.step / self.steps_per_epoch
+
+    @property
+    def learners(self) -> dict[str, Learner]:
+        return {"student": self.student} | ({"twin": self.twin} if self.twin else {})
+
+    @property
+    def models(self) -> dict[str, Tapped]:
+        """The networks by name: teacher, student, twin, as far as there are."""
+        taught = {name: learner.distiller.student for name, learner in self.learners.items()}
+        return ({"teacher": self.teacher.model} if self.teacher else {}) | taught
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs. Data order, augmentation and dropout follow from seed and step alone."""
+        state: dict[str, Any] = {"step": self.step, "seed": self.seed, "knobs": dict(self.knobs)}
+        for name, learner in self.learners.items():
+            state[name] = learner.distiller.student.state_dict()
+            state[f"{name}_methods"] = learner.distiller.methods.state_dict()
+            state[f"{name}_optimizer"] = checkpoint.optimizer_state(learner.optimizer)
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken."""
+        self.step, self.knobs, self.resumed = state["step"], dict(state["knobs"]), True
+        for name, learner in self.learners.items():
+            learner.distiller.student.load_state_dict(state[name])
+            learner.distiller.methods.load_state_dict(state[f"{name}_methods"])
+            checkpoint.load_optimizer(learner.optimizer, state[f"{name}_optimizer"])
+
+
+def train(parts: Parts) -> Iterator[Event]:
+    """Train from `parts.step` to the end; then measure on the test split.
+
+    Raises:
+        FloatingPointError: a loss is not finite any more, with what to try.
+    """
+    recipe, steps, per_epoch = parts.recipe, parts.steps, parts.steps_per_epoch
+    terms, rate = TermWeights(recipe), recipe.lr.schedule(recipe.epochs)
+    log_every = max(1, steps // LOGGED_STEPS)
+    checkpoint_every = max(1, round(recipe.checkpoint_every * per_epoch))
+    clock, prober = _Clock(), _Prober(parts)
+
+    yield _started(parts)
+    if not parts.resumed:
+        yield from prober.take(always=True)
+
+    while parts.step < steps:
+        start = parts.step % per_epoch
+        epoch_batches = batches(
+            parts.train,
+            recipe.data.batch_size,
+            seed=parts.seed,
+            epoch=parts.step // per_epoch,
+            augment=recipe.data.augment,
+            start=start,
+        )
+        for batch in epoch_batches:
+            progress = parts.step / steps
+            weights, temperatures = terms.weights(progress, parts.knobs), terms.temperatures(progress)
+            factor = rate(progress) * parts.knobs.get("learning_rate", 1.0)
+
+            said = _teacher_says(parts, batch)
+            objective, outputs = _step(parts, parts.student, batch, said, weights, temperatures, factor)
+            objectives, answers = {"student": objective}, {"student": outputs.logits}
+            if parts.twin:
+                alone, twin_outputs = _step(parts, parts.twin, batch, None, {"ce": 1.0}, {"ce": 1.0}, factor)
+                objectives["twin"], answers["twin"] = alone, twin_outputs.logits
+            parts.step += 1
+            clock.count(len(batch.targets))
+
+            if parts.step % log_every == 0 or parts.step == steps or clock.since_logged() > LOGGED_SECONDS:
+                speed = clock.images_per_second()
+                yield _ended(parts, objectives, answers, batch, temperatures, factor * recipe.optimizer.lr, speed)
+            if parts.step % per_epoch == 0:
+                yield from _epoch_ended(parts)
+            yield from prober.take(always=parts.step == steps, budget=recipe.probes.budget * clock.busy)
+            if parts.step % checkpoint_every == 0 or parts.step == steps:
+                yield CheckpointReady(parts.step, parts.epoch, parts.state())
+            yield StepTaken(parts.step)
+            clock.resume()
+
+    results = evaluation.compare(parts.models, parts.test, precision=recipe.precision)
+    yield RunFinished(parts.step, results, clock.busy)
+
+
+def _teacher_says(parts: Parts, batch: Batch) -> Outputs | None:
+    if parts.teacher is None or not parts.student.distiller.uses_teacher:
+        return None
+    return parts.teacher(batch.images, parts.student.distiller.needs)
+
+
+def _step(
+    parts: Parts,
+    learner: Learner,
+    batch: Batch,
+    teacher: Outputs | None,
+    weights: dict[str, float],
+    temperatures: dict[str, float],
+    factor: float,
+) -> tuple[Objective, Outputs]:
+    optim.set_learning_rate(learner.optimizer, learner.lr * factor)
+    with _randomness(parts):
+        objective, outputs = learner.distiller(batch, teacher, weights, temperatures)
+        learner.optimizer.zero_grad(set_to_none=True)
+        objective.total.backward()
+    if clip := parts.recipe.optimizer.clip:
+        torch.nn.utils.clip_grad_norm_(learner.distiller.parameters(), clip)
+    learner.optimizer.step()
+    return objective, outputs
+
+
+@contextlib.contextmanager
+def _randomness(parts: Parts) -> Iterator[None]:
+    """Dropout and the like draw from (seed, step) alone: student and twin alike, and a resumed run the same again."""
+    devices = [parts.device] if parts.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(parts.seed * 1_000_003 + parts.step)
+        yield
+
+
+def _started(parts: Parts) -> RunStarted:
+    student, recipe = parts.student.distiller, parts.recipe
+    parameters = {
+        "student": _count(student.student),
+        "training_only": _count(student.methods),
+    } | ({"teacher": _count(parts.teacher.model)} if parts.teacher else {})
+    teacher = {}
+    if parts.teacher and parts.validation:
+        teacher = evaluation.evaluate(parts.teacher.model, parts.validation, precision=recipe.precision)
+    return RunStarted(
+        step=parts.step,
+        steps=parts.steps,
+        epochs=recipe.epochs,
+        device=device_name(parts.device),
+        precision=recipe.precision,
+        classes=parts.train.classes,
+        train_images=len(parts.train),
+        labelled_images=int((parts.train.targets != NO_LABEL).sum()),
+        parameters=parameters,
+        teacher=teacher,
+        resumed=parts.resumed,
+    )
+
+
+def _ended(
+    parts: Parts,
+    objectives: dict[str, Objective],
+    answers: dict[str, Tensor],
+    batch: Batch,
+    temperatures: dict[str, float],
+    learning_rate: float,
+    images_per_second: float,
+) -> StepEnded:
+    losses: dict[str, dict[str, float]] = {}
+    for name, objective in objectives.items():
+        values = torch.stack([*objective.losses.values(), objective.total]).detach().tolist()  # one wait for the device
+        losses[name] = dict(zip([*objective.losses, "total"], values, strict=True))
+        if not math.isfinite(losses[name]["total"]):
+            told = ", ".join(f"{term} = {value:g}" for term, value in losses[name].items())
+            raise FloatingPointError(
+                f"The {name}'s loss is not finite at step {parts.step} ({told}). A lower learning rate, a gradient "
+                "clip (optimizer.clip: 1.0) or precision: fp32 usually mends it; the last checkpoint is from before."
+            )
+    weights = objectives["student"].weights
+    weighted = {name: abs(weights[name] * value) for name, value in losses["student"].items() if name != "total"}
+    whole = sum(weighted.values()) or 1.0
+    labelled = batch.targets != NO_LABEL
+    right = {
+        name: ((logits.argmax(dim=1) == batch.targets) & labelled).sum().item() / count
+        for name, logits in answers.items()
+        if (count := int(labelled.sum()))
+    }
+    return StepEnded(
+        step=parts.step,
+        epoch=parts.epoch,
+        losses=losses,
+        shares={name: value / whole for name, value in weighted.items()},
+        weights=weights,
+        temperatures={
+            name: temperatures[name]
+            for name, method in parts.student.distiller.methods.items()
+            if method.uses_temperature
+        },
+        learning_rate=learning_rate,
+        images_per_second=images_per_second,
+        train_top1=right,
+    )
+
+
+def _epoch_ended(parts: Parts) -> Iterator[Event]:
+    for name, method in parts.student.distiller.methods.items():
+        if (shares := method.layer_weights()) is not None:  # type: ignore[operator]
+            yield LayersWeighted(parts.step, parts.epoch, name, tuple(shares.tolist()))
+    if parts.validation:
+        metrics = {
+            name: evaluation.evaluate(model, parts.validation, precision=parts.recipe.precision)
+            for name, model in parts.models.items()
+            if name != "teacher"
+        }
+        yield Evaluated(parts.step, parts.epoch, "validation", metrics)
+
+
+class _Prober:
+    """Maps of the pinned images, a few times an epoch while the time budget lasts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.every = max(1, round(parts.steps_per_epoch / parts.recipe.probes.per_epoch))
+        self.spent = self.longest = 0.0
+
+    def take(self, *, always: bool, budget: float = 0.0) -> Iterator[Event]:
+        due = self.parts.step % self.every == 0 and self.spent + self.longest <= budget
+        if not self.parts.recipe.probes.images or not (always or due):
+            return
+        began = time.perf_counter()
+        arrays = probe.take(self.parts.models, self.parts.pinned.images)
+        if self.parts.step == 0:
+            arrays["images"] = (self.parts.pinned.images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
+            arrays["targets"] = self.parts.pinned.targets.cpu().numpy()
+        seconds = time.perf_counter() - began
+        self.spent += seconds
+        self.longest = max(self.longest, seconds)
+        yield ProbeTaken(self.parts.step, self.parts.epoch, seconds, arrays=arrays)
+
+
+class _Clock:
+    """The loop's own time: what a listener does between two steps is left out of the speed."""
+
+    def __init__(self) -> None:
+        self.busy = 0.0
+        self._images = 0
+        self._window = 0.0
+        self._mark = time.perf_counter()
+
+    def count(self, images: int) -> None:
+        now = time.perf_counter()
+        self._window += now - self._mark
+        self.busy += now - self._mark
+        self._mark = now
+        self._images += images
+
+    def since_logged(self) -> float:
+        return self._window
+
+    def images_per_second(self) -> float:
+        speed = self._images / self._window if self._window else 0.0
+        self._images, self._window = 0, 0.0
+        return speed
+
+    def resume(self) -> None:
+        self._mark = time.perf_counter()
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def device_name(device: torch.device) -> str:
+    """As a person would say it: the GPU's name, or the CPU with its number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type

@@ -1,0 +1,110 @@
+"""Numbers and states as a visitor reads them. The engine speaks in fractions, seconds and names."""
+
+import time
+from typing import Literal
+
+from kdcore.recipe import Recipe
+from kdcore.store import RunState
+
+MINUS = "−"
+STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "primary"], str]] = {
+    "created": ("Starting", "gray", ":material/hourglass_empty:"),
+    "queued": ("Waiting", "gray", ":material/hourglass_empty:"),
+    "preparing": ("Preparing", "blue", ":material/autorenew:"),
+    "running": ("Training", "primary", ":material/play_arrow:"),
+    "paused": ("Paused", "orange", ":material/pause:"),
+    "finished": ("Finished", "green", ":material/check:"),
+    "stopped": ("Stopped", "orange", ":material/stop:"),
+    "interrupted": ("Interrupted", "orange", ":material/power_off:"),
+    "failed": ("Failed", "red", ":material/error:"),
+}
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
+
+
+def points(fraction: float) -> str:
+    """A difference of two accuracies, in points, with its sign."""
+    sign = MINUS if round(1000 * fraction) < 0 else "+"
+    return f"{sign}{abs(100 * fraction):.1f}"
+
+
+def duration(seconds: float) -> str:
+    """`41 s`, `1 min 44 s`, `2 h 5 min`, `3 days 4 h`."""
+    seconds = max(0, round(seconds))
+    for name, length, smaller_name, smaller in (
+        ("day", 86400, "h", 3600),
+        ("h", 3600, "min", 60),
+        ("min", 60, "s", 1),
+    ):
+        if seconds >= length:
+            count, rest = divmod(seconds, length)
+            word = f"{count} {name}{'s' if name == 'day' and count > 1 else ''}"
+            return word + (f" {rest // smaller} {smaller_name}" if rest // smaller and count < 20 else "")
+    return f"{seconds} s"
+
+
+def count(number: float) -> str:
+    """`24,570` and `2.8 million`."""
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if number >= size:
+            return f"{number / size:.3g} {word}"
+    return f"{number:,.0f}"
+
+
+def when(stamp: float) -> str:
+    """`today 08:28`, `20 Nov 21:28`, `20 Nov 2025`."""
+    then, now = time.localtime(stamp), time.localtime()
+    if then[:3] == now[:3]:
+        return time.strftime("today %H:%M", then)
+    if then.tm_year == now.tm_year:
+        return f"{then.tm_mday} {time.strftime('%b %H:%M', then)}"
+    return f"{then.tm_mday} {time.strftime('%b %Y', then)}"
+
+
+def progress(run: RunState) -> str:
+    """Where a run is, in one line."""
+    if not run.steps:
+        return "Before the first step"
+    parts = [f"Epoch {min(run.epoch, run.epochs):.1f} of {run.epochs}", f"step {run.step:,} of {run.steps:,}"]
+    if run.status == "running" and run.images_per_second:
+        parts.append(f"{run.images_per_second:,.0f} images/s")
+    if (left := run.remaining_seconds) is not None:
+        parts.append(f"{duration(left)} left")
+    return " · ".join(parts)
+
+
+def setting(recipe: Recipe, run: RunState) -> str:
+    """What is compared, in words."""
+    images, labelled = run.train_images, run.labelled_images
+    if labelled and labelled < images:
+        words = [
+            f"{labelled:,} of {images:,} training images keep their label; the others are images without an answer, "
+            "for student and twin alike."
+        ]
+    else:
+        words = [f"All {images:,} training images keep their label."] if images else []
+    if recipe.data.name == "cues" and recipe.data.texture_agreement > 0.1:
+        words.append(f"In {recipe.data.texture_agreement:.0%} of them the texture gives the shape away.")
+    if recipe.twin:
+        words.append("The twin is the same student without a teacher: same start, same batches, labels alone.")
+    return " ".join(words)
+
+
+def verdict(results: dict[str, dict[str, float]]) -> tuple[str, Literal["better", "worse", "same", "unknown"]]:
+    """Whether the teacher helped, as far as the test set can tell."""
+    if "difference" not in results:
+        return "No twin was trained beside it, so this run cannot say what the teacher added.", "unknown"
+    gap = results["difference"]
+    low, high = gap["low"], gap["high"]
+    words = f"{points(gap['top1'])} points over its twin, between {points(low)} and {points(high)}"
+    if low > 0:
+        return f"{words}: the teacher helps.", "better"
+    if high < 0:
+        return f"{words}: here the student does better without the teacher.", "worse"
+    return f"{words}: no difference that this test set can show.", "same"
+
+
+def interval(figures: dict[str, float]) -> str:
+    return f"{100 * figures['low']:.1f} to {percent(figures['high'])}"

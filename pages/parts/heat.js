@@ -1,0 +1,66 @@
+// Heatmaps as pictures: shared by the replay and the comparison, and put in front of each one's own script.
+// Values are multiples of the map's average (1 = what an even map would have), so that maps on different grids compare.
+
+// matplotlib's perceptually uniform colour maps at 33 even places, as RGB hex.
+const COLOUR_MAPS = {
+  viridis: "440154470d6048186a482374472d7b4537814240863e49893b528b375b8d33638d2f6b8e2c728e297a8e26828e23898e21918c" +
+    "1f988b1fa08822a78528ae8032b67a3fbc734ec36b5ec96270cf5784d44b98d83eaddc30c2df23d8e219ece51bfde725",
+  inferno: "0000040403120b0724150b37210c4a2f0a5b3d09654a0c6b57106e64156e71196e7d1e6d8a226a972766a32c61b0315bbc3754" +
+    "c73e4cd24644db503be45a31eb6628f1731df68013f98e09fb9d07fcac11fbbc21f9cb35f5db4cf2ea69f3f68afcffa4",
+  cividis: "00224e00285b002e6a0533711a386f273e6e32436d3b496c434e6c4b546c535a6d5a5f6e61656f686a716f70737676767d7c78" +
+    "8482798c8878938e789b9476a39a74aba072b4a76fbcae6cc4b468cdbb63d5c25edec958e7d150f0d846f9e03afee838",
+};
+const LOOKUPS = {};
+
+function lookup(name) {
+  if (LOOKUPS[name]) return LOOKUPS[name];
+  const anchors = COLOUR_MAPS[name].match(/../g).map((hex) => parseInt(hex, 16));
+  const table = new Uint8ClampedArray(256 * 3);
+  for (let i = 0; i < 256; i++) {
+    const place = (i / 255) * 32, low = Math.min(31, Math.floor(place)), share = place - low;
+    for (let k = 0; k < 3; k++) table[i * 3 + k] = anchors[low * 3 + k] * (1 - share) + anchors[low * 3 + 3 + k] * share;
+  }
+  return (LOOKUPS[name] = table);
+}
+
+function gradient(name) {
+  const colours = COLOUR_MAPS[name].match(/.{6}/g).filter((_, i) => i % 4 === 0);
+  return `linear-gradient(to right, ${colours.map((hex) => "#" + hex).join(", ")})`;
+}
+
+function unpack(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+// Draw `values` (row by row, 0 to 255) into the canvas: the higher, the less of the photo shines through; what is below
+// `threshold` is left clear.
+function paintHeat(canvas, values, rows, columns, {colours = "viridis", threshold = 0, smooth = true} = {}) {
+  const zoom = smooth ? Math.max(1, Math.round(112 / Math.max(rows, columns))) : 1;
+  const width = columns * zoom, height = rows * zoom, table = lookup(colours);
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+  canvas.style.imageRendering = smooth ? "auto" : "pixelated";
+  const context = canvas.getContext("2d"), picture = context.createImageData(width, height), pixels = picture.data;
+  for (let y = 0; y < height; y++) {
+    const v = Math.min(rows - 1, Math.max(0, (y + 0.5) / zoom - 0.5)), top = Math.floor(v), down = v - top;
+    const upper = top * columns, lower = Math.min(rows - 1, top + 1) * columns;
+    for (let x = 0; x < width; x++) {
+      const u = Math.min(columns - 1, Math.max(0, (x + 0.5) / zoom - 0.5)), left = Math.floor(u), across = u - left;
+      const right = Math.min(columns - 1, left + 1);
+      const value = (values[upper + left] * (1 - across) + values[upper + right] * across) * (1 - down)
+        + (values[lower + left] * (1 - across) + values[lower + right] * across) * down;
+      const at = (y * width + x) * 4, colour = Math.min(255, Math.round(value)) * 3;
+      pixels[at] = table[colour]; pixels[at + 1] = table[colour + 1]; pixels[at + 2] = table[colour + 2];
+      pixels[at + 3] = value < threshold ? 0 : 30 + value * 0.88;
+    }
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+function element(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+const percent = (share) => `${Math.round(share * 100)} %`;

@@ -1,0 +1,95 @@
+"""Curves of runs that grow by themselves: the browser asks for new points, no page is run again for them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from kdcore.recipe import Recipe
+from kdcore.store import RunState
+from pages.parts import palette
+
+HERE = Path(__file__).parent
+
+_component = st.components.v2.component(
+    "live_chart",
+    html=(HERE / "live_chart.html").read_text(encoding="utf-8"),
+    css=(HERE / "live_chart.css").read_text(encoding="utf-8"),
+    js=(HERE / "live_chart.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line in a panel: a series of the store by its `name`, or the teacher's `level`.
+
+    run: which of the chart's runs.
+    colour: a name that the theme knows, see `palette`.
+    smooth: noisy, so that the smoothing slider applies.
+    """
+
+    label: str
+    colour: str
+    name: str = ""
+    level: str = ""
+    run: int = 0
+    dash: bool = False
+    smooth: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    lines: tuple[Line, ...]
+    note: str = ""
+    unit: str = ""  # "%" for fractions
+    log: bool = False  # makes sense on a log scale
+
+
+def live_chart(runs: Sequence[RunState], panels: Sequence[Panel], *, key: str) -> None:
+    """Draw panels that share one x axis. A run that got another status is asked for again."""
+    plain = [{("series" if k == "lines" else k): v for k, v in asdict(panel).items()} for panel in panels]
+    _component(key=key, data={"runs": [{"id": run.id, "version": run.status} for run in runs], "panels": plain})
+
+
+def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
+    """What there is to see of one run."""
+    twin, terms = bool(recipe.twin), [term.label for term in recipe.terms]
+    networks = ("student", "twin") if twin else ("student",)
+    coloured = {term: palette.TERM_COLOURS[i % len(palette.TERM_COLOURS)] for i, term in enumerate(terms)}
+
+    held_out = bool(recipe.data.validation)
+    name, images = ("top1", "held-out images") if held_out else ("train_top1", "training images")
+    right = [_network(n, f"{name}/{n}", smooth=not held_out) for n in networks]
+    if recipe.teacher and held_out:
+        right.append(Line("Teacher", palette.COLOURS["teacher"], level="top1", dash=True))
+    panels = [
+        Panel("Accuracy", tuple(right), note=f"on {images}", unit="%"),
+        Panel("Total loss", tuple(_network(n, f"loss/{n}/total", smooth=True) for n in networks), log=True),
+    ]
+    if len(terms) > 1:
+        losses = tuple(Line(t, coloured[t], f"loss/student/{t}", smooth=True) for t in terms)
+        shares = tuple(Line(t, coloured[t], f"share/{t}", smooth=True) for t in terms)
+        panels.append(Panel("Loss of each term", losses, note="student, before weighting", log=True))
+        panels.append(Panel("Share of the total", shares, note="student, weighted", unit="%"))
+    return panels
+
+
+def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> list[Panel]:
+    """The same panels for several runs: a colour a run, twins dashed."""
+    right, loss = [], []
+    for i, (run, recipe) in enumerate(zip(runs, recipes, strict=True)):
+        colour = palette.RUN_COLOURS[i % len(palette.RUN_COLOURS)]
+        right.append(Line(run.name, colour, "top1/student", run=i))
+        loss.append(Line(run.name, colour, "loss/student/total", run=i, smooth=True))
+        if recipe.twin:
+            right.append(Line(f"{run.name}, twin", colour, "top1/twin", run=i, dash=True))
+    return [
+        Panel("Accuracy", tuple(right), note="on held-out images", unit="%"),
+        Panel("Total loss", tuple(loss), note="student", log=True),
+    ]
+
+
+def _network(network: str, name: str, *, smooth: bool = False) -> Line:
+    return Line(network.capitalize(), palette.COLOURS[network], name, dash=network == "twin", smooth=smooth)

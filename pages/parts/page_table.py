@@ -1,0 +1,23 @@
+"""The pages, each by its absolute path, so that the router need not lie beside them."""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+PAGES = Path(__file__).resolve().parents[1]
+
+START = str(PAGES / "start.py")
+TRAIN = str(PAGES / "train.py")
+RUNS = str(PAGES / "runs.py")
+ATTENTION = str(PAGES / "attention.py")
+
+
+def table(*, training: bool = False) -> list[StreamlitPage]:
+    """The pages in the order of the menu; while something trains, Train's icon turns."""
+    return [
+        st.Page(START, title="Start", icon=":material/home:", default=True),
+        st.Page(TRAIN, title="Train", icon="spinner" if training else ":material/school:", url_path="train"),
+        st.Page(RUNS, title="Runs", icon=":material/stacked_line_chart:", url_path="runs"),
+        st.Page(ATTENTION, title="Attention", icon=":material/visibility:", url_path="attention"),
+    ]

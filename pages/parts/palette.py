@@ -1,0 +1,15 @@
+"""A colour for each network, the same in words, curves and pictures.
+
+The colours themselves are the theme's (.streamlit/config.toml), lighter in the dark, so that text (`:violet[teacher]`),
+badges and the charts (`--st-violet-color`) agree. Told apart with any colour blindness, and at least 3.9 : 1 on the page.
+"""
+
+NETWORKS = ("teacher", "student", "twin")
+COLOURS = {"teacher": "violet", "student": "primary", "twin": "orange"}  # names that markdown and CSS variables know
+TERM_COLOURS = ("blue", "red", "green", "yellow", "gray")  # none of a network's
+RUN_COLOURS = ("primary", "orange", "violet", "blue", "red", "green", "yellow", "gray")
+
+
+def in_colour(network: str, text: str) -> str:
+    """Markdown of `text` in the network's colour."""
+    return f":{COLOURS[network]}[{text}]"

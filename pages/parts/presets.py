@@ -1,0 +1,101 @@
+"""What the form starts from: the project's recipes, one from a file, a run's, or a text edited by hand."""
+
+import hashlib
+from typing import Any
+
+import streamlit as st
+
+from kdcore import recipe as recipes
+from kdcore.folders import ASSETS
+from kdcore.recipe import Recipe, RecipeError
+from kdcore.store import Store
+from pages.parts import engine
+
+FIRST = "quick"
+CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
+EDITED = "Edited text"
+MOST_RUNS = 8  # as teachers
+
+
+def choose() -> tuple[Recipe, str]:
+    """The recipe to start from, and a key for the widgets that show it: another preset brings its own values."""
+    take_run()
+    known = all_presets()
+    preset, file = st.columns([3, 1], vertical_alignment="bottom")
+    name = preset.selectbox("Start from", list(known), key=CHOSEN)
+    with file.popover("From a file", icon=":material/upload_file:", width="stretch"):
+        st.file_uploader("A recipe as YAML", type=["yaml", "yml"], key="recipe-file", on_change=take_file)
+    say_trouble("file")
+    text = known[name]
+    recipe = recipes.from_yaml(text)
+    if recipe.note:
+        st.caption(recipe.note)
+    return recipe, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def all_presets() -> dict[str, str]:
+    """Name -> YAML; the quick one first, own ones last."""
+    files = sorted((ASSETS / "recipes").glob("*.yaml"), key=lambda file: (file.stem != FIRST, file.stem))
+    return {file.stem: file.read_text(encoding="utf-8") for file in files} | st.session_state.get(OWN, {})
+
+
+def take(name: str, text: str, place: str) -> None:
+    """Make a text the preset, or keep what is wrong with it for the place where it came from."""
+    try:
+        recipes.from_yaml(text, source="This text" if place == "text" else name)
+    except RecipeError as error:
+        st.session_state[TROUBLE] = (place, str(error))
+    else:
+        st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: text}
+        st.session_state[CHOSEN] = name
+
+
+def take_file() -> None:
+    if (file := st.session_state["recipe-file"]) is not None:
+        take(file.name, file.getvalue().decode("utf-8", errors="replace"), "file")
+
+
+def take_run() -> None:
+    """`?like=ID`: start from an earlier run's recipe."""
+    run_id = st.query_params.get("like")
+    if run_id in engine.store().ids() and st.session_state.get("like") != run_id:
+        st.session_state["like"] = run_id
+        recipe = engine.store().recipe(run_id)
+        take(f"As in {recipe.name} ({run_id})", recipe.to_yaml(), "file")
+
+
+def edit_as_text(recipe: Recipe, key: str) -> None:
+    """The whole recipe, for what the form does not show."""
+    text = recipe.to_yaml()
+    area = f"text-{hashlib.sha256((key + text).encode()).hexdigest()[:8]}"
+    with st.expander("Advanced: the whole recipe as YAML", icon=":material/code:"):
+        st.text_area("Recipe", text, key=area, height=320, label_visibility="collapsed")
+        st.button("Use this text", on_click=lambda: take(EDITED, st.session_state[area], "text"))
+        say_trouble("text")
+
+
+def say_trouble(place: str) -> None:
+    if st.session_state.get(TROUBLE, ("", ""))[0] == place:
+        st.error(st.session_state.pop(TROUBLE)[1])
+
+
+def teachers(own: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Title -> teacher as a recipe says it: the preset's own, the bundled models, students of earlier runs."""
+    known = {title_of(own): own} if own else {}
+    for name in engine.bundled():
+        known.setdefault(name, {"weights": name})
+    for title, reference in trained(engine.store()).items():
+        known.setdefault(title, {"weights": reference})
+    return known
+
+
+def trained(store: Store) -> dict[str, str]:
+    finished = [run for run in store.states() if run.status == "finished" and not run.recorded]
+    return {f"Student of {run.name} ({run.id[:15]})": f"run:{run.id}/student" for run in finished[:MOST_RUNS]}
+
+
+def title_of(teacher: dict[str, Any]) -> str:
+    """`cues-teacher`, `vit_tiny_patch16_224, pretrained, fine-tuned for 3 epochs`."""
+    weights = {"none": "random", "pretrained": "pretrained"}.get(teacher["weights"])
+    title = f"{teacher['model']}, {weights}" if weights else str(teacher["weights"])
+    return title + (f", fine-tuned for {teacher['finetune']['epochs']} epochs" if teacher.get("finetune") else "")

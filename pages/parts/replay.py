@@ -1,0 +1,78 @@
+"""A finished run replaying in the browser: curves, and the maps of the pinned images, on one scrubber.
+
+Everything is sent once; playing, scrubbing and hovering cost the server nothing.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from kdcore.store import RunState, Store
+from pages.parts import palette, pictures
+
+MAX_IMAGES = 3
+MAX_FRAMES = 60
+HERE = Path(__file__).parent
+
+_component = st.components.v2.component(
+    "replay",
+    html=(HERE / "replay.html").read_text(encoding="utf-8"),
+    css=(HERE / "replay.css").read_text(encoding="utf-8"),
+    js=(HERE / "heat.js").read_text(encoding="utf-8") + (HERE / "replay.js").read_text(encoding="utf-8"),
+)
+
+
+def replay(store: Store, run_id: str) -> None:
+    """Draw the replay of a run that `can_replay`."""
+    _component(key="replay", data=_data(store, run_id, store.version(run_id)))
+
+
+def can_replay(state: RunState) -> bool:
+    return len(state.probes) > 1 and state.steps > 0
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
+    state, series = _store.state(run_id), _store.series(run_id)
+    kept = np.unique(np.linspace(0, len(state.probes) - 1, min(MAX_FRAMES, len(state.probes))).round().astype(int))
+    probes = [_store.probe(run_id, state.probes[i]["file"]) for i in kept]
+    first = _store.probe(run_id, state.probes[0]["file"])
+    images, targets = first["images"][:MAX_IMAGES], first["targets"][:MAX_IMAGES]
+
+    maps = {name: pictures.density(_frames(probes, name)) for name in palette.NETWORKS if name in first}
+    most = pictures.scale_for(list(maps.values()))
+    networks = []
+    for name, values in maps.items():
+        probabilities = _frames(probes, f"{name}_probabilities")
+        networks.append({
+            **_named(name), "grid": values.shape[-2:], "frames": len(values), "maps": pictures.packed(values, most),
+            "answers": pictures.base64_bytes(probabilities.argmax(-1)),
+            "sure": pictures.base64_bytes((100 * probabilities.max(-1)).round()),
+        })  # fmt: skip
+
+    epochs_per_step = state.epochs / state.steps
+    curves = []
+    for name in ("student", "twin"):
+        if f"top1/{name}" in series:
+            steps, values = series[f"top1/{name}"]
+            points = np.stack([steps * epochs_per_step, values], axis=1)
+            curves.append({**_named(name), "points": points[np.isfinite(values)].round(4).tolist()})
+    if "top1" in state.teacher:
+        curves.append({**_named("teacher"), "level": state.teacher["top1"], "points": []})
+    return {
+        "classes": state.classes, "epochs": [round(state.probes[i]["epoch"], 3) for i in kept], "most": most,
+        "shape": images.shape[:3], "images": pictures.base64_bytes(images), "targets": targets.tolist(),
+        "networks": networks, "curves": curves,
+    }  # fmt: skip
+
+
+def _frames(probes: list[dict[str, np.ndarray]], name: str) -> np.ndarray:
+    """[frames, images, ...]; a single frame where nothing ever changes, as for the frozen teacher."""
+    frames = np.stack([probe[name][:MAX_IMAGES] for probe in probes]).astype(np.float32)
+    return frames[:1] if np.ptp(frames, axis=0).max() < 1e-6 else frames
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"name": name, "title": name.capitalize(), "colour": pictures.colour(name)}

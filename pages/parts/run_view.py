@@ -1,0 +1,175 @@
+"""A run on the screen: how far it is, what came of it, its curves, where its networks look."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from kdcore.recipe import Recipe
+from kdcore.store import ACTIVE, RESUMABLE, RunState
+from pages.parts import engine, formatting, maps, palette
+from pages.parts.live_chart import live_chart, panels_of
+
+HEADER_SECONDS = 2.0  # the curves ask for themselves, once a second and without a page run
+MAPS_SECONDS = 3.0
+PINNED = 4
+
+
+def show(run_id: str) -> None:
+    """Draw a run; while it is active, what is drawn follows it."""
+    store = engine.store()
+    run, recipe = store.state(run_id), store.recipe(run_id)
+    active = run.status in ACTIVE
+    st.title(run.name, anchor=False)
+    if words := formatting.setting(recipe, run):
+        st.caption(words)
+    following(header, active, HEADER_SECONDS)(run_id)
+    if run.results:
+        outcome(run)
+    if run.steps:
+        live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
+    following(where_they_look, active, MAPS_SECONDS)(run_id)
+    if run.status in ("running", "paused") and run_id in engine.runner().active():
+        knobs(run, recipe)
+    particulars(run, recipe)
+
+
+def following(draw: Callable[[str], None], active: bool, seconds: float) -> Callable[[str], None]:
+    """A part of the page that is drawn again by itself while the run is active."""
+    return st.fragment(draw, run_every=seconds if active else None)
+
+
+def header(run_id: str) -> None:
+    """Status, progress and buttons. When the run begins or ends, the whole page is drawn once more."""
+    run = engine.store().state(run_id)
+    if was(run_id, run.status, bool(run.steps)):
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(run)
+        if run.device:
+            st.caption(run.device, width="content")
+        if run.recorded:
+            st.caption("A recording that comes with the project", width="content")
+        st.space("stretch")
+        buttons(run)
+    match run.status:
+        case "running" | "paused":
+            st.progress(min(run.progress, 1.0), text=formatting.progress(run))
+        case "queued":
+            st.info("It waits until the run before it is done.", icon=":material/hourglass_empty:")
+        case "created" | "preparing":
+            note = run.notes[-1]["text"] if run.notes else "Starting."
+            st.progress(0.0, text=f"Getting ready: {note}")
+        case "failed" | "stopped" | "interrupted":
+            (st.error if run.status == "failed" else st.warning)(run.reason or "It ended before its last step.")
+            st.caption(f"{formatting.progress(run)}. Resume continues from the last checkpoint.")
+            if run.traceback:
+                with st.expander("Traceback, for whoever mends it"):
+                    st.code(run.traceback, language=None)
+
+
+def was(run_id: str, status: str, stepped: bool) -> bool:
+    """Whether the page now on screen was drawn for another state of the run."""
+    key, now = f"drawn-{run_id}", (status in ACTIVE, stepped)
+    before = st.session_state.get(key, now)
+    st.session_state[key] = now
+    return before != now
+
+
+def badge(run: RunState) -> None:
+    label, colour, icon = formatting.STATUS[run.status]
+    st.badge(label, color=colour, icon=icon)
+
+
+def buttons(run: RunState) -> None:
+    """What can be done with the run from here."""
+    runner, mine = engine.runner(), run.id in engine.runner().active()
+    if run.status in RESUMABLE and not run.recorded:
+        command("Resume", ":material/play_arrow:", runner.resume, run, type="primary")
+    elif run.status in ACTIVE and not mine:
+        st.caption("Another program trains it, for example a terminal: pause or stop it there.", width="content")
+    elif run.status in ACTIVE:
+        if run.status == "running":
+            command("Pause", ":material/pause:", runner.pause, run)
+        if run.status == "paused":
+            command("Go on", ":material/play_arrow:", runner.unpause, run, type="primary")
+        command("Stop", ":material/stop:", runner.stop, run)
+
+
+def command(label: str, icon: str, act: Callable[..., None], run: RunState, **options: str) -> None:
+    if st.button(label, icon=icon, key=f"{label}-{run.id}", **options):
+        if trouble := engine.obeys(act, run.id):
+            st.error(trouble)
+        else:
+            st.rerun()
+
+
+def outcome(run: RunState) -> None:
+    """The result on the test split: each network, and whether the teacher helped."""
+    words, kind = formatting.verdict(run.results)
+    with st.container(border=True):
+        st.subheader(words, anchor=False)
+        with st.container(horizontal=True, gap="large"):
+            for name in palette.NETWORKS:
+                if figures := run.results.get(name):
+                    st.metric(
+                        palette.in_colour(name, name.capitalize()), formatting.percent(figures["top1"]), width="content",
+                        delta=formatting.interval(figures), delta_color="off", delta_arrow="off",
+                        help=f"{figures['correct']:,.0f} of {figures['count']:,.0f} test images right; below, the 95 % interval.",
+                    )  # fmt: skip
+        if kind == "same":
+            st.caption("More test images, or more seeds, would show smaller differences.")
+
+
+def where_they_look(run_id: str) -> None:
+    """The pinned images with each network's map, as of the newest probe; of an ended run, any probe."""
+    run = engine.store().state(run_id)
+    if not run.probes:
+        return
+    place = len(run.probes) - 1
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Where they look", anchor=False, width="content")
+        if run.status in ACTIVE:
+            st.caption(f"after epoch {run.probes[place]['epoch']:.1f}; always the same test images", width="content")
+        elif place:
+            st.space("stretch")
+            epochs = [round(probe["epoch"], 2) for probe in run.probes]
+            chosen = st.select_slider("Epoch", epochs, value=epochs[-1], key=f"probe-{run_id}", width=320)
+            place = epochs.index(chosen)
+    networks, table = drawn_maps(run.id, place, run.probes[place]["file"])
+    with st.grid(columns=1 + len(networks), wrap=False, gap="small", key="maps", width=760):
+        for name in ("photo", *networks):
+            st.markdown(f"**{palette.in_colour(name, name.capitalize()) if name in palette.COLOURS else 'Photo'}**")
+        for cells in table:
+            for name, cell in zip(("photo", *networks), cells, strict=True):
+                with st.container(gap="xxsmall"):
+                    if cell.jpeg:
+                        st.image(cell.jpeg, width="stretch", alt=f"{name}: {cell.says}")
+                    st.caption(cell.says if cell.right is None else f"{'✓' if cell.right else '✗'} {cell.says}")
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def drawn_maps(run_id: str, place: int, file: str) -> tuple[list[str], list[list[maps.Cell]]]:
+    store = engine.store()
+    return maps.rows(store, store.state(run_id), place, PINNED)
+
+
+def knobs(run: RunState, recipe: Recipe) -> None:
+    with st.expander("Knobs: change the run while it trains", icon=":material/tune:"):
+        st.caption("Each multiplies what the recipe says, from the next step on. Every turn is written into the run.")
+        names = {"learning_rate": "Learning rate"} | {f"weight/{t.label}": f"Weight of {t.label}" for t in recipe.terms}
+        with st.grid(columns="auto", min_column_width=220, key="knobs"):
+            for knob, label in names.items():
+                now = run.knobs.get(knob, 1.0)
+                factor = st.slider(label, 0.0, max(3.0, now), now, 0.1, format="× %.1f", key=f"{knob}-{run.id}")
+                if factor != now and (trouble := engine.obeys(engine.runner().turn, run.id, knob, factor)):
+                    st.error(trouble)
+
+
+def particulars(run: RunState, recipe: Recipe) -> None:
+    with st.expander("Recipe, sizes and notes", icon=":material/description:"):
+        sizes = " · ".join(f"{name.replace('_', ' ')} {formatting.count(n)}" for name, n in run.parameters.items())
+        if sizes:
+            st.caption(f"Parameters: {sizes}")
+        for note in run.notes:
+            st.markdown(f"{'⚠ ' if note['level'] == 'warning' else ''}{formatting.when(note['time'])} · {note['text']}")
+        st.code(recipe.to_yaml(), language="yaml")

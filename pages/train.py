@@ -1,0 +1,20 @@
+"""Choose what is distilled, see what it costs, start it; then watch it learn."""
+
+import streamlit as st
+
+from pages.parts import engine, page_table, recipe_form, run_view
+
+
+def main() -> None:
+    run_id = st.query_params.get("run")
+    if run_id is None:
+        recipe_form.show()
+    elif run_id in engine.store().ids():
+        run_view.show(run_id)
+    else:
+        st.title("Train")
+        st.warning("There is no such run here; it may have been deleted.")
+        st.page_link(page_table.RUNS, label="See the runs that there are", icon=":material/stacked_line_chart:")
+
+
+main()

@@ -1,0 +1,72 @@
+"""What tests share: nothing is written into the project, and what is skipped is named with what it lacks."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported anywhere: one thread, since tests run beside each other, and folders that are thrown away.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+_scratch = tempfile.TemporaryDirectory(prefix="kd-tests-")
+os.environ["KD_RUNS"] = f"{_scratch.name}/runs"
+os.environ["KD_DATA"] = f"{_scratch.name}/data"
+
+LACKS = {
+    "browser": "no browser: apt-get install chromium",
+    "gpu": "no GPU: these need a CUDA device and its driver",
+    "network": "no downloads: KD_TEST_NETWORK=1 make test",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marks = {name for item in items for name in LACKS if item.get_closest_marker(name)}
+    lacking = {name for name in marks if not _has(name)}
+    for item in items:
+        for name in sorted(lacking):
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=LACKS[name]))
+
+
+def _has(name: str) -> bool:
+    if name == "gpu":
+        import torch
+
+        return torch.cuda.is_available()
+    if name == "network":
+        return os.environ.get("KD_TEST_NETWORK") == "1"
+    return shutil.which("chromium") is not None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many tests were skipped, by reason: the reason says what to install."""
+    reasons = Counter(
+        re.sub(r"^Skipped: ", "", report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    if reasons:
+        terminalreporter.section("not run here, and what it takes")
+        for reason, count in sorted(reasons.items()):
+            terminalreporter.line(f"{count} skipped because {reason}")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; skips where there is none."""
+    from kdcore.folders import test_data_folder
+
+    folder = test_data_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no test data: put it in {folder}, or name its folder in KD_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test does not depend on which Streamlit options the developer has set."""
+    for name in list(os.environ):
+        if name.startswith("STREAMLIT_"):
+            monkeypatch.delenv(name)

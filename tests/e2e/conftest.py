@@ -1,0 +1,132 @@
+"""The real server and a real browser: what a visitor sees, clicks and waits for."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from kdcore.folders import PROJECT
+from kdcore.store import Store
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_SECONDS = 60  # two busy cores: torch loads, images are drawn, a first step is taken
+
+
+@dataclass
+class Server:
+    """The app as `make run` starts it, on a free port and with folders of its own."""
+
+    url: str
+    store: Store
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self, how: int = signal.SIGTERM) -> float:
+        """End it; returns how many seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(how)
+        try:
+            self.process.wait(timeout=20)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+        return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data"), "KD_THREADS": "1", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.headless",
+        "true",
+        "--server.port",
+        str(port),
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    server = Server(f"http://127.0.0.1:{port}", Store(folder / "runs"), process, log)
+    try:
+        until(lambda: _answers(server), "the server answers", seconds=PATIENCE_SECONDS)
+        yield server
+    finally:
+        if process.poll() is None:
+            server.stop()
+
+
+def _answers(server: Server) -> bool:
+    assert server.process.poll() is None, f"The server ended: {server.log.read_text()[-2000:]}"
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def until(true: Callable[[], object], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for something that no locator can wait for."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"Waited {seconds:g} s in vain until {what}."
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[[str], Page]]:
+    """Opens an address in a browser of its own; in the end no page may have shown or logged an error."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    pages: list[Page] = []
+    errors: list[str] = []
+
+    def open_page(address: str) -> Page:
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
+        page.goto(address)
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").first.inner_text()
+        page.context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that only need one."""
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server

@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from kdcore import data
+from kdcore.outputs import NO_LABEL
+from kdcore.recipe import DataRecipe
+
+SMALL = DataRecipe(image_size=16, train_images=200, test_images=100, validation=0.2)
+
+
+def changed(**settings):
+    return SMALL.model_copy(update=settings)
+
+
+def test_a_split_is_one_uint8_tensor_with_its_targets():
+    split = data.load(SMALL, "train")
+    assert split.images.shape == (160, 3, 16, 16)
+    assert split.images.dtype == torch.uint8
+    assert split.targets.shape == (160,)
+    assert split.targets.dtype == torch.int64
+    assert split.classes == data.classes(SMALL)
+    assert len(split) == 160
+
+
+def test_validation_is_held_out_of_the_training_images_by_class():
+    train, validation = data.load(SMALL, "train"), data.load(SMALL, "validation")
+    assert validation.targets.bincount().tolist() == [4] * 10
+    seen = {image.numpy().tobytes() for image in train.images.contiguous()}
+    assert not any(image.numpy().tobytes() in seen for image in validation.images.contiguous())
+
+
+def test_labels_keeps_that_many_balanced_over_the_classes():
+    split = data.load(changed(labels=50), "train")
+    kept = split.targets[split.targets != NO_LABEL]
+    assert len(split) == 160
+    assert kept.bincount().tolist() == [5] * 10
+
+
+def test_kept_labels_are_the_right_ones():
+    some, every = data.load(changed(labels=50), "train"), data.load(SMALL, "train")
+    kept = some.targets != NO_LABEL
+    assert torch.equal(some.images, every.images)
+    assert torch.equal(some.targets[kept], every.targets[kept])
+
+
+def test_the_seed_decides_whose_labels_are_kept():
+    one, same, other = (data.load(changed(labels=50, seed=seed), "train").targets for seed in (0, 0, 1))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("split", ["validation", "test", "cue_conflict"])
+def test_labels_are_withheld_from_training_images_alone(split):
+    assert not data.load(changed(labels=50), split).targets.eq(NO_LABEL).any()
+
+
+@pytest.mark.parametrize("labels", [9, 161])
+def test_too_few_or_too_many_labels_are_refused_with_the_range(labels):
+    with pytest.raises(
+        ValueError, match=rf"`data.labels` is {labels}, .* 160 training images here: choose 10 to 160, or `all`"
+    ):
+        data.load(changed(labels=labels), "train")
+
+
+def test_an_unknown_split_is_refused_with_those_that_exist():
+    with pytest.raises(
+        ValueError, match="Unknown split 'tset' of cues. Known splits: train, validation, test, cue_conflict"
+    ):
+        data.load(SMALL, "tset")
+
+
+def test_without_a_share_for_it_there_is_no_validation_split():
+    assert data.splits(changed(validation=0.0)) == ("train", "test", "cue_conflict")
+    assert len(data.load(changed(validation=0.0), "train")) == 200
+    with pytest.raises(ValueError, match="`data.validation` is 0: nothing is held out"):
+        data.load(changed(validation=0.0), "validation")

@@ -1,0 +1,192 @@
+import pytest
+
+from kdcore import recipe
+from kdcore.recipe import Recipe, RecipeError, from_plain, from_yaml, with_overrides
+
+STUDENT = {"student": {"model": "resnet20"}}
+
+S0 = """
+name: vit-to-cnn-dynamic-attention
+note: Entropy-weighted attention alignment.
+data: {name: cifar10, image_size: 224, labels: all, augment: [flip, crop], batch_size: 128}
+teacher: {model: vit_tiny_patch16_224, weights: pretrained, finetune: {epochs: 3, lr: 1.0e-4}}
+student: {model: three_stage_cnn}
+twin: true
+terms:
+  - {method: attention, weight: 0.7, layers: entropy}
+  - {method: kd, weight: 0.3, temperature: {piecewise: [[1, 3.0], [20, 2.0], [21, 1.5], [50, 1.0]]}}
+optimizer: {name: adamw, lr: 1.0e-3, weight_decay: 0.05}
+lr: {shape: cosine, warmup_epochs: 2}
+epochs: 50
+seeds: [0, 1]
+"""
+
+
+def refusal(**changes: object) -> str:
+    with pytest.raises(RecipeError) as refused:
+        from_plain({**STUDENT, **changes})
+    return str(refused.value)
+
+
+def test_yaml_round_trip_changes_nothing():
+    read = from_yaml(S0)
+    assert from_yaml(read.to_yaml()) == read
+    assert read.terms[1].temperature == {"piecewise": [[1, 3.0], [20, 2.0], [21, 1.5], [50, 1.0]]}
+    assert read.seeds == (0, 1)
+    assert read.teacher is not None
+    assert read.teacher.finetune is not None
+    assert read.teacher.finetune.epochs == 3
+
+
+def test_yaml_leaves_out_what_is_at_its_default_and_keeps_the_order_of_the_fields():
+    keys = [line.split(":")[0] for line in from_yaml(S0).to_yaml().splitlines() if line[0].isalpha()]
+    assert keys == ["name", "note", "data", "teacher", "student", "twin", "terms", "lr", "epochs", "seeds"]
+
+
+def test_the_shortest_recipe_trains_a_student_on_labels():
+    shortest = from_plain(STUDENT)
+    assert [term.method for term in shortest.terms] == ["ce"]
+    assert shortest.teacher is None
+    assert shortest.data.name == "cues"
+
+
+def test_a_recipe_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        from_plain(STUDENT).epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "changes, where, near",
+    [
+        ({"epoch": 3}, "epoch", "epochs"),
+        ({"data": {"lables": 500}}, "data.lables", "labels"),
+        ({"terms": [{"method": "kd", "wieght": 1}]}, "terms.0.wieght", "weight"),
+        ({"optimizer": {"weight_decy": 0}}, "optimizer.weight_decy", "weight_decay"),
+        ({"teacher": {"model": "a", "finetune": {"epoch": 1}}}, "teacher.finetune.epoch", "epochs"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(changes, where, near):
+    assert f"`{where}` is not a known key. Did you mean `{near}`?" in refusal(**changes)
+
+
+def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
+    assert "`twin.rl` is not a known key. Known: lr." in refusal(twin={"rl": 1})
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"optimizer": {"lr": -1}}, "`optimizer.lr` should be greater than 0, not -1."),
+        ({"optimizer": {"lr": float("nan")}}, "`optimizer.lr` should be greater than 0, not nan."),
+        ({"epochs": 0}, "`epochs` should be greater than or equal to 1, not 0."),
+        ({"epochs": "many"}, "`epochs` should be an integer, not 'many'."),
+        ({"data": {"validation": 0.9}}, "`data.validation` should be less than 0.9, not 0.9."),
+        ({"data": {"labels": "some"}}, "`data.labels` should be an integer or 'all', not 'some'."),
+        ({"data": {"labels": -4}}, "`data.labels` should be greater than or equal to 0 or 'all', not -4."),
+        ({"data": {"name": "cifar"}}, "`data.name` should be 'cues', 'cifar10', 'cifar100' or 'folder', not 'cifar'."),
+        ({"data": {"augment": ["flop"]}}, "`data.augment.0` should be 'flip', 'crop', 'jitter' or 'rotation'"),
+        ({"data": {"name": "folder"}}, "data 'folder' needs `path`"),
+        ({"seeds": [-1]}, "`seeds.0` should be greater than or equal to 0, not -1."),
+        ({"seeds": []}, "`seeds` is empty: a run needs at least one, for example [0]"),
+        ({"terms": []}, "`terms` is empty"),
+        ({"terms": [{"weight": 1}]}, "`terms.0.method` is missing."),
+        ({"terms": [{"method": "kd"}, {"method": "kd"}]}, "two terms are called 'kd'"),
+        ({"terms": [{"method": "kd", "weight": -1}]}, "the weight of term 'kd' goes down to -1; 0 is the least"),
+        ({"terms": [{"method": "kd", "temperature": 0}]}, "the temperature of term 'kd' goes down to 0"),
+        ({"terms": [{"method": "kd", "temperature": {"linear": [4, -1]}}]}, "goes down to -1; it must stay above 0"),
+        ({"lr": {"warmup_epochs": 10}}, "`lr.warmup_epochs` (10) must be less than `epochs` (10)"),
+        ({"student": {}}, "name a `model`, or `weights` that know their model"),
+        ({"twin": "maybe"}, "`twin` should be a boolean or a mapping of settings, not 'maybe'."),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(changes, message):
+    assert message in refusal(**changes)
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    message = refusal(epoch=3, optimizer={"lr": 0})
+    assert "`epoch`" in message
+    assert "`optimizer.lr`" in message
+
+
+@pytest.mark.parametrize(
+    "schedule, message",
+    [
+        ({"lin": [3, 1]}, "A schedule is a number or one of linear, cosine, steps, piecewise, not {'lin': [3, 1]}"),
+        ("high", "not 'high'"),
+        ({"linear": [3]}, "The settings of schedule 'linear' are not understood: [3]"),
+        ({"piecewise": [[20, 2.0], [1, 3.0]]}, "the epochs must rise"),
+        ({"steps": {"start": 1, "factor": 0.1}}, "The settings of schedule 'steps' are not understood"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused_where_it_stands(schedule, message):
+    said = refusal(terms=[{"method": "kd", "weight": schedule}])
+    assert "`terms.0.weight`" in said
+    assert message in said
+
+
+def test_a_number_that_yaml_takes_for_text_is_a_number():
+    assert from_yaml("student: {model: resnet20}\nterms: [{method: kd, weight: 1e-3}]").terms[0].weight == 0.001
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words", "- a\n- list", ""])
+def test_what_is_no_mapping_is_refused(text):
+    with pytest.raises(RecipeError, match=r"not valid YAML|should be a mapping"):
+        from_yaml(text)
+
+
+def test_load_names_the_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    with pytest.raises(RecipeError, match=r"Cannot read the recipe .*mine\.yaml: No such file"):
+        recipe.load(path)
+    path.write_text("epoch: 3")
+    with pytest.raises(RecipeError, match=r"mine\.yaml cannot be used"):
+        recipe.load(path)
+    path.write_text(S0, encoding="utf-8")
+    assert recipe.load(path) == from_yaml(S0)
+
+
+def test_overrides_reach_every_depth():
+    changed = with_overrides(
+        from_yaml(S0),
+        ["epochs=3", "data.labels=500", "terms.0.weight=0.5", "terms.1.weight={linear: [1, 0]}", "optimizer.lr=1e-4"],
+    )
+    assert (changed.epochs, changed.data.labels, changed.terms[0].weight) == (3, 500, 0.5)
+    assert changed.terms[1].weight == {"linear": [1, 0]}
+    assert changed.optimizer.lr == 1e-4
+    assert changed.student == from_yaml(S0).student
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("epochs", "'epochs' is not KEY=VALUE"),
+        ("data.lables=4", "`data.lables` is not a known key. Did you mean `labels`?"),
+        ("terms.3.weight=1", "'terms.3.weight' is not a setting of this recipe"),
+        ("teacher.weights=none", "'teacher.weights' is not a setting of this recipe"),
+        ("epochs=0", "`epochs` should be greater than or equal to 1"),
+        ("data.labels=[", "The value of 'data.labels=[' is not valid YAML"),
+    ],
+)
+def test_an_override_that_does_not_fit_is_refused(override, message):
+    with pytest.raises(RecipeError) as refused:
+        with_overrides(from_plain(STUDENT), [override])
+    assert message in str(refused.value)
+
+
+def test_a_learning_rate_warms_up_and_then_follows_its_shape():
+    rate = from_plain({**STUDENT, "lr": {"shape": "linear", "warmup_epochs": 2}, "epochs": 10}).lr.schedule(10)
+    assert rate(0.0) == 0.0
+    assert rate(0.1) == pytest.approx(0.5 * 0.9)  # half of the warm-up, and a tenth of the way down
+    assert rate(0.5) == pytest.approx(0.5)
+    assert rate(1.0) == pytest.approx(0.0)
+
+
+def test_every_recipe_that_comes_with_the_project_is_whole():
+    from kdcore.folders import ASSETS
+
+    for path in sorted((ASSETS / "recipes").glob("*.yaml")):
+        read = recipe.load(path)
+        assert read.note, f"{path.name} says nothing of what it reproduces, what to expect and what it costs"
+        assert isinstance(read, Recipe)
+        assert from_yaml(read.to_yaml()) == read

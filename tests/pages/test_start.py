@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdcore import events as ev
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError
+from kdcore.store import RunState, Store
+from pages.parts import engine, page_table, replay
+
+SHELL = str(Path(page_table.PAGES) / "parts" / "shell.py")
+CLASSES = ("star", "circle", "square")
+
+
+class FakeRunner:
+    """A runner that starts nothing and remembers what it was asked."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.busy: tuple[str, ...] = ()
+        self.started: list[Recipe] = []
+        self.refusal = ""
+
+    def active(self) -> tuple[str, ...]:
+        return self.busy
+
+    def start(self, recipe: Recipe) -> list[str]:
+        if self.refusal:
+            raise RecipeError(self.refusal)
+        self.started.append(recipe)
+        return [self.store.create(recipe)]
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    fake = FakeRunner(Store(tmp_path / "runs", recorded=tmp_path / "recorded"))
+    monkeypatch.setattr(engine, "runner", lambda: fake)
+    blank = tmp_path / "train.py"  # where the button leads; the real page is tested on its own
+    blank.touch()
+    monkeypatch.setattr(page_table, "TRAIN", str(blank))
+    return fake
+
+
+def record(folder: Path, *, difference: tuple[float, float, float] = (0.4, 0.35, 0.45), probes: int = 3) -> str:
+    """A finished run of two epochs with pinned images and their maps."""
+    recipe = Recipe(name="quick", data=DataRecipe(labels=500), student=ModelRecipe(model="tiny"), twin=True, epochs=2)
+    store, maps = Store(folder), np.full((2, 4, 4), 1 / 16, np.float16)
+    run_id = store.create(recipe)
+    top1, low, high = difference
+    with store.writer(run_id) as writer:
+        writer.append(
+            ev.RunStarted(
+                step=0, steps=20, epochs=2, device="cpu", precision="fp32", classes=CLASSES, train_images=4000,
+                labelled_images=500, parameters={}, teacher={"top1": 0.9},
+            )  # fmt: skip
+        )
+        for step in np.linspace(0, 20, probes).astype(int).tolist():
+            writer.append(
+                ev.Evaluated(step, step / 10, "validation", {"student": {"top1": 0.5}, "twin": {"top1": 0.3}})
+            )
+            arrays = {"images": np.zeros((2, 8, 8, 3), np.uint8), "targets": np.array([0, 2])} if step == 0 else {}
+            for name in ("teacher", "student", "twin"):
+                shift = 0 if name == "teacher" else step / 200
+                arrays[name] = maps + np.linspace(0, shift, 16, dtype=np.float16).reshape(4, 4)
+                arrays[f"{name}_probabilities"] = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]], np.float16)
+            writer.append(ev.ProbeTaken(step, step / 10, 0.1, arrays=arrays))
+        reached = {"top1": 0.7, "low": 0.68, "high": 0.72, "count": 2000}
+        writer.append(
+            ev.RunFinished(
+                20, {"student": reached, "twin": reached, "difference": {"top1": top1, "low": low, "high": high}}, 100.0
+            )
+        )
+    return run_id
+
+
+def opened() -> AppTest:
+    at = AppTest.from_file(SHELL, default_timeout=20).run()
+    assert not at.exception
+    return at
+
+
+def text_of(at: AppTest) -> str:
+    return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.info, *at.error])
+
+
+def test_without_a_recording_it_says_so_and_still_offers_to_train(runner: FakeRunner) -> None:
+    at = opened()
+    assert "no recorded run" in at.info[0].value
+    assert at.button[0].label == "Train it here"
+
+
+def test_the_recording_tells_its_result_with_the_interval_and_the_setting(runner: FakeRunner) -> None:
+    record(runner.store.recorded)
+    at = opened()
+    assert not at.info
+    assert "worth 40.0 percentage points" in text_of(at)
+    assert "+35.0 to +45.0 points" in text_of(at)
+    assert "Only 500 of 4,000 training images" in text_of(at)
+
+
+@pytest.mark.parametrize(
+    "difference, words",
+    [((0.01, -0.01, 0.03), "makes no clear difference"), ((-0.05, -0.08, -0.02), "costs 5.0 percentage points")],
+)
+def test_the_sentence_claims_no_more_than_the_interval(
+    runner: FakeRunner, difference: tuple[float, float, float], words: str
+) -> None:
+    record(runner.store.recorded, difference=difference)
+    assert words in text_of(opened())
+
+
+def test_one_button_starts_the_quick_recipe_and_goes_to_the_run(runner: FakeRunner) -> None:
+    at = opened()
+    at.button[0].click().run()
+    assert not at.exception
+    assert [recipe.name for recipe in runner.started] == ["quick"]
+    assert at.query_params["run"] == runner.store.ids()[0]
+
+
+def test_a_busy_runner_is_said_and_its_run_linked(runner: FakeRunner) -> None:
+    run_id = record(runner.store.root)
+    runner.busy = (run_id,)
+    at = opened()
+    assert "busy" in text_of(at)
+    at.button[0].click().run()
+    assert not runner.started
+    assert at.query_params["run"] == run_id
+
+
+def test_a_refused_recipe_is_a_message_and_no_traceback(runner: FakeRunner) -> None:
+    runner.refusal = "There is no model 'cues-teacher'."
+    at = opened()
+    at.button[0].click().run()
+    assert not at.exception
+    assert at.error[0].value == "There is no model 'cues-teacher'."
+
+
+def test_a_run_without_probes_cannot_replay() -> None:
+    assert not replay.can_replay(RunState(id="a", name="a", steps=10))
+
+
+def test_what_never_changes_is_sent_once(tmp_path: Path) -> None:
+    run_id = record(tmp_path)
+    data = replay._data(Store(tmp_path), run_id, version=1)
+    frames = {network["name"]: network["frames"] for network in data["networks"]}
+    assert frames == {"teacher": 1, "student": 3, "twin": 3}
+    assert data["epochs"] == [0, 1, 2]
+    assert [curve["name"] for curve in data["curves"]] == ["student", "twin", "teacher"]

@@ -1,0 +1,316 @@
+"""What `make` does before there is an environment: make `.venv`, then start what was asked for in it.
+
+Runs on any Python 3.7 or newer, without a package, so that a machine that cannot run the app is told so in one line.
+
+    python3 tools/environment.py              make .venv from requirements.txt, if it is missing or out of date
+    python3 tools/environment.py run          the same, then the app at HOST and PORT
+    python3 tools/environment.py bench [NAME] the same, then the benchmarks
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = PROJECT / "requirements.txt"
+VENV = PROJECT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "made-from"  # what a finished environment was made from
+UNFINISHED = VENV / "unfinished"  # there while packages are being installed
+LOG = VENV / "pip.log"
+
+OLDEST = (3, 11)
+NEWER = ("python3.13", "python3.12", "python3.11", "python3.14")  # tried in this order where python3 is too old
+SPACE_GB = 8  # PyTorch comes with its CUDA libraries
+
+
+class Trouble(Exception):
+    """What stands in the way, and the way out, in one line."""
+
+
+def main(arguments: list[str]) -> None:
+    os.chdir(PROJECT)
+    task = arguments[0] if arguments else "env"
+    if task not in ("env", "run", "bench"):
+        raise Trouble(f"Unknown task {task!r}. Known: env, run, bench.")
+    use_new_enough_python()
+    if task == "run":
+        host, port = address()
+        make_environment()
+        run(host, port)
+    make_environment()
+    if task == "bench":
+        bench(arguments[1:])
+
+
+def use_new_enough_python() -> None:
+    if sys.version_info >= OLDEST:
+        return
+    oldest, here = ".".join(map(str, OLDEST)), ".".join(map(str, sys.version_info[:2]))
+    for name in NEWER:
+        if version_of(name):
+            print(f"{sys.executable} is Python {here}; using {name}.", flush=True)
+            os.execvp(name, [name, *sys.argv])
+    raise Trouble(
+        f"Python {here} is too old: {oldest} or newer is needed. Install one and name it, as in `make run PYTHON=python3.12`."
+    )
+
+
+def version_of(python: str | Path) -> str | None:
+    """Such as "3.11.7"; None where it does not run."""
+    try:
+        answer = subprocess.run(
+            [str(python), "-c", "import platform; print(platform.python_version())"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    return answer.stdout.decode().strip() if answer.returncode == 0 else None
+
+
+# --- the environment ---------------------------------------------------------------------------------------------------
+
+
+def make_environment() -> None:
+    """Make `.venv`, or bring it up to date. One that was interrupted is never trusted: it is made anew."""
+    with Path(__file__).open() as lock:  # two makes at once: the second waits
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("Waiting for another make that prepares .venv.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        made_from = STAMP.read_text() if STAMP.is_file() else ""
+        version = version_of(VENV_PYTHON)
+        if version and made_from == fingerprint(version):
+            return
+
+        began = time.monotonic()
+        check_venv_module()
+        if UNFINISHED.exists() or not version or not can_be_updated(version, made_from):
+            check_space()
+            create()
+        else:
+            print("requirements.txt has changed: bringing .venv up to date.", flush=True)
+        install()
+        STAMP.write_text(fingerprint(version_of(VENV_PYTHON) or ""))
+        if UNFINISHED.exists():
+            UNFINISHED.unlink()
+        print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
+
+
+def fingerprint(version: str) -> str:
+    return f"python {version}\nrequirements {hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}\n"
+
+
+def can_be_updated(version: str, made_from: str) -> bool:
+    """Made by the Python that is still in it, or by somebody's hand with a new enough one."""
+    if made_from:
+        return made_from.startswith(f"python {version}\n")
+    return tuple(int(part) for part in version.split(".")[:2]) >= OLDEST
+
+
+def check_venv_module() -> None:
+    try:
+        import ensurepip  # noqa: F401  (Debian ships venv without it)
+        import venv  # noqa: F401
+    except ImportError:
+        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        raise Trouble(
+            f"This Python has no venv module. Install it, on Debian and Ubuntu: apt-get install {package}"
+        ) from None
+
+
+def check_space() -> None:
+    free, needed = shutil.disk_usage(str(PROJECT)).free / 1e9, float(os.environ.get("SPACE_GB") or SPACE_GB)
+    if free < needed:
+        raise Trouble(
+            f"{PROJECT} has {free:.1f} GB free; the environment needs about {needed:g} GB (PyTorch comes with its CUDA "
+            "libraries). Free some, or put the project on a larger disk. With a smaller build of PyTorch, say how much "
+            "you need: make env SPACE_GB=3"
+        )
+
+
+def create() -> None:
+    """An empty `.venv` of this Python. The mark that it is unfinished comes first and outlives whatever is removed."""
+    if VENV.exists():
+        print("Making .venv anew: it was unfinished, or made by another Python.", flush=True)
+    VENV.mkdir(exist_ok=True)
+    UNFINISHED.touch()
+    for old in VENV.iterdir():
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(str(old))
+        elif old != UNFINISHED:
+            old.unlink()
+    print(f"Making .venv with Python {sys.version.split()[0]}; this takes some minutes, once.", flush=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if made.returncode:
+        said = made.stdout.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise Trouble(f"Python could not make a virtual environment: {said[-1]}")
+
+
+def install() -> None:
+    """Install the requirements with pip; its words go to a log, the large downloads to the screen."""
+    pip = [
+        str(VENV_PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--progress-bar",
+        "off",
+    ]
+    said: deque[str] = deque(maxlen=60)
+    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    with LOG.open("w") as log, subprocess.Popen(
+        [*pip, "-r", str(REQUIREMENTS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, universal_newlines=True,
+        errors="replace",
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.write(line)
+            said.append(line.rstrip())
+            report(line)
+            if line.startswith("Installing collected packages:"):
+                UNFINISHED.touch()  # until here an update has changed nothing: without network the old one stays
+    if process.returncode:
+        raise Trouble(explain("\n".join(said)))
+
+
+def report(line: str) -> None:
+    large = re.search(r"Downloading (\S+?)-(\d[^-\s]*)-\S+ \((\d{2,}(?:\.\d)?) (MB|GB)\)", line)
+    if large:
+        print(f"  downloading {large[1]} {large[2]} ({large[3]} {large[4]})", flush=True)
+    elif line.startswith("Installing collected packages:"):
+        print(f"  installing {line.count(',') + 1} packages", flush=True)
+
+
+def explain(said: str) -> str:
+    """Why pip failed, and what to do, from the end of what it said."""
+    log = f"All of pip's words are in {LOG}."
+    if "No space left on device" in said:
+        return (
+            f"The disk is full. Free about {SPACE_GB} GB and run make again; TMPDIR=/a/larger/disk moves what pip unpacks, "
+            "PIP_NO_CACHE_DIR=1 keeps no downloads."
+        )
+    unreachable = (
+        "Connection",
+        "Temporary failure in name resolution",
+        "Name or service not known",
+        "timed out",
+        "ProxyError",
+    )
+    if any(sign in said for sign in unreachable):
+        return (
+            "The packages cannot be reached: is this machine online? Behind a proxy set HTTPS_PROXY; with a mirror or a folder "
+            f"of wheels set PIP_INDEX_URL or PIP_FIND_LINKS. Then run make again. {log}"
+        )
+    errors = (
+        [line for line in said.splitlines() if line.startswith("ERROR:")]
+        or said.splitlines()[-1:]
+        or ["no reason given"]
+    )
+    missing = [line for line in errors if "No matching distribution found" in line]
+    if missing:
+        return (
+            f"{missing[0][7:]} for Python {sys.version.split()[0]} on this machine. Another Python may do: "
+            f"make env PYTHON=python3.12. {log}"
+        )
+    return f"pip could not install the packages: {errors[-1]} {log}"
+
+
+# --- what is started in it ---------------------------------------------------------------------------------------------
+
+
+def address() -> tuple[str, int]:
+    """HOST and PORT, after a look whether they are free."""
+    host, wanted = os.environ.get("HOST") or "localhost", os.environ.get("PORT") or "8501"
+    if not wanted.isdigit() or not 0 < int(wanted) < 65536:
+        raise Trouble(f"PORT={wanted} is not a port: a number from 1024 to 65535 will do, as in `make run PORT=8502`.")
+    port = int(wanted)
+    try:
+        for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            if family == socket.AF_INET6 and host == "localhost":
+                continue  # many machines name ::1 without having it
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            raise Trouble(
+                f"Port {port} on {host} is taken, perhaps by this app (look at http://{host}:{port}). "
+                f"Take another: make run PORT={port + 1}"
+            ) from None
+        if number == errno.EACCES:
+            raise Trouble(f"Port {port} needs more rights; take one from 1024 up: make run PORT=8501") from None
+        raise Trouble(
+            f"HOST={host} is not an address of this machine. Use localhost, or 0.0.0.0 for the whole network: make run HOST=0.0.0.0"
+        ) from None
+    return host, port
+
+
+def run(host: str, port: int) -> None:
+    """Become the server, so that Ctrl-C and SIGTERM reach it and nothing stands between."""
+    everywhere = host in ("0.0.0.0", "::")
+    shown = "localhost" if everywhere else host
+    print(f"\n  Distillation Explorer: http://{shown}:{port}", flush=True)
+    if everywhere:
+        print(f"  For others on this network: http://{network_address()}:{port}", flush=True)
+    print("  Ready in some seconds. Ctrl-C ends it; a run that is on is saved and can be resumed.\n", flush=True)
+    options = {
+        "server.headless": "true",
+        "server.address": host,
+        "server.port": port,
+        "logger.hideWelcomeMessage": "true",
+    }
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    os.execv(str(VENV_PYTHON), [str(VENV_PYTHON), "-m", "streamlit", "run", "app.py", *flags])
+
+
+def network_address() -> str:
+    """This machine's address as others see it. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
+def bench(names: list[str]) -> None:
+    """Run the benchmarks one after another, in this terminal."""
+    known = sorted(file.stem for file in (PROJECT / "benchmarks").glob("*.py") if not file.stem.startswith("_"))
+    if not known:
+        raise Trouble("There is no benchmark: none of benchmarks/*.py exists.")
+    for name in names:
+        if name not in known:
+            raise Trouble(f"There is no benchmark {name!r}. Known: {', '.join(known)}.")
+    failed = []
+    for name in names or known:
+        print(f"\n== benchmarks.{name}", flush=True)
+        if subprocess.run([str(VENV_PYTHON), "-m", f"benchmarks.{name}"]).returncode:
+            failed.append(name)
+    if failed:
+        raise Trouble(f"Failed: {', '.join(failed)}.")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Trouble as trouble:
+        sys.exit(f"\n{trouble}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. What was begun is made anew next time; downloads are kept.")
