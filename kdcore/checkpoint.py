@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -69,24 +68,3 @@ def _unflatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, list):
         return [_unflatten(item, f"{name}.{index}", tensors) for index, item in enumerate(value)]
     return value
-
-
-def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """An optimizer's state with text keys, as `save` needs it."""
-    state = optimizer.state_dict()
-    return {"state": {str(key): value for key, value in state["state"].items()}, "param_groups": state["param_groups"]}
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Give an optimizer the state that `optimizer_state` took.
-
-    Each tensor is laid out in memory as its parameter is: a fused step walks both in memory order, so that moments in
-    another order would be added to the wrong weights.
-    """
-    optimizer.load_state_dict(
-        {"state": {int(key): value for key, value in state["state"].items()}, "param_groups": state["param_groups"]}
-    )
-    for parameter, moments in optimizer.state.items():
-        for name, moment in moments.items():
-            if isinstance(moment, Tensor) and moment.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)

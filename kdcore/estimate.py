@@ -4,17 +4,19 @@ import copy
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 
 from kdcore import data, methods, models, optim
 from kdcore.distiller import Distiller
 from kdcore.outputs import Batch
-from kdcore.recipe import ModelRecipe, Recipe, Term
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term
 from kdcore.store import Store
 from kdcore.teacher import Teacher
 
 TRIED_IMAGES = 16
+TRAIN_IMAGES = {"cues": 20_000, "cifar10": 50_000, "cifar100": 50_000}
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,10 @@ class Estimate:
     device: str
 
 
-def estimate(recipe: Recipe, *, device: torch.device, train_images: int, runs: Store | None = None) -> Estimate:
-    """Build the networks with random weights and time two steps of 16 images. Raises ValueError as a run would."""
-    per_image = _tried(_key(recipe), str(device))
-    kept = round(train_images * (1 - recipe.data.validation))
+def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
+    """Build the networks and time two steps of 16 images. Downloads nothing. Raises ValueError as a run would."""
+    per_image = _tried(_key(recipe, runs), str(device))
+    kept = round(_train_images(recipe.data) * (1 - recipe.data.validation))
     steps = recipe.epochs * data.steps_per_epoch(kept, recipe.data.batch_size)
     seconds = per_image.seconds * kept * recipe.epochs
     return Estimate(
@@ -43,16 +45,25 @@ def estimate(recipe: Recipe, *, device: torch.device, train_images: int, runs: S
     )  # fmt: skip
 
 
-def _key(recipe: Recipe) -> str:
-    """The recipe as far as it decides the cost of an image."""
-    teacher = None
-    if recipe.teacher:
-        teacher = recipe.teacher.model_copy(update={"finetune": None})
+def _train_images(recipe: DataRecipe) -> int:
+    """How many training images there are before some are held out, as far as it is known without reading any."""
+    if recipe.train_images:
+        return recipe.train_images
+    if recipe.name == "folder":
+        root = Path(recipe.path or "")
+        return sum(1 for file in ((root / "train") if (root / "train").is_dir() else root).glob("*/*") if file.is_file())
+    return TRAIN_IMAGES[recipe.name]
+
+
+def _key(recipe: Recipe, runs: Store | None) -> str:
+    """The recipe as far as it decides the cost of an image, its networks by name and with random weights."""
+    teacher = _named(recipe.teacher, runs) if recipe.teacher else None
     return recipe.model_copy(
         update={
             "name": "estimate",
             "note": "",
-            "teacher": teacher,
+            "teacher": teacher and TeacherRecipe(model=teacher.model, options=teacher.options),
+            "student": _named(recipe.student, runs),
             "epochs": 1,
             "seeds": (0,),
             "terms": tuple(term.model_copy(update={"weight": 1.0, "temperature": 1.0}) for term in recipe.terms),
@@ -65,8 +76,8 @@ def _key(recipe: Recipe) -> str:
 def _tried(key: str, device_name: str) -> Estimate:
     recipe, device = Recipe.model_validate_json(key), torch.device(device_name)
     classes, side = data.classes(recipe.data), recipe.data.image_size
-    student = models.build(_shape_only(recipe.student), classes, side).to(device)
-    teacher_model = models.build(_shape_only(recipe.teacher), classes, side).to(device) if recipe.teacher else None
+    student = models.build(recipe.student, classes, side).to(device)
+    teacher_model = models.build(recipe.teacher, classes, side).to(device) if recipe.teacher else None
     teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
     shapes = student.shapes()
     terms = {t.label: methods.build(t, shapes, teacher_model.shapes() if teacher_model else None) for t in recipe.terms}
@@ -105,6 +116,9 @@ def _tried(key: str, device_name: str) -> Estimate:
     )
 
 
-def _shape_only(spec: ModelRecipe) -> ModelRecipe:
-    """The same network without downloading weights, where its name is enough."""
-    return spec if spec.model is None else ModelRecipe(model=spec.model, options=spec.options)
+def _named(spec: ModelRecipe, runs: Store | None) -> ModelRecipe:
+    """The same network by its name alone: its weights do not change what it costs."""
+    if spec.model is not None:
+        return ModelRecipe(model=spec.model, options=spec.options)
+    described = models.load(spec.weights, runs=runs).description()
+    return ModelRecipe(model=described["model"], options=described["options"])

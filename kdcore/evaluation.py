@@ -1,37 +1,20 @@
 """Networks on a split: their logits, their figures, and whether student and twin really differ."""
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kdcore import metrics
 from kdcore.data import Split, batches
-from kdcore.models import Tapped
+from kdcore.models import Tapped, in_eval
 
 BATCH = 256
-
-
-@contextlib.contextmanager
-def evaluating(*models: nn.Module) -> Iterator[None]:
-    """In eval mode and without gradients; each model's own mode is put back."""
-    modes = [model.training for model in models]
-    for model in models:
-        model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for model, mode in zip(models, modes, strict=True):
-            model.train(mode)
 
 
 def logits(model: Tapped, split: Split, *, precision: str = "fp32") -> Tensor:
     """What a model says of every image of a split, in order: [n, K], float32."""
     device = split.images.device
-    with evaluating(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with in_eval(model), torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         said = [
             model(batch.images, frozenset({"logits"})).logits
             for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False)

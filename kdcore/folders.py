@@ -20,3 +20,9 @@ def data_folder() -> Path:
 def test_data_folder() -> Path:
     """Folder of real data that only tests and benchmarks read: `KD_TEST_DATA`, else `../shared/data`."""
     return Path(os.environ.get("KD_TEST_DATA") or PROJECT.parent / "shared" / "data").expanduser().resolve()
+
+
+def weight_file(name: str) -> Path:
+    """A weight file by its path or, where there is none, by its name in `weights/` of the data folder."""
+    path = Path(name).expanduser()
+    return path if path.is_file() or path.is_absolute() else data_folder() / "weights" / path

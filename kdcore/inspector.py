@@ -119,7 +119,7 @@ class Inspector:
         """`threads` is torch's for a question; one core is left to a run unless said."""
         self._store = store
         self._device = torch.device(device)
-        self._threads = threads or max(1, len(os.sched_getaffinity(0)) - 1)
+        self._threads = threads or max(1, (os.cpu_count() or 1) - 1)
         self._models: OrderedDict[tuple[str, int], Tapped] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -308,8 +308,8 @@ def _square(pixels: np.ndarray) -> Image.Image:
 
 
 def _as_batch(squares: list[Image.Image], image_size: int) -> Tensor:
-    """[B, 3, S, S] in [0, 1]; bicubic, over the whole area that falls on a pixel where the photo is larger."""
-    resized = [np.array(s.resize((image_size, image_size), Image.Resampling.BICUBIC)) for s in squares]
+    """[B, 3, S, S] in [0, 1]; resized as `data.folder` does: bilinear, over all that falls on a pixel (antialiased)."""
+    resized = [np.array(s.resize((image_size, image_size), Image.Resampling.BILINEAR)) for s in squares]
     return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
 
 

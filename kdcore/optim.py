@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from kdcore.recipe import OptimizerRecipe
@@ -36,3 +36,24 @@ def build(module: nn.Module, recipe: OptimizerRecipe, *, lr: float | None = None
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def state(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer's state with text keys, as a checkpoint needs it."""
+    own = optimizer.state_dict()
+    return {"state": {str(key): value for key, value in own["state"].items()}, "param_groups": own["param_groups"]}
+
+
+def load_state(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    """Give an optimizer the state that `state` took.
+
+    Each tensor is laid out in memory as its parameter is: a fused step walks both in memory order, so that moments in
+    another order would be added to the wrong weights.
+    """
+    optimizer.load_state_dict(
+        {"state": {int(key): value for key, value in saved["state"].items()}, "param_groups": saved["param_groups"]}
+    )
+    for parameter, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)

@@ -7,7 +7,7 @@ import json
 import struct
 from pathlib import Path
 
-from kdcore.folders import ASSETS
+from kdcore.folders import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError
 from kdcore.store import Store
 
@@ -51,7 +51,7 @@ def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
     if spec.weights == "pretrained":
         return IMAGENET_CLASSES
     if spec.weights.endswith(".safetensors"):
-        return _header_classes(Path(spec.weights))
+        return _header_classes(weight_file(spec.weights))
     if (card := ASSETS / "models" / f"{spec.weights}.json").is_file():
         return len(json.loads(card.read_text(encoding="utf-8"))["classes"])
     if runs is not None and spec.weights.startswith("run:"):

@@ -179,13 +179,11 @@ class Recipe(_Part):
         labels = [term.label for term in self.terms]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"two terms are called {twice[0]!r}: give one of them a `name` of its own")
-        for term in self.terms:
+        for place, term in enumerate(self.terms):
             if (lowest := schedules.lowest(term.weight, self.epochs)) < 0:
-                raise ValueError(f"the weight of term {term.label!r} goes down to {lowest:g}; 0 is the least")
+                raise ValueError(f"`terms.{place}.weight` goes down to {lowest:g}; 0 is the least")
             if (lowest := schedules.lowest(term.temperature, self.epochs)) <= 0:
-                raise ValueError(
-                    f"the temperature of term {term.label!r} goes down to {lowest:g}; it must stay above 0"
-                )
+                raise ValueError(f"`terms.{place}.temperature` goes down to {lowest:g}; it must stay above 0")
         if self.lr.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})"

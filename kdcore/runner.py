@@ -17,6 +17,7 @@ import torch
 
 from kdcore import checkpoint, preflight
 from kdcore.assemble import assemble
+from kdcore.estimate import Estimate, estimate
 from kdcore.events import (
     CheckpointReady,
     CheckpointSaved,
@@ -131,6 +132,11 @@ class Runner:
         if not 0 <= factor <= 100:
             raise ValueError(f"A knob takes a factor from 0 to 100, not {factor:g}.")
         self._command(run_id, lambda job: job.knobs.put((knob, factor)))
+
+    def estimate(self, recipe: Recipe) -> Estimate:
+        """What a recipe will cost on this device. Takes a second for small networks; raises ValueError as a run would."""
+        preflight.check(recipe, self.store)
+        return estimate(recipe, device=self.device, runs=self.store)
 
     def active(self) -> tuple[str, ...]:
         """The runs that this process works on, the present one first."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from kdcore import checkpoint, evaluation, optim
+from kdcore import evaluation, optim
 from kdcore.data import Split, batches, steps_per_epoch
 from kdcore.distiller import Distiller
 from kdcore.events import (
@@ -95,7 +95,7 @@ class Parts:
         for name, learner in self.learners.items():
             state[name] = learner.distiller.student.state_dict()
             state[f"{name}_methods"] = learner.distiller.methods.state_dict()
-            state[f"{name}_optimizer"] = checkpoint.optimizer_state(learner.optimizer)
+            state[f"{name}_optimizer"] = optim.state(learner.optimizer)
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ class Parts:
         for name, learner in self.learners.items():
             learner.distiller.student.load_state_dict(state[name])
             learner.distiller.methods.load_state_dict(state[f"{name}_methods"])
-            checkpoint.load_optimizer(learner.optimizer, state[f"{name}_optimizer"])
+            optim.load_state(learner.optimizer, state[f"{name}_optimizer"])
 
 
 def train(parts: Parts) -> Iterator[Event]:

@@ -1,5 +1,70 @@
-"""All runs."""
+"""All runs: what came of them; one looked at, several compared, taken away, resumed or deleted."""
 
 import streamlit as st
 
-st.title("Runs")
+from kdcore.store import ACTIVE, RunState
+from pages.parts import engine, page_table, run_actions, run_table
+from pages.parts.live_chart import live_chart, panels_of, panels_to_compare
+from pages.parts.run_view import badge, following, outcome
+
+TABLE_SECONDS = 3.0
+
+
+def main() -> None:
+    st.title("Runs", anchor=False)
+    runs = engine.store().states()
+    if not runs:
+        st.info("No run yet. Train one: it appears here, with its curves and its result.", icon=":material/info:")
+        st.page_link(page_table.TRAIN, label="Train a student", icon=":material/school:")
+        return
+    following(table, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)("")
+    chosen = [run for run in runs if run.id in run_table.in_address()]
+    if not chosen:
+        st.caption("Choose a run by the box in front of it to see its curves; choose several to compare them.")
+    elif len(chosen) == 1:
+        one(chosen[0])
+    else:
+        several(chosen)
+
+
+def table(_: str) -> None:
+    """The table; while something trains, it follows. What is chosen in it stands in the address."""
+    if run_table.draw(engine.store().states()):
+        st.rerun()
+
+
+def one(run: RunState) -> None:
+    recipe = engine.store().recipe(run.id)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(run.name, anchor=False, width="content")
+        badge(run)
+        st.space("stretch")
+        label = "Watch it train" if run.status in ACTIVE else "Look closely"
+        st.page_link(page_table.TRAIN, label=label, icon=":material/monitoring:", query_params={"run": run.id})
+        run_actions.set_up_alike(run)
+        run_actions.controls(run)
+        run_actions.take_away([run])
+        run_actions.delete([run])
+    run_actions.say_why_it_ended(run)
+    if run.results:
+        outcome(run)
+    if run.steps:
+        live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
+    for note in run.notes:
+        if note["level"] == "warning":
+            st.warning(note["text"])
+    with st.expander("Recipe", icon=":material/description:"):
+        st.code(recipe.to_yaml(), language="yaml")
+
+
+def several(runs: list[RunState]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"{len(runs)} runs compared", anchor=False, width="content")
+        st.space("stretch")
+        run_actions.take_away(runs)
+        run_actions.delete(runs)
+    begun = [run for run in runs if run.steps]
+    live_chart(begun, panels_to_compare(begun, [engine.store().recipe(run.id) for run in begun]), key="compared")
+
+
+main()

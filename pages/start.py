@@ -6,6 +6,7 @@ from kdcore import recipe as recipes
 from kdcore.folders import ASSETS
 from kdcore.store import RunState, Store
 from pages.parts import engine, page_table
+from pages.parts.formatting import percent, points
 from pages.parts.replay import can_replay, replay
 
 QUICK = "quick"
@@ -46,21 +47,17 @@ def verdict(state: RunState) -> str:
     right = f"{percent(results['student']['top1'])} of {count} right"
     if "difference" not in results:
         return f"The student got {right}."
-    gain, low, high = (100 * results["difference"][key] for key in ("top1", "low", "high"))
+    gain, low, high = (results["difference"][key] for key in ("top1", "low", "high"))
     if low > 0:
-        headline = f"Here the teacher is worth {gain:.1f} percentage points."
+        headline = f"Here the teacher is worth {100 * gain:.1f} percentage points."
     elif high < 0:
-        headline = f"Here the teacher costs {-gain:.1f} percentage points."
+        headline = f"Here the teacher costs {-100 * gain:.1f} percentage points."
     else:
         headline = "Here the teacher makes no clear difference."
     return (
         f"**{headline}** With it the student gets {right}, its twin without it {percent(results['twin']['top1'])}; "
-        f"95 % interval of the difference: {low:+.1f} to {high:+.1f} points, one run."
+        f"95 % interval of the difference: {points(low)} to {points(high)} points, one run."
     )
-
-
-def percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
 
 
 def setting(state: RunState) -> str:

@@ -124,14 +124,20 @@ def explain(options: Namespace) -> int:
         np.savez_compressed(options.npz, **{reference: each.heatmap for reference, each in zip(references, found, strict=True)})
     if options.json:
         rows = [
-            {"model": reference, "method": each.method, "predictions": each.predictions, "heatmap": each.heatmap.tolist()}
+            {
+                "model": reference,
+                "method": each.method,
+                "predictions": each.predictions,
+                "heatmap": None if each.problem else each.heatmap.tolist(),
+                "problem": each.problem,
+            }
             for reference, each in zip(references, found, strict=True)
         ]
         print(json.dumps(rows))
         return 0
     for reference, each in zip(references, found, strict=True):
         said = ", ".join(f"{name} {probability:.0%}" for name, probability in each.predictions[:3])
-        print(f"{reference:20} {said}   (map: {each.method})")
+        print(f"{reference:20} {said}   (map: {each.problem or each.method})")
     print(f"written: {out}")
     return 0
 

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from kdcore.explain import METHODS
+
 # Perceptually uniform and safe for colour-blind people.
 COLORMAPS = {
     "inferno": cv2.COLORMAP_INFERNO,
@@ -74,7 +76,7 @@ def comparison_sheet(
             faint = cv2.addWeighted(photo, 0.3, np.full_like(photo, 255), 0.7, 0)
             panels.append(_panel(faint, each.title, [f"no map: {each.problem}", *lines]))
         else:
-            lines.append(f"map: {each.method.replace('_', ' ')}")
+            lines.append(f"map: {METHODS[each.method].title}")
             panels.append(_panel(overlay(photo, each.heatmap, opacity, colormap), each.title, lines))
     gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
     row = [piece for panel in panels for piece in (panel, gap)][:-1]

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from kdcore.folders import ASSETS
+from kdcore.folders import ASSETS, weight_file
 from kdcore.models import zoo
 from kdcore.models.tapped import Statistics, Tapped
 from kdcore.models.taps import classifiers
@@ -169,9 +169,11 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
             f"if you trust it: python -m kdcore import-weights {reference} --model NAME --data DATA --out {path.stem}.safetensors"
         )
     if path.suffix == ".safetensors":
-        if not path.is_file():
-            raise ValueError(f"There is no file {path}.")
-        return _described(path)
+        file = weight_file(reference)
+        if not file.is_file():
+            looked = f"{path}" if file == path else f"{path}, nor {file}"
+            raise ValueError(f"There is no weight file {looked}. docs/results.md says where the public ones come from.")
+        return _described(file)
     if runs is not None and reference.partition("/")[0] in runs.ids():
         return _in_run(f"run:{reference}", runs)
     known = sorted(bundled())

@@ -9,7 +9,8 @@ export default function ({data, parentElement}) {
   const tiles = find("tiles"), photo = find("photo"), pictures = [];
   tiles.style.setProperty("--columns", data.looks.length + 1);
   find("whole").src = data.photo;
-  find("whole").alt = data.alt;
+  find("whole").alt = `The photo ${data.name}`;
+  find("name").textContent = data.name;
   find("most").textContent = `${data.most}×`;
   tiles.replaceChildren(photo, ...data.looks.map((look) => {
     const made = figureOf(look, data);
@@ -20,6 +21,7 @@ export default function ({data, parentElement}) {
 
   function paint() {
     for (const {heat, look, values} of pictures) {
+      if (look.problem) continue;
       paintHeat(heat, values, look.grid[0], look.grid[1], {colours: view.colours, threshold: view.threshold, smooth: !view.cells});
       heat.style.opacity = view.opacity / 100;
     }
@@ -36,8 +38,8 @@ export default function ({data, parentElement}) {
     whole.spot.hidden = !view.spot;
     if (view.spot) Object.assign(whole.spot.style, {left: `${view.spot.u * 100}%`, top: `${view.spot.v * 100}%`});
     for (const {look, values, spot, value} of pictures) {
-      spot.hidden = value.hidden = !view.spot;
-      if (!view.spot) continue;
+      spot.hidden = value.hidden = !view.spot || Boolean(look.problem);
+      if (spot.hidden) continue;
       const [rows, columns] = look.grid, row = Math.floor(view.spot.v * rows), column = Math.floor(view.spot.u * columns);
       Object.assign(spot.style, {left: `${(column / columns) * 100}%`, top: `${(row / rows) * 100}%`, width: `${100 / columns}%`, height: `${100 / rows}%`});
       const level = values[row * columns + column], times = ((level / 255) * data.most).toFixed(1);
@@ -94,6 +96,7 @@ function figureOf(look, data) {
   tile.setAttribute("role", "img");
   tile.setAttribute("aria-label", `${look.title}: ${look.method} over the photo. Arrow keys read the map.`);
   tile.append(grey, heat, spot, value);
+  if (look.problem) tile.append(element("p", "problem", `No map: ${look.problem}`));
 
   const answers = element("ol", "answers");
   for (const [name, share] of look.predictions) {
@@ -103,7 +106,7 @@ function figureOf(look, data) {
     line.title = name;
     answers.append(line);
   }
-  figure.append(who, tile, answers);
+  figure.append(who, tile, element("p", "method", look.method), answers);
   if (look.agreement.length) {
     const list = element("dl", "agreement");
     list.append(element("dt", "title", data.against));
@@ -113,8 +116,6 @@ function figureOf(look, data) {
       list.append(term, element("dd", "", figures));
     }
     figure.append(list);
-  } else if (look.note) {
-    figure.append(element("p", "note", look.note));
   }
   return {figure, tile, heat, spot, value, look, values: unpack(look.values)};
 }

@@ -13,10 +13,14 @@ from pages.parts import pictures
 
 HERE = Path(__file__).parent
 FIGURES = {  # of kdcore.explain's agreement -> name, how it is written, what it means
-    "cosine": ("Cosine", "{:.2f}", "1: the same map. 0: nothing in common."),
-    "spearman": ("Rank correlation", "{:.2f}", "Spearman. 1: the cells in the same order. 0: no relation."),
-    "js": ("JS divergence", "{:.2f} nats", "Jensen-Shannon. 0: the same map. 0.69: nothing in common."),
-    "iou@20": ("Overlap of hot spots", "{:.0f} %", "The fifth of the image that each looks at most: the part that is in both."),
+    "cosine": ("Cosine", "{:.2f}".format, "1: the same map. 0: nothing in common."),
+    "spearman": ("Rank correlation", "{:.2f}".format, "Spearman. 1: the cells in the same order. 0: no relation."),
+    "js": ("JS divergence", "{:.2f} nats".format, "Jensen-Shannon. 0: the same map. 0.69: nothing in common."),
+    "iou@20": (
+        "Overlap of hot spots",
+        lambda share: f"{100 * share:.0f} %",
+        "The fifth of the image that each looks at most: the part that is in both.",
+    ),
 }
 
 _component = st.components.v2.component(
@@ -43,7 +47,7 @@ class Look:
     heatmap: np.ndarray
     predictions: list[tuple[str, float]]
     agreement: dict[str, float]
-    note: str = ""
+    problem: str = ""  # why there is no map; the heatmap is then NaN
 
 
 def attention_compare(photo: np.ndarray, name: str, looks: list[Look]) -> None:
@@ -54,7 +58,7 @@ def attention_compare(photo: np.ndarray, name: str, looks: list[Look]) -> None:
         key="attention_compare",
         data={
             "photo": pictures.data_url(photo, side=640),
-            "alt": f"The photo {name}",
+            "name": name,
             "most": most,
             "against": f"Against the {looks[0].title.lower()}'s map",
             "looks": [_plain(look, values, most) for look, values in zip(looks, maps, strict=True)],
@@ -63,8 +67,22 @@ def attention_compare(photo: np.ndarray, name: str, looks: list[Look]) -> None:
 
 
 def _plain(look: Look, values: np.ndarray, most: int) -> dict[str, object]:
-    figures = [(name, form.format(look.agreement[key]), meaning) for key, (name, form, meaning) in FIGURES.items() if key in look.agreement]
+    figures = [
+        (name, form(look.agreement[key]) if np.isfinite(look.agreement[key]) else "no map", meaning)
+        for key, (name, form, meaning) in FIGURES.items()
+        if key in look.agreement
+    ]
     return {
-        "title": look.title, "network": look.network, "colour": look.colour, "method": look.method, "note": look.note,
+        "title": look.title, "network": look.network, "colour": look.colour, "method": look.method, "problem": look.problem,
         "grid": values.shape, "values": pictures.packed(values, most), "predictions": look.predictions, "agreement": figures,
     }  # fmt: skip
+
+
+def explain_figures() -> None:
+    """What the figures of agreement mean, in words, for whoever asks."""
+    with st.expander("What the figures mean", icon=":material/help:"):
+        st.markdown("\n".join(f"- **{name}**: {meaning}" for name, _, meaning in FIGURES.values()))
+        st.markdown(
+            "Two networks that both just look at the middle agree as well. Agreement says that they look at the same place, "
+            "not that one learnt it from the other: compare with the twin, which never met the teacher."
+        )

@@ -87,7 +87,7 @@ def choose_terms(terms: list[Plain], key: str) -> list[Plain]:
 def choose_term(term: Plain, label: str, key: str) -> Plain:
     card = engine.methods()[term["method"]]
     name, weight, temperature = st.columns([2, 3, 3], vertical_alignment="center")
-    name.markdown(f"**{label}**", help=card.about)
+    name.markdown(f"**{label}**  \n:gray[:small[{card.about.partition(':')[0]}]]", help=card.about)
     term["weight"] = number_or_schedule(weight, "Weight", term.get("weight", 1.0), 1.0, f"weight-{label}-{key}")
     if card.uses_temperature:
         now = term.get("temperature", 4.0)
@@ -100,9 +100,10 @@ def number_or_schedule(place: Any, label: str, value: Any, usual: float, key: st
     if isinstance(value, dict):
         place.caption(f"{label}: {next(iter(value))} schedule, see the YAML below")
         return value
-    most = max(usual, 2.0 * value)
-    low = 0.0 if label == "Weight" else 0.5
-    return place.slider(label, low, most, float(value), most / 100 if label == "Weight" else 0.5, key=key)
+    most = usual if value <= usual else 2.0 * value
+    if label == "Weight":
+        return place.slider(label, 0.0, most, float(value), most / 100, format="%g", key=key)
+    return place.slider(label, 0.5, most, float(value), 0.5, format="%.1f", key=key)
 
 
 def choose_length(plain: Plain, key: str) -> None:

@@ -6,7 +6,7 @@ Its modules load torch, which a page never does by itself; so they are imported 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from kdcore import preflight
 from kdcore.recipe import Recipe
@@ -19,6 +19,19 @@ class MethodCard:
     about: str  # a sentence
     uses_teacher: bool
     uses_temperature: bool
+
+
+class Cost(Protocol):
+    """What `kdcore.estimate` says of a recipe."""
+
+    teacher_parameters: int
+    student_parameters: int
+    teacher_flops: int
+    student_flops: int
+    images: int
+    steps: int
+    seconds: float
+    device: str
 
 
 def runner() -> Any:
@@ -41,7 +54,7 @@ def refused(recipe: Recipe) -> str:
     return ""
 
 
-def estimate(recipe: Recipe) -> Any:
+def estimate(recipe: Recipe) -> Cost:
     """What a run will cost. Takes seconds; ValueError where the networks do not fit."""
     return runner().estimate(recipe)
 

@@ -1,5 +1,6 @@
 """The total loss of a recipe as a formula."""
 
+from collections.abc import Collection
 from typing import Any
 
 from kdcore.recipe import Term
@@ -12,21 +13,33 @@ SYMBOLS = {
     "fitnets": r"\left\| z_{T} - r(z_{S}) \right\|^2",
 }
 
+MEANINGS = {
+    "ce": "$y$ labels",
+    "kd": "$\\tau$ temperature",
+    "attention": "$A$ where a network looks, $\\omega$ the weight of a teacher's layer",
+    "fitnets": "$z$ feature maps, $r$ a learned regressor",
+}
 
-def latex(terms: tuple[Term, ...], temperatures: dict[str, Any]) -> str:
+
+def legend(terms: tuple[Term, ...]) -> str:
+    """What the letters mean, as far as they occur."""
+    methods = dict.fromkeys(term.method for term in terms)
+    return ", ".join(["$T$ teacher, $S$ student, $p$ class probabilities", *(MEANINGS[m] for m in methods if m in MEANINGS)])
+
+
+def latex(terms: tuple[Term, ...], with_temperature: Collection[str]) -> str:
     """A line a term.
 
     Args:
-        temperatures: term -> its temperature, for the terms whose method has one.
+        with_temperature: the methods that have one.
     """
     lines = []
     for i, term in enumerate(terms):
         symbol = SYMBOLS.get(term.method, rf"\mathcal{{L}}_{{\text{{{_plain(term.method)}}}}}")
         start = r"\mathcal{L} =\;& " if i == 0 else r"+\;& "
-        note = ""
-        if term.label in temperatures:
-            note = rf"\quad\scriptstyle \tau = {_number(temperatures[term.label], 'scheduled')}"
-        lines.append(f"{start}{_number(term.weight, 'w(t)')} \\; {symbol}{note}")
+        has_one = term.method in with_temperature
+        note = rf"\quad\scriptstyle \tau = {_number(term.temperature, 'scheduled')}" if has_one else ""
+        lines.append(rf"{start}{_number(term.weight, 'w(t)')} \; {symbol}{note}")
     return r"\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}"
 
 

@@ -5,7 +5,7 @@
 
 const EVERY = 1000, TOO_MANY = 5000, LEFT = 52, RIGHT = 10, TOP = 8, BOTTOM = 24;
 const charts = new WeakMap();
-let scrolledElsewhere = 0; // a scroll that began outside a chart goes on over it
+let scrolledElsewhere = -Infinity; // a scroll that began outside a chart goes on over it
 addEventListener("wheel", (e) => { if (!e.composedPath().some((n) => n.tagName === "CANVAS")) scrolledElsewhere = e.timeStamp; },
   { passive: true, capture: true });
 
@@ -19,7 +19,7 @@ export default function ({ data, parentElement }) {
 class Chart {
   constructor(root) {
     this.find = (selector) => root.querySelector(selector);
-    Object.assign(this, { runs: [], view: null, hover: null, hidden: new Set(), smoothing: 0.6, smoothed: new Map(), log: false, open: true });
+    Object.assign(this, { runs: [], view: null, hover: null, hidden: new Set(), smoothing: 0.8, smoothed: new Map(), log: false, open: true });
     this.find("[type=range]").value = this.smoothing;
     this.find("[type=range]").oninput = (e) => { this.smoothing = +e.target.value; this.smoothed.clear(); this.draw(); };
     this.find("[type=checkbox]").oninput = (e) => { this.log = e.target.checked; this.draw(); };
@@ -215,12 +215,13 @@ class Panel {
     g.textBaseline = "alphabetic"; g.textAlign = "center";
     const marks = chart.runs.some((r) => r.last >= 0) ? ticks(a, b, wide / 90) : [];
     for (const v of marks) g.fillText(`${+v.toPrecision(4)}`, x(v), high - 8);
+    if (!shown.length) g.fillText("Nothing measured yet", (LEFT + wide) / 2, high / 2);
     g.textAlign = "right";
-    if (!marks.length) { g.textAlign = "center"; g.fillText("Nothing measured yet", (LEFT + wide) / 2, high / 2); }
+    g.fillText("epoch", LEFT - 8, high - 8);
     g.globalAlpha = 1;
 
     g.save();
-    g.beginPath(); g.rect(LEFT, 0, wide - LEFT - RIGHT + 1, high - BOTTOM + 2); g.clip();
+    g.beginPath(); g.rect(LEFT - 1, 0, wide - LEFT + 1, high - BOTTOM + 4); g.clip();
     for (const { series, line: [xs, raw, smooth] } of shown) {
       g.strokeStyle = g.fillStyle = colour(series.colour);
       g.lineJoin = "round";

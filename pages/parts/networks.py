@@ -1,13 +1,14 @@
 """The door from the Attention page to the networks: which there are, which belong together, what one makes of a photo."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
-from kdcore.store import Store
-from pages.parts import engine, formatting, palette
+from pages.parts import engine, palette
 
 if TYPE_CHECKING:
     from kdcore.inspector import Choice, Inspection
@@ -22,7 +23,7 @@ class Trio:
 
     id: str
     title: str
-    networks: "dict[str, Choice]"
+    networks: dict[str, Choice]
 
 
 @st.cache_resource
@@ -33,7 +34,7 @@ def inspector() -> Any:
     return Inspector(engine.store())
 
 
-def choices() -> "list[Choice]":
+def choices() -> list[Choice]:
     from kdcore import inspector
 
     return inspector.choices(engine.store())
@@ -52,7 +53,7 @@ def agreement(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
     return explain.agreement(one, other)
 
 
-def trios(found: "list[Choice]", store: Store) -> dict[str, Trio]:
+def trios(found: list[Choice]) -> dict[str, Trio]:
     """The networks in their threes (or twos): `cifar10-teacher` with its kin, and those of a run."""
     grouped: dict[str, dict[str, Choice]] = {}
     for choice in found:
@@ -62,7 +63,7 @@ def trios(found: "list[Choice]", store: Store) -> dict[str, Trio]:
     for key, networks in grouped.items():
         ordered = {role: networks[role] for role in palette.NETWORKS if role in networks}
         if ordered:
-            made[key] = Trio(key, _title(key, next(iter(ordered.values())), store), ordered)
+            made[key] = Trio(key, _title(key, next(iter(ordered.values()))), ordered)
     return made
 
 
@@ -75,16 +76,13 @@ def family(reference: str) -> tuple[str, str]:
     return key, role
 
 
-def _title(key: str, choice: "Choice", store: Store) -> str:
-    if choice.kind == "run":
-        state = store.state(key)
-        return f"Run {state.name}, {formatting.when(state.created)}"
-    return TITLES.get(key, key)
+def _title(key: str, choice: Choice) -> str:
+    return f"Run {key}" if choice.kind == "run" else TITLES.get(key, key)
 
 
 def inspect(
     pixels: np.ndarray, digest: str, reference: str, method: str | None, layer: int | None, head: int | None
-) -> "Inspection":
+) -> Inspection:
     """What a network says of a photo, from memory where it was asked before.
 
     Args:
@@ -99,8 +97,14 @@ def inspect(
 
 @st.cache_data(max_entries=60, show_spinner=False)
 def _inspect(
-    _pixels: np.ndarray, digest: str, reference: str, version: str, method: str | None, layer: int | None, head: int | None
-) -> "Inspection":
+    _pixels: np.ndarray,
+    digest: str,
+    reference: str,
+    version: str,
+    method: str | None,
+    layer: int | None,
+    head: int | None,
+) -> Inspection:
     return inspector().inspect(_pixels, reference, method=method, layer=layer, head=head)
 
 
@@ -109,3 +113,25 @@ def _version(reference: str) -> str:
     if not reference.startswith("run:"):
         return ""
     return str(engine.store().checkpoint(family(reference)[0]))
+
+
+def headed(chosen: list[Choice]) -> dict[str, Choice]:
+    """Headings for networks chosen singly: their roles where these differ, else their titles."""
+    roles = [family(choice.reference)[1] for choice in chosen]
+    plain = len(set(roles)) == len(roles) and set(roles) <= set(palette.NETWORKS)
+    return {(role.capitalize() if plain else choice.title): choice for role, choice in zip(roles, chosen, strict=True)}
+
+
+def full_title(choice: Choice) -> str:
+    """A title that no other network has: runs may share a name."""
+    return f"{choice.title} ({family(choice.reference)[0]})" if choice.kind == "run" else choice.title
+
+
+def map_title(inspection: Inspection) -> str:
+    """What a heatmap is: `Grad-CAM for cat`, `Class-token attention, layer 3 of 6, head 2`."""
+    words = maps()[inspection.method].title + (f" for {inspection.target}" if inspection.target else "")
+    if inspection.layers > 1:
+        words += f", layer {(inspection.layers if inspection.layer is None else inspection.layer + 1)} of {inspection.layers}"
+    if inspection.heads > 1:
+        words += ", mean of heads" if inspection.head is None else f", head {inspection.head + 1} of {inspection.heads}"
+    return words

@@ -1,29 +1,38 @@
-"""A strip of small pictures to choose one from: the visitor's own photos, then the samples."""
+"""A strip of small pictures to choose one from."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import streamlit as st
 
 HERE = Path(__file__).parent
+KEY = "photo_strip"
 
 _component = st.components.v2.component(
-    "photo_strip",
+    KEY,
     html='<div class="strip" role="group" aria-label="Photos"></div>',
     css=(HERE / "photo_strip.css").read_text(encoding="utf-8"),
     js=(HERE / "photo_strip.js").read_text(encoding="utf-8"),
 )
 
 
-@dataclass(frozen=True)
-class Thumbnail:
-    id: str
-    name: str
-    url: str  # the picture itself, as a data URL
+class Pictured(Protocol):
+    """thumbnail: a small picture as a data URL."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def thumbnail(self) -> str: ...
 
 
-def photo_strip(thumbnails: list[Thumbnail], chosen: str) -> str:
-    """Draw the strip; returns the id of the picture that was just clicked, else an empty string."""
-    items = [{"id": each.id, "name": each.name, "url": each.url} for each in thumbnails]
-    result = _component(key="photo_strip", data={"items": items, "chosen": chosen}, on_picked_change=lambda: None)
-    return result.picked or ""
+def photo_strip(items: Sequence[Pictured], chosen: str, on_pick: Callable[[str], None]) -> None:
+    """Draw the strip; `on_pick` gets the id of a picture that is clicked, before the page runs again."""
+    plain = [{"id": item.id, "name": item.name, "url": item.thumbnail} for item in items]
+    _component(
+        key=KEY,
+        data={"items": plain, "chosen": chosen},
+        on_picked_change=lambda: on_pick(st.session_state[KEY]["picked"]),
+    )

@@ -11,6 +11,7 @@ from kdcore.recipe import Recipe, RecipeError
 from pages.parts import engine, formatting, formula, page_table, presets
 from pages.parts.choices import choose_data, choose_length, choose_networks, choose_terms
 
+START = ":material/play_arrow:"
 Spots = dict[str, DeltaGenerator]  # where a section's errors are said
 
 
@@ -33,7 +34,7 @@ def show() -> None:
         recipe = checked(plain, spots)
         presets.edit_as_text(recipe or base, key)
     with summary, st.container(border=True):
-        sum_up(recipe, base)
+        sum_up(recipe, spots)
 
 
 def section(title: str, name: str, spots: Spots) -> DeltaGenerator:
@@ -49,39 +50,58 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
     try:
         recipe = recipes.from_plain(plain, source="This")
     except RecipeError as error:
-        for line in str(error).splitlines()[1:] or [str(error)]:
-            line = line.removeprefix("  - ")
-            key = (re.match(r"`?(\w+)", line) or [""])[1]
-            place = {"data": "data", "teacher": "networks", "student": "networks", "terms": "terms"}.get(key, "length")
-            spots[place].error(line)
+        for line in str(error).splitlines()[1:]:
+            spot_of(line, spots, "length").error(line.removeprefix("  - "))
         return None
-    if trouble := engine.refused(recipe):
-        spots["networks"].error(trouble)
+    data, cards = recipe.data, engine.methods()
+    left = round((data.train_images or 0) * (1 - data.validation))
+    if left and data.labels != "all" and data.labels > left:
+        spots["data"].error(f"{left:,} training images are left after some are held out: keep at most as many labels.")
         return None
-    lacking = [t.label for t in recipe.terms if not recipe.teacher and engine.methods()[t.method].uses_teacher]
+    lacking = [t.label for t in recipe.terms if not recipe.teacher and t.method in cards and cards[t.method].uses_teacher]
     if lacking:
         spots["terms"].error(f"There is no teacher for {' and '.join(lacking)}: choose one above, or leave the term out.")
+        return None
+    if trouble := engine.refused(recipe):
+        spot_of(trouble, spots, "networks").error(trouble)
         return None
     return recipe
 
 
-def sum_up(recipe: Recipe | None, base: Recipe) -> None:
+def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
+    """Where a message belongs, by the first section that it names."""
+    words = {"data": "data", "teacher": "networks", "student": "networks", "model": "networks", "weights": "networks",
+             "term": "terms", "terms": "terms", "method": "terms", "epochs": "length", "seeds": "length"}  # fmt: skip
+    named = next((word for word in re.findall(r"[a-z]+", message.lower()) if word in words), None)
+    return spots[words[named] if named else otherwise]
+
+
+def sum_up(recipe: Recipe | None, spots: Spots) -> None:
     """The loss as a formula, the price, the button."""
     if recipe is None:
         st.markdown("**Not ready to start**")
         st.caption("What is missing is said beside the choice that it belongs to.")
         return
     st.markdown("**Total loss of the student**")
-    cards = engine.methods()
-    st.latex(formula.latex(recipe.terms, {t.label: t.temperature for t in recipe.terms if cards[t.method].uses_temperature}))
-    price = st.container()
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
+    st.latex(formula.latex(recipe.terms, [card.name for card in engine.methods().values() if card.uses_temperature]))
+    st.caption(formula.legend(recipe.terms))
+    price, button = st.container(), st.empty()  # the button is there while the price is still being measured
+    if button.button("Start training", type="primary", icon=START, width="stretch", key="start"):
         start(recipe)
     if busy := engine.runner().active():
         st.caption(f"It will wait: {engine.store().state(busy[0]).name} trains now.")
         st.page_link(page_table.TRAIN, label="Watch that run", icon=":material/monitoring:", query_params={"run": busy[0]})
     with price:
-        show_price(recipe, measure=not busy)
+        st.markdown("**What it will cost**")
+        if busy and not st.button("Measure it now", help="It slows down the run that trains now for some seconds."):
+            return
+        try:
+            with st.spinner("Trying a few steps on this device …"):
+                show_price(recipe, engine.estimate(recipe))
+        except ValueError as error:
+            st.caption("Nothing that could be measured: see the message beside the choices.")
+            spot_of(str(error), spots, "networks").error(str(error))
+            button.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
 
 
 def start(recipe: Recipe) -> None:
@@ -90,28 +110,23 @@ def start(recipe: Recipe) -> None:
     except ValueError as error:
         st.error(str(error))
     else:
-        st.query_params["run"] = ids[0]
+        st.query_params.from_dict({"run": ids[0]})
         st.rerun()
 
 
-def show_price(recipe: Recipe, *, measure: bool) -> None:
-    st.markdown("**What it will cost**")
-    if not measure and not st.button("Measure it now", help="It slows down the run that trains now for some seconds."):
-        return
-    try:
-        with st.spinner("Trying a few steps on this device …"):
-            cost = engine.estimate(recipe)
-    except ValueError as error:
-        st.error(str(error))
-        return
+def show_price(recipe: Recipe, cost: engine.Cost) -> None:
     runs = len(recipe.seeds)
     time = formatting.duration(cost.seconds * runs) + (f" for {runs} runs" if runs > 1 else "")
-    lines = [
-        ("Time", f"**about {time}** on {'the processor' if cost.device == 'cpu' else f'the GPU ({cost.device})'}"),
-        ("Images", f"{formatting.count(cost.images)} × {recipe.epochs} epochs = {cost.steps:,} steps"),
-        (":primary[Student]", f"{formatting.count(cost.student_parameters)} parameters, {formatting.count(cost.student_flops)} FLOPs an image"),
-    ]
+    where = "the processor" if cost.device == "cpu" else f"the GPU ({cost.device})"
+    lines = {
+        "Time": f"**about {time}** on {where}",
+        "Images": f"{formatting.count(cost.images)} × {recipe.epochs} epochs = {cost.steps:,} steps",
+        ":primary[Student]": size(cost.student_parameters, cost.student_flops),
+    }
     if cost.teacher_parameters:
-        price = f"{formatting.count(cost.teacher_parameters)} parameters, {formatting.count(cost.teacher_flops)} FLOPs an image"
-        lines.append((":violet[Teacher]", price))
-    st.table(dict(lines), border="horizontal", width="stretch")
+        lines[":violet[Teacher]"] = size(cost.teacher_parameters, cost.teacher_flops)
+    st.table(lines, border="horizontal")
+
+
+def size(parameters: int, flops: int) -> str:
+    return f"{formatting.count(parameters)} parameters, {formatting.count(flops)} FLOPs an image"

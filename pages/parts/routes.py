@@ -4,6 +4,7 @@
     GET /api/runs/{id}/series?since=STEP&names=a,b  its points after a step; all of them, thinned out, without `since`
 """
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -81,7 +82,7 @@ def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarra
     # a stretch of nothing but gaps keeps its first point, which is a gap
     low, high = np.where(np.isnan(values), np.inf, values), np.where(np.isnan(values), -np.inf, values)
     kept = {0, len(steps) - 1}
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         kept.add(start + int(low[start:end].argmin()))
         kept.add(start + int(high[start:end].argmax()))
     chosen = np.array(sorted(kept))[:most]

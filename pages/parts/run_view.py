@@ -5,8 +5,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from kdcore.recipe import Recipe
-from kdcore.store import ACTIVE, RESUMABLE, RunState
-from pages.parts import engine, formatting, maps, palette
+from kdcore.store import ACTIVE, RunState
+from pages.parts import engine, formatting, maps, palette, run_actions
 from pages.parts.live_chart import live_chart, panels_of
 
 HEADER_SECONDS = 2.0  # the curves ask for themselves, once a second and without a page run
@@ -50,21 +50,20 @@ def header(run_id: str) -> None:
         if run.recorded:
             st.caption("A recording that comes with the project", width="content")
         st.space("stretch")
-        buttons(run)
+        run_actions.controls(run)
+        if run.status not in ACTIVE:
+            run_actions.set_up_alike(run)
+            run_actions.take_away([run])
     match run.status:
         case "running" | "paused":
             st.progress(min(run.progress, 1.0), text=formatting.progress(run))
         case "queued":
             st.info("It waits until the run before it is done.", icon=":material/hourglass_empty:")
         case "created" | "preparing":
-            note = run.notes[-1]["text"] if run.notes else "Starting."
-            st.progress(0.0, text=f"Getting ready: {note}")
+            st.progress(0.0, text=run.notes[-1]["text"] if run.notes else "Getting ready.")
         case "failed" | "stopped" | "interrupted":
-            (st.error if run.status == "failed" else st.warning)(run.reason or "It ended before its last step.")
-            st.caption(f"{formatting.progress(run)}. Resume continues from the last checkpoint.")
-            if run.traceback:
-                with st.expander("Traceback, for whoever mends it"):
-                    st.code(run.traceback, language=None)
+            st.caption(formatting.progress(run))
+            run_actions.say_why_it_ended(run)
 
 
 def was(run_id: str, status: str, stepped: bool) -> bool:
@@ -80,29 +79,6 @@ def badge(run: RunState) -> None:
     st.badge(label, color=colour, icon=icon)
 
 
-def buttons(run: RunState) -> None:
-    """What can be done with the run from here."""
-    runner, mine = engine.runner(), run.id in engine.runner().active()
-    if run.status in RESUMABLE and not run.recorded:
-        command("Resume", ":material/play_arrow:", runner.resume, run, type="primary")
-    elif run.status in ACTIVE and not mine:
-        st.caption("Another program trains it, for example a terminal: pause or stop it there.", width="content")
-    elif run.status in ACTIVE:
-        if run.status == "running":
-            command("Pause", ":material/pause:", runner.pause, run)
-        if run.status == "paused":
-            command("Go on", ":material/play_arrow:", runner.unpause, run, type="primary")
-        command("Stop", ":material/stop:", runner.stop, run)
-
-
-def command(label: str, icon: str, act: Callable[..., None], run: RunState, **options: str) -> None:
-    if st.button(label, icon=icon, key=f"{label}-{run.id}", **options):
-        if trouble := engine.obeys(act, run.id):
-            st.error(trouble)
-        else:
-            st.rerun()
-
-
 def outcome(run: RunState) -> None:
     """The result on the test split: each network, and whether the teacher helped."""
     words, kind = formatting.verdict(run.results)
@@ -114,10 +90,9 @@ def outcome(run: RunState) -> None:
                     st.metric(
                         palette.in_colour(name, name.capitalize()), formatting.percent(figures["top1"]), width="content",
                         delta=formatting.interval(figures), delta_color="off", delta_arrow="off",
-                        help=f"{figures['correct']:,.0f} of {figures['count']:,.0f} test images right; below, the 95 % interval.",
                     )  # fmt: skip
-        if kind == "same":
-            st.caption("More test images, or more seeds, would show smaller differences.")
+        said = f"Right on {run.results['student']['count']:,.0f} test images, with 95 % intervals."
+        st.caption(said + (" More test images, or more seeds, would show smaller differences." if kind == "same" else ""))
 
 
 def where_they_look(run_id: str) -> None:
@@ -136,15 +111,24 @@ def where_they_look(run_id: str) -> None:
             chosen = st.select_slider("Epoch", epochs, value=epochs[-1], key=f"probe-{run_id}", width=320)
             place = epochs.index(chosen)
     networks, table = drawn_maps(run.id, place, run.probes[place]["file"])
-    with st.grid(columns=1 + len(networks), wrap=False, gap="small", key="maps", width=760):
-        for name in ("photo", *networks):
-            st.markdown(f"**{palette.in_colour(name, name.capitalize()) if name in palette.COLOURS else 'Photo'}**")
+    for side, column in enumerate(st.columns(2, gap="large")):
+        if part := table[side::2]:
+            with column:
+                map_table(networks, part, key=f"maps-{side}")
+
+
+def map_table(networks: list[str], table: list[list[maps.Cell]], *, key: str) -> None:
+    with st.grid(columns=1 + len(networks), min_column_width=60, wrap=False, gap="small", key=key):
+        st.markdown("**Photo**")
+        for name in networks:
+            st.markdown(f"**{palette.in_colour(name, name.capitalize())}**")
         for cells in table:
             for name, cell in zip(("photo", *networks), cells, strict=True):
                 with st.container(gap="xxsmall"):
                     if cell.jpeg:
                         st.image(cell.jpeg, width="stretch", alt=f"{name}: {cell.says}")
-                    st.caption(cell.says if cell.right is None else f"{'✓' if cell.right else '✗'} {cell.says}")
+                    mark = {True: ":green[:material/check:] ", False: ":red[:material/close:] ", None: ""}[cell.right]
+                    st.caption(mark + cell.says)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

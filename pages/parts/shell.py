@@ -1,9 +1,13 @@
 """The router: what every page has around it. `app.py` starts it; its folder holds no `pages/`, so deep links work."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.parts import engine, page_table
 
-st.set_page_config(page_title="Distillation Explorer", page_icon=":material/school:", layout="wide")
+ICON = str(Path(__file__).with_name("icon.svg"))  # of our own: the usual ones come from the network
+
+st.set_page_config(page_title="Distillation Explorer", page_icon=ICON, layout="wide")
 page = st.navigation(page_table.table(training=bool(engine.runner().active())), position="top")
 page.run()

@@ -49,12 +49,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, data: Path) -> Iterator[Server]:
+    """A server with runs of its own in `folder`; `data` may be shared, so that images are drawn once."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {
-        "KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data"), "KD_THREADS": "1", "OMP_NUM_THREADS": "1",
+        "KD_RUNS": str(folder / "runs"), "KD_DATA": str(data), "KD_THREADS": "1", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     command = [
         sys.executable,
@@ -126,7 +127,11 @@ def visit(browser: Browser) -> Iterator[Callable[[str], Page]]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that only need one."""
-    with serving(tmp_path_factory.mktemp("server")) as server:
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def server(tmp_path: Path, drawn_data: Path) -> Iterator[Server]:
+    with serving(tmp_path / "server", drawn_data) as server:
         yield server

@@ -26,50 +26,6 @@ def test_a_state_comes_back_as_it_was(tmp_path):
     assert torch.equal(back["optimizer"]["state"]["0"]["step"], torch.tensor(2.0))
 
 
-def test_an_optimizer_continues_exactly(tmp_path):
-    def one() -> tuple[torch.nn.Linear, torch.optim.Optimizer]:
-        torch.manual_seed(0)
-        layer = torch.nn.Linear(3, 2)
-        return layer, torch.optim.AdamW(layer.parameters(), lr=0.1)
-
-    def step(layer: torch.nn.Linear, optimizer: torch.optim.Optimizer) -> None:
-        optimizer.zero_grad()
-        layer(torch.ones(1, 3)).square().sum().backward()
-        optimizer.step()
-
-    (first, first_optimizer), (second, second_optimizer) = one(), one()
-    step(first, first_optimizer)
-    state = {"layer": first.state_dict(), "optimizer": checkpoint.optimizer_state(first_optimizer)}
-    checkpoint.save(state, tmp_path / "a.safetensors")
-    back = checkpoint.load(tmp_path / "a.safetensors")
-    second.load_state_dict(back["layer"])
-    checkpoint.load_optimizer(second_optimizer, back["optimizer"])
-    step(first, first_optimizer)
-    step(second, second_optimizer)
-    assert torch.equal(first.weight, second.weight)
-
-
-def test_an_optimizer_s_state_lies_in_memory_as_its_parameters_do(tmp_path):
-    def one() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-        torch.manual_seed(0)
-        layer = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-        return layer, torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
-
-    def step(layer: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        optimizer.zero_grad()
-        layer(torch.arange(75.0).reshape(1, 3, 5, 5)).square().mean().backward()
-        optimizer.step()
-
-    (first, first_optimizer), (second, second_optimizer) = one(), one()
-    step(first, first_optimizer)
-    checkpoint.save({"optimizer": checkpoint.optimizer_state(first_optimizer)}, tmp_path / "a.safetensors")
-    second.load_state_dict(first.state_dict())
-    checkpoint.load_optimizer(second_optimizer, checkpoint.load(tmp_path / "a.safetensors")["optimizer"])
-    step(first, first_optimizer)
-    step(second, second_optimizer)
-    assert torch.equal(first.weight, second.weight)
-
-
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     checkpoint.save({"step": 1}, path)

@@ -17,7 +17,7 @@ from kdcore.store import Store
 
 CLASSES = tuple(f"class {i}" for i in range(7))
 VIT = ModelRecipe(model="small_vit_patch4_32", options={"dim": 32, "depth": 2, "heads": 2})
-CNN = ModelRecipe(model="three_stage_cnn_16")
+CNN = ModelRecipe(model="three_stage_cnn_16", options={"strides": (1, 2, 2)})
 PHOTO = np.asarray(Image.effect_noise((90, 60), 80).convert("RGB")).copy()  # 60 high, 90 wide
 
 

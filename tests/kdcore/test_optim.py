@@ -1,7 +1,7 @@
 import timm
 import torch
 
-from kdcore import optim
+from kdcore import checkpoint, optim
 from kdcore.recipe import OptimizerRecipe
 
 
@@ -27,3 +27,47 @@ def test_the_learning_rate_reaches_every_group():
     assert {group["lr"] for group in optimizer.param_groups} == {0.3}
     optim.set_learning_rate(optimizer, 0.05)
     assert {group["lr"] for group in optimizer.param_groups} == {0.05}
+
+
+def test_an_optimizer_continues_exactly(tmp_path):
+    def one() -> tuple[torch.nn.Linear, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(3, 2)
+        return layer, torch.optim.AdamW(layer.parameters(), lr=0.1)
+
+    def step(layer: torch.nn.Linear, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        layer(torch.ones(1, 3)).square().sum().backward()
+        optimizer.step()
+
+    (first, first_optimizer), (second, second_optimizer) = one(), one()
+    step(first, first_optimizer)
+    state = {"layer": first.state_dict(), "optimizer": optim.state(first_optimizer)}
+    checkpoint.save(state, tmp_path / "a.safetensors")
+    back = checkpoint.load(tmp_path / "a.safetensors")
+    second.load_state_dict(back["layer"])
+    optim.load_state(second_optimizer, back["optimizer"])
+    step(first, first_optimizer)
+    step(second, second_optimizer)
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_an_optimizer_s_state_lies_in_memory_as_its_parameters_do(tmp_path):
+    def one() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        return layer, torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
+
+    def step(layer: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        layer(torch.arange(75.0).reshape(1, 3, 5, 5)).square().mean().backward()
+        optimizer.step()
+
+    (first, first_optimizer), (second, second_optimizer) = one(), one()
+    step(first, first_optimizer)
+    checkpoint.save({"optimizer": optim.state(first_optimizer)}, tmp_path / "a.safetensors")
+    second.load_state_dict(first.state_dict())
+    optim.load_state(second_optimizer, checkpoint.load(tmp_path / "a.safetensors")["optimizer"])
+    step(first, first_optimizer)
+    step(second, second_optimizer)
+    assert torch.equal(first.weight, second.weight)

@@ -51,9 +51,17 @@ def record(folder: Path, *, difference: tuple[float, float, float] = (0.4, 0.35,
     with store.writer(run_id) as writer:
         writer.append(
             ev.RunStarted(
-                step=0, steps=20, epochs=2, device="cpu", precision="fp32", classes=CLASSES, train_images=4000,
-                labelled_images=500, parameters={}, teacher={"top1": 0.9},
-            )  # fmt: skip
+                step=0,
+                steps=20,
+                epochs=2,
+                device="cpu",
+                precision="fp32",
+                classes=CLASSES,
+                train_images=4000,
+                labelled_images=500,
+                parameters={},
+                teacher={"top1": 0.9},
+            )
         )
         for step in np.linspace(0, 20, probes).astype(int).tolist():
             writer.append(

@@ -125,7 +125,7 @@ def test_pickles_are_refused_with_the_way_out(tmp_path):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(ValueError, match="There is no file .*nowhere.safetensors"):
+    with pytest.raises(ValueError, match="There is no weight file .*nowhere.safetensors"):
         models.load("nowhere.safetensors")
     with pytest.raises(ValueError, match=r"There are no weights 'cifar-techer'.* Bundled: "):
         models.load("cifar-techer")

@@ -1,0 +1,107 @@
+"""Which photo is looked at: the visitor's own, or a sample that comes with the project."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from kdcore import photos
+from kdcore.folders import ASSETS
+from pages.parts import pictures
+from pages.parts.photo_strip import photo_strip
+
+SAMPLES = ASSETS / "samples"
+SIDE = 768  # pixels kept of a photo: twice what is shown of it
+PICKED = "photo"  # the choice: in the session, and a sample's also in the address
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A photo to choose. digest stands for its pixels; cues: drawn by this project, so for the networks that know those."""
+
+    id: str
+    name: str
+    pixels: np.ndarray
+    digest: str
+    thumbnail: str
+    notes: tuple[str, ...] = ()
+    cues: bool = False
+
+
+def offer_photos() -> tuple[list[Shown], str]:
+    """Take uploads. Returns what there is to choose from, uploads before samples, and what is wrong with the bad ones."""
+    files = st.file_uploader(
+        "Your photos",
+        accept_multiple_files=True,
+        help="JPEG, PNG, WebP, GIF, BMP or TIFF. They stay in this computer's memory.",
+    )
+    read = [_upload(file.file_id, file.name, file) for file in files]
+    refused = [_as_text(outcome) for outcome in read if isinstance(outcome, str)]
+    uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
+
+    seen = st.session_state.setdefault("seen_uploads", set())
+    fresh = [upload.id for upload in uploads if upload.id not in seen]
+    if fresh:
+        seen.update(fresh)
+        pick(fresh[0])
+    samples = [sample(path) for path in sorted(SAMPLES.glob("*")) if path.suffix in (".png", ".jpg", ".webp")]
+    return uploads + samples, "  \n".join(refused)
+
+
+def choose_photo(offered: list[Shown]) -> Shown | None:
+    """The strip of all photos; the chosen one, else the first. None where there is nothing."""
+    if not offered:
+        st.info("Upload a photo to begin: there are no samples here yet.", icon=":material/add_photo_alternate:")
+        return None
+    wanted = st.session_state.get(PICKED) or st.query_params.get(PICKED)
+    chosen = next((each for each in offered if each.id == wanted), offered[0])
+    photo_strip(offered, chosen.id, pick)
+    if chosen.notes:
+        st.caption(_as_text(" ".join(chosen.notes)))
+    return chosen
+
+
+def pick(photo_id: str) -> None:
+    st.session_state[PICKED] = photo_id
+    if (SAMPLES / photo_id).is_file():
+        st.query_params[PICKED] = photo_id
+    else:
+        st.query_params.pop(PICKED, None)  # an upload lies in no other browser
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _upload(file_id: str, name: str, _file: object) -> Shown | str:
+    """The photo, or why it is none."""
+    try:
+        photo = photos.read(_file.getvalue(), name, side=SIDE)
+    except photos.BadPhoto as reason:
+        return str(reason)
+    return _shown(file_id, photo)
+
+
+@lru_cache(maxsize=64)
+def sample(path: Path) -> Shown:
+    photo = photos.read(path.read_bytes(), path.name, side=SIDE)
+    return _shown(path.name, photo, path.stem.replace("-", " ").replace("_", " "), cues=path.name.startswith("cues"))
+
+
+def _shown(photo_id: str, photo: photos.Photo, name: str = "", cues: bool = False) -> Shown:
+    digest = hashlib.sha256(photo.pixels.tobytes() + str(photo.pixels.shape).encode()).hexdigest()
+    thumbnail = pictures.data_url(_middle(photo.pixels), side=168)
+    return Shown(photo_id, name or photo.name, photo.pixels, digest, thumbnail, photo.notes, cues)
+
+
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    """The square that the networks see."""
+    side, (height, width) = min(pixels.shape[:2]), pixels.shape[:2]
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]
+
+
+def _as_text(words: str) -> str:
+    """Words that hold a file's name, so that no character in them is taken for markdown."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!:$~|])", r"\\\1", words)

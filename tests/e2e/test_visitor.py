@@ -1,0 +1,101 @@
+"""A newcomer's way through the app, from the first visit to the run found again; then two browsers, and the end."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.conftest import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def start_quick_run(page: Page) -> str:
+    """Press the button on Start; returns the id of the run that the visitor is led to."""
+    page.get_by_role("button", name="Train it here").click()
+    page.wait_for_url(re.compile(r"/train\?.*run="))
+    return re.search(r"run=([\w.-]+)", page.url)[1]  # type: ignore[index]
+
+
+def ink(canvas: Locator) -> bytes:
+    return canvas.screenshot()
+
+
+def photo(path: Path) -> Path:
+    """A photo of a bright square on a grey wall."""
+    pixels = np.full((240, 320, 3), 90, np.uint8)
+    pixels[60:180, 90:210] = (230, 120, 40)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_from_the_first_visit_to_the_run_found_again(server, visit, tmp_path):
+    page = visit(server.url)
+    expect(page.get_by_role("heading", name="Distillation Explorer")).to_be_visible()
+    run_id = start_quick_run(page)
+
+    # the curve grows
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    until(lambda: server.store.state(run_id).step > 0, "the first step is taken")
+    curve = page.get_by_role("img", name=re.compile("^Total loss. Student [0-9]"))
+    expect(curve).to_be_visible()
+    before = ink(curve)
+    until(lambda: ink(curve) != before, "the curve has grown", seconds=20)
+
+    # a photo, and both networks' maps over it
+    page.get_by_role("link", name="Attention").click()
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(photo(tmp_path / "square.png"))
+    for network in ("Teacher", "Student"):
+        tile = page.locator("figure", has=page.get_by_text(network, exact=True)).first
+        expect(tile.locator("canvas")).to_be_visible()
+        assert len(set(ink(tile.locator("canvas")))) > 20, f"The {network.lower()}'s heatmap is empty."
+    expect(page.get_by_text("square.png").first).to_be_attached()
+
+    # a reload, and the run is where it was
+    page.goto(f"{server.url}/runs?run={run_id}")
+    page.reload()
+    expect(page.get_by_role("heading", name="quick")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    until(lambda: server.store.state(run_id).status == "stopped", "the run has stopped")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    assert server.store.checkpoint(run_id) is not None
+
+
+def test_the_very_first_visit_may_be_a_deep_link(server, visit):
+    page = visit(f"{server.url}/runs")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    expect(page.get_by_role("link", name="Attention")).to_be_visible()  # the menu is around it
+
+
+def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(server, visit):
+    presenter = visit(server.url)
+    run_id = start_quick_run(presenter)
+    guest = visit(f"{server.url}/train?run={run_id}")
+    for page in (presenter, guest):
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    presenter.goto("about:blank")
+    step = server.store.state(run_id).step
+    until(lambda: server.store.state(run_id).step > step, "training goes on")
+    guest.get_by_role("button", name="Stop").click()
+    expect(guest.get_by_role("button", name="Resume")).to_be_visible()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_the_server_leaves_a_checkpoint_and_a_stopped_run_within_five_seconds(server, visit, how):
+    page = visit(server.url)
+    run_id = start_quick_run(page)
+    until(lambda: server.store.state(run_id).step > 0, "the first step is taken")
+    page.goto("about:blank")
+    assert server.stop(how) < 5
+    state = server.store.state(run_id)
+    assert (state.status, state.reason) == ("stopped", "The program that trained it was closed.")
+    path = server.store.checkpoint(run_id)
+    assert path is not None
+    assert int(path.stem) == state.step > 0
+    lines = (server.store.folder(run_id) / "events.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["event"] == "RunStopped"

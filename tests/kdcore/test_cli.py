@@ -1,0 +1,106 @@
+import json
+
+import pytest
+
+from kdcore.cli import main
+from kdcore.cli.progress import verdict
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("KD_THREADS", "1")
+
+
+@pytest.fixture
+def recipe_file(tmp_path, tiny):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(tiny(epochs=1).to_yaml())
+    return str(path)
+
+
+def lines(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+def test_distill_tells_events_as_json_and_leaves_a_run(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--json", "--device", "cpu"]) == 0
+    told = lines(capsys)
+    assert told[0]["event"] == "Queued"
+    assert told[-1]["event"] == "RunFinished"
+    assert main(["runs", "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert (run["id"], run["status"]) == (told[0]["run"], "finished")
+
+
+def test_distill_prints_every_network_with_its_interval_and_a_verdict(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--device", "cpu", "--seeds", "0", "1"]) == 0
+    out = capsys.readouterr().out
+    for word in ("teacher", "student", "twin", "95 % interval", "student less twin", "over 2 seeds"):
+        assert word in out
+
+
+def test_settings_can_be_changed_and_mistakes_are_answered(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--set", "epoch=2"]) == 1
+    assert "Did you mean `epochs`?" in capsys.readouterr().err
+    assert main(["distill", "quik"]) == 1
+    assert "no recipe 'quik'. Known: " in capsys.readouterr().err
+
+
+def test_a_run_can_be_shown_taken_away_and_deleted(recipe_file, capsys, tmp_path):
+    main(["distill", recipe_file, "--json", "--device", "cpu"])
+    run_id = lines(capsys)[0]["run"]
+    assert main(["runs", "csv", run_id]) == 0
+    assert capsys.readouterr().out.startswith("step,")
+    assert main(["runs", "recipe", run_id]) == 0
+    assert "three_stage_cnn_16" in capsys.readouterr().out
+    out = tmp_path / "student.safetensors"
+    assert main(["export", f"run:{run_id}/student", str(out), "--fp16", "--command", "distill tiny"]) == 0
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["command"] == "distill tiny"
+    assert card["accuracy"]["low"] <= card["accuracy"]["top1"] <= card["accuracy"]["high"]
+    assert card["recipe"]["name"] == "tiny"
+    capsys.readouterr()
+    assert main(["evaluate", str(out), "--json", "--set", "test_images=20"]) == 0
+    assert json.loads(capsys.readouterr().out)["count"] == 20
+    assert main(["runs", "delete", run_id]) == 0
+    assert main(["runs", "show", run_id]) == 1
+    assert "There is no run" in capsys.readouterr().err
+
+
+def test_train_teacher_is_a_run_of_one_network(capsys):
+    command = ["train-teacher", "three_stage_cnn_16", "--image-size", "32", "--epochs", "1", "--json", "--device", "cpu"]
+    settings = ["--set", "data.train_images=60", "--set", "data.test_images=20", "--set", "data.batch_size=16"]
+    assert main(command + settings) == 0
+    results = lines(capsys)[-1]["results"]
+    assert set(results) == {"student"}
+
+
+def test_doctor_says_what_there_is_and_what_to_do(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["data"]["cues"] is True
+    assert found["packages"]["torch"]
+    assert main(["doctor"]) == 0
+    assert "datasets" in capsys.readouterr().out
+
+
+def test_a_missing_photo_is_answered(capsys):
+    assert main(["explain", "no-such.jpg"]) == 1
+    assert "There is no file no-such.jpg" in capsys.readouterr().err
+
+
+def test_help_is_worth_reading(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for word in ("distill quick", "explain photo.jpg", "doctor", "KD_RUNS"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [((0.02, 0.01, 0.03), "the teacher helps"), ((-0.02, -0.03, -0.01), "the teacher hurts"), ((0.01, -0.01, 0.03), "no difference")],
+)
+def test_a_difference_is_only_called_one_where_its_interval_leaves_out_zero(interval, words):
+    assert words in verdict(*interval)

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from kdcore import methods, models
+from kdcore.distiller import Distiller
+from kdcore.outputs import Batch
+from kdcore.recipe import ModelRecipe, Term
+from kdcore.teacher import Teacher
+
+CLASSES = tuple("abcde")
+VIT = ModelRecipe(model="small_vit_patch4_32", options={"dim": 32, "depth": 2, "heads": 2})
+CNN = ModelRecipe(model="three_stage_cnn_16")
+
+
+def made(terms: list[Term], precision: str = "fp32") -> tuple[Distiller, Teacher, Batch]:
+    torch.manual_seed(0)
+    teacher = Teacher(models.build(VIT, CLASSES, 32))
+    student = models.build(CNN, CLASSES, 32)
+    built = {term.label: methods.build(term, student.shapes(), teacher.model.shapes()) for term in terms}
+    return Distiller(student, built, precision=precision).train(), teacher, Batch(torch.rand(4, 3, 32, 32), torch.arange(4), torch.arange(4))
+
+
+def test_the_total_is_the_weighted_sum_of_the_terms():
+    distiller, teacher, batch = made([Term(method="ce"), Term(method="kd"), Term(method="kd", name="soft")])
+    weights = {"ce": 0.2, "kd": 0.5, "soft": 2.0}
+    said = teacher(batch.images, distiller.needs)
+    objective, outputs = distiller(batch, said, weights, {"ce": 1.0, "kd": 2.0, "soft": 8.0})
+    expected = sum(weights[name] * objective.losses[name] for name in weights)
+    torch.testing.assert_close(objective.total, expected)
+    assert objective.losses["kd"] != objective.losses["soft"]
+    assert outputs.logits.shape == (4, 5)
+
+
+def test_asks_only_for_what_its_terms_need():
+    assert made([Term(method="kd")])[0].needs == {"logits"}
+    assert made([Term(method="attention")])[0].needs == {"logits", "attention", "features"}
+
+
+def test_the_teacher_is_no_part_of_what_learns():
+    distiller, teacher, _ = made([Term(method="fitnets")])
+    ours = {id(p) for p in distiller.parameters()}
+    assert not ours & {id(p) for p in teacher.parameters()}
+    assert len(ours) > len(list(distiller.student.parameters()))  # the regressors learn too
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_losses_are_computed_in_float32(precision):
+    distiller, teacher, batch = made([Term(method="kd")], precision)
+    objective, _ = distiller(batch, teacher(batch.images), {"kd": 1.0}, {"kd": 4.0})
+    assert objective.losses["kd"].dtype == torch.float32
+    objective.total.backward()
+    assert all(p.grad.dtype == torch.float32 for p in distiller.parameters())

@@ -1,0 +1,31 @@
+import torch
+
+from kdcore.estimate import estimate
+
+CPU = torch.device("cpu")
+
+
+def test_counts_steps_sizes_and_arithmetic(tiny):
+    found = estimate(tiny(), device=CPU)
+    assert (found.images, found.steps) == (80, 10)
+    assert found.student_parameters == 72_954
+    assert 0 < found.student_flops < found.teacher_flops * 100
+    assert found.seconds > 0
+
+
+def test_time_grows_with_epochs_and_is_measured_once(tiny):
+    one, ten = estimate(tiny(epochs=1), device=CPU), estimate(tiny(epochs=10), device=CPU)
+    assert ten.seconds == 10 * one.seconds
+
+
+def test_works_without_a_teacher(tiny):
+    found = estimate(tiny(teacher=None, terms=[{"method": "ce"}], twin=False), device=CPU)
+    assert (found.teacher_parameters, found.teacher_flops) == (0, 0)
+
+
+def test_counts_a_folder_s_files(tiny, tmp_path):
+    for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    data = {**tiny().data.model_dump(exclude={"train_images", "test_images"}), "name": "folder", "path": str(tmp_path), "validation": 0}
+    assert estimate(tiny(data=data), device=CPU).images == 4

@@ -1,0 +1,177 @@
+"""A runner that trains nothing, and runs as they would be on disk."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdcore import events as ev
+from kdcore.folders import PROJECT
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, Term
+from kdcore.store import RunWriter, Store
+from pages.parts import engine
+
+CLASSES = ("star", "circle", "square")
+SECONDS = 30.0  # for a page: the machine may be busy
+Open = Callable[..., AppTest]
+
+
+class FakeRunner:
+    """Remembers what it was told. `refusal` is what it answers instead."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.busy: tuple[str, ...] = ()
+        self.started: list[Recipe] = []
+        self.told: list[tuple[Any, ...]] = []
+        self.tried = 0
+        self.refusal = self.too_big = ""
+
+    def active(self) -> tuple[str, ...]:
+        return self.busy
+
+    def start(self, recipe: Recipe) -> list[str]:
+        if self.refusal:
+            raise RecipeError(self.refusal)
+        self.started.append(recipe)
+        return [self.store.create(recipe) for _ in recipe.seeds]
+
+    def estimate(self, recipe: Recipe) -> SimpleNamespace:
+        self.tried += 1
+        if self.too_big:
+            raise ValueError(self.too_big)
+        return SimpleNamespace(
+            teacher_parameters=2_812_000, student_parameters=24_570, teacher_flops=370_000_000,
+            student_flops=31_000_000, images=3600, steps=496, seconds=104.0, device="cpu",
+        )  # fmt: skip
+
+    def __getattr__(self, command: str) -> Callable[..., None]:
+        if command not in ("pause", "unpause", "stop", "resume", "turn", "close"):
+            raise AttributeError(command)
+
+        def tell(*arguments: Any) -> None:
+            if self.refusal:
+                raise ValueError(self.refusal)
+            self.told.append((command, *arguments))
+
+        return tell
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    """Stands for the engine; nothing here loads torch."""
+    fake = FakeRunner(Store(tmp_path / "runs", recorded=tmp_path / "recorded"))
+    cards = [
+        engine.MethodCard("ce", "Cross-entropy: labels.", uses_teacher=False, uses_temperature=False),
+        engine.MethodCard("kd", "Knowledge distillation: answers.", uses_teacher=True, uses_temperature=True),
+        engine.MethodCard("attention", "Attention: where it looks.", uses_teacher=True, uses_temperature=False),
+        engine.MethodCard("fitnets", "Hints: features.", uses_teacher=True, uses_temperature=False),
+    ]
+    monkeypatch.setattr(engine, "runner", lambda: fake)
+    monkeypatch.setattr(engine, "methods", lambda: {card.name: card for card in cards})
+    monkeypatch.setattr(engine, "bundled", lambda: {"cues-teacher": {}})
+    monkeypatch.setattr(engine, "student_names", lambda: ("three_stage_cnn", "three_stage_cnn_16"))
+    return fake
+
+
+@pytest.fixture
+def open_page(runner: FakeRunner) -> Open:
+    """Open a page by its file's name in the frame that `app.py` serves, as a first visit to its address."""
+
+    def open_it(name: str, **address: str | list[str]) -> AppTest:
+        test = AppTest.from_file(str(PROJECT / "pages" / "parts" / "shell.py"), default_timeout=SECONDS)
+        test.switch_page(str(PROJECT / "pages" / name))
+        for key, value in address.items():
+            test.query_params[key] = value
+        return test.run()
+
+    return open_it
+
+
+@pytest.fixture
+def make_run(runner: FakeRunner, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Make a run of two epochs with curves and maps, in any state. Returns its id."""
+
+    def make(
+        status: str = "finished", *, name: str = "quick", difference: tuple[float, float, float] | None = (0.2, 0.15, 0.25),
+        labels: int = 500, knobs: dict[str, float] | None = None,
+    ) -> str:  # fmt: skip
+        recipe = Recipe(
+            name=name, data=DataRecipe(labels=labels), student=ModelRecipe(model="tiny"), twin=difference is not None,
+            teacher=TeacherRecipe(weights="cues-teacher"), terms=(Term(method="ce", weight=0.1), Term(method="kd")), epochs=2,
+        )  # fmt: skip
+        run_id = runner.store.create(recipe)
+        writer = RunWriter(runner.store.folder(run_id))
+        writer.__enter__()
+        if status in ("queued", "preparing", "running", "paused"):
+            request.addfinalizer(lambda: writer.__exit__())  # alive until the test is over
+        for event in happened(status, difference, labels, knobs or {}):
+            writer.append(event)
+        if status not in ("queued", "preparing", "running", "paused"):
+            writer.__exit__()
+        return run_id
+
+    return make
+
+
+def happened(status: str, difference: tuple[float, float, float] | None, labels: int, knobs: dict[str, float]) -> list[ev.Event]:
+    events: list[ev.Event] = [ev.Queued()]
+    if status == "queued":
+        return events
+    events.append(ev.Noted("Drawing 4,000 images."))
+    if status == "preparing":
+        return events
+    events.append(
+        ev.RunStarted(
+            step=0, steps=20, epochs=2, device="CPU, 2 threads", precision="fp32", classes=CLASSES, train_images=3600,
+            labelled_images=labels, parameters={"student": 24_570, "teacher": 2_800_000}, teacher={"top1": 0.9},
+        )  # fmt: skip
+    )
+    maps, says = np.full((3, 4, 4), 1 / 16, np.float16), np.full((3, 3), 1 / 3, np.float16)
+    for step in range(0, 21 if status == "finished" else 11):
+        if step % 10 == 0:
+            arrays: dict[str, Any] = {}
+            for network in ("teacher", "student", *(("twin",) if difference else ())):
+                arrays |= {network: maps, f"{network}_probabilities": says}
+            if step == 0:
+                arrays |= {"images": np.zeros((3, 8, 8, 3), np.uint8), "targets": np.arange(3)}
+            events.append(ev.ProbeTaken(step, step / 10, 0.1, arrays=arrays))
+            events.append(ev.Evaluated(step, step / 10, "validation", {"student": {"top1": 0.5}, "twin": {"top1": 0.3}}))
+        else:
+            events.append(stepped(step))
+    events += [ev.KnobTurned(10, knob, factor) for knob, factor in knobs.items()]
+    return events + ended(status, difference)
+
+
+def stepped(step: int, loss: float = 1.0) -> ev.StepEnded:
+    return ev.StepEnded(
+        step=step, epoch=step / 10, losses={"student": {"ce": 2.0, "kd": 1.0, "total": loss}, "twin": {"ce": 2.0, "total": 2.0}},
+        shares={"ce": 0.1, "kd": 0.9}, weights={"ce": 0.1, "kd": 1.0}, temperatures={"kd": 4.0}, learning_rate=1e-3,
+        images_per_second=271.4, train_top1={"student": 0.5, "twin": math.nan},
+    )  # fmt: skip
+
+
+def ended(status: str, difference: tuple[float, float, float] | None) -> list[ev.Event]:
+    match status:
+        case "finished":
+            figures = {"low": 0.58, "high": 0.66, "correct": 620.0, "count": 1000.0}
+            results = {"student": {"top1": 0.62, **figures}, "teacher": {"top1": 0.958, **figures}}
+            if difference:
+                results["twin"] = {"top1": 0.42, **figures}
+                results["difference"] = dict(zip(("top1", "low", "high"), difference, strict=True))
+            return [ev.RunFinished(20, results, 100.0)]
+        case "stopped":
+            return [ev.RunStopped(10, "Stopped by hand.")]
+        case "failed":
+            return [
+                ev.Noted("The teacher's weights are random.", "warning"),
+                ev.RunFailed("The loss is not finite at step 10.", "Traceback: FloatingPointError"),
+            ]
+        case "paused":
+            return [ev.RunPaused(10)]
+    return []

@@ -1,0 +1,73 @@
+import time
+from dataclasses import replace
+
+import pytest
+
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe
+from kdcore.store import ACTIVE, RESUMABLE, RunState
+from pages.parts import formatting
+
+RECIPE = Recipe(student=ModelRecipe(model="tiny"))
+RUN = RunState(id="a", name="a")
+
+
+@pytest.mark.parametrize(
+    "low, top1, high, words",
+    [
+        (0.098, 0.123, 0.147, "+12.3 points over its twin, between +9.8 and +14.7: the teacher helps."),
+        (-0.021, -0.004, 0.013, "−0.4 points over its twin, between −2.1 and +1.3: no difference that this test set can show."),
+        (-0.08, -0.05, -0.02, "−5.0 points over its twin, between −8.0 and −2.0: here the student does better without the teacher."),
+        (0.0, 0.01, 0.02, "+1.0 points over its twin, between +0.0 and +2.0: no difference that this test set can show."),
+    ],
+)  # fmt: skip
+def test_a_verdict_claims_no_more_than_its_interval(low, top1, high, words):
+    assert formatting.verdict({"difference": {"top1": top1, "low": low, "high": high}})[0] == words
+
+
+def test_without_a_twin_there_is_no_verdict():
+    assert "cannot say what the teacher added" in formatting.verdict({"student": {"top1": 0.9}})[0]
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0.4, "0 s"), (41, "41 s"), (104, "1 min 44 s"), (120, "2 min"), (7500, "2 h 5 min"), (93_600, "1 day 2 h"),
+     (200_000, "2 days 7 h"), (59.7, "1 min"), (2280, "38 min")],
+)  # fmt: skip
+def test_durations_are_read_at_a_glance(seconds, words):
+    assert formatting.duration(seconds) == words
+
+
+def test_numbers_are_short():
+    assert [formatting.count(n) for n in (24_570, 2_812_000, 1.2e9)] == ["24,570", "2.81 million", "1.2 billion"]
+    assert formatting.points(-0.00001) == "+0.0"
+    assert formatting.percent(0.62) == "62.0 %"
+
+
+def test_a_day_is_named_where_it_is_not_today():
+    now = time.time()
+    assert formatting.when(now).startswith("today")
+    assert "today" not in formatting.when(now - 2 * 86400)
+
+
+def test_the_setting_says_how_many_labels_are_kept():
+    few = replace(RUN, train_images=4000, labelled_images=500)
+    assert "500 of 4,000 training images keep their label" in formatting.setting(RECIPE, few)
+    everything = replace(few, labelled_images=4000)
+    assert formatting.setting(RECIPE, everything) == "All 4,000 training images keep their label."
+
+
+def test_the_setting_names_the_shortcut_and_the_twin():
+    recipe = Recipe(student=ModelRecipe(model="tiny"), data=DataRecipe(texture_agreement=0.9), twin=True)
+    words = formatting.setting(recipe, replace(RUN, train_images=4000, labelled_images=4000))
+    assert "In 90% of them the texture gives the shape away." in words
+    assert "same start, same batches" in words
+
+
+def test_progress_is_one_line():
+    run = replace(RUN, status="running", step=200, steps=496, epoch=3.2, epochs=8, images_per_second=271.4, train_images=3600)
+    assert formatting.progress(run) == "Epoch 3.2 of 8 · step 200 of 496 · 271 images/s · 1 min 3 s left"
+    assert formatting.progress(RUN) == "Before the first step"
+
+
+def test_every_status_has_its_words():
+    assert {"created", "finished", *ACTIVE, *RESUMABLE} == set(formatting.STATUS)

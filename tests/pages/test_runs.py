@@ -1,0 +1,97 @@
+"""The page Runs: the table, one run, several compared, and what can be done with them."""
+
+from streamlit.testing.v1 import AppTest
+
+
+def button(test: AppTest, label: str):
+    (found,) = [b for b in test.button if b.label == label]
+    return found
+
+
+def subheaders(test: AppTest) -> list[str]:
+    return [element.value for element in test.subheader]
+
+
+def charts(test: AppTest) -> int:
+    return len(test.get("bidi_component"))
+
+
+def test_without_runs_it_leads_to_training(open_page):
+    test = open_page("runs.py")
+    assert "No run yet" in test.info[0].value
+    assert not test.dataframe
+
+
+def test_the_table_says_status_and_result(open_page, make_run):
+    make_run("finished", name="good")
+    make_run("failed", name="bad")
+    table = open_page("runs.py").dataframe[0].value.set_index("Run")
+    assert table.loc["good", "Status"] == "Finished"
+    assert table.loc["good", "Student"] == 62.0
+    assert table.loc["good", "Difference"] == "+20.0  (+15.0 to +25.0)"
+    assert table.loc["bad", "Status"] == "Failed, 45%"
+    assert table.loc["bad", "Difference"] == ""
+
+
+def test_an_address_chooses_a_run(open_page, make_run):
+    make_run(name="other")
+    test = open_page("runs.py", run=make_run(name="mine"))
+    assert not test.exception
+    assert subheaders(test)[0] == "mine"
+    assert charts(test) == 1
+
+
+def test_several_runs_are_compared(open_page, make_run):
+    test = open_page("runs.py", run=[make_run(name="one"), make_run(name="two")])
+    assert not test.exception
+    assert subheaders(test) == ["2 runs compared"]
+    assert charts(test) == 1
+
+
+def test_an_address_of_a_run_that_is_gone_shows_the_table(open_page, make_run):
+    make_run()
+    test = open_page("runs.py", run="20200101-000000-gone-0000")
+    assert not test.exception
+    assert "Choose a run" in test.caption[0].value
+
+
+def test_a_failed_run_says_why_and_is_resumed(open_page, runner, make_run):
+    run_id = make_run("failed")
+    test = open_page("runs.py", run=run_id)
+    assert test.error[0].value.startswith("The loss is not finite at step 10.")
+    assert [code.value for code in test.code][0].startswith("Traceback")
+    assert test.warning[0].value == "The teacher's weights are random."
+    button(test, "Resume").click().run()
+    assert runner.told == [("resume", run_id)]
+
+
+def test_what_the_runner_refuses_is_said(open_page, runner, make_run):
+    test = open_page("runs.py", run=make_run("interrupted"))
+    runner.refusal = "Run x is being written by another process; stop it there first."
+    button(test, "Resume").click().run()
+    assert runner.refusal in [error.value for error in test.error]
+
+
+def test_numbers_and_recipe_can_be_taken_away(open_page, make_run):
+    test = open_page("runs.py", run=make_run())
+    assert [b.label for b in test.get("download_button")] == ["Numbers, CSV", "Recipe, YAML"]
+
+
+def test_deleting_asks_first(open_page, runner, make_run):
+    run_id = make_run(name="mine")
+    test = open_page("runs.py", run=run_id)
+    button(test, "Delete").click().run()
+    assert f"**mine**  \n:gray[{run_id}]" in [element.value for element in test.markdown]
+    assert runner.store.ids() == [run_id]
+
+
+def test_a_run_that_is_not_over_cannot_be_deleted(open_page, make_run):
+    assert button(open_page("runs.py", run=make_run("running")), "Delete").disabled
+
+
+def test_a_run_that_trains_here_can_be_stopped(open_page, runner, make_run):
+    run_id = make_run("running")
+    runner.busy = (run_id,)
+    test = open_page("runs.py", run=run_id)
+    button(test, "Stop").click().run()
+    assert runner.told == [("stop", run_id)]

@@ -1,0 +1,226 @@
+"""The page Train: the form that starts a run, and the run as it learns."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+def texts(test: AppTest) -> str:
+    """Everything that is said on the page."""
+    kinds = ("title", "subheader", "markdown", "caption", "error", "warning", "info", "latex", "code")
+    return "\n".join(str(element.value) for kind in kinds for element in test.get(kind))
+
+
+def widget(test: AppTest, kind: str, label: str):
+    (found,) = [w for w in test.get(kind) if w.label == label]
+    return found
+
+
+def button(test: AppTest, label: str):
+    return widget(test, "button", label)
+
+
+def labels_of(test: AppTest) -> list[str]:
+    return [b.label for b in test.button]
+
+
+def test_the_quick_preset_is_ready_to_start(open_page, runner):
+    test = open_page("train.py")
+    assert not test.exception
+    assert not test.error
+    assert r"0.9 \; \tau^2\,\mathrm{KL}" in test.latex[0].value
+    button(test, "Start training").click().run()
+    (recipe,) = runner.started
+    assert (recipe.name, recipe.data.labels, recipe.teacher.weights) == ("quick", 500, "cues-teacher")
+    assert test.query_params["run"] == runner.store.ids()[0]
+    assert test.title[0].value == "quick"
+
+
+def test_the_price_is_said_before_it_starts(open_page):
+    (table,) = open_page("train.py").table
+    said = table.value.to_string()
+    assert "about 1 min 44 s" in said
+    assert "24,570 parameters, 31 million FLOPs an image" in said
+    assert "3,600 × 8 epochs = 496 steps" in said
+
+
+def test_what_is_chosen_is_what_starts(open_page, runner):
+    test = open_page("train.py")
+    weights = [s for s in test.slider if s.label == "Weight"]
+    weights[1].set_value(0.5)
+    widget(test, "slider", "Temperature").set_value(2.0)
+    widget(test, "number_input", "Epochs").set_value(3)
+    widget(test, "text_input", "Seeds").set_value("0, 1")
+    widget(test, "toggle", "Train its :orange[twin] beside it").set_value(False)
+    test.run()
+    assert r"0.5 \; \tau^2" in test.latex[0].value
+    assert r"\tau = 2" in test.latex[0].value
+    assert "about 3 min 28 s for 2 runs" in test.table[0].value.to_string()
+    button(test, "Start training").click().run()
+    (recipe,) = runner.started
+    kd = recipe.terms[1]
+    assert (kd.method, kd.weight, kd.temperature) == ("kd", 0.5, 2.0)
+    assert (recipe.epochs, recipe.seeds, recipe.twin) == (3, (0, 1), False)
+
+
+def test_terms_that_lack_a_teacher_are_named(open_page):
+    test = open_page("train.py")
+    widget(test, "selectbox", ":violet[Teacher]").set_value("No teacher").run()
+    assert "There is no teacher for kd and attention" in test.error[0].value
+    assert "Start training" not in labels_of(test)
+
+
+def test_more_labels_than_images_are_refused(open_page):
+    test = open_page("train.py")
+    widget(test, "number_input", "Labels kept").set_value(3700).run()
+    assert "3,600 training images are left" in test.error[0].value
+
+
+def test_a_teacher_for_other_classes_is_refused(open_page):
+    test = open_page("train.py")
+    widget(test, "selectbox", ":violet[Teacher]").set_value("Another network …").run()
+    widget(test, "text_input", "Its name").set_value("vit_tiny_patch16_224")
+    widget(test, "number_input", "First fine-tuned for, epochs").set_value(0).run()
+    assert "1000 classes, cues has 10" in test.error[0].value
+
+
+def test_a_folder_needs_its_path(open_page):
+    test = open_page("train.py")
+    test.button_group[0].set_value("folder").run()
+    assert "needs `path`" in test.error[0].value
+
+
+def test_seeds_are_numbers(open_page):
+    test = open_page("train.py")
+    widget(test, "text_input", "Seeds").set_value("zero").run()
+    assert "`seeds.0`" in test.error[0].value
+
+
+def test_a_recipe_that_cannot_be_tried_cannot_be_started(open_page, runner):
+    runner.too_big = "There is no model 'resnet_9000'. Did you mean 'resnet50'?"
+    test = open_page("train.py")
+    assert test.error[0].value == runner.too_big
+    assert button(test, "Start training").disabled
+
+
+def test_what_the_runner_refuses_is_said(open_page, runner):
+    test = open_page("train.py")
+    runner.refusal = "The runner is closed; start the program again."
+    button(test, "Start training").click().run()
+    assert test.error[0].value == runner.refusal
+
+
+def test_nothing_is_tried_beside_a_run_unless_asked(open_page, runner, make_run):
+    runner.busy = (make_run("running", name="first"),)
+    test = open_page("train.py")
+    assert runner.tried == 0
+    assert "It will wait: first trains now." in texts(test)
+    button(test, "Measure it now").click().run()
+    assert runner.tried == 1
+
+
+def test_an_edited_text_fills_the_form(open_page):
+    test = open_page("train.py")
+    test.text_area[0].set_value(test.text_area[0].value.replace("epochs: 8", "epochs: 5"))
+    button(test, "Use this text").click().run()
+    assert not test.error
+    assert widget(test, "number_input", "Epochs").value == 5
+    assert widget(test, "selectbox", "Start from").value == "Edited text"
+
+
+def test_a_text_with_a_mistake_says_which(open_page):
+    test = open_page("train.py")
+    test.text_area[0].set_value("student: {model: tiny}\nepoch: 5\n")
+    button(test, "Use this text").click().run()
+    assert "`epoch` is not a known key. Did you mean `epochs`?" in test.error[0].value
+    assert widget(test, "selectbox", "Start from").value == "quick"
+
+
+def test_a_recipe_from_a_file_fills_the_form(open_page):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(("mine.yaml", b"{name: mine, student: {model: three_stage_cnn}, epochs: 4}", "")).run()
+    assert widget(test, "selectbox", "Start from").value == "mine.yaml"
+    assert widget(test, "number_input", "Epochs").value == 4
+
+
+def test_a_file_that_is_no_recipe_says_why(open_page):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(("mine.yaml", b"\xff\x00 [", "")).run()
+    assert "mine.yaml is not valid YAML" in test.error[0].value
+
+
+def test_a_run_can_be_the_start_of_another(open_page, make_run):
+    run_id = make_run(name="first try")
+    test = open_page("train.py", like=run_id)
+    assert widget(test, "selectbox", "Start from").value.startswith("As in first try")
+    assert widget(test, "number_input", "Epochs").value == 2
+
+
+@pytest.mark.parametrize("status", ["queued", "preparing", "running", "paused", "finished", "stopped", "failed", "interrupted"])
+def test_a_run_is_drawn_in_every_state(open_page, make_run, status):
+    test = open_page("train.py", run=make_run(status))
+    assert not test.exception
+    assert test.title[0].value == "quick"
+
+
+def test_a_run_of_this_process_can_be_steered(open_page, runner, make_run):
+    run_id = make_run("running")
+    runner.busy = (run_id,)
+    test = open_page("train.py", run=run_id)
+    assert "Epoch 0.9 of 2 · step 9 of 20 · 271 images/s" in test.get("progress")[0].proto.text
+    button(test, "Pause").click().run()
+    button(test, "Stop").click().run()
+    assert runner.told == [("pause", run_id), ("stop", run_id)]
+
+
+def test_a_paused_run_goes_on(open_page, runner, make_run):
+    run_id = make_run("paused")
+    runner.busy = (run_id,)
+    test = open_page("train.py", run=run_id)
+    assert labels_of(test) == ["Go on", "Stop"]
+    button(test, "Go on").click().run()
+    assert runner.told == [("unpause", run_id)]
+
+
+def test_a_run_of_another_program_has_no_buttons(open_page, make_run):
+    test = open_page("train.py", run=make_run("running"))
+    assert labels_of(test) == []
+    assert "Another program trains it" in texts(test)
+
+
+def test_a_knob_is_turned(open_page, runner, make_run):
+    run_id = make_run("running", knobs={"weight/kd": 2.0})
+    runner.busy = (run_id,)
+    test = open_page("train.py", run=run_id)
+    assert widget(test, "slider", "Weight of kd").value == 2.0
+    widget(test, "slider", "Learning rate").set_value(0.5).run()
+    assert ("turn", run_id, "learning_rate", 0.5) in runner.told
+
+
+def test_the_result_is_a_sentence_for_a_visitor(open_page, make_run):
+    test = open_page("train.py", run=make_run())
+    assert test.subheader[0].value == "+20.0 points over its twin, between +15.0 and +25.0: the teacher helps."
+    assert [m.value for m in test.metric] == ["95.8 %", "62.0 %", "42.0 %"]
+    assert "500 of 3,600 training images keep their label" in texts(test)
+
+
+def test_the_maps_can_be_followed_back(open_page, make_run):
+    test = open_page("train.py", run=make_run())
+    (slider,) = test.select_slider
+    assert slider.value == 2.0
+    slider.set_value(0.0).run()
+    assert not test.exception
+
+
+def test_a_failed_run_says_why_and_can_be_resumed(open_page, runner, make_run):
+    run_id = make_run("failed")
+    test = open_page("train.py", run=run_id)
+    assert test.error[0].value.startswith("The loss is not finite at step 10.")
+    assert "FloatingPointError" in texts(test)
+    button(test, "Resume").click().run()
+    assert runner.told == [("resume", run_id)]
+
+
+def test_a_run_that_is_not_there_leads_on(open_page):
+    test = open_page("train.py", run="../secrets")
+    assert "There is no such run here" in test.warning[0].value
+    assert not test.exception

@@ -1,0 +1,59 @@
+"""The process: what it owns, what it serves, and its settings."""
+
+import asyncio
+import tomllib
+from types import SimpleNamespace
+
+import pytest
+
+import app
+from kdcore.folders import PROJECT
+from pages.parts import engine, page_table
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    seconds: list[float] = []
+    monkeypatch.setattr(engine, "runner", lambda: SimpleNamespace(close=seconds.append))
+    monkeypatch.setattr(app.gc, "freeze", lambda: None)  # the other tests' garbage is to be collected
+    return seconds
+
+
+def test_the_runner_closes_with_the_server_and_not_before(closed):
+    async def live() -> None:
+        async with app.lifespan(None):
+            assert not closed
+
+    asyncio.run(live())
+    assert closed == [app.CLOSING_SECONDS]
+    assert app.CLOSING_SECONDS < 5
+
+
+def test_the_runner_closes_when_the_server_fails(closed):
+    async def live() -> None:
+        async with app.lifespan(None):
+            raise RuntimeError("port taken")
+
+    with pytest.raises(RuntimeError, match="port taken"):
+        asyncio.run(live())
+    assert closed
+
+
+def test_the_router_does_not_lie_beside_a_folder_of_pages():
+    """Else Streamlit would make its own pages of them, and deep links would break."""
+    router = PROJECT / "pages" / "parts" / "shell.py"
+    assert router.is_file()
+    assert not (router.parent / "pages").exists()
+
+
+def test_every_page_is_in_the_table():
+    files = {str(path) for path in (PROJECT / "pages").glob("*.py")}
+    assert files == {page_table.START, page_table.TRAIN, page_table.RUNS, page_table.ATTENTION}
+
+
+def test_the_settings_that_training_depends_on():
+    settings = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text())
+    assert settings["runner"]["postScriptGC"] is False
+    assert settings["server"]["fileWatcherType"] == "none"
+    assert settings["server"]["address"] == "127.0.0.1"
+    assert settings["client"]["toolbarMode"] == "viewer"
