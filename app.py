@@ -1,6 +1,6 @@
 """The process: one Runner from start to end, the pages around it, and live data beside them.
 
-    streamlit run app.py
+streamlit run app.py
 """
 
 import asyncio

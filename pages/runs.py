@@ -40,7 +40,7 @@ def one(run: RunState) -> None:
         badge(run)
         st.space("stretch")
         label = "Watch it train" if run.status in ACTIVE else "Look closely"
-        st.page_link(page_table.TRAIN, label=label, icon=":material/monitoring:", query_params={"run": run.id})
+        page_table.go_button(label, ":material/monitoring:", page_table.TRAIN, run=run.id)
         run_actions.set_up_alike(run)
         run_actions.controls(run)
         run_actions.take_away([run])

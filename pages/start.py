@@ -23,13 +23,12 @@ def main() -> None:
     if recording:
         replay(engine.store(), recording.id)
     else:
-        st.info("There is no recorded run here yet. Train one: the page then shows it live.", icon=":material/info:")
-    words, action = st.columns([8, 5], gap="medium")
-    with words:
-        if recording and recording.results:
-            st.markdown(verdict(recording))
-            st.caption(setting(recording))
-    with action:
+        st.info("There is no recorded run here. Train one, and watch it live.", icon=":material/info:")
+    left, right = st.columns([19, 12], gap="medium")  # as wide as the two halves of the replay
+    if recording and recording.results:
+        left.markdown(verdict(recording))
+        left.caption(setting(recording))
+    with right if recording else left:
         offer_training()
     lead_on()
 

@@ -22,10 +22,10 @@ export default function ({data, parentElement}) {
   function paint() {
     for (const {heat, look, values} of pictures) {
       if (look.problem) continue;
-      paintHeat(heat, values, look.grid[0], look.grid[1], {colours: view.colours, threshold: view.threshold, smooth: !view.cells});
+      paintHeat(heat, values, look.grid[0], look.grid[1], {colours: view.colours, threshold: (view.threshold / data.most) * 255, smooth: !view.cells});
       heat.style.opacity = view.opacity / 100;
     }
-    const times = ((view.threshold / 255) * data.most).toFixed(1);
+    const times = view.threshold.toFixed(1);
     find("opacity-shown").textContent = `${view.opacity} %`;
     find("opacity").style.setProperty("--done", `${view.opacity}%`);
     find("threshold-shown").textContent = view.threshold ? `${times}×` : "off";
@@ -74,6 +74,8 @@ export default function ({data, parentElement}) {
     find(name).value = view[name];
     find(name).oninput = (event) => { view[name] = Number(event.target.value); paint(); };
   }
+  find("threshold").max = data.most;
+  find("threshold").value = view.threshold;
   find("colours").value = view.colours;
   find("colours").onchange = (event) => { view.colours = event.target.value; paint(); };
   find("cells").checked = view.cells;

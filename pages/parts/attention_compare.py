@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from pages.parts import pictures
+from pages.parts import formatting, pictures
 
 HERE = Path(__file__).parent
 FIGURES = {  # of kdcore.explain's agreement -> name, how it is written, what it means
@@ -68,7 +68,11 @@ def attention_compare(photo: np.ndarray, name: str, looks: list[Look]) -> None:
 
 def _plain(look: Look, values: np.ndarray, most: int) -> dict[str, object]:
     figures = [
-        (name, form(look.agreement[key]) if np.isfinite(look.agreement[key]) else "no map", meaning)
+        (
+            name,
+            form(look.agreement[key]).replace("-", formatting.MINUS) if np.isfinite(look.agreement[key]) else "no map",
+            meaning,
+        )
         for key, (name, form, meaning) in FIGURES.items()
         if key in look.agreement
     ]

@@ -109,7 +109,9 @@ def number_or_schedule(place: Any, label: str, value: Any, usual: float, key: st
 def choose_length(plain: Plain, key: str) -> None:
     epochs, batch, rate, seeds = st.columns(4)
     plain["epochs"] = epochs.number_input("Epochs", 1, 10_000, plain["epochs"], key=f"epochs-{key}")
-    plain["data"]["batch_size"] = batch.number_input("Batch size", 1, 8192, plain["data"]["batch_size"], key=f"batch-{key}")
+    plain["data"]["batch_size"] = batch.number_input(
+        "Batch size", 1, 8192, plain["data"]["batch_size"], key=f"batch-{key}"
+    )
     plain["optimizer"]["lr"] = rate.number_input(
         "Learning rate", 1e-6, 10.0, plain["optimizer"]["lr"], step=1e-4, format="%.2g", key=f"lr-{key}"
     )

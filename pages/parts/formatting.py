@@ -98,7 +98,7 @@ def verdict(results: dict[str, dict[str, float]]) -> tuple[str, Literal["better"
         return "No twin was trained beside it, so this run cannot say what the teacher added.", "unknown"
     gap = results["difference"]
     low, high = gap["low"], gap["high"]
-    words = f"{points(gap['top1'])} points over its twin, between {points(low)} and {points(high)}"
+    words = f"{points(gap['top1'])} points against its twin, between {points(low)} and {points(high)}"
     if low > 0:
         return f"{words}: the teacher helps.", "better"
     if high < 0:

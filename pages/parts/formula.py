@@ -24,7 +24,9 @@ MEANINGS = {
 def legend(terms: tuple[Term, ...]) -> str:
     """What the letters mean, as far as they occur."""
     methods = dict.fromkeys(term.method for term in terms)
-    return ", ".join(["$T$ teacher, $S$ student, $p$ class probabilities", *(MEANINGS[m] for m in methods if m in MEANINGS)])
+    return ", ".join(
+        ["$T$ teacher, $S$ student, $p$ class probabilities", *(MEANINGS[m] for m in methods if m in MEANINGS)]
+    )
 
 
 def latex(terms: tuple[Term, ...], with_temperature: Collection[str]) -> str:

@@ -213,7 +213,7 @@ class Panel {
       g.globalAlpha = 0.35; rule(g, LEFT, y(v), wide - RIGHT, y(v)); g.globalAlpha = 0.75;
     }
     g.textBaseline = "alphabetic"; g.textAlign = "center";
-    const marks = chart.runs.some((r) => r.last >= 0) ? ticks(a, b, wide / 90) : [];
+    const marks = chart.runs.some((r) => r.last >= 0) ? ticks(a, b, wide / 70) : [];
     for (const v of marks) g.fillText(`${+v.toPrecision(4)}`, x(v), high - 8);
     if (!shown.length) g.fillText("Nothing measured yet", (LEFT + wide) / 2, high / 2);
     g.textAlign = "right";

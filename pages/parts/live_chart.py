@@ -8,7 +8,7 @@ import streamlit as st
 
 from kdcore.recipe import Recipe
 from kdcore.store import RunState
-from pages.parts import palette
+from pages.parts import formatting, palette
 
 HERE = Path(__file__).parent
 
@@ -78,13 +78,14 @@ def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
 
 def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> list[Panel]:
     """The same panels for several runs: a colour a run, twins dashed."""
-    right, loss = [], []
+    right, loss, names = [], [], [run.name for run in runs]
     for i, (run, recipe) in enumerate(zip(runs, recipes, strict=True)):
         colour = palette.RUN_COLOURS[i % len(palette.RUN_COLOURS)]
-        right.append(Line(run.name, colour, "top1/student", run=i))
-        loss.append(Line(run.name, colour, "loss/student/total", run=i, smooth=True))
+        name = run.name if names.count(run.name) == 1 else f"{run.name}, {formatting.when(run.created)}"
+        right.append(Line(name, colour, "top1/student", run=i))
+        loss.append(Line(name, colour, "loss/student/total", run=i, smooth=True))
         if recipe.twin:
-            right.append(Line(f"{run.name}, twin", colour, "top1/twin", run=i, dash=True))
+            right.append(Line(f"{name}, twin", colour, "top1/twin", run=i, dash=True))
     return [
         Panel("Accuracy", tuple(right), note="on held-out images", unit="%"),
         Panel("Total loss", tuple(loss), note="student", log=True),

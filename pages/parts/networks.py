@@ -124,7 +124,8 @@ def headed(chosen: list[Choice]) -> dict[str, Choice]:
 
 def full_title(choice: Choice) -> str:
     """A title that no other network has: runs may share a name."""
-    return f"{choice.title} ({family(choice.reference)[0]})" if choice.kind == "run" else choice.title
+    run_id = family(choice.reference)[0]
+    return f"{choice.title} ({run_id[:15]} {run_id[-4:]})" if choice.kind == "run" else choice.title
 
 
 def map_title(inspection: Inspection) -> str:

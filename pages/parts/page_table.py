@@ -21,3 +21,9 @@ def table(*, training: bool = False) -> list[StreamlitPage]:
         st.Page(RUNS, title="Runs", icon=":material/stacked_line_chart:", url_path="runs"),
         st.Page(ATTENTION, title="Attention", icon=":material/visibility:", url_path="attention"),
     ]
+
+
+def go_button(label: str, icon: str, page: str, **address: str) -> None:
+    """A button that leads to a page, with what its address is to say. A link would look chosen on the page itself."""
+    if st.button(label, icon=icon, key=f"go-{label}"):
+        st.switch_page(page, query_params=address)

@@ -1,7 +1,7 @@
 """A colour for each network, the same in words, curves and pictures.
 
-The colours themselves are the theme's (.streamlit/config.toml), lighter in the dark, so that text (`:violet[teacher]`),
-badges and the charts (`--st-violet-color`) agree. Told apart with any colour blindness, and at least 3.9 : 1 on the page.
+The colours themselves are the theme's (.streamlit/config.toml), so that text (`:violet[teacher]`),
+badges and the charts (`--st-violet-color`) agree. Told apart with any colour blindness, and at least 3.9 : 1 on the page, light or dark.
 """
 
 NETWORKS = ("teacher", "student", "twin")

@@ -95,7 +95,7 @@ def trained(store: Store) -> dict[str, str]:
 
 
 def title_of(teacher: dict[str, Any]) -> str:
-    """`cues-teacher`, `vit_tiny_patch16_224, pretrained, fine-tuned for 3 epochs`."""
+    """`cues-teacher`, `vit_tiny_patch16_224, pretrained, tuned first (3 epochs)`."""
     weights = {"none": "random", "pretrained": "pretrained"}.get(teacher["weights"])
     title = f"{teacher['model']}, {weights}" if weights else str(teacher["weights"])
-    return title + (f", fine-tuned for {teacher['finetune']['epochs']} epochs" if teacher.get("finetune") else "")
+    return title + (f", tuned first ({teacher['finetune']['epochs']} epochs)" if teacher.get("finetune") else "")

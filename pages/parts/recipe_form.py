@@ -58,9 +58,13 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
     if left and data.labels != "all" and data.labels > left:
         spots["data"].error(f"{left:,} training images are left after some are held out: keep at most as many labels.")
         return None
-    lacking = [t.label for t in recipe.terms if not recipe.teacher and t.method in cards and cards[t.method].uses_teacher]
+    lacking = [
+        t.label for t in recipe.terms if not recipe.teacher and t.method in cards and cards[t.method].uses_teacher
+    ]
     if lacking:
-        spots["terms"].error(f"There is no teacher for {' and '.join(lacking)}: choose one above, or leave the term out.")
+        spots["terms"].error(
+            f"There is no teacher for {' and '.join(lacking)}: choose one above, or leave the term out."
+        )
         return None
     if trouble := engine.refused(recipe):
         spot_of(trouble, spots, "networks").error(trouble)
@@ -90,7 +94,7 @@ def sum_up(recipe: Recipe | None, spots: Spots) -> None:
         start(recipe)
     if busy := engine.runner().active():
         st.caption(f"It will wait: {engine.store().state(busy[0]).name} trains now.")
-        st.page_link(page_table.TRAIN, label="Watch that run", icon=":material/monitoring:", query_params={"run": busy[0]})
+        page_table.go_button("Watch that run", ":material/monitoring:", page_table.TRAIN, run=busy[0])
     with price:
         st.markdown("**What it will cost**")
         if busy and not st.button("Measure it now", help="It slows down the run that trains now for some seconds."):

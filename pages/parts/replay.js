@@ -17,6 +17,7 @@ export default function ({data, parentElement}) {
   const pictures = data.networks.map((network) => ({...network, maps: unpack(network.maps), answers: unpack(network.answers), sure: unpack(network.sure)}));
   const cells = fillPinned(pinned, data, pictures);
   find("colours").style.background = gradient("viridis");
+  find("missing").hidden = !data.missing;
   find("most").textContent = `${data.most}×`;
   scrub.max = last;
   const ends = data.curves.map(({title, level, points}) => `${title} ${percent(level ?? points.at(-1)[1])}`);
@@ -86,7 +87,10 @@ export default function ({data, parentElement}) {
       ArrowLeft: () => go(data.epochs[view.epoch > data.epochs[low] ? low : Math.max(0, low - 1)]),
       Home: () => go(0), End: () => go(last), " ": () => setPlaying(!view.playing),
     };
-    if (moves[event.key]) { event.preventDefault(); moves[event.key](); }
+    if (!moves[event.key]) return;
+    event.preventDefault();
+    resume = false;
+    moves[event.key]();
   };
 
   plot();

@@ -41,17 +41,40 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
     first = _store.probe(run_id, state.probes[0]["file"])
     images, targets = first["images"][:MAX_IMAGES], first["targets"][:MAX_IMAGES]
 
-    maps = {name: pictures.density(_frames(probes, name)) for name in palette.NETWORKS if name in first}
-    most = pictures.scale_for(list(maps.values()))
-    networks = []
-    for name, values in maps.items():
-        probabilities = _frames(probes, f"{name}_probabilities")
-        networks.append({
-            **_named(name), "grid": values.shape[-2:], "frames": len(values), "maps": pictures.packed(values, most),
-            "answers": pictures.base64_bytes(probabilities.argmax(-1)),
-            "sure": pictures.base64_bytes((100 * probabilities.max(-1)).round()),
-        })  # fmt: skip
+    maps = {name: _frames(probes, name) for name in palette.NETWORKS if name in first}
+    answers = {name: _frames(probes, f"{name}_probabilities") for name in maps}
+    for name in maps:
+        if _is_still(maps[name]) and _is_still(answers[name]):  # as the frozen teacher's: sent once
+            maps[name], answers[name] = maps[name][:1], answers[name][:1]
+    densities = {name: pictures.density(values) for name, values in maps.items()}
+    most = pictures.scale_for(list(densities.values()))
+    networks = [
+        {
+            **_named(name),
+            "grid": values.shape[-2:],
+            "frames": len(values),
+            "maps": pictures.packed(values, most),
+            "answers": pictures.base64_bytes(np.nan_to_num(answers[name]).argmax(-1)),
+            "sure": pictures.base64_bytes((100 * np.nan_to_num(answers[name]).max(-1)).round()),
+        }
+        for name, values in densities.items()
+    ]
 
+    return {
+        "classes": state.classes,
+        "epochs": [round(state.probes[i]["epoch"], 3) for i in kept],
+        "most": most,
+        "missing": any(np.isnan(values).any() for values in maps.values()),
+        "shape": images.shape[:3],
+        "images": pictures.base64_bytes(images),
+        "targets": targets.tolist(),
+        "networks": networks,
+        "curves": _curves(state, series),
+    }
+
+
+def _curves(state: RunState, series: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
+    """Accuracy over epochs of student and twin, and the teacher's level."""
     epochs_per_step = state.epochs / state.steps
     curves = []
     for name in ("student", "twin"):
@@ -61,17 +84,16 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
             curves.append({**_named(name), "points": points[np.isfinite(values)].round(4).tolist()})
     if "top1" in state.teacher:
         curves.append({**_named("teacher"), "level": state.teacher["top1"], "points": []})
-    return {
-        "classes": state.classes, "epochs": [round(state.probes[i]["epoch"], 3) for i in kept], "most": most,
-        "shape": images.shape[:3], "images": pictures.base64_bytes(images), "targets": targets.tolist(),
-        "networks": networks, "curves": curves,
-    }  # fmt: skip
+    return curves
 
 
 def _frames(probes: list[dict[str, np.ndarray]], name: str) -> np.ndarray:
-    """[frames, images, ...]; a single frame where nothing ever changes, as for the frozen teacher."""
-    frames = np.stack([probe[name][:MAX_IMAGES] for probe in probes]).astype(np.float32)
-    return frames[:1] if np.ptp(frames, axis=0).max() < 1e-6 else frames
+    """[frames, images, ...] of an array that each probe has."""
+    return np.stack([probe[name][:MAX_IMAGES] for probe in probes]).astype(np.float32)
+
+
+def _is_still(frames: np.ndarray) -> bool:
+    return bool(np.nanmax(np.ptp(np.nan_to_num(frames), axis=0)) < 1e-3 * np.nanmax(frames, initial=1e-6))
 
 
 def _named(name: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Live data for the browser, beside the pages: no rerun, no session, only numbers of runs.
 
-    GET /api/runs/{id}/state                        how far the run is and how well it does
-    GET /api/runs/{id}/series?since=STEP&names=a,b  its points after a step; all of them, thinned out, without `since`
+GET /api/runs/{id}/state                        how far the run is and how well it does
+GET /api/runs/{id}/series?since=STEP&names=a,b  its points after a step; all of them, thinned out, without `since`
 """
 
 import itertools

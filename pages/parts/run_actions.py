@@ -25,7 +25,11 @@ def controls(run: RunState) -> None:
 
 
 def command(
-    label: str, icon: str, act: Callable[[str], None], run: RunState, kind: Literal["primary", "secondary"] = "secondary"
+    label: str,
+    icon: str,
+    act: Callable[[str], None],
+    run: RunState,
+    kind: Literal["primary", "secondary"] = "secondary",
 ) -> None:
     if st.button(label, icon=icon, type=kind, key=f"{label}-{run.id}"):
         if trouble := engine.obeys(act, run.id):
@@ -61,7 +65,7 @@ def take_away(runs: list[RunState]) -> None:
 
 
 def set_up_alike(run: RunState) -> None:
-    st.page_link(page_table.TRAIN, label="New run like it", icon=":material/tune:", query_params={"like": run.id})
+    page_table.go_button("New run like it", ":material/tune:", page_table.TRAIN, like=run.id)
 
 
 def delete(runs: list[RunState]) -> None:

@@ -11,6 +11,7 @@ from pages.parts import formatting
 
 ACCURACY = st.column_config.NumberColumn(format="%.1f %%", width="small", help="On the test images, at the end.")
 COLUMNS = {
+    "Run": st.column_config.TextColumn(width=220),
     "Student": ACCURACY,
     "Twin": ACCURACY,
     "Teacher": ACCURACY,
@@ -50,7 +51,10 @@ def draw(runs: list[RunState]) -> bool:
 
 def row(run: RunState) -> dict[str, Any]:
     label = formatting.STATUS[run.status][0]
-    accuracy = {name: 100 * run.results[name]["top1"] if name in run.results else None for name in ("student", "twin", "teacher")}
+    accuracy = {
+        name: 100 * run.results[name]["top1"] if name in run.results else None
+        for name in ("student", "twin", "teacher")
+    }
     until = time.time() if run.status in ACTIVE else run.updated
     spent = run.active_seconds + (until - run.began if run.began else 0.0)
     return {

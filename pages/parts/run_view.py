@@ -46,13 +46,13 @@ def header(run_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(run)
         if run.device:
-            st.caption(run.device, width="content")
+            st.badge(run.device, color="gray", icon=":material/memory:")
         if run.recorded:
-            st.caption("A recording that comes with the project", width="content")
+            st.badge("A recording that comes with the project", color="gray")
         st.space("stretch")
         run_actions.controls(run)
+        run_actions.set_up_alike(run)
         if run.status not in ACTIVE:
-            run_actions.set_up_alike(run)
             run_actions.take_away([run])
     match run.status:
         case "running" | "paused":
@@ -84,15 +84,18 @@ def outcome(run: RunState) -> None:
     words, kind = formatting.verdict(run.results)
     with st.container(border=True):
         st.subheader(words, anchor=False)
-        with st.container(horizontal=True, gap="large"):
-            for name in palette.NETWORKS:
-                if figures := run.results.get(name):
-                    st.metric(
-                        palette.in_colour(name, name.capitalize()), formatting.percent(figures["top1"]), width="content",
-                        delta=formatting.interval(figures), delta_color="off", delta_arrow="off",
-                    )  # fmt: skip
+        there = [name for name in palette.NETWORKS if name in run.results]
+        with st.grid(columns=len(there), min_column_width=90, wrap=False, width=150 * len(there), key="outcome"):
+            for name in there:
+                figures = run.results[name]
+                st.metric(
+                    palette.in_colour(name, name.capitalize()), formatting.percent(figures["top1"]),
+                    delta=formatting.interval(figures), delta_color="off", delta_arrow="off",
+                )  # fmt: skip
         said = f"Right on {run.results['student']['count']:,.0f} test images, with 95 % intervals."
-        st.caption(said + (" More test images, or more seeds, would show smaller differences." if kind == "same" else ""))
+        st.caption(
+            said + (" More test images, or more seeds, would show smaller differences." if kind == "same" else "")
+        )
 
 
 def where_they_look(run_id: str) -> None:

@@ -57,17 +57,9 @@ def serving(folder: Path, data: Path) -> Iterator[Server]:
     environment = os.environ | {
         "KD_RUNS": str(folder / "runs"), "KD_DATA": str(data), "KD_THREADS": "1", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "app.py",
-        "--server.headless",
-        "true",
-        "--server.port",
-        str(port),
-    ]
+    options = {"server.headless": "true", "server.port": port, "client.showErrorDetails": "full"}
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", *flags]
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     with log.open("wb") as output:
@@ -96,8 +88,9 @@ def until(true: Callable[[], object], what: str, *, seconds: float = PATIENCE_SE
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the whole session: while it is open its event loop runs, and other tests need that place."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import until
+from tests.e2e.conftest import serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+COLOURS = "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
 
 
 def start_quick_run(page: Page) -> str:
@@ -53,7 +55,7 @@ def test_from_the_first_visit_to_the_run_found_again(server, visit, tmp_path):
     for network in ("Teacher", "Student"):
         tile = page.locator("figure", has=page.get_by_text(network, exact=True)).first
         expect(tile.locator("canvas")).to_be_visible()
-        assert len(set(ink(tile.locator("canvas")))) > 20, f"The {network.lower()}'s heatmap is empty."
+        assert tile.locator("canvas").evaluate(COLOURS) > 20, f"The {network.lower()}'s heatmap is empty."
     expect(page.get_by_text("square.png").first).to_be_attached()
 
     # a reload, and the run is where it was
@@ -99,3 +101,27 @@ def test_the_server_leaves_a_checkpoint_and_a_stopped_run_within_five_seconds(se
     assert int(path.stem) == state.step > 0
     lines = (server.store.folder(run_id) / "events.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["event"] == "RunStopped"
+
+
+def test_a_killed_run_shows_as_interrupted_and_resumes(visit, tmp_path, drawn_data):
+    with serving(tmp_path, drawn_data) as server:
+        page = visit(server.url)
+        run_id = start_quick_run(page)
+        until(lambda: server.store.checkpoint(run_id), "a checkpoint is written")
+        until(
+            lambda: server.store.state(run_id).step > server.store.state(run_id).checkpoints[-1]["step"], "it goes on"
+        )
+        page.goto("about:blank")
+        server.stop(signal.SIGKILL)
+    killed = server.store.state(run_id)
+    assert killed.status == "interrupted"
+
+    with serving(tmp_path, drawn_data) as server:
+        page = visit(f"{server.url}/train?run={run_id}")
+        expect(page.get_by_text("The process that trained it is gone.")).to_be_visible()
+        page.get_by_role("button", name="Resume").click()
+        until(lambda: server.store.state(run_id).status == "running", "it runs again")
+        until(lambda: server.store.state(run_id).step > killed.step, "it is further than before")
+        steps = server.store.series(run_id)["learning_rate"][0]
+        assert (np.diff(steps) > 0).all()
+        page.goto("about:blank")

@@ -119,7 +119,9 @@ def make_run(runner: FakeRunner, request: pytest.FixtureRequest) -> Callable[...
     return make
 
 
-def happened(status: str, difference: tuple[float, float, float] | None, labels: int, knobs: dict[str, float]) -> list[ev.Event]:
+def happened(
+    status: str, difference: tuple[float, float, float] | None, labels: int, knobs: dict[str, float]
+) -> list[ev.Event]:
     events: list[ev.Event] = [ev.Queued()]
     if status == "queued":
         return events
@@ -128,12 +130,20 @@ def happened(status: str, difference: tuple[float, float, float] | None, labels:
         return events
     events.append(
         ev.RunStarted(
-            step=0, steps=20, epochs=2, device="CPU, 2 threads", precision="fp32", classes=CLASSES, train_images=3600,
-            labelled_images=labels, parameters={"student": 24_570, "teacher": 2_800_000}, teacher={"top1": 0.9},
-        )  # fmt: skip
+            step=0,
+            steps=20,
+            epochs=2,
+            device="CPU, 2 threads",
+            precision="fp32",
+            classes=CLASSES,
+            train_images=3600,
+            labelled_images=labels,
+            parameters={"student": 24_570, "teacher": 2_800_000},
+            teacher={"top1": 0.9},
+        )
     )
     maps, says = np.full((3, 4, 4), 1 / 16, np.float16), np.full((3, 3), 1 / 3, np.float16)
-    for step in range(0, 21 if status == "finished" else 11):
+    for step in range(21 if status == "finished" else 11):
         if step % 10 == 0:
             arrays: dict[str, Any] = {}
             for network in ("teacher", "student", *(("twin",) if difference else ())):
@@ -141,7 +151,9 @@ def happened(status: str, difference: tuple[float, float, float] | None, labels:
             if step == 0:
                 arrays |= {"images": np.zeros((3, 8, 8, 3), np.uint8), "targets": np.arange(3)}
             events.append(ev.ProbeTaken(step, step / 10, 0.1, arrays=arrays))
-            events.append(ev.Evaluated(step, step / 10, "validation", {"student": {"top1": 0.5}, "twin": {"top1": 0.3}}))
+            events.append(
+                ev.Evaluated(step, step / 10, "validation", {"student": {"top1": 0.5}, "twin": {"top1": 0.3}})
+            )
         else:
             events.append(stepped(step))
     events += [ev.KnobTurned(10, knob, factor) for knob, factor in knobs.items()]

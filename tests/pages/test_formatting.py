@@ -14,10 +14,10 @@ RUN = RunState(id="a", name="a")
 @pytest.mark.parametrize(
     "low, top1, high, words",
     [
-        (0.098, 0.123, 0.147, "+12.3 points over its twin, between +9.8 and +14.7: the teacher helps."),
-        (-0.021, -0.004, 0.013, "−0.4 points over its twin, between −2.1 and +1.3: no difference that this test set can show."),
-        (-0.08, -0.05, -0.02, "−5.0 points over its twin, between −8.0 and −2.0: here the student does better without the teacher."),
-        (0.0, 0.01, 0.02, "+1.0 points over its twin, between +0.0 and +2.0: no difference that this test set can show."),
+        (0.098, 0.123, 0.147, "+12.3 points against its twin, between +9.8 and +14.7: the teacher helps."),
+        (-0.021, -0.004, 0.013, "−0.4 points against its twin, between −2.1 and +1.3: no difference that this test set can show."),
+        (-0.08, -0.05, -0.02, "−5.0 points against its twin, between −8.0 and −2.0: here the student does better without the teacher."),
+        (0.0, 0.01, 0.02, "+1.0 points against its twin, between +0.0 and +2.0: no difference that this test set can show."),
     ],
 )  # fmt: skip
 def test_a_verdict_claims_no_more_than_its_interval(low, top1, high, words):
@@ -64,7 +64,9 @@ def test_the_setting_names_the_shortcut_and_the_twin():
 
 
 def test_progress_is_one_line():
-    run = replace(RUN, status="running", step=200, steps=496, epoch=3.2, epochs=8, images_per_second=271.4, train_images=3600)
+    run = replace(
+        RUN, status="running", step=200, steps=496, epoch=3.2, epochs=8, images_per_second=271.4, train_images=3600
+    )
     assert formatting.progress(run) == "Epoch 3.2 of 8 · step 200 of 496 · 271 images/s · 1 min 3 s left"
     assert formatting.progress(RUN) == "Before the first step"
 

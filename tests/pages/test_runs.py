@@ -59,7 +59,7 @@ def test_a_failed_run_says_why_and_is_resumed(open_page, runner, make_run):
     run_id = make_run("failed")
     test = open_page("runs.py", run=run_id)
     assert test.error[0].value.startswith("The loss is not finite at step 10.")
-    assert [code.value for code in test.code][0].startswith("Traceback")
+    assert next(code.value for code in test.code).startswith("Traceback")
     assert test.warning[0].value == "The teacher's weights are random."
     button(test, "Resume").click().run()
     assert runner.told == [("resume", run_id)]

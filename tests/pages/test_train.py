@@ -137,7 +137,9 @@ def test_a_text_with_a_mistake_says_which(open_page):
 
 def test_a_recipe_from_a_file_fills_the_form(open_page):
     test = open_page("train.py")
-    test.file_uploader[0].set_value(("mine.yaml", b"{name: mine, student: {model: three_stage_cnn}, epochs: 4}", "")).run()
+    test.file_uploader[0].set_value(
+        ("mine.yaml", b"{name: mine, student: {model: three_stage_cnn}, epochs: 4}", "")
+    ).run()
     assert widget(test, "selectbox", "Start from").value == "mine.yaml"
     assert widget(test, "number_input", "Epochs").value == 4
 
@@ -155,7 +157,9 @@ def test_a_run_can_be_the_start_of_another(open_page, make_run):
     assert widget(test, "number_input", "Epochs").value == 2
 
 
-@pytest.mark.parametrize("status", ["queued", "preparing", "running", "paused", "finished", "stopped", "failed", "interrupted"])
+@pytest.mark.parametrize(
+    "status", ["queued", "preparing", "running", "paused", "finished", "stopped", "failed", "interrupted"]
+)
 def test_a_run_is_drawn_in_every_state(open_page, make_run, status):
     test = open_page("train.py", run=make_run(status))
     assert not test.exception
@@ -176,14 +180,14 @@ def test_a_paused_run_goes_on(open_page, runner, make_run):
     run_id = make_run("paused")
     runner.busy = (run_id,)
     test = open_page("train.py", run=run_id)
-    assert labels_of(test) == ["Go on", "Stop"]
+    assert labels_of(test) == ["Go on", "Stop", "New run like it"]
     button(test, "Go on").click().run()
     assert runner.told == [("unpause", run_id)]
 
 
 def test_a_run_of_another_program_has_no_buttons(open_page, make_run):
     test = open_page("train.py", run=make_run("running"))
-    assert labels_of(test) == []
+    assert labels_of(test) == ["New run like it"]
     assert "Another program trains it" in texts(test)
 
 
@@ -198,7 +202,7 @@ def test_a_knob_is_turned(open_page, runner, make_run):
 
 def test_the_result_is_a_sentence_for_a_visitor(open_page, make_run):
     test = open_page("train.py", run=make_run())
-    assert test.subheader[0].value == "+20.0 points over its twin, between +15.0 and +25.0: the teacher helps."
+    assert test.subheader[0].value == "+20.0 points against its twin, between +15.0 and +25.0: the teacher helps."
     assert [m.value for m in test.metric] == ["95.8 %", "62.0 %", "42.0 %"]
     assert "500 of 3,600 training images keep their label" in texts(test)
 

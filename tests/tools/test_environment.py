@@ -1,0 +1,151 @@
+"""What `make` does before there is an environment. No package is installed here."""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from kdcore.folders import PROJECT
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch) -> ModuleType:
+    """The tool, with its `.venv` elsewhere and with venv and pip replaced by notes of what they would have done."""
+    spec = importlib.util.spec_from_file_location("environment", PROJECT / "tools" / "environment.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    venv = tmp_path / ".venv"
+    for name, value in {
+        "VENV": venv, "STAMP": venv / "made-from", "UNFINISHED": venv / "unfinished", "LOG": venv / "pip.log",
+        "VENV_PYTHON": venv / "bin" / "python", "REQUIREMENTS": tmp_path / "requirements.txt", "done": [],
+    }.items():  # fmt: skip
+        monkeypatch.setattr(tool, name, value, raising=False)
+    tool.REQUIREMENTS.write_text("torch==2.15.0")
+
+    def make_venv(*_: object, **__: object) -> subprocess.CompletedProcess[bytes]:
+        tool.done.append("create")
+        (venv / "bin").mkdir()
+        tool.VENV_PYTHON.touch()
+        return subprocess.CompletedProcess([], 0, b"")
+
+    monkeypatch.setattr(tool.subprocess, "run", make_venv)
+    monkeypatch.setattr(tool, "version_of", lambda python: "3.11.7" if tool.VENV_PYTHON.exists() else None)
+    monkeypatch.setattr(tool, "install", lambda: tool.done.append("install"))
+    return tool
+
+
+def test_an_environment_is_made_once(environment):
+    environment.make_environment()
+    environment.make_environment()
+    assert environment.done == ["create", "install"]
+
+
+def test_new_requirements_update_it_in_place(environment):
+    environment.make_environment()
+    environment.REQUIREMENTS.write_text("torch==2.16.0")
+    environment.make_environment()
+    environment.make_environment()
+    assert environment.done == ["create", "install", "install"]
+
+
+def test_another_python_makes_it_anew(environment, monkeypatch):
+    environment.make_environment()
+    monkeypatch.setattr(environment, "version_of", lambda python: "3.12.1")
+    environment.make_environment()
+    assert environment.done == ["create", "install"] * 2
+
+
+@pytest.mark.parametrize("interrupted", ["create", "install"])
+def test_an_interrupted_one_is_never_trusted(environment, monkeypatch, interrupted):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            *((environment.subprocess, "run") if interrupted == "create" else (environment, "install")), interrupt
+        )
+        with pytest.raises(KeyboardInterrupt):
+            environment.make_environment()
+    environment.done.clear()
+    environment.make_environment()
+    assert environment.done == ["create", "install"]
+    assert not environment.UNFINISHED.exists()
+
+
+def test_too_little_space_is_said_before_anything_is_made(environment, monkeypatch):
+    monkeypatch.setenv("SPACE_GB", "999999")
+    with pytest.raises(environment.Trouble, match=r"GB free; the environment needs about 999999 GB .* SPACE_GB=3"):
+        environment.make_environment()
+    assert not environment.VENV.exists()
+
+
+def test_a_python_that_is_too_old_says_how_to_name_another(environment, monkeypatch):
+    monkeypatch.setattr(environment, "sys", SimpleNamespace(version_info=(3, 9, 1), executable="python3"))
+    monkeypatch.setattr(environment, "version_of", lambda python: None)
+    with pytest.raises(
+        environment.Trouble, match=r"Python 3\.9 is too old: 3\.11 or newer .*make run PYTHON=python3\.12"
+    ):
+        environment.use_new_enough_python()
+
+
+def test_a_missing_venv_module_names_the_package(environment, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    with pytest.raises(environment.Trouble, match=r"apt-get install python3\.\d+-venv"):
+        environment.check_venv_module()
+
+
+def test_a_taken_port_names_the_next(environment, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        monkeypatch.setenv("HOST", "localhost")
+        with pytest.raises(environment.Trouble, match=rf"Port {port} on localhost is taken.* make run PORT={port + 1}"):
+            environment.address()
+    assert environment.address() == ("localhost", port)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"PORT": "abc"}, "PORT=abc is not a port"),
+        ({"PORT": "70000"}, "PORT=70000 is not a port"),
+        ({"HOST": "192.0.2.200"}, r"HOST=192\.0\.2\.200 is not an address of this machine"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(environment, monkeypatch, settings, message):
+    monkeypatch.setenv("PORT", "8599")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(environment.Trouble, match=message):
+        environment.address()
+
+
+@pytest.mark.parametrize(
+    "said, message",
+    [
+        ("ERROR: Could not install packages: [Errno 28] No space left on device", "The disk is full"),
+        (
+            "WARNING: Retrying ... NewConnectionError ...\nERROR: No matching distribution found for torch",
+            "is this machine online",
+        ),
+        ("ERROR: No matching distribution found for torch==2.15.0", "Another Python may do"),
+        ("ERROR: Failed to build something", "pip could not install the packages: ERROR: Failed to build something"),
+    ],
+)
+def test_what_pip_says_becomes_one_line_with_the_way_out(environment, said, message):
+    explained = environment.explain(said)
+    assert message in explained
+    assert "\n" not in explained
+
+
+def test_no_registry_is_named():
+    for name in ("Makefile", "requirements.txt", "pyproject.toml", "tools/environment.py", ".ci/run"):
+        text = (PROJECT / name).read_text(encoding="utf-8")
+        assert "https://" not in text.replace("http://$(HOST)", ""), name
