@@ -47,7 +47,9 @@ def assemble(
     teacher = None
     if recipe.teacher:
         yield Noted("Loading the teacher.")
-        model = yield from _teacher(recipe, recipe.teacher, training, validation, test, seed, device, runs, teacher_file, notes)
+        model = yield from _teacher(
+            recipe, recipe.teacher, training, validation, test, seed, device, runs, teacher_file, notes
+        )
         _same_classes(model, training)
         teacher = Teacher(model, precision=recipe.precision)
 
@@ -90,7 +92,7 @@ def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[s
 
 
 def _placed(model: Tapped, device: torch.device) -> Tapped:
-    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _trainable(model: Tapped) -> Tapped:
@@ -99,7 +101,7 @@ def _trainable(model: Tapped) -> Tapped:
     if model.mean.device.type == "cpu":
         for module in model.modules():
             if hasattr(module, "fused_attn"):
-                module.fused_attn = False
+                setattr(module, "fused_attn", False)  # noqa: B010 (no attribute that types know)
     return model
 
 
@@ -173,17 +175,23 @@ def _finetune(
             "probes": Probes(images=0),
         }
     )
-    distiller = Distiller(model, {"ce": methods.build(Term(method="ce"), model.shapes(), None)}, precision=recipe.precision)
+    distiller = Distiller(
+        model, {"ce": methods.build(Term(method="ce"), model.shapes(), None)}, precision=recipe.precision
+    )
     learner = _learner(distiller, inner, settings.lr)
     parts = Parts(inner, seed, device, learner, None, None, training, validation, test, pinned(test, 0))
-    yield Noted(f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps.")
+    yield Noted(
+        f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps."
+    )
     for event in train(parts):
         match event:
             case StepTaken():
                 yield StepTaken(0)
             case Evaluated(epoch=epoch, metrics=metrics):
                 right = metrics["student"]["top1"]
-                yield Noted(f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {right:.1%} of the held-out images right.")
+                yield Noted(
+                    f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {right:.1%} of the held-out images right."
+                )
     for parameter in model.parameters():
         parameter.requires_grad_(True)
 

@@ -39,7 +39,9 @@ def load(path: Path, *, device: str = "cpu") -> dict[str, Any]:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"Cannot read the checkpoint {path}: {error}. An older one in that folder may still be whole.") from None
+        raise ValueError(
+            f"Cannot read the checkpoint {path}: {error}. An older one in that folder may still be whole."
+        ) from None
     if "state" not in header:
         raise ValueError(f"{path} holds weights, but it is not a checkpoint of a run: it cannot be resumed from.")
     state: dict[str, Any] = _unflatten(json.loads(header["state"]), "", tensors)
@@ -52,9 +54,7 @@ def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         tensors[name] = value.detach().to("cpu", copy=True).contiguous()
         return MARK
     if isinstance(value, dict):
-        return {
-            str(key): _flatten(item, f"{name}.{key}" if name else str(key), tensors) for key, item in value.items()
-        }
+        return {str(key): _flatten(item, f"{name}.{key}" if name else str(key), tensors) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_flatten(item, f"{name}.{index}", tensors) for index, item in enumerate(value)]
     return value

@@ -51,7 +51,9 @@ def _train_images(recipe: DataRecipe) -> int:
         return recipe.train_images
     if recipe.name == "folder":
         root = Path(recipe.path or "")
-        return sum(1 for file in ((root / "train") if (root / "train").is_dir() else root).glob("*/*") if file.is_file())
+        return sum(
+            1 for file in ((root / "train") if (root / "train").is_dir() else root).glob("*/*") if file.is_file()
+        )
     return TRAIN_IMAGES[recipe.name]
 
 

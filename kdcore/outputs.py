@@ -1,6 +1,6 @@
 """What travels between the parts of a run: named tensors, and the legend of their shapes.
 
-    B batch   K classes   C channels   H, W grid   D width of the pooled vector   h attention heads
+B batch   K classes   C channels   H, W grid   D width of the pooled vector   h attention heads
 """
 
 from dataclasses import dataclass, field

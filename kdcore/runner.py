@@ -99,7 +99,9 @@ class Runner:
         """Continue a stopped, failed or interrupted run from its last checkpoint (from the start where there is none)."""
         state = self.store.state(run_id)
         if state.status not in RESUMABLE:
-            raise ValueError(f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed.")
+            raise ValueError(
+                f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed."
+            )
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
 
     def pause(self, run_id: str) -> None:
@@ -277,7 +279,9 @@ def _keep_newest(folder: Path) -> None:
 def _in_words(error: Exception, device: torch.device) -> str:
     """The reason for whoever watches: our own messages as they are, the usual accidents explained."""
     if isinstance(error, torch.cuda.OutOfMemoryError):
-        return f"The memory of {device} is full. A smaller data.batch_size or image_size, or a smaller model, needs less."
+        return (
+            f"The memory of {device} is full. A smaller data.batch_size or image_size, or a smaller model, needs less."
+        )
     if isinstance(error, OSError) and error.errno == 28:
         return "The disk is full: nothing more can be written. Free some space, then resume the run from its last checkpoint."
     if isinstance(error, (ValueError, FloatingPointError)):
@@ -290,9 +294,11 @@ _making = threading.Lock()
 
 
 def get() -> Runner:
-    """The process's own runner, made at the first call."""
+    """The process's own runner, made at the first call. It leaves a core to the pages: two training threads that must wait
+    for each other stall as soon as something else wants one of two cores."""
     global _runner
     with _making:
         if _runner is None:
-            _runner = Runner(Store(runs_folder(), recorded=ASSETS / "runs"))
+            threads = None if os.environ.get("KD_THREADS") else max(1, (os.cpu_count() or 1) - 1)
+            _runner = Runner(Store(runs_folder(), recorded=ASSETS / "runs"), threads=threads)
         return _runner

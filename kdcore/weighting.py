@@ -32,7 +32,12 @@ class LayerWeights(nn.Module):
     weights: Tensor
 
     def __init__(
-        self, layers: int, how: str | tuple[float, ...], temperature: float = 0.1, cap: float = 0.4, smoothing: float = 0.9
+        self,
+        layers: int,
+        how: str | tuple[float, ...],
+        temperature: float = 0.1,
+        cap: float = 0.4,
+        smoothing: float = 0.9,
     ) -> None:
         super().__init__()
         if isinstance(how, str) and how not in ("entropy", "uniform"):

@@ -11,6 +11,7 @@ import pytest
 
 # Before torch is imported anywhere: one thread, since tests run beside each other, and folders that are thrown away.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("KD_THREADS", "1")
 _scratch = tempfile.TemporaryDirectory(prefix="kd-tests-")
 os.environ["KD_RUNS"] = f"{_scratch.name}/runs"
 os.environ["KD_DATA"] = f"{_scratch.name}/data"

@@ -37,7 +37,9 @@ def train_teacher(options: Namespace) -> int:
     side = options.image_size or models.default_image_size(options.model)
     recipe = Recipe(
         name=options.name or f"{options.model} on {options.data}",
-        data=DataRecipe(name=options.data, image_size=side, augment=("flip", "crop"), path="." if options.data == "folder" else None),
+        data=DataRecipe(
+            name=options.data, image_size=side, augment=("flip", "crop"), path="." if options.data == "folder" else None
+        ),
         student=ModelRecipe(model=options.model, weights=options.weights),
         terms=(Term(method="ce"),),
         optimizer=OptimizerRecipe(),
@@ -75,19 +77,24 @@ def evaluate(options: Namespace) -> int:
     if name == "folder":
         plain["path"] = "."
     described = recipes.with_overrides(
-        Recipe(data=DataRecipe(**plain), student=ModelRecipe(model=model.name)), [f"data.{item}" for item in options.overrides]
+        Recipe(data=DataRecipe(**plain), student=ModelRecipe(model=model.name)),
+        [f"data.{item}" for item in options.overrides],
     ).data
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     split = data.load(described, options.split, device=device, report=lambda text: print(text))
     if model.classes != split.classes:
-        raise ValueError(f"{options.model} answers {', '.join(model.classes)}; the data has {', '.join(split.classes)}.")
+        raise ValueError(
+            f"{options.model} answers {', '.join(model.classes)}; the data has {', '.join(split.classes)}."
+        )
     figures = evaluation.evaluate(model.to(device), split)
     correct = round(figures["top1"] * figures["count"])
     low, high = metrics.wilson(correct, int(figures["count"]))
     if options.json:
         print(json.dumps({**figures, "low": low, "high": high}))
     else:
-        print(f"{options.model} on {name}, {options.split}: {figures['top1']:.2%} right (95 % interval {low:.2%} to {high:.2%})")
+        print(
+            f"{options.model} on {name}, {options.split}: {figures['top1']:.2%} right (95 % interval {low:.2%} to {high:.2%})"
+        )
         print(f"{int(figures['count'])} images, nll {figures['nll']:.3f} nats, calibration error {figures['ece']:.3f}")
     return 0
 
@@ -96,7 +103,7 @@ def _data_of(classes: tuple[str, ...]) -> str:
     from kdcore import data
 
     for name in ("cues", "cifar10", "cifar100"):
-        if data.classes(DataRecipe(name=name)) == classes:  # type: ignore[arg-type]
+        if data.classes(DataRecipe(name=name)) == classes:
             return name
     raise ValueError("The model's classes are none of a built-in dataset's: say --data folder --set path=FOLDER.")
 
@@ -121,7 +128,8 @@ def explain(options: Namespace) -> int:
     out = Path(options.out) if options.out else path.with_name(f"{path.stem}-explained.png")
     render.write_png(render.comparison_sheet(found), out)
     if options.npz:
-        np.savez_compressed(options.npz, **{reference: each.heatmap for reference, each in zip(references, found, strict=True)})
+        maps: dict[str, Any] = {name: each.heatmap for name, each in zip(references, found, strict=True)}
+        np.savez_compressed(options.npz, **maps)
     if options.json:
         rows = [
             {
@@ -193,7 +201,20 @@ def _resume(options: Namespace) -> int:
 
 
 def _summary(state: Any) -> dict[str, Any]:
-    kept = ("id", "name", "status", "step", "steps", "epoch", "epochs", "device", "latest", "results", "reason", "parameters")
+    kept = (
+        "id",
+        "name",
+        "status",
+        "step",
+        "steps",
+        "epoch",
+        "epochs",
+        "device",
+        "latest",
+        "results",
+        "reason",
+        "parameters",
+    )
     return {key: getattr(state, key) for key in kept}
 
 
@@ -214,7 +235,7 @@ def export(options: Namespace) -> int:
     models.save(model, out, dtype=torch.float16 if options.fp16 else None)
     written = models.load(str(out))
     card: dict[str, Any] = {**written.description(), "parameters": models.parameters(written)}
-    described = DataRecipe(name=_data_of(written.classes), image_size=written.image_size)  # type: ignore[arg-type]
+    described = DataRecipe(name=_data_of(written.classes), image_size=written.image_size)
     if options.model.startswith("run:"):
         run_id = options.model.removeprefix("run:").partition("/")[0]
         state, recipe = shelf.state(run_id), shelf.recipe(run_id)

@@ -24,7 +24,9 @@ def examine() -> dict[str, Any]:
     advice: list[str] = []
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     if not gpus:
-        advice.append("No GPU that PyTorch can use: runs go to the CPU. The quick recipe takes two minutes on two cores.")
+        advice.append(
+            "No GPU that PyTorch can use: runs go to the CPU. The quick recipe takes two minutes on two cores."
+        )
     folders = {"runs": runs_folder(), "data": data_folder()}
     free = {name: shutil.disk_usage(_existing(folder)).free / GIB for name, folder in folders.items()}
     for name, folder in folders.items():
@@ -33,9 +35,15 @@ def examine() -> dict[str, Any]:
     bundled = models.bundled()
     if not bundled:
         advice.append("No bundled models in assets/models: the checkout is not complete.")
-    datasets = {"cues": True, "cifar10": _has(data_folder() / "cifar-10-batches-py"), "cifar100": _has(data_folder() / "cifar-100-python")}
+    datasets = {
+        "cues": True,
+        "cifar10": _has(data_folder() / "cifar-10-batches-py"),
+        "cifar100": _has(data_folder() / "cifar-100-python"),
+    }
     for name in (name for name, there in datasets.items() if not there):
-        advice.append(f"{name} is not in {data_folder()}: it is downloaded at first use, or put there by hand. `cues` needs nothing.")
+        advice.append(
+            f"{name} is not in {data_folder()}: it is downloaded at first use, or put there by hand. `cues` needs nothing."
+        )
     memory = _memory_gib()
     if memory is not None and memory < 2:
         advice.append(f"Only {memory:.1f} GiB of memory are free: take small images and batches.")
@@ -93,7 +101,7 @@ def _has(folder: Path) -> bool:
 def _class_counts() -> dict[str, int]:
     from kdcore import data
 
-    return {name: len(data.classes(DataRecipe(name=name))) for name in ("cues", "cifar10", "cifar100")}  # type: ignore[arg-type]
+    return {name: len(data.classes(DataRecipe(name=name))) for name in ("cues", "cifar10", "cifar100")}
 
 
 def _memory_gib() -> float | None:

@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     distill.add_argument("recipe", help="a recipe's name (see assets/recipes) or a YAML file")
     distill.set_defaults(run=commands.distill)
 
-    teach = add("train-teacher", help="train one network with labels alone", description="Train one network with labels alone.")
+    teach = add(
+        "train-teacher", help="train one network with labels alone", description="Train one network with labels alone."
+    )
     teach.add_argument("model", nargs="?", default="small_vit_patch8_64", help="a model's name (default: %(default)s)")
     teach.add_argument("--data", default="cues", help="cues, cifar10, cifar100 or folder (default: %(default)s)")
     teach.add_argument("--image-size", type=int, help="side in pixels (default: the model's own)")
@@ -58,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     for training in (distill, teach):
         training.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                               help="change a setting, for example data.labels=500 (repeat for more)")  # fmt: skip
-        training.add_argument("--seeds", type=int, nargs="+", help="one run a seed; the summary has their mean and interval")
+        training.add_argument(
+            "--seeds", type=int, nargs="+", help="one run a seed; the summary has their mean and interval"
+        )
         training.add_argument("--name", help="what the run is called")
         training.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the GPU where there is one)")
         training.add_argument("--json", action="store_true", help="one JSON line an event instead of a progress bar")
@@ -66,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", help="measure a model on a split", description="Measure a model on a split.")
     evaluate.add_argument("model", help="a bundled model, run:ID/student, or a .safetensors file")
     evaluate.add_argument("--data", default=None, help="default: what the model was trained on")
-    evaluate.add_argument("--split", default="test", help="test, validation, or for cues cue_conflict (default: %(default)s)")
+    evaluate.add_argument(
+        "--split", default="test", help="test, validation, or for cues cue_conflict (default: %(default)s)"
+    )
     evaluate.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                           help="a data setting, for example path=photos or test_images=500")  # fmt: skip
     evaluate.add_argument("--device", help="cpu, cuda, ...")
@@ -77,16 +83,27 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("photo", help="an image file")
     explain.add_argument("--model", action="append", dest="models", metavar="MODEL",
                          help="a bundled model, run:ID/student, or a file; repeat to compare (default: the CIFAR-10 three)")  # fmt: skip
-    explain.add_argument("--method", help="grad_cam, cls_attention, rollout, activation_energy, input_gradient (default: each model's own)")
+    explain.add_argument(
+        "--method",
+        help="grad_cam, cls_attention, rollout, activation_energy, input_gradient (default: each model's own)",
+    )
     explain.add_argument("--layer", type=int)
     explain.add_argument("--head", type=int)
-    explain.add_argument("--out", default=None, help="the picture to write (default: PHOTO-explained.png beside the photo)")
+    explain.add_argument(
+        "--out", default=None, help="the picture to write (default: PHOTO-explained.png beside the photo)"
+    )
     explain.add_argument("--npz", help="also write the maps as arrays")
     explain.add_argument("--json", action="store_true")
     explain.set_defaults(run=commands.explain)
 
-    runs = add("runs", help="list, show, resume, delete, or take figures and recipe away", description="The runs on this machine.")
-    runs.add_argument("action", nargs="?", default="list", choices=("list", "show", "resume", "delete", "csv", "recipe"))
+    runs = add(
+        "runs",
+        help="list, show, resume, delete, or take figures and recipe away",
+        description="The runs on this machine.",
+    )
+    runs.add_argument(
+        "action", nargs="?", default="list", choices=("list", "show", "resume", "delete", "csv", "recipe")
+    )
     runs.add_argument("run_id", nargs="?")
     runs.add_argument("--json", action="store_true")
     runs.set_defaults(run=commands.runs)
@@ -96,7 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("model", help="run:ID/student, run:ID/twin, a bundled model or a file")
     export.add_argument("out", help="the .safetensors file to write; the card lies beside it as .json")
     export.add_argument("--command", help="how it was trained, for the card")
-    export.add_argument("--fp16", action="store_true", help="half the size; the card's accuracy is measured on what is written")
+    export.add_argument(
+        "--fp16", action="store_true", help="half the size; the card's accuracy is measured on what is written"
+    )
     export.set_defaults(run=commands.export)
 
     importing = add("import-weights", help="turn .pth files into safetensors",
@@ -111,7 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--out", required=True)
     importing.set_defaults(run=commands.import_weights)
 
-    doctor = add("doctor", help="what this machine has and lacks", description="Device, versions, data, weights, disk, memory.")
+    doctor = add(
+        "doctor", help="what this machine has and lacks", description="Device, versions, data, weights, disk, memory."
+    )
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=commands.doctor)
     return parser

@@ -57,7 +57,9 @@ class Bar:
                     )
                 case StepEnded():
                     loss = event.losses["student"]["total"]
-                    self.bar.update(self.task, completed=event.step, told=f"loss {loss:.3f}  {event.images_per_second:.0f} images/s")
+                    self.bar.update(
+                        self.task, completed=event.step, told=f"loss {loss:.3f}  {event.images_per_second:.0f} images/s"
+                    )
                 case Evaluated(epoch=epoch, metrics=figures):
                     told = "  ".join(f"{name} {numbers['top1']:.1%}" for name, numbers in figures.items())
                     self.console.print(f"epoch {epoch:g}: {told} (held-out images right)", highlight=False)
@@ -65,7 +67,9 @@ class Bar:
                     self.console.print(f"failed: {reason}", style="red")
                     self.console.print(trace, style="dim", highlight=False)
                 case RunStopped(step=step, reason=reason):
-                    self.console.print(f"stopped at step {step}: {reason} Continue with: python -m kdcore runs resume {run_id}")
+                    self.console.print(
+                        f"stopped at step {step}: {reason} Continue with: python -m kdcore runs resume {run_id}"
+                    )
                 case RunFinished(results=results):
                     show_results(self.console, results)
                 case _:
@@ -119,7 +123,10 @@ def show_seeds(console: Console, finished: list[dict[str, dict[str, float]]]) ->
             mean, low, high = metrics.over_seeds([results[network]["top1"] for results in finished])
             console.print(f"  {network:8} {mean:.2%} ({low:.2%} to {high:.2%})", highlight=False)
     if all("difference" in results for results in finished):
-        console.print("  " + verdict(*metrics.over_seeds([results["difference"]["top1"] for results in finished])), highlight=False)
+        console.print(
+            "  " + verdict(*metrics.over_seeds([results["difference"]["top1"] for results in finished])),
+            highlight=False,
+        )
 
 
 def verdict(difference: float, low: float, high: float) -> str:

@@ -51,7 +51,9 @@ def check(term: Term) -> None:
                 f"Method {term.method!r} has no option {option!r}.{hint} Its options: {', '.join(known) or 'none'}."
             )
     if term.layers is not None and "layers" not in inspect.signature(get(term.method).__init__).parameters:
-        raise ValueError(f"Method {term.method!r} does not weigh layers: leave `layers` out of the term {term.label!r}.")
+        raise ValueError(
+            f"Method {term.method!r} does not weigh layers: leave `layers` out of the term {term.label!r}."
+        )
 
 
 def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:

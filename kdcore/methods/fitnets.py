@@ -50,13 +50,17 @@ class FitNets(Method):
         if align not in ("regressor", "bilinear"):
             raise ValueError(f"align {align!r} is not one of 'regressor', 'bilinear'.")
         if relu and standardise:
-            raise ValueError("a regressor that ends in a ReLU cannot reach standardised features; choose one of the two.")
+            raise ValueError(
+                "a regressor that ends in a ReLU cannot reach standardised features; choose one of the two."
+            )
         self.pairs = [(int(ours), int(theirs)) for ours, theirs in (pairs or [(-1, -1)])]
         self.standardise, self.align = standardise, align
         regressors = []
         for ours, theirs in self.pairs:
             source, target = _pick(student.features, ours, "student"), _pick(teacher.features, theirs, "teacher")
-            regressors.append(nn.Conv2d(source[0], target[0], 1) if align == "bilinear" else regressor(source, target, relu))
+            regressors.append(
+                nn.Conv2d(source[0], target[0], 1) if align == "bilinear" else regressor(source, target, relu)
+            )
         self.regressors = nn.ModuleList(regressors)
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:

@@ -69,7 +69,17 @@ def test_a_run_can_be_shown_taken_away_and_deleted(recipe_file, capsys, tmp_path
 
 
 def test_train_teacher_is_a_run_of_one_network(capsys):
-    command = ["train-teacher", "three_stage_cnn_16", "--image-size", "32", "--epochs", "1", "--json", "--device", "cpu"]
+    command = [
+        "train-teacher",
+        "three_stage_cnn_16",
+        "--image-size",
+        "32",
+        "--epochs",
+        "1",
+        "--json",
+        "--device",
+        "cpu",
+    ]
     settings = ["--set", "data.train_images=60", "--set", "data.test_images=20", "--set", "data.batch_size=16"]
     assert main(command + settings) == 0
     results = lines(capsys)[-1]["results"]
@@ -100,7 +110,11 @@ def test_help_is_worth_reading(capsys):
 
 @pytest.mark.parametrize(
     ("interval", "words"),
-    [((0.02, 0.01, 0.03), "the teacher helps"), ((-0.02, -0.03, -0.01), "the teacher hurts"), ((0.01, -0.01, 0.03), "no difference")],
+    [
+        ((0.02, 0.01, 0.03), "the teacher helps"),
+        ((-0.02, -0.03, -0.01), "the teacher hurts"),
+        ((0.01, -0.01, 0.03), "no difference"),
+    ],
 )
 def test_a_difference_is_only_called_one_where_its_interval_leaves_out_zero(interval, words):
     assert words in verdict(*interval)

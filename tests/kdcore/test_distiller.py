@@ -17,7 +17,11 @@ def made(terms: list[Term], precision: str = "fp32") -> tuple[Distiller, Teacher
     teacher = Teacher(models.build(VIT, CLASSES, 32))
     student = models.build(CNN, CLASSES, 32)
     built = {term.label: methods.build(term, student.shapes(), teacher.model.shapes()) for term in terms}
-    return Distiller(student, built, precision=precision).train(), teacher, Batch(torch.rand(4, 3, 32, 32), torch.arange(4), torch.arange(4))
+    return (
+        Distiller(student, built, precision=precision).train(),
+        teacher,
+        Batch(torch.rand(4, 3, 32, 32), torch.arange(4), torch.arange(4)),
+    )
 
 
 def test_the_total_is_the_weighted_sum_of_the_terms():

@@ -27,5 +27,10 @@ def test_counts_a_folder_s_files(tiny, tmp_path):
     for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    data = {**tiny().data.model_dump(exclude={"train_images", "test_images"}), "name": "folder", "path": str(tmp_path), "validation": 0}
+    data = {
+        **tiny().data.model_dump(exclude={"train_images", "test_images"}),
+        "name": "folder",
+        "path": str(tmp_path),
+        "validation": 0,
+    }
     assert estimate(tiny(data=data), device=CPU).images == 4

@@ -14,11 +14,20 @@ from kdcore import events as ev
 from kdcore.folders import PROJECT
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, Term
 from kdcore.store import RunWriter, Store
-from pages.parts import engine
+from pages.parts import engine, presets
 
 CLASSES = ("star", "circle", "square")
 SECONDS = 30.0  # for a page: the machine may be busy
 Open = Callable[..., AppTest]
+QUICK = """
+name: quick
+data: {name: cues, train_images: 4000, labels: 500}
+teacher: {weights: cues-teacher}
+student: {model: three_stage_cnn_16}
+twin: true
+terms: [{method: ce, weight: 0.1}, {method: kd, weight: 0.9}, {method: attention, weight: 0.1}]
+epochs: 8
+"""
 
 
 class FakeRunner:
@@ -76,6 +85,9 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     monkeypatch.setattr(engine, "methods", lambda: {card.name: card for card in cards})
     monkeypatch.setattr(engine, "bundled", lambda: {"cues-teacher": {}})
     monkeypatch.setattr(engine, "student_names", lambda: ("three_stage_cnn", "three_stage_cnn_16"))
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "quick.yaml").write_text(QUICK)  # what it is today is not what these tests are about
+    monkeypatch.setattr(presets, "ASSETS", tmp_path)
     return fake
 
 
