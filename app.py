@@ -31,6 +31,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         yield {}
     finally:
         await asyncio.to_thread(runner.close, CLOSING_SECONDS)
+        gc.unfreeze()  # else libraries report what was kept as leaked
 
 
 app = st.App(

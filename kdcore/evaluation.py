@@ -1,5 +1,8 @@
 """Networks on a split: their logits, their figures, and whether student and twin really differ."""
 
+from collections.abc import Generator
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,26 +12,48 @@ from kdcore.data import Split, batches
 from kdcore.models import Tapped, in_eval
 
 BATCH = 256
+Result = TypeVar("Result")
+
+
+def logits_in_steps(model: Tapped, split: Split, *, precision: str = "fp32") -> Generator[None, None, Tensor]:
+    """What a model says of every image of a split, in order: returns [n, K], float32. Yields after each batch, with the
+    model in its own mode again, so that whoever drives it may stop in between."""
+    device = split.images.device
+    said = []
+    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
+        with in_eval(model), torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            said.append(model(batch.images, frozenset({"logits"})).logits)
+        yield
+    return torch.cat(said).float()
 
 
 def logits(model: Tapped, split: Split, *, precision: str = "fp32") -> Tensor:
-    """What a model says of every image of a split, in order: [n, K], float32."""
-    device = split.images.device
-    with in_eval(model), torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        said = [
-            model(batch.images, frozenset({"logits"})).logits
-            for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False)
-        ]
-    return torch.cat(said).float()
+    """Like `logits_in_steps`, in one go."""
+    return drained(logits_in_steps(model, split, precision=precision))
+
+
+def evaluate_in_steps(
+    models: dict[str, Tapped], split: Split, *, precision: str = "fp32"
+) -> Generator[None, None, dict[str, dict[str, float]]]:
+    """Each network's top1, nll, ece and count on a split. Yields between batches."""
+    figures = {}
+    for name, model in models.items():
+        said = yield from logits_in_steps(model, split, precision=precision)
+        figures[name] = metrics.classification(said, split.targets)
+    return figures
 
 
 def evaluate(model: Tapped, split: Split, *, precision: str = "fp32") -> dict[str, float]:
     """top1, nll, ece and count of a model on a split."""
-    return metrics.classification(logits(model, split, precision=precision), split.targets)
+    return drained(evaluate_in_steps({"it": model}, split, precision=precision))["it"]
 
 
-def compare(models: dict[str, Tapped], split: Split, *, precision: str = "fp32") -> dict[str, dict[str, float]]:
+def compare_in_steps(
+    models: dict[str, Tapped], split: Split, *, precision: str = "fp32"
+) -> Generator[None, None, dict[str, dict[str, float]]]:
     """Each network's figures on a split with its 95 % interval and, where both are there, student less twin.
+
+    Yields between batches.
 
     Returns:
         network -> top1, nll, ece, count, correct, low, high; `difference` as `metrics.paired_difference` gives it,
@@ -38,7 +63,7 @@ def compare(models: dict[str, Tapped], split: Split, *, precision: str = "fp32")
     right: dict[str, np.ndarray] = {}
     answers: dict[str, np.ndarray] = {}
     for name, model in models.items():
-        said = logits(model, split, precision=precision)
+        said = yield from logits_in_steps(model, split, precision=precision)
         answers[name] = said.argmax(dim=1).cpu().numpy()
         right[name] = answers[name] == split.targets.cpu().numpy()
         correct = int(right[name].sum())
@@ -52,3 +77,13 @@ def compare(models: dict[str, Tapped], split: Split, *, precision: str = "fp32")
             name: float((answers[name] == answers["teacher"]).mean()) for name in models if name != "teacher"
         }
     return results
+
+
+def drained(steps: Generator[None, None, Result]) -> Result:
+    """What a generator returns in the end."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as ended:
+        result: Result = ended.value
+        return result

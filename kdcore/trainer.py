@@ -7,7 +7,7 @@ yields a StepTaken, at which `parts.state()` is whole and a knob may be turned.
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ from kdcore.weighting import TermWeights
 
 LOGGED_STEPS = 500  # so many steps of a run are logged at least ...
 LOGGED_SECONDS = 1.0  # ... and one a second
+Figures = dict[str, dict[str, float]]
 
 
 @dataclass
@@ -119,9 +120,12 @@ def train(parts: Parts) -> Iterator[Event]:
     checkpoint_every = max(1, round(recipe.checkpoint_every * per_epoch))
     clock, prober = _Clock(), _Prober(parts)
 
-    yield _started(parts)
+    yield (yield from _started(parts))
     if not parts.resumed:
         yield from prober.take(always=True)
+    elif parts.step and parts.step % per_epoch == 0:
+        yield from _epoch_ended(parts)  # it may have been stopped just before
+    clock.resume()
 
     while parts.step < steps:
         start = parts.step % per_epoch
@@ -158,7 +162,9 @@ def train(parts: Parts) -> Iterator[Event]:
             yield StepTaken(parts.step)
             clock.resume()
 
-    results = evaluation.compare(parts.models, parts.test, precision=recipe.precision)
+    results = yield from _breathing(
+        parts, evaluation.compare_in_steps(parts.models, parts.test, precision=recipe.precision)
+    )
     yield RunFinished(parts.step, results, clock.busy)
 
 
@@ -197,7 +203,7 @@ def _randomness(parts: Parts) -> Iterator[None]:
         yield
 
 
-def _started(parts: Parts) -> RunStarted:
+def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
     student, recipe = parts.student.distiller, parts.recipe
     parameters = {
         "student": _count(student.student),
@@ -205,7 +211,7 @@ def _started(parts: Parts) -> RunStarted:
     } | ({"teacher": _count(parts.teacher.model)} if parts.teacher else {})
     teacher = {}
     if parts.teacher and parts.validation:
-        teacher = evaluation.evaluate(parts.teacher.model, parts.validation, precision=recipe.precision)
+        teacher = (yield from _measured(parts, {"teacher": parts.teacher.model}, parts.validation))["teacher"]
     return RunStarted(
         step=parts.step,
         steps=parts.steps,
@@ -271,12 +277,24 @@ def _epoch_ended(parts: Parts) -> Iterator[Event]:
         if (shares := method.layer_weights()) is not None:  # type: ignore[operator]
             yield LayersWeighted(parts.step, parts.epoch, name, tuple(shares.tolist()))
     if parts.validation:
-        metrics = {
-            name: evaluation.evaluate(model, parts.validation, precision=parts.recipe.precision)
-            for name, model in parts.models.items()
-            if name != "teacher"
-        }
+        learning = {name: model for name, model in parts.models.items() if name != "teacher"}
+        metrics = yield from _measured(parts, learning, parts.validation)
         yield Evaluated(parts.step, parts.epoch, "validation", metrics)
+
+
+def _measured(parts: Parts, models: dict[str, Tapped], split: Split) -> Generator[Event, None, Figures]:
+    return _breathing(parts, evaluation.evaluate_in_steps(models, split, precision=parts.recipe.precision))
+
+
+def _breathing(parts: Parts, measuring: Generator[None, None, Figures]) -> Generator[Event, None, Figures]:
+    """Measure with a StepTaken between batches, so that a stop need not wait for a whole split."""
+    while True:
+        try:
+            next(measuring)
+        except StopIteration as ended:
+            figures: Figures = ended.value
+            return figures
+        yield StepTaken(parts.step)
 
 
 class _Prober:
@@ -338,4 +356,5 @@ def device_name(device: torch.device) -> str:
     """As a person would say it: the GPU's name, or the CPU with its number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else device.type

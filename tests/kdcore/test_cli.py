@@ -95,6 +95,26 @@ def test_doctor_says_what_there_is_and_what_to_do(capsys):
     assert "datasets" in capsys.readouterr().out
 
 
+def test_explain_writes_the_map_that_the_page_shows(recipe_file, capsys, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    from kdcore import photos
+    from kdcore.cli.commands import store
+    from kdcore.inspector import Inspector
+
+    main(["distill", recipe_file, "--json", "--device", "cpu"])
+    reference = f"run:{lines(capsys)[0]['run']}/student"
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)).save(photo)
+    assert main(["explain", str(photo), "--model", reference, "--npz", str(tmp_path / "maps.npz")]) == 0
+    assert "written: " in capsys.readouterr().out
+    assert Image.open(tmp_path / "photo-explained.png").width > 320
+    with np.load(tmp_path / "maps.npz") as maps:
+        pixels = photos.read(photo.read_bytes(), "photo.png").pixels
+        np.testing.assert_array_equal(maps[reference], Inspector(store()).inspect(pixels, reference).heatmap)
+
+
 def test_a_missing_photo_is_answered(capsys):
     assert main(["explain", "no-such.jpg"]) == 1
     assert "There is no file no-such.jpg" in capsys.readouterr().err

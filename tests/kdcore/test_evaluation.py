@@ -35,7 +35,7 @@ def test_the_model_is_left_in_its_mode_with_its_statistics(split):
 
 def test_a_comparison_counts_image_by_image(split):
     networks = {"teacher": network(split, 0), "student": network(split, 1), "twin": network(split, 2)}
-    found = evaluation.compare(networks, split)
+    found = evaluation.drained(evaluation.compare_in_steps(networks, split))
     answers = {name: evaluation.logits(model, split).argmax(1).numpy() for name, model in networks.items()}
     right = {name: answer == split.targets.numpy() for name, answer in answers.items()}
     assert found["student"]["correct"] == right["student"].sum()

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from kdcore import recipe as recipes
-from kdcore import store as stores
 from kdcore.events import (
     CheckpointSaved,
     Evaluated,
@@ -154,7 +153,7 @@ def test_only_what_is_new_is_read(store):
 def test_ids_are_newest_first_and_recordings_last(store, tmp_path, monkeypatch):
     made = []
     for second in range(3):
-        monkeypatch.setattr(stores.time, "strftime", lambda *_, second=second: f"20260101-00000{second}")
+        monkeypatch.setattr(time, "strftime", lambda *_, second=second: f"20260101-00000{second}")
         made.append(store.create(RECIPE))
     shown = Store(tmp_path / "recorded").create(RECIPE)
     (tmp_path / "runs" / "no-run").mkdir()
@@ -344,7 +343,7 @@ def test_a_run_that_nobody_began_is_interrupted_after_a_while(store, monkeypatch
     run_id = store.create(RECIPE)
     assert store.state(run_id).status == "created"
     later = time.time() + 60
-    monkeypatch.setattr(stores.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     assert store.state(run_id).status == "interrupted"
 
 
@@ -417,7 +416,7 @@ def test_a_run_that_begins_again_from_the_start_forgets_everything(store):
 
 def test_time_between_a_kill_and_the_resumption_does_not_count(store, monkeypatch):
     clock = iter([1000.0, 1010.0, 1010.0, 5000.0, 5003.0, 5008.0, 9000.0, 9001.0])
-    monkeypatch.setattr(stores.time, "time", lambda: next(clock))
+    monkeypatch.setattr(time, "time", lambda: next(clock))
     run_id = store.create(RECIPE)
     with store.writer(run_id) as writer:
         for event in (

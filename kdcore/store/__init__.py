@@ -1,0 +1,16 @@
+"""Runs on disk, without torch: a folder a run, one JSON line an event, arrays and weights beside them.
+
+A run's folder:
+
+    runs/<id>/recipe.yaml
+    runs/<id>/events.jsonl            one writer, any number of readers; a half-written last line is not read
+    runs/<id>/probes/00000120.npz
+    runs/<id>/checkpoints/00000120.safetensors
+    runs/<id>/writer.lock             locked while a process writes: a run that is neither locked nor ended was interrupted
+"""
+
+from kdcore.store.shelf import Store
+from kdcore.store.state import ACTIVE, RESUMABLE, RunState
+from kdcore.store.writing import RunWriter
+
+__all__ = ["ACTIVE", "RESUMABLE", "RunState", "RunWriter", "Store"]

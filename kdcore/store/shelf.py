@@ -1,0 +1,140 @@
+"""The runs in a folder, and those that come with the project."""
+
+import csv
+import io
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kdcore import recipe as recipes
+from kdcore.recipe import Recipe
+from kdcore.store.folding import Fold
+from kdcore.store.state import ACTIVE, RunState
+from kdcore.store.writing import RunWriter
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Store:
+    """The runs in a folder. Thread-safe; what it returns is immutable."""
+
+    def __init__(self, root: Path, *, recorded: Path | None = None) -> None:
+        """`recorded` is a second folder of runs, read-only, that come with the project."""
+        self.root = root
+        self.recorded = recorded
+        self._folds: dict[str, Fold] = {}
+        self._lock = threading.Lock()
+
+    def create(self, recipe: Recipe) -> str:
+        """Make a run's folder and recipe file; returns its id, which sorts by time."""
+        slug = re.sub(r"[^a-z0-9]+", "-", recipe.name.lower()).strip("-")[:40] or "run"
+        run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+        folder = self.root / run_id
+        folder.mkdir(parents=True)
+        half = folder / "recipe.half"
+        half.write_text(recipe.to_yaml(), encoding="utf-8")
+        os.replace(half, folder / "recipe.yaml")  # from here on the run is listed
+        return run_id
+
+    def writer(self, run_id: str) -> RunWriter:
+        folder = self.folder(run_id)
+        if self.recorded and folder.parent == self.recorded:
+            raise ValueError(f"{run_id} is a recording that comes with the project; it cannot be changed.")
+        return RunWriter(folder)
+
+    def ids(self) -> list[str]:
+        """Runs of this machine, newest first, then the recordings."""
+        found = []
+        for root in (self.root, self.recorded):
+            if root and root.is_dir():
+                found += sorted((f.parent.name for f in root.glob("*/recipe.yaml")), reverse=True)
+        return [run_id for run_id in found if RUN_ID.fullmatch(run_id)]
+
+    def folder(self, run_id: str) -> Path:
+        """Raises ValueError where there is no such run; the name of a file outside is never reached."""
+        for root in (self.root, self.recorded):
+            if root and RUN_ID.fullmatch(run_id) and (root / run_id / "recipe.yaml").is_file():
+                return root / run_id
+        raise ValueError(f"There is no run {run_id!r} in {self.root}.")
+
+    def recipe(self, run_id: str) -> Recipe:
+        return recipes.load(self.folder(run_id) / "recipe.yaml")
+
+    def state(self, run_id: str) -> RunState:
+        """The run as its events tell it. Cheap when called again: only new lines are read."""
+        return self._fold(run_id).state
+
+    def states(self) -> list[RunState]:
+        return [self.state(run_id) for run_id in self.ids()]
+
+    def series(self, run_id: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Every number over time: name -> (steps, values). Names are `loss/NETWORK/TERM`, `train_top1/NETWORK`,
+        `top1/NETWORK`, `nll/NETWORK`, `ece/NETWORK` (validation), `share/TERM`, `weight/TERM`, `temperature/TERM`,
+        `learning_rate`, `images_per_second`, `layer_weight/TERM/LAYER`. The arrays are read-only and stay as they are."""
+        fold = self._fold(run_id)
+        with fold.lock:
+            return {name: column.view() for name, column in fold.columns.items()}
+
+    def version(self, run_id: str) -> int:
+        """Grows whenever the run has something new: the number of bytes read of its events."""
+        return self._fold(run_id).offset
+
+    def probe(self, run_id: str, file: str) -> dict[str, np.ndarray]:
+        """The arrays of a probe, by the `file` that its event names."""
+        folder = self.folder(run_id)
+        path = (folder / file).resolve()
+        if path.parent != (folder / "probes").resolve() or not path.is_file():
+            raise ValueError(f"Run {run_id} has no probe {file!r}.")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def checkpoint(self, run_id: str) -> Path | None:
+        """The newest checkpoint that is on disk, or None."""
+        for saved in reversed(self.state(run_id).checkpoints):
+            if (path := self.folder(run_id) / saved["file"]).is_file():
+                return path
+        return None
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run with all it holds. Refused while it is active and for recordings."""
+        state = self.state(run_id)
+        if state.recorded:
+            raise ValueError(f"{run_id} is a recording that comes with the project; it cannot be deleted.")
+        if state.status in ACTIVE:
+            raise ValueError(f"Run {run_id} is {state.status}; stop it before deleting it.")
+        with self.writer(run_id):  # nobody resumes it meanwhile
+            gone = self.root / f".deleted-{run_id}"
+            os.replace(self.folder(run_id), gone)  # at once, so that no half a run is ever listed
+        shutil.rmtree(gone)
+        with self._lock:
+            self._folds.pop(run_id, None)
+
+    def csv(self, run_id: str) -> str:
+        """All series as one table: a row a step, a column a series, empty where nothing was measured."""
+        series = self.series(run_id)
+        rows: dict[int, dict[str, float]] = {}
+        for name, (steps, values) in series.items():
+            for step, value in zip(steps.tolist(), values.tolist(), strict=True):
+                rows.setdefault(step, {})[name] = value
+        text = io.StringIO()
+        table = csv.DictWriter(text, ["step", *series])
+        table.writeheader()
+        for step in sorted(rows):
+            table.writerow({"step": step, **rows[step]})
+        return text.getvalue()
+
+    def _fold(self, run_id: str) -> "Fold":
+        folder = self.folder(run_id)
+        with self._lock:
+            fold = self._folds.get(run_id)
+            if fold is None:
+                recorded = bool(self.recorded) and folder.parent == self.recorded
+                fold = self._folds[run_id] = Fold(folder, recorded)
+        fold.refresh()
+        return fold

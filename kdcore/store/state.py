@@ -1,0 +1,54 @@
+"""What a run's events say about it so far."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
+ACTIVE = ("queued", "preparing", "running", "paused")  # a process works on the run, or will
+RESUMABLE = ("stopped", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What a run's events say about it so far."""
+
+    id: str
+    name: str
+    status: str = "created"  # one of ACTIVE or RESUMABLE, created, finished
+    created: float = 0.0  # seconds since 1970
+    updated: float = 0.0
+    step: int = 0
+    steps: int = 0
+    epoch: float = 0.0
+    epochs: int = 0
+    device: str = ""
+    classes: tuple[str, ...] = ()
+    train_images: int = 0
+    labelled_images: int = 0
+    parameters: dict[str, int] = field(default_factory=dict)
+    images_per_second: float = 0.0
+    teacher: dict[str, float] = field(default_factory=dict)
+    latest: dict[str, dict[str, float]] = field(default_factory=dict)  # network -> last validation metrics
+    results: dict[str, dict[str, float]] = field(default_factory=dict)  # as in RunFinished
+    probes: tuple[dict[str, Any], ...] = ()  # step, epoch, file
+    checkpoints: tuple[dict[str, Any], ...] = ()  # step, epoch, file
+    layer_weights: tuple[dict[str, Any], ...] = ()  # step, epoch, term, weights
+    notes: tuple[dict[str, Any], ...] = ()  # time, text, level
+    reason: str = ""  # why it stopped or failed
+    traceback: str = ""
+    knobs: dict[str, float] = field(default_factory=dict)
+    active_seconds: float = 0.0  # between starts and ends, pauses included
+    began: float = 0.0  # when the present stretch of work began
+    recorded: bool = False  # a bundled recording, not a run of this machine
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.steps if self.steps else 0.0
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """Time to the end at the present pace; None where there is no pace yet."""
+        if self.status != "running" or not self.images_per_second or not self.step or not self.epoch:
+            return None
+        images = (self.steps - self.step) * self.train_images * self.epoch / self.step
+        return images / self.images_per_second
