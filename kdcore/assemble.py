@@ -12,10 +12,11 @@ from kdcore.distiller import Distiller
 from kdcore.events import Evaluated, Event, Noted, StepTaken
 from kdcore.models import Tapped
 from kdcore.outputs import Batch
+from kdcore.parts import Learner, Parts
 from kdcore.recipe import ModelRecipe, OptimizerRecipe, Probes, Recipe, TeacherRecipe, Term, TwinRecipe
 from kdcore.store import Store
 from kdcore.teacher import Teacher
-from kdcore.trainer import Learner, Parts, train
+from kdcore.trainer import train
 
 Report = Callable[[str], None]
 

@@ -32,9 +32,10 @@ from kdcore.events import (
     StepTaken,
 )
 from kdcore.folders import ASSETS, runs_folder
+from kdcore.parts import Parts
 from kdcore.recipe import Recipe
 from kdcore.store import RESUMABLE, RunWriter, Store
-from kdcore.trainer import Parts, train
+from kdcore.trainer import train
 
 KEPT_CHECKPOINTS = 3
 Listener = Callable[[str, Event], None]

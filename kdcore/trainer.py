@@ -8,16 +8,12 @@ import contextlib
 import math
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from kdcore import evaluation, optim
-from kdcore.data import Split, batches, steps_per_epoch
-from kdcore.distiller import Distiller
+from kdcore.data import Split, batches
 from kdcore.events import (
     CheckpointReady,
     Evaluated,
@@ -32,80 +28,12 @@ from kdcore.events import (
 from kdcore.explain import probe
 from kdcore.models import Tapped
 from kdcore.outputs import NO_LABEL, Batch, Objective, Outputs
-from kdcore.recipe import Recipe
-from kdcore.teacher import Teacher
+from kdcore.parts import Learner, Parts
 from kdcore.weighting import TermWeights
 
 LOGGED_STEPS = 500  # so many steps of a run are logged at least ...
 LOGGED_SECONDS = 1.0  # ... and one a second
 Figures = dict[str, dict[str, float]]
-
-
-@dataclass
-class Learner:
-    """A network that learns: its distiller, its optimizer, and the learning rate that schedules scale."""
-
-    distiller: Distiller
-    optimizer: Optimizer
-    lr: float
-
-
-@dataclass
-class Parts:
-    """What a run is made of. The loop owns `step`; everything else was built before."""
-
-    recipe: Recipe
-    seed: int
-    device: torch.device
-    student: Learner
-    twin: Learner | None
-    teacher: Teacher | None
-    train: Split
-    validation: Split | None
-    test: Split
-    pinned: Batch
-    knobs: dict[str, float] = field(default_factory=dict)
-    step: int = 0
-    resumed: bool = False
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return steps_per_epoch(len(self.train), self.recipe.data.batch_size)
-
-    @property
-    def steps(self) -> int:
-        return self.recipe.epochs * self.steps_per_epoch
-
-    @property
-    def epoch(self) -> float:
-        return self.step / self.steps_per_epoch
-
-    @property
-    def learners(self) -> dict[str, Learner]:
-        return {"student": self.student} | ({"twin": self.twin} if self.twin else {})
-
-    @property
-    def models(self) -> dict[str, Tapped]:
-        """The networks by name: teacher, student, twin, as far as there are."""
-        taught = {name: learner.distiller.student for name, learner in self.learners.items()}
-        return ({"teacher": self.teacher.model} if self.teacher else {}) | taught
-
-    def state(self) -> dict[str, Any]:
-        """All that a resumed run needs. Data order, augmentation and dropout follow from seed and step alone."""
-        state: dict[str, Any] = {"step": self.step, "seed": self.seed, "knobs": dict(self.knobs)}
-        for name, learner in self.learners.items():
-            state[name] = learner.distiller.student.state_dict()
-            state[f"{name}_methods"] = learner.distiller.methods.state_dict()
-            state[f"{name}_optimizer"] = optim.state(learner.optimizer)
-        return state
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Continue where `state` was taken."""
-        self.step, self.knobs, self.resumed = state["step"], dict(state["knobs"]), True
-        for name, learner in self.learners.items():
-            learner.distiller.student.load_state_dict(state[name])
-            learner.distiller.methods.load_state_dict(state[f"{name}_methods"])
-            optim.load_state(learner.optimizer, state[f"{name}_optimizer"])
 
 
 def train(parts: Parts) -> Iterator[Event]:

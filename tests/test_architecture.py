@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("outputs", "metrics", "distributed"),  # 1 tensors
     ("models", "teacher", "data", "methods", "weighting", "optim", "photos"),  # 2 parts
     ("distiller", "evaluation", "explain", "export"),  # 3 assemblies
-    ("trainer",),  # 4 the loop
+    ("parts", "trainer"),  # 4 the loop
     ("store", "checkpoint"),  # 5 disk
     ("runner", "preflight", "assemble", "estimate", "inspector", "cli", "__main__"),  # 6 drive
 )

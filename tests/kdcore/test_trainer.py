@@ -17,7 +17,8 @@ from kdcore.events import (
     StepEnded,
     StepTaken,
 )
-from kdcore.trainer import Parts, train
+from kdcore.parts import Parts
+from kdcore.trainer import train
 
 CPU = torch.device("cpu")
 
