@@ -72,6 +72,7 @@ class Chart {
     if (said.reset) run.points = {};
     for (const [name, [steps, values]] of Object.entries(said.series)) {
       const [x, y] = (run.points[name] ??= [[], []]);
+      while (x.length && steps.length && x.at(-1) >= steps[0] / said.steps_per_epoch) { x.pop(); y.pop(); }
       for (let i = 0; i < steps.length; i++) { x.push(steps[i] / said.steps_per_epoch); y.push(values[i]); }
     }
     this.smoothed.clear();

@@ -1,7 +1,7 @@
 """Live data for the browser, beside the pages: no rerun, no session, only numbers of runs.
 
 GET /api/runs/{id}/state                        how far the run is and how well it does
-GET /api/runs/{id}/series?since=STEP&names=a,b  its points after a step; all of them, thinned out, without `since`
+GET /api/runs/{id}/series?since=STEP&names=a,b  its points from a step on; all of them, thinned out, without it
 """
 
 import itertools
@@ -64,7 +64,9 @@ def _series(store: Store, run_id: str, version: int, status: str, since: int, na
     for name in names or found:
         if name in found:
             steps, values = found[name]
-            first = 0 if reset else int(np.searchsorted(steps, since, side="right"))
+            first = (
+                0 if reset else int(np.searchsorted(steps, since))
+            )  # that step again: its evaluation comes after its losses
             points[name] = _plain(*thinned(steps[first:], values[first:], MOST_POINTS))
     answer = {
         "status": status, "active": status in ACTIVE, "step": run.step, "epochs": run.epochs, "reset": reset,

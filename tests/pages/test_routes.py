@@ -20,14 +20,23 @@ def test_state_says_how_far_a_run_is(client, make_run):
     assert said["latest"]["student"]["top1"] == 0.5
 
 
-def test_series_give_every_point_once(client, make_run):
+def test_series_go_on_from_a_step(client, make_run):
     run_id = make_run("running")
     first = client.get(f"/api/runs/{run_id}/series").json()
     assert first["reset"]
     assert first["series"]["loss/student/total"] == [list(range(1, 10)), [1.0] * 9]
     later = client.get(f"/api/runs/{run_id}/series?since=7").json()
     assert not later["reset"]
-    assert later["series"]["loss/student/total"] == [[8, 9], [1.0, 1.0]]
+    assert later["series"]["loss/student/total"] == [[7, 8, 9], [1.0, 1.0, 1.0]]
+
+
+def test_an_evaluation_that_comes_after_its_step_was_told_is_not_lost(client, runner, make_run):
+    run_id = make_run("stopped")
+    assert client.get(f"/api/runs/{run_id}/series").json()["step"] == 10
+    with runner.store.writer(run_id) as writer:
+        writer.append(ev.Evaluated(10, 1.0, "validation", {"student": {"top1": 0.75, "nll": 1.0, "ece": 0.1}}))
+    said = client.get(f"/api/runs/{run_id}/series?since=10").json()
+    assert said["series"]["top1/student"] == [[10], [0.75]]
 
 
 def test_series_grow_with_the_run(client, runner, make_run):
