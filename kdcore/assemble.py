@@ -3,22 +3,29 @@
 import copy
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from kdcore import data, methods, models, optim, preflight
 from kdcore.data import Split
 from kdcore.distiller import Distiller
-from kdcore.events import Evaluated, Event, Noted, StepTaken
+from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
 from kdcore.models import Tapped
 from kdcore.outputs import Batch
 from kdcore.parts import Learner, Parts
-from kdcore.recipe import ModelRecipe, OptimizerRecipe, Probes, Recipe, TeacherRecipe, Term, TwinRecipe
+from kdcore.recipe import FineTune, ModelRecipe, OptimizerRecipe, Probes, Recipe, TeacherRecipe, Term, TwinRecipe
 from kdcore.store import Store
 from kdcore.teacher import Teacher
 from kdcore.trainer import train
 
 Report = Callable[[str], None]
+
+
+class Splits(NamedTuple):
+    train: Split
+    validation: Split | None
+    test: Split
 
 
 def assemble(
@@ -41,21 +48,19 @@ def assemble(
 
     yield Noted(f"Loading the data: {recipe.data.name}.")
     load = _loader(recipe, device, notes.append)
-    training, test = load("train"), load("test")
-    validation = load("validation") if recipe.data.validation else None
+    splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
+    classes = splits.train.classes
     yield from _said(notes)
 
     teacher = None
     if recipe.teacher:
         yield Noted("Loading the teacher.")
-        model = yield from _teacher(
-            recipe, recipe.teacher, training, validation, test, seed, device, runs, teacher_file, notes
-        )
-        _same_classes(model, training)
+        model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
+        _same_classes(model, classes)
         teacher = Teacher(model, precision=recipe.precision)
 
     torch.manual_seed(seed)
-    student = models.build(recipe.student, training.classes, recipe.data.image_size, runs=runs, report=notes.append)
+    student = models.build(recipe.student, classes, recipe.data.image_size, runs=runs, report=notes.append)
     student = _trainable(_placed(student, device))
     twin = copy.deepcopy(student) if recipe.twin else None
     yield from _said(notes)
@@ -71,10 +76,10 @@ def assemble(
         student=_learner(distiller, recipe, recipe.optimizer.lr),
         twin=_twin(twin, recipe) if twin else None,
         teacher=teacher,
-        train=training,
-        validation=validation,
-        test=test,
-        pinned=pinned(test, recipe.probes.images),
+        train=splits.train,
+        validation=splits.validation,
+        test=splits.test,
+        pinned=pinned(splits.test, recipe.probes.images),
     )
 
 
@@ -97,8 +102,8 @@ def _placed(model: Tapped, device: torch.device) -> Tapped:
 
 
 def _trainable(model: Tapped) -> Tapped:
-    """On a CPU, attention by plain matrix products: the fused kernel's backward is several times slower there (a small
-    ViT of 64 tokens trained at 145 images/s with it and at 328 without, one core, bfloat16)."""
+    """On a CPU, attention by plain matrix products: the fused kernel's backward is slow there; without it a small
+    ViT trains about twice as fast (python -m benchmarks.engine)."""
     if model.mean.device.type == "cpu":
         for module in model.modules():
             if hasattr(module, "fused_attn"):
@@ -122,19 +127,17 @@ def _twin(student: Tapped, recipe: Recipe) -> Learner:
 def _teacher(
     recipe: Recipe,
     spec: TeacherRecipe,
-    training: Split,
-    validation: Split | None,
-    test: Split,
+    splits: Splits,
     seed: int,
     device: torch.device,
     runs: Store | None,
     file: Path | None,
-    notes: list[str],
 ) -> Generator[Event, None, Tapped]:
     if spec.finetune and file and file.is_file():
         return _placed(models.load(str(file)), device)
     torch.manual_seed(seed)
-    model = models.build(spec, training.classes, recipe.data.image_size, runs=runs, report=notes.append)
+    notes: list[str] = []
+    model = models.build(spec, splits.train.classes, recipe.data.image_size, runs=runs, report=notes.append)
     model = _placed(model, device)
     if spec.finetune:
         model = _trainable(model)
@@ -142,7 +145,7 @@ def _teacher(
     if spec.weights == "none" and not spec.finetune:
         yield Noted("The teacher's weights are random: it knows nothing that a student could learn.", "warning")
     if spec.finetune:
-        yield from _finetune(model, recipe, spec, training, validation, test, seed, device)
+        yield from _finetune(model, recipe, spec.finetune, splits, seed, device)
         if file:
             models.save(model, file)
     return model
@@ -151,16 +154,12 @@ def _teacher(
 def _finetune(
     model: Tapped,
     recipe: Recipe,
-    spec: TeacherRecipe,
-    training: Split,
-    validation: Split | None,
-    test: Split,
+    settings: FineTune,
+    splits: Splits,
     seed: int,
     device: torch.device,
 ) -> Generator[Event, None, None]:
     """Train the teacher with labels alone, through the same loop; what it yields can be stopped like a run."""
-    assert spec.finetune is not None
-    settings = spec.finetune
     if settings.freeze_backbone:
         head = {id(p) for p in model.head_parameters()}
         for parameter in model.parameters():
@@ -168,7 +167,7 @@ def _finetune(
     inner = recipe.model_copy(
         update={
             "teacher": None,
-            "student": ModelRecipe(model=spec.model, weights=spec.weights),
+            "student": ModelRecipe(model=model.name),
             "twin": False,
             "terms": (Term(method="ce"),),
             "optimizer": OptimizerRecipe(lr=settings.lr),
@@ -180,7 +179,7 @@ def _finetune(
         model, {"ce": methods.build(Term(method="ce"), model.shapes(), None)}, precision=recipe.precision
     )
     learner = _learner(distiller, inner, settings.lr)
-    parts = Parts(inner, seed, device, learner, None, None, training, validation, test, pinned(test, 0))
+    parts = Parts(inner, seed, device, learner, None, None, *splits, pinned(splits.test, 0))
     yield Noted(
         f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps."
     )
@@ -188,6 +187,8 @@ def _finetune(
         match event:
             case StepTaken():
                 yield StepTaken(0)
+            case CheckpointReady(step=step) if step == parts.steps:
+                break  # what would follow is the test split, which has no say in a teacher
             case Evaluated(epoch=epoch, metrics=metrics):
                 right = metrics["student"]["top1"]
                 yield Noted(
@@ -197,14 +198,14 @@ def _finetune(
         parameter.requires_grad_(True)
 
 
-def _same_classes(teacher: Tapped, training: Split) -> None:
+def _same_classes(teacher: Tapped, classes: tuple[str, ...]) -> None:
     """The last word on trap 6: as many classes, under the same names, in the same order."""
-    if len(teacher.classes) != len(training.classes):
+    if len(teacher.classes) != len(classes):
         raise ValueError(
-            f"The teacher answers {len(teacher.classes)} classes, the data has {len(training.classes)}. Fine-tune it on "
+            f"The teacher answers {len(teacher.classes)} classes, the data has {len(classes)}. Fine-tune it on "
             "this data (teacher.finetune: {epochs: 3}) or choose weights that were trained on it."
         )
-    for place, (theirs, ours) in enumerate(zip(teacher.classes, training.classes, strict=True)):
+    for place, (theirs, ours) in enumerate(zip(teacher.classes, classes, strict=True)):
         if theirs != ours:
             raise ValueError(
                 f"Class {place} is {theirs!r} to the teacher and {ours!r} in the data: the student would learn wrong answers. "

@@ -8,7 +8,7 @@ from typing import Any
 
 from kdcore import recipe as recipes
 from kdcore.folders import ASSETS, runs_folder
-from kdcore.recipe import DataRecipe, ModelRecipe, OptimizerRecipe, Recipe, RecipeError, Term
+from kdcore.recipe import DataRecipe, Recipe, RecipeError
 from kdcore.store import ACTIVE, Store
 
 
@@ -35,27 +35,23 @@ def train_teacher(options: Namespace) -> int:
     from kdcore import models
 
     side = options.image_size or models.default_image_size(options.model)
-    recipe = Recipe(
-        name=options.name or f"{options.model} on {options.data}",
-        data=DataRecipe(
-            name=options.data, image_size=side, augment=("flip", "crop"), path="." if options.data == "folder" else None
-        ),
-        student=ModelRecipe(model=options.model, weights=options.weights),
-        terms=(Term(method="ce"),),
-        optimizer=OptimizerRecipe(),
-        epochs=options.epochs,
-    )
-    return _train(recipe, options)
+    plain = {
+        "name": f"{options.model} on {options.data}"[:80],
+        "data": {"name": options.data, "path": options.path, "image_size": side, "augment": ["flip", "crop"]},
+        "student": {"model": options.model, "weights": options.weights},
+        "epochs": options.epochs,
+    }
+    return _train(recipes.from_plain(plain, source="what was asked for"), options)
 
 
 def _train(recipe: Recipe, options: Namespace) -> int:
     from kdcore.cli import progress
     from kdcore.runner import Runner
 
-    if options.overrides:
-        recipe = recipes.with_overrides(recipe, options.overrides)
-    changes = {"seeds": tuple(options.seeds) if options.seeds else None, "name": options.name}
-    recipe = recipe.model_copy(update={key: value for key, value in changes.items() if value})
+    seeds = [f"seeds={options.seeds}"] if options.seeds else []
+    name = [f"name={json.dumps(options.name)}"] if options.name else []
+    if overrides := [*options.overrides, *seeds, *name]:
+        recipe = recipes.with_overrides(recipe, overrides)
     runner = Runner(store(), device=options.device)
     watcher = progress.JsonLines() if options.json else progress.Bar()
     runner.listener = watcher.take
@@ -73,13 +69,9 @@ def evaluate(options: Namespace) -> int:
 
     model = models.load(options.model, runs=store())
     name = options.data or _data_of(model.classes)
-    plain: dict[str, Any] = {"name": name, "image_size": model.image_size}
-    if name == "folder":
-        plain["path"] = "."
-    described = recipes.with_overrides(
-        Recipe(data=DataRecipe(**plain), student=ModelRecipe(model=model.name)),
-        [f"data.{item}" for item in options.overrides],
-    ).data
+    asked = {"name": name, "path": options.path, "image_size": model.image_size}
+    asking = recipes.from_plain({"data": asked, "student": {"model": model.name}}, source="what was asked for")
+    described = recipes.with_overrides(asking, [f"data.{item}" for item in options.overrides]).data
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     split = data.load(described, options.split, device=device, report=lambda text: print(text))
     if model.classes != split.classes:
@@ -105,7 +97,7 @@ def _data_of(classes: tuple[str, ...]) -> str:
     for name in ("cues", "cifar10", "cifar100"):
         if data.classes(DataRecipe(name=name)) == classes:
             return name
-    raise ValueError("The model's classes are none of a built-in dataset's: say --data folder --set path=FOLDER.")
+    raise ValueError("The model's classes are none of a built-in dataset's: say --data folder --path FOLDER.")
 
 
 def explain(options: Namespace) -> int:

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     teach.add_argument("model", nargs="?", default="small_vit_patch8_64", help="a model's name (default: %(default)s)")
     teach.add_argument("--data", default="cues", help="cues, cifar10, cifar100 or folder (default: %(default)s)")
+    teach.add_argument("--path", help="the folder of class folders, for --data folder")
     teach.add_argument("--image-size", type=int, help="side in pixels (default: the model's own)")
     teach.add_argument("--epochs", type=int, default=10)
     teach.add_argument("--weights", default="none", help="none, pretrained, a bundled model, run:ID/student, or a file")
@@ -74,9 +75,10 @@ def _parser() -> argparse.ArgumentParser:
         "--split", default="test", help="test, validation, or for cues cue_conflict (default: %(default)s)"
     )
     evaluate.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-                          help="a data setting, for example path=photos or test_images=500")  # fmt: skip
+                          help="a data setting, for example test_images=500")  # fmt: skip
     evaluate.add_argument("--device", help="cpu, cuda, ...")
     evaluate.add_argument("--json", action="store_true")
+    evaluate.add_argument("--path", help="the folder of class folders, for --data folder")
     evaluate.set_defaults(run=commands.evaluate)
 
     explain = add("explain", help="heatmaps of a photo", description="Where one or more networks look in a photo.")

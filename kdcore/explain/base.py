@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kdcore.models import Tapped
+from kdcore.models.tapped import in_eval
 
 Hook = tuple[nn.Module, Callable[..., Any]]
 
@@ -37,7 +38,6 @@ class EmptyMap(ValueError):
 @contextlib.contextmanager
 def left_as_it_was(model: nn.Module) -> Iterator[None]:
     """The model in eval mode; every module's mode, the buffers and the random state are put back, bit for bit."""
-    modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module, name, buffer, buffer._version, buffer.clone())
         for module in model.modules()
@@ -45,13 +45,10 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
         if buffer is not None
     ]
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=sorted(devices)):
-        model.eval()
+    with torch.random.fork_rng(devices=sorted(devices)), in_eval(model):
         try:
             yield
         finally:
-            for module, mode in modes:
-                module.training = mode
             for module, name, buffer, version, saved in buffers:
                 module._buffers[name] = buffer
                 if buffer._version != version:  # only what was written to: copying would cost a wait for the GPU

@@ -86,6 +86,13 @@ def test_train_teacher_is_a_run_of_one_network(capsys):
     assert set(results) == {"student"}
 
 
+def test_a_folder_without_a_path_and_a_seed_below_zero_are_refused(recipe_file, capsys):
+    assert main(["train-teacher", "resnet20", "--data", "folder"]) == 1
+    assert "data 'folder' needs `path`" in capsys.readouterr().err
+    assert main(["distill", recipe_file, "--seeds", "-1"]) == 1
+    assert "seeds" in capsys.readouterr().err
+
+
 def test_doctor_says_what_there_is_and_what_to_do(capsys):
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

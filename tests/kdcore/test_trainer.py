@@ -185,4 +185,5 @@ def test_the_teacher_can_be_fine_tuned_first(tiny):
         parts = ended.value
     told = [note.text for note in notes if isinstance(note, Noted)]
     assert any("Teacher after epoch 1 of 1" in text for text in told)
+    assert not any(isinstance(note, RunFinished) for note in notes)  # the test split has no say in a teacher
     assert not any(p.requires_grad for p in parts.teacher.model.parameters())
