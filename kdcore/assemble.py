@@ -68,6 +68,9 @@ def assemble(
     shapes = student.shapes()
     theirs = teacher.model.shapes() if teacher else None
     terms = {term.label: methods.build(term, shapes, theirs) for term in recipe.terms}
+    for name, method in terms.items():
+        method.see_data(splits.train.targets)
+        yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
     distiller = Distiller(student, terms, precision=recipe.precision).to(device)
     return Parts(
         recipe=recipe,

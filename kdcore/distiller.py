@@ -3,7 +3,8 @@
 The teacher stays outside, so that nothing finds its parameters: no optimizer, no checkpoint, no export.
 """
 
-from typing import cast
+import dataclasses
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ class Distiller(nn.Module):
         super().__init__()
         self.student = student
         self.methods = nn.ModuleDict(methods)
+        if len(greedy := [name for name, method in methods.items() if method.has_views]) > 1:
+            raise ValueError(f"The terms {' and '.join(greedy)} both want further views of every batch; keep one of them.")
         self.precision = precision
 
     @property
@@ -31,15 +34,32 @@ class Distiller(nn.Module):
     def uses_teacher(self) -> bool:
         return any(method.uses_teacher for method in self._methods.values())
 
+    @property
+    def views_of(self) -> Method | None:
+        """The method that wants further views of a batch to be seen, if there is one."""
+        return next((method for method in self._methods.values() if method.has_views), None)
+
+    def with_views(self, batch: Batch, progress: float) -> Batch:
+        """The batch as the terms want it: with the further views of a method, and how far the run has come."""
+        views = self.views_of.views(batch.images) if self.views_of else None
+        return dataclasses.replace(batch, views=views, progress=progress)
+
     def forward(
         self, batch: Batch, teacher: Outputs | None, weights: dict[str, float], temperatures: dict[str, float]
     ) -> tuple[Objective, Outputs]:
-        """One forward of the student, one loss a term, and their weighted sum. Losses are computed in float32."""
-        with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            outputs = self.student(batch.images, self.needs)
+        """One forward of the student, one loss a term, and their weighted sum. Losses are computed in float32.
+
+        Args:
+            teacher: what it says of `batch.seen`.
+        """
+        images = batch.seen if self.views_of else batch.images
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            outputs = self.student(images, self.needs)
         outputs = in_float32(outputs)
         # methods without a teacher never look at it
         said = cast(Outputs, in_float32(teacher) if teacher else None)
+        if self.views_of:
+            outputs, said = outputs.split(len(batch.images)), said.split(len(batch.images))
         losses = {name: method(outputs, said, batch, temperatures[name]) for name, method in self._methods.items()}
         total = sum((weights[name] * loss for name, loss in losses.items()), outputs.logits.new_zeros(()))
         layers = {
@@ -55,13 +75,9 @@ class Distiller(nn.Module):
 def in_float32(outputs: Outputs) -> Outputs:
     """The same outputs in float32; nothing is copied where they are already."""
 
-    def wide(tensor: Tensor) -> Tensor:
-        return tensor.float()
+    def wide(value: Tensor | tuple[Tensor, ...] | None) -> Any:
+        if isinstance(value, tuple):
+            return tuple(each.float() for each in value)
+        return None if value is None else value.float()
 
-    return Outputs(
-        logits=wide(outputs.logits),
-        pooled=wide(outputs.pooled),
-        features=tuple(wide(feature) for feature in outputs.features),
-        attention=tuple(wide(attention) for attention in outputs.attention),
-        distilled_logits=None if outputs.distilled_logits is None else wide(outputs.distilled_logits),
-    )
+    return Outputs(**{f.name: wide(getattr(outputs, f.name)) for f in dataclasses.fields(outputs)})

@@ -1,10 +1,12 @@
 """What travels between the parts of a run: named tensors, and the legend of their shapes.
 
-B batch   K classes   C channels   H, W grid   D width of the pooled vector   h attention heads
+B batch   E further views of it   K classes   C channels   H, W grid   D width of the pooled vector   h heads of width d
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 NO_LABEL = -1  # target of an image whose label is withheld
@@ -17,11 +19,20 @@ class Batch:
     images: [B, 3, H, W], float in [0, 1]; each model normalises for itself.
     targets: [B], int64; `NO_LABEL` where the label is withheld.
     indices: [B], int64: the image's place in its split, the same in every epoch.
+    views: [E, 3, H, W], what a method wants to be seen besides, in the same forward.
+    progress: how far the run has come, in [0, 1].
     """
 
     images: Tensor
     targets: Tensor
     indices: Tensor
+    views: Tensor | None = None
+    progress: float = 0.0
+
+    @property
+    def seen(self) -> Tensor:
+        """The images and the further views, [B + E, 3, H, W]."""
+        return self.images if self.views is None else torch.cat([self.images, self.views])
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,10 @@ class Outputs:
     attention: for a ViT, one [B, h, H, W] a block: the class token's attention to the patches as the softmax gave
         it, so the sum over H, W is one less what went to prefix tokens. Empty where there is no class token.
     distilled_logits: [B, K] of a distillation token's own head, where there is one and the model is training.
+    dense: [B, K, H, W], the classifier at every place of the last map; its mean over places is `logits`. None where the
+        network does not average before a linear classifier.
+    qkv: [B, 3, h, d, H, W], queries, keys and values of the last block's patches; None for a CNN.
+    views: what the network says of `Batch.views`, when a method asked for them.
     """
 
     logits: Tensor
@@ -41,6 +56,23 @@ class Outputs:
     features: tuple[Tensor, ...] = ()
     attention: tuple[Tensor, ...] = ()
     distilled_logits: Tensor | None = None
+    dense: Tensor | None = None
+    qkv: Tensor | None = None
+    views: "Outputs | None" = None
+
+    def split(self, images: int) -> "Outputs":
+        """What was said of the first `images`; what was said of the rest becomes its `views`."""
+
+        def part(rows: slice) -> Outputs:
+            return Outputs(*(_rows(getattr(self, f.name), rows) for f in dataclasses.fields(self)))
+
+        return dataclasses.replace(part(slice(images)), views=part(slice(images, None)))
+
+
+def _rows(value: Tensor | tuple[Tensor, ...] | None, rows: slice) -> Tensor | tuple[Tensor, ...] | None:
+    if isinstance(value, tuple):
+        return tuple(each[rows] for each in value)
+    return None if value is None else value[rows]
 
 
 @dataclass(frozen=True)
@@ -51,6 +83,10 @@ class Shapes:
     pooled: int
     features: tuple[tuple[int, int, int], ...]  # (C, H, W) each
     attention: tuple[tuple[int, int, int], ...]  # (h, H, W) each; empty for a CNN
+    tokens: bool = False  # whether the features are a ViT's patch tokens, which are signed
+    dense: tuple[int, int] | None = None  # (H, W), where the classifier can be asked at every place of the last map
+    qkv: tuple[int, int, int, int] | None = None  # (h, d, H, W) of the last block, for a ViT
+    distilled: bool = False  # whether a distillation token has a classifier of its own
 
 
 @dataclass(frozen=True)

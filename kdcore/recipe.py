@@ -50,6 +50,10 @@ class DataRecipe(_Part):
     labels: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
         "all", description="training images that keep their label, classes balanced"
     )
+    label_noise: Fraction = Field(
+        0, description="share of the training labels that are wrong, for student and twin; the teacher never saw them"
+    )
+    only: tuple[str, ...] | None = Field(None, description="use only these classes, in this order")
     texture_agreement: Fraction = Field(
         0.1, description="`cues` only: share of training images whose texture is their shape's own"
     )
@@ -104,6 +108,14 @@ class TwinRecipe(_Part):
     lr: float | None = Field(None, gt=0)
 
 
+class Adapt(_Part):
+    """A weight that falls when a term's loss on the held-out images no longer does (seed: adaptive beta)."""
+
+    factor: float = Field(0.5, gt=0, lt=1, description="what the weight is multiplied by")
+    patience: int = Field(2, ge=1, description="epochs without a new best")
+    watch: str | None = Field(None, description="whose loss is watched; the `kd` term's unless given")
+
+
 class Term(_Part):
     """One method in the total loss, with its weight."""
 
@@ -114,6 +126,9 @@ class Term(_Part):
     layers: Literal["entropy", "uniform"] | tuple[float, ...] | None = Field(
         None, description="how the teacher's layers share: by entropy, alike, or by given weights"
     )
+    from_epoch: int = Field(1, ge=1, description="the term counts from this epoch on (1-based)")
+    to_epoch: int | None = Field(None, ge=1, description="the last epoch in which the term counts")
+    adapt: Adapt | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -164,6 +179,9 @@ class Recipe(_Part):
     student: ModelRecipe
     twin: bool | TwinRecipe = False
     terms: tuple[Term, ...] = (Term(method="ce"),)
+    weighting: Literal["fixed", "gradients", "uncertainty"] = Field(
+        "fixed", description="how terms share: as their weights say, by equal pull on the student, or learned"
+    )
     optimizer: OptimizerRecipe = OptimizerRecipe()
     lr: LearningRate = LearningRate()
     epochs: int = Field(10, ge=1, le=10_000)
@@ -310,7 +328,7 @@ def _explain(problems: list[Any]) -> str:
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "data": DataRecipe, "teacher": TeacherRecipe, "student": ModelRecipe, "terms": Term, "optimizer": OptimizerRecipe,
-        "lr": LearningRate, "probes": Probes, "finetune": FineTune, "twin": TwinRecipe,
+        "lr": LearningRate, "probes": Probes, "finetune": FineTune, "twin": TwinRecipe, "adapt": Adapt,
     }  # fmt: skip
     named = [part for part in location if part in sections]
     return list((sections[named[-1]] if named else Recipe).model_fields)

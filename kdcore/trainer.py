@@ -5,6 +5,7 @@ yields a StepTaken, at which `parts.state()` is whole and a knob may be turned.
 """
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Generator, Iterator
@@ -19,6 +20,7 @@ from kdcore.events import (
     Evaluated,
     Event,
     LayersWeighted,
+    Noted,
     ProbeTaken,
     RunFinished,
     RunStarted,
@@ -50,6 +52,7 @@ def train(parts: Parts) -> Iterator[Event]:
 
     yield (yield from _started(parts))
     if not parts.resumed:
+        yield from _prepared(parts)
         yield from prober.take(always=True)
     elif parts.step and parts.step % per_epoch == 0:
         yield from _epoch_ended(parts)  # it may have been stopped just before
@@ -70,6 +73,7 @@ def train(parts: Parts) -> Iterator[Event]:
             weights, temperatures = terms.weights(progress, parts.knobs), terms.temperatures(progress)
             factor = rate(progress) * parts.knobs.get("learning_rate", 1.0)
 
+            batch = parts.student.distiller.with_views(batch, progress)
             said = _teacher_says(parts, batch)
             objective, outputs = _step(parts, parts.student, batch, said, weights, temperatures, factor)
             objectives, answers = {"student": objective}, {"student": outputs.logits}
@@ -96,10 +100,24 @@ def train(parts: Parts) -> Iterator[Event]:
     yield RunFinished(parts.step, results, clock.busy)
 
 
+def _prepared(parts: Parts) -> Iterator[Event]:
+    """What methods learn of the teacher alone, from batches that no step uses."""
+    for name, method in parts.student.distiller.methods.items():
+        for text in method.prepare(parts.teacher, _endless(parts)):  # type: ignore[operator]
+            yield Noted(f"{name}: {text}")
+            yield StepTaken(parts.step)
+
+
+def _endless(parts: Parts) -> Iterator[Batch]:
+    data = parts.recipe.data
+    for epoch in itertools.count():
+        yield from batches(parts.train, data.batch_size, seed=parts.seed + 1_000_003, epoch=epoch, augment=data.augment)
+
+
 def _teacher_says(parts: Parts, batch: Batch) -> Outputs | None:
     if parts.teacher is None or not parts.student.distiller.uses_teacher:
         return None
-    return parts.teacher(batch.images, parts.student.distiller.needs)
+    return parts.teacher(batch.seen, parts.student.distiller.needs)
 
 
 def _step(

@@ -7,7 +7,7 @@ https://arxiv.org/abs/1312.6184, which the first tends to as the temperature gro
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.methods.base import Method
+from kdcore.methods.base import Card, Method
 from kdcore.outputs import Batch, Outputs, Shapes
 
 
@@ -35,6 +35,21 @@ def centered_logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 class KD(Method):
+    card = Card(
+        title="Knowledge distillation",
+        summary="The student's softened class probabilities follow the teacher's.",
+        formula=r"\tau^2\,\mathrm{KL}\left(p_{T}^{\tau} \,\|\, p_{S}^{\tau}\right)",
+        symbols=r"$\tau$ temperature, $p^{\tau}$ softmax of the logits over $\tau$",
+        paper="Hinton, Vinyals & Dean, 2015",
+        url="https://arxiv.org/abs/1503.02531",
+        weight=0.9,
+        temperature=4.0,
+        source="CIFAR-100 in mdistiller and RepDistiller: cross-entropy 0.1, this 0.9, temperature 4; sum over classes, "
+        "mean over the batch.",
+        use="First, in either direction between ViT and CNN: it asks nothing of the architectures and needs no label.",
+        avoid="Two classes leave the teacher little to say beyond its confidence. Weights from code that divides by the "
+        "classes too (DeiT) or leaves out the square of the temperature mean something else.",
+    )
     uses_temperature = True
 
     def __init__(self, student: Shapes, teacher: Shapes | None, *, variant: str = "kl") -> None:

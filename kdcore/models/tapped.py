@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,8 @@ class Tapped(nn.Module):
 
         Args:
             images: [B, 3, H, W] in [0, 1].
-            needs: of logits, pooled, features, attention; the first two are always given.
+            needs: of logits, pooled, features, attention, dense, qkv; the first two are always given, and what a
+                network does not have is left out.
 
         Raises:
             ValueError: attention is asked of a network that has a class token, but whose attention cannot be read.
@@ -70,10 +71,12 @@ class Tapped(nn.Module):
         return self._reader.read((images - self.mean) / self.std, needs)
 
     def shapes(self) -> Shapes:
-        """The shapes of the outputs, from one black image in eval mode; nothing of the model changes."""
+        """The shapes of the outputs, from one grey ramp in eval mode; nothing of the model changes."""
         if self._shapes is None:
-            needs = frozenset({"features", "attention"} if self.has_attention else {"features"})
-            image = torch.zeros(1, 3, self.image_size, self.image_size, device=self.mean.device, dtype=self.mean.dtype)
+            needs = frozenset({"features", "dense", "qkv"} | ({"attention"} if self.has_attention else set()))
+            side = self.image_size
+            image = torch.linspace(0, 1, 3 * side * side, device=self.mean.device, dtype=self.mean.dtype)
+            image = image.view(1, 3, side, side)
             with in_eval(self), torch.no_grad():
                 said = self(image, needs)
             self._shapes = Shapes(
@@ -81,6 +84,10 @@ class Tapped(nn.Module):
                 pooled=said.pooled.shape[1],
                 features=tuple((m.shape[1], m.shape[2], m.shape[3]) for m in said.features),
                 attention=tuple((m.shape[1], m.shape[2], m.shape[3]) for m in said.attention),
+                tokens=self._reader.tokens,
+                dense=_averaged(said),
+                qkv=None if said.qkv is None else cast(tuple[int, int, int, int], tuple(said.qkv.shape[2:])),
+                distilled=hasattr(self.net, "head_dist"),
             )
         return self._shapes
 
@@ -99,6 +106,14 @@ class Tapped(nn.Module):
             "mean": list(mean),
             "std": list(std),
         }
+
+
+def _averaged(said: Outputs) -> tuple[int, int] | None:
+    """The grid of the dense logits, if their mean over places is what the network says."""
+    if said.dense is None or said.dense.is_meta:  # without numbers nothing can be compared
+        return None
+    mean = said.dense.mean(dim=(2, 3))
+    return (said.dense.shape[2], said.dense.shape[3]) if torch.allclose(mean, said.logits, atol=1e-3, rtol=1e-3) else None
 
 
 @contextmanager

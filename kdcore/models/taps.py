@@ -3,6 +3,7 @@
 Hooks are objects, not closures: a deep copy of a model (the student's twin) then has taps of its own.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -59,6 +60,7 @@ class Reader:
 
     prefix_tokens = 0
     attention_layers = 0
+    tokens = False  # whether the feature maps are a ViT's patch tokens
     token_without_maps = ""  # why attention cannot be read, where there is a class token
 
     def __init__(self, net: nn.Module, heads: tuple[nn.Module, ...]) -> None:
@@ -75,13 +77,23 @@ class Reader:
         try:
             for tap in self.head_taps:
                 tap.open = True
-            return self._read(images, needs)
+            said = self._read(images, needs | {"features"} if "dense" in needs else needs)
+            return dataclasses.replace(said, dense=self._dense(said.features)) if "dense" in needs else said
         finally:
             for each in self.taps:
                 each.clear()
 
     def _read(self, images: Tensor, needs: frozenset[str]) -> Outputs:
         raise NotImplementedError
+
+    def _dense(self, features: tuple[Tensor, ...]) -> Tensor | None:
+        """The classifier at every place of the last map; whether that means anything, `Tapped.shapes` finds out."""
+        head = self.heads[0]
+        if len(self.heads) > 1 or not isinstance(head, nn.Linear) or not features:
+            return None
+        if head.in_features != features[-1].shape[1]:
+            return None
+        return nn.functional.conv2d(features[-1], head.weight[:, :, None, None], head.bias)
 
     def _pooled(self) -> Tensor:
         """The vector that the classifier read; of several the mean (a distillation token's) or the chain (of branches)."""
@@ -101,6 +113,7 @@ class TimmReader(Reader):
     def __init__(self, net: nn.Module) -> None:
         super().__init__(net, classifiers(net))
         self.prefix_tokens = int(getattr(net, "num_prefix_tokens", 0))
+        self.tokens = isinstance(net, (VisionTransformer, Eva, Beit))
         self.attention_taps: list[Tap] = []
         self.unfused: list[nn.Module] = []
         self.blocks: list[nn.Module] = []
@@ -139,6 +152,8 @@ class TimmReader(Reader):
         wants_attention = "attention" in needs
         for tap in self.attention_taps:
             tap.open = wants_attention
+        if wants_qkv := "qkv" in needs and bool(self.blocks) and type(self.blocks[-1]) is TimmAttention:
+            self.attention_taps[-1].open = True
         features: list[Tensor] = []
         with unfused(self.unfused if wants_attention else []):
             if "features" not in needs:
@@ -156,7 +171,15 @@ class TimmReader(Reader):
             features=tuple(features),
             attention=self._attention(images) if wants_attention else (),
             distilled_logits=self.head_taps[1].output if hasattr(net, "head_dist") and net.training else None,
+            qkv=self._qkv(images) if wants_qkv else None,
         )
+
+    def _qkv(self, images: Tensor) -> Tensor:
+        attention = cast(Any, self.blocks[-1])
+        parts = _given(self.attention_taps[-1].output)[:, self.prefix_tokens :]
+        query, key, value = parts.unflatten(2, (3, attention.num_heads, attention.head_dim)).unbind(2)  # [B, N, h, d]
+        said = torch.stack([attention.q_norm(query), attention.k_norm(key), value], dim=1)  # [B, 3, N, h, d]
+        return said.permute(0, 1, 3, 4, 2).unflatten(4, self._grid(images, parts.shape[1]))
 
     def _attention(self, images: Tensor) -> tuple[Tensor, ...]:
         rows = []
@@ -216,7 +239,7 @@ class TorchvisionReader(Reader):
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__(net, classifiers(net))
-        self.is_vit = isinstance(net, tv.VisionTransformer)
+        self.is_vit = self.tokens = isinstance(net, tv.VisionTransformer)
         self.stages = StageTap(channels_last=isinstance(net, tv.SwinTransformer))
         self.layers: list[Tap] = []
         self.attentions: list[Tap] = []
@@ -237,9 +260,12 @@ class TorchvisionReader(Reader):
             tap.open = "features" in needs
         for tap in self.attentions:
             tap.open = "attention" in needs
+        if self.attentions and "qkv" in needs:
+            self.attentions[-1].open = True
         said = self.net(images)
         features = list(self.stages.maps.values())
         attention: list[Tensor] = []
+        qkv = None
         if self.is_vit:
             patch = cast(int, self.net.patch_size)
             grid = (images.shape[2] // patch, images.shape[3] // patch)
@@ -252,11 +278,16 @@ class TorchvisionReader(Reader):
                     for block, tap in zip(blocks, self.attentions, strict=True)
                 ]
                 attention = [row[:, :, 1:].unflatten(2, grid) for row in rows]
+            if "qkv" in needs:
+                last = cast(Any, self.net).encoder.layers[-1].self_attention
+                parts = nn.functional.linear(_given(self.attentions[-1].inputs)[:, 1:], last.in_proj_weight, last.in_proj_bias)
+                qkv = parts.unflatten(2, (3, last.num_heads, -1)).permute(0, 2, 3, 4, 1).unflatten(4, grid)
         return Outputs(
             logits=said if isinstance(said, Tensor) else said[0],  # Inception and GoogLeNet add auxiliary logits
             pooled=self._pooled(),
             features=tuple(features),
             attention=tuple(attention),
+            qkv=qkv,
         )
 
 
