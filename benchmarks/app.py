@@ -70,7 +70,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         plain = recipes.load(ASSETS / "recipes" / "quick.yaml").model_dump(mode="json")
         # any teacher costs the same; this one need not have been trained
-        plain |= {"name": "benchmark", "teacher": {"model": "small_vit_patch8_64"}, "epochs": 2000}
+        plain |= {"name": "benchmark", "teacher": {"model": "small_vit_patch8_64", "accept": True}, "epochs": 2000}
         recipe = folder / "recipe.yaml"
         recipe.write_text(recipes.from_plain(plain).to_yaml(), encoding="utf-8")
         with socket.socket() as free:

@@ -1,23 +1,23 @@
 """From a recipe to the parts of its run: data, teacher, student, twin, terms and optimizers."""
 
 import copy
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from kdcore import data, methods, models, optim, preflight
+from kdcore import data, doctor, finetuning, methods, models, optim, preflight
 from kdcore.data import Split
 from kdcore.distiller import Distiller
-from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
+from kdcore.events import Event, Noted
 from kdcore.models import Tapped
 from kdcore.outputs import Batch
 from kdcore.parts import Learner, Parts
-from kdcore.recipe import FineTune, ModelRecipe, OptimizerRecipe, Probes, Recipe, TeacherRecipe, Term, TwinRecipe
+from kdcore.recipe import Recipe, TeacherRecipe, Term, TwinRecipe
 from kdcore.store import Store
 from kdcore.teacher import Teacher
-from kdcore.trainer import train
+from kdcore.weighting import UncertaintyWeights
 
 Report = Callable[[str], None]
 
@@ -36,7 +36,7 @@ def assemble(
     Args:
         seed: decides initialisation, batches and augmentation. The data's own seed decides which images there are.
         runs: where weights of earlier runs are found.
-        teacher_file: where a fine-tuned teacher is kept, so that a resumed run need not tune it again.
+        teacher_file: where the run keeps its fine-tuned teacher, so that it has the same one when it is resumed.
 
     Raises:
         ValueError: something does not fit, with the remedy.
@@ -56,12 +56,12 @@ def assemble(
     if recipe.teacher:
         yield Noted("Loading the teacher.")
         model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
-        _same_classes(model, classes)
+        yield from _examined(model, recipe, splits)
         teacher = Teacher(model, precision=recipe.precision)
 
     torch.manual_seed(seed)
     student = models.build(recipe.student, classes, recipe.data.image_size, runs=runs, report=notes.append)
-    student = _trainable(_placed(student, device))
+    student = models.trainable(models.placed(student, device))
     twin = copy.deepcopy(student) if recipe.twin else None
     yield from _said(notes)
 
@@ -71,7 +71,8 @@ def assemble(
     for name, method in terms.items():
         method.see_data(splits.train.targets)
         yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
-    distiller = Distiller(student, terms, precision=recipe.precision).to(device)
+    learned = UncertaintyWeights(tuple(terms)) if recipe.weighting == "uncertainty" else None
+    distiller = Distiller(student, terms, precision=recipe.precision, learned_weights=learned).to(device)
     return Parts(
         recipe=recipe,
         seed=seed,
@@ -100,20 +101,6 @@ def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[s
     return lambda split: data.load(recipe.data, split, device=device, report=report)
 
 
-def _placed(model: Tapped, device: torch.device) -> Tapped:
-    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _trainable(model: Tapped) -> Tapped:
-    """On a CPU, attention by plain matrix products: the fused kernel's backward is slow there; without it a small
-    ViT trains about twice as fast (python -m benchmarks.engine)."""
-    if model.mean.device.type == "cpu":
-        for module in model.modules():
-            if hasattr(module, "fused_attn"):
-                setattr(module, "fused_attn", False)  # noqa: B010 (no attribute that types know)
-    return model
-
-
 def _learner(distiller: Distiller, recipe: Recipe, lr: float) -> Learner:
     return Learner(distiller.train(), optim.build(distiller, recipe.optimizer, lr=lr), lr)
 
@@ -136,84 +123,36 @@ def _teacher(
     runs: Store | None,
     file: Path | None,
 ) -> Generator[Event, None, Tapped]:
-    if spec.finetune and file and file.is_file():
-        return _placed(models.load(str(file)), device)
-    torch.manual_seed(seed)
+    if spec.finetune and file and (own := (yield from finetuning.recalled(file))):
+        return models.placed(own, device)
+    torch.manual_seed(finetuning.SEED if spec.finetune else seed)
     notes: list[str] = []
     model = models.build(spec, splits.train.classes, recipe.data.image_size, runs=runs, report=notes.append)
-    model = _placed(model, device)
-    if spec.finetune:
-        model = _trainable(model)
+    model = models.placed(model, device)
     yield from _said(notes)
-    if spec.weights == "none" and not spec.finetune:
-        yield Noted("The teacher's weights are random: it knows nothing that a student could learn.", "warning")
     if spec.finetune:
-        yield from _finetune(model, recipe, spec.finetune, splits, seed, device)
-        if file:
-            models.save(model, file)
+        return (yield from finetuning.tuned(model, recipe, spec.finetune, splits.train, splits.validation, device, file))
+    if spec.weights == "none":
+        yield Noted("The teacher's weights are random: it knows nothing that a student could learn.", "warning")
     return model
 
 
-def _finetune(
-    model: Tapped,
-    recipe: Recipe,
-    settings: FineTune,
-    splits: Splits,
-    seed: int,
-    device: torch.device,
-) -> Generator[Event, None, None]:
-    """Train the teacher with labels alone, through the same loop; what it yields can be stopped like a run."""
-    if settings.freeze_backbone:
-        head = {id(p) for p in model.head_parameters()}
-        for parameter in model.parameters():
-            parameter.requires_grad_(id(parameter) in head)
-    inner = recipe.model_copy(
-        update={
-            "teacher": None,
-            "student": ModelRecipe(model=model.name),
-            "twin": False,
-            "terms": (Term(method="ce"),),
-            "optimizer": OptimizerRecipe(lr=settings.lr),
-            "epochs": settings.epochs,
-            "probes": Probes(images=0),
-        }
-    )
-    distiller = Distiller(
-        model, {"ce": methods.build(Term(method="ce"), model.shapes(), None)}, precision=recipe.precision
-    )
-    learner = _learner(distiller, inner, settings.lr)
-    parts = Parts(inner, seed, device, learner, None, None, *splits, pinned(splits.test, 0))
-    yield Noted(
-        f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps."
-    )
-    for event in train(parts):
-        match event:
-            case StepTaken():
-                yield StepTaken(0)
-            case CheckpointReady(step=step) if step == parts.steps:
-                break  # what would follow is the test split, which has no say in a teacher
-            case Evaluated(epoch=epoch, metrics=metrics):
-                right = metrics["student"]["top1"]
-                yield Noted(
-                    f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {right:.1%} of the held-out images right."
-                )
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
+def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Iterator[Event]:
+    """The last word on a teacher, wherever the recipe comes from.
 
-
-def _same_classes(teacher: Tapped, classes: tuple[str, ...]) -> None:
-    """The last word on trap 6: as many classes, under the same names, in the same order."""
-    if len(teacher.classes) != len(classes):
-        raise ValueError(
-            f"The teacher answers {len(teacher.classes)} classes, the data has {len(classes)}. Fine-tune it on "
-            "this data (teacher.finetune: {epochs: 3}) or choose weights that were trained on it."
-        )
-    for place, (theirs, ours) in enumerate(zip(teacher.classes, classes, strict=True)):
-        if theirs != ours:
-            raise ValueError(
-                f"Class {place} is {theirs!r} to the teacher and {ours!r} in the data: the student would learn wrong answers. "
-                "Fine-tune the teacher on this data (teacher.finetune: {epochs: 3}) or choose weights that were trained on it."
-            )
+    Raises:
+        ValueError: it should not teach, and the recipe does not insist on it; with the remedies.
+    """
+    images = (splits.validation or splits.train).with_every_label()
+    for finding in doctor.look_at(teacher, recipe, images).findings:
+        insists = recipe.teacher is not None and recipe.teacher.accept and not finding.final
+        if finding.verdict == "stop" and not insists:
+            way_round = "" if finding.final else " To run it all the same: teacher.accept: true."
+            raise ValueError(f"The teacher's {finding.check}: {finding.in_words}{way_round}")
+        if finding.verdict != "ok":
+            yield Noted(f"The teacher's {finding.check}: {finding.in_words}", "warning")
+        elif finding.check == "accuracy":
+            yield Noted(f"The teacher gets {finding.finding}")
 
 
 def _said(notes: list[str]) -> Generator[Event, None, None]:

@@ -12,18 +12,31 @@ from torch import Tensor, nn
 from kdcore.methods.base import Method
 from kdcore.models import Tapped
 from kdcore.outputs import Batch, Objective, Outputs
+from kdcore.weighting import UncertaintyWeights
 
 
 class Distiller(nn.Module):
     """A student and the terms of its loss. Called with a batch and what the teacher says of it."""
 
-    def __init__(self, student: Tapped, methods: dict[str, Method], *, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        student: Tapped,
+        methods: dict[str, Method],
+        *,
+        precision: str = "fp32",
+        learned_weights: UncertaintyWeights | None = None,
+    ) -> None:
         super().__init__()
         self.student = student
         self.methods = nn.ModuleDict(methods)
+        self.learned_weights = learned_weights
         if len(greedy := [name for name, method in methods.items() if method.has_views]) > 1:
             raise ValueError(f"The terms {' and '.join(greedy)} both want further views of every batch; keep one of them.")
         self.precision = precision
+
+    def method(self, name: str) -> Method:
+        """The method of a term."""
+        return self._methods[name]
 
     @property
     def needs(self) -> frozenset[str]:
@@ -61,11 +74,15 @@ class Distiller(nn.Module):
         if self.views_of:
             outputs, said = outputs.split(len(batch.images)), said.split(len(batch.images))
         losses = {name: method(outputs, said, batch, temperatures[name]) for name, method in self._methods.items()}
-        total = sum((weights[name] * loss for name, loss in losses.items()), outputs.logits.new_zeros(()))
+        if self.learned_weights:
+            total, counted = self.learned_weights(losses, weights)
+        else:
+            total = sum((weights[name] * loss for name, loss in losses.items()), outputs.logits.new_zeros(()))
+            counted = weights
         layers = {
             name: shares for name, method in self._methods.items() if (shares := method.layer_weights()) is not None
         }
-        return Objective(total, losses, weights, layers), outputs
+        return Objective(total, losses, counted, layers), outputs
 
     @property
     def _methods(self) -> dict[str, Method]:

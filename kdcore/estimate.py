@@ -36,13 +36,17 @@ class Estimate:
 def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
     """Build the networks and time two steps of 16 images. Downloads nothing. Raises ValueError as a run would."""
     per_image = _tried(_key(recipe, runs), str(device))
-    kept = round(_train_images(recipe.data) * (1 - recipe.data.validation))
+    kept = _kept_images(recipe.data)
     steps = recipe.epochs * data.steps_per_epoch(kept, recipe.data.batch_size)
     seconds = per_image.seconds * kept * recipe.epochs
     return Estimate(
         per_image.teacher_parameters, per_image.student_parameters, per_image.teacher_flops, per_image.student_flops,
         kept, steps, seconds, str(device),
     )  # fmt: skip
+
+
+def _kept_images(recipe: DataRecipe) -> int:
+    return round(_train_images(recipe) * (1 - recipe.validation))
 
 
 def _train_images(recipe: DataRecipe) -> int:
@@ -54,21 +58,26 @@ def _train_images(recipe: DataRecipe) -> int:
         return sum(
             1 for file in ((root / "train") if (root / "train").is_dir() else root).glob("*/*") if file.is_file()
         )
-    return TRAIN_IMAGES[recipe.name]
+    share = len(recipe.only) / len(data.classes(recipe.model_copy(update={"only": None}))) if recipe.only else 1
+    return round(TRAIN_IMAGES[recipe.name] * share)
+
+
+# a term costs the same whatever its weight, and it is tried in a run of one epoch
+ALIKE = {"weight": 1.0, "temperature": 1.0, "from_epoch": 1, "to_epoch": None, "adapt": None}
 
 
 def _key(recipe: Recipe, runs: Store | None) -> str:
     """The recipe as far as it decides the cost of an image, its networks by name and with random weights."""
-    teacher = _named(recipe.teacher, runs) if recipe.teacher else None
+    teacher = by_name(recipe.teacher, runs) if recipe.teacher else None
     return recipe.model_copy(
         update={
             "name": "estimate",
             "note": "",
             "teacher": teacher and TeacherRecipe(model=teacher.model, options=teacher.options),
-            "student": _named(recipe.student, runs),
+            "student": by_name(recipe.student, runs),
             "epochs": 1,
             "seeds": (0,),
-            "terms": tuple(term.model_copy(update={"weight": 1.0, "temperature": 1.0}) for term in recipe.terms),
+            "terms": tuple(term.model_copy(update=ALIKE) for term in recipe.terms),
             "lr": recipe.lr.model_copy(update={"warmup_epochs": 0}),
         }
     ).model_dump_json()
@@ -83,19 +92,24 @@ def _tried(key: str, device_name: str) -> Estimate:
     teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
     shapes = student.shapes()
     terms = {t.label: methods.build(t, shapes, teacher_model.shapes() if teacher_model else None) for t in recipe.terms}
+    images = max(_kept_images(recipe.data), TRIED_IMAGES)
+    for method in terms.values():  # a memory has the run's size
+        method.see_data(torch.arange(images, device=device) % len(classes))
     learners = [Distiller(student, terms, precision=recipe.precision).to(device).train()]
     if recipe.twin:
         ce = methods.build(Term(method="ce"), shapes, None)
         learners.append(Distiller(copy.deepcopy(student), {"ce": ce}, precision=recipe.precision).train())
     optimizers = [optim.build(learner, recipe.optimizer) for learner in learners]
-    images = torch.rand(TRIED_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
-    batch = Batch(images, torch.zeros(TRIED_IMAGES, dtype=torch.long, device=device), torch.arange(TRIED_IMAGES))
+    pixels = torch.rand(TRIED_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
+    places = torch.arange(TRIED_IMAGES, device=device)
+    batch = Batch(pixels, torch.zeros_like(places), places)
 
     def step() -> None:
         for learner, optimizer in zip(learners, optimizers, strict=True):
-            said = teacher(images, learner.needs) if teacher and learner.uses_teacher else None
+            seen = learner.with_views(batch, progress=0.0)
+            said = teacher(seen.seen, learner.needs) if teacher and learner.uses_teacher else None
             ones = dict.fromkeys(learner.methods.keys(), 1.0)
-            objective, _ = learner(batch, said, ones, ones)
+            objective, _ = learner(seen, said, ones, ones)
             objective.total.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -118,9 +132,14 @@ def _tried(key: str, device_name: str) -> Estimate:
     )
 
 
-def _named(spec: ModelRecipe, runs: Store | None) -> ModelRecipe:
-    """The same network by its name alone: its weights do not change what it costs."""
+def by_name(spec: ModelRecipe, runs: Store | None) -> ModelRecipe:
+    """The same network by its name and normalisation alone: its weights do not change what it costs."""
     if spec.model is not None:
-        return ModelRecipe(model=spec.model, options=spec.options)
+        return ModelRecipe(model=spec.model, options=spec.options, mean=spec.mean, std=spec.std)
     described = models.load(spec.weights, runs=runs).description()
-    return ModelRecipe(model=described["model"], options=described["options"])
+    return ModelRecipe(
+        model=described["model"],
+        options=described["options"],
+        mean=spec.mean or described["mean"],
+        std=spec.std or described["std"],
+    )

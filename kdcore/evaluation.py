@@ -9,7 +9,9 @@ from torch import Tensor
 
 from kdcore import metrics
 from kdcore.data import Split, batches
+from kdcore.distiller import Distiller
 from kdcore.models import Tapped, in_eval
+from kdcore.teacher import Teacher
 
 BATCH = 256
 Result = TypeVar("Result")
@@ -35,7 +37,7 @@ def logits(model: Tapped, split: Split, *, precision: str = "fp32") -> Tensor:
 def evaluate_in_steps(
     models: dict[str, Tapped], split: Split, *, precision: str = "fp32"
 ) -> Generator[None, None, dict[str, dict[str, float]]]:
-    """Each network's top1, nll, ece and count on a split. Yields between batches."""
+    """Each network's `metrics.classification` on a split. Yields between batches."""
     figures = {}
     for name, model in models.items():
         said = yield from logits_in_steps(model, split, precision=precision)
@@ -44,7 +46,7 @@ def evaluate_in_steps(
 
 
 def evaluate(model: Tapped, split: Split, *, precision: str = "fp32") -> dict[str, float]:
-    """top1, nll, ece and count of a model on a split."""
+    """`metrics.classification` of a model on a split."""
     return drained(evaluate_in_steps({"it": model}, split, precision=precision))["it"]
 
 
@@ -56,7 +58,7 @@ def compare_in_steps(
     Yields between batches.
 
     Returns:
-        network -> top1, nll, ece, count, correct, low, high; `difference` as `metrics.paired_difference` gives it,
+        network -> its `metrics.classification`, correct, low, high; `difference` as `metrics.paired_difference` gives it,
         and `agreement` -> student, twin: the share of images on which they answer as the teacher does.
     """
     results: dict[str, dict[str, float]] = {}
@@ -77,6 +79,22 @@ def compare_in_steps(
             name: float((answers[name] == answers["teacher"]).mean()) for name in models if name != "teacher"
         }
     return results
+
+
+def losses_in_steps(
+    distiller: Distiller, teacher: Teacher | None, split: Split, temperatures: dict[str, float]
+) -> Generator[None, None, dict[str, float]]:
+    """The mean over a split's images of each of the distiller's losses, in eval mode. Yields between batches."""
+    sums: dict[str, float] = dict.fromkeys(distiller.methods, 0.0)
+    weights = dict.fromkeys(distiller.methods, 1.0)
+    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
+        said = teacher(batch.images, distiller.needs) if teacher and distiller.uses_teacher else None
+        with in_eval(distiller), torch.no_grad():
+            objective, _ = distiller(batch, said, weights, temperatures)
+        for name, loss in objective.losses.items():
+            sums[name] += loss.item() * len(batch.targets)
+        yield
+    return {name: total / len(split) for name, total in sums.items()}
 
 
 def drained(steps: Generator[None, None, Result]) -> Result:

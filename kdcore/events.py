@@ -82,6 +82,38 @@ class LayersWeighted(Event):
 
 
 @dataclass(frozen=True)
+class GradientsMeasured(Event):
+    """How hard each term that counts pulled at the student in a step."""
+
+    step: int
+    epoch: float
+    norms: Numbers  # term -> norm of its weighted gradient on the student's parameters, projectors left out
+    shares: Numbers  # term -> share of the sum of these norms
+    idle: Numbers = field(default_factory=dict)  # term under 1 % for a while -> weight at which it would pull like the others
+
+
+@dataclass(frozen=True)
+class WeightAdapted(Event):
+    """A term's weight fell, since a loss on the held-out images no longer did."""
+
+    step: int
+    epoch: float
+    term: str
+    factor: float  # on what the recipe says, all changes so far
+    reason: str
+
+
+@dataclass(frozen=True)
+class TermMeasured(Event):
+    """What a term says of itself at an epoch's end."""
+
+    step: int
+    epoch: float
+    term: str
+    figures: Numbers  # by name; `NAME/LAYER` where there is one for each of the teacher's layers
+
+
+@dataclass(frozen=True)
 class Evaluated(Event):
     """Metrics of the networks on a split."""
 

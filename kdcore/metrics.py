@@ -1,7 +1,5 @@
 """Numbers from tensors, and how sure they are. Fractions, not percent; intervals of 95 %."""
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,7 +10,7 @@ BINS = 15
 
 
 def classification(logits: Tensor, targets: Tensor) -> dict[str, float]:
-    """top1, nll (nats), ece and count over labelled images.
+    """top1, nll (nats), ece and count over labelled images; of two classes also those of `two_classes`.
 
     ece: expected calibration error with 15 equal bins of confidence (Guo et al., 2017, https://arxiv.org/abs/1706.04599).
 
@@ -30,7 +28,33 @@ def classification(logits: Tensor, targets: Tensor) -> dict[str, float]:
         "nll": F.cross_entropy(logits.double(), targets).item(),
         "ece": (gaps.abs().sum() / len(targets)).item(),
         "count": len(targets),
+        **(two_classes(logits, targets) if logits.shape[1] == 2 else {}),
     }
+
+
+def two_classes(logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """auroc, sensitivity and specificity, with class 1 as the positive one; what has no image to be measured on is left out.
+
+    auroc: how often a positive image scores above a negative one, a tie counting half (Mann and Whitney's U over all
+    pairs). sensitivity, specificity: the share of the positive, and of the negative, that are answered rightly.
+
+    Args:
+        logits: [n, 2].
+        targets: [n], 0 or 1.
+    """
+    scores = (logits[:, 1] - logits[:, 0]).double().cpu().numpy()
+    positive = targets.cpu().numpy() == 1
+    answered = logits.argmax(dim=1).cpu().numpy() == 1
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    figures = {}
+    if positives and negatives:
+        ranks = stats.rankdata(scores)[positive].sum()
+        figures["auroc"] = float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
+    if positives:
+        figures["sensitivity"] = float(answered[positive].mean())
+    if negatives:
+        figures["specificity"] = float((~answered[~positive]).mean())
+    return figures
 
 
 def wilson(correct: int, count: int) -> tuple[float, float]:
@@ -64,12 +88,3 @@ def paired_difference(first: np.ndarray, second: np.ndarray, *, seed: int = 0, d
         "only_second": only_second,
         "mcnemar": float(stats.binomtest(only_first, apart).pvalue) if apart else 1.0,
     }
-
-
-def over_seeds(values: list[float]) -> tuple[float, float, float]:
-    """Mean of a figure over seeds and its 95 % interval by Student's t; the interval is infinite for a single seed."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, -math.inf, math.inf
-    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
-    return mean, mean - half, mean + half

@@ -4,7 +4,9 @@ B batch   E further views of it   K classes   C channels   H, W grid   D width o
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,12 +66,12 @@ class Outputs:
         """What was said of the first `images`; what was said of the rest becomes its `views`."""
 
         def part(rows: slice) -> Outputs:
-            return Outputs(*(_rows(getattr(self, f.name), rows) for f in dataclasses.fields(self)))
+            return Outputs(**{f.name: _rows(getattr(self, f.name), rows) for f in dataclasses.fields(self)})
 
         return dataclasses.replace(part(slice(images)), views=part(slice(images, None)))
 
 
-def _rows(value: Tensor | tuple[Tensor, ...] | None, rows: slice) -> Tensor | tuple[Tensor, ...] | None:
+def _rows(value: Tensor | tuple[Tensor, ...] | None, rows: slice) -> Any:
     if isinstance(value, tuple):
         return tuple(each[rows] for each in value)
     return None if value is None else value[rows]
@@ -91,9 +93,10 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Objective:
-    """One step's loss, with its parts. `losses` are unweighted scalars by term name, `weights` what each counted."""
+    """One step's loss, with its parts. `losses` are unweighted scalars by term name, `weights` what each counted: numbers,
+    or tensors where weights are learned."""
 
     total: Tensor
     losses: dict[str, Tensor]
-    weights: dict[str, float]
+    weights: Mapping[str, float | Tensor]
     layer_weights: dict[str, Tensor] = field(default_factory=dict)  # [L] a term that weighs layers

@@ -9,10 +9,12 @@ from torch.optim import Optimizer
 from kdcore import optim
 from kdcore.data import Split, steps_per_epoch
 from kdcore.distiller import Distiller
+from kdcore.methods.base import Method
 from kdcore.models import Tapped
 from kdcore.outputs import Batch
 from kdcore.recipe import Recipe
 from kdcore.teacher import Teacher
+from kdcore.weighting import TermWeights
 
 
 @dataclass
@@ -41,6 +43,17 @@ class Parts:
     knobs: dict[str, float] = field(default_factory=dict)
     step: int = 0
     resumed: bool = False
+    terms: TermWeights = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.terms = TermWeights(self.recipe)
+        for name in self.terms.adaptive.names:
+            method = self.student.distiller.method(name)
+            if method.has_views or type(method).see_data is not Method.see_data:
+                raise ValueError(
+                    f"{name!r} cannot be watched on held-out images: it keeps what it saw of the training images, or asks for "
+                    "further views of them. Let `adapt` watch another term, such as kd or ce."
+                )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -66,17 +79,25 @@ class Parts:
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs. Data order, augmentation and dropout follow from seed and step alone."""
-        state: dict[str, Any] = {"step": self.step, "seed": self.seed, "knobs": dict(self.knobs)}
+        state: dict[str, Any] = {
+            "step": self.step, "seed": self.seed, "knobs": dict(self.knobs), "terms": self.terms.state(),
+        }  # fmt: skip
         for name, learner in self.learners.items():
             state[name] = learner.distiller.student.state_dict()
             state[f"{name}_methods"] = learner.distiller.methods.state_dict()
             state[f"{name}_optimizer"] = optim.state(learner.optimizer)
+            if learner.distiller.learned_weights:
+                state[f"{name}_learned_weights"] = learner.distiller.learned_weights.state_dict()
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue where `state` was taken."""
         self.step, self.knobs, self.resumed = state["step"], dict(state["knobs"]), True
+        if "terms" in state:  # not in checkpoints of earlier versions, which had nothing to adapt
+            self.terms.load_state(state["terms"])
         for name, learner in self.learners.items():
             learner.distiller.student.load_state_dict(state[name])
             learner.distiller.methods.load_state_dict(state[f"{name}_methods"])
             optim.load_state(learner.optimizer, state[f"{name}_optimizer"])
+            if learner.distiller.learned_weights:
+                learner.distiller.learned_weights.load_state_dict(state[f"{name}_learned_weights"])

@@ -7,12 +7,16 @@ import json
 import struct
 from pathlib import Path
 
+from kdcore.findings import Finding, Remedy
 from kdcore.folders import ASSETS, weight_file
-from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe
 from kdcore.store import Store
 
 CLASS_COUNTS = {"cues": 10, "cifar10": 10, "cifar100": 100}
 IMAGENET_CLASSES = 1000
+MAP_CLASSES = Remedy(
+    "Keep only the data's classes, where they are among its own by name", ("teacher.map_classes=true",)
+)
 
 
 def check(recipe: Recipe, runs: Store | None = None) -> None:
@@ -21,22 +25,61 @@ def check(recipe: Recipe, runs: Store | None = None) -> None:
     Raises:
         RecipeError: with the numbers of classes and the remedies.
     """
+    if (found := class_counts(recipe, runs)) and found.verdict == "stop":
+        raise RecipeError(found.in_words)
+    check_labels(recipe.data)
+
+
+def check_labels(data: DataRecipe) -> None:
+    """Refuse more labels than there can be images, or fewer than classes, as far as it is known without reading any."""
+    classes = data_classes(data)
+    if data.labels == "all" or data.train_images is None or classes is None:
+        return
+    left = round(data.train_images * (1 - data.validation))
+    if not classes <= data.labels <= left + classes:  # each class rounds its held-out share by itself
+        raise RecipeError(
+            f"`data.labels` is {data.labels:,}, but {classes} classes and about {left:,} training images are left of "
+            f"`data.train_images` {data.train_images:,} after some are held out: choose {classes} to {left:,}, or `all`."
+        )
+
+
+def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:
+    """Whether teacher and data have as many classes; None where that is not known before loading, or does not matter."""
     teacher, data = recipe.teacher, recipe.data
     if teacher is None or teacher.finetune is not None:
-        return  # fine-tuning replaces the classifier by one for this data
+        return None  # fine-tuning replaces the classifier by one for this data
     wanted, has = data_classes(data), weight_classes(teacher, runs)
-    if wanted is None or has is None:
-        return  # not known before loading; the runner compares again
-    if wanted != has:
-        raise RecipeError(
-            f"The teacher's weights ({teacher.weights}) answer {has} classes, {data.name} has {wanted}: a student cannot "
-            "learn one from the other. Fine-tune the teacher on this data first (teacher.finetune: {epochs: 3}), or take "
-            f"weights that were trained on {data.name} (python -m kdcore doctor lists the bundled ones)."
-        )
+    if wanted is None or has is None or wanted == has:
+        return None  # the runner compares again, by name
+    if teacher.map_classes and has > wanted:
+        return None  # whether every class is there is seen when the weights are loaded
+    also = [MAP_CLASSES] if has > wanted else []
+    return Finding(
+        "classes",
+        "stop",
+        f"The teacher's weights ({teacher.weights}) answer {has} classes, {data.name} has {wanted}: a student cannot learn "
+        "one from the other.",
+        (
+            fine_tune(teacher),
+            *also,
+            Remedy(f"Take weights that were trained on {data.name}; `python -m kdcore doctor` lists them"),
+        ),
+        final=True,
+    )
+
+
+def fine_tune(teacher: TeacherRecipe) -> Remedy:
+    """Training the teacher on the run's data first; longer where that was not enough."""
+    epochs = 3 * teacher.finetune.epochs if teacher.finetune else 3
+    again = "teacher.finetune.epochs={}" if teacher.finetune else "teacher.finetune={{epochs: {}}}"
+    also = ("teacher.map_classes=false",) if teacher.map_classes else ()
+    return Remedy(f"Fine-tune it on this data first, for {epochs} epochs", (again.format(epochs), *also))
 
 
 def data_classes(data: DataRecipe) -> int | None:
     """How many classes the data has; None for a folder that is not there."""
+    if data.only is not None:
+        return len(data.only)
     if data.name != "folder":
         return CLASS_COUNTS[data.name]
     root = Path(data.path or "")

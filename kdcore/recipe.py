@@ -6,7 +6,7 @@ A recipe carries a `note` that says what it reproduces, what to expect and what 
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -15,6 +15,7 @@ from kdcore import schedules
 
 AUGMENTATIONS = ("flip", "crop", "jitter", "rotation")
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def _schedule(spec: Any) -> Any:
@@ -99,6 +100,18 @@ class ModelRecipe(_Part):
 
 class TeacherRecipe(ModelRecipe):
     finetune: FineTune | None = None
+    map_classes: bool = Field(
+        False, description="keep only the data's classes of its answers, found by their names, in the data's order"
+    )
+    accept: bool = Field(False, description="run it although the teacher's examination says stop")
+
+    @model_validator(mode="after")
+    def _one_way_to_the_classes(self) -> "TeacherRecipe":
+        if self.map_classes and self.finetune:
+            raise ValueError(
+                "`map_classes` keeps the teacher's classifier, `finetune` replaces it: leave one of them out"
+            )
+        return self
 
 
 class TwinRecipe(_Part):
@@ -123,8 +136,8 @@ class Term(_Part):
     name: str | None = Field(None, description="how the term is called; the method's name unless given")
     weight: ScheduleSpec = 1.0
     temperature: ScheduleSpec = 4.0
-    layers: Literal["entropy", "uniform"] | tuple[float, ...] | None = Field(
-        None, description="how the teacher's layers share: by entropy, alike, or by given weights"
+    layers: Literal["entropy", "inverse_entropy", "uniform"] | tuple[float, ...] | None = Field(
+        None, description="how the teacher's layers share: by entropy (sharply or gently), alike, or by given weights"
     )
     from_epoch: int = Field(1, ge=1, description="the term counts from this epoch on (1-based)")
     to_epoch: int | None = Field(None, ge=1, description="the last epoch in which the term counts")
@@ -134,6 +147,10 @@ class Term(_Part):
     @property
     def label(self) -> str:
         return self.name or self.method
+
+    def counts_in(self, epoch: int) -> bool:
+        """Whether the term counts in an epoch (1-based)."""
+        return self.from_epoch <= epoch and (self.to_epoch is None or epoch <= self.to_epoch)
 
 
 class OptimizerRecipe(_Part):
@@ -202,6 +219,8 @@ class Recipe(_Part):
                 raise ValueError(f"`terms.{place}.weight` goes down to {lowest:g}; 0 is the least")
             if (lowest := schedules.lowest(term.temperature, self.epochs)) <= 0:
                 raise ValueError(f"`terms.{place}.temperature` goes down to {lowest:g}; it must stay above 0")
+        self._epochs_make_sense()
+        self._adapting_makes_sense()
         if self.lr.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})"
@@ -209,6 +228,45 @@ class Recipe(_Part):
         if not self.seeds:
             raise ValueError("`seeds` is empty: a run needs at least one, for example [0]")
         return self
+
+    def _epochs_make_sense(self) -> None:
+        for place, term in enumerate(self.terms):
+            if term.from_epoch > self.epochs:
+                raise ValueError(
+                    f"`terms.{place}.from_epoch` is {term.from_epoch}, but the run has {self.epochs} epochs: "
+                    f"{term.label!r} would never count"
+                )
+            if term.to_epoch is not None and term.to_epoch < term.from_epoch:
+                raise ValueError(
+                    f"`terms.{place}.to_epoch` ({term.to_epoch}) is before its `from_epoch` ({term.from_epoch}): "
+                    f"{term.label!r} would never count"
+                )
+        for epoch in range(1, self.epochs + 1):
+            if not any(term.counts_in(epoch) for term in self.terms):
+                raise ValueError(
+                    f"no term counts in epoch {epoch}: let one of `terms` begin earlier (from_epoch) or end later (to_epoch)"
+                )
+
+    def _adapting_makes_sense(self) -> None:
+        for place, term in enumerate(self.terms):
+            if term.adapt is None:
+                continue
+            if not self.data.validation:
+                raise ValueError(
+                    f"`terms.{place}.adapt` watches a loss on held-out training images, and none are held out: "
+                    "set data.validation, for example to 0.1"
+                )
+            labels, watched = [term.label for term in self.terms], self.watched(term.adapt)
+            if watched not in labels:
+                raise ValueError(
+                    f"`terms.{place}.adapt` watches {watched!r}, which is no term of this recipe: "
+                    f"set `watch` to one of {', '.join(labels)}"
+                )
+
+    def watched(self, adapt: Adapt) -> str:
+        """The term whose loss decides when a weight falls: the `kd` term unless said otherwise."""
+        named = [term.label for term in self.terms if term.method == "kd"]
+        return adapt.watch or (named[0] if named else "kd")
 
     def to_yaml(self) -> str:
         """The recipe without what is left at its default, in the order of the fields."""
@@ -240,14 +298,19 @@ def from_plain(plain: Any, *, source: str = "the recipe") -> Recipe:
         raise RecipeError(
             f"{source} should be a mapping with keys such as data, teacher, student and terms, not {plain!r}."
         )
+    return validated(Recipe, plain, source)
+
+
+def validated(kind: type[Model], plain: dict[str, Any], source: str) -> Model:
+    """Plain data as a model of ours, or a RecipeError that says for each key what is wrong with it."""
     try:
-        return Recipe.model_validate(plain)
+        return kind.model_validate(plain)
     except ValidationError as error:
         problems: dict[str, list[Any]] = {}  # a value that may be of two kinds has a problem with each
         for problem in error.errors():
             problems.setdefault(_place(problem, plain), []).append(problem)
         lines = [
-            f"`{where}` {_explain(found)}" if where else _explain(found)
+            f"`{where}` {_explain(found, kind)}" if where else _explain(found, kind)
             for where, found in problems.items()
             if not any(other.startswith(f"{where}.") for other in problems)  # the deeper one says more
         ]
@@ -270,24 +333,33 @@ def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:
     Raises:
         RecipeError: the key is unknown or the value does not fit.
     """
-    plain = recipe.model_dump(mode="json")
+    values = {}
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
             raise RecipeError(f"{override!r} is not KEY=VALUE, for example data.labels=500.")
-        *parents, last = key.strip().split(".")
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"The value of {override!r} is not valid YAML: {error}") from None
+    return with_values(recipe, values, source="the recipe with " + ", ".join(overrides))
+
+
+def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the recipe") -> Recipe:
+    """Like `with_overrides`, for plain data: `{"epochs": 3, "terms.0.weight": 0.5}`. A value may be a whole section."""
+    plain = recipe.model_dump(mode="json")
+    for key, value in values.items():
+        *parents, last = key.split(".")
         place: Any = plain
         try:
             for parent in parents:
                 place = place[int(parent)] if isinstance(place, list) else place[parent]
             if not isinstance(place, (dict, list)):
                 raise KeyError(last)
-            place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)  # type: ignore[index]
-        except yaml.YAMLError as error:
-            raise RecipeError(f"The value of {override!r} is not valid YAML: {error}") from None
+            place[int(last) if isinstance(place, list) else last] = value  # type: ignore[index]
         except (KeyError, IndexError, ValueError, TypeError):
             raise RecipeError(f"{key!r} is not a setting of this recipe; it has {', '.join(plain)}.") from None
-    return from_plain(plain, source="the recipe with " + ", ".join(overrides))
+    return from_plain(plain, source=source)
 
 
 def _place(problem: Any, plain: Any) -> str:
@@ -304,12 +376,12 @@ def _place(problem: Any, plain: Any) -> str:
     return ".".join(kept)
 
 
-def _explain(problems: list[Any]) -> str:
+def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
     """What is wrong at one place."""
     first = problems[0]
     match first["type"]:
         case "extra_forbidden":
-            known = _known_keys(first["loc"][:-1])
+            known = _known_keys(first["loc"][:-1], kind)
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
             return "is not a known key." + (f" Did you mean `{near[0]}`?" if near else f" Known: {', '.join(known)}.")
         case "missing":
@@ -325,10 +397,10 @@ def _explain(problems: list[Any]) -> str:
     return f"should be {' or '.join(wanted)}, not {first['input']!r}."
 
 
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
+def _known_keys(location: tuple[Any, ...], kind: type[BaseModel]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "data": DataRecipe, "teacher": TeacherRecipe, "student": ModelRecipe, "terms": Term, "optimizer": OptimizerRecipe,
         "lr": LearningRate, "probes": Probes, "finetune": FineTune, "twin": TwinRecipe, "adapt": Adapt,
     }  # fmt: skip
     named = [part for part in location if part in sections]
-    return list((sections[named[-1]] if named else Recipe).model_fields)
+    return list((sections[named[-1]] if named else kind).model_fields)

@@ -4,6 +4,7 @@ The only place with threads. One run at a time on the device; the others queue.
 """
 
 import atexit
+import contextlib
 import os
 import queue
 import threading
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from kdcore import checkpoint, preflight
+from kdcore import allocator, checkpoint, doctor, methods, preflight
+from kdcore import study as studies
 from kdcore.assemble import assemble
 from kdcore.estimate import Estimate, estimate
 from kdcore.events import (
@@ -31,10 +33,12 @@ from kdcore.events import (
     RunStopped,
     StepTaken,
 )
+from kdcore.findings import Examination
 from kdcore.folders import ASSETS, runs_folder
 from kdcore.parts import Parts
-from kdcore.recipe import Recipe
-from kdcore.store import RESUMABLE, RunWriter, Store
+from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
+from kdcore.store import ACTIVE, RESUMABLE, RunWriter, Store, Studies
+from kdcore.study import Study
 from kdcore.trainer import train
 
 KEPT_CHECKPOINTS = 3
@@ -105,6 +109,65 @@ class Runner:
             )
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
 
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a recipe that cannot run: by names and cards, by its teacher's examination where that takes seconds, and
+        by its networks and terms, built and tried for two steps.
+
+        Raises:
+            ValueError: with the remedy.
+        """
+        for term in recipe.terms:
+            methods.check(term)
+        insists = recipe.teacher is not None and recipe.teacher.accept
+        for finding in self.examine(recipe).stops if doctor.cheap(recipe) else ():
+            if finding.final or not insists:
+                raise RecipeError(f"The teacher's {finding.check}: {finding.in_words}")
+        fixed = OptimizerRecipe()  # whose numbers never keep a recipe from running
+        self.estimate(recipe.model_copy(update={"optimizer": fixed}))
+
+    def start_study(self, study: Study) -> str:
+        """Write a study down and queue its runs one after another; returns its id.
+
+        Raises:
+            ValueError: one of its variants cannot run; nothing was written or started.
+        """
+        for point in studies.points(study):
+            if point.seed == study.seeds[0]:
+                try:
+                    self.check(point.recipe)
+                except ValueError as error:
+                    raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
+        study_id = Studies(self.store).create(study)
+        self.resume_study(study_id)
+        return study_id
+
+    def resume_study(self, study_id: str) -> None:
+        """Queue what is left of a study: runs that ended early go on from their checkpoint, those that are done stay.
+
+        Raises:
+            ValueError: another process works on it.
+        """
+        state, mine = Studies(self.store).state(study_id), self.active()
+        for place in state.places:
+            if place.run and place.run.status in ACTIVE and place.run_id not in mine:
+                raise ValueError(
+                    f"Another process works on the study {study_id} (run {place.run_id}); stop it there first."
+                )
+        for place in state.places:
+            if place.done or place.run_id in mine:
+                continue
+            if place.run is None:
+                self.store.create(place.point.recipe, place.run_id)
+            self._enqueue(place.run_id, place.point.recipe, resume=place.run is not None)
+
+    def stop_study(self, study_id: str) -> None:
+        """End a study's present run with a checkpoint, and those that wait."""
+        mine = self.active()
+        for place in reversed(Studies(self.store).state(study_id).places):  # the present one last, so that none begins
+            if place.run_id in mine:
+                with contextlib.suppress(ValueError):  # it has ended just now
+                    self.stop(place.run_id)
+
     def pause(self, run_id: str) -> None:
         """Hold a run after its present step, with a checkpoint."""
         self._command(run_id, lambda job: job.pause.set())
@@ -140,6 +203,10 @@ class Runner:
         """What a recipe will cost on this device. Takes a second for small networks; raises ValueError as a run would."""
         preflight.check(recipe, self.store)
         return estimate(recipe, device=self.device, runs=self.store)
+
+    def examine(self, recipe: Recipe) -> Examination:
+        """What the teacher of a recipe is worth; see `doctor`. Takes seconds; raises ValueError where it cannot be had."""
+        return doctor.examine(recipe, device=self.device, runs=self.store)
 
     def active(self) -> tuple[str, ...]:
         """The runs that this process works on, the present one first."""
@@ -190,6 +257,7 @@ class Runner:
         job.wake.set()
 
     def _work(self) -> None:
+        allocator.keep_freed_memory()
         torch.set_num_threads(self.threads)
         while (job := self._queue.get()) is not None:
             try:

@@ -56,7 +56,7 @@ class Steps:
     epochs: int
 
     def __call__(self, progress: float) -> float:
-        return self.start * self.factor ** bisect_right(self.at, _epoch(progress, self.epochs))
+        return self.start * self.factor ** bisect_right(self.at, epoch(progress, self.epochs))
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class Piecewise:
     epochs: int
 
     def __call__(self, progress: float) -> float:
-        epoch = _epoch(progress, self.epochs)
-        if epoch <= self.points[0][0]:
+        now = epoch(progress, self.epochs)
+        if now <= self.points[0][0]:
             return self.points[0][1]
         for (left, low), (right, high) in pairwise(self.points):
-            if epoch <= right:
-                return low + (high - low) * (epoch - left) / (right - left)
+            if now <= right:
+                return low + (high - low) * (now - left) / (right - left)
         return self.points[-1][1]
 
 
@@ -90,7 +90,8 @@ class Warmup:
         return self.after(progress) * progress / self.share
 
 
-def _epoch(progress: float, epochs: int) -> int:
+def epoch(progress: float, epochs: int) -> int:
+    """The epoch (1-based) in which a run of so many epochs is."""
     # the small addend keeps 20/50 * 50 from becoming epoch 19 by rounding
     return min(int(progress * epochs + 1e-9) + 1, epochs)
 

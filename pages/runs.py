@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from kdcore.recipe import RecipeError
 from kdcore.store import ACTIVE, RunState
+from kdcore.verdict import summarise
 from pages.parts import engine, page_table, run_actions, run_table
 from pages.parts.live_chart import live_chart, panels_of, panels_to_compare
 from pages.parts.run_view import badge, following, outcome
@@ -34,7 +36,12 @@ def table(_: str) -> None:
 
 
 def one(run: RunState) -> None:
-    recipe = engine.store().recipe(run.id)
+    try:
+        recipe = engine.store().recipe(run.id)
+    except RecipeError as error:  # of another version, or edited by hand
+        st.error(str(error))
+        run_actions.delete([run])
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(run.name, anchor=False, width="content")
         badge(run)
@@ -42,12 +49,14 @@ def one(run: RunState) -> None:
         label = "Watch it train" if run.status in ACTIVE else "Look closely"
         page_table.go_button(label, ":material/monitoring:", page_table.TRAIN, run=run.id)
         run_actions.set_up_alike(run)
+        run_actions.sweep(run)
         run_actions.controls(run)
         run_actions.take_away([run])
         run_actions.delete([run])
     run_actions.say_why_it_ended(run)
     if run.results:
-        outcome(run)
+        outcome(summarise([run.results]))
+        offer_its_seeds(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
     for note in run.notes:
@@ -57,12 +66,31 @@ def one(run: RunState) -> None:
         st.code(recipe.to_yaml(), language="yaml")
 
 
+def offer_its_seeds(run: RunState) -> None:
+    """Where other seeds of the same recipe are done: what they say together."""
+    store = engine.store()
+    group = next((group for group in store.by_recipe([run.id, *store.ids()]) if run.id in group), [])
+    if len(group) > 1 and st.button(f"What its {len(group)} seeds say together", icon=":material/casino:"):
+        run_table.choose(group)
+
+
+def over_seeds(runs: list[RunState]) -> None:
+    """The summary of those among the chosen runs that differ in their seed alone."""
+    results = {run.id: run for run in runs}
+    for group in engine.store().by_recipe(list(results)):
+        if len(group) > 1:
+            seeds = ", ".join(str(*engine.store().recipe(run_id).seeds) for run_id in group)
+            st.markdown(f"**{results[group[0]].name}**: one recipe, seeds {seeds}")
+            outcome(summarise([results[run_id].results for run_id in group]), key=f"outcome-{group[0]}")
+
+
 def several(runs: list[RunState]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{len(runs)} runs compared", anchor=False, width="content")
         st.space("stretch")
         run_actions.take_away(runs)
         run_actions.delete(runs)
+    over_seeds(runs)
     begun = [run for run in runs if run.steps]
     live_chart(begun, panels_to_compare(begun, [engine.store().recipe(run.id) for run in begun]), key="compared")
 

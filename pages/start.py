@@ -5,6 +5,7 @@ import streamlit as st
 from kdcore import recipe as recipes
 from kdcore.folders import ASSETS
 from kdcore.store import RunState, Store
+from kdcore.verdict import summarise
 from pages.parts import engine, page_table
 from pages.parts.formatting import percent, points
 from pages.parts.replay import can_replay, replay
@@ -46,16 +47,18 @@ def verdict(state: RunState) -> str:
     right = f"{percent(results['student']['top1'])} of {count} right"
     if "difference" not in results:
         return f"The student got {right}."
-    gain, low, high = (results["difference"][key] for key in ("top1", "low", "high"))
-    if low > 0:
-        headline = f"Here the teacher is worth {100 * gain:.1f} percentage points."
-    elif high < 0:
-        headline = f"Here the teacher costs {-100 * gain:.1f} percentage points."
-    else:
-        headline = "Here the teacher makes no clear difference."
+    summary = summarise([results])
+    gain = results["difference"]
+    match summary.kind:
+        case "helps":
+            headline = f"Here the teacher is worth {100 * gain['top1']:.1f} percentage points."
+        case "harms":
+            headline = f"Here the teacher costs {-100 * gain['top1']:.1f} percentage points."
+        case _:
+            headline = "Here the teacher makes no clear difference."
     return (
         f"**{headline}** With it the student gets {right}, its twin without it {percent(results['twin']['top1'])}; "
-        f"95 % interval of the difference: {points(low)} to {points(high)} points, one run."
+        f"95 % interval of the difference: {points(gain['low'])} to {points(gain['high'])} points, one run."
     )
 
 
@@ -93,8 +96,9 @@ def lead_on() -> None:
         (page_table.ATTENTION, "Compare on your own photo", ":material/visibility:"),
         (page_table.TRAIN, "Set up a run of your own", ":material/tune:"),
         (page_table.RUNS, "Look at all runs", ":material/stacked_line_chart:"),
+        (page_table.STUDIES, "See it fail, on purpose", ":material/science:"),
     ]
-    for column, (page, label, icon) in zip(st.columns(3), cards, strict=True):
+    for column, (page, label, icon) in zip(st.columns(len(cards)), cards, strict=True):
         with column.container(border=True):
             st.page_link(page, label=label, icon=icon)
 

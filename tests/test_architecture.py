@@ -14,16 +14,16 @@ SCREENS = [PROJECT / "app.py", *sorted((PROJECT / "pages").rglob("*.py"))]
 
 # A room is a module or a package of kdcore; it may import rooms of its own layer and of those above it in this table.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("recipe", "events", "schedules", "folders"),  # 0 plain data, no torch
+    ("recipe", "events", "schedules", "folders", "allocator", "findings", "conventions", "library", "study", "verdict", "failures"),  # 0 plain data, no torch
     ("outputs", "metrics", "distributed"),  # 1 tensors
     ("models", "teacher", "data", "methods", "weighting", "optim", "photos"),  # 2 parts
     ("distiller", "evaluation", "explain", "export"),  # 3 assemblies
-    ("parts", "trainer"),  # 4 the loop
+    ("parts", "telling", "pulls", "trainer"),  # 4 the loop
     ("store", "checkpoint"),  # 5 disk
-    ("runner", "preflight", "assemble", "estimate", "inspector", "cli", "__main__"),  # 6 drive
+    ("runner", "preflight", "finetuning", "assemble", "estimate", "doctor", "inspector", "answers", "gallery", "handbook", "cli", "__main__"),  # 6 drive
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
-WITHOUT_TORCH = ("recipe", "events", "schedules", "store", "folders", "preflight")
+WITHOUT_TORCH = ("recipe", "events", "schedules", "store", "folders", "findings", "preflight", "study", "verdict", "failures")
 
 
 def imports(path: Path, *, for_types: bool = False) -> set[str]:

@@ -6,10 +6,14 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from kdcore import library
 from kdcore import recipe as recipes
+from kdcore.cli import seed_flags
 from kdcore.folders import ASSETS, runs_folder
 from kdcore.recipe import DataRecipe, Recipe, RecipeError
 from kdcore.store import ACTIVE, Store
+
+SEED_RECIPE = "s0"  # whose flags --alpha and --temp are
 
 
 def store() -> Store:
@@ -18,20 +22,44 @@ def store() -> Store:
 
 def named_recipe(name: str) -> Recipe:
     """A recipe by its name in assets/recipes, or by its path. Raises RecipeError with the names there are."""
-    bundled = ASSETS / "recipes" / f"{name}.yaml"
-    if bundled.is_file():
-        return recipes.load(bundled)
-    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
-        return recipes.load(name)
-    known = ", ".join(sorted(p.stem for p in (ASSETS / "recipes").glob("*.yaml")))
-    raise RecipeError(f"There is no recipe {name!r}. Known: {known}; or give the path of a YAML file.")
+    return library.recipe(name)
 
 
 def distill(options: Namespace) -> int:
-    return _train(named_recipe(options.recipe), options)
+    flagged = options.alpha is not None or options.temp is not None
+    name = options.recipe or options.recipe_flag or (SEED_RECIPE if flagged else None)
+    if name is None:
+        raise RecipeError(
+            f"Which recipe? For example: python -m kdcore distill quick. Known: {', '.join(library.recipe_names())}."
+        )
+    if options.recipe and options.recipe_flag and options.recipe != options.recipe_flag:
+        raise RecipeError(f"Two recipes are named, {options.recipe} and {options.recipe_flag}: leave one of them out.")
+    return _train(seed_flags.applied(named_recipe(name), options.alpha, options.temp), options)
 
 
 def train_teacher(options: Namespace) -> int:
+    return _train(_teacher_of(options.recipe, options.epochs) if options.recipe else _labels_alone(options), options)
+
+
+def _teacher_of(name: str, epochs: int | None) -> Recipe:
+    """A recipe's teacher as the student of a recipe without a teacher."""
+    recipe = named_recipe(name)
+    if recipe.teacher is None:
+        raise RecipeError(f"The recipe {name} has no teacher that could be trained.")
+    given = recipe.teacher.model_dump(mode="json", include={"model", "weights", "mean", "std", "options"})
+    tuned = recipe.teacher.finetune
+    plain = {
+        "name": f"teacher of {recipe.name}"[:80],
+        "data": {**recipe.data.model_dump(mode="json"), "labels": "all", "label_noise": 0.0},
+        "student": given,
+        "optimizer": {"lr": tuned.lr if tuned else 1e-4},
+        "epochs": epochs or (tuned.epochs if tuned else 10),
+        "precision": recipe.precision,
+    }
+    return recipes.from_plain(plain, source=f"the teacher of {name}")
+
+
+def _labels_alone(options: Namespace) -> Recipe:
     from kdcore import models
 
     side = options.image_size or models.default_image_size(options.model)
@@ -39,9 +67,9 @@ def train_teacher(options: Namespace) -> int:
         "name": f"{options.model} on {options.data}"[:80],
         "data": {"name": options.data, "path": options.path, "image_size": side, "augment": ["flip", "crop"]},
         "student": {"model": options.model, "weights": options.weights},
-        "epochs": options.epochs,
+        "epochs": options.epochs or 10,
     }
-    return _train(recipes.from_plain(plain, source="what was asked for"), options)
+    return recipes.from_plain(plain, source="what was asked for")
 
 
 def _train(recipe: Recipe, options: Namespace) -> int:
@@ -68,8 +96,8 @@ def evaluate(options: Namespace) -> int:
     from kdcore import data, evaluation, metrics, models
 
     model = models.load(options.model, runs=store())
-    name = options.data or _data_of(model.classes)
-    asked = {"name": name, "path": options.path, "image_size": model.image_size}
+    which = {"name": options.data} if options.data else _data_of(model.classes)
+    asked = {**which, "path": options.path, "image_size": model.image_size}
     asking = recipes.from_plain({"data": asked, "student": {"model": model.name}}, source="what was asked for")
     described = recipes.with_overrides(asking, [f"data.{item}" for item in options.overrides]).data
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -85,18 +113,26 @@ def evaluate(options: Namespace) -> int:
         print(json.dumps({**figures, "low": low, "high": high}))
     else:
         print(
-            f"{options.model} on {name}, {options.split}: {figures['top1']:.2%} right (95 % interval {low:.2%} to {high:.2%})"
+            f"{options.model} on {which['name']}, {options.split}: {figures['top1']:.2%} right (95 % interval {low:.2%} to "
+            f"{high:.2%})"
         )
         print(f"{int(figures['count'])} images, nll {figures['nll']:.3f} nats, calibration error {figures['ece']:.3f}")
+        if "auroc" in figures:
+            print(
+                f"{model.classes[1]} against {model.classes[0]}: AUROC {figures['auroc']:.3f}, sensitivity "
+                f"{figures['sensitivity']:.1%}, specificity {figures['specificity']:.1%}"
+            )
     return 0
 
 
-def _data_of(classes: tuple[str, ...]) -> str:
+def _data_of(classes: tuple[str, ...]) -> dict[str, Any]:
+    """The built-in data that has these classes, as a recipe says it; some of a dataset's in an order of their own count."""
     from kdcore import data
 
     for name in ("cues", "cifar10", "cifar100"):
-        if data.classes(DataRecipe(name=name)) == classes:
-            return name
+        whole = data.classes(DataRecipe(name=name))
+        if set(classes) <= set(whole):
+            return {"name": name, "only": None if classes == whole else classes}
     raise ValueError("The model's classes are none of a built-in dataset's: say --data folder --path FOLDER.")
 
 
@@ -227,8 +263,9 @@ def export(options: Namespace) -> int:
     models.save(model, out, dtype=torch.float16 if options.fp16 else None)
     written = models.load(str(out))
     card: dict[str, Any] = {**written.description(), "parameters": models.parameters(written)}
-    described = DataRecipe(name=_data_of(written.classes), image_size=written.image_size)
-    if options.model.startswith("run:"):
+    if not options.model.startswith("run:"):
+        described = DataRecipe(**_data_of(written.classes), image_size=written.image_size)
+    else:
         run_id = options.model.removeprefix("run:").partition("/")[0]
         state, recipe = shelf.state(run_id), shelf.recipe(run_id)
         if state.status in ACTIVE:
@@ -265,6 +302,30 @@ def import_weights(options: Namespace) -> int:
         out=Path(options.out),
     )
     print(f"written: {options.out}")
+    return 0
+
+
+def methods(options: Namespace) -> int:
+    import dataclasses
+
+    from kdcore import handbook
+
+    if options.write:
+        changed = handbook.write(Path(options.write))
+        print("\n".join(f"written: {path}" for path in changed) or f"{options.write} is up to date.")
+        return 0
+    found = [handbook.entry(options.name)] if options.name else handbook.entries()
+    if options.json:
+        for entry in found:
+            pairs = {f"{teacher} to {student}": why for (teacher, student), why in entry.refusals.items()}
+            print(json.dumps({**dataclasses.asdict(dataclasses.replace(entry, refusals={})), "refusals": pairs}))
+    elif options.name:
+        print(handbook.page(found[0]), end="")
+    else:
+        width = max(len(entry.name) for entry in found)
+        for entry in found:
+            print(f"{entry.name:{width}}  {handbook.COMPARES[entry.compares].lower():9}  {entry.card.summary}")
+        print("\nMore of one: python -m kdcore methods NAME")
     return 0
 
 

@@ -1,5 +1,6 @@
 """A run as a terminal shows it: a bar with its figures, or JSON lines, and the summary at the end."""
 
+import contextlib
 import json
 import threading
 import time
@@ -9,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kdcore import metrics
 from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
 from kdcore.runner import Runner
 from kdcore.store import RunState
+from kdcore.verdict import TWO_CLASSES, Results, Summary, covers, sentence, summarise
 
 
 class Watcher(Protocol):
@@ -83,16 +84,8 @@ class Bar:
 
 
 def follow(runner: Runner, ids: list[str], watcher: Watcher) -> int:
-    """Wait for the runs; Ctrl-C stops the present one with a checkpoint. Returns the exit status."""
-    try:
-        for run_id in ids:
-            while not runner.wait(run_id, timeout=0.2):
-                pass
-    except KeyboardInterrupt:
-        for run_id in runner.active():
-            runner.stop(run_id, "Interrupted from the keyboard.")
-        for run_id in ids:
-            runner.wait(run_id, timeout=30)
+    """Wait for the runs, and sum them up. Returns the exit status."""
+    if not waited(runner, ids):
         watcher.close([])
         return 130
     states = [runner.store.state(run_id) for run_id in ids]
@@ -100,7 +93,23 @@ def follow(runner: Runner, ids: list[str], watcher: Watcher) -> int:
     return 0 if all(state.status == "finished" for state in states) else 1
 
 
-def show_results(console: Console, results: dict[str, dict[str, float]]) -> None:
+def waited(runner: Runner, ids: list[str]) -> bool:
+    """Wait for the runs; Ctrl-C stops the present one with a checkpoint, and the others: then False."""
+    try:
+        for run_id in ids:
+            while not runner.wait(run_id, timeout=0.2):
+                pass
+    except KeyboardInterrupt:
+        for run_id in reversed(runner.active()):  # those that wait first, so that none of them begins
+            with contextlib.suppress(ValueError):  # it has ended just now
+                runner.stop(run_id, "Interrupted from the keyboard.")
+        for run_id in ids:
+            runner.wait(run_id, timeout=30)
+        return False
+    return True
+
+
+def show_results(console: Console, results: Results) -> None:
     """A run's test figures with their intervals, and what they say."""
     table = Table("network", "test images right", "95 % interval", "calibration error", "answers as the teacher")
     for network in ("teacher", "student", "twin"):
@@ -111,29 +120,24 @@ def show_results(console: Console, results: dict[str, dict[str, float]]) -> None
                 f"{figures['ece']:.3f}", "" if agrees is None else f"{agrees:.1%}",
             )  # fmt: skip
     console.print(table)
-    if difference := results.get("difference"):
-        console.print(verdict(difference["top1"], difference["low"], difference["high"]), highlight=False)
-
-
-def show_seeds(console: Console, finished: list[dict[str, dict[str, float]]]) -> None:
-    """Mean over seeds with its interval, network by network, and of student less twin."""
-    console.print(f"over {len(finished)} seeds (mean, 95 % interval by Student's t):")
     for network in ("teacher", "student", "twin"):
-        if all(network in results for results in finished):
-            mean, low, high = metrics.over_seeds([results[network]["top1"] for results in finished])
-            console.print(f"  {network:8} {mean:.2%} ({low:.2%} to {high:.2%})", highlight=False)
-    if all("difference" in results for results in finished):
-        console.print(
-            "  " + verdict(*metrics.over_seeds([results["difference"]["top1"] for results in finished])),
-            highlight=False,
-        )
+        if told := [f"{name} {results[network][name]:.3f}" for name in TWO_CLASSES if name in results.get(network, {})]:
+            console.print(f"{network}: {', '.join(told)}", highlight=False)
+    say_verdict(console, summarise([results]))
 
 
-def verdict(difference: float, low: float, high: float) -> str:
-    """Student less twin as a sentence; a difference is only called one where its interval leaves out zero."""
-    told = f"student less twin: {100 * difference:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
-    if low > 0:
-        return f"{told}: the teacher helps"
-    if high < 0:
-        return f"{told}: the teacher hurts"
-    return f"{told}: no difference that this test can show"
+def show_seeds(console: Console, finished: list[Results]) -> None:
+    """Mean over seeds with its interval, network by network, and of student less twin."""
+    summary = summarise(finished)
+    table = Table("network", f"test images right, {summary.seeds} seeds", "95 % interval")
+    for network, figures in summary.networks.items():
+        top1 = figures["top1"]
+        table.add_row(network, f"{top1.mean:.2%}", f"{top1.low:.2%} to {top1.high:.2%}")
+    console.print(table)
+    say_verdict(console, summary)
+
+
+def say_verdict(console: Console, summary: Summary) -> None:
+    if summary.difference:
+        console.print(f"Student: {sentence(summary)}", highlight=False)
+        console.print(covers(summary), highlight=False, style="dim")

@@ -7,19 +7,23 @@
 Each dataset is one file with a `Source`; which of its images a split holds is decided here, in one place for all.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from kdcore.data import choose
 from kdcore.data.feed import batches, steps_per_epoch
+from kdcore.data.only import Only
 from kdcore.data.source import Images, Report, Source, Split, quiet
 from kdcore.outputs import NO_LABEL
 from kdcore.recipe import DataRecipe
 
 __all__ = ["Split", "batches", "classes", "load", "splits", "steps_per_epoch"]
 
-HELD_OUT, LABELLED, KEPT = 1, 2, 3  # one seed, three choices that do not depend on each other
+HELD_OUT, LABELLED, KEPT, WRONG, SOME = 1, 2, 3, 5, 6  # of one seed, independent choices; 4 is the folder's
+CUES_COUNTS = ("train_images", "test_images")
 
 
 def classes(data: DataRecipe) -> tuple[str, ...]:
@@ -34,12 +38,20 @@ def splits(data: DataRecipe) -> tuple[str, ...]:
     return ("train", *(("validation",) if data.validation or "validation" in source.pools else ()), *own)
 
 
-def load(data: DataRecipe, split: str, *, device: torch.device | str = "cpu", report: Report = quiet) -> Split:
+def load(
+    data: DataRecipe,
+    split: str,
+    *,
+    device: torch.device | str = "cpu",
+    report: Report = quiet,
+    at_most: int | None = None,
+) -> Split:
     """Read or draw a split and put it on the device.
 
     Args:
         split: one of `splits(data)`: train (less validation), validation, test; for `cues` also cue_conflict.
         report: called with a sentence now and then while it takes long.
+        at_most: read only about so many images, the classes in their proportion.
 
     Raises:
         ValueError: an unknown split, data that is missing, a choice that the data cannot meet; with the way out.
@@ -49,12 +61,15 @@ def load(data: DataRecipe, split: str, *, device: torch.device | str = "cpu", re
         raise ValueError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
     source = _source(data, report)
     pool, places = _chosen(data, source, split)
-    targets = source.targets(pool)[places]
-    if split == "train" and data.labels != "all":
-        targets = _withheld(targets, data.labels, len(source.classes), data)
+    truth = source.targets(pool)[places]
+    targets = _taught(truth, len(source.classes), data, report) if split == "train" else truth
+    altered = targets is not truth
+    if at_most is not None and at_most < len(places):
+        some = choose.share(truth, at_most / len(places), (data.seed, SOME))
+        places, truth, targets = places[some], truth[some], targets[some]
     images = source.read(pool, places, data.image_size)
     if images.unreadable:
-        _check_what_is_left(source, source.targets(pool)[places], images, split)
+        _check_what_is_left(source, truth, images, split)
     pixels = torch.from_numpy(images.pixels).permute(0, 3, 1, 2)  # a view: [n, 3, H, W], channels last
     return Split(
         name=split,
@@ -62,7 +77,26 @@ def load(data: DataRecipe, split: str, *, device: torch.device | str = "cpu", re
         images=_placed(pixels, device, report),
         targets=torch.from_numpy(targets[images.kept]).to(device),
         extras={name: torch.from_numpy(values).to(device) for name, values in images.extras.items()},
+        truth=torch.from_numpy(truth[images.kept]).to(device) if altered else None,
     )
+
+
+def _taught(truth: np.ndarray, classes: int, data: DataRecipe, report: Report) -> np.ndarray:
+    """The training labels as the student gets them, [n]: some withheld, some wrong; `truth` itself where neither."""
+    targets = truth if data.labels == "all" else _withheld(truth, data.labels, classes, data)
+    labelled = np.flatnonzero(targets != NO_LABEL)
+    wrong = round(data.label_noise * len(labelled))
+    if not wrong:
+        return targets
+    hit = labelled[choose.balanced(truth[labelled], wrong, (data.seed, WRONG))]
+    steps = np.random.default_rng((data.seed, WRONG, 1)).integers(1, classes, len(truth))  # to another class, any alike
+    targets = targets.copy()
+    targets[hit] = (truth[hit] + steps[hit]) % classes
+    report(
+        f"{wrong:,} of {len(labelled):,} training labels are wrong on purpose (data.label_noise: {data.label_noise:g}), the "
+        "same ones for student and twin. Validation and test labels are right."
+    )
+    return targets
 
 
 def _withheld(targets: np.ndarray, labels: int, classes: int, data: DataRecipe) -> np.ndarray:
@@ -121,6 +155,16 @@ def _placed(images: Tensor, device: torch.device | str, report: Report) -> Tenso
 
 
 def _source(data: DataRecipe, report: Report = quiet) -> Source:
+    if data.only is None:
+        return _whole(data, report)
+    if data.name == "cues":  # which draws as many images as are asked for, of all its classes
+        each = {key: math.ceil(getattr(data, key) / len(data.only or ())) for key in CUES_COUNTS if getattr(data, key)}
+        drawn = data.model_copy(update={key: count * len(classes(DataRecipe())) for key, count in each.items()})
+        return Only(_whole(drawn, report), data.only)
+    return Only(_whole(data, report), data.only)
+
+
+def _whole(data: DataRecipe, report: Report) -> Source:
     # imported where used: drawing, torchvision and PIL are needed by one dataset each
     match data.name:
         case "cues":

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ class Split:
     images: [n, 3, H, W], uint8, channels last in memory; on the training device where they fit.
     targets: [n], int64, on the training device; `NO_LABEL` where the label is withheld.
     extras: for `cues`, `textures` [n] int64 (a second label) and `masks` [n, H, W] bool (the object's visible pixels).
+    truth: [n], the targets before any label was withheld or made wrong; None where none was.
     """
 
     name: str
@@ -29,6 +30,11 @@ class Split:
     images: Tensor
     targets: Tensor
     extras: dict[str, Tensor] = field(default_factory=dict)
+    truth: Tensor | None = None
+
+    def with_every_label(self) -> "Split":
+        """The same images, each with its right label."""
+        return self if self.truth is None else replace(self, targets=self.truth, truth=None)
 
     def __len__(self) -> int:
         return len(self.targets)

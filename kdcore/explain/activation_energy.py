@@ -6,7 +6,7 @@ Zagoruyko & Komodakis, ICLR 2017, https://arxiv.org/abs/1612.03928
 import torch
 from torch import Tensor
 
-from kdcore.explain.base import MethodCard
+from kdcore.explain.base import Ask, MethodCard
 from kdcore.models import Tapped
 
 CARD = MethodCard(
@@ -22,10 +22,8 @@ def energy(features: Tensor) -> Tensor:
     return features.square().sum(dim=1)
 
 
-def maps(
-    model: Tapped, images: Tensor, *, target: Tensor | None = None, layer: int | None = None, head: int | None = None
-) -> tuple[Tensor, Tensor]:
+def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W] of a stage or block; the last unless said."""
     with torch.no_grad():
         outputs = model(images, frozenset({"logits", "features"}))
-    return outputs.logits, energy(outputs.features[-1 if layer is None else layer].float())
+    return outputs.logits, energy(outputs.features[-1 if ask.layer is None else ask.layer].float())

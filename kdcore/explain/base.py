@@ -23,8 +23,42 @@ class MethodCard:
     architectures: Literal["any", "vit"]
     takes_layer: bool = False
     takes_head: bool = False
+    takes_query: bool = False  # asks about one patch: what it attends to, or what it resembles
     needs_gradient: bool = False
     explains_class: bool = False  # the map differs by the class that it is asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """What is asked of a map.
+
+    target: [B] int64, the class to explain; the one that the model names unless given.
+    against: [B] int64, a class whose score is subtracted: what speaks for `target` rather than for `against`.
+    layer, head: counted from 0; the last layer and all heads unless given.
+    query: (row, column) of a patch, for maps that ask about one; the middle unless given.
+    """
+
+    target: Tensor | None = None
+    against: Tensor | None = None
+    layer: int | None = None
+    head: int | None = None
+    query: tuple[int, int] | None = None
+
+    def score(self, logits: Tensor) -> Tensor:
+        """The sum over the batch of the scores [B] to be explained."""
+        score = logits.gather(1, chosen_class(logits, self.target)[:, None])
+        if self.against is not None:
+            score = score - logits.gather(1, self.against.to(logits.device)[:, None])
+        return score.sum()
+
+    def cell(self, grid: tuple[int, int]) -> int:
+        """The number of the patch that is asked about, row by row."""
+        row, column = (grid[0] // 2, grid[1] // 2) if self.query is None else self.query
+        if not (0 <= row < grid[0] and 0 <= column < grid[1]):
+            raise ValueError(
+                f"There is no patch {(row, column)}: this map has rows 0 to {grid[0] - 1} and columns 0 to {grid[1] - 1}."
+            )
+        return row * grid[1] + column
 
 
 class NotDefined(ValueError):

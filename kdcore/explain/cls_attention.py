@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from kdcore.explain.base import MethodCard
+from kdcore.explain.base import Ask, MethodCard
 from kdcore.models import Tapped
 
 CARD = MethodCard(
@@ -15,11 +15,9 @@ CARD = MethodCard(
 )
 
 
-def maps(
-    model: Tapped, images: Tensor, *, target: Tensor | None = None, layer: int | None = None, head: int | None = None
-) -> tuple[Tensor, Tensor]:
+def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W] of a layer (the last unless said) and a head (their mean unless said)."""
     with torch.no_grad():
         outputs = model(images, frozenset({"logits", "attention"}))
-    attention = outputs.attention[-1 if layer is None else layer].float()  # [B, h, H, W]
-    return outputs.logits, attention.mean(dim=1) if head is None else attention[:, head]
+    attention = outputs.attention[-1 if ask.layer is None else ask.layer].float()  # [B, h, H, W]
+    return outputs.logits, attention.mean(dim=1) if ask.head is None else attention[:, ask.head]

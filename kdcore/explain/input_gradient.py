@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.explain.base import MethodCard, chosen_class
+from kdcore.explain.base import Ask, MethodCard
 from kdcore.models import Tapped
 
 CARD = MethodCard(
@@ -19,13 +19,11 @@ CARD = MethodCard(
 )
 
 
-def maps(
-    model: Tapped, images: Tensor, *, target: Tensor | None = None, layer: int | None = None, head: int | None = None
-) -> tuple[Tensor, Tensor]:
+def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W] on the grid of the model's last features."""
     images = images.detach().requires_grad_()
     with torch.enable_grad():
         outputs = model(images, frozenset({"logits", "features"}))
-        score = outputs.logits.gather(1, chosen_class(outputs.logits, target)[:, None]).sum()
+        score = ask.score(outputs.logits)
     (gradients,) = torch.autograd.grad(score, images)
     return outputs.logits, F.adaptive_avg_pool2d(gradients.abs().sum(dim=1), outputs.features[-1].shape[2:])

@@ -3,7 +3,7 @@
 import difflib
 import importlib
 import inspect
-from pathlib import Path
+import pkgutil
 
 from kdcore.methods.base import Method
 from kdcore.outputs import Shapes
@@ -12,7 +12,7 @@ from kdcore.recipe import Term
 
 def names() -> tuple[str, ...]:
     """All methods, sorted."""
-    return tuple(sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in ("__init__", "base")))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"))
 
 
 def get(name: str) -> type[Method]:

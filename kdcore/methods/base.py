@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
 from kdcore.teacher import Teacher
 
 
@@ -22,6 +23,8 @@ class Card:
     weight: a weight to start from, tuned with this reduction. temperature: likewise, where it has one.
     source: where these come from, and what they were tuned with.
     use: when it is the right choice. avoid: when it is not, or what to watch for.
+    compares: what of the two networks; told from what the method needs unless said. `relations` are those of images
+        to each other, which no single output shows.
     """
 
     title: str
@@ -35,6 +38,7 @@ class Card:
     use: str
     avoid: str
     temperature: float | None = None
+    compares: Literal["labels", "logits", "features", "attention", "relations"] | None = None
 
 
 class Method(nn.Module):
@@ -81,10 +85,82 @@ class Method(nn.Module):
         """What a person should hear before this run: a degenerate case, an untested pairing."""
         return ()
 
+    def epoch_ended(self, epoch: int) -> Iterator[str]:
+        """Called after each epoch (1-based), for what a method does now and then; perhaps twice for the same one.
+
+        Yields:
+            a sentence where something changed.
+        """
+        return iter(())
+
     def layer_weights(self) -> Tensor | None:
         """How the teacher's layers shared the last loss, [L], where the method weighs layers."""
         return None
 
     def figures(self) -> dict[str, float]:
-        """Numbers of the last forward that are worth following, such as a feature similarity."""
+        """Numbers of the last forward that are worth following, such as a feature similarity. Asked for at each epoch's end;
+        `NAME/LAYER` where there is one for each of the teacher's layers."""
         return {}
+
+
+def pairs_by_depth(student: Shapes, teacher: Shapes, *, at_most: int = 4) -> list[tuple[int, int]]:
+    """[student, teacher] indices of feature maps at equal depth, as many as both have, the last with the last.
+
+    Of a CNN its last stages, since the first is often a mere stem; of a ViT the blocks at the ends of equal runs.
+    """
+    count = min(len(student.features), len(teacher.features), at_most)
+
+    def chosen(shapes: Shapes) -> list[int]:
+        layers = len(shapes.features)
+        if shapes.tokens:
+            return [(run + 1) * layers // count - 1 for run in range(count)]
+        return list(range(layers - count, layers))
+
+    return list(zip(chosen(student), chosen(teacher), strict=True))
+
+
+def check_pairs(pairs: list[tuple[int, int]], student: Shapes, teacher: Shapes) -> list[tuple[int, int]]:
+    """A recipe's [student, teacher] indices of feature maps, negative ones counted from the end. Raises ValueError."""
+    for pair in pairs:
+        for index, who, shapes in zip(pair, ("student", "teacher"), (student, teacher), strict=True):
+            count = len(shapes.features)
+            if not -count <= index < count:
+                raise ValueError(
+                    f"the {who} has {count} feature maps, so there is no number {index}: take one from 0 to {count - 1}, "
+                    "or count from the end with -1, -2, ..."
+                )
+    return [(ours % len(student.features), theirs % len(teacher.features)) for ours, theirs in pairs]
+
+
+def coarser_grid(one: Tensor, other: Tensor) -> tuple[int, int]:
+    """The grid [H, W] to which two maps [B, C, H, W] can both be pooled."""
+    return min(one.shape[2], other.shape[2]), min(one.shape[3], other.shape[3])
+
+
+def mean_of_labelled(losses: Tensor, targets: Tensor) -> Tensor:
+    """Mean of losses [B] over the images that have a label; zero (with a graph) where none has."""
+    labelled = targets != NO_LABEL
+    return losses.where(labelled, 0).sum() / labelled.sum().clamp(min=1)
+
+
+def without_target(logits: Tensor, targets: Tensor) -> Tensor:
+    """The logits of all classes but the target, [B, K] -> [B, K - 1]. An image without a label loses any one of them."""
+    places = torch.arange(logits.shape[1] - 1, device=logits.device)
+    return logits.gather(1, places + (places >= targets[:, None]).long())
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors [..., D] brought to length 1. One of length 0 stays so, and its gradient stays finite."""
+    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / length.where(length > 1e-8, 1)
+
+
+def told_of_withheld_labels(targets: Tensor) -> tuple[str, ...]:
+    """What to say of a method that learns from labelled images alone, given the training split's targets [n]."""
+    labelled, images = int((targets != NO_LABEL).sum()), len(targets)
+    if labelled == images:
+        return ()
+    return (
+        f"it needs labels, and only {labelled} of {images} training images have one; the others count for nothing here. "
+        "kd learns from all of them.",
+    )

@@ -21,6 +21,11 @@ def ce_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tenso
 
 
 class CE(Method):
+    """Options:
+
+    smoothing: share of the target that is spread over all classes.
+    """
+
     card = Card(
         title="Cross-entropy",
         summary="The student answers as the labels say.",

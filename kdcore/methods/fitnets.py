@@ -5,11 +5,17 @@ Romero et al., FitNets, ICLR 2015, https://arxiv.org/abs/1412.6550. The regresso
 locality guidance of Li et al., ECCV 2022, https://arxiv.org/abs/2207.10026, for small ViTs.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdcore.methods.base import Method
+from kdcore.methods.base import Card, Method, check_pairs
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.teacher import Teacher
+from kdcore.weighting import SCORES, LayerSelection
+from kdcore.weighting.selection import BATCHES
 
 Shape = tuple[int, int, int]  # C, H, W
 
@@ -27,12 +33,31 @@ def standardised(features: Tensor) -> Tensor:
 class FitNets(Method):
     """Options:
 
-    pairs: [student, teacher] indices of feature maps, negative from the end; default: the last map of both.
+    pairs: [student, teacher] indices of feature maps, negative from the end, or `all`: every map of the teacher with the
+        student's at the same depth; default: the last map of both, or `all` where some are selected.
     relu: end the regressor with a ReLU, right for a teacher whose maps are rectified, wrong for a ViT's signed tokens.
     standardise: bring the teacher's channels to mean 0, variance 1; right for any teacher, as its scale is arbitrary.
     align: `regressor` (strided, transposed or pooled to the teacher's grid) or `bilinear` (both to the finer grid).
+    select: keep only so many of the pairs: those whose teacher map scores highest over ten batches, before the first step.
+    by: the score: `variance`, or without the map's scale `coefficient_of_variation` or `spatial_variance`.
+    every: epochs between selections; 0 for one at the start. A layer is replaced by one that scores 10 % higher; as the
+        teacher is frozen, only the images and their augmentation can bring that about.
     """
 
+    card = Card(
+        title="Hints",
+        summary="The student's feature maps, through a learned regressor, follow the teacher's.",
+        formula=r"\sum_{(s,\,t)} \operatorname{mean}\left(r(F_{S}^{s}) - F_{T}^{t}\right)^2",
+        symbols=r"$F$ feature maps, $r$ a regressor that learns with the student and is left out of what is exported",
+        paper="Romero et al., FitNets, ICLR 2015",
+        url="https://arxiv.org/abs/1412.6550",
+        weight=1.0,
+        source="RepDistiller takes 100 on raw CIFAR features; with `standardise` the teacher's scale is gone, and 1 is a start. "
+        "The bundled CIFAR-10 teacher was trained with 2.5, `align: bilinear` and three pairs (locality guidance).",
+        use="Between networks of one kind; or with `align: bilinear` and three pairs to start a small ViT from a CNN. Where "
+        "nobody knows which layers to take, `select` keeps those whose activations vary most.",
+        avoid="Between unlike networks: forcing raw features together can ruin a student.",
+    )
     needs = frozenset({"features"})
 
     def __init__(
@@ -40,10 +65,13 @@ class FitNets(Method):
         student: Shapes,
         teacher: Shapes | None,
         *,
-        pairs: list[tuple[int, int]] | None = None,
+        pairs: list[tuple[int, int]] | str | None = None,
         relu: bool = False,
         standardise: bool = True,
         align: str = "regressor",
+        select: int | None = None,
+        by: str = "variance",
+        every: int = 0,
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None
@@ -53,20 +81,35 @@ class FitNets(Method):
             raise ValueError(
                 "a regressor that ends in a ReLU cannot reach standardised features; choose one of the two."
             )
-        self.pairs = [(int(ours), int(theirs)) for ours, theirs in (pairs or [(-1, -1)])]
-        self.standardise, self.align = standardise, align
-        regressors = []
-        for ours, theirs in self.pairs:
-            source, target = _pick(student.features, ours, "student"), _pick(teacher.features, theirs, "teacher")
-            regressors.append(
-                nn.Conv2d(source[0], target[0], 1) if align == "bilinear" else regressor(source, target, relu)
-            )
-        self.regressors = nn.ModuleList(regressors)
+        if select is None and every:
+            raise ValueError("`every` says how often layers are selected: say with `select` how many, for example 3.")
+        self.pairs = _pairs(pairs or ("all" if select else [(-1, -1)]), student, teacher)
+        self.standardise, self.align, self.every = standardise, align, every
+        # one for each pair, also for those that are not selected: what a checkpoint holds never changes its shape
+        self.regressors = nn.ModuleList(
+            _regressor(student.features[ours], teacher.features[theirs], relu, align) for ours, theirs in self.pairs
+        )
+        self.selection = LayerSelection(len(self.pairs), select, by) if select is not None else None
+        self._similar: dict[int, Tensor] = {}
+
+    def prepare(self, teacher: Teacher, batches: Iterator[Batch]) -> Iterator[str]:
+        if self.selection:
+            for batch in islice(batches, BATCHES):
+                self._observe(teacher(batch.images, self.needs))
+            self.selection.choose()
+            yield self._in_words()
+
+    def epoch_ended(self, epoch: int) -> Iterator[str]:
+        if self.selection and self.every and epoch % self.every == 0 and self.selection.choose():
+            yield self._in_words()
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
-        losses = []
-        for regress, (ours, theirs) in zip(self.regressors, self.pairs, strict=True):
-            guess, target = regress(student.features[ours]), teacher.features[theirs]
+        if self.selection and self.every and self.training:
+            self._observe(teacher)
+        losses, self._similar = [], {}
+        for place in self.selection.chosen if self.selection else range(len(self.pairs)):
+            ours, theirs = self.pairs[place]
+            guess, target = self.regressors[place](student.features[ours]), teacher.features[theirs]
             if self.standardise:
                 target = standardised(target)
             if guess.shape[2:] != target.shape[2:]:
@@ -76,7 +119,50 @@ class FitNets(Method):
                     for m in (guess, target)
                 )
             losses.append(fitnets_loss(guess, target))
+            self._similar[theirs] = similarity(guess.detach(), target)
         return sum(losses[1:], losses[0])
+
+    def figures(self) -> dict[str, float]:
+        """Cosine similarity of the last batch's maps, on average and for each of the teacher's; scores and choice."""
+        similar = {layer: value.item() for layer, value in self._similar.items()}
+        told = {"similarity": sum(similar.values()) / len(similar)} if similar else {}
+        told |= {f"similarity/{layer}": value for layer, value in similar.items()} if len(self.pairs) > 1 else {}
+        if self.selection:
+            for name, row in zip(SCORES, self.selection.scores.tolist(), strict=True):
+                told |= {f"{name}/{theirs}": score for (_, theirs), score in zip(self.pairs, row, strict=True)}
+            told |= {f"kept/{pair[1]}": float(n in self.selection.chosen) for n, pair in enumerate(self.pairs)}
+        return told
+
+    def _observe(self, teacher: Outputs) -> None:
+        assert self.selection is not None
+        self.selection.observe([teacher.features[theirs] for _, theirs in self.pairs])
+
+    def _in_words(self) -> str:
+        assert self.selection is not None
+        kept = [str(self.pairs[place][1]) for place in self.selection.chosen]
+        named = f"map {kept[0]}" if len(kept) == 1 else f"maps {', '.join(kept[:-1])} and {kept[-1]}"
+        by = SCORES[self.selection.row].replace("_", " ")
+        return f"hints come from the teacher's {named} (counted from 0), chosen among {len(self.pairs)} by {by}."
+
+
+def similarity(student: Tensor, teacher: Tensor) -> Tensor:
+    """Cosine similarity of two feature maps [B, C, H, W] of one shape, mean over the images."""
+    return F.cosine_similarity(student.flatten(1), teacher.flatten(1)).mean()
+
+
+def _pairs(pairs: list[tuple[int, int]] | str, student: Shapes, teacher: Shapes) -> list[tuple[int, int]]:
+    """[student, teacher] indices. `all`: each map of the teacher with the student's at the end of the same stretch of depth,
+    so that the last go together and a student's stem is left out where it has more maps."""
+    if isinstance(pairs, str):
+        if pairs != "all":
+            raise ValueError(f"pairs {pairs!r} is neither 'all' nor a list such as [[1, 2], [-1, -1]].")
+        ours, theirs = len(student.features), len(teacher.features)
+        return [(-(-(layer + 1) * ours // theirs) - 1, layer) for layer in range(theirs)]
+    return check_pairs([(int(ours), int(theirs)) for ours, theirs in pairs], student, teacher)
+
+
+def _regressor(source: Shape, target: Shape, relu: bool, align: str) -> nn.Module:
+    return nn.Conv2d(source[0], target[0], 1) if align == "bilinear" else regressor(source, target, relu)
 
 
 def regressor(source: Shape, target: Shape, relu: bool) -> nn.Module:
@@ -95,9 +181,3 @@ def regressor(source: Shape, target: Shape, relu: bool) -> nn.Module:
     if relu:
         layers.append(nn.ReLU())
     return nn.Sequential(*layers)
-
-
-def _pick(features: tuple[Shape, ...], index: int, who: str) -> Shape:
-    if not -len(features) <= index < len(features):
-        raise ValueError(f"the {who} has {len(features)} feature maps, so there is no number {index}.")
-    return features[index]

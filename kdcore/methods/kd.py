@@ -35,6 +35,11 @@ def centered_logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 class KD(Method):
+    """Options:
+
+    variant: `kl`, or `mse_centered`, the squared gap of centred logits, to which the first tends as the temperature grows.
+    """
+
     card = Card(
         title="Knowledge distillation",
         summary="The student's softened class probabilities follow the teacher's.",

@@ -11,19 +11,26 @@ class StagedCNN(nn.Module):
     Args:
         widths: channels of each stage.
         strides: of each stage's first convolution.
-        convolutions: 3x3 convolutions in a stage.
+        convolutions: 3x3 convolutions in a stage, one number for all stages or one each.
     """
 
-    def __init__(self, classes: int, widths: Sequence[int], strides: Sequence[int], convolutions: int) -> None:
+    def __init__(
+        self, classes: int, widths: Sequence[int], strides: Sequence[int], convolutions: int | Sequence[int]
+    ) -> None:
         super().__init__()
         if len(widths) != len(strides):
             raise ValueError(
                 f"{len(widths)} widths do not go with {len(strides)} strides: give one of each for every stage."
             )
+        counts = [convolutions] * len(widths) if isinstance(convolutions, int) else list(convolutions)
+        if len(counts) != len(widths) or min(counts) < 1:
+            raise ValueError(
+                f"convolutions {counts} do not go with {len(widths)} stages: give one number, or one of 1 or more for each stage."
+            )
         stages = []
         channels = 3
-        for width, stride in zip(widths, strides, strict=True):
-            stages.append(_stage(channels, width, stride, convolutions))
+        for width, stride, count in zip(widths, strides, counts, strict=True):
+            stages.append(_stage(channels, width, stride, count))
             channels = width
         self.stages = nn.ModuleList(stages)
         self.head = nn.Linear(channels, classes)
@@ -52,9 +59,13 @@ def three_stage_cnn(
     *,
     widths: Sequence[int] = (64, 128, 256),
     strides: Sequence[int] = (2, 2, 1),
-    convolutions: int = 2,
+    convolutions: int | Sequence[int] = 2,
 ) -> StagedCNN:
-    """The student of the ViT-to-CNN system: 64 channels at a half of the input's side, 128 and 256 at a quarter."""
+    """The student of the ViT-to-CNN system: 64 channels at a half of the input's side, 128 and 256 at a quarter.
+
+    1.15 M parameters, that system's baseline of 1.2 M. With `convolutions: [2, 2, 3]` it has 1.74 M, that system's student
+    of 1.8 M, in which a projection to the teacher's width is counted.
+    """
     return StagedCNN(classes, widths, strides, convolutions)
 
 
@@ -64,7 +75,7 @@ def three_stage_cnn_16(
     *,
     widths: Sequence[int] = (16, 32, 64),
     strides: Sequence[int] = (2, 2, 2),
-    convolutions: int = 2,
+    convolutions: int | Sequence[int] = 2,
 ) -> StagedCNN:
     """A small one: maps at a half, a quarter and an eighth, so 8x8 at last for 64 px; for 32 px take strides 1, 2, 2."""
     return StagedCNN(classes, widths, strides, convolutions)
@@ -77,7 +88,7 @@ def five_conv(
     widths: Sequence[int] = (32, 64, 128, 256, 384),
     strides: Sequence[int] = (1, 2, 2, 2, 1),
 ) -> StagedCNN:
-    """The five-convolution student of the adaptive-hints system."""
+    """The five-convolution student of the adaptive-hints system: 1.28 M parameters; that system says about 1.3 M."""
     return StagedCNN(classes, widths, strides, convolutions=1)
 
 

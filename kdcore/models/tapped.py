@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
+import torchvision.models as tv
 from torch import Tensor, nn
 
-from kdcore.models.taps import reader_for
+from kdcore.models.taps import Reader, TimmReader
+from kdcore.models.torchvision_taps import TorchvisionReader, TorchvisionViTReader
 from kdcore.outputs import Outputs, Shapes
 
 LOGITS = frozenset({"logits"})
@@ -44,7 +46,9 @@ class Tapped(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self._statistics = (tuple(float(m) for m in mean), tuple(float(s) for s in std))
-        self._reader = reader_for(net)
+        # the weights' own mean and std, where a recipe gives others
+        self.came_with: tuple[Statistics, Statistics] = (mean, std)
+        self._reader = _reader_for(net)
         self._shapes: Shapes | None = None
 
     @property
@@ -68,7 +72,12 @@ class Tapped(nn.Module):
         Raises:
             ValueError: attention is asked of a network that has a class token, but whose attention cannot be read.
         """
-        return self._reader.read((images - self.mean) / self.std, needs)
+        if "dense" in needs and self.shapes().dense is None:
+            needs -= {"dense"}
+        return self._reader.read(self._normalised(images), needs)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
 
     def shapes(self) -> Shapes:
         """The shapes of the outputs, from one grey ramp in eval mode; nothing of the model changes."""
@@ -78,7 +87,7 @@ class Tapped(nn.Module):
             image = torch.linspace(0, 1, 3 * side * side, device=self.mean.device, dtype=self.mean.dtype)
             image = image.view(1, 3, side, side)
             with in_eval(self), torch.no_grad():
-                said = self(image, needs)
+                said = self._reader.read(self._normalised(image), needs)
             self._shapes = Shapes(
                 classes=said.logits.shape[1],
                 pooled=said.pooled.shape[1],
@@ -108,12 +117,22 @@ class Tapped(nn.Module):
         }
 
 
+def _reader_for(net: nn.Module) -> Reader:
+    if hasattr(net, "get_classifier"):
+        return TimmReader(net)
+    return TorchvisionViTReader(net) if isinstance(net, tv.VisionTransformer) else TorchvisionReader(net)
+
+
 def _averaged(said: Outputs) -> tuple[int, int] | None:
-    """The grid of the dense logits, if their mean over places is what the network says."""
+    """The grid of the dense logits, if what the classifier reads is the mean over the last map.
+
+    The vectors are compared, not the logits: a new classifier may answer 0 to everything.
+    """
     if said.dense is None or said.dense.is_meta:  # without numbers nothing can be compared
         return None
-    mean = said.dense.mean(dim=(2, 3))
-    return (said.dense.shape[2], said.dense.shape[3]) if torch.allclose(mean, said.logits, atol=1e-3, rtol=1e-3) else None
+    mean = said.features[-1].mean(dim=(2, 3))
+    gap = (said.pooled - mean).abs().max()
+    return (said.dense.shape[2], said.dense.shape[3]) if gap <= 0.01 * mean.abs().max() else None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How outputs are read from a network: a reader for each library, and the hooks that they set.
+"""How outputs are read from a network in one forward: the hooks, and the reader of networks with timm's interface.
 
 Hooks are objects, not closures: a deep copy of a model (the student's twin) then has taps of its own.
 """
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
-import torchvision.models as tv
 from timm.layers.attention import Attention as TimmAttention
 from timm.models.beit import Beit
 from timm.models.eva import Eva
@@ -17,9 +16,6 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from kdcore.outputs import Outputs
-
-CONTAINERS = ("features", "layers", "trunk_output", "blocks")  # of stages, in torchvision's CNNs
-AFTER_THE_MAPS = ("norm", "permute", "avgpool", "dropout", "classifier", "fc", "head", "aux1", "aux2", "AuxLogits")
 
 
 class Tap:
@@ -66,19 +62,21 @@ class Reader:
     def __init__(self, net: nn.Module, heads: tuple[nn.Module, ...]) -> None:
         self.net = net
         self.heads = heads
-        self.head_taps = [Tap() for _ in heads]
+        self.head_taps = [tapped(head) for head in heads]
         self.taps: list[Tap | StageTap] = [*self.head_taps]
-        for head, tap in zip(heads, self.head_taps, strict=True):
-            head.register_forward_hook(tap)
 
     def read(self, images: Tensor, needs: frozenset[str]) -> Outputs:
+        """`dense` is given wherever the classifier fits the last map; whether it means anything is for the caller to
+        know, see `Tapped`."""
         if "attention" in needs and self.token_without_maps:
             raise ValueError(self.token_without_maps)
         try:
             for tap in self.head_taps:
                 tap.open = True
-            said = self._read(images, needs | {"features"} if "dense" in needs else needs)
-            return dataclasses.replace(said, dense=self._dense(said.features)) if "dense" in needs else said
+            if "dense" not in needs:
+                return self._read(images, needs)
+            said = self._read(images, needs | {"features"})
+            return dataclasses.replace(said, dense=self._dense(said.features))
         finally:
             for each in self.taps:
                 each.clear()
@@ -87,7 +85,7 @@ class Reader:
         raise NotImplementedError
 
     def _dense(self, features: tuple[Tensor, ...]) -> Tensor | None:
-        """The classifier at every place of the last map; whether that means anything, `Tapped.shapes` finds out."""
+        """The classifier at every place of the last map, [B, K, H, W]."""
         head = self.heads[0]
         if len(self.heads) > 1 or not isinstance(head, nn.Linear) or not features:
             return None
@@ -99,8 +97,7 @@ class Reader:
         """The vector that the classifier read; of several the mean (a distillation token's) or the chain (of branches)."""
         vectors = []
         for tap in self.head_taps:
-            assert tap.inputs is not None, "the classifier was not called"
-            read = tap.inputs
+            read = given(tap.inputs)
             vectors.append(read.mean(dim=tuple(range(2, read.dim()))) if read.dim() > 2 else read)
         if len({vector.shape for vector in vectors}) > 1:
             return torch.cat(vectors, dim=1)
@@ -119,41 +116,50 @@ class TimmReader(Reader):
         self.blocks: list[nn.Module] = []
         if getattr(net, "cls_token", None) is not None:
             self._tap_attention()
+        self.qkv_tap: Tap | None = None
+        if self.tokens:
+            self._tap_qkv()
 
     def _tap_attention(self) -> None:
-        if not isinstance(self.net, (VisionTransformer, Eva, Beit)):
+        if not self.tokens:
             kind = type(self.net).__name__
             self.token_without_maps = (
                 f"The class token's attention in a {kind} cannot be read: its blocks are not those of a ViT, DeiT, EVA or "
                 "BEiT. Take one of these, or another map."
             )
             return
-        self.blocks = [getattr(block, "attn", block) for block in cast(nn.ModuleList, self.net.blocks)]
+        blocks = list(cast(nn.ModuleList, self.net.blocks))
+        self.blocks = [getattr(block, "attn", block) for block in blocks]
         for attention in self.blocks:
-            if attention in self.net.blocks or not hasattr(attention, "attn_drop"):
+            if attention in blocks or not hasattr(attention, "attn_drop"):
                 kind = type(attention).__name__
                 self.token_without_maps = (
                     f"The attention of {kind} blocks cannot be read. Take another map or another model."
                 )
                 return
         for attention in self.blocks:
-            tap = Tap()
             if type(attention) is TimmAttention:
-                cast(nn.Module, attention.qkv).register_forward_hook(tap)
+                self.attention_taps.append(tapped(attention.qkv))
             else:  # rotary or biased: the scores are only to be had from the network itself
-                cast(nn.Module, attention.attn_drop).register_forward_hook(tap)
+                self.attention_taps.append(tapped(cast(nn.Module, attention.attn_drop)))
                 self.unfused.append(attention)
-            self.attention_taps.append(tap)
         self.taps += self.attention_taps
         self.attention_layers = len(self.blocks)
+
+    def _tap_qkv(self) -> None:
+        """A class token is not needed for this, only an attention that turns and biases nothing."""
+        attention = getattr(cast(nn.ModuleList, self.net.blocks)[-1], "attn", None)
+        if type(attention) is TimmAttention:
+            self.qkv_tap = tapped(attention.qkv)
+            self.taps.append(self.qkv_tap)
 
     def _read(self, images: Tensor, needs: frozenset[str]) -> Outputs:
         net = cast(Any, self.net)
         wants_attention = "attention" in needs
         for tap in self.attention_taps:
             tap.open = wants_attention
-        if wants_qkv := "qkv" in needs and bool(self.blocks) and type(self.blocks[-1]) is TimmAttention:
-            self.attention_taps[-1].open = True
+        if self.qkv_tap:
+            self.qkv_tap.open = "qkv" in needs
         features: list[Tensor] = []
         with unfused(self.unfused if wants_attention else []):
             if "features" not in needs:
@@ -171,15 +177,8 @@ class TimmReader(Reader):
             features=tuple(features),
             attention=self._attention(images) if wants_attention else (),
             distilled_logits=self.head_taps[1].output if hasattr(net, "head_dist") and net.training else None,
-            qkv=self._qkv(images) if wants_qkv else None,
+            qkv=self._qkv(images) if self.qkv_tap and self.qkv_tap.open else None,
         )
-
-    def _qkv(self, images: Tensor) -> Tensor:
-        attention = cast(Any, self.blocks[-1])
-        parts = _given(self.attention_taps[-1].output)[:, self.prefix_tokens :]
-        query, key, value = parts.unflatten(2, (3, attention.num_heads, attention.head_dim)).unbind(2)  # [B, N, h, d]
-        said = torch.stack([attention.q_norm(query), attention.k_norm(key), value], dim=1)  # [B, 3, N, h, d]
-        return said.permute(0, 1, 3, 4, 2).unflatten(4, self._grid(images, parts.shape[1]))
 
     def _attention(self, images: Tensor) -> tuple[Tensor, ...]:
         rows = []
@@ -192,6 +191,15 @@ class TimmReader(Reader):
             patches = row[:, :, self.prefix_tokens :]
             rows.append(patches.unflatten(2, self._grid(images, patches.shape[2])))
         return tuple(rows)
+
+    def _qkv(self, images: Tensor) -> Tensor:
+        """The last block's queries, keys and values of the patches, [B, 3, h, d, H, W], as they meet each other: after
+        their norms, before the scores are divided by sqrt(d)."""
+        attention = cast(Any, self.net).blocks[-1].attn
+        patches = given(cast(Tap, self.qkv_tap).output)[:, self.prefix_tokens :]
+        query, key, value = patches.unflatten(2, (3, attention.num_heads, attention.head_dim)).unbind(2)  # [B, N, h, d]
+        parts = torch.stack([attention.q_norm(query), attention.k_norm(key), value], dim=1)
+        return parts.permute(0, 1, 3, 4, 2).unflatten(4, self._grid(images, patches.shape[1]))
 
     def _grid(self, images: Tensor, patches: int) -> tuple[int, int]:
         embed = cast(Any, self.net).patch_embed
@@ -234,76 +242,6 @@ def unfused(modules: list[nn.Module]) -> Iterator[None]:
             cast(Any, module).fused_attn = fused
 
 
-class TorchvisionReader(Reader):
-    """torchvision's networks, which have no interface for maps: hooks on their stages."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__(net, classifiers(net))
-        self.is_vit = self.tokens = isinstance(net, tv.VisionTransformer)
-        self.stages = StageTap(channels_last=isinstance(net, tv.SwinTransformer))
-        self.layers: list[Tap] = []
-        self.attentions: list[Tap] = []
-        if self.is_vit:
-            self.prefix_tokens = 1
-            for block in cast(Any, net).encoder.layers:
-                self.layers.append(_tapped(block))
-                self.attentions.append(_tapped(block.self_attention))
-            self.attention_layers = len(self.layers)
-        else:
-            for part in _consecutive_parts(net):
-                part.register_forward_hook(self.stages)
-        self.taps += [self.stages, *self.layers, *self.attentions]
-
-    def _read(self, images: Tensor, needs: frozenset[str]) -> Outputs:
-        self.stages.open = "features" in needs
-        for tap in self.layers:
-            tap.open = "features" in needs
-        for tap in self.attentions:
-            tap.open = "attention" in needs
-        if self.attentions and "qkv" in needs:
-            self.attentions[-1].open = True
-        said = self.net(images)
-        features = list(self.stages.maps.values())
-        attention: list[Tensor] = []
-        qkv = None
-        if self.is_vit:
-            patch = cast(int, self.net.patch_size)
-            grid = (images.shape[2] // patch, images.shape[3] // patch)
-            if "features" in needs:
-                features = [_given(tap.output)[:, 1:].transpose(1, 2).unflatten(2, grid) for tap in self.layers]
-            if "attention" in needs:
-                blocks = cast(Any, self.net).encoder.layers
-                rows = [
-                    multihead_class_row(block.self_attention, _given(tap.inputs))
-                    for block, tap in zip(blocks, self.attentions, strict=True)
-                ]
-                attention = [row[:, :, 1:].unflatten(2, grid) for row in rows]
-            if "qkv" in needs:
-                last = cast(Any, self.net).encoder.layers[-1].self_attention
-                parts = nn.functional.linear(_given(self.attentions[-1].inputs)[:, 1:], last.in_proj_weight, last.in_proj_bias)
-                qkv = parts.unflatten(2, (3, last.num_heads, -1)).permute(0, 2, 3, 4, 1).unflatten(4, grid)
-        return Outputs(
-            logits=said if isinstance(said, Tensor) else said[0],  # Inception and GoogLeNet add auxiliary logits
-            pooled=self._pooled(),
-            features=tuple(features),
-            attention=tuple(attention),
-            qkv=qkv,
-        )
-
-
-def multihead_class_row(attention: nn.MultiheadAttention, tokens: Tensor) -> Tensor:
-    """The class token's row of a batch-first nn.MultiheadAttention over tokens [B, N, D]: [B, h, N]."""
-    query_weight, key_weight, _ = attention.in_proj_weight.chunk(3)
-    query_bias, key_bias, _ = attention.in_proj_bias.chunk(3)
-    query = nn.functional.linear(tokens[:, 0], query_weight, query_bias).unflatten(1, (attention.num_heads, -1))
-    key = nn.functional.linear(tokens, key_weight, key_bias).unflatten(2, (attention.num_heads, -1))  # [B, N, h, d]
-    return softmax_row(query * attention.head_dim**-0.5, key)
-
-
-def reader_for(net: nn.Module) -> Reader:
-    return TimmReader(net) if hasattr(net, "get_classifier") else TorchvisionReader(net)
-
-
 def classifiers(net: nn.Module) -> tuple[nn.Module, ...]:
     """What a network says is its classifier, or two; of torchvision's the last linear layer, or last convolution."""
     if hasattr(net, "get_classifier"):
@@ -315,23 +253,13 @@ def classifiers(net: nn.Module) -> tuple[nn.Module, ...]:
     raise ValueError(f"{type(net).__name__} has no classifier that could be found.")
 
 
-def _tapped(module: nn.Module) -> Tap:
+def tapped(module: nn.Module) -> Tap:
+    """Set a tap on a module."""
     tap = Tap()
     module.register_forward_hook(tap)
     return tap
 
 
-def _given(tensor: Tensor | None) -> Tensor:
+def given(tensor: Tensor | None) -> Tensor:
     assert tensor is not None, "a tapped module was not called"
     return tensor
-
-
-def _consecutive_parts(net: nn.Module) -> list[nn.Module]:
-    """A CNN's parts in the order of the forward, containers of stages opened, without pooling to one cell and the head."""
-    parts: list[nn.Module] = []
-    for name, child in net.named_children():
-        if name in CONTAINERS and isinstance(child, (nn.Sequential, nn.ModuleList)):
-            parts += child.children()
-        elif name not in AFTER_THE_MAPS:
-            parts.append(child)
-    return parts

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kdcore.folders import ASSETS, weight_file
-from kdcore.models import zoo
+from kdcore.models import mapping, zoo
 from kdcore.models.tapped import Statistics, Tapped
 from kdcore.models.taps import classifiers
 from kdcore.recipe import ModelRecipe, TeacherRecipe
@@ -47,7 +47,7 @@ def build(
     """The network that a recipe names, with its weights, for given classes and image size.
 
     A classifier for other classes is replaced by a new one, which is reported; but not a teacher's that is not
-    fine-tuned: its answers would be random.
+    fine-tuned: its answers would be random. With `map_classes` a teacher's keeps these classes, found by their names.
 
     Raises:
         ValueError: no such model or weights, weights of another model, or a teacher that answers other questions.
@@ -57,7 +57,9 @@ def build(
     source = find(spec.weights, runs)
     if isinstance(source, ModelRecipe):
         inherited = {"model": source.model, "weights": source.weights, "options": {**source.options, **spec.options}}
-        own = {"mean": spec.mean or source.mean, "std": spec.std or source.std}
+        own: dict[str, Any] = {"mean": spec.mean or source.mean, "std": spec.std or source.std}
+        if isinstance(spec, TeacherRecipe) and isinstance(source, TeacherRecipe):
+            own["map_classes"] = spec.map_classes or source.map_classes
         return build(spec.model_copy(update={**inherited, **own}), classes, image_size, runs=runs, report=report)
     return _from_file(spec, source, classes, image_size, report)
 
@@ -97,7 +99,7 @@ def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: d
         tensors[name] = kept.contiguous()
     header = {"kdcore": json.dumps({**model.description(), **(card or {})}), "format": "pt"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
+    half = path.with_suffix(f".{os.getpid()}.half")  # two processes may write the same teacher
     save_file(tensors, half, metadata=header)
     os.replace(half, path)
 
@@ -191,6 +193,10 @@ def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, repo
     assert name is not None
     if spec.weights == "none":
         net = zoo.create(name, len(classes), image_size, spec.options)
+    elif _maps(spec):
+        names = zoo.class_names(name)
+        net, _ = zoo.pretrained(name, len(names), image_size, spec.options)
+        _keep(net, names, classes, f"The pretrained {name}", report)
     else:
         net, knows_classes = zoo.pretrained(name, len(classes), image_size, spec.options)
         if not knows_classes:
@@ -209,15 +215,18 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
             f"{spec.weights} holds weights of {known['model']!r}, not of {name!r}: leave `model` out or name that one."
         )
     options = {**known.get("options", {}), **spec.options}
-    net = zoo.create(name, len(classes), image_size, options)
+    theirs = tuple(known.get("classes", ()))
+    mapped = _maps(spec) and theirs != classes
+    if mapped and not theirs:
+        raise ValueError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
+    net = zoo.create(name, len(theirs if mapped else classes), image_size, options)
     state = zoo.fit_positions(_tensors(source), net)
     if known.get("image_size", image_size) != image_size:
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
-    theirs = tuple(known.get("classes", ()))
     head = _head_names(net)
     own = net.state_dict()
     counts_differ = any(key in state and state[key].shape[:1] != own[key].shape[:1] for key in head)
-    if counts_differ or (theirs and theirs != classes):
+    if not mapped and (counts_differ or (theirs and theirs != classes)):
         had = len(theirs) or next(state[key].shape[0] for key in head if key in state)
         if counts_differ or _may_replace(spec):
             _refuse_new_classifier(spec, f"{spec.weights} answers {had} classes, not these {len(classes)}")
@@ -225,6 +234,9 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
             report(f"{spec.weights} answers {had} classes, other than these {len(classes)}: it gets a new classifier.")
             theirs = classes
     _fill(net, state, spec.weights, name)
+    if mapped:
+        _keep(net, tuple((each,) for each in theirs), classes, spec.weights, report)
+        theirs = classes
     mean, std = zoo.statistics(name)
     stored = tuple(known.get("mean", mean)), tuple(known.get("std", std))
     return _tapped(net, spec, name, theirs or classes, image_size, stored, options)
@@ -240,7 +252,20 @@ def _tapped(
     options: dict[str, Any],
 ) -> Tapped:
     mean, std = spec.mean or statistics[0], spec.std or statistics[1]
-    return Tapped(net, name=name, classes=classes, image_size=image_size, mean=mean, std=std, options=options)
+    tapped = Tapped(net, name=name, classes=classes, image_size=image_size, mean=mean, std=std, options=options)
+    tapped.came_with = statistics
+    return tapped
+
+
+def _maps(spec: ModelRecipe) -> bool:
+    return isinstance(spec, TeacherRecipe) and spec.map_classes
+
+
+def _keep(net: nn.Module, theirs: tuple[mapping.Names, ...], ours: tuple[str, ...], whose: str, report: Report) -> None:
+    kept = mapping.places(theirs, ours)
+    mapping.keep_classes(net, kept)
+    if kept != list(range(len(theirs))):
+        report(f"{whose} answers {len(theirs)} classes; the data's {len(ours)} are kept of them, found by their names.")
 
 
 def _may_replace(spec: ModelRecipe) -> bool:

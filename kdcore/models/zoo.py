@@ -17,12 +17,13 @@ import torch
 import torchvision.models as tv
 from huggingface_hub import constants as hub
 from safetensors.torch import load_file
+from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.layers import resample_abs_pos_embed
 from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
 from kdcore.folders import data_folder
-from kdcore.models import cifar_resnet, cnns, small_vit
+from kdcore.models import cifar_resnet, cnns, resnets, small_vit
 from kdcore.models.tapped import Statistics
 from kdcore.models.taps import classifiers
 
@@ -139,6 +140,29 @@ def statistics(name: str) -> tuple[Statistics, Statistics]:
     return IMAGENET_MEAN, IMAGENET_STD
 
 
+def class_names(name: str) -> tuple[tuple[str, ...], ...]:
+    """What a network's pretrained weights answer: each class with all its names, ImageNet's with the synset's number.
+
+    Raises:
+        ValueError: they are not known.
+    """
+    if name.startswith(TORCHVISION) and _are_there(name):
+        weights = tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
+        return tuple((category,) for category in weights.meta["categories"])
+    config = get_pretrained_cfg(name)
+    subset = infer_imagenet_subset({"num_classes": config.num_classes}) if config else None
+    if subset is None:
+        raise ValueError(
+            f"The names of the classes that the pretrained {name!r} answers are not known, so they cannot be mapped. "
+            "Fine-tune the teacher on this data (teacher.finetune: {epochs: 3}) instead."
+        )
+    known = ImageNetInfo(subset)
+    return tuple(
+        (known.index_to_label_name(place), *known.index_to_description(place).split(", "))
+        for place in range(known.num_classes())
+    )
+
+
 def default_image_size(name: str) -> int:
     """The side in pixels that a network is meant for."""
     check(name)
@@ -180,19 +204,28 @@ def _timm(name: str, image_size: int, keywords: dict[str, Any]) -> nn.Module:
 
 def _torchvision(name: str, image_size: int, keywords: dict[str, Any]) -> nn.Module:
     short = name.removeprefix(TORCHVISION)
+    keywords, ours = _resnet_options(short, keywords)
     if short.startswith("vit_") and image_size != 224:
         keywords = {"image_size": image_size, **keywords}
     if short in ("googlenet", "inception_v3"):
         keywords = {"aux_logits": False, "init_weights": True, **keywords}
     try:
-        return tv.get_model(short, weights=None, **keywords)
+        net = tv.get_model(short, weights=None, **keywords)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} cannot be built with these options: {error}") from None
+    return resnets.changed(net, **ours) if ours else net
+
+
+def _resnet_options(short: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """torchvision's own options, and those that we add to its ResNets."""
+    ours = resnets.OPTIONS if short.startswith(("resnet", "resnext", "wide_resnet")) else ()
+    return {k: v for k, v in options.items() if k not in ours}, {k: v for k, v in options.items() if k in ours}
 
 
 def _torchvision_pretrained(
     name: str, classes: int, image_size: int, options: dict[str, Any], file: Path
 ) -> tuple[nn.Module, bool]:
+    options, ours = _resnet_options(name.removeprefix(TORCHVISION), options)
     net = _torchvision(name, image_size, {"num_classes": 1000, **options})
     if file.is_file():
         state = load_file(file)
@@ -201,10 +234,9 @@ def _torchvision_pretrained(
         state = weights.get_state_dict(progress=True, check_hash=True)
     with torch.no_grad():
         net.load_state_dict(fit_positions({k: v for k, v in state.items() if not _is_auxiliary(k)}, net))
-    if classes == 1000:
-        return net, True
-    replace_classifier(net, classes)
-    return net, False
+    if classes != 1000:
+        replace_classifier(net, classes)
+    return resnets.changed(net, **ours) if ours else net, classes == 1000
 
 
 def fit_positions(state: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:

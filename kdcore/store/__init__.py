@@ -7,10 +7,12 @@ A run's folder:
     runs/<id>/probes/00000120.npz
     runs/<id>/checkpoints/00000120.safetensors
     runs/<id>/writer.lock             locked while a process writes: a run that is neither locked nor ended was interrupted
+    runs/studies/<id>.yaml            a study, and which run belongs to which of its points
 """
 
 from kdcore.store.shelf import Store
 from kdcore.store.state import ACTIVE, RESUMABLE, RunState
+from kdcore.store.studies import Place, Studies, StudyState
 from kdcore.store.writing import RunWriter
 
-__all__ = ["ACTIVE", "RESUMABLE", "RunState", "RunWriter", "Store"]
+__all__ = ["ACTIVE", "RESUMABLE", "Place", "RunState", "RunWriter", "Store", "Studies", "StudyState"]

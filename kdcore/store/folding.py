@@ -18,6 +18,7 @@ from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState
 from kdcore.store.writing import is_locked
 
 KEPT_NOTES = 50
+KEPT_GRADIENTS = 5  # the newest; all of them are among the series
 
 
 class Fold:
@@ -43,7 +44,9 @@ class Fold:
             "status": "created", "step": 0, "epoch": 0.0, "began": 0.0, "active_seconds": 0.0, "updated": 0.0,
         }  # fmt: skip
         # what only grows, and what else a resumed run puts back: step of the checkpoint -> the facts at that moment
-        self._lists: dict[str, list[dict[str, Any]]] = {"probes": [], "checkpoints": [], "layer_weights": []}
+        self._lists: dict[str, list[dict[str, Any]]] = {
+            "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [],
+        }  # fmt: skip
         self._latest: dict[str, dict[str, float]] = {}
         self._knobs: dict[str, float] = {}
         self._remembered: dict[int, dict[str, Any]] = {}
@@ -128,6 +131,21 @@ class Fold:
                 for layer, weight in enumerate(event["weights"]):
                     self._add(f"layer_weight/{event['term']}/{layer}", step, weight)
                 self._lists["layer_weights"].append({key: event[key] for key in ("step", "epoch", "term", "weights")})
+            case "GradientsMeasured":
+                for group, numbers in (("gradient", event["norms"]), ("gradient_share", event["shares"])):
+                    for name, value in numbers.items():
+                        self._add(f"{group}/{name}", step, value)
+                kept = self._lists["gradients"][-(KEPT_GRADIENTS - 1) :]
+                self._lists["gradients"] = [*kept, {key: event[key] for key in ("step", "epoch", "norms", "shares", "idle")}]
+            case "WeightAdapted":
+                changes = self._lists["adaptations"]
+                if (step, event["term"]) not in [(item["step"], item["term"]) for item in changes]:
+                    # else a run that was stopped just there has told it
+                    changes.append({key: event[key] for key in ("step", "epoch", "term", "factor", "reason")})
+                self._add(f"adapted/{event['term']}", step, event["factor"])
+            case "TermMeasured":
+                for name, value in event["figures"].items():
+                    self._add(f"figure/{event['term']}/{name}", step, value)
             case "Evaluated" if event["split"] == "validation":
                 for network, metrics in event["metrics"].items():
                     for metric, value in metrics.items():

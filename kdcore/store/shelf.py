@@ -8,12 +8,13 @@ import secrets
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kdcore import recipe as recipes
-from kdcore.recipe import Recipe
+from kdcore.recipe import Recipe, RecipeError
 from kdcore.store.folding import Fold
 from kdcore.store.state import ACTIVE, RunState
 from kdcore.store.writing import RunWriter
@@ -29,14 +30,20 @@ class Store:
         self.root = root
         self.recorded = recorded
         self._folds: dict[str, Fold] = {}
+        self._recipes: dict[str, Recipe] = {}
+        self._alike: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def create(self, recipe: Recipe) -> str:
-        """Make a run's folder and recipe file; returns its id, which sorts by time."""
+    def new_id(self, recipe: Recipe) -> str:
+        """An id for a run that is still to be created; it sorts by time."""
         slug = re.sub(r"[^a-z0-9]+", "-", recipe.name.lower()).strip("-")[:40] or "run"
-        run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+        return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+
+    def create(self, recipe: Recipe, run_id: str | None = None) -> str:
+        """Make a run's folder and recipe file; returns its id."""
+        run_id = run_id or self.new_id(recipe)
         folder = self.root / run_id
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)  # a killed process may have made it and no more
         half = folder / "recipe.half"
         half.write_text(recipe.to_yaml(), encoding="utf-8")
         os.replace(half, folder / "recipe.yaml")  # from here on the run is listed
@@ -64,7 +71,30 @@ class Store:
         raise ValueError(f"There is no run {run_id!r} in {self.root}.")
 
     def recipe(self, run_id: str) -> Recipe:
-        return recipes.load(self.folder(run_id) / "recipe.yaml")
+        """Read once: a run's recipe never changes."""
+        path = self.folder(run_id) / "recipe.yaml"
+        if run_id not in self._recipes:
+            self._recipes[run_id] = recipes.load(path)
+        return self._recipes[run_id]
+
+    def by_recipe(self, run_ids: Sequence[str]) -> list[list[str]]:
+        """The finished ones of these runs, in groups whose recipes differ in the seed alone: by seed, and of two runs with
+        one seed the first, since the same seed twice says nothing new."""
+        groups: dict[str, dict[tuple[int, ...], str]] = {}
+        for run_id in run_ids:
+            if self.state(run_id).status == "finished" and (alike := self._but_seed(run_id)):
+                groups.setdefault(alike, {}).setdefault(self.recipe(run_id).seeds, run_id)
+        return [[found[seeds] for seeds in sorted(found)] for found in groups.values()]
+
+    def _but_seed(self, run_id: str) -> str:
+        """What decides a run, less its name, note and seed; nothing for a recipe of another version."""
+        if run_id not in self._alike:
+            try:
+                recipe = self.recipe(run_id).model_copy(update={"name": "any", "note": "", "seeds": (0,)})
+            except RecipeError:
+                return ""
+            self._alike[run_id] = recipe.model_dump_json()
+        return self._alike[run_id]
 
     def state(self, run_id: str) -> RunState:
         """The run as its events tell it. Cheap when called again: only new lines are read."""
@@ -76,7 +106,9 @@ class Store:
     def series(self, run_id: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Every number over time: name -> (steps, values). Names are `loss/NETWORK/TERM`, `train_top1/NETWORK`,
         `top1/NETWORK`, `nll/NETWORK`, `ece/NETWORK` (validation), `share/TERM`, `weight/TERM`, `temperature/TERM`,
-        `learning_rate`, `images_per_second`, `layer_weight/TERM/LAYER`. The arrays are read-only and stay as they are."""
+        `learning_rate`, `images_per_second`, `layer_weight/TERM/LAYER`, `gradient/TERM`, `gradient_share/TERM`,
+        `adapted/TERM` (the factor on its weight), `figure/TERM/NAME` (what a term says of itself, also `NAME/LAYER`).
+        The arrays are read-only and stay as they are."""
         fold = self._fold(run_id)
         with fold.lock:
             return {name: column.view() for name, column in fold.columns.items()}
@@ -114,6 +146,8 @@ class Store:
         shutil.rmtree(gone)
         with self._lock:
             self._folds.pop(run_id, None)
+            self._recipes.pop(run_id, None)
+            self._alike.pop(run_id, None)
 
     def csv(self, run_id: str) -> str:
         """All series as one table: a row a step, a column a series, empty where nothing was measured."""

@@ -33,6 +33,8 @@ class RunState:
     probes: tuple[dict[str, Any], ...] = ()  # step, epoch, file
     checkpoints: tuple[dict[str, Any], ...] = ()  # step, epoch, file
     layer_weights: tuple[dict[str, Any], ...] = ()  # step, epoch, term, weights
+    gradients: tuple[dict[str, Any], ...] = ()  # the last few: step, epoch, norms, shares, idle
+    adaptations: tuple[dict[str, Any], ...] = ()  # step, epoch, term, factor, reason
     notes: tuple[dict[str, Any], ...] = ()  # time, text, level
     reason: str = ""  # why it stopped or failed
     traceback: str = ""

@@ -1,123 +1,250 @@
-// Photo and heatmaps side by side. Opacity, threshold, colours and the probed place answer here, without the server.
+// Photo and heatmaps side by side or under a slider. What is pointed at, opacity, threshold, colours, zoom and the difference
+// answer here, without the server; it hears of a changed photo, and of settings so that they get into the address.
 const VIEWS = new WeakMap(); // what the visitor set, kept while new photos and maps come
+const POKED = 8; // patches a side of the photo that are covered and blurred, as in kdcore.explain.poke
 
-export default function ({data, parentElement}) {
+export default function ({data, parentElement, setTriggerValue}) {
   const find = (name) => parentElement.querySelector("." + name);
-  const view = VIEWS.get(parentElement) ?? {opacity: 75, threshold: 0, colours: "viridis", cells: false, spot: null};
+  const view = VIEWS.get(parentElement) ?? {...data.start, spot: null, pinned: null, zoom: 1, origin: [0.5, 0.5], pair: 0, swipe: 50};
   VIEWS.set(parentElement, view);
+  const forget = () => VIEWS.delete(parentElement), same = JSON.stringify({...data, start: null});
+  if (view.drawn === same) return forget; // only a setting got into the address: what is pointed at stays as it is
+  view.drawn = same;
 
-  const tiles = find("tiles"), photo = find("photo"), pictures = [];
-  tiles.style.setProperty("--columns", data.looks.length + 1);
+  const pairs = [];
+  for (const [i, one] of data.looks.entries()) for (const [j, other] of data.looks.entries())
+    if (i < j && !one.problem && !other.problem) pairs.push([i, j, `${one.title} less ${other.title.toLowerCase()}`]);
+  if (view.pair >= pairs.length) view.pair = 0;
+  if (!pairs.length) view.view = "side";
+
+  const photo = find("photo"), looks = data.looks.map((look) => figureOf(look, data));
+  const difference = pairs.length ? differenceOf(data, pairs, view.pair, (place) => { view.pair = place; paint(); }) : null;
+  const swiped = pairs.length ? swipeOf(data, view.swipe, (place) => { view.swipe = place; split(); }) : null;
+  const whole = {tile: photo.querySelector(".tile"), inner: photo.querySelector(".inner"), spot: photo.querySelector(".spot")};
   find("whole").src = data.photo;
   find("whole").alt = `The photo ${data.name}`;
   find("name").textContent = data.name;
-  find("most").textContent = `${data.most}×`;
-  tiles.replaceChildren(photo, ...data.looks.map((look) => {
-    const made = figureOf(look, data);
-    pictures.push(made);
-    return made.figure;
-  }));
-  const whole = {tile: photo.querySelector(".tile"), spot: photo.querySelector(".spot"), rows: 0, columns: 0};
+
+  function arrange() {
+    const shown = view.view === "swipe" ? [swiped.figure, difference.figure] : [...looks.map((each) => each.figure), ...(difference ? [difference.figure] : [])];
+    find("tiles").style.setProperty("--columns", view.view === "swipe" ? 4 : shown.length + 1);
+    find("tiles").replaceChildren(photo, ...shown);
+    for (const button of parentElement.querySelectorAll("[data-view]")) { button.setAttribute("aria-pressed", button.dataset.view === view.view); button.disabled = !pairs.length; }
+    for (const button of parentElement.querySelectorAll("[data-point]")) button.setAttribute("aria-pressed", button.dataset.point === view.point);
+    find("compare").dataset.point = view.point;
+  }
+
+  const following = () => view.point === "follow";
+  const asked = () => view.spot ?? view.pinned ?? {u: 0.5, v: 0.5};
+  const cellAt = ({u, v}, [rows, columns]) => [Math.floor(v * rows), Math.floor(u * columns)];
+  const most = () => (following() ? data.near_most : data.most);
+
+  // What is drawn of a network: its map, or what the pointed patch looks at. 0 to 255 for 0 to `most()`.
+  function mapOf({look, own, near}) {
+    if (!following() || !near) return {values: own, grid: look.grid};
+    const [row, column] = cellAt(asked(), look.near.grid), cells = look.near.grid[0] * look.near.grid[1], place = row * look.near.grid[1] + column;
+    return {values: near.subarray(place * cells, (place + 1) * cells), grid: look.near.grid};
+  }
 
   function paint() {
-    for (const {heat, look, values} of pictures) {
-      if (look.problem) continue;
-      paintHeat(heat, values, look.grid[0], look.grid[1], {colours: view.colours, threshold: (view.threshold / data.most) * 255, smooth: !view.cells});
-      heat.style.opacity = view.opacity / 100;
+    const top = most(), settings = {colours: view.colours, threshold: (view.threshold / top) * 255, smooth: !view.cells};
+    for (const each of looks) {
+      each.method.textContent = following() && each.look.near ? each.look.near.says : each.look.method;
+      if (each.look.problem && !following()) { each.heat.style.opacity = 0; continue; }
+      const {values, grid} = mapOf(each);
+      paintHeat(each.heat, values, ...grid, settings);
+      each.heat.style.opacity = view.opacity / 100;
+    }
+    if (difference) {
+      const [i, j] = pairs[view.pair], one = mapOf(looks[i]), other = mapOf(looks[j]);
+      const grid = [Math.min(one.grid[0], other.grid[0]), Math.min(one.grid[1], other.grid[1])];
+      const [a, b] = [one, other].map(({values, grid: own}) => pooled(values, own, grid));
+      difference.grid = grid;
+      difference.values = Float32Array.from(a, (value, k) => (value - b[k]) / 2 + 127.5);
+      paintHeat(difference.heat, difference.values, ...grid, {...settings, colours: "difference"});
+      difference.heat.style.opacity = view.opacity / 100;
+      const say = (name, text) => { difference.legend.querySelector(name).textContent = text; };
+      say(".low", `−${top}×`); say(".high", `+${top}×`);
+      say(".sides", `Purple: ${looks[i].look.title.toLowerCase()} looks more. Green: ${looks[j].look.title.toLowerCase()} does.`);
+      for (const [k, look] of [[0, looks[i]], [1, looks[j]]]) {
+        const {values, grid: own} = mapOf(look);
+        paintHeat(swiped.heats[k], values, ...own, settings);
+        swiped.heats[k].style.opacity = view.opacity / 100;
+      }
+      swiped.figure.querySelector(".left").textContent = looks[i].look.title;
+      swiped.figure.querySelector(".right").textContent = looks[j].look.title;
     }
     const times = view.threshold.toFixed(1);
     find("opacity-shown").textContent = `${view.opacity} %`;
     find("opacity").style.setProperty("--done", `${view.opacity}%`);
+    find("threshold").max = top;
     find("threshold-shown").textContent = view.threshold ? `${times}×` : "off";
     find("threshold").setAttribute("aria-valuetext", `${times} times the average`);
     find("threshold").style.setProperty("--track", gradient(view.colours));
+    find("most").textContent = `${top}×`;
+    find("now").textContent = {
+      read: "Point at a picture to read every map there: 1× is the map's average.",
+      follow: "Point at a patch: each network shows where that patch looks (transformer) or which places resemble it (CNN).",
+      cover: "Tap patches to cover them with the photo's mean colour; tap again to uncover.",
+      blur: "Tap patches to blur them; tap again to undo.",
+    }[view.point] + (data.poke_says ? ` The photo is ${data.poke_says}.` : "");
   }
 
+  function split() {
+    if (!swiped) return;
+    swiped.heats[0].style.clipPath = `inset(0 ${100 - 100 * edge()}% 0 0)`;
+    swiped.heats[1].style.clipPath = `inset(0 0 0 ${100 * edge()}%)`;
+  }
+  const edge = () => Math.min(1, Math.max(0, view.origin[0] + (view.swipe / 100 - view.origin[0]) / view.zoom)); // where the line lies in the photo
+
   function point() {
-    const spoken = [];
-    whole.spot.hidden = !view.spot;
-    if (view.spot) Object.assign(whole.spot.style, {left: `${view.spot.u * 100}%`, top: `${view.spot.v * 100}%`});
-    for (const {look, values, spot, value} of pictures) {
-      spot.hidden = value.hidden = !view.spot || Boolean(look.problem);
-      if (spot.hidden) continue;
-      const [rows, columns] = look.grid, row = Math.floor(view.spot.v * rows), column = Math.floor(view.spot.u * columns);
-      Object.assign(spot.style, {left: `${(column / columns) * 100}%`, top: `${(row / rows) * 100}%`, width: `${100 / columns}%`, height: `${100 / rows}%`});
-      const level = values[row * columns + column], times = ((level / 255) * data.most).toFixed(1);
-      value.textContent = level === 255 ? `≥ ${data.most}×` : `${times}×`;
-      spoken.push(`${look.title} ${times} times the average`);
+    const place = view.spot ?? view.pinned, spoken = [];
+    const boxed = (spot, grid) => {
+      const [row, column] = cellAt(place, grid);
+      Object.assign(spot.style, {left: `${(column / grid[1]) * 100}%`, top: `${(row / grid[0]) * 100}%`, width: `${100 / grid[1]}%`, height: `${100 / grid[0]}%`});
+    };
+    const poking = view.point === "cover" || view.point === "blur";
+    whole.spot.hidden = !place;
+    if (place) boxed(whole.spot, poking ? [POKED, POKED] : data.looks[0].near?.grid ?? data.looks[0].grid);
+    for (const each of looks) {
+      each.spot.hidden = !place || (Boolean(each.look.problem) && !poking);
+      each.value.hidden = each.spot.hidden || view.point !== "read";
+      if (each.spot.hidden) continue;
+      const {values, grid} = mapOf(each);
+      boxed(each.spot, poking ? [POKED, POKED] : grid);
+      const [row, column] = cellAt(place, grid), level = values[row * grid[1] + column], times = ((level / 255) * most()).toFixed(1);
+      each.value.textContent = level >= 255 ? `≥ ${most()}×` : `${times}×`;
+      spoken.push(`${each.look.title} ${times} times the average`);
+    }
+    if (difference) {
+      difference.spot.hidden = swiped.spot.hidden = !place;
+      difference.value.hidden = !place || view.point !== "read";
+      if (place) {
+        boxed(difference.spot, poking ? [POKED, POKED] : difference.grid);
+        boxed(swiped.spot, poking ? [POKED, POKED] : mapOf(looks[pairs[view.pair][0]]).grid);
+        const [row, column] = cellAt(place, difference.grid), gap = ((difference.values[row * difference.grid[1] + column] - 127.5) / 127.5) * most();
+        difference.value.textContent = `${gap < 0 ? "−" : "+"}${Math.abs(gap).toFixed(1)}×`;
+      }
     }
     return spoken.join(", ");
   }
 
-  function follow(tile, rows, columns) {
-    const inside = (share) => Math.min(0.9999, Math.max(0, share));
-    const move = (event) => {
+  let due = 0;
+  function redraw() { // at most once a frame: a pointer moves faster than that
+    if (due) return;
+    due = requestAnimationFrame(() => { due = 0; if (following()) paint(); point(); });
+  }
+
+  function zoom() {
+    for (const each of [whole, ...looks, ...(difference ? [difference, swiped] : [])])
+      Object.assign(each.inner.style, {transform: `scale(${view.zoom})`, transformOrigin: `${view.origin[0] * 100}% ${view.origin[1] * 100}%`});
+    find("zoom").value = view.zoom;
+    split();
+  }
+
+  function zoomTo(times) {
+    const place = view.spot ?? view.pinned;
+    if (place && times > view.zoom) view.origin = [place.u, place.v];
+    view.zoom = times;
+    zoom();
+  }
+
+  const tell = () => setTriggerValue("looked", {view: view.view, point: view.point, opacity: view.opacity, threshold: view.threshold, colours: view.colours, cells: view.cells});
+
+  function poke(words) {
+    find("compare").classList.add("waiting");
+    setTriggerValue("poked", words.join("."));
+  }
+  const words = data.poke ? data.poke.split(".") : [];
+  const number = (name) => Number(words.find((word) => word.startsWith(name))?.slice(name.length) ?? 0);
+  const withNumber = (name, value) => [...words.filter((word) => !word.startsWith(name)), ...(value ? [name + value] : [])];
+  const toggled = (word) => (words.includes(word) ? words.filter((each) => each !== word) : [...words, word]);
+
+  const inside = (share) => Math.min(0.9999, Math.max(0, share));
+  function press(place) {
+    if (view.point === "cover" || view.point === "blur") {
+      const [row, column] = cellAt(place, [POKED, POKED]);
+      poke(toggled(`${view.point}${row * POKED + column}`));
+    } else {
+      view.pinned = view.pinned && cellAt(view.pinned, [POKED, POKED]).join() === cellAt(place, [POKED, POKED]).join() ? null : place;
+      redraw();
+    }
+  }
+  function follow(tile, grid) {
+    const placeOf = (event) => {
       const box = tile.getBoundingClientRect();
-      view.spot = {u: inside((event.clientX - box.left) / box.width), v: inside((event.clientY - box.top) / box.height)};
-      point();
+      const [u, v] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((share, k) => view.origin[k] + (share - view.origin[k]) / view.zoom);
+      return {u: inside(u), v: inside(v)};
     };
-    tile.onpointermove = tile.onpointerdown = move;
-    tile.onpointerleave = (event) => { if (event.pointerType === "mouse") { view.spot = null; point(); } };
+    tile.onpointermove = (event) => { view.spot = placeOf(event); redraw(); };
+    tile.onclick = (event) => press(placeOf(event));
+    tile.onpointerleave = () => { view.spot = null; redraw(); };
     tile.onkeydown = (event) => {
       const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-      if (!step && event.key !== "Escape") return;
+      const times = {"+": Math.min(4, view.zoom * 2), "-": Math.max(1, view.zoom / 2)}[event.key];
+      if (!step && !times && !["Enter", " ", "Escape"].includes(event.key)) return;
       event.preventDefault();
-      const {u, v} = view.spot ?? {u: 0.5, v: 0.5};
-      view.spot = step ? {u: inside(u + step[0] / columns), v: inside(v + step[1] / rows)} : null;
-      find("spoken").textContent = point();
+      if (times) return zoomTo(times);
+      const {u, v} = asked();
+      if (event.key === "Enter" || event.key === " ") return press({u, v});
+      view.spot = step ? {u: inside(u + step[0] / grid), v: inside(v + step[1] / grid)} : null;
+      if (!step) view.pinned = null;
+      if (following()) paint();
+      const spoken = point();
+      if (spoken) find("now").textContent = `${spoken}.`;
     };
   }
-  follow(whole.tile, 16, 16);
-  for (const {tile, look} of pictures) follow(tile, ...look.grid);
+  for (const each of [whole, ...looks, ...(difference ? [difference, swiped] : [])]) follow(each.tile, POKED);
 
   for (const name of ["opacity", "threshold"]) {
+    find(name).max = name === "opacity" ? 100 : most();
     find(name).value = view[name];
     find(name).oninput = (event) => { view[name] = Number(event.target.value); paint(); };
+    find(name).onchange = tell;
   }
-  find("threshold").max = data.most;
-  find("threshold").value = view.threshold;
   find("colours").value = view.colours;
-  find("colours").onchange = (event) => { view.colours = event.target.value; paint(); };
+  find("colours").onchange = (event) => { view.colours = event.target.value; paint(); tell(); };
   find("cells").checked = view.cells;
-  find("cells").onchange = (event) => { view.cells = event.target.checked; paint(); };
+  find("cells").onchange = (event) => { view.cells = event.target.checked; paint(); tell(); };
+  find("zoom").onchange = (event) => zoomTo(Number(event.target.value));
+  for (const button of parentElement.querySelectorAll("[data-view]")) button.onclick = () => { view.view = button.dataset.view; arrange(); paint(); point(); tell(); };
+  for (const button of parentElement.querySelectorAll("[data-point]")) button.onclick = () => { view.point = button.dataset.point; arrange(); paint(); point(); tell(); };
+
+  const tiled = number("scramble"), moved = number("right");
+  for (const [name, on] of [["flip", words.includes("flip")], ["shift", moved], ["scramble", tiled]]) find(name).setAttribute("aria-pressed", Boolean(on));
+  find("shift").textContent = moved ? `Shift ${moved}` : "Shift";
+  find("scramble").textContent = tiled ? `Scramble ${tiled}×${tiled}` : "Scramble";
+  find("flip").onclick = () => poke(toggled("flip"));
+  find("shift").onclick = () => poke(withNumber("right", (moved + 1) % 5));
+  find("scramble").onclick = () => poke(withNumber("scramble", {0: 2, 2: 4, 4: 8, 8: 0}[tiled]));
+  find("undo").hidden = !data.poke;
+  find("undo").onclick = () => poke([]);
+
+  find("link").onclick = async (event) => {
+    const button = event.target;
+    try { await navigator.clipboard.writeText(location.href); button.textContent = data.shareable ? "Copied" : "Copied, without your photo"; }
+    catch { button.textContent = "Copy it from the address bar"; }
+    setTimeout(() => { button.textContent = "Copy link"; }, 2500);
+  };
+  find("save").onclick = () => {
+    const own = {zoom: view.zoom, origin: view.origin}, under = {picture: find("whole"), grey: true}, smooth = !view.cells, opacity = view.opacity / 100;
+    const answers = (look) => look.predictions.map(([name, share]) => `${name} ${percent(share)}`);
+    const drawn = [{...own, title: "Photo", layers: [{picture: find("whole")}], lines: data.poke_says ? [data.poke_says] : []}];
+    if (view.view === "swipe") {
+      const [i, j, title] = pairs[view.pair], line = edge();
+      drawn.push({...own, title: title.replace(" less ", " | "), lines: [looks[i].method.textContent, looks[j].method.textContent],
+        layers: [under, {picture: swiped.heats[0], opacity, smooth, between: [0, line]}, {picture: swiped.heats[1], opacity, smooth, between: [line, 1]}]});
+    } else for (const each of looks)
+      drawn.push({...own, title: each.look.title, layers: [under, ...(each.look.problem ? [] : [{picture: each.heat, opacity, smooth}])], lines: [each.look.problem || each.method.textContent, ...answers(each.look)]});
+    if (difference) drawn.push({...own, title: pairs[view.pair][2], layers: [under, {picture: difference.heat, opacity, smooth}], lines: [difference.legend.querySelector(".sides").textContent]});
+    savePicture(data, drawn, `Colours: 0 to ${most()} times each map's average (${view.colours}); difference: green −${most()} to purple +${most()} times.`);
+  };
+
+  find("compare").classList.remove("waiting");
+  arrange();
+  zoom();
+  if (swiped) swiped.put(view.swipe);
   paint();
   point();
-  return () => VIEWS.delete(parentElement);
-}
-
-// One network: who it is, its map over the photo, what it answers, how its map compares with the first one's.
-function figureOf(look, data) {
-  const figure = element("figure"), who = element("figcaption", "who"), tile = element("div", "tile");
-  figure.style.setProperty("--mine", look.colour);
-  who.append(element("b", "", look.title), element("span", "", look.network));
-  who.title = look.network;
-  const grey = element("img", "grey"), heat = element("canvas"), spot = element("i", "spot"), value = element("output", "value");
-  grey.src = data.photo;
-  grey.alt = "";
-  tile.tabIndex = 0;
-  tile.setAttribute("role", "img");
-  tile.setAttribute("aria-label", `${look.title}: ${look.method} over the photo. Arrow keys read the map.`);
-  tile.append(grey, heat, spot, value);
-  if (look.problem) tile.append(element("p", "problem", `No map: ${look.problem}`));
-
-  const answers = element("ol", "answers");
-  for (const [name, share] of look.predictions) {
-    const line = element("li"), bar = element("i");
-    bar.style.setProperty("--share", `${share * 100}%`);
-    line.append(element("span", "", name), element("span", "", percent(share)), bar);
-    line.title = name;
-    answers.append(line);
-  }
-  figure.append(who, tile, element("p", "method", look.method), answers);
-  if (look.agreement.length) {
-    const list = element("dl", "agreement");
-    list.append(element("dt", "title", data.against));
-    for (const [name, figures, meaning] of look.agreement) {
-      const term = element("dt", "", name);
-      term.title = meaning;
-      list.append(term, element("dd", "", figures));
-    }
-    figure.append(list);
-  }
-  return {figure, tile, heat, spot, value, look, values: unpack(look.values)};
+  return forget;
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import engine, presets
+from pages.parts import engine, presets, schedule_form
 
 Plain = dict[str, Any]
 DATA = {
@@ -14,6 +14,12 @@ DATA = {
     "cifar100": ("CIFAR-100", 32),
     "folder": ("A folder of your own", 224),
 }  # with the usual image size
+FAIR = (
+    "Fair to both: student and twin get the same labels at the same steps, the missing and the wrong ones alike. The teacher "
+    "was trained on right labels before, which is what it can add here. Held-out and test images keep their right labels."
+)
+COURSES = {"constant": "Constant", "linear": "Straight line to 0", "cosine": "Cosine to 0"}
+WEIGHTING = {"fixed": "As weighted", "gradients": "Equal pull", "uncertainty": "Learned"}
 OTHER, NOBODY = "Another network …", "No teacher"
 
 
@@ -23,14 +29,14 @@ def choose_data(data: Plain, key: str) -> None:
         label_visibility="collapsed",
     )  # fmt: skip
     if name != data["name"]:
-        data.update(name=name, image_size=DATA[name][1], train_images=None, test_images=None, labels="all")
+        data.update(name=name, image_size=DATA[name][1], train_images=None, test_images=None, labels="all", only=None)
     key = f"{name}-{key}"
     if name == "folder":
         data["path"] = st.text_input(
             "Folder on this computer", data["path"] or "", key=f"path-{key}", placeholder="/home/me/birds",
             help="It holds one folder of images for each class, named as the class.",
         ) or None  # fmt: skip
-    size, images, labels = st.columns(3)
+    size, images, labels, wrong = st.columns(4)
     data["image_size"] = size.number_input("Image side, pixels", 8, 1024, data["image_size"], key=f"side-{key}")
     data["train_images"] = images.number_input(
         "Training images", 10, None, data["train_images"], placeholder="all", key=f"images-{key}",
@@ -41,6 +47,13 @@ def choose_data(data: Plain, key: str) -> None:
         help="Empty: every training image keeps its label. Fewer labels leave more for a teacher to add.",
     )  # fmt: skip
     data["labels"] = "all" if kept is None else kept
+    share = wrong.number_input(
+        "Wrong labels, %", 0, 100, round(100 * data["label_noise"]), step=5, key=f"noise-{key}",
+        help="So many of the kept labels name another class, drawn at random.",
+    )  # fmt: skip
+    data["label_noise"] = data["label_noise"] if share == round(100 * data["label_noise"]) else share / 100
+    if data["labels"] != "all" or data["label_noise"]:
+        st.caption(FAIR)
 
 
 def choose_networks(plain: Plain, key: str) -> None:
@@ -73,39 +86,6 @@ def choose_networks(plain: Plain, key: str) -> None:
     plain["twin"] = (plain["twin"] or True) if alone else False
 
 
-def choose_terms(terms: list[Plain], key: str) -> list[Plain]:
-    """The terms of the loss, each with its weight and, where it has one, its temperature."""
-    known = {term["name"] or term["method"]: term for term in terms}
-    more = [name for name in engine.methods() if name not in known]
-    chosen = st.pills(
-        "Terms of the loss", [*known, *more], selection_mode="multi", default=list(known), key=f"terms-{key}",
-        label_visibility="collapsed",
-    )  # fmt: skip
-    return [choose_term(dict(known.get(label) or {"method": label, "name": None}), label, key) for label in chosen]
-
-
-def choose_term(term: Plain, label: str, key: str) -> Plain:
-    card = engine.methods()[term["method"]]
-    name, weight, temperature = st.columns([2, 3, 3], vertical_alignment="center")
-    name.markdown(f"**{label}**  \n:gray[:small[{card.about.partition(':')[0]}]]", help=card.about)
-    term["weight"] = number_or_schedule(weight, "Weight", term.get("weight", 1.0), 1.0, f"weight-{label}-{key}")
-    if card.uses_temperature:
-        now = term.get("temperature", 4.0)
-        term["temperature"] = number_or_schedule(temperature, "Temperature", now, 10.0, f"temperature-{label}-{key}")
-    return term
-
-
-def number_or_schedule(place: Any, label: str, value: Any, usual: float, key: str) -> Any:
-    """A slider; a schedule is only named, since the text below is the place to change it."""
-    if isinstance(value, dict):
-        place.caption(f"{label}: {next(iter(value))} schedule, see the YAML below")
-        return value
-    most = usual if value <= usual else 2.0 * value
-    if label == "Weight":
-        return place.slider(label, 0.0, most, float(value), most / 100, format="%g", key=key)
-    return place.slider(label, 0.5, most, float(value), 0.5, format="%.1f", key=key)
-
-
 def choose_length(plain: Plain, key: str) -> None:
     epochs, batch, rate, seeds = st.columns(4)
     plain["epochs"] = epochs.number_input("Epochs", 1, 10_000, plain["epochs"], key=f"epochs-{key}")
@@ -118,3 +98,32 @@ def choose_length(plain: Plain, key: str) -> None:
     said = seeds.text_input("Seeds", ", ".join(map(str, plain["seeds"])), key=f"seeds-{key}",
                             help="Several, as in 0, 1, 2: a run each, one after another.")  # fmt: skip
     plain["seeds"] = [int(seed) if seed.isdecimal() else seed for seed in re.split(r"[,\s]+", said.strip()) if seed]
+    with st.expander("More settings", icon=":material/tune:"):
+        choose_more(plain, key)
+
+
+def choose_more(plain: Plain, key: str) -> None:
+    """What is seldom changed: how the terms share, the learning rate's course, what is held out."""
+    plain["weighting"] = st.segmented_control(
+        "How the terms share", list(WEIGHTING), default=plain["weighting"], format_func=WEIGHTING.get, required=True,
+        key=f"weighting-{key}",
+        help="As their weights say; scaled so that all pull alike on the student; or learned with it, by uncertainty.",
+    )  # fmt: skip
+    rate, shape = plain["lr"], plain["lr"]["shape"]
+    course, warm, held = st.columns(3)
+    if isinstance(shape, str):
+        rate["shape"] = course.selectbox(
+            "Learning rate over the run", list(COURSES), list(COURSES).index(shape), format_func=COURSES.get,
+            key=f"shape-{key}",
+        )  # fmt: skip
+    else:
+        course.markdown(f":small[Learning rate over the run]  \n{schedule_form.in_words(shape)}")
+    rate["warmup_epochs"] = warm.number_input(
+        "Warm-up, epochs", 0.0, None, float(rate["warmup_epochs"]), step=0.5, format="%g", key=f"warmup-{key}"
+    )
+    share = held.number_input(
+        "Held out, %", 0, 89, round(100 * plain["data"]["validation"]), key=f"validation-{key}",
+        help="Of the training images, to measure on during the run. The test images have no say in it.",
+    )  # fmt: skip
+    if share != round(100 * plain["data"]["validation"]):
+        plain["data"]["validation"] = share / 100

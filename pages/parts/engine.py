@@ -3,22 +3,18 @@
 Its modules load torch, which a page never does by itself; so they are imported when they are asked for.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kdcore import preflight
-from kdcore.recipe import Recipe
-from kdcore.store import Store
+from kdcore.findings import Examination, Finding
+from kdcore.recipe import DataRecipe, Recipe
+from kdcore.store import Store, Studies
 
-
-@dataclass(frozen=True)
-class MethodCard:
-    name: str
-    about: str  # a sentence
-    uses_teacher: bool
-    uses_temperature: bool
+if TYPE_CHECKING:
+    from kdcore.handbook import Entry
 
 
 class Cost(Protocol):
@@ -45,13 +41,8 @@ def store() -> Store:
     return runner().store
 
 
-def refused(recipe: Recipe) -> str:
-    """Why a recipe cannot work, as far as names and cards tell; empty where it can."""
-    try:
-        preflight.check(recipe, store())
-    except ValueError as error:
-        return str(error)
-    return ""
+def studies() -> Studies:
+    return Studies(store())
 
 
 def estimate(recipe: Recipe) -> Cost:
@@ -59,19 +50,53 @@ def estimate(recipe: Recipe) -> Cost:
     return runner().estimate(recipe)
 
 
-@lru_cache(maxsize=1)
-def methods() -> dict[str, MethodCard]:
-    """Every method by its name."""
-    import sys
+def examine(recipe: Recipe) -> Examination:
+    """What the teacher is worth. Takes seconds; ValueError where weights or images cannot be had."""
+    examination: Examination = runner().examine(recipe)
+    return examination
 
-    from kdcore import methods
 
-    cards = {}
-    for name in methods.names():
-        method = methods.get(name)
-        about = (sys.modules[method.__module__].__doc__ or name).strip().split("\n\n")[0].replace("\n", " ")
-        cards[name] = MethodCard(name, about, method.uses_teacher, method.uses_temperature)
-    return cards
+def examined_unasked(recipe: Recipe) -> bool:
+    """Whether the teacher can be examined without a download and in seconds, and no run would wait for it."""
+    from kdcore import doctor
+
+    known_already = preflight.class_counts(recipe, store()) is not None
+    return known_already or (not runner().active() and doctor.cheap(recipe))
+
+
+def pairings(recipe: Recipe) -> tuple[Finding, ...]:
+    """Terms that cannot work between these two networks, or warn. ValueError where a network cannot be built."""
+    from kdcore import doctor
+
+    return doctor.pairings(recipe, store())
+
+
+def methods() -> dict[str, Entry]:
+    """Every method by its name: its card, options and pairings."""
+    from kdcore import handbook
+
+    return {entry.name: entry for entry in handbook.entries()}
+
+
+def trial(name: str) -> Recipe:
+    """A recipe that shows a method on networks that come with the project."""
+    from kdcore import handbook
+
+    return handbook.trial(handbook.entry(name))
+
+
+def answers() -> Any:
+    """The module that asks networks about test images, and losses about what they say."""
+    from kdcore import answers
+
+    return answers
+
+
+def preview(data: DataRecipe, count: int, seed: int) -> Any:
+    """A few training images as the networks are shown them, with their labels. ValueError where the data is not there."""
+    from kdcore.data.preview import preview
+
+    return preview(data, count, seed=seed)
 
 
 def bundled() -> dict[str, dict[str, Any]]:

@@ -5,8 +5,22 @@ from typing import Literal
 
 from kdcore.recipe import Recipe
 from kdcore.store import RunState
+from kdcore.verdict import MINUS, Figure, points
 
-MINUS = "−"
+__all__ = [
+    "MINUS",
+    "STATUS",
+    "count",
+    "duration",
+    "gap",
+    "interval",
+    "percent",
+    "points",
+    "progress",
+    "setting",
+    "when",
+]
+
 STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "primary"], str]] = {
     "created": ("Starting", "gray", ":material/hourglass_empty:"),
     "queued": ("Waiting", "gray", ":material/hourglass_empty:"),
@@ -22,12 +36,6 @@ STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "
 
 def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
-
-
-def points(fraction: float) -> str:
-    """A difference of two accuracies, in points, with its sign."""
-    sign = MINUS if round(1000 * fraction) < 0 else "+"
-    return f"{sign}{abs(100 * fraction):.1f}"
 
 
 def duration(seconds: float) -> str:
@@ -92,19 +100,13 @@ def setting(recipe: Recipe, run: RunState) -> str:
     return " ".join(words)
 
 
-def verdict(results: dict[str, dict[str, float]]) -> tuple[str, Literal["better", "worse", "same", "unknown"]]:
-    """Whether the teacher helped, as far as the test set can tell."""
-    if "difference" not in results:
-        return "No twin was trained beside it, so this run cannot say what the teacher added.", "unknown"
-    gap = results["difference"]
-    low, high = gap["low"], gap["high"]
-    words = f"{points(gap['top1'])} points against its twin, between {points(low)} and {points(high)}"
-    if low > 0:
-        return f"{words}: the teacher helps.", "better"
-    if high < 0:
-        return f"{words}: here the student does better without the teacher.", "worse"
-    return f"{words}: no difference that this test set can show.", "same"
+def interval(figure: Figure) -> str:
+    """`58.0 to 66.0 %`; nothing where there is none, or where every value was the same."""
+    if not figure.bounded or figure.low == figure.high:
+        return ""
+    return f"{100 * figure.low:.1f} to {percent(figure.high)}"
 
 
-def interval(figures: dict[str, float]) -> str:
-    return f"{100 * figures['low']:.1f} to {percent(figures['high'])}"
+def gap(figure: Figure) -> str:
+    """`+3.5  (−2.9 to +9.9)`: a difference in points."""
+    return points(figure.mean) + (f"  ({points(figure.low)} to {points(figure.high)})" if figure.bounded else "")

@@ -9,22 +9,24 @@ const COLOUR_MAPS = {
     "c73e4cd24644db503be45a31eb6628f1731df68013f98e09fb9d07fcac11fbbc21f9cb35f5db4cf2ea69f3f68afcffa4",
   cividis: "00224e00285b002e6a0533711a386f273e6e32436d3b496c434e6c4b546c535a6d5a5f6e61656f686a716f70737676767d7c78" +
     "8482798c8878938e789b9476a39a74aba072b4a76fbcae6cc4b468cdbb63d5c25edec958e7d150f0d846f9e03afee838",
+  // ColorBrewer's PRGn, for differences: safe with any colour blindness, and the middle is no colour.
+  difference: "00441b1b78375aae61a6dba0d9f0d3f7f7f7e7d4e8c2a5cf9970ab762a8340004b",
 };
 const LOOKUPS = {};
 
 function lookup(name) {
   if (LOOKUPS[name]) return LOOKUPS[name];
-  const anchors = COLOUR_MAPS[name].match(/../g).map((hex) => parseInt(hex, 16));
+  const anchors = COLOUR_MAPS[name].match(/../g).map((hex) => parseInt(hex, 16)), last = anchors.length / 3 - 1;
   const table = new Uint8ClampedArray(256 * 3);
   for (let i = 0; i < 256; i++) {
-    const place = (i / 255) * 32, low = Math.min(31, Math.floor(place)), share = place - low;
+    const place = (i / 255) * last, low = Math.min(last - 1, Math.floor(place)), share = place - low;
     for (let k = 0; k < 3; k++) table[i * 3 + k] = anchors[low * 3 + k] * (1 - share) + anchors[low * 3 + 3 + k] * share;
   }
   return (LOOKUPS[name] = table);
 }
 
 function gradient(name) {
-  const colours = COLOUR_MAPS[name].match(/.{6}/g).filter((_, i) => i % 4 === 0);
+  const every = name === "difference" ? 1 : 4, colours = COLOUR_MAPS[name].match(/.{6}/g).filter((_, i) => i % every === 0);
   return `linear-gradient(to right, ${colours.map((hex) => "#" + hex).join(", ")})`;
 }
 
@@ -33,7 +35,7 @@ function unpack(base64) {
 }
 
 // Draw `values` (row by row, 0 to 255) into the canvas: the higher, the less of the photo shines through; what is below
-// `threshold` is left clear.
+// `threshold` is left clear. In a difference 127.5 is nothing, and what is nearer to it than `threshold` is left clear.
 function paintHeat(canvas, values, rows, columns, {colours = "viridis", threshold = 0, smooth = true} = {}) {
   const zoom = smooth ? Math.max(1, Math.round(112 / Math.max(rows, columns))) : 1;
   const width = columns * zoom, height = rows * zoom, table = lookup(colours);
@@ -50,7 +52,8 @@ function paintHeat(canvas, values, rows, columns, {colours = "viridis", threshol
         + (values[lower + left] * (1 - across) + values[lower + right] * across) * down;
       const at = (y * width + x) * 4, colour = Math.min(255, Math.round(value)) * 3;
       pixels[at] = table[colour]; pixels[at + 1] = table[colour + 1]; pixels[at + 2] = table[colour + 2];
-      pixels[at + 3] = value < threshold ? 0 : 30 + value * 0.88;
+      const strength = colours === "difference" ? Math.abs(value - 127.5) * 2 : value;
+      pixels[at + 3] = strength < threshold ? 0 : 30 + strength * 0.88;
     }
   }
   context.putImageData(picture, 0, 0);

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from kdcore.recipe import Recipe
-from kdcore.store import RunState
+from kdcore.store import ACTIVE, RunState
 from pages.parts import formatting, palette
 
 HERE = Path(__file__).parent
@@ -73,7 +73,23 @@ def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
         shares = tuple(Line(t, coloured[t], f"share/{t}", smooth=True) for t in terms)
         panels.append(Panel("Loss of each term", losses, note="student, before weighting", log=True))
         panels.append(Panel("Share of the total", shares, note="student, weighted", unit="%"))
+        if run.gradients or run.status in ACTIVE:
+            pulls = tuple(Line(t, coloured[t], f"gradient_share/{t}") for t in terms)
+            panels.append(
+                Panel("Share of the gradient", pulls, note="how hard each term pulls at the student", unit="%")
+            )
+    if moving(recipe, run):
+        weights = tuple(Line(t, coloured[t], f"weight/{t}") for t in terms)
+        panels.append(Panel("Weight of each term", weights, log=True))
     return panels
+
+
+def moving(recipe: Recipe, run: RunState) -> bool:
+    """Whether a term's weight is not the same all the time."""
+    scheduled = any(
+        isinstance(t.weight, dict) or t.from_epoch > 1 or t.to_epoch is not None or t.adapt for t in recipe.terms
+    )
+    return scheduled or recipe.weighting != "fixed" or any(knob.startswith("weight/") for knob in run.knobs)
 
 
 def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> list[Panel]:

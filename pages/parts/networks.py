@@ -11,9 +11,15 @@ import streamlit as st
 from pages.parts import engine, palette
 
 if TYPE_CHECKING:
-    from kdcore.inspector import Choice, Inspection
+    from kdcore.explain.agreement import Controlled
+    from kdcore.explain.faithfulness import Faithfulness
+    from kdcore.inspector import Affinity, Atlas, Choice, Inspection
 
 GRAD_CAM = "grad_cam"  # the common map: every network can have it
+COUNTERPARTS = {  # what a network without a class token shows where the others show a map of its attention
+    "cls_attention": "activation_energy", "rollout": "activation_energy", "gradient_rollout": GRAD_CAM,
+    "relevance": GRAD_CAM, "patch_attention": "self_similarity",
+}  # fmt: skip
 TITLES = {"cifar10": "CIFAR-10", "cues": "Cues"}
 
 
@@ -45,6 +51,13 @@ def maps() -> dict[str, Any]:
     from kdcore.explain import METHODS
 
     return METHODS
+
+
+def method_for(choice: Choice, method: str | None) -> str | None:
+    """The map that a network shows where this one is chosen."""
+    if method in COUNTERPARTS and choice.architecture != "vit":
+        return COUNTERPARTS[method]
+    return method
 
 
 def agreement(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
@@ -80,32 +93,119 @@ def _title(key: str, choice: Choice) -> str:
     return f"Run {key}" if choice.kind == "run" else TITLES.get(key, key)
 
 
-def inspect(
-    pixels: np.ndarray, digest: str, reference: str, method: str | None, layer: int | None, head: int | None
-) -> Inspection:
+def inspect(pixels: np.ndarray, digest: str, reference: str, **asked: Any) -> Inspection:
     """What a network says of a photo, from memory where it was asked before.
 
     Args:
         digest: of the photo, which stands for its pixels in memory.
-        method: None for the network's own map.
+        asked: as in `kdcore.inspector.Question`.
 
     Raises:
         ValueError: in plain words.
     """
-    return _inspect(pixels, digest, reference, _version(reference), method, layer, head)
+    return _inspect(pixels, digest, reference, _version(reference), asked)
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
-def _inspect(
-    _pixels: np.ndarray,
-    digest: str,
-    reference: str,
-    version: str,
-    method: str | None,
-    layer: int | None,
-    head: int | None,
-) -> Inspection:
-    return inspector().inspect(_pixels, reference, method=method, layer=layer, head=head)
+def _inspect(_pixels: np.ndarray, digest: str, reference: str, version: str, asked: dict[str, Any]) -> Inspection:
+    return inspector().inspect(_pixels, reference, **asked)
+
+
+def affinity(pixels: np.ndarray, digest: str, reference: str, **asked: Any) -> Affinity:
+    """What every patch attends to or resembles; asked: layer, depth, head."""
+    return _affinity(pixels, digest, reference, _version(reference), asked)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _affinity(_pixels: np.ndarray, digest: str, reference: str, version: str, asked: dict[str, Any]) -> Affinity:
+    return inspector().affinity(_pixels, reference, **asked)
+
+
+def atlas(pixels: np.ndarray, digest: str, reference: str, **asked: Any) -> Atlas:
+    """The map at every layer and head."""
+    return _atlas(pixels, digest, reference, _version(reference), asked)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _atlas(_pixels: np.ndarray, digest: str, reference: str, version: str, asked: dict[str, Any]) -> Atlas:
+    return inspector().atlas(_pixels, reference, **asked)
+
+
+def faithfulness(pixels: np.ndarray, digest: str, reference: str, **asked: Any) -> Faithfulness:
+    """Deletion and insertion along the map (the first row) and along a blob in the middle (the second)."""
+    return _faithfulness(pixels, digest, reference, _version(reference), asked)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _faithfulness(
+    _pixels: np.ndarray, digest: str, reference: str, version: str, asked: dict[str, Any]
+) -> Faithfulness:
+    return inspector().faithfulness(_pixels, reference, **asked)
+
+
+def agreement_over(photos: dict[str, np.ndarray], ours: str, theirs: str, **asked: Any) -> dict[str, Controlled]:
+    """How far two networks' maps agree over photos (digest -> pixels), each figure beside its controls."""
+    versions = (_version(ours), _version(theirs))
+    return _agreement_over(list(photos.values()), tuple(photos), ours, theirs, versions, asked)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _agreement_over(
+    _photos: list[np.ndarray],
+    digests: tuple[str, ...],
+    ours: str,
+    theirs: str,
+    versions: tuple[str, str],
+    asked: dict[str, Any],
+) -> dict[str, Controlled]:
+    return inspector().agreement(_photos, ours, theirs, **asked)
+
+
+def poke_as_asked(text: str) -> str:
+    """What is to be done to a photo, in its one spelling; nothing where the words are not known."""
+    from kdcore.explain import poke
+
+    try:
+        return str(poke.parse(text[:2000]))
+    except ValueError:
+        return ""
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def poked(_pixels: np.ndarray, digest: str, text: str) -> np.ndarray:
+    """The square of a photo that networks see, with that done to it: uint8 [S, S, 3]."""
+    from kdcore.explain import poke
+    from kdcore.inspector import DISPLAY, square
+
+    shown = square(_pixels)
+    if shown.size[0] < DISPLAY:  # so that a patch has enough pixels to be blurred
+        shown = shown.resize((DISPLAY, DISPLAY))
+    changed = poke.poked(np.asarray(shown, dtype=np.float32) / 255, poke.parse(text))
+    return np.asarray(np.rint(255 * changed.clip(0, 1)), dtype=np.uint8)
+
+
+def poke_in_words(text: str) -> str:
+    """`flipped, scrambled, 3 patches covered`; empty for nothing."""
+    from kdcore.explain import poke
+
+    done = poke.parse(text)
+    words = [
+        word
+        for word, on in (("flipped", done.flip), ("shifted", done.right or done.down), ("scrambled", done.scramble))
+        if on
+    ]
+    for count, what in ((len(done.cover), "covered"), (len(done.blur), "blurred")):
+        words += [f"{count} {'patch' if count == 1 else 'patches'} {what}"] if count else []
+    return ", ".join(words)
+
+
+def layer_weights(reference: str) -> list[tuple[str, tuple[float, ...]]]:
+    """How each term of the network's run shared its weight among the teacher's layers at the last count."""
+    run_id = family(reference)[0]
+    if not reference.startswith("run:") or run_id not in engine.store().ids():
+        return []
+    last = {each["term"]: tuple(each["weights"]) for each in engine.store().state(run_id).layer_weights}
+    return list(last.items())
 
 
 def _version(reference: str) -> str:
@@ -131,6 +231,7 @@ def full_title(choice: Choice) -> str:
 def map_title(inspection: Inspection) -> str:
     """What a heatmap is: `Grad-CAM for cat`, `Class-token attention, layer 3 of 6, head 2`."""
     words = maps()[inspection.method].title + (f" for {inspection.target}" if inspection.target else "")
+    words += f" rather than {inspection.against}" if inspection.against else ""
     if inspection.layers > 1:
         words += f", layer {(inspection.layers if inspection.layer is None else inspection.layer + 1)} of {inspection.layers}"
     if inspection.heads > 1:

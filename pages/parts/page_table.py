@@ -10,7 +10,9 @@ PAGES = Path(__file__).resolve().parents[1]
 START = str(PAGES / "start.py")
 TRAIN = str(PAGES / "train.py")
 RUNS = str(PAGES / "runs.py")
+STUDIES = str(PAGES / "studies.py")
 ATTENTION = str(PAGES / "attention.py")
+METHODS = str(PAGES / "methods.py")
 
 
 def table(*, training: bool = False) -> list[StreamlitPage]:
@@ -19,7 +21,9 @@ def table(*, training: bool = False) -> list[StreamlitPage]:
         st.Page(START, title="Start", icon=":material/home:", default=True),
         st.Page(TRAIN, title="Train", icon="spinner" if training else ":material/school:", url_path="train"),
         st.Page(RUNS, title="Runs", icon=":material/stacked_line_chart:", url_path="runs"),
+        st.Page(STUDIES, title="Studies", icon=":material/science:", url_path="studies"),
         st.Page(ATTENTION, title="Attention", icon=":material/visibility:", url_path="attention"),
+        st.Page(METHODS, title="Methods", icon=":material/menu_book:", url_path="methods"),
     ]
 
 

@@ -4,6 +4,8 @@ The colours themselves are the theme's (.streamlit/config.toml), so that text (`
 badges and the charts (`--st-violet-color`) agree. Told apart with any colour blindness, and at least 3.9 : 1 on the page, light or dark.
 """
 
+import streamlit as st
+
 NETWORKS = ("teacher", "student", "twin")
 COLOURS = {"teacher": "violet", "student": "primary", "twin": "orange"}  # names that markdown and CSS variables know
 TERM_COLOURS = ("blue", "red", "green", "yellow", "gray")  # none of a network's
@@ -13,3 +15,9 @@ RUN_COLOURS = ("primary", "orange", "violet", "blue", "red", "green", "yellow", 
 def in_colour(network: str, text: str) -> str:
     """Markdown of `text` in the network's colour."""
     return f":{COLOURS[network]}[{text}]"
+
+
+def shade(network: str) -> str:
+    """The colour itself, in the theme that is shown, for charts that know no CSS variables."""
+    name = {"primary": "primaryColor"}.get(COLOURS[network], f"{COLOURS[network]}Color")
+    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.{name}"))

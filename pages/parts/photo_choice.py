@@ -1,27 +1,34 @@
 """Which photo is looked at: the visitor's own, or a sample that comes with the project."""
 
 import hashlib
+import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from kdcore import photos
 from kdcore.folders import ASSETS
 from pages.parts import pictures
+from pages.parts.photo_paste import photo_paste
 from pages.parts.photo_strip import photo_strip
 
 SAMPLES = ASSETS / "samples"
 SIDE = 768  # pixels kept of a photo: twice what is shown of it
+TAKEN = 12  # pictures from clipboard and camera that are kept
+POKE = "poke"  # what was done to the photo, in the address
 PICKED = "photo"  # the choice: in the session, and a sample's also in the address
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A photo to choose. digest stands for its pixels; cues: drawn by this project, so for the networks that know those."""
+    """A photo to choose. digest stands for its pixels; cues: drawn by this project, so for the networks that know those.
+    sample: it comes with the project. true: its class, where that is known.
+    """
 
     id: str
     name: str
@@ -30,16 +37,29 @@ class Shown:
     thumbnail: str
     notes: tuple[str, ...] = ()
     cues: bool = False
+    sample: bool = False
+    true: str = ""
 
 
 def offer_photos() -> tuple[list[Shown], str]:
     """Take uploads. Returns what there is to choose from, uploads before samples, and what is wrong with the bad ones."""
     files = st.file_uploader(
-        "Your photos",
+        "Your photos, one or many",
         accept_multiple_files=True,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF. They stay in this computer's memory.",
     )
     read = [_upload(file.file_id, file.name, file) for file in files]
+    paste, camera = st.columns(2)
+    with paste:
+        if raw := photo_paste():
+            _keep("pasted", raw)
+    folded = camera.popover(
+        "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
+    )
+    with folded:
+        if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
+            _keep("camera", shot.getvalue())
+    read += [_read(key, name, raw) for key, (name, raw) in _taken().items()]
     refused = [_as_text(outcome) for outcome in read if isinstance(outcome, str)]
     uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
 
@@ -50,6 +70,26 @@ def offer_photos() -> tuple[list[Shown], str]:
         pick(fresh[0])
     samples = [sample(path) for path in sorted(SAMPLES.glob("*")) if path.suffix in (".png", ".jpg", ".webp")]
     return uploads + samples, "  \n".join(refused)
+
+
+def take(name: str, pixels: np.ndarray) -> None:
+    """Put a picture uint8 [H, W, 3] among the visitor's own; it is chosen when the page runs next."""
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, "PNG")
+    _keep(name, packed.getvalue())
+
+
+def _taken() -> dict[str, tuple[str, bytes]]:
+    """Pictures of this visit that are no uploaded files: id -> name, and JPEG or PNG."""
+    taken: dict[str, tuple[str, bytes]] = st.session_state.setdefault("taken_photos", {})
+    return taken
+
+
+def _keep(name: str, raw: bytes) -> None:
+    taken = _taken()
+    taken[f"taken-{hashlib.sha256(raw).hexdigest()[:16]}"] = (name, raw)
+    while len(taken) > TAKEN:
+        taken.pop(next(iter(taken)))
 
 
 def choose_photo(offered: list[Shown]) -> Shown | None:
@@ -66,6 +106,8 @@ def choose_photo(offered: list[Shown]) -> Shown | None:
 
 
 def pick(photo_id: str) -> None:
+    """Another photo, as it is: what was done to the last one is forgotten."""
+    st.query_params.pop(POKE, None)
     st.session_state[PICKED] = photo_id
     if (SAMPLES / photo_id).is_file():
         st.query_params[PICKED] = photo_id
@@ -76,23 +118,30 @@ def pick(photo_id: str) -> None:
 @st.cache_data(max_entries=24, show_spinner=False)
 def _upload(file_id: str, name: str, _file: object) -> Shown | str:
     """The photo, or why it is none."""
+    return _read(file_id, name, _file.getvalue())
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _read(photo_id: str, name: str, _raw: bytes) -> Shown | str:
     try:
-        photo = photos.read(_file.getvalue(), name, side=SIDE)
+        photo = photos.read(_raw, name, side=SIDE)
     except photos.BadPhoto as reason:
         return str(reason)
-    return _shown(file_id, photo)
+    return _shown(photo_id, photo)
 
 
 @lru_cache(maxsize=64)
 def sample(path: Path) -> Shown:
     photo = photos.read(path.read_bytes(), path.name, side=SIDE)
-    return _shown(path.name, photo, path.stem.replace("-", " ").replace("_", " "), cues=path.name.startswith("cues"))
+    kind, _, true = path.stem.partition("-")
+    name = path.stem.replace("-", " ").replace("_", " ")
+    return replace(_shown(path.name, photo), name=name, cues=kind == "cues", sample=True, true=true)
 
 
-def _shown(photo_id: str, photo: photos.Photo, name: str = "", cues: bool = False) -> Shown:
+def _shown(photo_id: str, photo: photos.Photo) -> Shown:
     digest = hashlib.sha256(photo.pixels.tobytes() + str(photo.pixels.shape).encode()).hexdigest()
     thumbnail = pictures.data_url(_middle(photo.pixels), side=168)
-    return Shown(photo_id, name or photo.name, photo.pixels, digest, thumbnail, photo.notes, cues)
+    return Shown(photo_id, photo.name, photo.pixels, digest, thumbnail, photo.notes)
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore import library
 from kdcore import recipe as recipes
 from kdcore.folders import ASSETS
 from kdcore.recipe import Recipe, RecipeError
@@ -13,6 +14,7 @@ from pages.parts import engine
 
 FIRST = "quick"
 CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
+TRIED = "tried-method"  # in the session's state; the Methods page takes it out
 EDITED = "Edited text"
 MOST_RUNS = 8  # as teachers
 
@@ -20,6 +22,7 @@ MOST_RUNS = 8  # as teachers
 def choose() -> tuple[Recipe, str]:
     """The recipe to start from, and a key for the widgets that show it: another preset brings its own values."""
     take_run()
+    take_method()
     known = all_presets()
     preset, file = st.columns([3, 1], vertical_alignment="bottom")
     name = preset.selectbox("Start from", list(known), key=CHOSEN)
@@ -35,8 +38,10 @@ def choose() -> tuple[Recipe, str]:
 
 def all_presets() -> dict[str, str]:
     """Name -> YAML; the quick one first, own ones last."""
-    files = sorted((ASSETS / "recipes").glob("*.yaml"), key=lambda file: (file.stem != FIRST, file.stem))
-    return {file.stem: file.read_text(encoding="utf-8") for file in files} | st.session_state.get(OWN, {})
+    folder = ASSETS / "recipes"
+    known = sorted(library.names(folder), key=lambda name: name != FIRST)
+    texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in known}
+    return texts | st.session_state.get(OWN, {})
 
 
 def take(name: str, text: str, place: str) -> None:
@@ -62,6 +67,18 @@ def take_run() -> None:
         st.session_state["like"] = run_id
         recipe = engine.store().recipe(run_id)
         take(f"As in {recipe.name} ({run_id})", recipe.to_yaml(), "file")
+
+
+def take_method() -> None:
+    """`?method=NAME`: start from a recipe that shows this method."""
+    name = st.query_params.get("method")
+    if name in engine.methods() and st.session_state.get(TRIED) != name:
+        st.session_state[TRIED] = name
+        title = engine.methods()[name].card.title
+        try:
+            take(f"Trying {title}", engine.trial(name).to_yaml(), "file")
+        except ValueError as error:
+            st.session_state[TROUBLE] = ("file", str(error))
 
 
 def edit_as_text(recipe: Recipe, key: str) -> None:
@@ -98,4 +115,6 @@ def title_of(teacher: dict[str, Any]) -> str:
     """`cues-teacher`, `vit_tiny_patch16_224, pretrained, tuned first (3 epochs)`."""
     weights = {"none": "random", "pretrained": "pretrained"}.get(teacher["weights"])
     title = f"{teacher['model']}, {weights}" if weights else str(teacher["weights"])
-    return title + (f", tuned first ({teacher['finetune']['epochs']} epochs)" if teacher.get("finetune") else "")
+    title += f", tuned first ({teacher['finetune']['epochs']} epochs)" if teacher.get("finetune") else ""
+    title += ", classes mapped" if teacher.get("map_classes") else ""
+    return title + (", accepted as it is" if teacher.get("accept") else "")

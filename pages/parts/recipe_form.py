@@ -6,10 +6,12 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from kdcore import conventions, preflight
 from kdcore import recipe as recipes
 from kdcore.recipe import Recipe, RecipeError
-from pages.parts import engine, formatting, formula, page_table, presets
-from pages.parts.choices import choose_data, choose_length, choose_networks, choose_terms
+from pages.parts import course_chart, doctor_card, engine, formatting, formula, input_preview, page_table, presets
+from pages.parts.choices import choose_data, choose_length, choose_networks
+from pages.parts.term_form import choose_terms
 
 START = ":material/play_arrow:"
 Spots = dict[str, DeltaGenerator]  # where a section's errors are said
@@ -25,13 +27,19 @@ def show() -> None:
         plain = base.model_dump(mode="json")
         with section("Images", "data", spots):
             choose_data(plain["data"], key)
+            preview = st.container()
         with section("Networks", "networks", spots):
             choose_networks(plain, key)
         with section("What the student learns from", "terms", spots):
-            plain["terms"] = choose_terms(plain["terms"], key)
+            terms = st.container()
         with section("Length", "length", spots):
             choose_length(plain, key)
+        with terms:
+            plain["terms"] = choose_terms(plain["terms"], plain["epochs"], key)
         recipe = checked(plain, spots)
+        if recipe:
+            with preview:
+                input_preview.show(recipe.data, key)
         presets.edit_as_text(recipe or base, key)
     with summary, st.container(border=True):
         sum_up(recipe, spots)
@@ -66,10 +74,15 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
             f"There is no teacher for {' and '.join(lacking)}: choose one above, or leave the term out."
         )
         return None
-    if trouble := engine.refused(recipe):
-        spot_of(trouble, spots, "networks").error(trouble)
+    try:
+        paired = engine.pairings(recipe)
+    except ValueError as error:
+        spots["networks"].error(str(error))
         return None
-    return recipe
+    for finding in paired:
+        box = spots["terms"].error if finding.verdict == "stop" else spots["terms"].warning
+        box(finding.finding)
+    return None if any(finding.verdict == "stop" for finding in paired) else recipe
 
 
 def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
@@ -81,31 +94,76 @@ def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
 
 
 def sum_up(recipe: Recipe | None, spots: Spots) -> None:
-    """The loss as a formula, the price, the button."""
+    """The loss as a formula, what the doctor says of the teacher, the price, the button."""
     if recipe is None:
         st.markdown("**Not ready to start**")
         st.caption("What is missing is said beside the choice that it belongs to.")
         return
+    methods = engine.methods()
     st.markdown("**Total loss of the student**")
-    st.latex(formula.latex(recipe.terms, [card.name for card in engine.methods().values() if card.uses_temperature]))
-    st.caption(formula.legend(recipe.terms))
-    price, button = st.container(), st.empty()  # the button is there while the price is still being measured
+    st.latex(formula.latex(recipe.terms, methods))
+    st.caption(formula.legend(recipe.terms, methods))
+    # the button is there while the teacher is examined and the price measured
+    teacher, price, button, further = st.container(), st.container(), st.empty(), st.container()
     if button.button("Start training", type="primary", icon=START, width="stretch", key="start"):
         start(recipe)
-    if busy := engine.runner().active():
+    with further:
+        waits(busy := engine.runner().active())
+        explain(recipe)
+    with teacher:
+        stopped = doctor_card.examine(recipe)
+    with price:
+        ready = not stopped and cost_of(recipe, bool(busy), spots)
+    if not ready:
+        button.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
+
+
+def waits(busy: tuple[str, ...]) -> None:
+    if busy:
         st.caption(f"It will wait: {engine.store().state(busy[0]).name} trains now.")
         page_table.go_button("Watch that run", ":material/monitoring:", page_table.TRAIN, run=busy[0])
-    with price:
-        st.markdown("**What it will cost**")
-        if busy and not st.button("Measure it now", help="It slows down the run that trains now for some seconds."):
-            return
-        try:
-            with st.spinner("Trying a few steps on this device …"):
-                show_price(recipe, engine.estimate(recipe))
-        except ValueError as error:
-            st.caption("Nothing that could be measured: see the message beside the choices.")
-            spot_of(str(error), spots, "networks").error(str(error))
-            button.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
+
+
+def explain(recipe: Recipe) -> None:
+    """What can be unfolded about the loss: its course over the run, its terms in full, its weights elsewhere."""
+    methods = engine.methods()
+    with st.expander("The course of the run", icon=":material/show_chart:"):
+        course_chart.draw(recipe, [name for name, method in methods.items() if method.uses_temperature])
+    if defined := formula.definitions(recipe.terms, methods):
+        with st.expander("The terms in full", icon=":material/function:"):
+            for name, method in defined.items():
+                st.markdown(f"**{method.card.title}** · {method.card.paper}")
+                st.latex(formula.in_full(name, method.card.formula))
+                st.caption(method.card.symbols)
+    classes = preflight.data_classes(recipe.data)
+    if classes and (found := conventions.translations(recipe.terms, classes, recipe.epochs)):
+        with st.expander("These weights in other people's code", icon=":material/translate:"):
+            st.caption(
+                "Here a divergence is summed over the classes, averaged over the batch and multiplied by the squared "
+                "temperature. For the same gradient another convention needs:"
+            )
+            several = len({translation.term for translation in found}) > 1
+            st.table(
+                {
+                    (f"{each.term}, " if several else "") + each.convention: f"{each.weight:.4g}" for each in found
+                },
+                border="horizontal",
+            )  # fmt: skip
+
+
+def cost_of(recipe: Recipe, busy: bool, spots: Spots) -> bool:
+    """Say what a run will cost. False where it cannot be tried, so that it could not run either."""
+    st.markdown("**What it will cost**")
+    if busy and not st.button("Measure it now", help="It slows down the run that trains now for some seconds."):
+        return True
+    try:
+        with st.spinner("Trying a few steps on this device …"):
+            show_price(recipe, engine.estimate(recipe))
+    except ValueError as error:
+        st.caption("Nothing that could be measured: see the message beside the choices.")
+        spot_of(str(error), spots, "networks").error(str(error))
+        return False
+    return True
 
 
 def start(recipe: Recipe) -> None:

@@ -68,6 +68,10 @@ def set_up_alike(run: RunState) -> None:
     page_table.go_button("New run like it", ":material/tune:", page_table.TRAIN, like=run.id)
 
 
+def sweep(run: RunState) -> None:
+    page_table.go_button("Vary a setting of it", ":material/science:", page_table.STUDIES, like=run.id)
+
+
 def delete(runs: list[RunState]) -> None:
     held = any(run.recorded or run.status in ACTIVE for run in runs)
     why = "Recordings, and runs that are not over, cannot be deleted." if held else None

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.store import ACTIVE, RunState
+from kdcore.verdict import summarise
 from pages.parts import formatting
 
 ACCURACY = st.column_config.NumberColumn(format="%.1f %%", width="small", help="On the test images, at the end.")
@@ -26,11 +27,18 @@ def in_address() -> list[str]:
     return st.query_params.get_all("run")
 
 
+def choose(ids: list[str]) -> None:
+    """Choose other runs than the table's boxes do: they are made anew, or they would choose theirs again."""
+    st.query_params["run"] = ids
+    st.session_state["runs-chosen"] = st.session_state.get("runs-chosen", 0) + 1
+    st.rerun()
+
+
 def draw(runs: list[RunState]) -> bool:
     """Draw the table; True where the rest of the page is to be drawn again."""
     ids = [run.id for run in runs]
     # another list of runs is another table: rows are chosen by their place
-    key = "runs-" + hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]
+    key = f"runs-{st.session_state.get('runs-chosen', 0)}-" + hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]
     named = [place for place, run_id in enumerate(ids) if run_id in in_address()]
     found = st.dataframe(
         [row(run) for run in runs], column_config=COLUMNS, hide_index=True, on_select="rerun", selection_mode="multi-row",
@@ -71,6 +79,7 @@ def row(run: RunState) -> dict[str, Any]:
 
 
 def difference(run: RunState) -> str:
-    if (gap := run.results.get("difference")) is None:
+    if "difference" not in run.results:
         return ""
-    return f"{formatting.points(gap['top1'])}  ({formatting.points(gap['low'])} to {formatting.points(gap['high'])})"
+    figure = summarise([run.results]).difference
+    return formatting.gap(figure) if figure else ""

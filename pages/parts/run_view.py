@@ -4,29 +4,38 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from kdcore.recipe import Recipe
+from kdcore.recipe import Recipe, RecipeError
 from kdcore.store import ACTIVE, RunState
-from pages.parts import engine, formatting, maps, palette, run_actions
+from kdcore.verdict import Summary, covers, sentence, summarise
+from pages.parts import engine, formatting, maps, palette, run_actions, run_terms
 from pages.parts.live_chart import live_chart, panels_of
 
 HEADER_SECONDS = 2.0  # the curves ask for themselves, once a second and without a page run
 MAPS_SECONDS = 3.0
 PINNED = 4
+TITLES = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}  # of two classes
 
 
 def show(run_id: str) -> None:
     """Draw a run; while it is active, what is drawn follows it."""
     store = engine.store()
-    run, recipe = store.state(run_id), store.recipe(run_id)
+    run = store.state(run_id)
+    try:
+        recipe = store.recipe(run_id)
+    except RecipeError as error:  # of another version, or edited by hand
+        st.title(run.name, anchor=False)
+        st.error(str(error))
+        return
     active = run.status in ACTIVE
     st.title(run.name, anchor=False)
     if words := formatting.setting(recipe, run):
         st.caption(words)
     following(header, active, HEADER_SECONDS)(run_id)
     if run.results:
-        outcome(run)
+        outcome(summarise([run.results]))
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
+    following(run_terms.show, active, run_terms.SECONDS)(run_id)
     following(where_they_look, active, MAPS_SECONDS)(run_id)
     if run.status in ("running", "paused") and run_id in engine.runner().active():
         knobs(run, recipe)
@@ -79,23 +88,25 @@ def badge(run: RunState) -> None:
     st.badge(label, color=colour, icon=icon)
 
 
-def outcome(run: RunState) -> None:
+def outcome(summary: Summary, key: str = "outcome") -> None:
     """The result on the test split: each network, and whether the teacher helped."""
-    words, kind = formatting.verdict(run.results)
     with st.container(border=True):
-        st.subheader(words, anchor=False)
-        there = [name for name in palette.NETWORKS if name in run.results]
-        with st.grid(columns=len(there), min_column_width=90, wrap=False, width=150 * len(there), key="outcome"):
+        st.subheader(sentence(summary), anchor=False)
+        there = [name for name in palette.NETWORKS if name in summary.networks]
+        with st.grid(columns=len(there), min_column_width=90, wrap=False, width=150 * len(there), key=key):
             for name in there:
-                figures = run.results[name]
+                top1 = summary.networks[name]["top1"]
                 st.metric(
-                    palette.in_colour(name, name.capitalize()), formatting.percent(figures["top1"]),
-                    delta=formatting.interval(figures), delta_color="off", delta_arrow="off",
+                    palette.in_colour(name, name.capitalize()), formatting.percent(top1.mean),
+                    delta=formatting.interval(top1) or None, delta_color="off", delta_arrow="off",
                 )  # fmt: skip
-        said = f"Right on {run.results['student']['count']:,.0f} test images, with 95 % intervals."
-        st.caption(
-            said + (" More test images, or more seeds, would show smaller differences." if kind == "same" else "")
-        )
+        for name in there:
+            if two := [
+                f"{TITLES[m]} {summary.networks[name][m].mean:.3f}" for m in TITLES if m in summary.networks[name]
+            ]:
+                st.caption(f"{palette.in_colour(name, name.capitalize())}: {', '.join(two)}")
+        more = " More test images, or more seeds, would show smaller differences." if summary.kind == "same" else ""
+        st.caption(f"Right on {summary.images:,} test images. {covers(summary)}{more}")
 
 
 def where_they_look(run_id: str) -> None:

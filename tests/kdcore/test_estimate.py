@@ -34,3 +34,19 @@ def test_counts_a_folder_s_files(tiny, tmp_path):
         "validation": 0,
     }
     assert estimate(tiny(data=data), device=CPU).images == 4
+
+
+def test_a_memory_of_all_images_and_further_views_are_tried_as_in_a_run(tiny):
+    for method in ("crd", "sskd"):
+        found = estimate(tiny(terms=[{"method": "ce"}, {"method": method}]), device=CPU)
+        assert found.seconds > 0
+
+
+def test_terms_that_begin_later_or_adapt_are_tried_like_any_other(tiny):
+    terms = [{"method": "ce", "from_epoch": 4}, {"method": "kd", "to_epoch": 5, "adapt": {"patience": 1}}]
+    assert estimate(tiny(epochs=6, terms=terms), device=CPU).seconds > 0
+
+
+def test_two_classes_of_cifar_10_are_a_fifth_of_its_images(tiny):
+    data = {"name": "cifar10", "image_size": 32, "only": ["cat", "dog"], "validation": 0.1}
+    assert estimate(tiny(data=data), device=CPU).images == 9_000

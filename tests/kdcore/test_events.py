@@ -19,6 +19,11 @@ ONE_OF_EACH = [
         temperatures={"kd": 4.0}, learning_rate=1e-3, images_per_second=250.0, train_top1=NUMBERS,
     ),
     events.LayersWeighted(step=20, epoch=1.0, term="attention", weights=(0.25, 0.75)),
+    events.GradientsMeasured(
+        step=10, epoch=0.5, norms={"ce": 2.0, "kd": 0.01}, shares={"ce": 0.995, "kd": 0.005}, idle={"kd": 200.0}
+    ),
+    events.WeightAdapted(step=20, epoch=1.0, term="fitnets", factor=0.5, reason="kd no longer falls"),
+    events.TermMeasured(step=20, epoch=1.0, term="fitnets", figures={"similarity": 0.7, "similarity/3": 0.8}),
     events.Evaluated(step=20, epoch=1.0, split="validation", metrics={"student": {"top1": 0.5, "count": 100}}),
     events.ProbeTaken(step=20, epoch=1.0, seconds=0.1, file="probes/00000020.npz"),
     events.CheckpointSaved(step=20, epoch=1.0, file="checkpoints/00000020.safetensors"),

@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from kdcore import checkpoint, explain, inspector, models, recipe
+from kdcore import checkpoint, cli, explain, models, recipe
 from kdcore import events as ev
 from kdcore.explain import render
 from kdcore.inspector import DISPLAY, Inspector, choices
+from kdcore.inspector import asking as asking_module
 from kdcore.models import weights
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store
@@ -126,10 +127,70 @@ def test_layers_heads_and_classes(asking):
     found = asking.inspect(PHOTO, "our-teacher", method="cls_attention", layer=1, head=0)
     assert (found.layer, found.head, found.layers, found.heads) == (1, 0, 2, 2)
     assert found.methods["cls_attention"] == (2, 2)
-    assert found.methods["grad_cam"] == (0, 0)
+    assert found.methods["grad_cam"] == (2, 0)
     asked = asking.inspect(PHOTO, "our-student", method="input_gradient", target=3)
     assert asked.target == "class 3"
-    assert list(asked.methods) == ["grad_cam", "activation_energy", "input_gradient"]
+    assert "rollout" not in asked.methods
+    assert {"grad_cam", "self_similarity", "occlusion"} <= set(asked.methods)
+
+
+def test_a_depth_is_found_in_networks_of_unlike_many_layers(asking):
+    """0 is the first layer and 1 the last; the middle of two layers rounds to one of them."""
+    for reference, layers in (("our-teacher", 2), ("our-student", 3)):
+        for depth in (0, 0.6, 1):
+            found = asking.inspect(PHOTO, reference, method="activation_energy", depth=depth)
+            assert (found.layer, found.layers) == (round(depth * (layers - 1)), layers)
+
+
+def test_a_class_is_asked_for_by_its_name_and_set_against_another(asking):
+    by_name = asking.inspect(PHOTO, "our-student", method="input_gradient", target="class 3", against="class 1")
+    by_place = asking.inspect(PHOTO, "our-student", method="input_gradient", target=3, against=1)
+    alone = asking.inspect(PHOTO, "our-student", method="input_gradient", target=3)
+    assert (by_name.target, by_name.against, alone.against) == ("class 3", "class 1", "")
+    np.testing.assert_array_equal(by_name.heatmap, by_place.heatmap)
+    assert np.abs(by_name.heatmap - alone.heatmap).max() > 1e-6
+
+
+def test_a_patch_can_be_asked_about(asking):
+    here, there = (asking.inspect(PHOTO, "our-teacher", method="patch_attention", query=q) for q in ((0, 0), (7, 7)))
+    assert np.abs(here.heatmap - there.heatmap).max() > 1e-6
+    every = asking.affinity(PHOTO, "our-teacher")
+    assert (every.grid, every.attends, every.values.shape) == ((8, 8), True, (64, 64))
+    np.testing.assert_allclose(every.values[0] / every.values[0].sum(), here.heatmap.ravel(), rtol=1e-3)
+
+
+def test_affinity_of_a_cnn_is_pooled_to_what_a_page_can_hold(asking):
+    early = asking.affinity(PHOTO, "our-student", depth=0, head=1)  # a head that it does not have is left out
+    assert (early.grid, early.attends, early.layer, early.head) == ((8, 8), False, 0, None)
+    assert early.values.shape == (64, 64)
+
+
+def test_every_layer_and_head_with_its_entropy(asking):
+    found = asking.atlas(PHOTO, "our-teacher", method="cls_attention", layer=1, head=0)
+    assert [layer.shape for layer in found.maps] == [(2, 8, 8)] * 2
+    assert all(0 <= entropy <= 1 for layer in found.entropy for entropy in layer)
+    one = asking.inspect(PHOTO, "our-teacher", method="cls_attention", layer=1, head=1).heatmap
+    np.testing.assert_allclose(found.maps[1][1], one, rtol=1e-4)
+
+
+def test_faithfulness_comes_with_the_order_that_needs_no_network(asking):
+    found = asking.faithfulness(PHOTO, "our-student", method="input_gradient", target="class 2")
+    assert found.deletion.shape == found.insertion.shape == (2, 17)
+    np.testing.assert_allclose(
+        found.deletion[0, 0], found.deletion[1, 0], rtol=1e-5
+    )  # the whole photo, in either order
+    np.testing.assert_allclose(found.insertion[:, -1], found.deletion[:, 0], rtol=1e-4)
+
+
+def test_agreement_over_photos_has_its_controls(store, asking):
+    photos = [np.random.default_rng(i).integers(0, 255, (32, 32, 3), np.uint8) for i in range(3)]
+    twin = f"run:{run_of(store)}/twin"
+    found = asking.agreement(photos, twin, twin, method="activation_energy")["centred"]
+    assert (found.paired, found.count) == (pytest.approx(1), 3)
+    assert np.isfinite([found.shuffled, found.centre, found.untrained]).all()
+    assert found.untrained < 1
+    with pytest.raises(ValueError, match="at least 2 images"):
+        asking.agreement(photos[:1], twin, "our-student")
 
 
 def test_own_maps_take_the_layer_and_head_where_they_have_them(asking):
@@ -142,7 +203,7 @@ def test_own_maps_take_the_layer_and_head_where_they_have_them(asking):
 
 
 def test_many_photos_are_the_same_as_one_by_one(asking, monkeypatch):
-    monkeypatch.setattr(inspector, "BATCH", 2)
+    monkeypatch.setattr(asking_module, "BATCH", 2)
     photos = [np.random.default_rng(i).integers(0, 255, (40 + i, 50, 3), np.uint8) for i in range(5)]
     together = asking.inspect_many(photos, "our-teacher", method="rollout")
     for photo, found in zip(photos, together, strict=True):
@@ -188,7 +249,14 @@ def test_one_photo_without_a_map_does_not_stop_the_others(store, asking, monkeyp
         ("our-student", {"method": "rollout"}, "not defined for this model, because it has no class token"),
         ("our-student", {"method": "gradcam"}, "Did you mean 'grad_cam'"),
         ("our-teacher", {"method": "cls_attention", "layer": 7}, "There is no layer 7"),
-        ("our-teacher", {"target": 7}, "from 0 to 6"),
+        ("our-teacher", {"target": 7}, "0 to 6"),
+        (
+            "our-teacher",
+            {"method": "grad_cam", "target": "whale"},
+            "never taught the class 'whale'. It knows 7: class 0",
+        ),
+        ("our-teacher", {"layer": 1, "depth": 0.5}, "not both"),
+        ("our-teacher", {"depth": 1.5}, "from 0, the first layer, to 1"),
     ],
 )
 def test_refused_in_plain_words(asking, reference, options, message):
@@ -217,7 +285,7 @@ def test_models_are_kept_until_their_file_changes_or_others_push_them_out(asking
     assert asking.inspect(PHOTO, "our-student").predictions != before
     assert loaded == ["our-student"] * 2
 
-    monkeypatch.setattr(inspector, "KEPT", 1)
+    monkeypatch.setattr(asking_module, "KEPT", 1)
     for reference in ("our-teacher", "our-student"):
         asking.inspect(PHOTO, reference)
     assert loaded == ["our-student", "our-student", "our-teacher", "our-student"]
@@ -244,3 +312,10 @@ def test_many_threads_get_the_same_answers_and_keep_their_settings(asking):
             assert answer
         else:
             np.testing.assert_allclose(answer, expected, rtol=1e-4)
+
+
+def test_the_command_line_names_every_map(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["explain", "--help"])
+    told = capsys.readouterr().out
+    assert [name for name in explain.METHODS if name not in told] == []

@@ -18,6 +18,32 @@ def test_classification_worked_by_hand():
     assert figures["count"] == 3
 
 
+def test_two_classes_worked_by_hand():
+    # positives score 2 and 0, negatives 0 and -1: of four pairs three are in order and one is a tie
+    logits = torch.tensor([[0.0, 2.0], [0.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    figures = metrics.classification(logits, torch.tensor([1, 1, 0, 0]))
+    assert figures["auroc"] == pytest.approx(3.5 / 4)
+    assert figures["sensitivity"] == pytest.approx(1 / 2)  # equal logits are answered with class 0
+    assert figures["specificity"] == pytest.approx(1.0)
+
+
+def test_two_classes_agree_with_scikit_learn():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(2, (300,), generator=generator)
+    logits = torch.randn(300, 2, generator=generator) + 0.7 * torch.nn.functional.one_hot(targets, 2)
+    logits = (4 * logits).round() / 4  # with ties
+    figures, answers = metrics.two_classes(logits, targets), logits.argmax(1)
+    assert figures["auroc"] == pytest.approx(sklearn.roc_auc_score(targets, logits[:, 1] - logits[:, 0]))
+    assert figures["sensitivity"] == pytest.approx(sklearn.recall_score(targets, answers))
+    assert figures["specificity"] == pytest.approx(sklearn.recall_score(targets, answers, pos_label=0))
+
+
+def test_what_one_class_cannot_tell_is_left_out():
+    assert metrics.two_classes(torch.tensor([[0.0, 1.0]]), torch.tensor([1])) == {"sensitivity": 1.0}
+    assert "auroc" not in metrics.classification(torch.randn(4, 3), torch.tensor([0, 1, 2, 0]))
+
+
 def test_wilson_agrees_with_the_closed_form():
     low, high = metrics.wilson(80, 100)
     z, p, n = stats.norm.ppf(0.975), 0.8, 100
@@ -51,10 +77,3 @@ def test_equal_networks_show_no_difference():
     assert metrics.paired_difference(same, same) == {
         "top1": 0, "low": 0, "high": 0, "only_first": 0, "only_second": 0, "mcnemar": 1.0,
     }  # fmt: skip
-
-
-def test_seeds_get_student_s_interval_and_a_single_one_gets_none():
-    mean, low, high = metrics.over_seeds([0.1, 0.2, 0.3])
-    half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
-    assert (mean, low, high) == pytest.approx((0.2, 0.2 - half, 0.2 + half))
-    assert metrics.over_seeds([0.5]) == (0.5, -math.inf, math.inf)

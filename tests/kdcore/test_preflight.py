@@ -52,3 +52,10 @@ def test_a_folder_is_counted(tiny, tmp_path):
 def test_what_cannot_be_known_yet_passes(tiny, tmp_path):
     preflight.check(tiny(teacher={"model": "resnet56", "weights": str(tmp_path / "missing.safetensors")}))
     preflight.check(tiny(teacher={"model": "resnet56"}))
+
+
+@pytest.mark.parametrize(("labels", "images"), [(500, 400), (5, 400)])
+def test_labels_that_cannot_be_kept_are_refused_before_any_image_is_read(tiny, labels, images):
+    recipe = tiny(data={"labels": labels, "train_images": images})
+    with pytest.raises(RecipeError, match=f"`data.labels` is {labels}, but 10 classes and about 360 training images"):
+        preflight.check(recipe)

@@ -190,3 +190,61 @@ def test_every_recipe_that_comes_with_the_project_is_whole():
         assert read.note, f"{path.name} says nothing of what it reproduces, what to expect and what it costs"
         assert isinstance(read, Recipe)
         assert from_yaml(read.to_yaml()) == read
+
+
+# --- epochs of a term, and weights that adapt -----------------------------------------------------------------------
+
+
+def test_hints_alone_may_come_first():
+    terms = [{"method": "fitnets", "to_epoch": 20}, {"method": "kd", "from_epoch": 6}]
+    hints, kd = from_plain({**STUDENT, "terms": terms}).terms
+    assert [epoch for epoch in range(1, 11) if kd.counts_in(epoch)] == [6, 7, 8, 9, 10]
+    assert all(hints.counts_in(epoch) for epoch in range(1, 11))  # a recipe made shorter keeps its last epoch
+
+
+@pytest.mark.parametrize(
+    "terms, reason",
+    [
+        (
+            [{"method": "ce"}, {"method": "kd", "from_epoch": 11}],
+            "`terms.1.from_epoch` is 11, but the run has 10 epochs: 'kd' would never count",
+        ),
+        (
+            [{"method": "ce", "from_epoch": 4, "to_epoch": 3}, {"method": "kd"}],
+            "`terms.0.to_epoch` (3) is before its `from_epoch` (4)",
+        ),
+        (
+            [{"method": "ce", "to_epoch": 3}, {"method": "kd", "from_epoch": 5}],
+            "no term counts in epoch 4: let one of `terms` begin earlier (from_epoch) or end later (to_epoch)",
+        ),
+    ],
+)
+def test_a_term_s_epochs_are_checked(terms, reason):
+    assert reason in refusal(terms=terms)
+
+
+ADAPTS = [{"method": "kd", "name": "dark"}, {"method": "fitnets", "weight": 250, "adapt": {}}]
+
+
+def test_a_weight_adapts_to_the_kd_term_unless_told_otherwise():
+    recipe = from_plain({**STUDENT, "terms": ADAPTS})
+    adapt = recipe.terms[1].adapt
+    assert adapt is not None
+    assert (adapt.factor, adapt.patience, recipe.watched(adapt)) == (0.5, 2, "dark")
+    assert from_yaml(recipe.to_yaml()).terms[1].adapt == adapt
+
+
+def test_adapting_needs_images_that_are_held_out():
+    told = refusal(data={"validation": 0}, terms=ADAPTS)
+    assert "`terms.1.adapt` watches a loss on held-out training images, and none are held out" in told
+    assert "set data.validation, for example to 0.1" in told
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [[ADAPTS[0], {"method": "fitnets", "adapt": {"watch": "kd"}}], [{"method": "ce"}, {"method": "fitnets", "adapt": {}}]],
+)
+def test_adapting_needs_a_term_to_watch(terms):
+    told = refusal(terms=terms)
+    assert "`terms.1.adapt` watches 'kd', which is no term of this recipe" in told
+    assert f"set `watch` to one of {terms[0].get('name', terms[0]['method'])}, fitnets" in told

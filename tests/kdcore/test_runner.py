@@ -8,9 +8,10 @@ import time
 import pytest
 
 from kdcore import checkpoint
+from kdcore import study as studies
 from kdcore.recipe import RecipeError
 from kdcore.runner import Runner
-from kdcore.store import Store
+from kdcore.store import Store, Studies
 
 
 @pytest.fixture
@@ -164,3 +165,75 @@ def test_a_killed_run_shows_as_interrupted_and_resumes(tmp_path, tiny, runner):
     assert saved <= before.step
     runner.stop(run_id)
     assert runner.wait(run_id, 10)
+
+
+def test_a_study_runs_its_points_and_never_one_twice(runner, tiny):
+    study_id = runner.start_study(tiny_study(tiny, seeds=[0]))
+    shelf = Studies(runner.store)
+    until(lambda: shelf.state(study_id).status == "finished")
+    before = [kinds(runner.store, run_id) for run_id in runner.store.ids()]
+    assert len(before) == 2
+    runner.resume_study(study_id)
+    assert [kinds(runner.store, run_id) for run_id in runner.store.ids()] == before
+
+
+def test_a_study_whose_variant_cannot_run_says_which_and_starts_nothing(runner, tiny):
+    study = tiny_study(tiny, vary={"student.model": ["three_stage_cnn_16", "three_stage_cnn_17"]})
+    with pytest.raises(RecipeError, match=r"The variant 'student model three_stage_cnn_17' cannot run: .*three_stage_cnn_16"):
+        runner.start_study(study)
+    assert runner.store.ids() == Studies(runner.store).ids() == []
+
+
+def test_a_stopped_study_goes_on_with_what_is_left(runner, tiny):
+    study_id = runner.start_study(tiny_study(tiny, vary={"terms.1.temperature": [1, 2]}, epochs=30))
+    shelf = Studies(runner.store)
+    until(lambda: shelf.state(study_id).now and shelf.state(study_id).now.step >= 2)
+    runner.stop_study(study_id)
+    until(lambda: runner.active() == ())
+    assert [place.run.status for place in shelf.state(study_id).places] == ["stopped"] * 4
+    begun = shelf.state(study_id).places[0].run
+    runner.resume_study(study_id)
+    until(lambda: shelf.state(study_id).places[0].run.step > begun.step)
+    assert "RunStarted" in kinds(runner.store, begun.id)
+    assert runner.active() == tuple(place.run_id for place in shelf.state(study_id).places)
+    runner.stop_study(study_id)
+    until(lambda: runner.active() == ())
+
+
+def test_a_killed_study_is_finished_from_where_it_was(tmp_path, tiny, runner):
+    file = tmp_path / "study.yaml"
+    file.write_text(tiny_study(tiny, epochs=20).to_yaml())
+    shelf = Studies(runner.store)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kdcore", "study", str(file), "--json", "--device", "cpu"],
+        env={**os.environ, "KD_RUNS": str(runner.store.root), "OMP_NUM_THREADS": "1", "KD_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+    )
+    study_id = until(lambda: next(iter(shelf.ids()), None))
+    until(lambda: shelf.state(study_id).done == 1 and shelf.state(study_id).now and shelf.state(study_id).now.checkpoints)
+    with pytest.raises(ValueError, match="Another process works on the study"):
+        runner.resume_study(study_id)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    until(lambda: shelf.state(study_id).status == "interrupted")
+    done, half, *_ = (place.run for place in shelf.state(study_id).places)
+    told = (runner.store.folder(done.id) / "events.jsonl").read_text()
+    runner.resume_study(study_id)
+    until(lambda: shelf.state(study_id).status == "finished")
+    assert (runner.store.folder(done.id) / "events.jsonl").read_text() == told  # it was not run again
+    lines = (runner.store.folder(half.id) / "events.jsonl").read_text().splitlines()
+    resumed = [event for event in map(json.loads, lines) if event["event"] == "RunStarted"][-1]
+    assert resumed["resumed"]
+    assert resumed["step"] > 0
+    assert len(runner.store.ids()) == 4
+
+
+def tiny_study(tiny, *, vary=None, epochs=1, seeds=(0, 1)):
+    return studies.from_plain(
+        {
+            "name": "tiny",
+            "recipe": tiny(epochs=epochs, probes={"images": 0}).model_dump(mode="json", exclude_defaults=True),
+            "vary": vary or {"terms.1.temperature": [1, 2]},
+            "seeds": list(seeds),
+        }
+    )

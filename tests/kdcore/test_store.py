@@ -17,6 +17,7 @@ from kdcore.events import (
     CheckpointSaved,
     Evaluated,
     Event,
+    GradientsMeasured,
     KnobTurned,
     LayersWeighted,
     Noted,
@@ -29,6 +30,8 @@ from kdcore.events import (
     RunStarted,
     RunStopped,
     StepEnded,
+    TermMeasured,
+    WeightAdapted,
 )
 from kdcore.folders import PROJECT
 from kdcore.store import Store
@@ -213,6 +216,44 @@ def test_a_series_that_was_given_out_never_changes(store):
 def test_a_loss_that_is_not_a_number_is_kept_as_such(store):
     run_id = written(store, started(), step_ended(1, float("nan")))
     assert np.isnan(store.series(run_id)["loss/student/total"][1]).all()
+
+
+def measured(step: int, share: float) -> GradientsMeasured:
+    norms = {"ce": 2.0, "kd": 2.0 * share}
+    return GradientsMeasured(step, step / 20, norms, {"ce": 1 - share, "kd": share}, {"kd": 30.0} if share < 0.01 else {})
+
+
+def test_what_terms_do_is_in_the_series_and_the_last_of_it_in_the_state(store):
+    adapted = WeightAdapted(20, 1.0, "fitnets", 0.5, "kd no longer falls")
+    run_id = written(
+        store, started(), *(measured(step, step / 1000) for step in range(1, 13)), adapted,
+        TermMeasured(20, 1.0, "fitnets", {"similarity": 0.7, "similarity/3": 0.8}), adapted,  # told again by a resumed run
+    )  # fmt: skip
+    series = {name: (steps.tolist(), values.tolist()) for name, (steps, values) in store.series(run_id).items()}
+    assert series["gradient/kd"][1][0] == 0.002
+    assert series["gradient_share/kd"] == (list(range(1, 13)), [step / 1000 for step in range(1, 13)])
+    assert series["adapted/fitnets"] == ([20], [0.5])
+    assert series["figure/fitnets/similarity"] == ([20], [0.7])
+    assert series["figure/fitnets/similarity/3"] == ([20], [0.8])
+    state = store.state(run_id)
+    assert [found["step"] for found in state.gradients] == [8, 9, 10, 11, 12]
+    assert (state.gradients[1]["idle"], state.gradients[2]["idle"]) == ({"kd": 30.0}, {})
+    assert state.adaptations == (
+        {"step": 20, "epoch": 1.0, "term": "fitnets", "factor": 0.5, "reason": "kd no longer falls"},
+    )
+    header = store.csv(run_id).splitlines()[0].split(",")
+    assert {"gradient/kd", "gradient_share/kd", "adapted/fitnets", "figure/fitnets/similarity"} <= set(header)
+
+
+def test_a_resumed_run_forgets_what_terms_did_after_its_checkpoint(store):
+    run_id = written(
+        store, started(), measured(5, 0.5), checkpoint(10), measured(15, 0.001),
+        WeightAdapted(20, 1.0, "fitnets", 0.5, "x"), started(10, resumed=True),
+    )  # fmt: skip
+    state = store.state(run_id)
+    assert [found["step"] for found in state.gradients] == [5]
+    assert state.adaptations == ()
+    assert "adapted/fitnets" not in store.series(run_id)
 
 
 def test_csv_has_a_row_a_step_and_is_empty_where_nothing_was_measured(store):

@@ -17,6 +17,8 @@ from kdcore.events import (
     StepEnded,
     StepTaken,
 )
+from kdcore.methods.kd import KD
+from kdcore.outputs import NO_LABEL
 from kdcore.parts import Parts
 from kdcore.trainer import train
 
@@ -187,3 +189,121 @@ def test_the_teacher_can_be_fine_tuned_first(tiny):
     assert any("Teacher after epoch 1 of 1" in text for text in told)
     assert not any(isinstance(note, RunFinished) for note in notes)  # the test split has no say in a teacher
     assert not any(p.requires_grad for p in parts.teacher.model.parameters())
+
+
+def test_methods_see_the_training_targets_before_the_optimizer_is_made(tiny, monkeypatch):
+    seen = []
+
+    def see_data(method, targets):
+        seen.append(targets.clone())
+        method.learned = torch.nn.Parameter(torch.zeros(len(targets)))
+
+    monkeypatch.setattr(KD, "see_data", see_data)
+    parts = built(tiny(data={**tiny().data.model_dump(), "labels": 30}))
+    (targets,) = seen
+    assert torch.equal(targets, parts.train.targets)
+    assert int((targets != NO_LABEL).sum()) == 30
+    optimised = {id(p) for group in parts.student.optimizer.param_groups for p in group["params"]}
+    assert id(parts.student.distiller.methods["kd"].learned) in optimised
+
+
+def test_what_a_method_warns_of_is_told_under_its_term_s_name(tiny, monkeypatch):
+    monkeypatch.setattr(KD, "warnings", lambda method: ("two classes say little.",))
+    terms = [{"method": "ce"}, {"method": "kd", "name": "dark"}]
+    told = list(assemble(tiny(terms=terms), seed=0, device=CPU))
+    assert Noted("dark: two classes say little.", "warning") in told
+
+
+def test_a_method_prepares_on_the_teacher_before_the_first_step_and_can_be_stopped_there(tiny, monkeypatch):
+    given = []
+
+    def prepare(method, teacher, batches):
+        for number in range(8):  # more than an epoch has
+            given.append((teacher, next(batches)))
+            yield f"batch {number}"
+
+    untouched = built(tiny())
+    list(train(untouched))
+    monkeypatch.setattr(KD, "prepare", prepare)
+    parts = built(tiny())
+    story = list(train(parts))
+    notes = [place for place, event in enumerate(story) if isinstance(event, Noted)]
+    assert [story[place].text for place in notes] == [f"kd: batch {number}" for number in range(8)]
+    assert all(isinstance(story[place + 1], StepTaken) and story[place + 1].step == 0 for place in notes)
+    assert notes[-1] < min(place for place, event in enumerate(story) if isinstance(event, (ProbeTaken, StepEnded)))
+    assert all(teacher is parts.teacher for teacher, _ in given)
+    assert {tuple(batch.images.shape[1:]) for _, batch in given} == {(3, 32, 32)}
+    # what was prepared on takes nothing from the run: its batches and its randomness are the same
+    assert digest(parts.student.distiller.student) == digest(untouched.student.distiller.student)
+
+
+def test_nothing_is_prepared_again_when_a_run_is_resumed(tiny, monkeypatch):
+    times = []
+
+    def prepare(method, teacher, batches):
+        times.append(1)
+        yield "once"
+
+    monkeypatch.setattr(KD, "prepare", prepare)
+    first = built(tiny())
+    for event in train(first):
+        if isinstance(event, StepTaken) and event.step == 3:
+            break
+    second = built(tiny())
+    second.load_state(first.state())
+    assert not [event for event in train(second) if isinstance(event, Noted) and event.text == "kd: once"]
+    assert times == [1]
+
+
+SMALL_VIT = {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}}
+LARGER_METHODS = {
+    "crd": {"method": "crd", "options": {"negatives": 64}},
+    "crd-in-batch": {"method": "crd", "options": {"variant": "in_batch"}},
+    "sskd": {"method": "sskd", "temperature": 4.0, "options": {"head_steps": 5}},
+    "cskd": {"method": "cskd"},
+    "cskd-soft": {"method": "cskd", "temperature": 1.0, "options": {"variant": "soft"}},
+}
+
+
+@pytest.mark.parametrize("name", LARGER_METHODS)
+def test_a_method_with_a_memory_or_a_head_trains_and_resumes_to_the_bit(tiny, tmp_path, name):
+    towards_vit = name.startswith("cskd")
+    cnn = {"model": "three_stage_cnn_16"}
+    recipe = tiny(
+        data={**tiny().data.model_dump(), "labels": 40},
+        teacher={**(cnn if towards_vit else SMALL_VIT), "accept": True},
+        student=SMALL_VIT if towards_vit else cnn,
+        twin=False,
+        terms=[{"method": "ce"}, {**LARGER_METHODS[name], "name": "larger"}],
+    )
+    whole, first = built(recipe), built(recipe)
+    start = {key: value.clone() for key, value in whole.state()["student_methods"].items()}
+    before = digest(whole.teacher.model)
+    told = {e.step: e.losses for e in train(whole) if isinstance(e, StepEnded)}
+    assert len(told) == 10
+    assert digest(whole.teacher.model) == before
+    still = [key for key, value in whole.state()["student_methods"].items() if torch.equal(value, start[key])]
+    assert not still  # all that the method owns has learned or was prepared
+    norms = [m for m in whole.student.distiller.student.modules() if isinstance(m, _BatchNorm)]
+    assert {int(norm.num_batches_tracked) for norm in norms} == {whole.steps}
+    assert not any("methods" in key or "head_teacher" in key for key in whole.state()["student"])
+
+    for event in train(first):
+        if isinstance(event, StepTaken) and event.step == 7:  # in the second epoch
+            break
+    checkpoint.save(first.state(), tmp_path / "state.safetensors")
+    torch.manual_seed(123)
+    second = built(recipe)
+    second.load_state(checkpoint.load(tmp_path / "state.safetensors"))
+    again = {e.step: e.losses for e in train(second) if isinstance(e, StepEnded)}
+    assert min(again) == 8
+    assert all(again[step] == told[step] for step in again)
+    assert digest(second.student.distiller) == digest(whole.student.distiller)
+
+
+def test_the_twin_of_a_student_with_further_views_sees_the_images_alone(tiny):
+    terms = [{"method": "ce"}, {**LARGER_METHODS["sskd"], "name": "sskd"}]
+    with_views, without = built(tiny(terms=terms)), built(tiny(teacher=None, terms=[{"method": "ce"}]))
+    list(train(with_views))
+    list(train(without))
+    assert digest(with_views.twin.distiller.student) == digest(without.student.distiller.student)

@@ -11,9 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kdcore import events as ev
+from kdcore import preflight
+from kdcore.findings import Examination, Finding
 from kdcore.folders import PROJECT
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, Term
-from kdcore.store import RunWriter, Store
+from kdcore.store import RunWriter, Store, Studies
+from kdcore.study import Study
 from pages.parts import engine, presets
 
 CLASSES = ("star", "circle", "square")
@@ -40,6 +43,9 @@ class FakeRunner:
         self.told: list[tuple[Any, ...]] = []
         self.tried = 0
         self.refusal = self.too_big = ""
+        self.unasked = True  # whether a teacher is examined by itself
+        self.paired: tuple[Finding, ...] = ()
+        self.examination = Examination((Finding("accuracy", "ok", "95.8% right."),), {"top1": 0.958}, 300, 0.5)
 
     def active(self) -> tuple[str, ...]:
         return self.busy
@@ -49,6 +55,15 @@ class FakeRunner:
             raise RecipeError(self.refusal)
         self.started.append(recipe)
         return [self.store.create(recipe) for _ in recipe.seeds]
+
+    def start_study(self, study: Study) -> str:
+        if self.refusal:
+            raise RecipeError(self.refusal)
+        return Studies(self.store).create(study)
+
+    def examine(self, recipe: Recipe) -> Examination:
+        counted = preflight.class_counts(recipe, self.store)
+        return Examination((counted,), {}) if counted else self.examination
 
     def estimate(self, recipe: Recipe) -> SimpleNamespace:
         self.tried += 1
@@ -60,7 +75,7 @@ class FakeRunner:
         )  # fmt: skip
 
     def __getattr__(self, command: str) -> Callable[..., None]:
-        if command not in ("pause", "unpause", "stop", "resume", "turn", "close"):
+        if command not in ("pause", "unpause", "stop", "resume", "turn", "close", "stop_study", "resume_study"):
             raise AttributeError(command)
 
         def tell(*arguments: Any) -> None:
@@ -71,18 +86,34 @@ class FakeRunner:
         return tell
 
 
+def method(
+    name: str, title: str, formula: str, *, compares: str = "logits", uses_temperature: bool = False, options: Any = ()
+) -> SimpleNamespace:
+    """What a page reads of a method, as `kdcore.handbook.Entry` has it."""
+    card = SimpleNamespace(
+        title=title, summary=f"What {title} does.", formula=formula, symbols=f"letters of {name}", paper="A paper",
+        weight=0.5, temperature=3.0 if uses_temperature else None,
+    )  # fmt: skip
+    return SimpleNamespace(
+        name=name, card=card, uses_teacher=compares != "labels", uses_temperature=uses_temperature, compares=compares,
+        options=tuple(SimpleNamespace(name=n, default=default, about="") for n, default in options),
+    )  # fmt: skip
+
+
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     """Stands for the engine; nothing here loads torch."""
     fake = FakeRunner(Store(tmp_path / "runs", recorded=tmp_path / "recorded"))
-    cards = [
-        engine.MethodCard("ce", "Cross-entropy: labels.", uses_teacher=False, uses_temperature=False),
-        engine.MethodCard("kd", "Knowledge distillation: answers.", uses_teacher=True, uses_temperature=True),
-        engine.MethodCard("attention", "Attention: where it looks.", uses_teacher=True, uses_temperature=False),
-        engine.MethodCard("fitnets", "Hints: features.", uses_teacher=True, uses_temperature=False),
+    known = [
+        method("ce", "Cross-entropy", r"-\log p_{S}(y)", compares="labels", options=[("smoothing", "0.0")]),
+        method("kd", "Knowledge distillation", r"\tau^2\,\mathrm{KL}", uses_temperature=True),
+        method("attention", "Attention alignment", r"A, \qquad A = B", compares="attention", options=[("layers", "entropy")]),
+        method("fitnets", "Hints", "F", compares="features", options=[("pairs", "null"), ("normalise", "false")]),
     ]
     monkeypatch.setattr(engine, "runner", lambda: fake)
-    monkeypatch.setattr(engine, "methods", lambda: {card.name: card for card in cards})
+    monkeypatch.setattr(engine, "examined_unasked", lambda recipe: fake.unasked)
+    monkeypatch.setattr(engine, "pairings", lambda recipe: fake.paired)
+    monkeypatch.setattr(engine, "methods", lambda: {each.name: each for each in known})
     monkeypatch.setattr(engine, "bundled", lambda: {"cues-teacher": {}})
     monkeypatch.setattr(engine, "student_names", lambda: ("three_stage_cnn", "three_stage_cnn_16"))
     (tmp_path / "recipes").mkdir()
@@ -111,11 +142,12 @@ def make_run(runner: FakeRunner, request: pytest.FixtureRequest) -> Callable[...
 
     def make(
         status: str = "finished", *, name: str = "quick", difference: tuple[float, float, float] | None = (0.2, 0.15, 0.25),
-        labels: int = 500, knobs: dict[str, float] | None = None,
+        labels: int = 500, knobs: dict[str, float] | None = None, seed: int = 0,
     ) -> str:  # fmt: skip
         recipe = Recipe(
             name=name, data=DataRecipe(labels=labels), student=ModelRecipe(model="tiny"), twin=difference is not None,
             teacher=TeacherRecipe(weights="cues-teacher"), terms=(Term(method="ce", weight=0.1), Term(method="kd")), epochs=2,
+            seeds=(seed,),
         )  # fmt: skip
         run_id = runner.store.create(recipe)
         writer = RunWriter(runner.store.folder(run_id))

@@ -1,6 +1,8 @@
+import base64
+import csv
 import io
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,48 +10,73 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from kdcore.inspector import Choice, Inspection
+from kdcore.explain.agreement import METRICS, Controlled
+from kdcore.explain.faithfulness import Faithfulness
+from kdcore.inspector import Affinity, Atlas, Choice, Inspection
 from kdcore.store import Store
-from pages.parts import attention_compare, attention_form, engine, networks, page_table, photo_choice
+from pages.parts import attention_compare, attention_files, engine, networks, page_table, photo_choice
 
 SHELL = str(Path(page_table.PAGES) / "parts" / "shell.py")
 ANIMALS, SHAPES = ("cat", "dog", "frog"), ("star", "ring", "moon")
 
 
 class FakeInspector:
-    """Networks that answer the first of their classes and look at the top left."""
+    """Networks that answer the first of their classes and look at the top left; a student's second choice comes first."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str | None, int | None, int | None]] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.pixels: list[np.ndarray] = []
         self.broken: set[str] = set()
 
-    def inspect(
-        self, pixels: np.ndarray, reference: str, *, method: str | None, layer: int | None, head: int | None
-    ) -> Inspection:
-        self.asked.append((reference, method, layer, head))
+    def inspect(self, pixels: np.ndarray, reference: str, **asked: Any) -> Inspection:
+        self.asked.append((reference, asked))
+        self.pixels.append(pixels)
         if reference in self.broken:
             raise ValueError("its weights are damaged.")
         vit, heatmap = reference.endswith("teacher"), np.full((4, 4), 0.05, np.float32)
         heatmap[0, 0] = 0.25
-        method = method or ("cls_attention" if vit else "activation_energy")
-        layers, heads = {"cls_attention": (6, 3), "activation_energy": (6 if vit else 3, 0)}.get(method, (0, 0))
+        method = asked.get("method") or ("cls_attention" if vit else "activation_energy")
+        layers, heads = LAYERS_AND_HEADS.get(method, (0, 0))
+        layers = layers if vit else min(layers, 3)
         classes = SHAPES if "cues" in reference else ANIMALS
+        ordered = (classes[1], classes[0], classes[2]) if "student" in reference else classes
+        depth = asked.get("depth")
         return Inspection(
             reference=reference,
             title=reference,
             photo=np.zeros((16, 16, 3), np.uint8),
             heatmap=heatmap,
             method=method,
-            predictions=[(name, share) for name, share in zip(classes, (0.7, 0.2, 0.1), strict=True)],
-            target=classes[0] if method == "grad_cam" else "",
-            layer=layer,
-            head=head,
+            predictions=[(name, share) for name, share in zip(ordered, (0.7, 0.2, 0.1), strict=True)],
+            target=asked.get("target", ordered[0]) if method == "grad_cam" else "",
+            against=asked.get("against", ""),
+            layer=None if depth is None else round(depth * (layers - 1)),
+            head=asked.get("head"),
             layers=layers,
-            heads=heads,
+            heads=heads if vit else 0,
             methods={},
             classes=classes,
             seconds=0.01,
         )
+
+    def affinity(self, pixels: np.ndarray, reference: str, **asked: Any) -> Affinity:
+        vit = reference.endswith("teacher")
+        return Affinity(np.eye(16, dtype=np.float32), (4, 4), vit, None, asked.get("head"))
+
+    def atlas(self, pixels: np.ndarray, reference: str, **asked: Any) -> Atlas:
+        maps = [np.full((3, 4, 4), 1 / 16, np.float32)] * 6
+        return Atlas(asked["method"], maps, [[1.0] * 3] * 6)
+
+    def faithfulness(self, pixels: np.ndarray, reference: str, **asked: Any) -> Faithfulness:
+        curve = np.array([[1.0, 0.5, 0.0], [1.0, 1.0, 0.0]])
+        return Faithfulness(np.array([0, 0.5, 1]), curve, curve[:, ::-1])
+
+    def agreement(self, photos: list[np.ndarray], ours: str, theirs: str, **asked: Any) -> dict[str, Controlled]:
+        self.agreed = (len(photos), ours, theirs)
+        return dict.fromkeys(METRICS, Controlled(0.6, 0.2, 0.1, 0.05, (0.4, 0.3, 0.5), len(photos)))
+
+
+LAYERS_AND_HEADS = {"cls_attention": (6, 3), "activation_energy": (6, 0), "grad_cam": (6, 0), "self_similarity": (6, 0)}
 
 
 def choice(reference: str) -> Choice:
@@ -107,7 +134,7 @@ def ran(at: AppTest) -> AppTest:
 
 def asked_for(inspector: FakeInspector) -> list[str]:
     """Whom the page has asked since the last look."""
-    references = [reference for reference, *_ in inspector.asked]
+    references = [reference for reference, _ in inspector.asked]
     inspector.asked.clear()
     return references
 
@@ -175,27 +202,134 @@ def test_any_network_can_be_chosen(inspector: FakeInspector):
 
 def test_layer_and_head_appear_where_a_network_has_them(inspector: FakeInspector):
     at = opened()
-    assert "layer" not in [box.key for box in at.selectbox]
-    at.segmented_control(key="map").set_value("own")
+    assert {"layer", "head"} & {box.key for box in at.selectbox} == {"layer"}  # Grad-CAM has no heads
+    at.selectbox(key="method").select("own")
     ran(at)
     inspector.asked.clear()
     at.selectbox(key="layer").select(6)
     at.selectbox(key="head").select(2)
     ran(at)
     assert inspector.asked == [
-        ("cues-teacher", None, 5, 1),
-        ("cues-student", None, 2, None),  # its last of three layers: as deep as the sixth of six
-        ("cues-twin", None, 2, None),
+        ("cues-teacher", {"depth": 1.0, "head": 1}),
+        ("cues-student", {"depth": 1.0}),  # its last of three layers: as deep as the sixth of six
+        ("cues-twin", {"depth": 1.0}),
     ]
 
 
 def test_the_address_says_what_is_shown(inspector: FakeInspector):
-    opened(photo="harbour.png", networks="Cues", map="Each network's own", layer="2", head="3")
+    opened(photo="harbour.png", networks="Cues", method="Each network's own", layer="2 of 6", head="3")
     assert inspector.asked[-3:] == [
-        ("cues-teacher", None, 1, 2),
-        ("cues-student", None, 0, None),
-        ("cues-twin", None, 0, None),
+        ("cues-teacher", {"depth": 0.2, "head": 2}),
+        ("cues-student", {"depth": 0.2}),
+        ("cues-twin", {"depth": 0.2}),
     ]
+
+
+def test_a_map_of_attention_has_a_counterpart_in_networks_without(inspector: FakeInspector):
+    at = opened(method="Attention rollout")
+    assert inspector.asked[-3:] == [
+        ("cues-teacher", {"method": "rollout"}),
+        ("cues-student", {"method": "activation_energy"}),
+        ("cues-twin", {"method": "activation_energy"}),
+    ]
+    assert "Student and Twin have not: Activation energy is shown there instead." in at.caption[0].value
+
+
+@pytest.mark.parametrize(
+    "picked, question",
+    [
+        ("The first network's answer", {"target": "star"}),
+        ("Why do they disagree?", {"target": "star", "against": "ring"}),
+        ("True class", {"target": "star"}),
+        ("moon", {"target": "moon"}),
+    ],
+)
+def test_any_class_can_be_explained(inspector: FakeInspector, picked: str, question: dict[str, str]):
+    at = opened()
+    inspector.asked.clear()
+    at.selectbox(key="class").select(picked)
+    ran(at)
+    assert inspector.asked == [
+        (f"cues-{role}", {"method": "grad_cam", **question}) for role in ("teacher", "student", "twin")
+    ]
+
+
+def test_a_class_is_offered_for_maps_that_are_about_one(inspector: FakeInspector):
+    assert "class" not in [box.key for box in opened(method="Activation energy").selectbox]
+
+
+def test_what_is_done_to_the_photo_is_in_the_address_and_both_are_asked(inspector: FakeInspector):
+    at = opened(poke="cover9.flip")
+    assert [reference for reference, _ in inspector.asked] == [f"cues-{r}" for r in ("teacher", "student", "twin")] * 2
+    assert [pixels.shape for pixels in inspector.pixels] == [(30, 40, 3)] * 3 + [(384, 384, 3)] * 3
+    assert len(at.main.children) > 2
+
+
+def test_nonsense_in_the_address_does_nothing(inspector: FakeInspector):
+    opened(poke="explode", view="inside-out", opacity="much", method="Tea leaves")
+    assert inspector.asked[-3:] == [(f"cues-{r}", {"method": "grad_cam"}) for r in ("teacher", "student", "twin")]
+
+
+def test_settings_of_the_pictures_come_from_the_address():
+    with_address = AppTest.from_function(_settings)
+    for name, value in {"view": "swipe", "opacity": "40", "cells": "yes", "colours": "rainbow"}.items():
+        with_address.query_params[name] = value
+    found = with_address.run().json[0].value
+    for written in ('"swipe"', "40.0", "true", "viridis"):
+        assert written in found
+
+
+def _settings() -> None:
+    import streamlit as st
+
+    from pages.parts import attention_compare
+
+    st.json(attention_compare.settings())
+
+
+def test_faithfulness_is_shown_beside_what_needs_no_network(inspector: FakeInspector):
+    at = opened(deeper="Is the map faithful?")
+    table = at.table[0].value
+    assert list(table["Network"]) == ["Teacher", "Student", "Twin"]
+    assert table["Deletion (lower is better)"][0] == "50%, from the middle 75%"
+
+
+def test_agreement_over_photos_is_shown_with_its_controls(inspector: FakeInspector):
+    at = opened()
+    at.file_uploader[0].set_value([(f"{i}.png", picture(f"#00{i}0{i}0"), "image/png") for i in range(3)])
+    ran(at)
+    at.segmented_control(key="deeper").set_value("Agreement over photos")
+    ran(at)
+    assert inspector.agreed == (3, "cifar10-twin", "cifar10-teacher")
+    table = at.table[0].value
+    assert list(table["Same photo"])[:3] == ["0.60", "0.60", "0.60"]
+    assert next(iter(table["Other photos"])) == "0.20"
+    assert next(iter(table["Same less other (95 %)"])) == "+0.40 (+0.30 to +0.50)"
+    assert any("at the same places of the same photo" in text.value for text in at.markdown)
+
+
+def test_agreement_asks_for_more_photos_where_there_are_too_few(inspector: FakeInspector):
+    assert "at least two photos" in opened(deeper="Agreement over photos").info[0].value
+
+
+def test_layers_and_heads_are_offered_for_the_maps_that_have_them(inspector: FakeInspector):
+    at = opened(deeper="Layers and heads", method="Class-token attention")
+    assert any("entropy" in caption.value for caption in at.caption)
+    nothing = opened(deeper="Layers and heads", method="Input gradient")
+    assert "one map for the whole network" in nothing.info[0].value
+
+
+def test_maps_and_figures_can_be_taken_away(inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch):
+    made = []
+    for kind in ("maps", "figures"):
+        make = getattr(attention_files, kind)
+        monkeypatch.setattr(attention_files, kind, lambda lab, make=make: made.append(make(lab)) or made[-1])
+    opened(deeper="Take it away")
+    arrays = np.load(io.BytesIO(made[0]))
+    assert set(arrays) == {"photo", *(f"{h}_{k}" for h in ("Teacher", "Student", "Twin") for k in ("map", "patches"))}
+    rows = list(csv.DictReader(io.StringIO(made[1])))
+    assert rows[0]["figure"] == "probability of star"
+    assert [row["value"] for row in rows if row["figure"].startswith("Correlation")] == ["1", "1"]
 
 
 def test_a_network_that_cannot_answer_does_not_stop_the_others(inspector: FakeInspector):
@@ -232,24 +366,39 @@ def test_networks_with_the_same_role_are_headed_by_their_titles():
     ]
 
 
-def test_a_layer_is_taken_at_the_same_depth(inspector: FakeInspector):
-    answer = inspector.inspect(
-        np.zeros((8, 8, 3), np.uint8), "a-teacher", method="cls_attention", layer=None, head=None
+def test_where_a_map_is_strongest_is_said_in_words():
+    heatmap = np.zeros((6, 6))
+    heatmap[0, 5] = 1
+    assert attention_compare.where(heatmap) == "Strongest in the upper right."
+    assert attention_compare.where(np.roll(heatmap, (3, -2), (0, 1))) == "Strongest in the centre."
+    assert attention_compare.where(np.full((2, 2), np.nan)) == ""
+
+
+def test_what_was_done_to_a_photo_is_said_in_words():
+    assert (
+        networks.poke_in_words("flip.right2.cover3.cover4.blur9")
+        == "flipped, shifted, 2 patches covered, 1 patch blurred"
     )
-    answers = {"Teacher": answer, "Student": replace(answer, layers=3, heads=0), "Twin": replace(answer, layers=0)}
-    assert attention_form.places(answers, layer=1, head=0) == {
-        "Teacher": (0, None),
-        "Student": (0, None),
-        "Twin": (None, None),
-    }
-    assert attention_form.places(answers, layer=4, head=3)["Student"] == (1, None)
+    assert networks.poke_in_words("") == ""
+    assert networks.poke_as_asked("cover4.cover3.cover4") == "cover3.cover4"
+    assert networks.poke_as_asked("<script>") == ""
 
 
 def test_a_network_without_a_map_is_shown_with_the_reason():
     nothing = np.full((2, 2), np.nan)
     look = attention_compare.Look(
-        "Twin", "cues-twin", "red", "Grad-CAM", nothing, [("a", 1.0)], {"cosine": np.nan}, "no"
+        "Twin", "cues-twin", "red", "Grad-CAM", nothing, [("a", 1.0)], {"centred": np.nan}, "no"
     )
-    plain = attention_compare._plain(look, np.zeros((2, 2)), 2)
+    plain = attention_compare._plain(look, np.zeros((2, 2)), 2, 2)
     assert plain["problem"] == "no"
-    assert plain["agreement"] == [("Cosine", "no map", attention_compare.FIGURES["cosine"][2])]
+    assert plain["agreement"] == [("Correlation", "no map", attention_compare.FIGURES["centred"][2])]
+
+
+def test_a_changed_photo_shows_the_answers_before():
+    look = attention_compare.Look(
+        "Twin", "cues-twin", "red", "Grad-CAM", np.eye(2), [("a", 0.6), ("b", 0.4)], {}, before={"a": 0.9},
+        near=attention_compare.Near(np.eye(4), (2, 2), "near"),
+    )  # fmt: skip
+    plain = attention_compare._plain(look, np.eye(2), 2, 4)
+    assert plain["predictions"] == [("a", 0.6, 0.9), ("b", 0.4, None)]  # what was not among the five is not known
+    assert list(base64.b64decode(plain["near"]["values"])[:5]) == [255, 0, 0, 0, 0]

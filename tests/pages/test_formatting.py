@@ -5,27 +5,11 @@ import pytest
 
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe
 from kdcore.store import ACTIVE, RESUMABLE, RunState
+from kdcore.verdict import Figure
 from pages.parts import formatting
 
 RECIPE = Recipe(student=ModelRecipe(model="tiny"))
 RUN = RunState(id="a", name="a")
-
-
-@pytest.mark.parametrize(
-    "low, top1, high, words",
-    [
-        (0.098, 0.123, 0.147, "+12.3 points against its twin, between +9.8 and +14.7: the teacher helps."),
-        (-0.021, -0.004, 0.013, "−0.4 points against its twin, between −2.1 and +1.3: no difference that this test set can show."),
-        (-0.08, -0.05, -0.02, "−5.0 points against its twin, between −8.0 and −2.0: here the student does better without the teacher."),
-        (0.0, 0.01, 0.02, "+1.0 points against its twin, between +0.0 and +2.0: no difference that this test set can show."),
-    ],
-)  # fmt: skip
-def test_a_verdict_claims_no_more_than_its_interval(low, top1, high, words):
-    assert formatting.verdict({"difference": {"top1": top1, "low": low, "high": high}})[0] == words
-
-
-def test_without_a_twin_there_is_no_verdict():
-    assert "cannot say what the teacher added" in formatting.verdict({"student": {"top1": 0.9}})[0]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +24,10 @@ def test_durations_are_read_at_a_glance(seconds, words):
 def test_numbers_are_short():
     assert [formatting.count(n) for n in (24_570, 2_812_000, 1.2e9)] == ["24,570", "2.81 million", "1.2 billion"]
     assert formatting.points(-0.00001) == "+0.0"
+    assert formatting.gap(Figure(0.123, 0.098, 0.147)) == "+12.3  (+9.8 to +14.7)"
+    assert formatting.gap(Figure(-0.05)) == "−5.0"
+    assert formatting.interval(Figure(0.62, 0.58, 0.66)) == "58.0 to 66.0 %"
+    assert formatting.interval(Figure(0.62)) == formatting.interval(Figure(0.9, 0.9, 0.9)) == ""
     assert formatting.percent(0.62) == "62.0 %"
 
 

@@ -59,6 +59,40 @@ def test_one_term_has_no_shares_to_show():
     assert [panel.title for panel in live_chart.panels_of(Recipe(student=STUDENT), RUN)] == ["Accuracy", "Total loss"]
 
 
+def test_the_pull_of_each_term_is_shown_where_it_was_measured():
+    recipe = Recipe(student=STUDENT, teacher=TeacherRecipe(weights="t"), terms=(Term(method="ce"), Term(method="kd")))
+    for run in (RunState(id="a", name="a", status="running"), RunState(id="a", name="a", gradients=({"step": 1},))):
+        panel = live_chart.panels_of(recipe, run)[-1]
+        assert panel.title == "Share of the gradient"
+        assert [line.name for line in panel.lines] == ["gradient_share/ce", "gradient_share/kd"]
+
+
+HINTS = Term(method="fitnets", weight=250)
+
+
+@pytest.mark.parametrize(
+    "changes, knobs",
+    [
+        ({"terms": (Term(method="kd"), Term(method="fitnets", weight={"linear": [250, 0]}))}, {}),
+        ({"terms": (Term(method="kd", from_epoch=6), HINTS)}, {}),
+        ({"terms": (Term(method="kd"), Term(method="fitnets", weight=250, adapt={"patience": 1}))}, {}),
+        ({"terms": (Term(method="kd"), HINTS), "weighting": "uncertainty"}, {}),
+        ({"terms": (Term(method="kd"), HINTS)}, {"weight/kd": 0.5}),
+    ],
+)
+def test_weights_that_change_are_drawn(changes, knobs):
+    recipe = Recipe(student=STUDENT, teacher=TeacherRecipe(weights="t"), **changes)
+    panel = live_chart.panels_of(recipe, RunState(id="a", name="a", knobs=knobs))[-1]
+    assert panel.title == "Weight of each term"
+    assert [line.name for line in panel.lines] == ["weight/kd", "weight/fitnets"]
+
+
+def test_weights_that_stay_are_not_drawn():
+    recipe = Recipe(student=STUDENT, teacher=TeacherRecipe(weights="t"), terms=(Term(method="kd"), HINTS))
+    panels = live_chart.panels_of(recipe, RunState(id="a", name="a", knobs={"learning_rate": 0.5}))
+    assert "Weight of each term" not in [panel.title for panel in panels]
+
+
 def test_without_held_out_images_accuracy_is_of_training():
     recipe = Recipe(student=STUDENT, data=DataRecipe(validation=0), teacher=TeacherRecipe(weights="t"))
     accuracy = live_chart.panels_of(recipe, RUN)[0]

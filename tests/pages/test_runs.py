@@ -12,6 +12,10 @@ def subheaders(test: AppTest) -> list[str]:
     return [element.value for element in test.subheader]
 
 
+def said(test: AppTest) -> str:
+    return "\n".join(element.value for element in [*test.subheader, *test.markdown, *test.caption])
+
+
 def charts(test: AppTest) -> int:
     return len(test.get("bidi_component"))
 
@@ -46,6 +50,40 @@ def test_several_runs_are_compared(open_page, make_run):
     assert not test.exception
     assert subheaders(test) == ["2 runs compared"]
     assert charts(test) == 1
+
+
+def test_seeds_of_one_recipe_are_offered_and_summed_up(open_page, make_run):
+    alone, first = make_run(name="alone", labels=100), make_run(seed=0)
+    make_run(seed=1, difference=(0.1, 0, 0.2))
+    test = open_page("runs.py", run=first)
+    assert "One seed." in said(test)
+    button(test, "What its 2 seeds say together").click().run()
+    assert subheaders(test)[0] == "2 runs compared"
+    assert "+15.0 points against its twin" in said(test)
+    assert "Mean over 2 seeds" in said(test)
+    assert not [b for b in open_page("runs.py", run=alone).button if "seeds say together" in b.label]
+
+
+def test_several_recipes_are_not_summed_up(open_page, make_run):
+    test = open_page("runs.py", run=[make_run(labels=100), make_run(labels=200)])
+    assert "Mean over" not in said(test)
+
+
+def test_a_run_whose_recipe_is_of_another_version_is_said_and_can_be_deleted(open_page, runner, make_run):
+    run_id = make_run()
+    (runner.store.folder(run_id) / "recipe.yaml").write_text("studdent: {model: tiny}")
+    test = open_page("runs.py", run=run_id)
+    assert not test.exception
+    assert "`studdent` is not a known key" in test.error[0].value
+    assert button(test, "Delete")
+
+
+def test_a_setting_of_a_run_can_be_varied(open_page, make_run):
+    run_id = make_run()
+    test = open_page("runs.py", run=run_id)
+    button(test, "Vary a setting of it").click().run()
+    assert not test.exception
+    assert test.query_params["like"] == run_id
 
 
 def test_an_address_of_a_run_that_is_gone_shows_the_table(open_page, make_run):

@@ -3,6 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kdcore.findings import Examination, Finding, Remedy
+
 
 def texts(test: AppTest) -> str:
     """Everything that is said on the page."""
@@ -36,8 +38,7 @@ def test_the_quick_preset_is_ready_to_start(open_page, runner):
 
 
 def test_the_price_is_said_before_it_starts(open_page):
-    (table,) = open_page("train.py").table
-    said = table.value.to_string()
+    said = open_page("train.py").table[0].value.to_string()
     assert "about 1 min 44 s" in said
     assert "24,570 parameters, 31 million FLOPs an image" in said
     assert "3,600 × 8 epochs = 496 steps" in said
@@ -155,6 +156,124 @@ def test_a_run_can_be_the_start_of_another(open_page, make_run):
     test = open_page("train.py", like=run_id)
     assert widget(test, "selectbox", "Start from").value.startswith("As in first try")
     assert widget(test, "number_input", "Epochs").value == 2
+
+
+def term(test: AppTest, label: str, kind: str, what: str):
+    """A widget of one term: its key says which term it belongs to."""
+    (found,) = [w for w in test.get(kind) if w.label == what and f"{label}-quick" in w.key]
+    return found
+
+
+def test_a_schedule_is_chosen_by_widgets_and_drawn_before_the_run(open_page, runner):
+    test = open_page("train.py")
+    term(test, "kd", "selectbox", "Temperature over the run").set_value("linear").run()
+    term(test, "kd", "number_input", "From").set_value(3.0)
+    term(test, "kd", "number_input", "To").set_value(1.0).run()
+    assert "3 → 1, straight line" in texts(test)
+    assert len(test.get("vega_lite_chart")) == 3  # weights, temperature, learning rate
+    button(test, "Start training").click().run()
+    assert runner.started[0].terms[1].temperature == {"linear": [3.0, 1.0]}
+
+
+def test_points_that_cannot_be_read_are_refused_beside_the_terms(open_page):
+    test = open_page("train.py")
+    term(test, "kd", "selectbox", "Weight over the run").set_value("piecewise").run()
+    term(test, "kd", "text_input", "Epoch: value, …").set_value("1: 3, 20").run()
+    assert "`terms.1.weight`" in test.error[0].value
+    assert "Start training" not in labels_of(test)
+
+
+def test_a_term_can_count_in_some_epochs_and_adapt(open_page, runner):
+    test = open_page("train.py")
+    term(test, "attention", "number_input", "Counts from epoch").set_value(3)
+    term(test, "attention", "number_input", "Up to epoch").set_value(5)
+    term(test, "attention", "toggle", "Let the weight fall when it no longer helps").set_value(True).run()
+    assert "epochs 3 to 5" in texts(test)
+    assert "The weight of attention may fall below this" in texts(test)
+    button(test, "Start training").click().run()
+    chosen = runner.started[0].terms[2]
+    assert (chosen.from_epoch, chosen.to_epoch, chosen.adapt.watch) == (3, 5, "kd")
+
+
+def test_a_method_is_added_with_its_cards_weight_and_its_options(open_page, runner):
+    test = open_page("train.py")
+    chosen = widget(test, "multiselect", "Terms of the loss")
+    assert "Hints (features)" in chosen.options
+    chosen.set_value(["ce", "kd", "fitnets"]).run()
+    term(test, "fitnets", "toggle", "Normalise").set_value(True)
+    term(test, "fitnets", "text_input", "Pairs").set_value("[[0, 0]]").run()
+    button(test, "Start training").click().run()
+    added = runner.started[0].terms[2]
+    assert (added.method, added.weight, added.options) == ("fitnets", 0.5, {"normalise": True, "pairs": [[0, 0]]})
+
+
+def test_options_that_are_left_alone_stay_out_of_the_recipe(open_page, runner):
+    test = open_page("train.py")
+    button(test, "Start training").click().run()
+    assert [term.options for term in runner.started[0].terms] == [{}, {}, {}]
+
+
+def test_wrong_labels_and_the_weighting_are_plain_settings(open_page, runner):
+    test = open_page("train.py")
+    widget(test, "number_input", "Wrong labels, %").set_value(20)
+    widget(test, "button_group", "How the terms share").set_value("gradients").run()
+    assert "the missing and the wrong ones alike" in texts(test)
+    assert "pull alike on the student" in texts(test)
+    button(test, "Start training").click().run()
+    assert (runner.started[0].data.label_noise, runner.started[0].weighting) == (0.2, "gradients")
+
+
+def test_a_pairing_that_is_refused_says_why_beside_the_terms(open_page, runner):
+    runner.paired = (Finding("pairing", "stop", "The term 'attention' cannot be used here: no maps."),)
+    test = open_page("train.py")
+    assert test.error[0].value == runner.paired[0].finding
+    assert "Start training" not in labels_of(test)
+
+
+def test_the_weights_are_translated_into_other_conventions(open_page):
+    said = open_page("train.py").table[1].value.to_string()
+    assert "without the square of the temperature" in said
+    assert "14.4" in said  # 0.9 times 4 squared
+    assert "alpha on cross-entropy" in said
+
+
+def test_what_the_doctor_says_of_the_teacher_stands_beside_the_button(open_page):
+    assert "95.8 % right on 300 images" in texts(open_page("train.py"))
+
+
+STOP = Finding(
+    "accuracy", "stop", "It knows nothing.", (Remedy("Tune it", ("teacher.finetune={epochs: 3}",)), Remedy("Ask"))
+)
+
+
+def test_a_teacher_that_should_not_teach_blocks_the_start_and_its_remedy_is_a_button(open_page, runner):
+    runner.examination = Examination((STOP,), {"top1": 0.1}, 300, 0.5)
+    test = open_page("train.py")
+    assert test.error[0].value == "It knows nothing."
+    assert button(test, "Start training").disabled
+    runner.examination = Examination((), {})
+    button(test, "Tune it").click().run()
+    assert widget(test, "selectbox", ":violet[Teacher]").value == "cues-teacher, tuned first (3 epochs)"
+    button(test, "Start training").click().run()
+    assert runner.started[0].teacher.finetune.epochs == 3
+
+
+def test_a_teacher_can_be_accepted_as_it_is(open_page, runner):
+    runner.examination = Examination((STOP,), {"top1": 0.1}, 300, 0.5)
+    test = open_page("train.py")
+    button(test, "Run it all the same").click().run()
+    assert not test.error
+    assert test.warning[0].value == "It knows nothing."
+    button(test, "Start training").click().run()
+    assert runner.started[0].teacher.accept
+
+
+def test_a_teacher_that_takes_long_is_examined_when_asked(open_page, runner):
+    runner.unasked = False
+    test = open_page("train.py")
+    assert "95.8 %" not in texts(test)
+    button(test, "Examine the teacher").click().run()
+    assert "95.8 % right on 300 images" in texts(test)
 
 
 @pytest.mark.parametrize(

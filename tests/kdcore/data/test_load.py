@@ -62,6 +62,44 @@ def test_too_few_or_too_many_labels_are_refused_with_the_range(labels):
         data.load(changed(labels=labels), "train")
 
 
+def test_label_noise_makes_that_share_of_the_training_labels_wrong_and_says_so():
+    told = []
+    noisy = data.load(changed(label_noise=0.25), "train", report=told.append)
+    clean = data.load(SMALL, "train")
+    wrong = noisy.targets != clean.targets
+    assert torch.equal(noisy.images, clean.images)
+    assert wrong.sum() == 40  # a quarter of 160, each class hit alike
+    assert clean.targets[wrong].bincount().tolist() == [4] * 10
+    assert noisy.targets.ge(0).all()
+    assert noisy.targets.lt(10).all()
+    assert any("40 of 160 training labels are wrong on purpose (data.label_noise: 0.25)" in text for text in told)
+
+
+def test_only_labels_that_are_kept_can_be_wrong():
+    noisy = data.load(changed(labels=50, label_noise=0.2), "train")
+    kept = noisy.targets != NO_LABEL
+    assert kept.sum() == 50
+    assert (noisy.targets != noisy.truth)[kept].sum() == 10
+
+
+def test_more_noise_holds_less_noise():
+    little, much = (data.load(changed(label_noise=share), "train") for share in (0.1, 0.4))
+    wrong = little.targets != little.truth
+    assert torch.equal(little.targets[wrong], much.targets[wrong])
+
+
+@pytest.mark.parametrize("split", ["validation", "test", "cue_conflict"])
+def test_noise_leaves_every_other_split_alone(split):
+    assert torch.equal(data.load(changed(label_noise=0.5), split).targets, data.load(SMALL, split).targets)
+
+
+@pytest.mark.parametrize("settings", [{"labels": 50}, {"label_noise": 0.3}, {"labels": 50, "label_noise": 0.3}])
+def test_the_right_labels_come_back_for_whoever_may_have_them(settings):
+    split = data.load(changed(**settings), "train")
+    assert torch.equal(split.with_every_label().targets, data.load(SMALL, "train").targets)
+    assert split.with_every_label().with_every_label().truth is None
+
+
 def test_an_unknown_split_is_refused_with_those_that_exist():
     with pytest.raises(
         ValueError, match="Unknown split 'tset' of cues. Known splits: train, validation, test, cue_conflict"

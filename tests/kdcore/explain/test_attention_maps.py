@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from kdcore import explain
-from kdcore.explain.rollout import mean_attention, rollout
+from kdcore.explain.attention import attention_of
+from kdcore.explain.rollout import rollout
 
 from .conftest import images_for
 
@@ -49,7 +50,7 @@ def test_the_same_as_unfused_attention(model, kind):
     grid = network.shapes().attention[-1][1:]
     expected = attention_in_the_open(network, images)
 
-    _, found = mean_attention(network, images)
+    _, found = attention_of(network, images, lambda heads: heads.mean(dim=1))
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs.mean(dim=1))
@@ -75,7 +76,7 @@ def test_torchvisions_attention_is_what_its_module_returns(model):
         expected = [
             layer.self_attention(t, t, t, need_weights=True)[1] for layer, t in zip(layers, tokens, strict=True)
         ]
-    _, found = mean_attention(network, images)
+    _, found = attention_of(network, images, lambda heads: heads.mean(dim=1))
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
     wanted = rollout(expected)[:, 1:].unflatten(1, (4, 4))

@@ -116,6 +116,38 @@ def test_weights_stand_still_in_evaluation_and_when_uniform():
         torch.testing.assert_close(method.layer_weights(), torch.full((4,), 0.25))
 
 
+def test_inverse_entropy_is_nearly_flat():
+    entropies = torch.tensor([5.94, 5.93, 5.92, 5.90]) / math.log(400)  # nats, over the largest possible
+    method = Attention(CNN, VIT, layers="inverse_entropy", cap=1.0, smoothing=0.0)
+    method.weigh.observe(entropies)
+    inverse = [1 / nats for nats in (5.94, 5.93, 5.92, 5.90)]
+    torch.testing.assert_close(method.layer_weights(), torch.tensor([each / sum(inverse) for each in inverse]))
+    assert method.layer_weights().tolist() == pytest.approx([0.249, 0.250, 0.250, 0.251], abs=6e-4)
+
+
+def test_layers_with_given_weights_keep_them():
+    method = Attention(CNN, VIT, layers=(4.0, 0.0, 0.0, 4.0)).train()
+    method(cnn_outputs(), vit_outputs(), BATCH, 1.0)
+    torch.testing.assert_close(method.layer_weights(), torch.tensor([0.5, 0.0, 0.0, 0.5]))
+
+
+@pytest.mark.parametrize("layers", ["entropy", "inverse_entropy", "uniform", (1.0, 2.0, 3.0, 4.0)])
+@pytest.mark.parametrize("divergence", ["kl", "js", "l2", "mse"])
+def test_every_divergence_goes_with_every_weighting_of_layers(divergence, layers):
+    student = cnn_outputs()
+    Attention(CNN, VIT, divergence=divergence, layers=layers)(student, vit_outputs(), BATCH, 1.0).backward()
+    assert all(layer.grad is not None and layer.grad.isfinite().all() for layer in student.features)
+    assert any(layer.grad.abs().sum() > 0 for layer in student.features)
+
+
+def test_the_loss_is_the_weighted_sum_over_layers():
+    student, teacher = cnn_outputs(), vit_outputs()
+    ours, theirs = spatial_maps(student), spatial_maps(teacher)
+    expected = sum(w * attention_loss(ours[s], theirs[t]) for t, (w, s) in enumerate(((0.1, 0), (0.2, 0), (0.3, 1), (0.4, 1))))  # fmt: skip
+    loss = Attention(CNN, VIT, layers=(1.0, 2.0, 3.0, 4.0))(student, teacher, BATCH, 1.0)
+    torch.testing.assert_close(loss, expected)
+
+
 def test_layers_are_paired_by_depth():
     assert pair_by_depth(3, 12) == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
     assert pair_by_depth(4, 2) == [0, 2]

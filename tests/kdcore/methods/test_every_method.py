@@ -10,9 +10,7 @@ from kdcore.methods.base import Method
 from kdcore.outputs import Batch, Outputs, Shapes
 from kdcore.recipe import Term
 
-VIT = Shapes(
-    classes=5, pooled=8, features=((8, 4, 4),) * 4, attention=((2, 4, 4),) * 4, tokens=True, qkv=(2, 4, 4, 4)
-)
+VIT = Shapes(classes=5, pooled=8, features=((8, 4, 4),) * 4, attention=((2, 4, 4),) * 4, tokens=True, qkv=(2, 4, 4, 4))
 CNN = Shapes(classes=5, pooled=6, features=((4, 8, 8), (6, 4, 4)), attention=(), dense=(4, 4))
 BATCH = Batch(torch.rand(6, 3, 8, 8), torch.tensor([0, 1, 2, 3, 4, -1]), torch.arange(6))
 TRAIN_TARGETS = torch.tensor([0, 1, 2, 3, 4, -1] * 4)  # the batch is its first images
@@ -60,15 +58,23 @@ def a_pairing(name: str) -> tuple[Shapes, Shapes]:
     raise AssertionError(f"{name} refuses every pairing")
 
 
-def loss_of(method: Method, ours: Shapes, theirs: Shapes, *, leaf: bool) -> tuple[torch.Tensor, Outputs, Outputs]:
+def loss_of(
+    method: Method, ours: Shapes, theirs: Shapes, *, leaf: bool, temperature: float = 4.0, size: float = 1.0
+) -> tuple[torch.Tensor, Outputs, Outputs]:
     views = method.views(BATCH.images) if method.has_views else None
     images = len(BATCH.images) + (0 if views is None else len(views))
     student, teacher = outputs(ours, images, leaf=True), outputs(theirs, images, leaf=leaf)
     batch = dataclasses.replace(BATCH, views=views)
-    if views is None:
-        return method(student, teacher, batch, 4.0), student, teacher
-    told = student.split(len(BATCH.images)), teacher.split(len(BATCH.images))
-    return method(*told, batch, 4.0), student, teacher
+    told = louder(student, size), louder(teacher, size)
+    if views is not None:
+        told = told[0].split(len(BATCH.images)), told[1].split(len(BATCH.images))
+    return method(*told, batch, temperature), student, teacher
+
+
+def louder(said: Outputs, size: float) -> Outputs:
+    """The same with all logits multiplied."""
+    dense = None if said.dense is None else size * said.dense
+    return dataclasses.replace(said, logits=size * said.logits, dense=dense)
 
 
 @pytest.mark.parametrize("pairing", PAIRINGS)
@@ -78,7 +84,9 @@ def test_gives_a_finite_scalar_whose_gradient_reaches_the_student_or_refuses_wit
     try:
         method = build(name, ours, theirs)
     except ValueError as refused:
-        assert len(str(refused)) > 60, "a refusal says what does not fit and what would"
+        method, reason = None, str(refused)
+    if method is None:
+        assert len(reason) > 60, "a refusal says what does not fit and what would"
         return
     loss, student, _ = loss_of(method, ours, theirs, leaf=False)
     assert loss.shape == ()
@@ -115,6 +123,61 @@ def test_what_it_remembers_is_in_its_state(name):
     other.load_state_dict(method.state_dict())  # strict: the same shapes before and after a step
     for key, value in method.state_dict().items():
         torch.testing.assert_close(other.state_dict()[key], value)
+
+
+ON_LOGITS = [name for name in methods.names() if methods.get(name).needs == {"logits"}]
+
+
+@pytest.mark.parametrize("name", ON_LOGITS)
+def test_a_loss_of_logits_is_a_mean_over_the_images(name):
+    """A sum over the batch, or a mean over classes too, is the commonest slip of all: it changes what a weight means."""
+    method = build(name, CNN, CNN)
+    ours, theirs = outputs(CNN, 6, leaf=False), outputs(CNN, 6, leaf=False)
+    twice = dataclasses.replace(BATCH, targets=BATCH.targets.repeat(2), indices=BATCH.indices.repeat(2))
+    again = [Outputs(said.logits.repeat(2, 1), said.pooled.repeat(2, 1)) for said in (ours, theirs)]
+    torch.testing.assert_close(method(*again, twice, 4.0), method(ours, theirs, BATCH, 4.0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ON_LOGITS)
+def test_a_loss_of_logits_ignores_what_is_added_to_all_classes_alike(name):
+    """Whoever takes logits for probabilities, or probabilities for logits, fails here."""
+    method = build(name, CNN, CNN)
+    ours, theirs = outputs(CNN, 6, leaf=False), outputs(CNN, 6, leaf=False)
+    shifted = (
+        dataclasses.replace(ours, logits=ours.logits + torch.randn(6, 1)),
+        dataclasses.replace(theirs, logits=theirs.logits + torch.randn(6, 1)),
+    )
+    torch.testing.assert_close(method(*shifted, BATCH, 4.0), method(ours, theirs, BATCH, 4.0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_large_logits_leave_loss_and_gradient_finite(name):
+    """log(softmax) is -inf where log_softmax is a number."""
+    ours, theirs = a_pairing(name)
+    loss, student, _ = loss_of(build(name, ours, theirs), ours, theirs, leaf=False, temperature=1.0, size=300.0)
+    loss.backward()
+    assert loss.isfinite()
+    assert all(t.grad.isfinite().all() for t in leaves(student) if t.grad is not None)
+
+
+GROWS = {"dist": "correlations forget the scale that the squared temperature is there to make up for; published so"}
+
+
+@pytest.mark.parametrize("name", [name for name in methods.names() if methods.get(name).uses_temperature])
+def test_the_gradient_keeps_its_size_over_temperatures(name):
+    """Softening both networks makes the gradient smaller by the temperature's square, which the loss puts back."""
+    ours, theirs = a_pairing(name)
+    norms = []
+    for temperature in (1.0, 4.0, 20.0):
+        method = build(name, ours, theirs)
+        torch.manual_seed(1)
+        loss, student, _ = loss_of(method, ours, theirs, leaf=False, temperature=temperature)
+        loss.backward()
+        norms.append(sum(t.grad.norm().item() for t in leaves(student) if t.grad is not None))
+    if name in GROWS:
+        assert norms[2] > 100 * norms[0], "it does not grow any more: take it out of GROWS"
+    else:
+        assert max(norms) < 2 * min(norms), f"gradients {norms} at temperatures 1, 4, 20: is its square missing?"
 
 
 @pytest.mark.parametrize("name", methods.names())

@@ -22,7 +22,7 @@ def test_our_models_learn_from_a_batch(name):
 @pytest.mark.parametrize(
     "name, parameters, last_map",
     [
-        ("three_stage_cnn", (1.1e6, 1.9e6), (256, 16, 16)),  # a quarter of 64 px
+        ("three_stage_cnn", (1.1e6, 1.2e6), (256, 16, 16)),  # a quarter of 64 px
         ("three_stage_cnn_16", (5e4, 1e5), (64, 8, 8)),
         ("five_conv", (1.25e6, 1.35e6), (384, 4, 4)),
         ("resnet20", (0.26e6, 0.28e6), (64, 8, 8)),  # 0.27 M in He et al.
@@ -37,6 +37,26 @@ def test_our_models_have_the_size_they_are_known_for(name, parameters, last_map)
     described = models.describe(name)
     assert parameters[0] < described["parameters"] < parameters[1]
     assert described["features"][-1] == last_map
+
+
+def test_the_three_stage_student_has_its_maps_and_with_a_projection_its_size():
+    student = models.describe("three_stage_cnn", image_size=224, options={"convolutions": [2, 2, 3]})
+    assert student["features"] == ((64, 112, 112), (128, 56, 56), (256, 56, 56))
+    assert student["parameters"] + 256 * 192 == pytest.approx(1.8e6, rel=0.01)  # 192 is a tiny ViT's width
+    with pytest.raises(ValueError, match=r"convolutions \[1, 2\] do not go with 3 stages"):
+        zoo.create("three_stage_cnn", 10, 32, {"convolutions": [1, 2]})
+
+
+def test_a_resnet_takes_dropout_and_a_small_stem():
+    plain = models.describe("torchvision/resnet18", image_size=32)
+    small = models.describe("torchvision/resnet18", image_size=32, options={"small_stem": True, "dropout": 0.5})
+    assert [shape[1] for shape in plain["features"]] == [16, 8, 4, 2, 1]
+    assert [shape[1] for shape in small["features"]] == [32, 16, 8, 4]
+    model = models.build(ModelRecipe(model="torchvision/resnet18", options={"dropout": 0.5}), TEN, 32)
+    assert model.net.fc[0].p == 0.5
+    assert model.head_parameters()[0].shape == (10, 512)
+    with pytest.raises(ValueError, match="dropout must be from 0 to below 1, not 1.5"):
+        zoo.create("torchvision/resnet18", 10, 32, {"dropout": 1.5})
 
 
 def test_options_change_a_model_and_wrong_ones_are_named():

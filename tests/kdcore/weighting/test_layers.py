@@ -1,26 +1,7 @@
 import pytest
 import torch
 
-from kdcore import recipe
-from kdcore.weighting import LayerWeights, TermWeights, capped
-
-
-def test_schedules_and_knobs_multiply():
-    plain = {
-        "student": {"model": "a"},
-        "epochs": 50,
-        "terms": [
-            {
-                "method": "kd",
-                "weight": {"linear": [1, 0]},
-                "temperature": {"piecewise": [[1, 3], [20, 2], [21, 1.5], [50, 1]]},
-            }
-        ],
-    }
-    terms = TermWeights(recipe.from_plain(plain))
-    assert terms.weights(0.5, {}) == {"kd": 0.5}
-    assert terms.weights(0.5, {"weight/kd": 3.0}) == {"kd": 1.5}
-    assert [terms.temperatures((epoch - 1) / 50)["kd"] for epoch in (1, 20, 21, 50)] == [3, 2, 1.5, 1]
+from kdcore.weighting import LayerWeights, capped
 
 
 def test_entropy_weights_follow_the_softmax_worked_by_hand():

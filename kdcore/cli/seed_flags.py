@@ -1,0 +1,62 @@
+"""`--alpha` and `--temp`, as the ViT-to-CNN system (seed S0) calls them, put into a recipe's terms."""
+
+from typing import Any
+
+from kdcore.recipe import Recipe, RecipeError, Term, with_values
+
+ALIGNMENT = ("attention", "attention_transfer")
+
+
+def applied(recipe: Recipe, alpha: float | None, temp: float | None) -> Recipe:
+    """The recipe with the seed's two flags.
+
+    Args:
+        alpha: weight of the attention term; the kd term gets 1 - alpha.
+        temp: temperature of the kd term; where that has a schedule, its start.
+
+    Raises:
+        RecipeError: the recipe has no such terms, or the number is out of range.
+    """
+    values: dict[str, Any] = {}
+    if alpha is not None:
+        if not 0 <= alpha <= 1:
+            raise RecipeError(f"--alpha {alpha:g}: it shares the loss between two terms, so it is from 0 to 1.")
+        place = _only(recipe, ALIGNMENT, f"--alpha {alpha:g}")
+        values[f"terms.{place}.weight"] = alpha
+        values[f"terms.{_only(recipe, ('kd',), f'--alpha {alpha:g}')}.weight"] = round(1 - alpha, 6)
+    if temp is not None:
+        if temp <= 0:
+            raise RecipeError(f"--temp {temp:g}: a temperature must be above 0.")
+        place = _only(recipe, ("kd",), f"--temp {temp:g}")
+        values[f"terms.{place}.temperature"] = _starting_at(temp, recipe.terms[place].temperature)
+    return with_values(recipe, values, source="the recipe with --alpha and --temp") if values else recipe
+
+
+def _only(recipe: Recipe, methods: tuple[str, ...], flag: str) -> int:
+    """The place of the one term with one of these methods."""
+    found = [place for place, term in enumerate(recipe.terms) if term.method in methods]
+    if len(found) != 1:
+        raise RecipeError(
+            f"{flag} needs one {' or '.join(methods)} term in the recipe; {recipe.name} has {_told(recipe.terms)}. Take the "
+            "recipe s0, or set a term's own: --set terms.0.weight=0.7 --set terms.1.temperature=3.0."
+        )
+    return found[0]
+
+
+def _told(terms: tuple[Term, ...]) -> str:
+    return ", ".join(term.label for term in terms)
+
+
+def _starting_at(temp: float, spec: Any) -> Any:
+    """A schedule with its first value replaced; a number is replaced as a whole."""
+    match spec:
+        case {"linear": [_, end]} | {"linear": (_, end)}:
+            return {"linear": [temp, end]}
+        case {"cosine": [_, end]} | {"cosine": (_, end)}:
+            return {"cosine": [temp, end]}
+        case {"steps": settings}:
+            return {"steps": {**settings, "start": temp}}
+        case {"piecewise": points}:
+            (epoch, _), *rest = points
+            return {"piecewise": [[epoch, temp], *rest]}
+    return temp

@@ -1,0 +1,42 @@
+"""Some of a dataset's classes, in an order of one's own: two of ten make a two-class question."""
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from kdcore.data.source import Images, Source
+
+
+class Only:
+    """A `Source` that has a few of another's classes; class k of these is the k-th name asked for."""
+
+    def __init__(self, source: Source, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in source.classes:
+                near = difflib.get_close_matches(name, source.classes, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise ValueError(
+                    f"`data.only` names {name!r}, which is no class here.{hint} The classes: {', '.join(source.classes)}."
+                )
+        if len(set(names)) < max(2, len(names)):
+            raise ValueError(f"`data.only` must name two or more different classes, not {', '.join(names) or 'none'}.")
+        self.source = source
+        self.classes = tuple(names)
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        return self.source.pools
+
+    def targets(self, pool: str) -> np.ndarray:
+        targets = self.source.targets(pool)
+        ours = np.full(len(self.source.classes), -1, dtype=np.int64)
+        ours[[self.source.classes.index(name) for name in self.classes]] = np.arange(len(self.classes))
+        return ours[targets[self._places(pool)]]
+
+    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
+        return self.source.read(pool, self._places(pool)[places], size)
+
+    def _places(self, pool: str) -> np.ndarray:
+        wanted = [self.source.classes.index(name) for name in self.classes]
+        return np.flatnonzero(np.isin(self.source.targets(pool), wanted))

@@ -1,0 +1,110 @@
+"""Failures made on purpose: what each should show, and whether a run's numbers show it. Plain data; one recipe each in
+assets/recipes/failures.
+
+Each changes one thing in the same small run: a good teacher, few labels, a student that then beats its twin by far.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kdcore.verdict import Results, sentence, summarise
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that the numbers should show, in words with the numbers, and whether they do."""
+
+    words: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """recipe: its name in assets/recipes. wrong: what is done wrongly. expects: what that should show."""
+
+    recipe: str
+    title: str
+    wrong: str
+    expects: str
+    remedy: str
+    claims: Callable[[Results], list[Claim]]
+
+    def happened(self, results: Results) -> bool:
+        return all(claim.holds for claim in self.claims(results))
+
+
+def named(recipe: str) -> Failure | None:
+    """The failure that a recipe of this name shows."""
+    return next((failure for failure in FAILURES if failure.recipe == recipe), None)
+
+
+CHANCE = 0.1  # ten classes
+KNOWN = 0.9975  # the bundled teacher on the test split, as its card says
+USUAL = 0.79  # what the student of this run gets when nothing is wrong, measured; see docs/results.md
+FAR_BELOW = 0.5
+
+
+def _random_teacher(results: Results) -> list[Claim]:
+    return [_guesses("teacher", results), _far_below(results)]
+
+
+def _wrong_normalisation(results: Results) -> list[Claim]:
+    top1 = results["teacher"]["top1"]
+    lost = Claim(f"The teacher, {KNOWN:.1%} right when it is asked properly, gets {top1:.1%}.", top1 < FAR_BELOW)
+    return [lost, _far_below(results)]
+
+
+def _shuffled_labels(results: Results) -> list[Claim]:
+    summary = summarise([results])
+    return [_guesses("twin", results), Claim(f"The student: {sentence(summary)}", summary.kind == "helps")]
+
+
+def _temperature(results: Results) -> list[Claim]:
+    return [_far_below(results)]
+
+
+def _guesses(network: str, results: Results) -> Claim:
+    top1 = results[network]["top1"]
+    return Claim(f"The {network} gets {top1:.1%} right; guessing gets {CHANCE:.0%}.", top1 < 1.5 * CHANCE)
+
+
+def _far_below(results: Results) -> Claim:
+    top1 = results["student"]["top1"]
+    return Claim(f"The student gets {top1:.1%} right; with nothing wrong it gets about {USUAL:.0%}.", top1 < FAR_BELOW)
+
+
+FAILURES = (
+    Failure(
+        "failures/random-teacher",
+        "A random teacher",
+        "The teacher's weights are random: it has learned nothing.",
+        "The teacher guesses, and its student learns to guess as it does.",
+        "Ask for the teacher's own accuracy before anything else; the teacher's examination stops such a run.",
+        _random_teacher,
+    ),
+    Failure(
+        "failures/wrong-normalisation",
+        "Wrong normalisation",
+        "The teacher gets its images as they are, without the mean and deviation that its weights were trained with.",
+        "A teacher that knows nearly every image now hardly knows one, and its student learns the mistakes.",
+        "Each network normalises by the statistics that its weights came with; leave `mean` and `std` out.",
+        _wrong_normalisation,
+    ),
+    Failure(
+        "failures/shuffled-labels",
+        "Shuffled labels",
+        "Nine of ten training labels are wrong, so that they say nothing about their images.",
+        "The twin, which has only labels, is left guessing. The student still learns, from the teacher alone.",
+        "Look at images with their labels before training; a teacher can outweigh bad labels, a loss curve cannot show them.",
+        _shuffled_labels,
+    ),
+    Failure(
+        "failures/temperature-too-high",
+        "Temperature far too high",
+        "Temperature 100, in a loss without the temperature's square, as in code that leaves it out.",
+        "Each of the ten classes gets about 10 % of every soft label, and the teacher's pull is 10,000 times weaker: the "
+        "student falls back towards its twin.",
+        "Temperatures of 2 to 8 are usual. With its square, as `kd` has it, the loss keeps its pull at any temperature.",
+        _temperature,
+    ),
+)

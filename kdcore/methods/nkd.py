@@ -1,0 +1,86 @@
+"""Normalised knowledge distillation: the teacher's confidence weighs the label, and its other answers count apart.
+
+Yang et al., From Knowledge Distillation to Self-Knowledge Distillation, ICCV 2023, https://arxiv.org/abs/2303.13005. The
+probabilities of the other classes are brought to sum 1 in both networks, so that the student can match them whatever it
+gives the label.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdcore.methods.base import Card, Method, mean_of_labelled, told_of_withheld_labels, without_target
+from kdcore.outputs import Batch, Outputs, Shapes
+
+
+def nkd_loss(
+    student: Tensor, teacher: Tensor, targets: Tensor, *, temperature: float, others_weight: float = 1.5
+) -> Tensor:
+    """-p_T(y) log p_S(y) + others_weight * temperature^2 * cross-entropy among the classes but y.
+
+    The first part is at temperature 1. Mean over the labelled images; zero (with a graph) where none is. It is not zero
+    for equal logits: cross-entropies, not divergences.
+
+    Args:
+        student: logits [B, K].
+        teacher: logits [B, K].
+        targets: [B]; `NO_LABEL` where the label is withheld.
+    """
+    label = targets.clamp(min=0)[:, None]
+    sure = teacher.softmax(dim=1).gather(1, label).squeeze(1)
+    target = -sure * F.log_softmax(student, dim=1).gather(1, label).squeeze(1)
+    said = F.log_softmax(without_target(student, targets) / temperature, dim=1)
+    wanted = F.softmax(without_target(teacher, targets) / temperature, dim=1)
+    others = -(wanted * said).sum(dim=1)
+    return mean_of_labelled(target + others_weight * temperature**2 * others, targets)
+
+
+class NKD(Method):
+    """Options:
+
+    others_weight: weight of the part among the classes but the label (gamma in the paper).
+    """
+
+    card = Card(
+        title="Normalised knowledge distillation",
+        summary="The label counts as far as the teacher is sure of it; among the other classes the student ranks as the "
+        "teacher does.",
+        formula=r"-p_{T}(y) \log p_{S}(y) - \gamma\, \tau^2 \sum_{k \neq y} \hat{p}_{T}^{\tau}(k) \log "
+        r"\hat{p}_{S}^{\tau}(k)",
+        symbols=r"$y$ the label, $\tau$ temperature, $\hat{p}$ softmax over the classes but the label, $\gamma$ "
+        "`others_weight`",
+        paper="Yang et al., ICCV 2023",
+        url="https://arxiv.org/abs/2303.13005",
+        weight=1.0,
+        temperature=1.0,
+        source="The authors' code (cls_KD), ImageNet: cross-entropy 1, this 1 with 1.5 at temperature 1, mean over the batch; "
+        "with 1 beside feature distillation from ViT to ViT.",
+        use="In either direction, beside cross-entropy on the labels.",
+        avoid="It needs true labels: images without one count for nothing. Its value says little by itself, as it is above 0 "
+        "for equal networks too. With two classes only the label is left.",
+    )
+    uses_temperature = True
+
+    def __init__(self, student: Shapes, teacher: Shapes | None, *, others_weight: float = 1.5) -> None:
+        super().__init__(student, teacher)
+        self.others_weight = others_weight
+        self.heard: tuple[str, ...] = ()
+        if student.classes == 2:
+            self.heard = (
+                "with two classes there is a single other class, so the part among the others is always 0 and what is left "
+                "is cross-entropy on the labels, each weighed by how sure the teacher is. Take kd, or a method on features.",
+            )
+
+    def see_data(self, targets: Tensor) -> None:
+        self.heard += told_of_withheld_labels(targets)
+
+    def warnings(self) -> tuple[str, ...]:
+        return self.heard
+
+    def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
+        return nkd_loss(
+            student.logits,
+            teacher.logits,
+            batch.targets,
+            temperature=temperature,
+            others_weight=self.others_weight,
+        )

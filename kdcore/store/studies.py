@@ -1,0 +1,236 @@
+"""The studies beside the runs: `studies/<id>.yaml` says what is studied and which run belongs to which of its points.
+
+A point's run has its id before it has its folder. So whenever the process dies, the file tells what is still to be done,
+and nothing is done twice. How far a study is, its runs tell.
+"""
+
+import csv
+import io
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from kdcore import study as studies
+from kdcore.store.shelf import RUN_ID, Store
+from kdcore.store.state import ACTIVE, RunState
+from kdcore.study import Point, Study
+from kdcore.verdict import Figure, Summary, over_seeds, summarise
+
+Column = tuple[str, str]  # network and metric
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point of a study and its run; `run` is None while there is none, or none any more."""
+
+    point: Point
+    run_id: str
+    run: RunState | None
+
+    @property
+    def done(self) -> bool:
+        return self.run is not None and self.run.status == "finished"
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """A study and how far it is.
+
+    status: as of a run: queued, running (one of its runs is at work), finished, failed, stopped, interrupted.
+    """
+
+    id: str
+    created: float  # seconds since 1970
+    study: Study
+    places: tuple[Place, ...]
+
+    @property
+    def name(self) -> str:
+        return self.study.name
+
+    @property
+    def done(self) -> int:
+        return sum(place.done for place in self.places)
+
+    @property
+    def status(self) -> str:
+        if self.done == len(self.places):
+            return "finished"
+        found = [place.run.status if place.run else "interrupted" for place in self.places]
+        working = [status for status in found if status in ACTIVE]
+        if working:
+            return working[0] if set(working) in ({"queued"}, {"paused"}, {"paused", "queued"}) else "running"
+        return next((status for status in ("failed", "stopped") if status in found), "interrupted")
+
+    @property
+    def now(self) -> RunState | None:
+        """The run that is at work."""
+        working = [place.run for place in self.places if place.run and place.run.status in ACTIVE]
+        return next((run for run in working if run.status != "queued"), None)
+
+    def variants(self) -> dict[str, list[Place]]:
+        """Label -> its places, one a seed."""
+        found: dict[str, list[Place]] = {}
+        for place in self.places:
+            found.setdefault(place.point.variant, []).append(place)
+        return found
+
+    def summaries(self) -> dict[str, Summary | None]:
+        """Label -> what its finished seeds say together; None where none is finished."""
+        done = {
+            label: [place.run.results for place in places if place.run and place.done]
+            for label, places in self.variants().items()
+        }
+        return {label: summarise(results) if results else None for label, results in done.items()}
+
+    def against_first(self) -> dict[str, Figure | None]:
+        """Label -> how much better its student is than the first variant's, seed by seed; None where no seed is shared."""
+        reached = {
+            label: {place.point.seed: place.run.results["student"]["top1"] for place in places if place.run and place.done}
+            for label, places in self.variants().items()
+        }
+        base = next(iter(reached.values()))
+        gaps = {
+            label: [top1 - base[seed] for seed, top1 in seeds.items() if seed in base] for label, seeds in reached.items()
+        }
+        return {label: over_seeds(gap) if gap and label != next(iter(gaps)) else None for label, gap in gaps.items()}
+
+    def seconds(self, label: str) -> float | None:
+        """Mean time of a variant's finished runs."""
+        spent = [place.run.active_seconds for place in self.variants()[label] if place.run and place.done]
+        return sum(spent) / len(spent) if spent else None
+
+    def version(self) -> tuple[str, ...]:
+        """Differs whenever the table would."""
+        return tuple(place.run.status if place.run else "" for place in self.places)
+
+
+class Studies:
+    """The studies of a store. What it returns is immutable."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.root = store.root / "studies"
+
+    def create(self, study: Study) -> str:
+        """Write down a study, each of its points with the id that its run will have; returns the study's id.
+
+        Raises:
+            RecipeError: a variant cannot be.
+        """
+        study = studies.resolved(study)
+        points = studies.points(study)
+        slug = re.sub(r"[^a-z0-9]+", "-", study.name.lower())[:24].strip("-") or "study"
+        study_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+        run_ids: list[str] = []
+        for point in points:
+            run_id = self.store.new_id(point.recipe)
+            while run_id in run_ids:  # hundreds of points in one second meet by chance
+                run_id = self.store.new_id(point.recipe)
+            run_ids.append(run_id)
+        self._write(study_id, study, run_ids)
+        return study_id
+
+    def ids(self) -> list[str]:
+        """Newest first."""
+        found = (path.stem for path in self.root.glob("*.yaml")) if self.root.is_dir() else ()
+        return sorted((study_id for study_id in found if RUN_ID.fullmatch(study_id)), reverse=True)
+
+    def state(self, study_id: str) -> StudyState:
+        """Raises ValueError where there is no such study, or its file is damaged."""
+        path = self.root / f"{study_id}.yaml"
+        if not RUN_ID.fullmatch(study_id) or not path.is_file():
+            raise ValueError(f"There is no study {study_id!r} in {self.root}.")
+        study, points, run_ids = _read(path, path.stat().st_mtime_ns)
+        places = [self._place(point, run_id) for point, run_id in zip(points, run_ids, strict=True)]
+        created = time.mktime(time.strptime(study_id[:15], "%Y%m%d-%H%M%S"))
+        return StudyState(study_id, created, study, tuple(places))
+
+    def states(self) -> list[StudyState]:
+        """All that can be read, newest first."""
+        found = []
+        for study_id in self.ids():
+            try:
+                found.append(self.state(study_id))
+            except ValueError:
+                continue  # of another version, or edited: `state` says what is wrong with it
+        return found
+
+    def delete(self, study_id: str) -> None:
+        """Remove a study. Its runs stay; refused while one of them is at work."""
+        if self.state(study_id).status in ACTIVE:
+            raise ValueError(f"The study {study_id} is at work; stop it before deleting it.")
+        (self.root / f"{study_id}.yaml").unlink()
+
+    def csv(self, study_id: str) -> str:
+        """A row a run, with its settings, seed, status, figures of every network and the difference; fractions."""
+        state = self.state(study_id)
+        settings = studies.variants(state.study)
+        keys = list(dict.fromkeys(key for values in settings.values() for key in values))
+        columns = _columns(state)
+        text = io.StringIO()
+        table = csv.writer(text)
+        table.writerow(
+            [
+                "variant",
+                *keys,
+                "seed",
+                "run",
+                "status",
+                "seconds",
+                *(f"{network}_{metric}" for network, metric in columns),
+            ]
+        )
+        for place in state.places:
+            values, run = settings[place.point.variant], place.run
+            results = run.results if run else {}
+            table.writerow([
+                place.point.variant, *(values.get(key, "") for key in keys), place.point.seed, place.run_id,
+                run.status if run else "", f"{run.active_seconds:.1f}" if run else "",
+                *(results.get(network, {}).get(metric, "") for network, metric in columns),
+            ])  # fmt: skip
+        return text.getvalue()
+
+    def _place(self, point: Point, run_id: str) -> Place:
+        try:
+            return Place(point, run_id, self.store.state(run_id))
+        except ValueError:  # not begun, or deleted
+            return Place(point, run_id, None)
+
+    def _write(self, study_id: str, study: Study, run_ids: list[str]) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        half = self.root / f".{study_id}.half"
+        plain = {"study": studies.to_plain(study), "runs": run_ids}
+        half.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        os.replace(half, self.root / f"{study_id}.yaml")  # a reader sees no file or the whole one
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
+    """A study's file as it was `written` (a time): read once, since pages ask often and it never changes."""
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        study = studies.from_plain(plain["study"], source="it")
+        points, run_ids = studies.points(study), [str(run_id) for run_id in plain["runs"]]
+        if len(points) != len(run_ids):
+            raise ValueError(f"it has {len(points)} points and names {len(run_ids)} runs.")
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"The study {path.stem} cannot be read: {error}") from None
+    return study, points, run_ids
+
+
+def _columns(state: StudyState) -> list[Column]:
+    """network, metric for every figure that a finished run has, in their usual order."""
+    order = ("student", "twin", "teacher", "difference", "agreement")
+    found: dict[Column, None] = {}
+    for network in order:
+        for place in state.places:
+            if place.run:
+                found |= dict.fromkeys((network, metric) for metric in place.run.results.get(network, {}))
+    return list(found)

@@ -1,0 +1,135 @@
+"""How hard each term pulls at the student: the norm of its gradient, how it is followed, and how it is balanced.
+
+A term's value says little about what it does: a mean squared error of attention maps is a small number with a gradient
+that is smaller still, and a weight copied from a paper with another reduction is off by factors of ten to a thousand.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Norms = dict[str, float]
+IDLE = 0.01  # a term with a smaller share of the gradient does nothing
+IDLE_MEASUREMENTS = 3  # ... if it is so small so many times in a row
+FIRST_STEPS = (1, 5, 10)  # always measured
+EARLY_STEPS, EARLY_EVERY = 100, 10  # then often at first ...
+SPREAD = 50  # ... and so many times over the whole run
+BUDGET = 0.05  # of the run's time: a measurement is one more backward pass a term
+
+
+def gradient_norms(losses: dict[str, Tensor], parameters: Iterable[nn.Parameter]) -> Norms:
+    """The norm of each loss's gradient with respect to all the parameters together; the graph is kept.
+
+    Args:
+        losses: unweighted scalars by term name, of one forward.
+        parameters: the student's, without projectors.
+    """
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    names, norms = [], []
+    for name, loss in losses.items():
+        if loss.requires_grad:
+            found = torch.autograd.grad(loss, learning, retain_graph=True, allow_unused=True)
+            parts = [gradient for gradient in found if gradient is not None]
+            names.append(name)
+            norms.append(
+                torch.linalg.vector_norm(torch.stack(torch._foreach_norm(parts))) if parts else loss.new_zeros(())
+            )
+    measured = dict(zip(names, torch.stack(norms).tolist(), strict=True)) if norms else {}  # one wait for the device
+    return {name: measured.get(name, 0.0) for name in losses}
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a measurement says, by term.
+
+    norms: of the weighted term's gradient, 0 where it does not count now. shares: of their sum.
+    idle: terms under 1 % in the last measurements -> how many times its weight would make each pull as hard as the others
+        do on average.
+    """
+
+    norms: Norms
+    shares: Norms
+    idle: Norms
+
+
+class GradientMeter:
+    """Decides when the terms' gradients are measured, and reads them. It costs a bounded share of the time: one more
+    backward pass a term, at a few fixed steps and then while the budget lasts."""
+
+    def __init__(self, steps: int) -> None:
+        self._every = max(1, steps // SPREAD)
+        self._steps = steps
+        self._spent = self._longest = 0.0
+        self._recent: deque[Norms] = deque(maxlen=IDLE_MEASUREMENTS)
+
+    def due(self, step: int, busy_seconds: float) -> bool:
+        """Whether to measure at a step (the first is 1), `busy_seconds` into the run."""
+        if step in FIRST_STEPS:
+            return True
+        planned = step % self._every == 0 or (step <= EARLY_STEPS and step % EARLY_EVERY == 0)
+        return planned and self._spent + self._longest <= BUDGET * busy_seconds
+
+    def took(self, seconds: float) -> None:
+        self._spent += seconds
+        self._longest = max(self._longest, seconds)
+
+    def read(self, norms: Norms, weights: Norms) -> Pull:
+        """Make sense of the norms of the unweighted terms; one that does not count now (weight 0) need not be among them."""
+        weighted = {name: weight * norms.get(name, 0.0) for name, weight in weights.items()}
+        whole = sum(weighted.values())
+        shares = {name: norm / whole if whole else 0.0 for name, norm in weighted.items()}
+        counting = [name for name, weight in weights.items() if weight > 0]
+        self._recent.append({name: shares[name] for name in counting})
+        idle = {}
+        for name in counting:
+            low = len(counting) > 1 and all(measured.get(name, 1.0) < IDLE for measured in self._recent)
+            if low and len(self._recent) == IDLE_MEASUREMENTS and weighted[name]:
+                idle[name] = (whole - weighted[name]) / (len(counting) - 1) / weighted[name]
+        return Pull(weighted, shares, idle)
+
+
+class GradientBalance:
+    """Weights rescaled so that each term's pull on the student is in proportion to the weight asked for.
+
+    A term's weight w becomes w * G / g, where g is the smoothed norm of its unweighted gradient and G the mean of these
+    norms over the terms, weighted by w: the terms together pull as hard as they would have. The aim is GradNorm's (Chen et
+    al., ICML 2018, https://arxiv.org/abs/1711.02257) without its training rates: here the norms are simply divided out.
+    """
+
+    EVERY = 10  # steps between measurements
+    SMOOTHING = 0.5  # how much of the last norm is kept at each
+    MOST = 1e4  # times; a gradient that is all but zero is noise, and stays small
+
+    def __init__(self) -> None:
+        self._norms: Norms = {}
+
+    def due(self, step: int) -> bool:
+        """Whether to measure at a step (the first is 1)."""
+        return step % self.EVERY == 1
+
+    def observe(self, norms: Norms) -> None:
+        for name, norm in norms.items():
+            before = self._norms.get(name, norm)
+            self._norms[name] = self.SMOOTHING * before + (1 - self.SMOOTHING) * norm
+
+    def balanced(self, weights: Norms) -> Norms:
+        """The weights to use; those asked for until something was measured."""
+        whole = sum(weights.values())
+        if not self._norms or not whole:
+            return weights
+        mean = sum(weight * self._norms[name] for name, weight in weights.items()) / whole
+        least = mean / self.MOST
+        return (
+            {name: weight * mean / max(self._norms[name], least) for name, weight in weights.items()}
+            if mean
+            else weights
+        )
+
+    def state(self) -> Norms:
+        return dict(self._norms)
+
+    def load_state(self, state: Norms) -> None:
+        self._norms = dict(state)

@@ -1,0 +1,79 @@
+"""Does the answer depend on what a map shows? Deletion and insertion curves, on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.parts import networks, palette
+
+if TYPE_CHECKING:
+    from kdcore.explain.faithfulness import Faithfulness
+    from pages.parts.attention_lab import Lab
+    from pages.parts.photo_choice import Shown
+
+WORDS = {
+    "deletion": ("Deleted, the map's strongest patches first", "A faithful map makes the probability fall early."),
+    "insertion": ("Shown, the map's strongest patches first", "A faithful map makes it rise early."),
+}
+ORDERS = ("the map", "from the middle")
+
+
+def show(lab: Lab, _offered: list[Shown]) -> None:
+    found: dict[str, Faithfulness] = {}
+    with st.spinner("Deleting and inserting patches", show_time=True):
+        for heading in lab.answers:
+            asked, reference = lab.questions[heading], lab.chosen[heading].reference
+            try:
+                found[heading] = networks.faithfulness(lab.pixels, lab.digest, reference, **asked)
+            except ValueError as error:
+                st.caption(f"{heading}: {error}")
+    if not found:
+        return
+    for column, (kind, (title, means)) in zip(st.columns(2, gap="large"), WORDS.items(), strict=True):
+        with column:
+            st.markdown(f"**{title}**  \n{means}")
+            st.vega_lite_chart(spec(lab, found, kind), width="stretch")
+    st.table(rows(lab, found))
+    st.caption(
+        "The probability of the explained class (of the network's own answer, where a map is about no class), averaged over "
+        "the curve. Dashed: patches from the middle outwards, which needs no network. A map that does not beat its dashed line "
+        "says less about this answer than “it is in the middle”. Patches are deleted to the photo's mean colour, and shown on "
+        "a blurred photo."
+    )
+
+
+def spec(lab: Lab, found: dict[str, Faithfulness], kind: str) -> dict[str, Any]:
+    """Curves in each network's colour; dashed from the middle outwards."""
+    values = [
+        {"share": 100 * float(share), "probability": 100 * float(value), "network": heading, "order": order}
+        for heading, each in found.items()
+        for order, curve in zip(ORDERS, getattr(each, kind), strict=True)
+        for share, value in zip(each.shares, curve, strict=True)
+    ]
+    colours = [palette.shade(lab.role(heading)) for heading in found]
+    return {
+        "data": {"values": values},
+        "height": 240,
+        "mark": {"type": "line", "strokeWidth": 2.5},
+        "encoding": {
+            "x": {"field": "share", "type": "quantitative", "title": "Share of the photo (%)"},
+            "y": {"field": "probability", "type": "quantitative", "title": "Probability (%)", "scale": {"domain": [0, 100]}},
+            "color": {"field": "network", "scale": {"domain": list(found), "range": colours}, "title": None},
+            "strokeDash": {"field": "order", "scale": {"domain": ORDERS, "range": [[1, 0], [4, 4]]}, "title": None},
+            "opacity": {"field": "order", "scale": {"domain": ORDERS, "range": [1, 0.6]}, "legend": None},
+        },
+    }  # fmt: skip
+
+
+def rows(lab: Lab, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
+    return [
+        {
+            "Network": heading,
+            "Map": networks.map_title(lab.answers[heading]),
+            "Deletion (lower is better)": f"{each.deletion_area[0]:.0%}, from the middle {each.deletion_area[1]:.0%}",
+            "Insertion (higher is better)": f"{each.insertion_area[0]:.0%}, from the middle {each.insertion_area[1]:.0%}",
+        }
+        for heading, each in found.items()
+    ]

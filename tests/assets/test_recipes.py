@@ -1,0 +1,148 @@
+"""Every recipe and study that comes with the project: it loads, it is explained, and the small ones train for real."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdcore import library, methods, preflight, study
+from kdcore import recipe as recipes
+from kdcore.assemble import assemble
+from kdcore.events import RunFinished, StepEnded
+from kdcore.folders import PROJECT
+from kdcore.folders import test_data_folder as real_data_folder
+from kdcore.recipe import Recipe, RecipeError
+from kdcore.trainer import train
+
+RECIPES, STUDIES = library.recipe_names(), study.names()
+SEEDS = [name for name in RECIPES if re.match(r"s\d", name)]
+SMALL = [name for name in SEEDS if name.endswith("-small")]
+SMALL_STUDIES = ("s0-small", "s2-small", "s4-vit-to-cnn-small", "s4-cnn-to-vit-small")
+PAGE = PROJECT / "docs" / "recipes.md"
+
+
+@pytest.fixture(scope="module")
+def cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the real CIFAR-10 in it."""
+    unpack = real_data_folder() / "cifar10" / "unpack.py"
+    if not unpack.is_file():
+        pytest.skip(f"no test data: the real CIFAR-10 is not in {unpack.parent} (KD_TEST_DATA)")
+    folder = tmp_path_factory.mktemp("cifar10")
+    subprocess.run([sys.executable, str(unpack), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+def shortest(recipe: Recipe) -> Recipe:
+    """The same recipe on a few images, for as few epochs as let every term count once."""
+    epochs = max(term.from_epoch for term in recipe.terms)
+    values = {
+        "epochs": epochs,
+        "data.train_images": 80,
+        "data.test_images": 20,
+        "data.labels": "all",
+        "probes.images": 1,
+    }
+    if recipe.teacher and recipe.teacher.finetune:
+        values["teacher.finetune.epochs"] = 1
+    for place, term in enumerate(recipe.terms):
+        if term.method == "sskd":
+            values[f"terms.{place}.options.head_steps"] = 2
+    return recipes.with_values(recipe, values)
+
+
+def trains(recipe: Recipe) -> dict[str, float]:
+    """Train it to the end; its last losses."""
+    steps = assemble(shortest(recipe), seed=0, device=torch.device("cpu"))
+    try:
+        while True:
+            next(steps)
+    except StopIteration as ended:
+        parts = ended.value
+    events = list(train(parts))
+    assert parts.step >= 2
+    assert isinstance(events[-1], RunFinished)
+    return [event for event in events if isinstance(event, StepEnded)][-1].losses["student"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_says_its_name_and_what_it_is(name):
+    recipe = library.recipe(name)
+    assert name.startswith("failures/") or recipe.name == name
+    assert len(recipe.note) > 80
+    for term in recipe.terms:
+        methods.check(term)
+    preflight.check(recipe)
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_seed_s_recipe_says_what_it_costs_and_what_is_smaller(name):
+    note = library.recipe(name).note
+    assert re.search(r"\bCost\b|cost as|About .* on two cores", note), "no cost"
+    assert note.startswith("Shrunk for two cores: ") == name.endswith("-small")
+
+
+def test_every_seed_has_its_full_recipes_and_a_small_one_of_each():
+    full = [name for name in SEEDS if not name.endswith("-small")]
+    assert {name[:2] for name in full} == {"s0", "s1", "s2", "s3", "s4"}
+    assert {f"{name}-small" for name in full} == set(SMALL)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_recipe_needs_nothing_but_cifar_10(name):
+    recipe = library.recipe(name)
+    assert recipe.data.name == "cifar10"
+    if recipe.teacher:
+        assert (PROJECT / "assets" / "models" / f"{recipe.teacher.weights}.safetensors").is_file()
+    assert recipe.student.weights == "none"
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_recipe_trains_on_real_images(name, cifar10, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(cifar10))
+    losses = trains(library.recipe(name))
+    assert all(0 < loss < 1e5 for loss in losses.values())
+
+
+@pytest.mark.parametrize("name", SMALL_STUDIES)
+def test_every_variant_of_a_small_study_trains_on_real_images(name, cifar10, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(cifar10))
+    for point in study.points(study.named(name)):
+        if point.seed == 0:
+            assert trains(point.recipe), point.variant
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_says_what_it_is_and_its_variants_exist(name):
+    found = study.named(name)
+    assert len(found.note) > 80
+    assert len(study.points(found)) == found.count
+    for point in study.points(found):
+        for term in point.recipe.terms:
+            methods.check(term)
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if re.match(r"s\d", name)])
+def test_a_seed_s_study_has_three_seeds(name):
+    assert study.named(name).seeds == (0, 1, 2)
+
+
+def test_the_class_space_problem_of_s3_is_refused_without_its_remedy():
+    untuned = recipes.with_values(library.recipe("s3"), {"teacher.finetune": None})
+    with pytest.raises(RecipeError, match=r"1000 classes.* cifar10 has 10"):
+        preflight.check(untuned)
+
+
+def test_the_page_of_the_recipes_names_them_all_and_none_that_is_not_there():
+    named = set(re.findall(r"^\| `([\w/-]+)`", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert named == {name for name in RECIPES if not name.startswith("failures/")} | set(STUDIES)
+
+
+def test_every_command_on_the_page_names_a_recipe_or_a_study():
+    text = PAGE.read_text(encoding="utf-8")
+    for kind, known in (("distill", RECIPES), ("study", STUDIES)):
+        asked = [name for name in re.findall(rf"python -m kdcore {kind} ([\w/-]+)", text) if not name.startswith("-")]
+        assert asked
+        assert set(asked) <= {*known, "list", "resume"}

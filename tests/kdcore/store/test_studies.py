@@ -1,0 +1,136 @@
+import csv
+import io
+
+import pytest
+
+from kdcore import events as ev
+from kdcore import study as studies
+from kdcore.store import Store, Studies
+
+STUDY = studies.from_plain(
+    {
+        "name": "mine",
+        "recipe": {"student": {"model": "tiny"}, "twin": True, "epochs": 2},
+        "vary": {"data.labels": [100, "all"]},
+        "seeds": [0, 1],
+    }
+)
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    return Studies(Store(tmp_path))
+
+
+def finish(shelf: Studies, place, top1: float, twin: float = 0.5) -> None:
+    """What a runner leaves of a run that is done."""
+    figures = {"low": 0.0, "high": 1.0, "count": 100}
+    shelf.store.create(place.point.recipe, place.run_id)
+    results = {
+        "student": {"top1": top1, **figures},
+        "twin": {"top1": twin, **figures},
+        "difference": {"top1": top1 - twin, "low": -1, "high": 1, "mcnemar": 0.5},
+    }
+    with shelf.store.writer(place.run_id) as writer:
+        writer.append(ev.RunFinished(20, results, 10.0))
+
+
+def test_a_new_study_knows_its_runs_before_there_is_any(shelf):
+    state = shelf.state(shelf.create(STUDY))
+    assert [(place.point.variant, place.point.seed) for place in state.places] == [
+        ("labels 100", 0), ("labels 100", 1), ("labels all", 0), ("labels all", 1),
+    ]  # fmt: skip
+    assert len({place.run_id for place in state.places}) == 4
+    assert shelf.store.ids() == []
+    assert (state.status, state.done) == ("interrupted", 0)
+
+
+def test_it_is_no_run_of_the_store(shelf):
+    shelf.create(STUDY)
+    assert shelf.store.states() == []
+
+
+def test_its_recipe_is_spelled_out(shelf):
+    plain = STUDY.model_copy(update={"recipe": "quick", "vary": {}})
+    assert shelf.state(shelf.create(plain)).study.recipe["teacher"] == {"weights": "cues-teacher"}
+
+
+def test_its_summaries_are_those_of_its_runs(shelf):
+    study_id = shelf.create(STUDY)
+    for place, top1 in zip(shelf.state(study_id).places, (0.6, 0.7, 0.8, 0.7), strict=True):
+        finish(shelf, place, top1)
+    state = shelf.state(study_id)
+    assert (state.status, state.done) == ("finished", 4)
+    few, every = state.summaries().values()
+    assert few.difference.mean == pytest.approx(0.15)
+    assert every.networks["student"]["top1"].mean == pytest.approx(0.75)
+    against = state.against_first()
+    assert against["labels 100"] is None
+    assert against["labels all"].mean == pytest.approx((0.2 + 0.0) / 2)  # seed by seed: .8 - .6 and .7 - .7
+
+
+def test_what_is_not_done_leaves_its_line_empty(shelf):
+    study_id = shelf.create(STUDY)
+    finish(shelf, shelf.state(study_id).places[0], 0.6)
+    state = shelf.state(study_id)
+    assert state.summaries()["labels all"] is None
+    assert state.seconds("labels all") is None
+    assert state.against_first() == {"labels 100": None, "labels all": None}
+    assert state.summaries()["labels 100"].seeds == 1
+
+
+def test_the_table_has_a_line_a_run_with_settings_and_figures(shelf):
+    study_id = shelf.create(STUDY)
+    finish(shelf, shelf.state(study_id).places[2], 0.6)
+    rows = list(csv.DictReader(io.StringIO(shelf.csv(study_id))))
+    assert len(rows) == 4
+    assert [row["data.labels"] for row in rows] == ["100", "100", "all", "all"]
+    assert (rows[2]["seed"], rows[2]["status"], rows[2]["student_top1"]) == ("0", "finished", "0.6")
+    assert float(rows[2]["difference_top1"]) == pytest.approx(0.1)
+    assert rows[0]["student_top1"] == ""
+
+
+def test_a_run_that_is_deleted_is_to_be_done_again(shelf):
+    study_id = shelf.create(STUDY)
+    place = shelf.state(study_id).places[0]
+    finish(shelf, place, 0.6)
+    shelf.store.delete(place.run_id)
+    assert shelf.state(study_id).places[0].run is None
+
+
+def test_a_study_that_is_at_work_is_not_deleted_and_its_runs_outlive_it(shelf):
+    study_id = shelf.create(STUDY)
+    place = shelf.state(study_id).places[0]
+    shelf.store.create(place.point.recipe, place.run_id)
+    with shelf.store.writer(place.run_id) as writer:
+        writer.append(ev.Queued())
+        assert shelf.state(study_id).status == "queued"
+        with pytest.raises(ValueError, match="is at work; stop it before deleting it"):
+            shelf.delete(study_id)
+    shelf.delete(study_id)
+    assert shelf.ids() == []
+    assert shelf.store.ids() == [place.run_id]
+
+
+def test_a_damaged_study_says_so_and_the_others_are_listed(shelf):
+    whole, broken = shelf.create(STUDY), shelf.create(STUDY)
+    (shelf.root / f"{broken}.yaml").write_text("study: {recipe: quick, varry: 1}\nruns: []\n")
+    assert [state.id for state in shelf.states()] == [whole]
+    with pytest.raises(ValueError, match=f"The study {broken} cannot be read: (?s:.*)varry"):
+        shelf.state(broken)
+
+
+@pytest.mark.parametrize("name", ["gone", "../20200101-000000-x-0000", ""])
+def test_what_is_no_study_is_answered(shelf, name):
+    with pytest.raises(ValueError, match="There is no study"):
+        shelf.state(name)
+
+
+def test_runs_of_one_recipe_are_gathered_by_seed(shelf):
+    study_id = shelf.create(STUDY)
+    places = shelf.state(study_id).places
+    for place in places:
+        finish(shelf, place, 0.6)
+    first, second, third, fourth = (place.run_id for place in places)
+    again = shelf.store.create(places[0].point.recipe)  # the same recipe and seed once more, not done
+    assert shelf.store.by_recipe([second, third, again, first, fourth]) == [[first, second], [third, fourth]]

@@ -1,0 +1,195 @@
+"""The page Studies: what there is, a new one, one looked at; and failures on purpose."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdcore import events as ev
+from kdcore import failures, library
+from kdcore import study as studies
+from kdcore.store import Studies
+
+STUDY = studies.from_plain(
+    {
+        "name": "mine",
+        "note": "Why it is done.",
+        "recipe": {"student": {"model": "tiny"}, "twin": True, "epochs": 2},
+        "vary": {"data.labels": [100, "all"]},
+        "seeds": [0, 1],
+    }
+)
+
+
+def said(test: AppTest) -> str:
+    kinds = ("title", "markdown", "caption", "error", "warning", "info", "success")
+    return "\n".join(str(element.value) for kind in kinds for element in test.get(kind))
+
+
+def button(test: AppTest, label: str):
+    return next(b for b in test.button if b.label == label)
+
+
+def widget(test: AppTest, kind: str, label: str):
+    return next(w for w in test.get(kind) if w.label == label)
+
+
+@pytest.fixture
+def study(runner) -> str:
+    return Studies(runner.store).create(STUDY)
+
+
+def finish(runner, study_id: str, *tops: float) -> None:
+    for place, top1 in zip(Studies(runner.store).state(study_id).places, tops, strict=False):
+        ended(runner, place.run_id, place.point.recipe, top1, twin=0.5)
+
+
+def ended(runner, run_id, recipe, student: float, twin: float, teacher: float = 0.9) -> str:
+    made = runner.store.create(recipe, run_id)
+    results = {
+        name: {"top1": top1, "low": top1 - 0.02, "high": top1 + 0.02, "count": 100}
+        for name, top1 in {"student": student, "twin": twin, "teacher": teacher}.items()
+    }
+    gap = student - twin
+    results["difference"] = {"top1": gap, "low": gap - 0.03, "high": gap + 0.03, "mcnemar": 0.001}
+    with runner.store.writer(made) as writer:
+        writer.append(ev.RunFinished(20, results, 10.0))
+    return made
+
+
+def test_the_studies_are_listed_and_lead_to_themselves(open_page, study):
+    test = open_page("studies.py")
+    assert not test.exception
+    assert "0 of 4 runs · 2 variants" in said(test)
+    button(test, "Look").click().run()
+    assert test.query_params["study"] == study
+    assert test.title[0].value == "mine"
+
+
+def test_a_study_shows_its_table_with_intervals_and_a_sentence_a_variant(open_page, runner, study):
+    finish(runner, study, 0.6, 0.7, 0.5, 0.5)
+    test = open_page("studies.py", study=study)
+    assert not test.exception
+    table = test.dataframe[0].value.set_index("Variant")
+    assert table.loc["labels 100", "Student"].startswith("65.0 %  (")
+    assert table.loc["labels all", "Student − twin, points"] == "+0.0  (+0.0 to +0.0)"
+    assert table.loc["labels all", "Student − that of labels 100"].startswith("−15.0")
+    assert "**labels 100:** +15.0 points against its twin" in said(test)
+    assert "Mean over 2 seeds" in said(test)
+    assert [b.label for b in test.get("download_button")] == ["CSV"]
+    assert not [b for b in test.button if b.label == "Continue"]
+
+
+def test_an_interrupted_study_is_continued_by_a_button(open_page, runner, study):
+    finish(runner, study, 0.6)
+    test = open_page("studies.py", study=study)
+    assert "1 of 4 runs done" in test.get("progress")[0].proto.text
+    button(test, "Continue").click().run()
+    assert runner.told == [("resume_study", study)]
+
+
+def test_what_the_runner_refuses_is_said(open_page, runner, study):
+    test = open_page("studies.py", study=study)
+    runner.refusal = "Another process works on the study."
+    button(test, "Continue").click().run()
+    assert not test.exception
+    assert runner.refusal in said(test)
+
+
+def test_the_runs_that_failed_say_why_once(open_page, runner, study):
+    for place in Studies(runner.store).state(study).places[:2]:
+        runner.store.create(place.point.recipe, place.run_id)
+        with runner.store.writer(place.run_id) as writer:
+            writer.append(ev.RunFailed("The loss is not finite."))
+    test = open_page("studies.py", study=study)
+    (error,) = test.error
+    assert error.value == "labels 100, seed 0; labels 100, seed 1: The loss is not finite."
+
+
+def test_deleting_asks_first(open_page, runner, study):
+    test = open_page("studies.py", study=study)
+    button(test, "Delete").click().run()
+    assert Studies(runner.store).ids() == [study]
+    assert "its runs stay on the Runs page" in said(test)
+
+
+def test_an_address_of_a_study_that_is_gone_is_answered(open_page):
+    test = open_page("studies.py", study="20200101-000000-gone-0000")
+    assert not test.exception
+    assert "no such study" in test.warning[0].value
+
+
+def test_a_damaged_study_is_an_error_in_words(open_page, runner, study):
+    (Studies(runner.store).root / f"{study}.yaml").write_text("nonsense")
+    test = open_page("studies.py", study=study)
+    assert not test.exception
+    assert "cannot be read" in test.error[0].value
+
+
+def test_a_study_that_comes_with_the_project_is_chosen_and_started(open_page, runner):
+    test = open_page("studies.py")
+    widget(test, "selectbox", "Study").set_value("temperature").run()
+    assert "4 variants × 3 seeds = 12 runs" in said(test)
+    button(test, "Start this study").click().run()
+    assert not test.exception
+    (study_id,) = Studies(runner.store).ids()
+    assert test.query_params["study"] == study_id
+
+
+def test_a_sweep_says_what_it_makes_and_starts(open_page, runner):
+    test = open_page("studies.py")
+    widget(test, "selectbox", "What varies").set_value("optimizer.lr")
+    test.run()
+    widget(test, "text_input", "Its values").set_value("1e-3, 2e-3, 4e-3")
+    widget(test, "text_input", "Seeds").set_value("0, 1")
+    test.run()
+    assert "3 variants × 2 seeds = 6 runs" in said(test)
+    button(test, "What will it cost?").click().run()
+    assert "About 10 min 24 s for 6 runs" in said(test)
+    button(test, "Start the study").click().run()
+    (state,) = Studies(runner.store).states()
+    assert (state.name, len(state.places)) == ("quick: lr", 6)
+    assert {place.point.recipe.optimizer.lr for place in state.places} == {0.001, 0.002, 0.004}
+
+
+def test_a_sweep_that_cannot_be_says_why(open_page):
+    test = open_page("studies.py")
+    widget(test, "selectbox", "What varies").set_value("data.labels").run()
+    widget(test, "text_input", "Its values").set_value("100, many").run()
+    assert not test.exception
+    assert "The variant 'labels many'" in test.error[0].value
+    widget(test, "text_input", "Its values").set_value("[1, 2").run()
+    assert "are not values separated by commas" in test.error[0].value
+
+
+def test_a_recipe_that_cannot_run_starts_nothing(open_page, runner):
+    runner.refusal = "The variant 'lr 1' cannot run: no such student."
+    test = open_page("studies.py")
+    button(test, "Start the study").click().run()
+    assert runner.refusal in said(test)
+    assert Studies(runner.store).ids() == []
+
+
+@pytest.mark.parametrize("failure", failures.FAILURES, ids=lambda failure: failure.title)
+def test_each_failure_says_what_to_expect_and_is_one_click(open_page, runner, failure):
+    test = open_page("studies.py")
+    assert failure.expects in said(test)
+    next(b for b in test.button if b.key == failure.recipe).click().run()
+    assert [recipe.name for recipe in runner.started] == [library.recipe(failure.recipe).name]
+
+
+def test_after_the_run_it_says_from_the_numbers_whether_it_happened(open_page, runner):
+    recipe = library.recipe("failures/random-teacher")
+    ended(runner, None, recipe, student=0.2, twin=0.19, teacher=0.1)
+    test = open_page("studies.py")
+    assert test.success[0].value == "It happened."
+    assert "The teacher gets 10.0% right; guessing gets 10%." in said(test)
+    ended(runner, f"29991231-235959-{'later'}", recipe, student=0.8, twin=0.2, teacher=0.95)
+    test = open_page("studies.py")
+    assert test.warning[0].value == "It did not happen this time."
+
+
+def test_older_studies_are_a_click_away(open_page, runner):
+    for _ in range(6):
+        Studies(runner.store).create(STUDY)
+    test = open_page("studies.py")
+    assert len([b for b in test.button if b.label == "Look"]) == 6
+    assert [each.label for each in test.expander] == ["2 older"]
