@@ -129,7 +129,7 @@ def published_rollout(model: Tapped) -> Way:
         for image in images:
             kept: list[Tensor] = []
             hooks = [
-                block.attn.attn_drop.register_forward_hook(lambda _m, _i, output: kept.append(output.cpu()))
+                block.attn.attn_drop.register_forward_hook(lambda _m, _i, output, kept=kept: kept.append(output.cpu()))
                 for block in model.net.blocks
             ]
             with torch.no_grad():

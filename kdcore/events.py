@@ -89,7 +89,8 @@ class GradientsMeasured(Event):
     epoch: float
     norms: Numbers  # term -> norm of its weighted gradient on the student's parameters, projectors left out
     shares: Numbers  # term -> share of the sum of these norms
-    idle: Numbers = field(default_factory=dict)  # term under 1 % for a while -> weight at which it would pull like the others
+    # terms under 1 % for a while -> the weight at which each would pull like the others
+    idle: Numbers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

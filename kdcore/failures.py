@@ -50,7 +50,7 @@ def _random_teacher(results: Results) -> list[Claim]:
 
 def _wrong_normalisation(results: Results) -> list[Claim]:
     top1 = results["teacher"]["top1"]
-    lost = Claim(f"The teacher, {KNOWN:.1%} right when it is asked properly, gets {top1:.1%}.", top1 < FAR_BELOW)
+    lost = Claim(f"The teacher, {100 * KNOWN:.1f} % right when it is asked properly, gets {100 * top1:.1f} %.", top1 < FAR_BELOW)
     return [lost, _far_below(results)]
 
 
@@ -65,12 +65,12 @@ def _temperature(results: Results) -> list[Claim]:
 
 def _guesses(network: str, results: Results) -> Claim:
     top1 = results[network]["top1"]
-    return Claim(f"The {network} gets {top1:.1%} right; guessing gets {CHANCE:.0%}.", top1 < 1.5 * CHANCE)
+    return Claim(f"The {network} gets {100 * top1:.1f} % right; guessing gets {100 * CHANCE:.0f} %.", top1 < 1.5 * CHANCE)
 
 
 def _far_below(results: Results) -> Claim:
     top1 = results["student"]["top1"]
-    return Claim(f"The student gets {top1:.1%} right; with nothing wrong it gets about {USUAL:.0%}.", top1 < FAR_BELOW)
+    return Claim(f"The student gets {100 * top1:.1f} % right; with nothing wrong it gets about {100 * USUAL:.0f} %.", top1 < FAR_BELOW)
 
 
 FAILURES = (

@@ -35,10 +35,9 @@ def look_through(
     Raises:
         ValueError: no such network, data that is not here, a map that one of them cannot have; in plain words.
     """
-    networks = [models.load(reference, runs=store).eval().requires_grad_(False) for reference in (teacher, student)]
-    ours = networks[1]
+    theirs, ours = (models.load(reference, runs=store).eval().requires_grad_(False) for reference in (teacher, student))
     split = _images(student, ours, store, at_most)
-    steps = survey(*networks, split, method, untrained=untrained(ours), at_most=at_most)
+    steps = survey(theirs, ours, split, method, untrained=untrained(ours), at_most=at_most)
     for _ in range(len(split)):  # the steps end sooner
         with _torch_threads(threads or max(1, (os.cpu_count() or 1) - 1)):
             found = next(steps, None)

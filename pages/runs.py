@@ -1,5 +1,7 @@
 """All runs: what came of them; one looked at, several compared, taken away, resumed or deleted."""
 
+import re
+
 import streamlit as st
 
 from kdcore.recipe import RecipeError
@@ -80,7 +82,8 @@ def over_seeds(runs: list[RunState]) -> None:
     for group in engine.store().by_recipe(list(results)):
         if len(group) > 1:
             seeds = ", ".join(str(*engine.store().recipe(run_id).seeds) for run_id in group)
-            st.markdown(f"**{results[group[0]].name}**: one recipe, seeds {seeds}")
+            name = re.sub(r",? seed \d+$", "", results[group[0]].name)
+            st.markdown(f"**{name}**: one recipe, seeds {seeds}")
             outcome(summarise([results[run_id].results for run_id in group]), key=f"outcome-{group[0]}")
 
 

@@ -136,7 +136,10 @@ class Fold:
                     for name, value in numbers.items():
                         self._add(f"{group}/{name}", step, value)
                 kept = self._lists["gradients"][-(KEPT_GRADIENTS - 1) :]
-                self._lists["gradients"] = [*kept, {key: event[key] for key in ("step", "epoch", "norms", "shares", "idle")}]
+                self._lists["gradients"] = [
+                    *kept,
+                    {key: event[key] for key in ("step", "epoch", "norms", "shares", "idle")},
+                ]
             case "WeightAdapted":
                 changes = self._lists["adaptations"]
                 if (step, event["term"]) not in [(item["step"], item["term"]) for item in changes]:

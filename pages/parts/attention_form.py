@@ -57,7 +57,7 @@ def choose_method() -> str | None:
     picked = st.selectbox(
         "Map",
         [OWN, *cards],
-        1 + list(cards).index(networks.GRAD_CAM),
+        1 + list(cards).index(networks.COMMON),
         format_func=lambda name: "Each network's own" if name == OWN else cards[name].title,
         key="method",
         bind="query-params",

@@ -98,7 +98,7 @@ function pooled(values, [rows, columns], [toRows, toColumns]) {
 
 // The comparison as it is shown, as one PNG on white.
 function savePicture(data, shown, note) {
-  const side = 480, gap = 24, top = 92, below = 128, canvas = element("canvas");
+  const side = 480, gap = 24, top = 92, below = 148, canvas = element("canvas");
   canvas.width = gap + shown.length * (side + gap);
   canvas.height = top + side + below;
   const g = canvas.getContext("2d"), font = (size, weight = "") => { g.font = `${weight} ${size}px system-ui, sans-serif`; };

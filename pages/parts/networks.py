@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from kdcore.explain.faithfulness import Faithfulness
     from kdcore.inspector import Affinity, Atlas, Choice, Inspection
 
-GRAD_CAM = "grad_cam"  # the common map: every network can have it
+COMMON = "hires_cam"  # the map to begin with: every network can have it, and of those it follows the answers best
 COUNTERPARTS = {  # what a network without a class token shows where the others show a map of its attention
-    "cls_attention": "activation_energy", "rollout": "activation_energy", "gradient_rollout": GRAD_CAM,
-    "relevance": GRAD_CAM, "patch_attention": "self_similarity",
+    "cls_attention": "activation_energy", "rollout": "activation_energy", "gradient_rollout": COMMON,
+    "relevance": COMMON, "patch_attention": "self_similarity",
 }  # fmt: skip
 TITLES = {"cifar10": "CIFAR-10", "cues": "Cues"}
 

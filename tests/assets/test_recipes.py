@@ -20,7 +20,7 @@ from kdcore.trainer import train
 RECIPES, STUDIES = library.recipe_names(), study.names()
 SEEDS = [name for name in RECIPES if re.match(r"s\d", name)]
 SMALL = [name for name in SEEDS if name.endswith("-small")]
-SMALL_STUDIES = ("s0-small", "s2-small", "s4-vit-to-cnn-small", "s4-cnn-to-vit-small")
+METHOD_STUDIES = ("s4-vit-to-cnn-small", "s4-cnn-to-vit-small")
 PAGE = PROJECT / "docs" / "recipes.md"
 
 
@@ -46,7 +46,7 @@ def shortest(recipe: Recipe) -> Recipe:
         "probes.images": 1,
     }
     if recipe.teacher and recipe.teacher.finetune:
-        values["teacher.finetune.epochs"] = 1
+        values |= {"teacher.finetune.epochs": 1, "teacher.accept": True}  # which a few images make no good teacher
     for place, term in enumerate(recipe.terms):
         if term.method == "sskd":
             values[f"terms.{place}.options.head_steps"] = 2
@@ -106,8 +106,8 @@ def test_a_small_recipe_trains_on_real_images(name, cifar10, monkeypatch):
     assert all(0 < loss < 1e5 for loss in losses.values())
 
 
-@pytest.mark.parametrize("name", SMALL_STUDIES)
-def test_every_variant_of_a_small_study_trains_on_real_images(name, cifar10, monkeypatch):
+@pytest.mark.parametrize("name", METHOD_STUDIES)
+def test_every_method_of_a_small_study_trains_on_real_images(name, cifar10, monkeypatch):
     monkeypatch.setenv("KD_DATA", str(cifar10))
     for point in study.points(study.named(name)):
         if point.seed == 0:

@@ -31,6 +31,13 @@ def test_a_weight_file_is_asked_by_its_header(tiny, tmp_path):
         preflight.check(tiny(teacher={"weights": bad}))
 
 
+def test_some_classes_of_the_data_are_as_many_as_are_named(tiny):
+    data = {**tiny().data.model_dump(), "only": ["star", "circle"]}
+    with pytest.raises(RecipeError, match="answer 10 classes, cues has 2"):
+        preflight.check(tiny(data=data, teacher={"weights": "cues-teacher"}))
+    preflight.check(tiny(data=data, teacher={"weights": "cues-teacher", "finetune": {"epochs": 1}}))
+
+
 def test_a_run_is_asked_by_its_recipe(tiny, tmp_path):
     from kdcore.store import Store
 

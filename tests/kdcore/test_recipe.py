@@ -242,7 +242,10 @@ def test_adapting_needs_images_that_are_held_out():
 
 @pytest.mark.parametrize(
     "terms",
-    [[ADAPTS[0], {"method": "fitnets", "adapt": {"watch": "kd"}}], [{"method": "ce"}, {"method": "fitnets", "adapt": {}}]],
+    [
+        [ADAPTS[0], {"method": "fitnets", "adapt": {"watch": "kd"}}],
+        [{"method": "ce"}, {"method": "fitnets", "adapt": {}}],
+    ],
 )
 def test_adapting_needs_a_term_to_watch(terms):
     told = refusal(terms=terms)

@@ -220,7 +220,9 @@ def test_a_loss_that_is_not_a_number_is_kept_as_such(store):
 
 def measured(step: int, share: float) -> GradientsMeasured:
     norms = {"ce": 2.0, "kd": 2.0 * share}
-    return GradientsMeasured(step, step / 20, norms, {"ce": 1 - share, "kd": share}, {"kd": 30.0} if share < 0.01 else {})
+    return GradientsMeasured(
+        step, step / 20, norms, {"ce": 1 - share, "kd": share}, {"kd": 30.0} if share < 0.01 else {}
+    )
 
 
 def test_what_terms_do_is_in_the_series_and_the_last_of_it_in_the_state(store):

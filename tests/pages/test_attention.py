@@ -48,7 +48,7 @@ class FakeInspector:
             heatmap=heatmap,
             method=method,
             predictions=[(name, share) for name, share in zip(ordered, (0.7, 0.2, 0.1), strict=True)],
-            target=asked.get("target", ordered[0]) if method == "grad_cam" else "",
+            target=asked.get("target", ordered[0]) if method == "hires_cam" else "",
             against=asked.get("against", ""),
             layer=None if depth is None else round(depth * (layers - 1)),
             head=asked.get("head"),
@@ -76,7 +76,12 @@ class FakeInspector:
         return dict.fromkeys(METRICS, Controlled(0.6, 0.2, 0.1, 0.05, (0.4, 0.3, 0.5), len(photos)))
 
 
-LAYERS_AND_HEADS = {"cls_attention": (6, 3), "activation_energy": (6, 0), "grad_cam": (6, 0), "self_similarity": (6, 0)}
+LAYERS_AND_HEADS = {
+    "cls_attention": (6, 3),
+    "activation_energy": (6, 0),
+    "hires_cam": (6, 0),
+    "self_similarity": (6, 0),
+}
 
 
 def choice(reference: str) -> Choice:
@@ -202,7 +207,7 @@ def test_any_network_can_be_chosen(inspector: FakeInspector):
 
 def test_layer_and_head_appear_where_a_network_has_them(inspector: FakeInspector):
     at = opened()
-    assert {"layer", "head"} & {box.key for box in at.selectbox} == {"layer"}  # Grad-CAM has no heads
+    assert {"layer", "head"} & {box.key for box in at.selectbox} == {"layer"}  # it has no heads
     at.selectbox(key="method").select("own")
     ran(at)
     inspector.asked.clear()
@@ -250,7 +255,7 @@ def test_any_class_can_be_explained(inspector: FakeInspector, picked: str, quest
     at.selectbox(key="class").select(picked)
     ran(at)
     assert inspector.asked == [
-        (f"cues-{role}", {"method": "grad_cam", **question}) for role in ("teacher", "student", "twin")
+        (f"cues-{role}", {"method": "hires_cam", **question}) for role in ("teacher", "student", "twin")
     ]
 
 
@@ -267,7 +272,7 @@ def test_what_is_done_to_the_photo_is_in_the_address_and_both_are_asked(inspecto
 
 def test_nonsense_in_the_address_does_nothing(inspector: FakeInspector):
     opened(poke="explode", view="inside-out", opacity="much", method="Tea leaves")
-    assert inspector.asked[-3:] == [(f"cues-{r}", {"method": "grad_cam"}) for r in ("teacher", "student", "twin")]
+    assert inspector.asked[-3:] == [(f"cues-{r}", {"method": "hires_cam"}) for r in ("teacher", "student", "twin")]
 
 
 def test_settings_of_the_pictures_come_from_the_address():
@@ -349,7 +354,7 @@ def test_the_same_question_is_asked_once(inspector: FakeInspector):
 def test_methods_that_only_a_vit_has_are_offered_to_vits_alone():
     cards = networks.maps()
     assert {card.architectures for card in cards.values()} == {"any", "vit"}
-    assert cards[networks.GRAD_CAM].architectures == "any"
+    assert cards[networks.COMMON].architectures == "any"
 
 
 def test_runs_are_grouped_like_the_bundled_networks():

@@ -181,7 +181,7 @@ def test_after_the_run_it_says_from_the_numbers_whether_it_happened(open_page, r
     ended(runner, None, recipe, student=0.2, twin=0.19, teacher=0.1)
     test = open_page("studies.py")
     assert test.success[0].value == "It happened."
-    assert "The teacher gets 10.0% right; guessing gets 10%." in said(test)
+    assert "The teacher gets 10.0 % right; guessing gets 10 %." in said(test)
     ended(runner, f"29991231-235959-{'later'}", recipe, student=0.8, twin=0.2, teacher=0.95)
     test = open_page("studies.py")
     assert test.warning[0].value == "It did not happen this time."

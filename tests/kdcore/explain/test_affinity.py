@@ -36,7 +36,7 @@ def test_a_cnn_answers_with_what_resembles_the_patch(model):
 @pytest.mark.parametrize("method", ["patch_attention", "self_similarity"])
 def test_a_patch_that_is_not_there_is_refused(model, method):
     network = model("vit")
-    rows, columns = network.shapes().features[-1][1:]
+    _, rows, _ = network.shapes().features[-1]
     with pytest.raises(
         ValueError, match=rf"There is no patch \({rows}, 0\): this map has rows 0 to {rows - 1} and columns 0 to"
     ):
