@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from kdcore import allocator, checkpoint, doctor, methods, preflight
+from kdcore import allocator, checkpoint, doctor, methods, preflight, snapshots
 from kdcore import study as studies
 from kdcore.assemble import assemble
 from kdcore.estimate import Estimate, estimate
@@ -30,6 +30,7 @@ from kdcore.events import (
     RunFailed,
     RunPaused,
     RunResumed,
+    RunStarted,
     RunStopped,
     StepTaken,
 )
@@ -283,6 +284,8 @@ class Runner:
                     pass
                 case _:
                     self._tell(job, event)
+            if isinstance(event, RunStarted) and job.parts:
+                snapshots.begin(job.parts, job.writer)
             if isinstance(event, (StepTaken, Noted)) and not self._obey(job):
                 return
 
@@ -334,6 +337,7 @@ class Runner:
         checkpoint.save(ready.state, path, description=described)
         self._tell(job, CheckpointSaved(ready.step, ready.epoch, f"checkpoints/{path.name}"))
         _keep_newest(path.parent)
+        snapshots.keep(job.parts, job.writer)
 
     def _tell(self, job: _Job, event: Event) -> None:
         job.writer.append(event)

@@ -13,6 +13,7 @@ from pages.parts import (
     attention_gallery,
     attention_lab,
     attention_layers,
+    attention_time,
     attention_trust,
     networks,
     page_table,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # What there is further down, one at a time: its label -> what draws it.
 DEEPER = {
     "Layers and heads": attention_layers.show,
+    "How did it learn to see this?": attention_time.show,
     "Is the map faithful?": attention_faithful.show,
     "Agreement over photos": attention_agreement.show,
     "Where they differ most": lambda lab, _offered: attention_gallery.show(lab.chosen, lab.method, take),

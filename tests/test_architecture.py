@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("distiller", "evaluation", "explain", "export"),  # 3 assemblies
     ("parts", "telling", "pulls", "trainer"),  # 4 the loop
     ("store", "checkpoint"),  # 5 disk
-    ("runner", "preflight", "finetuning", "assemble", "estimate", "doctor", "inspector", "answers", "gallery", "handbook", "cli", "__main__"),  # 6 drive
+    ("runner", "snapshots", "preflight", "finetuning", "assemble", "estimate", "doctor", "inspector", "answers", "gallery", "handbook", "cli", "__main__"),  # 6 drive
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 WITHOUT_TORCH = ("recipe", "events", "schedules", "store", "folders", "findings", "preflight", "study", "verdict", "failures")

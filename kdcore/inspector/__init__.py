@@ -4,12 +4,12 @@ Every network sees the same square of the photo, the middle of it, and that squa
 heatmaps of any networks lie over the same picture.
 """
 
-from kdcore.inspector.answers import Affinity, Atlas, Comparison, Inspection, Question
+from kdcore.inspector.answers import Affinity, Atlas, Comparison, Course, Inspection, OverTime, Question
 from kdcore.inspector.asking import BATCH, KEPT, Inspector
 from kdcore.inspector.choices import Choice, choices, title
 from kdcore.inspector.squares import DISPLAY, square
 
 __all__ = [
-    "BATCH", "DISPLAY", "KEPT", "Affinity", "Atlas", "Choice", "Comparison", "Inspection", "Inspector", "Question",
-    "choices", "square", "title",
+    "BATCH", "DISPLAY", "KEPT", "Affinity", "Atlas", "Choice", "Comparison", "Course", "Inspection", "Inspector",
+    "OverTime", "Question", "choices", "square", "title",
 ]  # fmt: skip

@@ -89,6 +89,35 @@ class Affinity:
 
 
 @dataclass(frozen=True, eq=False)
+class Course:
+    """What one network of a run made of a photo along the way; a teacher, which does not change, at one moment alone.
+
+    heatmaps: float32 [T, H, W], each of sum 1; NaN where there is none.
+    probabilities: float32 [T, K], in the order of `classes`.
+    """
+
+    method: str
+    heatmaps: np.ndarray
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class OverTime:
+    """A photo through the history of a run.
+
+    photo: uint8 [S, S, 3], the square that the networks saw.
+    steps, epochs: [T], the moments, from the run's start to the last that was kept.
+    courses: network -> what it made of the photo.
+    """
+
+    photo: np.ndarray
+    steps: list[int]
+    epochs: list[float]
+    courses: dict[str, Course]
+
+
+@dataclass(frozen=True, eq=False)
 class Atlas:
     """A method at every layer and head of a network.
 

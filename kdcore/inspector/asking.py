@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -19,11 +19,11 @@ from kdcore.explain import METHODS, atlas
 from kdcore.explain.agreement import Controlled, with_controls
 from kdcore.explain.faithfulness import Faithfulness, faithfulness
 from kdcore.explain.ground_truth import centre_prior
-from kdcore.inspector.answers import Affinity, Atlas, Comparison, Inspection, Question
+from kdcore.inspector.answers import Affinity, Atlas, Comparison, Course, Inspection, OverTime, Question
 from kdcore.inspector.choices import title
 from kdcore.inspector.squares import as_batch, displayed, square
 from kdcore.models import Tapped
-from kdcore.models.weights import Source, find
+from kdcore.models.weights import NO_SNAPSHOTS, Source, find
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store
 
@@ -113,6 +113,45 @@ class Inspector:
             maps = explain.every_map(model, self._images(model, [square(pixels)]), method, **self._each(ask, 1))
         found = [layer[0] for layer in maps]
         return Atlas(method, found, [[atlas.entropy(head) for head in layer] for layer in found])
+
+    def over_time(self, pixels: np.ndarray, run_id: str, networks: Mapping[str, Mapping[str, Any]]) -> OverTime:
+        """What the networks of a run made of a photo along the way: at each of its snapshots, and at its newest checkpoint.
+
+        A past network is read, asked and forgotten, so that those in memory stay there.
+
+        Args:
+            networks: teacher, student or twin -> what is asked of it.
+
+        Raises:
+            ValueError: also for a run that kept no snapshots.
+        """
+        steps = list(self._store.snapshots(run_id))
+        if not steps:
+            raise ValueError(f"Run {run_id} cannot be looked at over time: {NO_SNAPSHOTS}.")
+        moments = [f"@{step}" for step in steps]
+        newest = self._store.checkpoint(run_id)
+        if newest and int(newest.stem) > steps[-1]:
+            steps, moments = [*steps, int(newest.stem)], [*moments, ""]
+        one, courses = square(pixels), {}
+        for network, asked in networks.items():
+            when = moments if network != "teacher" else [""]
+            courses[network] = self._course(
+                one, [f"run:{run_id}/{network}{moment}" for moment in when], Question(**asked)
+            )
+        state = self._store.state(run_id)
+        epochs = [step * state.epochs / max(1, state.steps) for step in steps]
+        return OverTime(displayed(one), steps, epochs, courses)
+
+    def _course(self, one: Image.Image, references: Sequence[str], question: Question) -> Course:
+        heatmaps, probabilities = [], []
+        for reference in references:
+            with self._lock, _torch_threads(self._threads):  # let go in between: other questions are quicker
+                model = models.load(reference, runs=self._store).eval().requires_grad_(False).to(self._device)
+                method, ask = _settled(model, question)
+                said = explain.explain(model, self._images(model, [one]), method, **self._each(ask, 1))
+            heatmaps.append(said.heatmaps[0])
+            probabilities.append(said.probabilities[0])
+        return Course(method, np.stack(heatmaps), np.stack(probabilities), model.classes)
 
     def faithfulness(self, pixels: np.ndarray, reference: str, **asked: Any) -> Faithfulness:
         """How the answer changes as patches are deleted and inserted: in the order of the map that was asked for (row 0), and

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 NETWORKS = ("student", "twin", "teacher")
+NO_SNAPSHOTS = "it kept none along the way, as runs of earlier versions and recordings; train its recipe again to have them"
 PICKLES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".pkl", ".tar")
 
 
@@ -66,6 +67,8 @@ def build(
 
 def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
     """A trained model by its reference: a bundled model's name, `run:ID/student` (or twin, teacher), or a .safetensors file.
+
+    `run:ID/student@STEP` is the network as it was at one of the run's snapshots, see `Store.snapshots`.
 
     Raises:
         ValueError: there is no such thing, or the file does not know its model.
@@ -335,11 +338,13 @@ def _described(path: Path) -> Source:
 
 def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
     run_id, _, network = reference.removeprefix("run:").partition("/")
-    network = network or "student"
+    network, _, step = (network or "student").partition("@")
     if network not in NETWORKS:
         raise ValueError(f"A run has no {network!r}; it has {', '.join(NETWORKS)}.")
     recipe, folder = runs.recipe(run_id), runs.folder(run_id)
     if network == "teacher":
+        if step:
+            raise ValueError(f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}.")
         if recipe.teacher is None:
             raise ValueError(f"Run {run_id} has no teacher.")
         if (file := folder / "teacher.safetensors").is_file():
@@ -347,7 +352,7 @@ def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
         if recipe.teacher.finetune is None:
             return recipe.teacher
         raise ValueError(f"The teacher of run {run_id} is not fine-tuned yet.")
-    checkpoint = runs.checkpoint(run_id)
+    checkpoint = _snapshot(run_id, step, runs) if step else runs.checkpoint(run_id)
     if checkpoint is None:
         raise ValueError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
     described = _header(checkpoint)
@@ -357,6 +362,14 @@ def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
     if not there:
         raise ValueError(f"Run {run_id} has no {network}.")
     return Source(checkpoint, prefix, described[network])
+
+
+def _snapshot(run_id: str, step: str, runs: "Store") -> Path:
+    kept = runs.snapshots(run_id)
+    if step.isdecimal() and int(step) in kept:
+        return kept[int(step)]
+    there = f"its snapshots are of steps {', '.join(map(str, kept))}" if kept else NO_SNAPSHOTS
+    raise ValueError(f"Run {run_id} has no snapshot @{step}: {there}.")
 
 
 def _teacher_description(reference: str, runs: "Store") -> dict[str, Any]:

@@ -6,6 +6,7 @@ A run's folder:
     runs/<id>/events.jsonl            one writer, any number of readers; a half-written last line is not read
     runs/<id>/probes/00000120.npz
     runs/<id>/checkpoints/00000120.safetensors
+    runs/<id>/snapshots/00000120.safetensors    weights alone, spaced over the run
     runs/<id>/writer.lock             locked while a process writes: a run that is neither locked nor ended was interrupted
     runs/studies/<id>.yaml            a study, and which run belongs to which of its points
 """

@@ -17,7 +17,7 @@ from kdcore import recipe as recipes
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.store.folding import Fold
 from kdcore.store.state import ACTIVE, RunState
-from kdcore.store.writing import RunWriter
+from kdcore.store.writing import RunWriter, snapshots
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -132,6 +132,11 @@ class Store:
             if (path := self.folder(run_id) / saved["file"]).is_file():
                 return path
         return None
+
+    def snapshots(self, run_id: str) -> dict[int, Path]:
+        """Student and twin as they were along the way: step -> file, the first one first. Empty for runs of before there were
+        any, and for recordings."""
+        return snapshots(self.folder(run_id))
 
     def delete(self, run_id: str) -> None:
         """Remove a run with all it holds. Refused while it is active and for recordings."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from kdcore import events as ev
 
+SNAPSHOTS = "snapshots"
+
 
 class RunWriter:
     """The one writer of a run. Use as a context; while it is open the run counts as alive."""
@@ -52,6 +54,17 @@ class RunWriter:
     def checkpoint_path(self, step: int) -> Path:
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         return self.folder / "checkpoints" / f"{step:08d}.safetensors"
+
+    def snapshot_path(self, step: int) -> Path:
+        return self.folder / SNAPSHOTS / f"{step:08d}.safetensors"
+
+    def snapshots(self) -> dict[int, Path]:
+        return snapshots(self.folder)
+
+
+def snapshots(folder: Path) -> dict[int, Path]:
+    """A run's snapshots: step -> file, the first one first."""
+    return {int(path.stem): path for path in sorted((folder / SNAPSHOTS).glob("*.safetensors")) if path.stem.isdecimal()}
 
 
 def _lock(path: Path, mode: int, *, patience: float = 0.0) -> IO[bytes] | None:

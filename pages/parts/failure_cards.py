@@ -13,8 +13,8 @@ SECONDS = 3.0
 
 def show() -> None:
     st.caption(
-        "The same small run each time, with one thing wrong: a good teacher, few labels, a student that should beat its twin "
-        "by far. About half a minute on two free processor cores."
+        "The same small run each time, with one thing wrong. About half a minute each on two free processor cores; they wait "
+        "for one another."
     )
     following(cards, any(run.status in ACTIVE for run in newest().values()), SECONDS)("")
 

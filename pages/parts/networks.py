@@ -13,7 +13,7 @@ from pages.parts import engine, palette
 if TYPE_CHECKING:
     from kdcore.explain.agreement import Controlled
     from kdcore.explain.faithfulness import Faithfulness
-    from kdcore.inspector import Affinity, Atlas, Choice, Inspection
+    from kdcore.inspector import Affinity, Atlas, Choice, Inspection, OverTime
 
 COMMON = "hires_cam"  # the map to begin with: every network can have it, and of those it follows the answers best
 COUNTERPARTS = {  # what a network without a class token shows where the others show a map of its attention
@@ -129,6 +129,18 @@ def atlas(pixels: np.ndarray, digest: str, reference: str, **asked: Any) -> Atla
 @st.cache_data(max_entries=24, show_spinner=False)
 def _atlas(_pixels: np.ndarray, digest: str, reference: str, version: str, asked: dict[str, Any]) -> Atlas:
     return inspector().atlas(_pixels, reference, **asked)
+
+
+def over_time(pixels: np.ndarray, digest: str, run_id: str, questions: dict[str, dict[str, Any]]) -> OverTime:
+    """What the networks of a run (role -> what is asked of it) made of a photo along the way."""
+    return _over_time(pixels, digest, run_id, _version(f"run:{run_id}/student"), questions)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _over_time(
+    _pixels: np.ndarray, digest: str, run_id: str, version: str, questions: dict[str, dict[str, Any]]
+) -> OverTime:
+    return inspector().over_time(_pixels, run_id, questions)
 
 
 def faithfulness(pixels: np.ndarray, digest: str, reference: str, **asked: Any) -> Faithfulness:

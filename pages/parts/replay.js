@@ -21,7 +21,9 @@ export default function ({data, parentElement}) {
   find("most").textContent = `${data.most}×`;
   scrub.max = last;
   const ends = data.curves.map(({title, level, points}) => `${title} ${percent(level ?? points.at(-1)[1])}`);
-  chart.setAttribute("aria-label", `Accuracy on validation images over ${last} epochs; at the end: ${ends.join(", ")}`);
+  root.classList.toggle("one", Boolean(data.name));
+  find("curves-title").textContent = data.curves_title;
+  chart.setAttribute("aria-label", `${data.curves_title} over ${last} epochs; at the end: ${ends.join(", ")}`);
 
   let draw = () => {};
   const plot = () => { draw = drawChart(chart, data, last); show(); };
@@ -120,7 +122,7 @@ function fillPinned(pinned, data, networks) {
   }
   const rows = [head];
   for (let i = 0; i < count; i++) {
-    const row = element("tr"), truth = data.classes[data.targets[i]], photo = element("canvas");
+    const row = element("tr"), truth = data.classes[data.targets[i]] ?? "unknown class", photo = element("canvas");
     photo.width = width; photo.height = height;
     const picture = new ImageData(width, height);
     for (let p = 0; p < width * height; p++) {
@@ -129,15 +131,15 @@ function fillPinned(pinned, data, networks) {
     }
     photo.getContext("2d").putImageData(picture, 0, 0);
     photo.setAttribute("role", "img");
-    photo.setAttribute("aria-label", `Test image of the class ${truth}`);
-    row.append(cellOf([photo], element("span", "truth", truth)));
+    photo.setAttribute("aria-label", data.name || `Test image of the class ${truth}`);
+    row.append(cellOf([photo], element("span", "truth", data.targets[i] < 0 ? data.name : truth)));
     for (const network of networks) {
       const under = element("canvas"), over = element("canvas", "heat"), answer = element("span", "answer");
       under.width = width; under.height = height;
       under.getContext("2d").putImageData(picture, 0, 0);
       under.className = "grey";
       over.setAttribute("role", "img");
-      over.setAttribute("aria-label", `Where the ${network.title} looks in the image of a ${truth}`);
+      over.setAttribute("aria-label", `Where the ${network.title} looks in ${data.name || `the image of a ${truth}`}`);
       row.append(cellOf([under, over], answer));
       redraw.push(cellDrawer(over, answer, network, data, i, count));
     }
@@ -167,9 +169,10 @@ function cellDrawer(canvas, answer, network, data, image, count) {
     for (let i = 0; i < size; i++) values[i] = network.maps[first + i] * (1 - share) + network.maps[second + i] * share;
     paintHeat(canvas, values, rows, columns);
     const chosen = network.answers[low * count + image], right = chosen === data.targets[image];
-    answer.className = right ? "answer right" : "answer wrong";
-    answer.textContent = `${right ? "✓" : "✗"} ${data.classes[chosen]} ${network.sure[low * count + image]} %`;
-    answer.title = `${network.title}: ${data.classes[chosen]}, ${right ? "right" : "wrong"}`;
+    const said = data.targets[image] < 0 ? "" : right ? "✓ " : "✗ "; // of a photo nobody may know what it shows
+    answer.className = said ? (right ? "answer right" : "answer wrong") : "answer";
+    answer.textContent = `${said}${data.classes[chosen]} ${network.sure[low * count + image]} %`;
+    answer.title = `${network.title}: ${data.classes[chosen]}${said && (right ? ", right" : ", wrong")}`;
   };
 }
 

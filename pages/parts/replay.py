@@ -26,7 +26,12 @@ _component = st.components.v2.component(
 
 def replay(store: Store, run_id: str) -> None:
     """Draw the replay of a run that `can_replay`."""
-    _component(key="replay", data=_data(store, run_id, store.version(run_id)))
+    draw(_data(store, run_id, store.version(run_id)), key="replay")
+
+
+def draw(data: dict[str, Any], key: str) -> None:
+    """What `_data` makes of a run's probes, or `attention_time` of a photo."""
+    _component(key=key, data=data)
 
 
 def can_replay(state: RunState) -> bool:
@@ -50,7 +55,7 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
     most = pictures.scale_for(list(densities.values()))
     networks = [
         {
-            **_named(name),
+            **named(name),
             "grid": values.shape[-2:],
             "frames": len(values),
             "maps": pictures.packed(values, most),
@@ -70,6 +75,8 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
         "targets": targets.tolist(),
         "networks": networks,
         "curves": _curves(state, series),
+        "curves_title": "Accuracy on validation images",
+        "name": "",
     }
 
 
@@ -81,9 +88,9 @@ def _curves(state: RunState, series: dict[str, tuple[np.ndarray, np.ndarray]]) -
         if f"top1/{name}" in series:
             steps, values = series[f"top1/{name}"]
             points = np.stack([steps * epochs_per_step, values], axis=1)
-            curves.append({**_named(name), "points": points[np.isfinite(values)].round(4).tolist()})
+            curves.append({**named(name), "points": points[np.isfinite(values)].round(4).tolist()})
     if "top1" in state.teacher:
-        curves.append({**_named("teacher"), "level": state.teacher["top1"], "points": []})
+        curves.append({**named("teacher"), "level": state.teacher["top1"], "points": []})
     return curves
 
 
@@ -96,5 +103,5 @@ def _is_still(frames: np.ndarray) -> bool:
     return bool(np.nanmax(np.ptp(np.nan_to_num(frames), axis=0)) < 1e-3 * np.nanmax(frames, initial=1e-6))
 
 
-def _named(name: str) -> dict[str, str]:
+def named(name: str) -> dict[str, str]:
     return {"name": name, "title": name.capitalize(), "colour": pictures.colour(name)}
