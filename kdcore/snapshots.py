@@ -4,7 +4,7 @@ A checkpoint is what a run resumes from, so the newest few are enough, and they 
 student and twin alone: matrices in half precision, vectors (norms, biases, running statistics) whole, as in `models.save`.
 
 Disk: 2 bytes a weight, student and twin, at most 9 snapshots: 18 bytes a weight in all. The three checkpoints of a run with
-AdamW hold 36, so a history makes a run's folder half as large again: 1 MiB for `quick`, 0.9 GiB for two ResNet-50.
+AdamW hold 36, so a history makes a run's folder half as large again: 3 MiB for `quick`, 0.9 GiB for two ResNet-50.
 """
 
 from pathlib import Path

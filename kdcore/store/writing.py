@@ -56,6 +56,7 @@ class RunWriter:
         return self.folder / "checkpoints" / f"{step:08d}.safetensors"
 
     def snapshot_path(self, step: int) -> Path:
+        (self.folder / SNAPSHOTS).mkdir(exist_ok=True)
         return self.folder / SNAPSHOTS / f"{step:08d}.safetensors"
 
     def snapshots(self) -> dict[int, Path]:

@@ -22,6 +22,7 @@ export default function ({data, parentElement}) {
   scrub.max = last;
   const ends = data.curves.map(({title, level, points}) => `${title} ${percent(level ?? points.at(-1)[1])}`);
   root.classList.toggle("one", Boolean(data.name));
+  if (data.name) find("what").textContent = "Map"; // whichever was chosen
   find("curves-title").textContent = data.curves_title;
   chart.setAttribute("aria-label", `${data.curves_title} over ${last} epochs; at the end: ${ends.join(", ")}`);
 

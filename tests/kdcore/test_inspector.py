@@ -77,6 +77,44 @@ def test_a_run_without_a_checkpoint_cannot_be_chosen(store):
     assert len(choices(store)) == 5
 
 
+@pytest.fixture
+def history(store) -> str:
+    """A run of 80 steps in 2 epochs with two snapshots; its checkpoint, of step 40, is newer than both."""
+    run_id = run_of(store)
+    with store.writer(run_id) as writer:
+        writer.append(ev.RunStarted(
+            step=0, steps=80, epochs=2, resumed=False, device="cpu", precision="float32", classes=CLASSES, train_images=1, labelled_images=1,
+            parameters={}, teacher={},
+        ))  # fmt: skip
+        writer.append(ev.CheckpointSaved(40, 1.0, "checkpoints/00000040.safetensors"))
+        for seed, step in enumerate((0, 20)):
+            torch.manual_seed(seed)
+            past = models.build(CNN, CLASSES, 32)
+            described = dict.fromkeys(("student", "twin"), past.description())
+            states = dict.fromkeys(("student", "twin"), past.state_dict())
+            checkpoint.save(states, writer.snapshot_path(step), description=described)
+    return run_id
+
+
+def test_a_photo_through_the_history_of_a_run(asking, history):
+    asked = {"teacher": {}, "student": {"method": "grad_cam", "target": 2}, "twin": {}}
+    found = asking.over_time(PHOTO, history, asked)
+    assert (found.steps, found.epochs) == ([0, 20, 40], [0.0, 0.5, 1.0])
+    assert found.photo.shape == (DISPLAY, DISPLAY, 3)
+    assert {network: len(course.heatmaps) for network, course in found.courses.items()} == {"teacher": 1, "student": 3, "twin": 3}
+    assert found.courses["student"].classes == CLASSES
+    for place, reference in enumerate(("student@0", "student@20", "student")):
+        then = asking.inspect(PHOTO, f"run:{history}/{reference}", **asked["student"])
+        np.testing.assert_allclose(found.courses["student"].heatmaps[place], then.heatmap, atol=1e-6)
+        best = int(found.courses["student"].probabilities[place].argmax())
+        assert then.predictions[0][0] == CLASSES[best]
+
+
+def test_a_run_without_snapshots_says_how_to_have_them(store, asking):
+    with pytest.raises(ValueError, match="cannot be looked at over time: it kept none .* train its recipe again"):
+        asking.over_time(PHOTO, run_of(store), {"student": {}})
+
+
 def test_everything_that_can_be_chosen_can_be_asked(store, asking):
     for choice in choices(store):
         found = asking.inspect(PHOTO, choice.reference)
