@@ -44,7 +44,7 @@ def test_settings_can_be_changed_and_mistakes_are_answered(recipe_file, capsys):
     assert main(["distill", recipe_file, "--set", "epoch=2"]) == 1
     assert "Did you mean `epochs`?" in capsys.readouterr().err
     assert main(["distill", "quik"]) == 1
-    assert "no recipe 'quik'. Known: " in capsys.readouterr().err
+    assert "no recipe 'quik'. Did you mean 'quick'? Known: " in capsys.readouterr().err
 
 
 def test_a_run_can_be_shown_taken_away_and_deleted(recipe_file, capsys, tmp_path):
