@@ -44,7 +44,9 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     logging.getLogger().setLevel(logging.ERROR)
-    print(f"torch {torch.__version__}, one thread, {asked.rounds} rounds, CPU ms an image (median), glibc malloc as it is")
+    print(
+        f"torch {torch.__version__}, one thread, {asked.rounds} rounds, CPU ms an image (median), glibc malloc as it is"
+    )
     for name in NETWORKS:
         for batch in (1, 16):
             compare(name, batch, max(3, asked.rounds // (3 if batch > 1 else 1)))

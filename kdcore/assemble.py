@@ -131,7 +131,9 @@ def _teacher(
     model = models.placed(model, device)
     yield from _said(notes)
     if spec.finetune:
-        return (yield from finetuning.tuned(model, recipe, spec.finetune, splits.train, splits.validation, device, file))
+        return (
+            yield from finetuning.tuned(model, recipe, spec.finetune, splits.train, splits.validation, device, file)
+        )
     if spec.weights == "none":
         yield Noted("The teacher's weights are random: it knows nothing that a student could learn.", "warning")
     return model

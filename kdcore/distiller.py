@@ -31,7 +31,9 @@ class Distiller(nn.Module):
         self.methods = nn.ModuleDict(methods)
         self.learned_weights = learned_weights
         if len(greedy := [name for name, method in methods.items() if method.has_views]) > 1:
-            raise ValueError(f"The terms {' and '.join(greedy)} both want further views of every batch; keep one of them.")
+            raise ValueError(
+                f"The terms {' and '.join(greedy)} both want further views of every batch; keep one of them."
+            )
         self.precision = precision
 
     def method(self, name: str) -> Method:

@@ -14,16 +14,53 @@ SCREENS = [PROJECT / "app.py", *sorted((PROJECT / "pages").rglob("*.py"))]
 
 # A room is a module or a package of kdcore; it may import rooms of its own layer and of those above it in this table.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("recipe", "events", "schedules", "folders", "allocator", "findings", "conventions", "library", "study", "verdict", "failures"),  # 0 plain data, no torch
+    (
+        "recipe",
+        "events",
+        "schedules",
+        "folders",
+        "allocator",
+        "findings",
+        "conventions",
+        "library",
+        "study",
+        "verdict",
+        "failures",
+    ),  # 0 plain data, no torch
     ("outputs", "metrics", "distributed"),  # 1 tensors
     ("models", "teacher", "data", "methods", "weighting", "optim", "photos"),  # 2 parts
     ("distiller", "evaluation", "explain", "export"),  # 3 assemblies
     ("parts", "telling", "pulls", "trainer"),  # 4 the loop
     ("store", "checkpoint"),  # 5 disk
-    ("runner", "snapshots", "preflight", "finetuning", "assemble", "estimate", "doctor", "inspector", "answers", "gallery", "handbook", "cli", "__main__"),  # 6 drive
+    (
+        "runner",
+        "snapshots",
+        "preflight",
+        "finetuning",
+        "assemble",
+        "estimate",
+        "doctor",
+        "inspector",
+        "answers",
+        "gallery",
+        "handbook",
+        "cli",
+        "__main__",
+    ),  # 6 drive
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
-WITHOUT_TORCH = ("recipe", "events", "schedules", "store", "folders", "findings", "preflight", "study", "verdict", "failures")
+WITHOUT_TORCH = (
+    "recipe",
+    "events",
+    "schedules",
+    "store",
+    "folders",
+    "findings",
+    "preflight",
+    "study",
+    "verdict",
+    "failures",
+)
 
 
 def imports(path: Path, *, for_types: bool = False) -> set[str]:

@@ -175,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
         "methods", help="the ways of distilling: all of them, or one's card", description="The ways of distilling."
     )
     methods.add_argument("name", nargs="?", help="print this method's page")
-    methods.add_argument("--write", metavar="FOLDER", help="write a page a method and a table of all, as in docs/methods")
+    methods.add_argument(
+        "--write", metavar="FOLDER", help="write a page a method and a table of all, as in docs/methods"
+    )
     methods.add_argument("--json", action="store_true")
     methods.set_defaults(run=commands.methods)
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 NETWORKS = ("student", "twin", "teacher")
-NO_SNAPSHOTS = "it kept none along the way, as runs of earlier versions and recordings; train its recipe again to have them"
+NO_SNAPSHOTS = (
+    "it kept none along the way, as runs of earlier versions and recordings; train its recipe again to have them"
+)
 PICKLES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".pkl", ".tar")
 
 
@@ -344,7 +346,9 @@ def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
     recipe, folder = runs.recipe(run_id), runs.folder(run_id)
     if network == "teacher":
         if step:
-            raise ValueError(f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}.")
+            raise ValueError(
+                f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}."
+            )
         if recipe.teacher is None:
             raise ValueError(f"Run {run_id} has no teacher.")
         if (file := folder / "teacher.safetensors").is_file():

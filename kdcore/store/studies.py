@@ -92,12 +92,15 @@ class StudyState:
     def against_first(self) -> dict[str, Figure | None]:
         """Label -> how much better its student is than the first variant's, seed by seed; None where no seed is shared."""
         reached = {
-            label: {place.point.seed: place.run.results["student"]["top1"] for place in places if place.run and place.done}
+            label: {
+                place.point.seed: place.run.results["student"]["top1"] for place in places if place.run and place.done
+            }
             for label, places in self.variants().items()
         }
         base = next(iter(reached.values()))
         gaps = {
-            label: [top1 - base[seed] for seed, top1 in seeds.items() if seed in base] for label, seeds in reached.items()
+            label: [top1 - base[seed] for seed, top1 in seeds.items() if seed in base]
+            for label, seeds in reached.items()
         }
         return {label: over_seeds(gap) if gap and label != next(iter(gaps)) else None for label, gap in gaps.items()}
 

@@ -65,7 +65,9 @@ class RunWriter:
 
 def snapshots(folder: Path) -> dict[int, Path]:
     """A run's snapshots: step -> file, the first one first."""
-    return {int(path.stem): path for path in sorted((folder / SNAPSHOTS).glob("*.safetensors")) if path.stem.isdecimal()}
+    return {
+        int(path.stem): path for path in sorted((folder / SNAPSHOTS).glob("*.safetensors")) if path.stem.isdecimal()
+    }
 
 
 def _lock(path: Path, mode: int, *, patience: float = 0.0) -> IO[bytes] | None:

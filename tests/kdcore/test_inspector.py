@@ -101,7 +101,11 @@ def test_a_photo_through_the_history_of_a_run(asking, history):
     found = asking.over_time(PHOTO, history, asked)
     assert (found.steps, found.epochs) == ([0, 20, 40], [0.0, 0.5, 1.0])
     assert found.photo.shape == (DISPLAY, DISPLAY, 3)
-    assert {network: len(course.heatmaps) for network, course in found.courses.items()} == {"teacher": 1, "student": 3, "twin": 3}
+    assert {network: len(course.heatmaps) for network, course in found.courses.items()} == {
+        "teacher": 1,
+        "student": 3,
+        "twin": 3,
+    }
     assert found.courses["student"].classes == CLASSES
     for place, reference in enumerate(("student@0", "student@20", "student")):
         then = asking.inspect(PHOTO, f"run:{history}/{reference}", **asked["student"])

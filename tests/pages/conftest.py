@@ -107,7 +107,13 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     known = [
         method("ce", "Cross-entropy", r"-\log p_{S}(y)", compares="labels", options=[("smoothing", "0.0")]),
         method("kd", "Knowledge distillation", r"\tau^2\,\mathrm{KL}", uses_temperature=True),
-        method("attention", "Attention alignment", r"A, \qquad A = B", compares="attention", options=[("layers", "entropy")]),
+        method(
+            "attention",
+            "Attention alignment",
+            r"A, \qquad A = B",
+            compares="attention",
+            options=[("layers", "entropy")],
+        ),
         method("fitnets", "Hints", "F", compares="features", options=[("pairs", "null"), ("normalise", "false")]),
     ]
     monkeypatch.setattr(engine, "runner", lambda: fake)
