@@ -14,12 +14,6 @@ NETWORK = "Network"
 LINES = {"blue": "#1c83e1", "red": "#e0433f", "gray": "#8b909a"}  # none of a network's; as markdown names them
 
 
-def colour(network: str) -> str:
-    """A network's colour in the theme that is shown."""
-    name = {"primary": "primaryColor"}.get(palette.COLOURS[network], f"{palette.COLOURS[network]}Color")
-    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.{name}"))
-
-
 def bars(labels: Mapping[str, np.ndarray], classes: Sequence[str], truth: int) -> None:
     """Soft labels [K] of each network side by side; the image's own class comes first, then by the first network's order."""
     first = next(iter(labels.values()))
@@ -62,7 +56,7 @@ def matrix(values: np.ndarray, classes: Sequence[str], network: str) -> None:
             "y": {"field": "is", "type": "nominal", "sort": None, "title": "an image of",
                   "scale": {"domain": list(classes)}, "axis": axis},
             "color": {"field": "share", "type": "quantitative", "legend": None,
-                      "scale": {"domain": [0, float(np.nanmax(values))], "range": ["transparent", colour(network)]}},
+                      "scale": {"domain": [0, float(np.nanmax(values))], "range": ["transparent", palette.shade(network)]}},
             "tooltip": [{"field": "is", "title": "an image of"}, {"field": "said", "title": "is like"},
                         {"field": "share", "title": "mean probability", "format": ".1%"}],
         },
@@ -123,7 +117,7 @@ def share_bars(values: Mapping[str, float], title: str) -> None:
     spec = {
         "data": {"values": rows},
         "title": {"text": title, "anchor": "start", "fontSize": 14, "fontWeight": "normal"},
-        "mark": {"type": "bar", "cornerRadiusEnd": 3, "color": colour("student")},
+        "mark": {"type": "bar", "cornerRadiusEnd": 3, "color": palette.shade("student")},
         "encoding": {
             "y": {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelFontSize": 13}},
             "x": {"field": "value", "type": "quantitative", "title": None, "axis": {"format": "~g", "grid": False, "tickCount": 5},
@@ -137,7 +131,7 @@ def share_bars(values: Mapping[str, float], title: str) -> None:
 def _networks(networks: Sequence[str]) -> Spec:
     return {
         "field": NETWORK, "type": "nominal", "sort": None, "title": None, "legend": {"orient": "top"},
-        "scale": {"domain": [n.capitalize() for n in networks], "range": [colour(n) for n in networks]},
+        "scale": {"domain": [n.capitalize() for n in networks], "range": [palette.shade(n) for n in networks]},
     }  # fmt: skip
 
 
