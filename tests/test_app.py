@@ -48,7 +48,14 @@ def test_the_router_does_not_lie_beside_a_folder_of_pages():
 
 def test_every_page_is_in_the_table():
     files = {str(path) for path in (PROJECT / "pages").glob("*.py")}
-    assert files == {page_table.START, page_table.TRAIN, page_table.RUNS, page_table.ATTENTION}
+    assert files == {
+        page_table.START,
+        page_table.TRAIN,
+        page_table.RUNS,
+        page_table.STUDIES,
+        page_table.ATTENTION,
+        page_table.METHODS,
+    }
 
 
 def test_the_settings_that_training_depends_on():
