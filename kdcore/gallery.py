@@ -1,16 +1,15 @@
 """The one door for pages to look through a test split with two networks: references and plain data in, numpy out."""
 
-import contextlib
 import os
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 
 from kdcore import answers, data, models
 from kdcore.explain.randomised import untrained
 from kdcore.explain.survey import Survey, survey
 from kdcore.folders import data_folder
+from kdcore.inspector.asking import torch_threads
 from kdcore.models import Tapped
 from kdcore.store import Store
 
@@ -39,7 +38,7 @@ def look_through(
     split = _images(student, ours, store, at_most)
     steps = survey(theirs, ours, split, method, untrained=untrained(ours), at_most=at_most)
     for _ in range(len(split)):  # the steps end sooner
-        with _torch_threads(threads or max(1, (os.cpu_count() or 1) - 1)):
+        with torch_threads(threads or max(1, (os.cpu_count() or 1) - 1)):
             found = next(steps, None)
         if found is None:
             return
@@ -60,14 +59,3 @@ def _images(student: str, model: Tapped, store: Store, at_most: int) -> data.Spl
             "names another folder. The networks for cues need none: their images are drawn here."
         )
     return data.load(described, "test", at_most=at_most)
-
-
-@contextlib.contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """torch's number of threads is each Python thread's own: set where it computes, and put back before a page draws."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     study.add_argument("what", metavar="NAME or list, show, csv, resume, delete")
     study.add_argument("study_id", nargs="?", metavar="ID")
+    study.add_argument(
+        "--against", metavar="VARIANT", help="which variant the others are compared with (default: the first)"
+    )
     study.set_defaults(run=studies.study)
 
     sweep = add(

@@ -127,6 +127,11 @@ def _show(state: StudyState, options: Namespace) -> None:
     for label, summary in said.items():
         if summary.difference:
             console.print(f"{label}: {sentence(summary)}", highlight=False)
+    other = getattr(options, "against", None) or next(iter(state.variants()))
+    for label, lead in state.against(other).items():
+        if lead and lead.bounded:
+            told = f"{points(lead.mean)} points, between {points(lead.low)} and {points(lead.high)}"
+            console.print(f"{label} less {other}, the students seed by seed: {told}", highlight=False)
     if said:
         console.print(covers(next(iter(said.values()))), highlight=False, style="dim")
 

@@ -57,7 +57,7 @@ class Inspector:
     def inspect_many(self, photos: Sequence[np.ndarray], reference: str, **asked: Any) -> list[Inspection]:
         """Like `inspect` for several photos, which go through the network together."""
         squares = [square(pixels) for pixels in photos]
-        with self._lock, _torch_threads(self._threads):
+        with self._lock, torch_threads(self._threads):
             model, heading = self._model(reference), title(reference, self._store)
             method, ask = _settled(model, Question(**asked))
             found: list[Inspection] = []
@@ -94,7 +94,7 @@ class Inspector:
 
         A head that the network does not have is the mean of its heads.
         """
-        with self._lock, _torch_threads(self._threads):
+        with self._lock, torch_threads(self._threads):
             model = self._model(reference)
             method = "patch_attention" if model.has_attention else "self_similarity"
             layers, heads = explain.layers_and_heads(model, method)
@@ -106,7 +106,7 @@ class Inspector:
 
     def atlas(self, pixels: np.ndarray, reference: str, **asked: Any) -> Atlas:
         """A method at every layer and head of a network; the question's own layer and head are left out."""
-        with self._lock, _torch_threads(self._threads):
+        with self._lock, torch_threads(self._threads):
             model = self._model(reference)
             method, ask = _settled(model, Question(**asked))
             ask = {name: value for name, value in ask.items() if name not in ("layer", "head")}
@@ -145,7 +145,7 @@ class Inspector:
     def _course(self, one: Image.Image, references: Sequence[str], question: Question) -> Course:
         heatmaps, probabilities = [], []
         for reference in references:
-            with self._lock, _torch_threads(self._threads):  # let go in between: other questions are quicker
+            with self._lock, torch_threads(self._threads):  # let go in between: other questions are quicker
                 model = models.load(reference, runs=self._store).eval().requires_grad_(False).to(self._device)
                 method, ask = _settled(model, question)
                 said = explain.explain(model, self._images(model, [one]), method, **self._each(ask, 1))
@@ -162,7 +162,7 @@ class Inspector:
         Raises:
             ValueError: also where the photo has no such map.
         """
-        with self._lock, _torch_threads(self._threads):
+        with self._lock, torch_threads(self._threads):
             model = self._model(reference)
             method, ask = _settled(model, Question(**asked))
             images = self._images(model, [square(pixels)])
@@ -180,7 +180,7 @@ class Inspector:
         """
         question = Question(**asked)
         mine, other = (_stacked(self.inspect_many(photos, each, **asked)) for each in (ours, theirs))
-        with self._lock, _torch_threads(self._threads):
+        with self._lock, torch_threads(self._threads):
             trained = self._model(ours)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(UNTRAINED_SEED)
@@ -295,7 +295,7 @@ def _stacked(found: list[Inspection]) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """torch's number of threads is each Python thread's own: set where it computes, and put back."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

@@ -4,11 +4,9 @@ Zhao et al., CVPR 2022, https://arxiv.org/abs/2203.08679. In plain distillation 
 the teacher is; here each has a weight of its own. With weights 1 and 1 - p_T(y) the two add up to `kd`.
 """
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.methods.base import Card, Method, mean_of_labelled, told_of_withheld_labels, without_target
+from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled, told_of_withheld_labels
 from kdcore.outputs import Batch, Outputs, Shapes
 
 
@@ -30,24 +28,8 @@ def dkd_loss(
         teacher: logits [B, K].
         targets: [B]; `NO_LABEL` where the label is withheld.
     """
-    binary = _kl(_target_or_not(student / temperature, targets), _target_or_not(teacher / temperature, targets))
-    others = _kl(
-        F.log_softmax(without_target(student, targets) / temperature, dim=1),
-        F.log_softmax(without_target(teacher, targets) / temperature, dim=1),
-    )
-    return temperature**2 * mean_of_labelled(target_weight * binary + others_weight * others, targets)
-
-
-def _target_or_not(logits: Tensor, targets: Tensor) -> Tensor:
-    """Log probabilities [B, 2] of the target and of all the rest. 1 - p would lose a rest below 1e-7."""
-    target = logits.gather(1, targets.clamp(min=0)[:, None])
-    rest = without_target(logits, targets).logsumexp(dim=1, keepdim=True)
-    return F.log_softmax(torch.cat([target, rest], dim=1), dim=1)
-
-
-def _kl(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher || student) of log probabilities [B, K], an image each."""
-    return F.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)
+    target, others = decoupled(student / temperature, teacher / temperature, targets)
+    return temperature**2 * mean_of_labelled(target_weight * target + others_weight * others, targets)
 
 
 class DKD(Method):

@@ -63,7 +63,8 @@ def head(width: int) -> nn.Sequential:
 class SSKD(Method):
     """Options:
 
-    views_weight, similarity_weight: of the two parts of the loss, logits of the views and their similarity to the images.
+    views_weight: of the part that compares the logits of the views.
+    similarity_weight: of the part that compares how like each view is to its image.
     views_share, similarity_share: which share of the teacher's wrong answers is followed.
     similarity_temperature: what cosines are divided by; the term's own temperature is for the logits.
     head_steps, head_lr: how long the teacher's head learns before the first step, with Adam.

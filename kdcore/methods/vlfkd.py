@@ -10,16 +10,14 @@ decoupled knowledge distillation does (Zhao et al., CVPR 2022, https://arxiv.org
 projections learn with the student.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdcore.methods.base import Card, Method
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled
+from kdcore.outputs import Batch, Outputs, Shapes
 
 POOLED, TOKENS, COMMON = 0.5, 0.3, 0.2  # shares of the feature part
 COMMON_TEMPERATURE = 0.1
-FAR_BELOW = 1000.0  # taken from the target's logit, so that the softmax goes over the others alone
 
 
 def vlfkd_loss(student: Tensor, teacher: Tensor, common_student: Tensor, common_teacher: Tensor) -> Tensor:
@@ -56,21 +54,8 @@ def decoupled_loss(
         teacher: logits [B, K].
         targets: [B], `NO_LABEL` where withheld.
     """
-    labelled = targets != NO_LABEL
-    is_target = F.one_hot(targets.clamp(min=0), student.shape[1]).bool()
-
-    def split(logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probabilities of (target, others) [B, 2], and of each other class among the others [B, K]."""
-        log = F.log_softmax(logits / temperature, dim=1)
-        others = log.masked_fill(is_target, -FAR_BELOW).logsumexp(dim=1)
-        pair = torch.stack([log.masked_fill(~is_target, 0).sum(dim=1), others], dim=1)
-        return pair, F.log_softmax(logits / temperature - FAR_BELOW * is_target, dim=1)
-
-    (pair_s, others_s), (pair_t, others_t) = split(student), split(teacher)
-    target = F.kl_div(pair_s, pair_t, reduction="none", log_target=True).sum(dim=1)
-    others = F.kl_div(others_s, others_t, reduction="none", log_target=True).sum(dim=1)
-    each = temperature**2 * (target_weight * target + others_weight * others)
-    return (each * labelled).sum() / labelled.sum().clamp(min=1)
+    target, others = decoupled(student / temperature, teacher / temperature, targets)
+    return temperature**2 * mean_of_labelled(target_weight * target + others_weight * others, targets)
 
 
 def _divergence(student: Tensor, teacher: Tensor) -> Tensor:

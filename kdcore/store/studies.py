@@ -89,20 +89,24 @@ class StudyState:
         }
         return {label: summarise(results) if results else None for label, results in done.items()}
 
-    def against_first(self) -> dict[str, Figure | None]:
-        """Label -> how much better its student is than the first variant's, seed by seed; None where no seed is shared."""
+    def against(self, other: str | None = None) -> dict[str, Figure | None]:
+        """Label -> how much better its student is than another variant's (the first's unless said), seed by seed; None where
+        no seed is shared, and for that variant itself. Raises ValueError where there is no such variant."""
         reached = {
             label: {
                 place.point.seed: place.run.results["student"]["top1"] for place in places if place.run and place.done
             }
             for label, places in self.variants().items()
         }
-        base = next(iter(reached.values()))
+        other = other or next(iter(reached))
+        if other not in reached:
+            raise ValueError(f"The study {self.id} has no variant {other!r}; it has {', '.join(reached)}.")
+        base = reached[other]
         gaps = {
             label: [top1 - base[seed] for seed, top1 in seeds.items() if seed in base]
             for label, seeds in reached.items()
         }
-        return {label: over_seeds(gap) if gap and label != next(iter(gaps)) else None for label, gap in gaps.items()}
+        return {label: over_seeds(gap) if gap and label != other else None for label, gap in gaps.items()}
 
     def seconds(self, label: str) -> float | None:
         """Mean time of a variant's finished runs."""

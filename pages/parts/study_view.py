@@ -112,7 +112,7 @@ def say(summaries: dict[str, Summary], state: StudyState) -> None:
 
 def table(state: StudyState) -> None:
     """A line a variant. What is not there yet is left blank."""
-    summaries, gaps = state.summaries(), state.against_first()
+    summaries, gaps = state.summaries(), state.against()
     first = next(iter(summaries))
     rows = []
     for label, summary in summaries.items():

@@ -41,6 +41,16 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
     mean = sum(float(row["student_top1"]) for row in rows[:2]) / 2
     assert shown["variants"][0]["student"]["top1"]["mean"] == pytest.approx(mean)
     assert shown["variants"][0]["seeds"] == 2
+    gap = [float(row["student_top1"]) for row in rows]
+    assert main(["study", "show", study["id"], "--against", "lr 0.002"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    mean = 100 * (gap[0] + gap[1] - gap[2] - gap[3]) / 2
+    assert (
+        f"lr 0.001 less lr 0.002, the students seed by seed: {'−' if round(mean, 1) < 0 else '+'}{abs(mean):.1f} points"
+        in told
+    )
+    assert main(["study", "show", study["id"], "--against", "lr 1"]) == 1
+    assert "has no variant 'lr 1'; it has lr 0.001, lr 0.002" in capsys.readouterr().err
     assert main(["study", "resume", study["id"]]) == 0  # nothing is left to do, so nothing is done
     assert len(here().ids()) == 4
     assert main(["study", "delete", study["id"]]) == 0

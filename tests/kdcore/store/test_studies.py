@@ -64,7 +64,7 @@ def test_its_summaries_are_those_of_its_runs(shelf):
     few, every = state.summaries().values()
     assert few.difference.mean == pytest.approx(0.15)
     assert every.networks["student"]["top1"].mean == pytest.approx(0.75)
-    against = state.against_first()
+    against = state.against()
     assert against["labels 100"] is None
     assert against["labels all"].mean == pytest.approx((0.2 + 0.0) / 2)  # seed by seed: .8 - .6 and .7 - .7
 
@@ -75,7 +75,7 @@ def test_what_is_not_done_leaves_its_line_empty(shelf):
     state = shelf.state(study_id)
     assert state.summaries()["labels all"] is None
     assert state.seconds("labels all") is None
-    assert state.against_first() == {"labels 100": None, "labels all": None}
+    assert state.against() == {"labels 100": None, "labels all": None}
     assert state.summaries()["labels 100"].seeds == 1
 
 
