@@ -140,10 +140,17 @@ def view(page: Page) -> str:
 
 
 def epoch_at(page: Page, x: int) -> str:
-    """What the crosshair says: the same place, the same epoch, while the view is the same."""
-    page.mouse.move(x, 250)
-    view(page)
-    return page.locator(".word").inner_text()
+    """What the crosshair says: the same place, the same epoch, while the view is the same.
+
+    A button that appears moves the charts, which takes the crosshair away until the pointer moves again.
+    """
+    for _ in range(50):
+        page.mouse.move(x - 1, 250)
+        page.mouse.move(x, 250)
+        view(page)
+        if word := page.locator(".word").inner_text():
+            return word
+    raise AssertionError("no crosshair under the pointer")
 
 
 @pytest.mark.browser
