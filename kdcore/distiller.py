@@ -6,9 +6,10 @@ The teacher stays outside, so that nothing finds its parameters: no optimizer, n
 import dataclasses
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
+from kdcore import arithmetic
+from kdcore.arithmetic import Precision
 from kdcore.methods.base import Method
 from kdcore.models import Tapped
 from kdcore.outputs import Batch, Objective, Outputs
@@ -23,7 +24,7 @@ class Distiller(nn.Module):
         student: Tapped,
         methods: dict[str, Method],
         *,
-        precision: str = "fp32",
+        precision: Precision = "exact",
         learned_weights: UncertaintyWeights | None = None,
     ) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class Distiller(nn.Module):
             teacher: what it says of `batch.seen`.
         """
         images = batch.seen if self.views_of else batch.images
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with arithmetic.autocast(images.device, self.precision):
             outputs = self.student(images, self.needs)
         outputs = in_float32(outputs)
         # methods without a teacher never look at it

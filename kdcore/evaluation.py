@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore import metrics
+from kdcore import arithmetic, metrics
+from kdcore.arithmetic import Precision
 from kdcore.data import Split, batches
 from kdcore.distiller import Distiller
 from kdcore.models import Tapped, in_eval
@@ -17,25 +18,25 @@ BATCH = 256
 Result = TypeVar("Result")
 
 
-def logits_in_steps(model: Tapped, split: Split, *, precision: str = "fp32") -> Generator[None, None, Tensor]:
+def logits_in_steps(model: Tapped, split: Split, *, precision: Precision = "exact") -> Generator[None, None, Tensor]:
     """What a model says of every image of a split, in order: returns [n, K], float32. Yields after each batch, with the
     model in its own mode again, so that whoever drives it may stop in between."""
     device = split.images.device
     said = []
     for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
-        with in_eval(model), torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with in_eval(model), torch.no_grad(), arithmetic.autocast(device, precision):
             said.append(model(batch.images, frozenset({"logits"})).logits)
         yield
     return torch.cat(said).float()
 
 
-def logits(model: Tapped, split: Split, *, precision: str = "fp32") -> Tensor:
+def logits(model: Tapped, split: Split, *, precision: Precision = "exact") -> Tensor:
     """Like `logits_in_steps`, in one go."""
     return drained(logits_in_steps(model, split, precision=precision))
 
 
 def evaluate_in_steps(
-    models: dict[str, Tapped], split: Split, *, precision: str = "fp32"
+    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
 ) -> Generator[None, None, dict[str, dict[str, float]]]:
     """Each network's `metrics.classification` on a split. Yields between batches."""
     figures = {}
@@ -45,13 +46,13 @@ def evaluate_in_steps(
     return figures
 
 
-def evaluate(model: Tapped, split: Split, *, precision: str = "fp32") -> dict[str, float]:
+def evaluate(model: Tapped, split: Split, *, precision: Precision = "exact") -> dict[str, float]:
     """`metrics.classification` of a model on a split."""
     return drained(evaluate_in_steps({"it": model}, split, precision=precision))["it"]
 
 
 def compare_in_steps(
-    models: dict[str, Tapped], split: Split, *, precision: str = "fp32"
+    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
 ) -> Generator[None, None, dict[str, dict[str, float]]]:
     """Each network's figures on a split with its 95 % interval and, where both are there, student less twin.
 

@@ -203,9 +203,17 @@ class Recipe(_Part):
     lr: LearningRate = LearningRate()
     epochs: int = Field(10, ge=1, le=10_000)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["exact", "fast"] = Field(
+        "exact", description="float32 throughout, or bfloat16 where the device is quick at it"
+    )
     probes: Probes = Probes()
     checkpoint_every: float = Field(1, gt=0, description="epochs between checkpoints")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _as_it_was_called(cls, value: Any) -> Any:
+        """Recipes of earlier versions named the types."""
+        return {"fp32": "exact", "bf16": "fast"}.get(value, value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _terms_make_sense(self) -> "Recipe":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from kdcore import allocator, checkpoint, doctor, methods, preflight, snapshots
+from kdcore import arithmetic, checkpoint, doctor, methods, preflight, snapshots
 from kdcore import study as studies
 from kdcore.assemble import assemble
 from kdcore.estimate import Estimate, estimate
@@ -258,7 +258,7 @@ class Runner:
         job.wake.set()
 
     def _work(self) -> None:
-        allocator.keep_freed_memory()
+        arithmetic.settle()
         torch.set_num_threads(self.threads)
         while (job := self._queue.get()) is not None:
             try:

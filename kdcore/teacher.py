@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from kdcore import arithmetic, models
+from kdcore.arithmetic import Precision
 from kdcore.models.tapped import LOGITS, Tapped
 from kdcore.outputs import Outputs
 
@@ -13,11 +15,17 @@ class Teacher(nn.Module):
     Keep it beside what is trained, not in it: its parameters then reach no optimizer, checkpoint or export.
     """
 
-    def __init__(self, model: Tapped, *, precision: str = "fp32") -> None:
+    def __init__(self, model: Tapped, *, precision: Precision = "exact") -> None:
+        """
+        Args:
+            model: on the device where it will answer.
+            precision: `fast` lets a bfloat16 copy answer where the device is quick at that.
+        """
         super().__init__()
         self.model = model
-        self.precision = precision
         model.requires_grad_(False)
+        fast = precision == "fast" and arithmetic.quick_bf16(model.mean.device)
+        self.answering = models.quick(model) if fast else model
         self.eval()
 
     def train(self, mode: bool = True) -> "Teacher":
@@ -32,8 +40,7 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor, needs: frozenset[str] = LOGITS) -> Outputs:
-        if self.model.training:  # someone called train() on the model itself
-            self.model.eval()
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            said: Outputs = self.model(images, needs)
+        if self.answering.training:  # someone called train() on the model itself
+            self.answering.eval()
+        said: Outputs = self.answering(images, needs)
         return said

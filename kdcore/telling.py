@@ -57,7 +57,7 @@ def step_ended(
             told = ", ".join(f"{term} = {value:g}" for term, value in losses[name].items())
             raise FloatingPointError(
                 f"The {name}'s loss is not finite at step {parts.step} ({told}). A lower learning rate, a gradient "
-                "clip (optimizer.clip: 1.0) or precision: fp32 usually mends it; the last checkpoint is from before."
+                "clip (optimizer.clip: 1.0) or precision: exact usually mends it; the last checkpoint is from before."
             )
     weights = {name: float(weight) for name, weight in objectives["student"].weights.items()}
     weighted = {name: abs(weights[name] * value) for name, value in losses["student"].items() if name != "total"}

@@ -7,6 +7,7 @@
 """
 
 from kdcore.models.cost import describe, flops, parameters
+from kdcore.models.folding import quick
 from kdcore.models.placing import placed, trainable
 from kdcore.models.tapped import Tapped, in_eval
 from kdcore.models.weights import build, bundled, import_weights, load, save
@@ -14,5 +15,5 @@ from kdcore.models.zoo import catalogue, check, default_image_size, names
 
 __all__ = [
     "Tapped", "build", "bundled", "catalogue", "check", "default_image_size", "describe", "flops", "import_weights",
-    "in_eval", "load", "names", "parameters", "placed", "save", "trainable",
+    "in_eval", "load", "names", "parameters", "placed", "quick", "save", "trainable",
 ]  # fmt: skip

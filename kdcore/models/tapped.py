@@ -50,6 +50,7 @@ class Tapped(nn.Module):
         self.came_with: tuple[Statistics, Statistics] = (mean, std)
         self._reader = _reader_for(net)
         self._shapes: Shapes | None = None
+        self.dtype: torch.dtype | None = None  # what the network computes in, where that is not float32
 
     @property
     def prefix_tokens(self) -> int:
@@ -77,7 +78,8 @@ class Tapped(nn.Module):
         return self._reader.read(self._normalised(images), needs)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        return (images - self.mean) / self.std
+        normalised = (images - self.mean) / self.std
+        return normalised if self.dtype is None else normalised.to(self.dtype)
 
     def shapes(self) -> Shapes:
         """The shapes of the outputs, from one grey ramp in eval mode; nothing of the model changes."""
