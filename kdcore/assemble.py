@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from kdcore import data, doctor, finetuning, methods, models, optim, preflight
+from kdcore import data, doctor, finetuning, methods, models, optim, preflight, teacher_cache
 from kdcore.data import Split
 from kdcore.distiller import Distiller
 from kdcore.events import Event, Noted
@@ -17,6 +17,7 @@ from kdcore.parts import Learner, Parts
 from kdcore.recipe import Recipe, TeacherRecipe, Term, TwinRecipe
 from kdcore.store import Store
 from kdcore.teacher import Teacher
+from kdcore.teacher_cache import TeacherCache
 from kdcore.weighting import UncertaintyWeights
 
 Report = Callable[[str], None]
@@ -44,6 +45,7 @@ def assemble(
     preflight.check(recipe, runs)
     for term in recipe.terms:
         methods.check(term)
+    teacher_cache.check(recipe)
     notes: list[str] = []
 
     yield Noted(f"Loading the data: {recipe.data.name}.")
@@ -84,6 +86,7 @@ def assemble(
         validation=splits.validation,
         test=splits.test,
         pinned=pinned(splits.test, recipe.probes.images),
+        teacher_cache=_cache(teacher, distiller, splits.train, recipe) if teacher else None,
     )
 
 
@@ -99,6 +102,12 @@ def pinned(test: Split, count: int) -> Batch:
 
 def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[str], Split]:
     return lambda split: data.load(recipe.data, split, device=device, report=report)
+
+
+def _cache(teacher: Teacher, distiller: Distiller, split: Split, recipe: Recipe) -> TeacherCache | None:
+    if not recipe.kept_views or not distiller.uses_teacher:
+        return None
+    return TeacherCache(teacher, [distiller.method(term.label) for term in recipe.terms], split, recipe)
 
 
 def _learner(distiller: Distiller, recipe: Recipe, lr: float) -> Learner:

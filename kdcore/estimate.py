@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from kdcore import data, methods, models, optim
+from kdcore import data, methods, models, optim, teacher_cache
 from kdcore.distiller import Distiller
 from kdcore.outputs import Batch
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term
@@ -21,7 +21,11 @@ TRAIN_IMAGES = {"cues": 20_000, "cifar10": 50_000, "cifar100": 50_000}
 
 @dataclass(frozen=True)
 class Estimate:
-    """flops: of one image's forward, multiply and add counted apart. seconds: of the whole run, evaluation left out."""
+    """flops: of one image's forward, multiply and add counted apart. seconds: of the whole run, evaluation left out.
+
+    teacher_share: of a step's time, [0, 1]: what is saved where the teacher's answers are kept.
+    view_bytes: what one view of the kept answers takes on disk; None where they cannot be kept.
+    """
 
     teacher_parameters: int
     student_parameters: int
@@ -31,17 +35,23 @@ class Estimate:
     steps: int
     seconds: float
     device: str
+    teacher_share: float
+    view_bytes: int | None
 
 
 def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
     """Build the networks and time two steps of 16 images. Downloads nothing. Raises ValueError as a run would."""
+    teacher_cache.check(recipe)
     per_image = _tried(_key(recipe, runs), str(device))
     kept = _kept_images(recipe.data)
     steps = recipe.epochs * data.steps_per_epoch(kept, recipe.data.batch_size)
-    seconds = per_image.seconds * kept * recipe.epochs
+    asked = min(recipe.kept_views, recipe.epochs) or recipe.epochs  # epochs in which the teacher is asked
+    told = (recipe.epochs - asked) * (1 - per_image.teacher_share)
+    seconds = per_image.seconds * kept * (asked + told)
     return Estimate(
         per_image.teacher_parameters, per_image.student_parameters, per_image.teacher_flops, per_image.student_flops,
-        kept, steps, seconds, str(device),
+        kept, steps, seconds, str(device), per_image.teacher_share,
+        None if per_image.view_bytes is None else per_image.view_bytes * kept,
     )  # fmt: skip
 
 
@@ -104,22 +114,26 @@ def _tried(key: str, device_name: str) -> Estimate:
     places = torch.arange(TRIED_IMAGES, device=device)
     batch = Batch(pixels, torch.zeros_like(places), places)
 
+    teaching = 0.0
+
     def step() -> None:
+        nonlocal teaching
         for learner, optimizer in zip(learners, optimizers, strict=True):
             seen = learner.with_views(batch, progress=0.0)
+            began = _now(device)
             said = teacher(seen.seen, learner.needs) if teacher and learner.uses_teacher else None
+            teaching += _now(device) - began
             ones = dict.fromkeys(learner.methods.keys(), 1.0)
             objective, _ = learner(seen, said, ones, ones)
             objective.total.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
 
     step()  # the first is slower: kernels are chosen, memory is taken
-    began = time.perf_counter()
+    began, teaching = _now(device), 0.0
     step()
     step()
+    seconds = _now(device) - began
     return Estimate(
         teacher_parameters=models.parameters(teacher_model) if teacher_model else 0,
         student_parameters=models.parameters(student),
@@ -127,16 +141,26 @@ def _tried(key: str, device_name: str) -> Estimate:
         student_flops=models.flops(student, side),
         images=0,
         steps=0,
-        seconds=(time.perf_counter() - began) / 2 / TRIED_IMAGES,
+        seconds=seconds / 2 / TRIED_IMAGES,
         device=device_name,
+        teacher_share=teaching / seconds,
+        view_bytes=teacher_cache.row_bytes(teacher, list(terms.values()), pixels[:1]) if teacher else None,
     )
+
+
+def _now(device: torch.device) -> float:
+    """Seconds, when all that was asked of the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def by_name(spec: ModelRecipe, runs: Store | None) -> ModelRecipe:
     """The same network by its name and normalisation alone: its weights do not change what it costs."""
     if spec.model is not None:
         return ModelRecipe(model=spec.model, options=spec.options, mean=spec.mean, std=spec.std)
-    described = models.load(spec.weights, runs=runs).description()
+    # a bundled model's card says it without its weights being read: the Train page asks at every change of a setting
+    described = models.bundled().get(spec.weights) or models.load(spec.weights, runs=runs).description()
     return ModelRecipe(
         model=described["model"],
         options=described["options"],

@@ -23,6 +23,7 @@ class Batch:
     indices: [B], int64: the image's place in its split, the same in every epoch.
     views: [E, 3, H, W], what a method wants to be seen besides, in the same forward.
     progress: how far the run has come, in [0, 1].
+    view: which of the images' fixed augmentations this is; None where it was drawn for this step alone.
     """
 
     images: Tensor
@@ -30,6 +31,7 @@ class Batch:
     indices: Tensor
     views: Tensor | None = None
     progress: float = 0.0
+    view: int | None = None
 
     @property
     def seen(self) -> Tensor:

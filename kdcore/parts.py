@@ -14,6 +14,7 @@ from kdcore.models import Tapped
 from kdcore.outputs import Batch
 from kdcore.recipe import Recipe
 from kdcore.teacher import Teacher
+from kdcore.teacher_cache import TeacherCache
 from kdcore.weighting import TermWeights
 
 
@@ -40,6 +41,7 @@ class Parts:
     validation: Split | None
     test: Split
     pinned: Batch
+    teacher_cache: TeacherCache | None = None
     knobs: dict[str, float] = field(default_factory=dict)
     step: int = 0
     resumed: bool = False

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from kdcore import schedules
 
 AUGMENTATIONS = ("flip", "crop", "jitter", "rotation")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML has it: an eighth of the time
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -104,6 +105,12 @@ class TeacherRecipe(ModelRecipe):
         False, description="keep only the data's classes of its answers, found by their names, in the data's order"
     )
     accept: bool = Field(False, description="run it although the teacher's examination says stop")
+    cache_views: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="keep its answers for so many fixed augmentations of each image; 0: ask it in every step",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_the_classes(self) -> "TeacherRecipe":
@@ -276,6 +283,13 @@ class Recipe(_Part):
         named = [term.label for term in self.terms if term.method == "kd"]
         return adapt.watch or (named[0] if named else "kd")
 
+    @property
+    def kept_views(self) -> int:
+        """In how many fixed augmentations the training images come, one an epoch in turn; 0: in ever new ones. Without
+        augmentation there is but one."""
+        wanted = self.teacher.cache_views if self.teacher else 0
+        return wanted if self.data.augment else min(wanted, 1)
+
     def to_yaml(self) -> str:
         """The recipe without what is left at its default, in the order of the fields."""
         return yaml.safe_dump(
@@ -294,7 +308,7 @@ def from_yaml(text: str, *, source: str = "the recipe") -> Recipe:
         RecipeError: not YAML, an unknown key (with the nearest known one), a value out of range.
     """
     try:
-        plain = yaml.safe_load(text)
+        plain = yaml.load(text, Loader=LOADER)
     except yaml.YAMLError as error:
         raise RecipeError(f"{source} is not valid YAML: {error}") from None
     return from_plain(plain, source=source)

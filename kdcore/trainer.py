@@ -55,6 +55,8 @@ def train(parts: Parts) -> Iterator[Event]:
         yield from prober.take(always=True)
     elif parts.step and parts.step % per_epoch == 0:
         yield from _epoch_ended(parts)  # it may have been stopped just before
+    if parts.teacher_cache:
+        yield from parts.teacher_cache.open()
     clock.resume()
 
     while parts.step < steps:
@@ -66,6 +68,8 @@ def train(parts: Parts) -> Iterator[Event]:
             epoch=parts.step // per_epoch,
             augment=recipe.data.augment,
             start=start,
+            views=recipe.kept_views,
+            view_seed=recipe.data.seed,
         )
         for batch in epoch_batches:
             progress = parts.step / steps
@@ -87,6 +91,8 @@ def train(parts: Parts) -> Iterator[Event]:
                 rate_now = factor * recipe.optimizer.lr
                 yield telling.step_ended(parts, objectives, answers, batch, temperatures, rate_now, speed)
             yield from pulls.told()
+            if parts.teacher_cache:
+                yield from parts.teacher_cache.told()
             if parts.step % per_epoch == 0:
                 yield from _epoch_ended(parts)
             yield from prober.take(always=parts.step == steps, budget=recipe.probes.budget * clock.busy)
@@ -118,6 +124,8 @@ def _endless(parts: Parts) -> Iterator[Batch]:
 def _teacher_says(parts: Parts, batch: Batch) -> Outputs | None:
     if parts.teacher is None or not parts.student.distiller.uses_teacher:
         return None
+    if parts.teacher_cache:
+        return parts.teacher_cache(batch)
     return parts.teacher(batch.seen, parts.student.distiller.needs)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.data import choose
+from kdcore.data import choose, reading
 from kdcore.data.feed import batches, steps_per_epoch
 from kdcore.data.only import Only
 from kdcore.data.source import Images, Report, Source, Split, quiet
@@ -67,17 +67,19 @@ def load(
     if at_most is not None and at_most < len(places):
         some = choose.share(truth, at_most / len(places), (data.seed, SOME))
         places, truth, targets = places[some], truth[some], targets[some]
-    images = source.read(pool, places, data.image_size)
+    images = reading.read(source, pool, places, data.image_size, report)
     if images.unreadable:
         _check_what_is_left(source, truth, images, split)
     pixels = torch.from_numpy(images.pixels).permute(0, 3, 1, 2)  # a view: [n, 3, H, W], channels last
+    images_there, streamed = _placed(pixels, device, images.on_disk, report)
     return Split(
         name=split,
         classes=source.classes,
-        images=_placed(pixels, device, report),
+        images=images_there,
         targets=torch.from_numpy(targets[images.kept]).to(device),
         extras={name: torch.from_numpy(values).to(device) for name, values in images.extras.items()},
         truth=torch.from_numpy(truth[images.kept]).to(device) if altered else None,
+        streamed=streamed,
     )
 
 
@@ -142,16 +144,17 @@ def _chosen(data: DataRecipe, source: Source, split: str) -> tuple[str, np.ndarr
     return pool, places
 
 
-def _placed(images: Tensor, device: torch.device | str, report: Report) -> Tensor:
-    """The images on the device where they fit there; else they stay in main memory and batches travel."""
+def _placed(images: Tensor, device: torch.device | str, on_disk: bool, report: Report) -> tuple[Tensor, bool]:
+    """The images on the device where they fit there, else where they are; and whether batches of them travel."""
     device = torch.device(device)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        if images.numel() > 0.5 * free:
-            size = f"{images.numel() / 2**30:.1f} GiB of images"
-            report(f"{size} stay in main memory: {free / 2**30:.1f} GiB are free on {device}.")
-            return images.pin_memory()
-    return images.to(device)
+        if images.numel() <= reading.SHARE * free:
+            return images.to(device), False
+        size, where = f"{images.numel() / 2**30:.1f} GiB of images", "on disk" if on_disk else "in main memory"
+        report(f"{size} stay {where}: {free / 2**30:.1f} GiB are free on {device}.")
+        return images, True
+    return images, on_disk
 
 
 def _source(data: DataRecipe, report: Report = quiet) -> Source:
@@ -178,4 +181,4 @@ def _whole(data: DataRecipe, report: Report) -> Source:
         case "folder":
             from kdcore.data.folder import Folder
 
-            return Folder(data, report)
+            return Folder(data)

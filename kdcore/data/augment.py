@@ -13,21 +13,32 @@ from torch import Tensor
 
 JITTER = 0.3  # brightness, contrast and saturation are multiplied by 0.7 to 1.3
 DEGREES = 15.0
+CROP = 8  # an image is shifted by up to one part in so many of its side
 LUMA = (0.299, 0.587, 0.114)
 
 
-def augmented(images: Tensor, names: Sequence[str], generator: torch.Generator) -> Tensor:
+def drawn(images: int, generator: torch.Generator) -> Tensor:
+    """What an augmentation draws by chance: seven numbers in [0, 1) an image, whichever names are given, [images, 7]."""
+    return torch.rand(images, 7, generator=generator)
+
+
+def described(names: Sequence[str]) -> dict[str, float | None]:
+    """The augmentations in the order in which they are applied, with the constant that each has."""
+    constants = {"crop": 1 / CROP, "flip": None, "jitter": JITTER, "rotation": DEGREES}
+    return {name: constant for name, constant in constants.items() if name in names}
+
+
+def augmented(images: Tensor, names: Sequence[str], chance: Tensor) -> Tensor:
     """A batch as the networks take it, augmented.
 
     Args:
         images: uint8 [B, H, W, 3]; may be changed in place.
         names: of flip, crop, jitter, rotation; applied in this order whatever theirs.
-        generator: on the CPU.
+        chance: [B, 7], from `drawn`.
 
     Returns:
         float [B, 3, H, W] in [0, 1], channels last.
     """
-    chance = torch.rand(len(images), 7, generator=generator)  # the same numbers whichever names are given
     if "crop" in names:
         images = crop(images, chance[:, 1], chance[:, 2])
     if "flip" in names:
@@ -48,7 +59,7 @@ def crop(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
         down, right: [B] in [0, 1), on the CPU.
     """
     height, width = images.shape[1:3]
-    pad = max(1, min(height, width) // 8)
+    pad = max(1, min(height, width) // CROP)
     images = _mirrored(_mirrored(images, pad, 1), pad, 2)
     tops, lefts = (down * (2 * pad + 1)).long(), (right * (2 * pad + 1)).long()
     cut = _sliced if images.device.type == "cpu" else _gathered

@@ -51,6 +51,9 @@ class Cifar:
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         return Images(resized(self._pool(pool).data[places], size), np.arange(len(places)))
 
+    def identity(self, pool: str, places: np.ndarray) -> bytes:
+        return f"{self.name} {pool} ".encode() + places.astype(np.int64).tobytes()
+
     def _pool(self, pool: str) -> Any:
         if pool not in self._opened:
             try:

@@ -56,6 +56,9 @@ class Cues:
             extras={"textures": arrays["textures"][places], "masks": arrays["masks"][places]},
         )
 
+    def identity(self, pool: str, places: np.ndarray) -> None:
+        """They are drawn at once, with their masks."""
+
 
 def drawn(pool: str, n: int, size: int, seed: int, agreement: float, report: Report = quiet) -> Arrays:
     """Draw images 0 to n - 1 of a pool. Image i depends on the other arguments and on i, not on n."""

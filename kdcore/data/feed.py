@@ -1,13 +1,20 @@
-"""A split as a stream of batches. Everything random comes from (seed, epoch, batch), so an epoch can start anywhere."""
+"""A split as a stream of batches. Everything random comes from (seed, epoch, batch), so an epoch can start anywhere.
+
+With fixed views an image's augmentation comes from (view seed, view, image) instead: runs of other seeds see it as well.
+"""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
 
-from kdcore.data.augment import augmented
+from kdcore.data import ahead
+from kdcore.data.augment import augmented, drawn
 from kdcore.data.source import Split
 from kdcore.outputs import Batch
+
+VIEWS = 1_000_003  # apart from what other seeds draw
 
 
 def steps_per_epoch(n: int, batch_size: int, drop_last: bool = False) -> int:
@@ -24,11 +31,18 @@ def batches(
     start: int = 0,
     shuffle: bool = True,
     drop_last: bool = False,
+    views: int = 0,
+    view_seed: int = 0,
 ) -> Iterator[Batch]:
     """One epoch's batches from number `start` on, the same as if the earlier ones had been drawn.
 
     Images are float in [0, 1], channels last, on the device of the split's targets.
+
+    Args:
+        views: how many fixed augmentations each image has, one an epoch in turn; 0: a new one is drawn each time.
     """
+    view = epoch % views if views else None
+    fixed = None if view is None else drawn(len(split), _generator(view_seed, VIEWS, view))
     if shuffle:
         order = torch.randperm(len(split), generator=_generator(seed, epoch))
     else:
@@ -37,15 +51,22 @@ def batches(
     chosen = order.to(device)
     local = chosen if split.images.device == device else order.to(split.images.device)
     pixels = split.images.permute(0, 2, 3, 1)  # [n, H, W, 3] as they lie in memory
-    for number in range(start, steps_per_epoch(len(split), batch_size, drop_last)):
-        rows = slice(number * batch_size, (number + 1) * batch_size)
-        images = pixels.index_select(0, local[rows]).to(device, non_blocking=True)
-        indices = chosen[rows]
-        yield Batch(
-            images=augmented(images, augment, _generator(seed, epoch, number)),
-            targets=split.targets[indices],
-            indices=indices,
-        )
+    numbers = range(start, steps_per_epoch(len(split), batch_size, drop_last))
+    parts = [slice(number * batch_size, (number + 1) * batch_size) for number in numbers]
+    if split.streamed:
+        read = ahead.taken(pixels, [local[rows] for rows in parts], pinned=device.type == "cuda")
+    else:
+        read = (pixels.index_select(0, local[rows]) for rows in parts)
+    with closing(read):
+        for number, rows, images in zip(numbers, parts, read, strict=True):
+            indices = chosen[rows]
+            chance = drawn(len(images), _generator(seed, epoch, number)) if fixed is None else fixed[order[rows]]
+            yield Batch(
+                images=augmented(images.to(device, non_blocking=True), augment, chance),
+                targets=split.targets[indices],
+                indices=indices,
+                view=view,
+            )
 
 
 def _generator(*seed: int) -> torch.Generator:

@@ -5,6 +5,7 @@ path/train/CLASS, path/test/CLASS       where a `test` is missing, a fifth of `t
 path/val/CLASS                          (or valid, validation) taken as it is; else split off `train`
 """
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from kdcore.data import choose
-from kdcore.data.source import Images, Progress, Report, quiet
+from kdcore.data.source import Images
 from kdcore.recipe import DataRecipe
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
@@ -32,10 +33,9 @@ Files = tuple[list[Path], np.ndarray]  # the files and their classes, [n] int64
 class Folder:
     """A `Source` of files. They are decoded when they are read, and held as uint8 from then on."""
 
-    def __init__(self, data: DataRecipe, report: Report = quiet) -> None:
+    def __init__(self, data: DataRecipe) -> None:
         self.root = Path(data.path or "").expanduser()
         self.seed = data.seed
-        self.report = report
         if not self.root.is_dir():
             raise ValueError(f"There is no folder {self.root} (looked in {self.root.absolute().parent}). {LAYOUT}")
         inside = {folder.name.lower(): folder for folder in _folders(self.root)}
@@ -78,19 +78,22 @@ class Folder:
                 return str(error) or type(error).__name__
             return ""
 
-        progress = Progress(f"Reading {len(places):,} {pool} images", len(places), self.report)
-        problems: list[str] = []
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-            for problem in threads.map(read_into, range(len(places))):
-                problems.append(problem)
-                progress(len(problems))
+            problems = list(threads.map(read_into, range(len(places))))
         kept = np.flatnonzero([not problem for problem in problems])
         asked = zip(places, problems, strict=True)
         bad = [f"{files[place].relative_to(self.root)} ({problem})" for place, problem in asked if problem]
-        if bad:
-            listed = "; ".join(bad[:20]) + (f"; and {len(bad) - 20} more" if len(bad) > 20 else "")
-            self.report(f"Left out {len(bad)} of {len(places)} {pool} files that cannot be read: {listed}")
         return Images(pixels[kept] if bad else pixels, kept, unreadable=tuple(bad))
+
+    def identity(self, pool: str, places: np.ndarray) -> bytes:
+        """The files as they are now: another size or time of writing makes another file."""
+        files, _ = self._files[pool]
+        digest = hashlib.sha256()
+        for place in places:
+            found = files[place].stat()
+            name = files[place].relative_to(self.root).as_posix()
+            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        return digest.digest()
 
     @cached_property
     def _files(self) -> dict[str, Files]:

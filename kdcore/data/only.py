@@ -37,6 +37,9 @@ class Only:
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         return self.source.read(pool, self._places(pool)[places], size)
 
+    def identity(self, pool: str, places: np.ndarray) -> bytes | None:
+        return self.source.identity(pool, self._places(pool)[places])
+
     def _places(self, pool: str) -> np.ndarray:
         wanted = [self.source.classes.index(name) for name in self.classes]
         return np.flatnonzero(np.isin(self.source.targets(pool), wanted))

@@ -19,10 +19,12 @@ def quiet(text: str) -> None:
 class Split:
     """A split's images, held as tensors.
 
-    images: [n, 3, H, W], uint8, channels last in memory; on the training device where they fit.
+    images: [n, 3, H, W], uint8, channels last in memory; on the training device where they fit, else in main memory, else
+        mapped from a file.
     targets: [n], int64, on the training device; `NO_LABEL` where the label is withheld.
     extras: for `cues`, `textures` [n] int64 (a second label) and `masks` [n, H, W] bool (the object's visible pixels).
     truth: [n], the targets before any label was withheld or made wrong; None where none was.
+    streamed: the images are not where the training is; batches of them are read ahead.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Split:
     targets: Tensor
     extras: dict[str, Tensor] = field(default_factory=dict)
     truth: Tensor | None = None
+    streamed: bool = False
 
     def with_every_label(self) -> "Split":
         """The same images, each with its right label."""
@@ -48,12 +51,14 @@ class Images:
     kept: [m] int, which of the images asked for they are: all but unreadable files.
     extras: as in `Split`, [m, ...].
     unreadable: the files left out, each with the reason, in the order asked for.
+    on_disk: the pixels are a file that is mapped into memory.
     """
 
     pixels: np.ndarray
     kept: np.ndarray
     extras: dict[str, np.ndarray] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
+    on_disk: bool = False
 
 
 class Source(Protocol):
@@ -71,6 +76,10 @@ class Source(Protocol):
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         """The images at `places`, resized to squares of `size` pixels."""
+        ...
+
+    def identity(self, pool: str, places: np.ndarray) -> bytes | None:
+        """What decides the pixels at `places` besides their size; None where `read` must give all of them at once."""
         ...
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kdcore.methods.base import Card, Method
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 from kdcore.weighting import LayerWeights
 
 TINY = 1e-8
@@ -122,8 +123,13 @@ class Attention(Method):
             raise ValueError(f"divergence {divergence!r} is not one of {', '.join(DIVERGENCES)}.")
         assert teacher is not None
         self.divergence = divergence
+        # attention is averaged over its heads, and energy is the power 2 of `spatial_maps`
+        self._read = Read("attention", power=1.0) if teacher.attention else Read("features", power=2.0)
         self.stage_of = pair_by_depth(_count(student), _count(teacher))
         self.weigh = LayerWeights(_count(teacher), layers, entropy_temperature, cap, smoothing)
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({self._read})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         ours, theirs = spatial_maps(student), spatial_maps(teacher)

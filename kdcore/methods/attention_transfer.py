@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kdcore.methods.base import Card, Method, check_pairs, coarser_grid, pairs_by_depth
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 
 def attention_transfer_loss(student: Tensor, teacher: Tensor, *, form: str = "code") -> Tensor:
@@ -91,6 +92,12 @@ class AttentionTransfer(Method):
         self.form, self.power = form, power
         self.student_attends = vit_map == "attention" and student.tokens
         self.teacher_attends = vit_map == "attention" and teacher.tokens
+        grids = ((student.features[s][1:], teacher.features[t][1:]) for s, t in self.pairs)
+        self.grids = [(min(ours[0], theirs[0]), min(ours[1], theirs[1])) for ours, theirs in grids]
+
+    def reads(self) -> frozenset[Read]:
+        output, power = ("attention", 1.0) if self.teacher_attends else ("features", self.power)
+        return frozenset(Read(output, t, grid, power) for (_, t), grid in zip(self.pairs, self.grids, strict=True))
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         losses = []

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.reads import Read
 from kdcore.teacher import Teacher
 
 
@@ -93,6 +94,11 @@ class Method(nn.Module):
             a sentence where something changed.
         """
         return iter(())
+
+    def reads(self) -> frozenset[Read]:
+        """What `forward` looks at of the teacher's answer, so that no more of it is kept on disk; all of `needs` unless said.
+        Asked once, after `prepare`."""
+        return frozenset(Read(name) for name in self.needs)
 
     def layer_weights(self) -> Tensor | None:
         """How the teacher's layers shared the last loss, [L], where the method weighs layers."""

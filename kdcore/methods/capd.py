@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from kdcore.methods.base import Card, Method, coarser_grid
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 EXCHANGED = 0.5  # of the student's elements are the teacher's
 GROUP = 4  # places on a side that share a linear layer
@@ -131,6 +132,9 @@ class CAPD(Method):
         grid = min(own[0], height), min(own[1], breadth)
         self.to_qkv = nn.Conv2d(channels, 3 * heads * width, 3, padding=1)  # the paper's three convolutions in one
         self.to_tokens = GroupwiseLinear(channels, teacher.features[-1][0], grid)
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({Read("features", -1), Read("qkv")})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         features, tokens, qkv = student.features[self.layer], teacher.features[-1], teacher.qkv

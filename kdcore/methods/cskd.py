@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kdcore.methods.base import Card, Method, coarser_grid
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 LOCAL_SHARE: dict[str, Callable[[float], float]] = {
     "linear": lambda progress: 1 - progress,
@@ -95,6 +96,9 @@ class CSKD(Method):
         width = student.features[-1][0]
         self.norm = nn.LayerNorm(width)  # the last block's tokens come before the network's own norm
         self.head = nn.Linear(width, teacher.classes)
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({Read("dense")})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         assert teacher.dense is not None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from kdcore.methods.base import Card, Method, check_pairs
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 from kdcore.teacher import Teacher
 from kdcore.weighting import SCORES, LayerSelection
 from kdcore.weighting.selection import BATCHES
@@ -102,6 +103,11 @@ class FitNets(Method):
     def epoch_ended(self, epoch: int) -> Iterator[str]:
         if self.selection and self.every and epoch % self.every == 0 and self.selection.choose():
             yield self._in_words()
+
+    def reads(self) -> frozenset[Read]:
+        selects_again = self.selection is not None and self.every
+        chosen = self.selection.chosen if self.selection and not selects_again else range(len(self.pairs))
+        return frozenset(Read("features", self.pairs[place][1]) for place in chosen)
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         if self.selection and self.every and self.training:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kdcore.methods.base import Card, Method, check_pairs
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 STAGES = 3  # the teacher's last ones, each with a student block
 
@@ -67,6 +68,9 @@ class LocalityGuidance(Method):
         self.projections = nn.ModuleList(
             nn.Conv2d(student.features[s][0], teacher.features[t][0], 1) for s, t in self.pairs
         )
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset(Read("features", t) for _, t in self.pairs)
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         losses = [

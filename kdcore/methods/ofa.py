@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kdcore.methods.base import Card, Method
 from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 Shape = tuple[int, int, int]  # C, H, W
 VIT_DEPTHS = (2, 4, 10, 12)  # the authors' exits: after these blocks of 12
@@ -88,6 +89,9 @@ class OFA(Method):
             for place, index in enumerate(self.exits)
         )
         self.heads.apply(_initialise)
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({Read("logits")})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         exits = (head(student.features[index]) for head, index in zip(self.heads, self.exits, strict=True))

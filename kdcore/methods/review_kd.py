@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from kdcore.methods.base import Card, Method, check_pairs, pairs_by_depth
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 CONTEXTS = (4, 2, 1)  # grids besides the whole one
 WIDEST = 512  # channels of what is passed from deep to shallow
@@ -122,6 +123,9 @@ class ReviewKD(Method):
                 Fusion(student.pooled, middle, teacher.pooled, deepest=True),
             ]
         )
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({Read("pooled"), *(Read("features", t) for _, t in self.pairs)})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         if len(student.pooled) == 1:

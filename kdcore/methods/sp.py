@@ -7,6 +7,7 @@ from torch import Tensor
 
 from kdcore.methods.base import Card, Method, unit
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 
 def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -52,6 +53,9 @@ class SP(Method):
                 "it compares the last feature maps, and one of the two networks gives none. Take pkt or rkd, which read the "
                 "pooled vectors."
             )
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({Read("features", -1)})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         return sp_loss(student.features[-1], teacher.features[-1])

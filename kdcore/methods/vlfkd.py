@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import Read
 
 POOLED, TOKENS, COMMON = 0.5, 0.3, 0.2  # shares of the feature part
 COMMON_TEMPERATURE = 0.1
@@ -127,6 +128,9 @@ class VLFKD(Method):
         self.target_weight, self.others_weight = target_weight, others_weight
         self.project = nn.Conv2d(channels, width, 1)
         self.common_student, self.common_teacher = nn.Linear(width, common), nn.Linear(channels, common)
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({Read("logits"), Read("features", -1)})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         ours, theirs = student.features[-1], teacher.features[-1]

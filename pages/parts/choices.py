@@ -20,7 +20,14 @@ FAIR = (
 )
 COURSES = {"constant": "Constant", "linear": "Straight line to 0", "cosine": "Cosine to 0"}
 WEIGHTING = {"fixed": "As weighted", "gradients": "Equal pull", "uncertainty": "Learned"}
+ARITHMETIC = {"exact": "Exact", "fast": "Fast"}
 OTHER, NOBODY = "Another network …", "No teacher"
+VIEWS = 8  # fixed augmentations of an image, where the teacher's answers are kept
+KEEPING = (
+    f"On disk, for {VIEWS} fixed augmentations of each image that come in turn, one an epoch; for one where nothing is "
+    "augmented. What has been asked once is not asked again: not in a later epoch, nor by another seed, student or sweep with "
+    "the same teacher and images. The numbers are rounded to half precision (one part in 2,048), in exact arithmetic too."
+)
 
 
 def choose_data(data: Plain, key: str) -> None:
@@ -71,6 +78,10 @@ def choose_networks(plain: Plain, key: str) -> None:
         epochs = left.number_input("First fine-tuned for, epochs", 0, 1000, 3, key=f"finetune-{key}")
         tuned = {"epochs": epochs} if epochs else None
         plain["teacher"] = {"model": model or None, "weights": weights, "finetune": tuned}
+    if teacher := plain["teacher"]:
+        views = teacher.get("cache_views", 0)
+        keeps = left.toggle("Keep the :violet[teacher]'s answers", bool(views), key=f"keeps-{key}", help=KEEPING)
+        plain["teacher"] = {**teacher, "cache_views": (views or VIEWS) if keeps else 0}
     names = list(dict.fromkeys([*engine.student_names(), plain["student"]["model"] or plain["student"]["weights"]]))
     own = plain["student"]["model"] or plain["student"]["weights"]
     student = right.selectbox(
@@ -103,11 +114,18 @@ def choose_length(plain: Plain, key: str) -> None:
 
 
 def choose_more(plain: Plain, key: str) -> None:
-    """What is seldom changed: how the terms share, the learning rate's course, what is held out."""
-    plain["weighting"] = st.segmented_control(
+    """What is seldom changed: how the terms share, the arithmetic, the learning rate's course, what is held out."""
+    sharing, arithmetic = st.columns(2)
+    plain["weighting"] = sharing.segmented_control(
         "How the terms share", list(WEIGHTING), default=plain["weighting"], format_func=WEIGHTING.get, required=True,
         key=f"weighting-{key}",
         help="As their weights say; scaled so that all pull alike on the student; or learned with it, by uncertainty.",
+    )  # fmt: skip
+    plain["precision"] = arithmetic.segmented_control(
+        "Arithmetic", list(ARITHMETIC), default=plain["precision"], format_func=ARITHMETIC.get, required=True,
+        key=f"precision-{key}",
+        help="Exact is float32 throughout. Fast multiplies in bfloat16 where this machine is quick at it; the losses, the "
+        "weights and the optimizer stay in float32.",
     )  # fmt: skip
     rate, shape = plain["lr"], plain["lr"]["shape"]
     course, warm, held = st.columns(3)

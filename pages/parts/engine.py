@@ -28,6 +28,8 @@ class Cost(Protocol):
     steps: int
     seconds: float
     device: str
+    teacher_share: float
+    view_bytes: int | None
 
 
 def runner() -> Any:

@@ -11,6 +11,7 @@ __all__ = [
     "MINUS",
     "STATUS",
     "count",
+    "disk",
     "duration",
     "gap",
     "interval",
@@ -34,8 +35,8 @@ STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "
 }
 
 
-def percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
+def percent(fraction: float, places: int = 1) -> str:
+    return f"{100 * fraction:.{places}f} %"
 
 
 def duration(seconds: float) -> str:
@@ -59,6 +60,12 @@ def count(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g} {word}"
     return f"{number:,.0f}"
+
+
+def disk(size: float) -> str:
+    """`412 kB`, `165 MB`, `3.3 GB`: powers of ten, as disks are sold."""
+    unit, word = next(each for each in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size >= each[0] or each[1] == "kB")
+    return f"{size / unit:,.0f} {word}" if size >= 10 * unit else f"{size / unit:.2g} {word}"
 
 
 def when(stamp: float) -> str:

@@ -187,8 +187,22 @@ def show_price(recipe: Recipe, cost: engine.Cost) -> None:
     }
     if cost.teacher_parameters:
         lines[":violet[Teacher]"] = size(cost.teacher_parameters, cost.teacher_flops)
+        lines[":violet[Its answers]"] = answers(recipe, cost)
     st.table(lines, border="horizontal")
 
 
 def size(parameters: int, flops: int) -> str:
     return f"{formatting.count(parameters)} parameters, {formatting.count(flops)} FLOPs an image"
+
+
+def answers(recipe: Recipe, cost: engine.Cost) -> str:
+    """How much of the time the teacher's answers take, and what is saved where they are kept."""
+    views, share = recipe.kept_views, f"{formatting.percent(cost.teacher_share, 0)} of the time"
+    if not views:
+        return f"asked for in every step, {share}"
+    if cost.view_bytes is None:
+        return "not needed: no term reads them"
+    kept = f"kept, {formatting.disk(views * cost.view_bytes)} on disk"
+    if views >= recipe.epochs:
+        return f"{kept} for other runs; this one asks in every step, {share}"
+    return f"{kept}: from epoch {views + 1} on a step takes {formatting.percent(cost.teacher_share, 0)} less time"

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from kdcore.estimate import estimate
@@ -50,3 +51,22 @@ def test_terms_that_begin_later_or_adapt_are_tried_like_any_other(tiny):
 def test_two_classes_of_cifar_10_are_a_fifth_of_its_images(tiny):
     data = {"name": "cifar10", "image_size": 32, "only": ["cat", "dog"], "validation": 0.1}
     assert estimate(tiny(data=data), device=CPU).images == 9_000
+
+
+def test_kept_answers_save_the_teacher_s_share_from_the_epoch_in_which_all_are_there(tiny):
+    live = estimate(tiny(epochs=10), device=CPU)
+    kept = estimate(tiny(epochs=10, teacher={**tiny().teacher.model_dump(), "cache_views": 4}), device=CPU)
+    assert 0 < live.teacher_share < 1
+    assert kept.seconds == pytest.approx(live.seconds * (4 + 6 * (1 - live.teacher_share)) / 10)
+
+
+def test_what_a_view_takes_on_disk_is_what_the_terms_read(tiny):
+    # ten logits and two maps of 8 x 8 places, an exponent for each of the three, and a checksum; 80 images
+    assert estimate(tiny(), device=CPU).view_bytes == 80 * (2 * (10 + 2 * 64) + 2 * 3 + 4)
+    assert estimate(tiny(terms=[{"method": "ce"}]), device=CPU).view_bytes is None
+
+
+def test_answers_that_cannot_be_kept_are_refused_as_in_a_run(tiny):
+    teacher = {**tiny().teacher.model_dump(), "cache_views": 4}
+    with pytest.raises(ValueError, match="set teacher.cache_views=0, or leave the term out"):
+        estimate(tiny(teacher=teacher, terms=[{"method": "ce"}, {"method": "sskd"}]), device=CPU)

@@ -63,6 +63,25 @@ def test_what_is_chosen_is_what_starts(open_page, runner):
     assert (recipe.epochs, recipe.seeds, recipe.twin) == (3, (0, 1), False)
 
 
+def test_keeping_the_teacher_s_answers_says_what_it_takes_and_saves(open_page, runner):
+    test = open_page("train.py")
+    assert "asked for in every step, 40 % of the time" in test.table[0].value.to_string()
+    keep = widget(test, "toggle", "Keep the :violet[teacher]'s answers")
+    keep.set_value(True).run()  # nothing is augmented, so one view is all there is
+    said = test.table[0].value.to_string()
+    assert "kept, 1.5 MB on disk: from epoch 2 on a step takes 40 % less time" in said
+    button(test, "Start training").click().run()
+    (recipe,) = runner.started
+    assert (recipe.teacher.weights, recipe.teacher.cache_views, recipe.kept_views) == ("cues-teacher", 8, 1)
+
+
+def test_a_run_without_epochs_to_save_keeps_the_answers_for_others(open_page):
+    test = open_page("train.py")
+    widget(test, "toggle", "Keep the :violet[teacher]'s answers").set_value(True)
+    widget(test, "number_input", "Epochs").set_value(1).run()
+    assert "on disk for other runs; this one asks in every step" in test.table[0].value.to_string()
+
+
 def test_terms_that_lack_a_teacher_are_named(open_page):
     test = open_page("train.py")
     widget(test, "selectbox", ":violet[Teacher]").set_value("No teacher").run()
@@ -221,6 +240,13 @@ def test_wrong_labels_and_the_weighting_are_plain_settings(open_page, runner):
     assert "pull alike on the student" in texts(test)
     button(test, "Start training").click().run()
     assert (runner.started[0].data.label_noise, runner.started[0].weighting) == (0.2, "gradients")
+
+
+def test_exact_or_fast_arithmetic_is_a_choice(open_page, runner):
+    test = open_page("train.py")
+    widget(test, "button_group", "Arithmetic").set_value("exact").run()
+    button(test, "Start training").click().run()
+    assert runner.started[0].precision == "exact"
 
 
 def test_a_pairing_that_is_refused_says_why_beside_the_terms(open_page, runner):

@@ -13,7 +13,7 @@ def as_floats(images):
 
 
 def drawn(*names, seed=0):
-    return augment.augmented(IMAGES.clone(), names, torch.Generator().manual_seed(seed))
+    return augment.augmented(IMAGES.clone(), names, augment.drawn(16, torch.Generator().manual_seed(seed)))
 
 
 @pytest.mark.parametrize(

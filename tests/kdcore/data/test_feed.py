@@ -70,3 +70,43 @@ def test_augmenting_leaves_the_split_as_it_was(split):
 def test_withheld_labels_travel_as_no_label(split):
     hidden = data.Split("train", split.classes, split.images, torch.full((50,), NO_LABEL))
     assert next(data.batches(hidden, 8, seed=0, epoch=0)).targets.eq(NO_LABEL).all()
+
+
+def of_images(batches):
+    """Every image as it was shown: index -> pixels."""
+    return {int(i): image for batch in batches for i, image in zip(batch.indices, batch.images, strict=True)}
+
+
+def fixed(split, *, views=2, **changes):
+    return data.batches(split, 8, **{"seed": 0, "epoch": 0, "augment": ALL, "views": views, "view_seed": 0, **changes})
+
+
+def test_a_view_of_an_image_is_the_same_in_other_epochs_batches_and_seeds(split):
+    first = of_images(fixed(split))
+    for again in (
+        fixed(split, epoch=2),
+        fixed(split, seed=7),
+        fixed(split, shuffle=False),
+        fixed(split, views=1, epoch=5),
+    ):
+        assert all(torch.allclose(first[i], image) for i, image in of_images(again).items())
+
+
+def test_views_and_view_seeds_differ(split):
+    first = of_images(fixed(split))
+    for other in (fixed(split, epoch=1), fixed(split, view_seed=1)):
+        assert all(not torch.allclose(first[i], image, atol=1e-3) for i, image in of_images(other).items())
+
+
+def test_views_come_in_turn_and_each_batch_says_which(split):
+    assert [next(fixed(split, views=3, epoch=epoch)).view for epoch in range(5)] == [0, 1, 2, 0, 1]
+    assert next(data.batches(split, 8, seed=0, epoch=0)).view is None
+
+
+def test_fixed_views_leave_the_order_as_it_is(split):
+    assert torch.equal(next(fixed(split)).indices, next(data.batches(split, 8, seed=0, epoch=0)).indices)
+
+
+def test_an_epoch_of_a_view_continues_from_any_batch(split):
+    whole, rest = list(fixed(split)), list(fixed(split, start=3))
+    assert all(same(a, b) for a, b in zip(rest, whole[3:], strict=True))

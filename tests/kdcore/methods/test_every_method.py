@@ -8,7 +8,9 @@ import torch
 from kdcore import methods
 from kdcore.methods.base import Method
 from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.reads import places, put_back, taken
 from kdcore.recipe import Term
+from kdcore.teacher_cache.rows import Layout
 
 VIT = Shapes(classes=5, pooled=8, features=((8, 4, 4),) * 4, attention=((2, 4, 4),) * 4, tokens=True, qkv=(2, 4, 4, 4))
 CNN = Shapes(classes=5, pooled=6, features=((4, 8, 8), (6, 4, 4)), attention=(), dense=(4, 4))
@@ -158,6 +160,28 @@ def test_large_logits_leave_loss_and_gradient_finite(name):
     loss.backward()
     assert loss.isfinite()
     assert all(t.grad.isfinite().all() for t in leaves(student) if t.grad is not None)
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+@pytest.mark.parametrize("name", [name for name in methods.names() if methods.get(name).uses_teacher])
+def test_what_is_kept_of_the_teacher_gives_the_same_loss(name, pairing):
+    """`reads` names all that is read: anything else is not there, and reading it fails."""
+    try:
+        method = build(name, *PAIRINGS[pairing])
+    except ValueError:
+        return  # a pairing that it refuses
+    if method.has_views:
+        return  # nothing is kept for it
+    method.eval()  # so that the first of the two losses changes nothing
+    student, teacher = (outputs(shapes, 6, leaf=False) for shapes in PAIRINGS[pairing])
+    kept = places(teacher, method.reads())
+    layout = Layout.of(taken(teacher, kept))
+    again = put_back(layout.unpack(layout.pack(taken(teacher, kept))), teacher)
+    losses = []
+    for said in (teacher, again):
+        torch.manual_seed(1)
+        losses.append(method(student, said, BATCH, 4.0))
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-3, atol=1e-6)
 
 
 GROWS = {"dist": "correlations forget the scale that the squared temperature is there to make up for; published so"}

@@ -1,0 +1,150 @@
+"""Decoded pixels kept on disk, for a split that does not fit main memory: made once, mapped into memory by every later run.
+
+    KD_DATA/decoded/<key>/pixels.uint8      [n, S, S, 3], one image after another
+    KD_DATA/decoded/<key>/made.json         what it should hold; written last, so a file without it is half a file
+    KD_DATA/decoded/<key>/lock              held while somebody makes it: of several processes one reads, the others wait
+
+Deleting the folder of a key, or all of `decoded`, loses nothing: what is asked for again is read again.
+"""
+
+import fcntl
+import hashlib
+import json
+import mmap
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdcore.data.source import Images, Report
+from kdcore.folders import data_folder
+
+FORMAT = 1  # another one makes all files anew
+SAMPLED = 64  # images whose checksums are kept
+SPARE_BYTES = 1 << 30  # of the disk, left to checkpoints and to others
+
+
+def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, report: Report) -> Images:
+    """The images as they lie on disk; read from `parts` first where they do not lie there yet.
+
+    Args:
+        identity: what decides the pixels, besides their size.
+        parts: `count` images of `size` pixels at most, in order.
+
+    Raises:
+        ValueError: the disk has no room for them.
+    """
+    key = hashlib.sha256(identity + f"{FORMAT} {size}".encode()).hexdigest()[:20]
+    folder = data_folder() / "decoded" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock", report):
+        made = _recalled(folder, size)
+        if made is None:
+            _check_room(folder, count * size * size * 3)
+            made = _made(folder, parts, size)
+            taken = made["count"] * size * size * 3 / 2**30
+            report(
+                f"The pixels are kept in {folder} ({taken:.1f} GiB) for later runs; delete that folder to free the space."
+            )
+        else:
+            report(f"The pixels are in {folder} from an earlier run; delete that folder to free their space.")
+    kept = np.array(made["kept"], dtype=np.int64) if made["kept"] is not None else np.arange(made["count"])
+    return Images(_map(folder / "pixels.uint8", size), kept, unreadable=tuple(made["unreadable"]), on_disk=True)
+
+
+def _made(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]:
+    """Write the pixels, then what they should be. Plain writing, since a mapped file cannot say that the disk is full."""
+    note, path = folder / "made.json", folder / "pixels.uint8"
+    note.unlink(missing_ok=True)
+    kept: list[np.ndarray] = [np.empty(0, np.int64)]
+    unreadable: list[str] = []
+    try:
+        with path.open("wb") as file:
+            for part in parts:
+                file.write(np.ascontiguousarray(part.pixels).data)
+                kept.append(part.kept)
+                unreadable += part.unreadable
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise ValueError(f"The decoded images could not be written to {path}: {error}. {_way_out(folder)}") from error
+    rows = np.concatenate(kept)
+    made = {
+        "count": len(rows),
+        "size": size,
+        "kept": rows.tolist() if unreadable else None,
+        "unreadable": unreadable,
+        "checksums": _checksums(_map(path, size)),
+    }
+    half = folder / "made.half"
+    half.write_text(json.dumps(made), encoding="utf-8")
+    half.replace(note)
+    return made
+
+
+def _recalled(folder: Path, size: int) -> dict[str, Any] | None:
+    """What lies there, or None where there is nothing, half of it, or something else than was written."""
+    try:
+        made = json.loads((folder / "made.json").read_text(encoding="utf-8"))
+        path = folder / "pixels.uint8"
+        if path.stat().st_size != made["count"] * size * size * 3:
+            return None
+        if _checksums(_map(path, size)) != made["checksums"]:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dict(made)
+
+
+def _checksums(pixels: np.ndarray) -> list[int]:
+    """Of some images, evenly spread: all of them would take as long as reading the whole file."""
+    chosen = np.unique(np.linspace(0, len(pixels) - 1, SAMPLED).astype(np.int64)) if len(pixels) else []
+    return [zlib.crc32(pixels[row].data) for row in chosen]
+
+
+def _map(path: Path, size: int) -> np.ndarray:
+    """The file as an array [n, S, S, 3] that takes no memory of its own. Changing it would not change the file."""
+    if not path.stat().st_size:
+        return np.empty((0, size, size, 3), dtype=np.uint8)
+    with path.open("rb") as file:
+        # private and writable, since torch takes no read-only array; without a reservation, which would be refused for
+        # a file larger than memory
+        flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
+        memory = mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    return np.frombuffer(memory, dtype=np.uint8).reshape(-1, size, size, 3)
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    left = folder / "pixels.uint8"
+    if left.is_file():
+        free += left.stat().st_size  # half a file of an earlier try, written over
+    if needed + SPARE_BYTES > free:
+        raise ValueError(
+            f"The decoded images take {needed / 2**30:.1f} GiB, and the disk of {folder} has {free / 2**30:.1f} GiB free "
+            f"(1 GiB of it stays free). {_way_out(folder)}"
+        )
+
+
+def _way_out(folder: Path) -> str:
+    others = [file for file in folder.parent.glob("*/pixels.uint8") if file.parent != folder]
+    taken = sum(file.stat().st_size for file in others) / 2**30
+    old = f"delete folders of {folder.parent} ({taken:.1f} GiB, made for other runs and made again when asked for), "
+    return f"Free some space{': ' + old if others else ', '}set KD_DATA to a larger disk, or choose a smaller `data.image_size` or `data.train_images`."
+
+
+@contextmanager
+def _locked(path: Path, report: Report) -> Iterator[None]:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("Another process decodes the same images; this one waits for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,50 @@
+"""What decides a kept answer: if anything of it differs, the entry is another one."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdcore.data import Split, augment
+from kdcore.recipe import DataRecipe
+from kdcore.teacher import Teacher
+from kdcore.teacher_cache.answers import Answers
+
+FORMAT = 1  # to be raised when rows are laid out, or views are drawn, in another way
+IMAGES = 1024  # hashed at a time
+
+
+def key(teacher: Teacher, split: Split, data: DataRecipe, answers: Answers) -> dict[str, Any]:
+    """The key in plain data. The number of views is not in it: each lies in files of its own."""
+    weights, answering = teacher.model.net.state_dict(), next(teacher.answering.parameters())
+    pixels = split.images.permute(0, 2, 3, 1)  # as they lie in memory
+    return {
+        "format": FORMAT,
+        "teacher": teacher.model.description(),
+        "weights": _digest(tensor for _, tensor in sorted(weights.items())),
+        "arithmetic": f"{answering.dtype} on {answering.device.type}",
+        "images": _digest(pixels.split(IMAGES)),
+        "shape": list(pixels.shape),
+        "augmentation": augment.described(data.augment),
+        "seed": data.seed if data.augment else 0,
+        "kept": {
+            name: {**asdict(read), "shape": list(answers.layout.shapes[name])} for name, read in answers.kept.items()
+        },
+    }
+
+
+def name(decided_by: dict[str, Any]) -> str:
+    """A folder's name for a key."""
+    digest = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
+    return f"{decided_by['teacher']['model'].replace('/', '-')}-{digest[:16]}"
+
+
+def _digest(tensors: Iterable[Tensor]) -> str:
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(dtype=torch.uint8).numpy().data)
+    return found.hexdigest()
