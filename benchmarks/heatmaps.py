@@ -1,14 +1,21 @@
-"""What a heatmap costs, against pytorch-grad-cam and a published rollout, both as shipped; and a 12-megapixel photo.
+"""What a heatmap costs, against pytorch-grad-cam and rollout as vit-explain does it, both as shipped; and a 12-megapixel photo.
 
     python -m benchmarks.heatmaps [--rounds 7]
 
 One thread; the ways take turns within a round and are compared by the median over rounds of the ratio within the round, in
 CPU seconds of the process, with the smallest and largest ratio beside it. The same weights (random: nothing but time is
-measured), the same image of 224 px, each way up to a map of 224 px. `forward` is a plain forward pass of the same network
-without gradient. The photo goes the way of the Attention page: bytes to three networks' maps, drawn.
+measured), the same image of 224 px, each way up to a map of 224 px. Ours are asked the way of the Attention page: of a copy
+that was made `ready` once, in the seconds given. `exact` is float32, `fast` bfloat16. `forward` is a plain forward pass of the
+network itself in float32 without gradient, its weights channels last.
+
+vit-explain (https://github.com/jacobgil/vit-explain) drops the weakest 90 % of each layer's attention before it multiplies, and
+ours does not; `without discarding` is its way without that step, the same map as ours. Both take an image at a time.
+
+The photo goes the way of the Attention page: bytes to three networks' maps, drawn.
 """
 
 import argparse
+import copy
 import io
 import logging
 import statistics
@@ -55,35 +62,48 @@ def main() -> None:
 
 def compare(name: str, batch: int, rounds: int) -> None:
     torch.manual_seed(0)
-    ours = models.build(ModelRecipe(model=name), CLASSES, SIDE).eval().requires_grad_(False)
-    ours = ours.to(memory_format=torch.channels_last)
+    network = models.build(ModelRecipe(model=name), CLASSES, SIDE).eval().requires_grad_(False)
+    network = network.to(memory_format=torch.channels_last)
     theirs = models.build(ModelRecipe(model=name), CLASSES, SIDE).eval()
-    theirs.net.load_state_dict(ours.net.state_dict())
+    theirs.net.load_state_dict(network.net.state_dict())
     images = torch.rand(batch, 3, SIDE, SIDE)
     last = images.contiguous(memory_format=torch.channels_last)
-    ways: dict[str, Way] = {
-        "pytorch-grad-cam": pytorch_grad_cam(theirs),
-        "forward": lambda _: plain(ours, last),
-        "grad_cam fp32": lambda _: drawn(ours, last, "grad_cam", "fp32"),
-        "grad_cam bf16": lambda _: drawn(ours, last, "grad_cam", "bf16"),
+    began = time.process_time()
+    exact = explain.ready(network)
+    seconds_to_make = time.process_time() - began
+    fast = explain.ready(network, "fast")
+    bases: dict[str, Way] = {"pytorch-grad-cam": pytorch_grad_cam(theirs), "forward": lambda _: plain(network, last)}
+    ours: dict[str, tuple[str, Way]] = {
+        "grad_cam exact": ("pytorch-grad-cam", lambda _: drawn(exact, last, "grad_cam")),
+        "grad_cam fast": ("pytorch-grad-cam", lambda _: drawn(fast, last, "grad_cam")),
     }
-    if ours.has_attention:
-        ways |= {
-            "published rollout": published_rollout(theirs),
-            "rollout fp32": lambda _: drawn(ours, last, "rollout", "fp32"),
-            "rollout bf16": lambda _: drawn(ours, last, "rollout", "bf16"),
-            "cls_attention fp32": lambda _: drawn(ours, last, "cls_attention", "fp32"),
+    if network.has_attention:
+        bases |= {
+            "vit-explain rollout": published_rollout(theirs, discard=0.9),
+            "without discarding": published_rollout(theirs, discard=0),
         }
-    seconds = timed(ways, images, rounds)
-    print(f"\n{name}, batch {batch}")
+        ours |= {
+            "rollout exact": ("vit-explain rollout", lambda _: drawn(exact, last, "rollout")),
+            "rollout fast": ("vit-explain rollout", lambda _: drawn(fast, last, "rollout")),
+        }
+    seconds = timed(bases | {way: act for way, (_, act) in ours.items()}, images, rounds)
+    print(f"\n{name}, batch {batch}; made ready in {seconds_to_make:.2f} s")
     for way, told in seconds.items():
-        base = "published rollout" if way.startswith("rollout") else "pytorch-grad-cam"
-        ratios = [b / t for b, t in zip(seconds[base], told, strict=True)]
-        forwards = [t / f for t, f in zip(told, seconds["forward"], strict=True)]
-        print(
-            f"  {way:20} {1000 * statistics.median(told) / batch:7.1f} ms   x{statistics.median(ratios):.2f} "
-            f"[{min(ratios):.2f}-{max(ratios):.2f}] over {base}   {statistics.median(forwards):.2f} forwards"
+        line = (
+            f"  {way:20} {1000 * statistics.median(told) / batch:7.1f} ms   {ratio(told, seconds['forward'])} forwards"
         )
+        if way in ours:
+            base = ours[way][0]
+            line += f"   x{ratio(seconds[base], told)} over {base}"
+            if base == "vit-explain rollout":
+                line += f"   x{ratio(seconds['without discarding'], told)} over it without discarding"
+        print(line, flush=True)
+
+
+def ratio(above: list[float], below: list[float]) -> str:
+    """The median over rounds of the ratio within the round, and the smallest and largest."""
+    ratios = [a / b for a, b in zip(above, below, strict=True)]
+    return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
 
 
 def timed(ways: dict[str, Way], images: Tensor, rounds: int) -> dict[str, list[float]]:
@@ -99,9 +119,9 @@ def timed(ways: dict[str, Way], images: Tensor, rounds: int) -> dict[str, list[f
     return seconds
 
 
-def drawn(model: Tapped, images: Tensor, method: str, precision: str) -> list[np.ndarray]:
+def drawn(model: Tapped, images: Tensor, method: str) -> list[np.ndarray]:
     """The way of the product: maps, each enlarged to the picture."""
-    found = explain.explain(model, images, method, precision=precision)
+    found = explain.explain(model, images, method)
     return [render.enlarge(heatmap, SIDE) for i, heatmap in enumerate(found.heatmaps) if i not in found.problems]
 
 
@@ -121,32 +141,37 @@ def pytorch_grad_cam(model: Tapped) -> Way:
     return lambda images: cam((images - model.mean) / model.std, None)
 
 
-def published_rollout(model: Tapped) -> Way:
-    """As public scripts do it: attention in the open in every block, all matrices kept, an image at a time."""
+def published_rollout(model: Tapped, discard: float) -> Way:
+    """As vit-explain does it, in our words: attention in the open in every block, all matrices kept, heads averaged, the
+    weakest share set to 0 save the first entry, whole matrices multiplied, an image at a time."""
 
-    def rolled(images: Tensor) -> list[np.ndarray]:
-        for block in model.net.blocks:
-            block.attn.fused_attn = False
-        found = []
-        for image in images:
-            kept: list[Tensor] = []
-            hooks = [
-                block.attn.attn_drop.register_forward_hook(lambda _m, _i, output, kept=kept: kept.append(output.cpu()))
-                for block in model.net.blocks
-            ]
-            with torch.no_grad():
-                model(image[None])
-                for hook in hooks:
-                    hook.remove()
-                whole = identity = torch.eye(kept[0].shape[-1])
-                for attention in kept:
-                    mixed = (attention.mean(dim=1) + identity) / 2
-                    whole = (mixed / mixed.sum(dim=-1, keepdim=True)) @ whole
-            heatmap = whole[0, 0, 1:].reshape(14, 14).numpy()
-            found.append(cv2.resize(heatmap / heatmap.max(), (SIDE, SIDE)))
-        return found
+    model = copy.deepcopy(model)  # pytorch-grad-cam keeps the fused kernel, as it is shipped
+    for block in model.net.blocks:
+        block.attn.fused_attn = False
 
-    return rolled
+    def one(image: Tensor) -> np.ndarray:
+        kept: list[Tensor] = []
+        hooks = [
+            block.attn.attn_drop.register_forward_hook(lambda _m, _i, output: kept.append(output.cpu()))
+            for block in model.net.blocks
+        ]
+        with torch.no_grad():
+            model(image[None])
+            for hook in hooks:
+                hook.remove()
+            whole = identity = torch.eye(kept[0].shape[-1])
+            for attention in kept:
+                fused = attention.mean(dim=1)
+                if discard:
+                    flat = fused.view(1, -1)
+                    _, weakest = flat.topk(int(flat.shape[1] * discard), dim=1, largest=False)
+                    flat[0, weakest[weakest != 0]] = 0
+                mixed = (fused + identity) / 2
+                whole = (mixed / mixed.sum(dim=-1)) @ whole
+        heatmap = whole[0, 0, 1:].reshape(14, 14).numpy()
+        return cv2.resize(heatmap / heatmap.max(), (SIDE, SIDE))
+
+    return lambda images: [one(image) for image in images]
 
 
 def photo(rounds: int) -> None:

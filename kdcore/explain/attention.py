@@ -1,11 +1,12 @@
 """A vision transformer's whole attention, all tokens to all tokens, and the score's gradient with respect to it.
 
-Recomputed from queries and keys, so that the model keeps its fused kernel; only where the scores are turned or biased in
-between (rotary and relative positions) are they computed in the open for this once. The gradient needs no open scores
-either: a head's output is attention times values, so its gradient is the output's gradient times the values, transposed.
+Blocks whose attention is wanted compute it in the open for this once, so it is had for nothing: recomputed beside the fused
+kernel it would cost a tenth of a forward. PyTorch's own MultiheadAttention cannot be opened; there it is recomputed, and its
+gradient is the output's gradient times the values, transposed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -33,20 +34,20 @@ def attention_of(
     """
     found: list[Tensor] = []
     modules = attention_modules(model.net)
-    after: list[Hook] = []
     before: list[Hook] = []
-    in_the_open = []
-    for attention in [modules[i] for i in layers] if layers else modules:
+    in_the_open, known = [], []
+    wanted = modules if layers is None else [modules[i] for i in layers]
+    for attention in wanted:
         if type(attention) is Attention:
-            after.append((attention.qkv, partial(_from_qkv, attention, found, reduce)))
+            known.append(attention)
         elif isinstance(attention, nn.MultiheadAttention):
             before.append((attention, partial(_from_tokens, found, reduce)))
         else:
             in_the_open.append(attention)
             before.append((attention.attn_drop, partial(_from_scores, found, reduce)))
-    with torch.no_grad(), hooked(after), hooked(before, before=True), unfused(in_the_open):
+    with torch.no_grad(), hooked(before, before=True), unfused(in_the_open), _opened(known, found, reduce):
         logits = model(images).logits
-    assert len(found) == len(layers or modules), "every block gives its attention once"
+    assert len(found) == len(wanted), "every block gives its attention once"
     return logits, found
 
 
@@ -57,10 +58,7 @@ def attention_and_gradients(model: Tapped, images: Tensor, ask: Ask) -> tuple[Te
     before: list[Hook] = []
     in_the_open = []
     for each in watched:
-        if type(each.module) is Attention:
-            after.append((each.module.qkv, each.keep_qkv))
-            before.append((each.module.proj, each.keep_context))
-        elif isinstance(each.module, nn.MultiheadAttention):
+        if isinstance(each.module, nn.MultiheadAttention):
             before.append((each.module, each.keep_tokens))
             after.append((each.module, each.keep_output))
         else:
@@ -83,23 +81,13 @@ def attention_modules(net: nn.Module) -> list[Any]:
 class _Watched:
     """One block's attention while the score is followed back to it.
 
-    reached: what the gradient is taken of: the heads' outputs before they are mixed [B, N, h d], a MultiheadAttention's
-        output [B, N, D], or the attention itself [B, h, N, N].
+    reached: what the gradient is taken of: the attention itself [B, h, N, N], or a MultiheadAttention's output [B, N, D].
     """
 
     module: Any
     query_key: tuple[Tensor, Tensor] | None = None
     value: Tensor | None = None  # [B, h, N, d]
     reached: Tensor | None = None
-
-    def keep_qkv(self, _module: nn.Module, _inputs: object, qkv: Tensor) -> None:
-        parts = qkv.detach().unflatten(2, (3, self.module.num_heads, self.module.head_dim))
-        query, key, self.value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        self.query_key = self.module.q_norm(query) * self.module.scale, self.module.k_norm(key)
-
-    def keep_context(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        self.reached = _followed(inputs[0])
-        return (self.reached, *inputs[1:])
 
     def keep_tokens(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         query, key, self.value = multihead_parts(self.module, inputs[0].detach())
@@ -116,9 +104,7 @@ class _Watched:
     def attention_and_gradient(self, gradient: Tensor) -> tuple[Tensor, Tensor]:
         if self.query_key is None or self.value is None:
             return cast(Tensor, self.reached).detach().float(), gradient.float()
-        if isinstance(self.module, nn.MultiheadAttention):
-            gradient = gradient @ self.module.out_proj.weight
-        heads = gradient.unflatten(2, (self.value.shape[1], -1)).transpose(1, 2)  # [B, h, N, d]
+        heads = (gradient @ self.module.out_proj.weight).unflatten(2, (self.value.shape[1], -1)).transpose(1, 2)
         return _weights(*self.query_key), heads.float() @ self.value.float().transpose(-2, -1)
 
 
@@ -127,11 +113,35 @@ def _followed(tensor: Tensor) -> Tensor:
     return tensor if tensor.requires_grad else tensor.detach().requires_grad_()
 
 
-def _from_qkv(
-    attention: Attention, found: list[Tensor], reduce: Reduce, _module: nn.Module, _inputs: object, qkv: Tensor
-) -> None:
-    query, key, _ = qkv.unflatten(2, (3, attention.num_heads, attention.head_dim)).permute(2, 0, 3, 1, 4).unbind(0)
-    found.append(reduce(_weights(attention.q_norm(query) * attention.scale, attention.k_norm(key))))
+@contextmanager
+def _opened(modules: list[Attention], found: list[Tensor], reduce: Reduce) -> Iterator[None]:
+    """timm's attention modules hand out what their softmax gave for a while. The network must be in eval mode."""
+    for module in modules:
+        cast(Any, module).forward = partial(_in_the_open, module, found, reduce)
+    try:
+        yield
+    finally:
+        for module in modules:
+            del cast(Any, module).forward
+
+
+def _in_the_open(module: Any, found: list[Tensor], reduce: Reduce, tokens: Tensor, **masks: object) -> Tensor:
+    """timm's `Attention.forward` in eval mode; on a CPU an image at a time, whose N x N scores stay in the cache."""
+    assert not any(masks.values()), "an image's patches all see each other"
+    parts = module.qkv(tokens).unflatten(2, (3, module.num_heads, module.head_dim)).permute(2, 0, 3, 1, 4)
+    query, key, value = module.q_norm(parts[0]) * module.scale, module.k_norm(parts[1]), parts[2]  # [B, h, N, d]
+    together = 1 if tokens.device.type == "cpu" else len(tokens)
+    read, kept = [], []
+    for q, k, v in zip(query.split(together), key.split(together), value.split(together), strict=True):
+        attention = (q @ k.transpose(-2, -1)).softmax(dim=-1)
+        kept.append(reduce(attention.float()))
+        read.append(attention @ v)
+    found.append(torch.cat(kept))
+    mixed = module.norm(torch.cat(read).transpose(1, 2).flatten(2))
+    if module.gate is not None:
+        mixed = mixed * module.gate(tokens).sigmoid()
+    given: Tensor = module.proj(mixed)
+    return given
 
 
 def _from_tokens(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kdcore.explain.base import Ask, NotDefined, as_grid, hooked
+from kdcore.explain.last_block import only_tokens_are_read, shortened
 from kdcore.models import Tapped
 
 
@@ -18,18 +19,22 @@ def activations_and_gradients(model: Tapped, images: Tensor, ask: Ask) -> tuple[
     module, (channels, *grid) = _layer(model, images, ask.layer)
     taken: list[Tensor] = []
 
-    def start_here(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    def start_here(output: Tensor) -> Tensor:
         taken[:] = [output.detach().requires_grad_()]
         torch.set_grad_enabled(True)  # until no_grad below ends
         return taken[0].clone()  # a copy, because what follows may write into it
 
-    with torch.no_grad(), hooked([(module, start_here)]):
+    if _is_last_norm(module, model.net) and only_tokens_are_read(model.net):
+        started = shortened(model.net, start=start_here)
+    else:
+        started = hooked([(module, lambda _module, _inputs, output: start_here(output))])
+    with torch.no_grad(), started:
         logits = model(images).logits
     with torch.enable_grad():
         score = ask.score(logits)
     (gradients,) = torch.autograd.grad(score, taken[0])
-    place = (grid[0], grid[1])
-    return logits, as_grid(taken[0].detach(), place, channels), as_grid(gradients, place, channels)
+    found, gradients = (as_grid(each.detach().float(), (grid[0], grid[1]), channels) for each in (taken[0], gradients))
+    return logits, found, gradients
 
 
 def activations(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
@@ -85,6 +90,11 @@ def _last_module_with(model: Tapped, images: Tensor, shape: tuple[int, int, int]
     if not seen:
         raise NotDefined("It is not defined for this model, because no module of it gives the feature map asked for.")
     return seen[-1]
+
+
+def _is_last_norm(module: nn.Module, net: nn.Module) -> bool:
+    norms = _norms(net)
+    return bool(norms) and module is norms[-1]
 
 
 def _norms(net: nn.Module) -> list[nn.Module]:

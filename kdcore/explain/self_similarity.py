@@ -26,20 +26,20 @@ def self_similarity(features: Tensor) -> Tensor:
     return F.relu(places.transpose(1, 2) @ places)
 
 
-def affinity(model: Tapped, images: Tensor, ask: Ask, most: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
-    """Logits [B, K], and how alike every two places of a layer are: [B, N, N]; on the grid `most` where that is given."""
+def affinity(
+    model: Tapped, images: Tensor, ask: Ask, most: tuple[int, int] | None = None
+) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    """Logits [B, K], how alike every two places of a layer are [B, N, N], and their grid (H, W): `most` where that is given."""
     with torch.no_grad():
         outputs = model(images, frozenset({"logits", "features"}))
         features = outputs.features[-1 if ask.layer is None else ask.layer].float()
         features = F.adaptive_avg_pool2d(features, most) if most else features
         # what all places share says nothing about one of them
-        return outputs.logits, self_similarity(features - features.mean(dim=(2, 3), keepdim=True))
+        alike = self_similarity(features - features.mean(dim=(2, 3), keepdim=True))
+    return outputs.logits, alike, (features.shape[2], features.shape[3])
 
 
 def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W] of the place `ask.query`."""
-    logits, alike = affinity(model, images, ask)
-    shapes = model.shapes().features
-    rows = round((alike.shape[1] * shapes[-1][1] / shapes[-1][2]) ** 0.5)
-    grid = (rows, alike.shape[1] // rows)
+    logits, alike, grid = affinity(model, images, ask)
     return logits, alike[:, ask.cell(grid)].unflatten(1, grid)

@@ -214,9 +214,7 @@ class Inspector:
         if key not in self._models:
             for old in [known for known in self._models if known[0] == reference]:
                 del self._models[old]
-            model = models.load(reference, runs=self._store).eval().requires_grad_(False)
-            model = model.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self._models[key] = model
+            self._models[key] = explain.ready(models.load(reference, runs=self._store).to(self._device))
             while len(self._models) > KEPT:
                 self._models.popitem(last=False)
         self._models.move_to_end(key)

@@ -140,10 +140,11 @@ def _averaged(said: Outputs) -> tuple[int, int] | None:
 @contextmanager
 def in_eval(model: nn.Module) -> Iterator[None]:
     """Eval mode for a while; afterwards every submodule has the mode that it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
     try:
         yield
     finally:
-        for module, mode in modes:
-            module.training = mode
+        for module in training:
+            module.training = True

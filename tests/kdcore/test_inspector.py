@@ -132,13 +132,17 @@ def test_everything_that_can_be_chosen_can_be_asked(store, asking):
 
 
 def test_the_same_map_as_asking_the_engine_itself(asking):
-    """For a photo that needs no resizing, since that is the visitor's side of it."""
+    """For a photo that needs no resizing, since that is the visitor's side of it.
+
+    The Inspector's copy has its norms folded in, which rounds otherwise; a map made of small differences shows it most.
+    """
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
     model = models.load("our-teacher").eval()
     images = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
     for method in explain.METHODS:
         found = asking.inspect(pixels, "our-teacher", method=method)
-        np.testing.assert_allclose(found.heatmap, explain.heatmap(model, images, method)[0], rtol=1e-4, atol=1e-7)
+        wanted = explain.heatmap(model, images, method)[0]
+        np.testing.assert_allclose(found.heatmap, wanted, atol=5e-4 * wanted.max(), err_msg=method)
     probabilities = model(images).logits.softmax(dim=1)[0]
     assert [name for name, _ in found.predictions] == [CLASSES[i] for i in probabilities.argsort(descending=True)[:5]]
     assert found.predictions[0][1] == pytest.approx(probabilities.max().item(), rel=1e-4)

@@ -50,7 +50,7 @@ def test_the_block_is_whole_again_after_an_error():
     def fails(tokens: torch.Tensor) -> torch.Tensor:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), shortened(network.net, fails):
+    with pytest.raises(ZeroDivisionError), shortened(network.net, start=fails):
         network(images_for(network))
     assert "forward" not in vars(network.net.blocks[-1])
     assert explain.heatmap(network, images_for(network), "cls_attention").max() < 1

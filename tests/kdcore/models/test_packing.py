@@ -1,4 +1,4 @@
-"""Packed convolutions against PyTorch's own."""
+"""Packed layers against PyTorch's own."""
 
 import copy
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdcore.models.packing import Packed, pack
+from kdcore.models.packing import PackedConvolution, PackedLinear, pack
 
 SHAPES = [  # channels in and out, kernel, and how
     (3, 16, 7, {"stride": 2, "padding": 3}),
@@ -23,10 +23,23 @@ def test_the_same_for_images_of_any_shape_one_after_another(inside, outside, ker
     plain = nn.Conv2d(inside, outside, kernel, **how).to(dtype=dtype, memory_format=torch.channels_last)
     packed = nn.Sequential(copy.deepcopy(plain))
     pack(packed)
-    assert type(packed[0]) is Packed
+    assert type(packed[0]) is PackedConvolution
     for shape in ((1, inside, 28, 28), (1, inside, 28, 28), (3, inside, 20, 32), (1, inside, 28, 28)):
         images = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(packed(images), plain(images), atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+@torch.no_grad()
+def test_a_linear_layer_too_whatever_the_number_of_rows(bias, dtype, tolerance):
+    plain = nn.Linear(48, 20, bias=bias).to(dtype)
+    packed = nn.Sequential(copy.deepcopy(plain))
+    pack(packed)
+    assert type(packed[0]) is PackedLinear
+    for shape in ((1, 17, 48), (5, 48), (2, 3, 17, 48), (1, 48)):
+        tokens = torch.randn(shape, dtype=dtype)
+        torch.testing.assert_close(packed(tokens), plain(tokens), atol=tolerance, rtol=tolerance)
 
 
 def test_a_gradient_goes_through_as_it_did():
@@ -44,4 +57,4 @@ def test_a_gradient_goes_through_as_it_did():
 def test_convolutions_of_another_kind_stay_what_they_are():
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding="same"), nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"))
     pack(net)
-    assert [type(convolution) for convolution in net] == [nn.Conv2d, nn.Conv2d]
+    assert [type(layer) for layer in net] == [nn.Conv2d, nn.Conv2d]

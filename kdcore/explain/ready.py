@@ -1,0 +1,28 @@
+"""A network made ready to be asked often."""
+
+import torch
+
+from kdcore import arithmetic, models
+from kdcore.arithmetic import Precision
+from kdcore.models import Tapped
+from kdcore.models.packing import pack
+
+
+def ready(model: Tapped, precision: Precision = "exact") -> Tapped:
+    """A frozen copy that gives the same maps sooner; what happens to the network afterwards does not reach it.
+
+    BatchNorm is folded into the convolutions and their weights are laid out for the processor. Making the copy takes about
+    three forwards, so it pays from about the tenth question on.
+
+    Args:
+        precision: `exact`, or `fast`: in bfloat16 where this machine is quick at it, which moves a map by about a hundredth
+            of its maximum.
+    """
+    quick = precision == "fast" and arithmetic.quick_bf16(model.mean.device)
+    copied = models.quick(model, torch.bfloat16 if quick else torch.float32)
+    for module in copied.modules():
+        if hasattr(module, "fused_attn"):  # on a CPU the fused kernel is the slower one in bfloat16, forwards too
+            setattr(module, "fused_attn", not (quick and model.mean.device.type == "cpu"))  # noqa: B010 (types know no such)
+    copied.to(memory_format=torch.channels_last)
+    pack(copied.net)
+    return copied
