@@ -18,6 +18,7 @@ MAX_PIXELS = 40_000_000
 MIN_SIDE = 8
 MAX_ASPECT = 32
 WORKING = "JPEG, PNG, WebP, GIF, BMP and TIFF work."
+ANEW = "Copy or download it anew, or save it again as JPEG."
 
 # Process-wide, so set once and here: a warning filter changed around each photo would not be thread-safe.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -69,7 +70,7 @@ def read(raw: bytes, name: str, side: int = 1024) -> Photo:
     except Image.UnidentifiedImageError:
         raise BadPhoto(f"{name} cannot be used: {_what_else(raw)}") from None
     except Exception as error:  # decoders raise nearly everything on a damaged file: OSError, SyntaxError, struct.error
-        raise BadPhoto(f"{name} cannot be read: the file is damaged or incomplete ({type(error).__name__}).") from None
+        raise BadPhoto(f"{name} cannot be read: the file is damaged or incomplete. {ANEW}") from error
 
 
 class _Refused(Exception):
@@ -78,16 +79,20 @@ class _Refused(Exception):
 
 def _read(raw: bytes, name: str, side: int) -> Photo:
     if not raw:
-        raise _Refused("the file is empty.")
+        raise _Refused(f"the file is empty. {ANEW}")
     if len(raw) > MAX_MIB * 2**20:
-        raise _Refused(f"the file has {len(raw) / 2**20:.1f} MiB; at most {MAX_MIB} MiB are taken.")
+        raise _Refused(
+            f"the file has {len(raw) / 2**20:.1f} MiB; at most {MAX_MIB} MiB are taken. Make it smaller first."
+        )
 
     image: Image.Image = Image.open(io.BytesIO(raw), formats=FORMATS)  # reads the header only
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _Refused(f"it has {width} x {height} pixels; {_TOO_MANY}")
     if min(width, height) < MIN_SIDE:
-        raise _Refused(f"it has {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed.")
+        raise _Refused(
+            f"it has {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed. Take a larger one."
+        )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise _Refused(f"{width} x {height} pixels is too narrow a strip for a network's square view. Crop it first.")
 
@@ -161,9 +166,9 @@ def _what_else(raw: bytes) -> str:
     if text.startswith(b"%pdf"):
         return f"it is a PDF document. Export the page as PNG or JPEG; {WORKING}"
     if text.startswith((b"<!doctype", b"<html")):
-        return f"it is a web page, perhaps an error page saved instead of a picture. {WORKING}"
+        return f"it is a web page, perhaps an error page saved instead of a picture. Save the picture itself; {WORKING}"
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")):
-        return "it starts like a picture, but the rest is damaged or missing."
+        return f"it starts like a picture, but the rest is damaged or missing. {ANEW}"
     if head.isascii() and b"\0" not in head:
         return f"it is text, not a picture. {WORKING}"
     return f"its content is no picture that can be read here. {WORKING}"

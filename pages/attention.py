@@ -18,7 +18,7 @@ from pages.parts import (
     networks,
     page_table,
 )
-from pages.parts.photo_choice import Shown, choose_photo, offer_photos, take
+from pages.parts.photo_choice import Shown, choose_photo, offer_photos, say_refused, take
 
 if TYPE_CHECKING:
     from kdcore.inspector import Choice
@@ -43,8 +43,7 @@ def main() -> None:
         offered, refused = offer_photos()
     with right:
         shown = choose_photo(offered)
-    if refused:
-        st.warning(refused, icon=":material/broken_image:")
+    say_refused(refused, sum(not each.sample for each in offered))
     found = networks.choices()
     if not found:
         st.info("There is no network to ask yet: none is bundled, no run has a checkpoint.", icon=":material/info:")

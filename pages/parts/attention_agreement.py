@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pages.parts.photo_choice import Shown
 
 MOST = 48  # photos, so that nobody waits
+HARD = "\u00a0"  # a space at which no line breaks: a table that is too wide is pushed sideways, not squeezed
 
 
 def show(lab: Lab, offered: list[Shown]) -> None:
@@ -64,7 +65,7 @@ def verdict(centred: Controlled) -> str:
     gain, low, high = centred.gain
     if not np.isfinite(gain):
         return "Their maps cannot be compared here."
-    told = f"{gain:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}".replace("-", formatting.MINUS)
+    told = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", HARD)
     if low > 0:
         return f"They look at the same places of the same photo: correlation above that on other photos by {told}."
     if high < 0:
@@ -75,11 +76,11 @@ def verdict(centred: Controlled) -> str:
 def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
     return [
         {
-            "": FIGURES[metric][0],
-            "Same photo": written(metric, each.paired),
-            "Other photos": written(metric, each.shuffled),
-            "Middle": written(metric, each.centre),
-            "Untrained": written(metric, each.untrained),
+            "": FIGURES[metric][0].replace(" ", HARD),
+            "Same photo": written(metric, each.paired).replace(" ", HARD),
+            "Other photos": written(metric, each.shuffled).replace(" ", HARD),
+            "Middle": written(metric, each.centre).replace(" ", HARD),
+            "Untrained": written(metric, each.untrained).replace(" ", HARD),
             "Same less other (95 %)": _interval(each.gain),
         }
         for metric, each in found.items()
@@ -89,4 +90,10 @@ def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
 def _interval(gain: tuple[float, float, float]) -> str:
     if not np.isfinite(gain[0]):
         return "no map"
-    return f"{gain[0]:+.2f} ({gain[1]:+.2f} to {gain[2]:+.2f})".replace("-", formatting.MINUS)
+    middle, low, high = (signed(value) for value in gain)
+    return f"{middle} ({low} to {high})".replace(" ", HARD)
+
+
+def signed(value: float) -> str:
+    """`+0.14`, `−0.02`, `0.00`: nothing has no sign."""
+    return f"{value:+.2f}".replace("-", formatting.MINUS) if abs(value) >= 0.005 else "0.00"

@@ -17,7 +17,7 @@ export default function ({data, parentElement, setTriggerValue}) {
   if (view.pair >= pairs.length) view.pair = 0;
   if (!pairs.length) view.view = "side";
 
-  const photo = find("photo"), looks = data.looks.map((look) => figureOf(look, data));
+  const photo = find("photo"), controls = find("controls"), looks = data.looks.map((look) => figureOf(look, data));
   const difference = pairs.length ? differenceOf(data, pairs, view.pair, (place) => { view.pair = place; paint(); }) : null;
   const swiped = pairs.length ? swipeOf(data, view.swipe, (place) => { view.swipe = place; split(); }) : null;
   const whole = {tile: photo.querySelector(".tile"), inner: photo.querySelector(".inner"), spot: photo.querySelector(".spot")};
@@ -28,10 +28,10 @@ export default function ({data, parentElement, setTriggerValue}) {
   function arrange() {
     const shown = view.view === "swipe" ? [swiped.figure, difference.figure] : [...looks.map((each) => each.figure), ...(difference ? [difference.figure] : [])];
     find("tiles").style.setProperty("--columns", view.view === "swipe" ? 4 : shown.length + 1);
-    find("tiles").replaceChildren(photo, ...shown);
+    find("tiles").replaceChildren(photo, ...shown, controls);
     for (const button of parentElement.querySelectorAll("[data-view]")) { button.setAttribute("aria-pressed", button.dataset.view === view.view); button.disabled = !pairs.length; }
     for (const button of parentElement.querySelectorAll("[data-point]")) button.setAttribute("aria-pressed", button.dataset.point === view.point);
-    find("compare").dataset.point = view.point;
+    Object.assign(find("compare").dataset, {point: view.point, view: view.view});
   }
 
   const following = () => view.point === "follow";
@@ -71,8 +71,10 @@ export default function ({data, parentElement, setTriggerValue}) {
         paintHeat(swiped.heats[k], values, ...own, settings);
         swiped.heats[k].style.opacity = view.opacity / 100;
       }
-      swiped.figure.querySelector(".left").textContent = looks[i].look.title;
-      swiped.figure.querySelector(".right").textContent = looks[j].look.title;
+      for (const [side, {look}] of [[".left", looks[i]], [".right", looks[j]]]) {
+        swiped.figure.querySelector(side).textContent = look.title;
+        swiped.figure.querySelector(side).style.setProperty("--mine", look.colour);
+      }
     }
     const times = view.threshold.toFixed(1);
     find("opacity-shown").textContent = `${view.opacity} %`;

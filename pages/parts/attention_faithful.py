@@ -6,18 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.parts import networks, palette
+from pages.parts import formatting, networks, palette
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kdcore.explain.faithfulness import Faithfulness
     from pages.parts.attention_lab import Lab
     from pages.parts.photo_choice import Shown
 
 WORDS = {
-    "deletion": ("Deleted, the map's strongest patches first", "A faithful map makes the probability fall early."),
-    "insertion": ("Shown, the map's strongest patches first", "A faithful map makes it rise early."),
+    "deletion": (
+        "Deleted, the map's strongest patches first",
+        "A faithful map makes the probability fall before the dashed line does.",
+    ),
+    "insertion": (
+        "Shown, the map's strongest patches first",
+        "A faithful map makes it rise before the dashed line does.",
+    ),
 }
-ORDERS = ("the map", "from the middle")
+ORDERS = ("by the map", "from the middle")
 
 
 def show(lab: Lab, _offered: list[Shown]) -> None:
@@ -55,14 +63,13 @@ def spec(lab: Lab, found: dict[str, Faithfulness], kind: str) -> dict[str, Any]:
     colours = [palette.shade(lab.role(heading)) for heading in found]
     return {
         "data": {"values": values},
-        "height": 240,
+        "height": 280,
         "mark": {"type": "line", "strokeWidth": 2.5},
         "encoding": {
             "x": {"field": "share", "type": "quantitative", "title": "Share of the photo (%)"},
             "y": {"field": "probability", "type": "quantitative", "title": "Probability (%)", "scale": {"domain": [0, 100]}},
-            "color": {"field": "network", "scale": {"domain": list(found), "range": colours}, "title": None},
-            "strokeDash": {"field": "order", "scale": {"domain": ORDERS, "range": [[1, 0], [4, 4]]}, "title": None},
-            "opacity": {"field": "order", "scale": {"domain": ORDERS, "range": [1, 0.6]}, "legend": None},
+            "color": {"field": "network", "scale": {"domain": list(found), "range": colours}, "legend": {"title": None, "orient": "bottom"}},
+            "strokeDash": {"field": "order", "scale": {"domain": ORDERS, "range": [[1, 0], [4, 4]]}, "legend": None},
         },
     }  # fmt: skip
 
@@ -72,8 +79,13 @@ def rows(lab: Lab, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
         {
             "Network": heading,
             "Map": networks.map_title(lab.answers[heading]),
-            "Deletion (lower is better)": f"{each.deletion_area[0]:.0%}, from the middle {each.deletion_area[1]:.0%}",
-            "Insertion (higher is better)": f"{each.insertion_area[0]:.0%}, from the middle {each.insertion_area[1]:.0%}",
+            "Deletion (lower is better)": _areas(each.deletion_area),
+            "Insertion (higher is better)": _areas(each.insertion_area),
         }
         for heading, each in found.items()
     ]
+
+
+def _areas(area: np.ndarray) -> str:
+    ours, middle = (formatting.percent(float(value), 0) for value in area)
+    return f"{ours}, from the middle {middle}"

@@ -26,7 +26,7 @@ def choose_networks(found: list[Choice], *, cues: bool) -> dict[str, Choice]:
     trios = networks.trios(found)
     fitting = trios.get("cues" if cues else "cifar10") or next(iter(trios.values()))
     titles = {
-        FITTING: f"Those for this photo ({fitting.title})",
+        FITTING: "Those for this photo",  # the same words for every photo: the browser keeps those it has chosen
         **{key: trio.title for key, trio in trios.items()},
         SINGLY: "Choose singly",
     }

@@ -21,6 +21,7 @@ IMAGES = (100, 200, 300, 500)
 CARDS = 12  # at first, and so many more each time
 GOING, SHOWN = "gallery-going", "gallery-shown"  # in the session: what is being asked, how many cards are open
 HARD = "\u00a0"  # a space at which no line breaks
+EVERY = "Every class"
 ORDERS = {False: "Most different first", True: "Most alike first"}
 FIGURES = {  # of kdcore.explain's agreement -> name, its sign where more is more alike, what it says
     "js": ("JS divergence", -1, "0: the same map. 0.69: nothing in common."),
@@ -157,14 +158,11 @@ def _cards(
     numbers = {answer: len(ranked(found, answers=answer)) for answer in ANSWERS}
     with st.container(horizontal=True):
         alike = st.selectbox("Order", list(ORDERS), format_func=ORDERS.get, key="gallery-order", width=200)
-        answers = st.selectbox(
-            "Answers", ANSWERS, format_func=lambda a: f"{words[a]} ({numbers[a]})", key="gallery-answers", width=240
-        )
-        label = st.selectbox(
-            "Class", [None, *found.classes], format_func=lambda c: c or "Every class", key="gallery-class", width=160
-        )
+        answers = st.selectbox("Answers", ANSWERS, format_func=words.__getitem__, key="gallery-answers", width=240)
+        label = st.selectbox("Class", [EVERY, *found.classes], key="gallery-class", width=160)
+    st.caption(", ".join(f"{words[answer].lower()}: {numbers[answer]}" for answer in ANSWERS[1:]).capitalize())
     places = ranked(found, alike=alike, answers=answers)
-    if label is not None:
+    if label != EVERY:
         places = places[found.targets[places] == found.classes.index(label)]
     if not len(places):
         st.info("There is no such image among those looked at.", icon=":material/filter_alt_off:")
@@ -253,8 +251,8 @@ def _plain(row: ClassRow, figure: str, first: str, other: str) -> dict[str, str]
     return {
         "Class": f"**{row.name}**" if row.name == "all" else row.name,
         "Images": str(row.count),
-        f"{first} right": f"{row.teacher_top1:.0%}",
-        f"{other} right": f"{row.student_top1:.0%}",
+        f"{first} right": formatting.percent(row.teacher_top1, 0),
+        f"{other} right": formatting.percent(row.student_top1, 0),
         "Same image": _number(found.paired if found else None),
         "Other image": _number(found.shuffled if found else None),
         "Centre": _number(found.centre if found else None),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.parts import networks, pictures
+from pages.parts import formatting, networks, pictures
 
 if TYPE_CHECKING:
     from kdcore.inspector import Atlas
@@ -37,7 +37,9 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
     heading = headings[0]
     if len(headings) > 1:
         heading = (
-            st.segmented_control("Of the network", headings, default=headings[0], required=True, key="layers-of")
+            st.segmented_control(
+                "Of the network", headings, default=headings[0], required=True, key="layers-of", bind="query-params"
+            )
             or headings[0]
         )
     with st.spinner("Asking every layer", show_time=True):
@@ -49,7 +51,7 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
     draw(lab, heading, found)
     for term, shares in networks.layer_weights(lab.chosen[heading].reference):
         if len(shares) != len(found.maps) or lab.role(heading) != "teacher":
-            told = ", ".join(f"{share:.0%}" for share in shares)
+            told = ", ".join(formatting.percent(share, 0) for share in shares)
             st.caption(f"The run's term “{term}” shared its weight among the teacher's layers, first to last: {told}.")
 
 
@@ -84,7 +86,7 @@ def draw(lab: Lab, heading: str, found: Atlas) -> None:
         on_picked_change=lambda: _pick(lab, heading),
     )
     st.caption(
-        f"{heading}: {networks.maps()[found.method].title}. First layer on top. Under each: entropy, 1.00 looks everywhere alike, 0.00 at one "
+        f"{heading}: {networks.maps()[found.method].title}. Under each: entropy, 1.00 looks everywhere alike, 0.00 at one "
         f"place. Bright: {most} times the map's average or more. Click one to compare it above."
         + (" Bars: how the run's distillation shared its weight among these layers." if weights else "")
     )

@@ -44,7 +44,9 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
     picked = PHOTO if kept else PINNED
     if kept and probed:
         picked = (
-            st.segmented_control("Over the epochs", [PHOTO, PINNED], default=PHOTO, required=True, key="time-of")
+            st.segmented_control(
+                "Over the epochs", [PHOTO, PINNED], default=PHOTO, required=True, key="time-of", bind="query-params"
+            )
             or PHOTO
         )
     if picked == PHOTO:
@@ -124,6 +126,7 @@ def frames(found: OverTime, name: str, true: str) -> dict[str, Any]:
         "images": pictures.base64_bytes(photo),
         "targets": [0 if true == followed else -1],
         "name": name,
+        "in_address": True,
         "networks": [
             {
                 **replay.named(role),

@@ -51,8 +51,15 @@ def show(chosen: dict[str, Choice], method: str | None) -> None:
         required=True,
         format_func=lambda one: f"{networks.family(one)[1].capitalize()} ({_kind(measured['models'][one])})",
         key="trust-model",
+        bind="query-params",
     )
     found: Measured = measured["models"][name]
+    chance = next(iter(found.values()))["on_object"]
+    st.caption(
+        "✓ where a 95 % interval over images bears it out; — where it does not. By chance a cell touches the object in "
+        f"{_whole(chance['hits_by_chance'])} of cases, and a uniform map has {_whole(chance['by_chance'])} inside; a blob in the middle "
+        f"{_whole(chance['centred'])}. The objects lie near the middle, so a blob there is hard to beat."
+    )
     st.dataframe(
         _table(found),
         hide_index=True,
@@ -79,11 +86,8 @@ def show(chosen: dict[str, Choice], method: str | None) -> None:
             **{title: st.column_config.TextColumn(help=asks, width="small") for title, asks in TICKS.values()},
         },
     )
-    chance = next(iter(found.values()))["on_object"]
     st.caption(
-        f"By chance a cell touches the object in {chance['hits_by_chance']:.0%} of cases, and a uniform map has {chance['by_chance']:.0%} "
-        f"inside; a blob in the middle {chance['centred']:.0%}. ✓ where a 95 % interval over images bears it out; — where it does "
-        f"not. The objects lie near the middle, so a blob there is hard to beat. {measured['images']} test images, a quarter of them for the last figures; {measured['date']}, `{measured['command']}`."
+        f"{measured['images']} test images, a quarter of them for the last figures; {measured['date']}, `{measured['command']}`."
     )
     if method in found:
         _one(found[method], networks.maps()[method].title, networks.family(name)[1])
@@ -133,8 +137,8 @@ def _one(each: Measured, title: str, network: str) -> None:
     with said:
         st.markdown(f"**{title}** of the {palette.in_colour(network, network)}")
         st.markdown(
-            f"- {_share(on['inside'])} of it lies on the object; of a uniform map {on['by_chance']:.0%}.\n"
-            f"- Its brightest cell touches the object in {_share(on['hits'])} of the images; any cell in {on['hits_by_chance']:.0%}.\n"
+            f"- {_share(on['inside'])} of it lies on the object; of a uniform map {_whole(on['by_chance'])}.\n"
+            f"- Its brightest cell touches the object in {_share(on['hits'])} of the images; any cell in {_whole(on['hits_by_chance'])}.\n"
             f"- Deletion {_number(each['deletion'])} (lower is better), insertion {_number(each['insertion'])} (higher is better)."
         )
     if len(each["cascade"]) > 1:
@@ -171,6 +175,10 @@ def _why_not(method: str) -> str:
     if networks.maps()[method].takes_query:
         return f"{title} asks about one patch, not about the picture, so it cannot be right or wrong about the object."
     return f"{title} is not defined for this network."
+
+
+def _whole(share: float) -> str:
+    return formatting.percent(share, 0).replace(" ", "\u00a0")  # at which no line breaks
 
 
 def _share(interval: list[float]) -> str:

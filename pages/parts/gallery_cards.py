@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from pages.parts import maps, pictures
+from pages.parts import formatting, maps, pictures
 
 if TYPE_CHECKING:
     from kdcore.explain.survey import Seen, Survey
@@ -74,4 +74,8 @@ def _card(found: Survey, place: int, heats: list[np.ndarray], headings: tuple[st
 
 def _says(found: Survey, seen: Seen, place: int, target: int) -> dict[str, object]:
     best = int(seen.predicted[place])
-    return {"says": found.classes[best], "share": f"{seen.probabilities[place, best]:.0%}", "right": best == target}
+    return {
+        "says": found.classes[best],
+        "share": formatting.percent(seen.probabilities[place, best], 0),
+        "right": best == target,
+    }

@@ -55,7 +55,8 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
 def over(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """A map, 0 to 1, over its photo: the higher, the less of the photo shines through. As the browser's maps are drawn."""
     side = photo.shape[0]
-    heat = cv2.resize(heat.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    heat = heat.astype(np.float32).clip(0, 1)  # before it is enlarged, else a peak beyond the scale becomes a block
+    heat = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
     colours = cv2.cvtColor(cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
     opacity = (0.12 + 0.88 * heat)[:, :, None]
     return (photo * (1 - opacity) + colours * opacity).astype(np.uint8)

@@ -20,6 +20,8 @@ from pages.parts.photo_strip import photo_strip
 SAMPLES = ASSETS / "samples"
 SIDE = 768  # pixels kept of a photo: twice what is shown of it
 TAKEN = 12  # pictures from clipboard and camera that are kept
+READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
+FEW = 3  # refusals that are read at a glance
 POKE = "poke"  # what was done to the photo, in the address
 PICKED = "photo"  # the choice: in the session, and a sample's also in the address
 
@@ -41,21 +43,20 @@ class Shown:
     true: str = ""
 
 
-def offer_photos() -> tuple[list[Shown], str]:
-    """Take uploads. Returns what there is to choose from, uploads before samples, and what is wrong with the bad ones."""
+def offer_photos() -> tuple[list[Shown], list[str]]:
+    """Take uploads. Returns what there is to choose from, uploads before samples, and what is wrong with each bad one."""
     files = st.file_uploader(
         "Your photos, one or many",
         accept_multiple_files=True,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF. They stay in this computer's memory.",
     )
     read = [_upload(file.file_id, file.name, file) for file in files]
-    paste, camera = st.columns(2)
-    with paste:
+    with st.container(horizontal=True):  # side by side on a telephone as well
         if raw := photo_paste():
             _keep("pasted", raw)
-    folded = camera.popover(
-        "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
-    )
+        folded = st.popover(
+            "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
+        )
     with folded:
         if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
             _keep("camera", shot.getvalue())
@@ -69,7 +70,7 @@ def offer_photos() -> tuple[list[Shown], str]:
         seen.update(fresh)
         pick(fresh[0])
     samples = [sample(path) for path in sorted(SAMPLES.glob("*")) if path.suffix in (".png", ".jpg", ".webp")]
-    return uploads + samples, "  \n".join(refused)
+    return uploads + samples, refused
 
 
 def take(name: str, pixels: np.ndarray) -> None:
@@ -90,6 +91,21 @@ def _keep(name: str, raw: bytes) -> None:
     taken[f"taken-{hashlib.sha256(raw).hexdigest()[:16]}"] = (name, raw)
     while len(taken) > TAKEN:
         taken.pop(next(iter(taken)))
+
+
+def say_refused(refused: list[str], taken: int) -> None:
+    """Each file that is no photo and why; many are folded, so that the photos which came with them stay in sight."""
+    if not refused:
+        return
+    if len(refused) <= FEW:
+        st.warning("  \n".join(refused), icon=":material/broken_image:")
+        return
+    rest = "the others are taken" if taken else "none is left"
+    st.warning(
+        f"{len(refused)} of {len(refused) + taken} files cannot be used; {rest}.", icon=":material/broken_image:"
+    )
+    with st.expander("Why, file by file"):
+        st.markdown("\n".join(f"- {each}" for each in refused))
 
 
 def choose_photo(offered: list[Shown]) -> Shown | None:
@@ -115,13 +131,13 @@ def pick(photo_id: str) -> None:
         st.query_params.pop(PICKED, None)  # an upload lies in no other browser
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
+@st.cache_data(max_entries=READ, show_spinner=False)
 def _upload(file_id: str, name: str, _file: object) -> Shown | str:
     """The photo, or why it is none."""
     return _read(file_id, name, _file.getvalue())
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
+@st.cache_data(max_entries=READ, show_spinner=False)
 def _read(photo_id: str, name: str, _raw: bytes) -> Shown | str:
     try:
         photo = photos.read(_raw, name, side=SIDE)

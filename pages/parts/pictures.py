@@ -34,8 +34,11 @@ def density(maps: np.ndarray) -> np.ndarray:
 
 
 def scale_for(densities: list[np.ndarray]) -> int:
-    """The end of a colour scale that these share: a whole number from 2 to 8; more is drawn as the end."""
-    return int(np.clip(np.ceil(max(np.quantile(values, 0.995) for values in densities)), 2, 8))
+    """The end of a colour scale that these share: a whole number from 2 to 8; more is drawn as the end.
+
+    3 % of the sharpest map's cells lie beyond it: with a scale to its very peak, every broader map beside it would be pale.
+    """
+    return int(np.clip(np.ceil(max(np.quantile(values, 0.97) for values in densities)), 2, 8))
 
 
 def packed(densities: np.ndarray, most: int) -> str:

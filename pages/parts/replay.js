@@ -8,10 +8,12 @@ export default function ({data, parentElement}) {
   const root = find("replay"), chart = find("chart"), scrub = find("scrub"), play = find("play"), when = find("when");
   const speed = find("speed"), pinned = find("pinned");
   const last = data.epochs.at(-1);
-  const view = VIEWS.get(parentElement) ?? {epoch: 0, playing: !matchMedia("(prefers-reduced-motion: reduce)").matches};
+  const asked = data.in_address ? Number.parseFloat(new URL(location.href).searchParams.get("epoch")) : NaN;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const view = VIEWS.get(parentElement) ?? (Number.isFinite(asked) ? {epoch: Math.max(0, Math.min(last, asked)), playing: false}
+    : {epoch: still ? last : 0, playing: !still});
   VIEWS.set(parentElement, view);
   view.stop?.();
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches && view.epoch === 0) view.epoch = last;
 
   for (const network of data.networks) root.style.setProperty(`--${network.name}`, network.colour);
   const pictures = data.networks.map((network) => ({...network, maps: unpack(network.maps), answers: unpack(network.answers), sure: unpack(network.sure)}));
@@ -41,8 +43,16 @@ export default function ({data, parentElement}) {
     for (const cell of cells) cell(frame);
   }
 
+  // The epoch in the address, so that a copied link shows the same moment; without it a visitor sees all of them.
+  function address(epoch) {
+    const here = new URL(location.href);
+    if (!data.in_address || here.searchParams.get("epoch") === epoch) return;
+    if (epoch === null) here.searchParams.delete("epoch"); else here.searchParams.set("epoch", epoch);
+    history.replaceState(history.state, "", here);
+  }
+
   // Playing
-  let before = 0, request = 0;
+  let before = 0, request = 0, due = 0;
   function tick(now) {
     if (!play.isConnected) return;
     const step = before ? ((now - before) / 1000) * (last / SECONDS) * speed.value : 0;
@@ -62,6 +72,8 @@ export default function ({data, parentElement}) {
     play.title = `${what} (space)`;
     cancelAnimationFrame(request);
     if (playing) request = requestAnimationFrame(tick);
+    clearTimeout(due);
+    due = setTimeout(() => address(playing || view.epoch >= last ? null : view.epoch.toFixed(2)), 250); // where it rests, not all it passes
   }
   function go(epoch) {
     view.epoch = Math.max(0, Math.min(last, epoch));
@@ -98,8 +110,8 @@ export default function ({data, parentElement}) {
 
   plot();
   setPlaying(view.playing);
-  view.stop = () => { cancelAnimationFrame(request); resized.disconnect(); };
-  return () => { view.stop(); VIEWS.delete(parentElement); };
+  view.stop = () => { cancelAnimationFrame(request); clearTimeout(due); resized.disconnect(); };
+  return () => { view.stop(); address(null); VIEWS.delete(parentElement); };
 }
 
 // The two probes around an epoch, and how far it is from the first to the second.

@@ -77,6 +77,7 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
         "curves": _curves(state, series),
         "curves_title": "Accuracy on validation images",
         "name": "",
+        "in_address": False,  # the epoch that the scrubber rests on
     }
 
 

@@ -1,9 +1,8 @@
 """What the terms of a run's loss did: which of them does nothing, how weights and layers shared, what each says of itself."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-import altair as alt
 import streamlit as st
 
 from kdcore.recipe import Recipe, Term
@@ -134,19 +133,27 @@ def layer_heat(run: RunState, term: Term) -> None:
     cap = max(float(term.options.get("cap", 0.4)), 1 / layers)
     top = max(cap, *(row["weight"] for row in rows))
     st.markdown(f"**Weights of the teacher's layers, for {term.label}**")
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_rect()
-        .encode(
-            x=alt.X("epoch:O", title="epoch", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=alt.Y("layer:O", title="layer", sort="descending", axis=alt.Axis(labelOverlap=False)),
-            color=alt.Color(
-                "weight:Q", title="weight", scale=alt.Scale(domain=[0, top], scheme="viridis"),
-                legend=alt.Legend(format=".0%", gradientLength=min(200, 22 * layers)),
-            ),
-            tooltip=[alt.Tooltip("epoch:O"), alt.Tooltip("layer:O"), alt.Tooltip("weight:Q", format=".1%")],
-        )
-        .properties(height=max(150, 24 * layers + 60))
-    )  # fmt: skip
-    st.altair_chart(chart, width="stretch")
+    spec = {
+        "data": {"values": rows},
+        "mark": "rect",
+        "encoding": {
+            "x": {"field": "epoch", "type": "ordinal", "title": "epoch", "axis": {"labelAngle": 0, "labelOverlap": True}},
+            "y": {
+                "field": "layer", "type": "ordinal", "title": "layer", "sort": "descending", "axis": {"labelOverlap": False},
+            },
+            "color": {
+                "field": "weight", "type": "quantitative", "title": "weight",
+                "scale": {"domain": [0, top], "scheme": "viridis"},
+                "legend": {"format": ".0%", "gradientLength": min(200, 22 * layers)},
+            },
+            "tooltip": [
+                {"field": "epoch", "type": "ordinal"},
+                {"field": "layer", "type": "ordinal"},
+                {"field": "weight", "type": "quantitative", "format": ".1%"},
+            ],
+        },
+        "height": max(150, 24 * layers + 60),
+        "width": "container",
+    }  # fmt: skip
+    st.vega_lite_chart(cast(Any, spec), width="stretch")
     st.caption(f"Layer 1 is the shallowest. Were all alike, each would have {1 / layers:.0%}.")

@@ -23,7 +23,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE_SECONDS = 60  # two busy cores: torch loads, images are drawn, a first step is taken
+PATIENCE_SECONDS = 120  # two busy cores: torch loads, images are drawn, a first step is taken
 
 
 @dataclass
@@ -35,17 +35,15 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def stop(self, how: int = signal.SIGTERM) -> float:
-        """End it; returns how many seconds it took."""
-        began = time.monotonic()
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End it; how fast that is, `benchmarks.app` measures."""
         self.process.send_signal(how)
         try:
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=PATIENCE_SECONDS)
         finally:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-        return time.monotonic() - began
 
 
 @contextlib.contextmanager
@@ -98,14 +96,19 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[[str], Page]]:
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens an address in a browser of its own; in the end no page may have shown or logged an error."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     pages: list[Page] = []
     errors: list[str] = []
 
-    def open_page(address: str) -> Page:
-        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    def open_page(address: str, width: int = 1280) -> Page:
+        """Below 500 pixels it is a telephone, with a screen to touch."""
+        telephone = width < 500
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, has_touch=telephone, is_mobile=telephone, reduced_motion="reduce"
+        )
+        page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.set_default_timeout(PATIENCE_SECONDS * 1000)
         page.goto(address)
@@ -127,4 +130,11 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(tmp_path: Path, drawn_data: Path) -> Iterator[Server]:
     with serving(tmp_path / "server", drawn_data) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Iterator[Server]:
+    """For tests that leave nothing behind in it: to start one takes seconds."""
+    with serving(tmp_path_factory.mktemp("shared"), drawn_data) as server:
         yield server

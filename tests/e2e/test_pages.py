@@ -1,12 +1,11 @@
 """The pages that need no run: each opens on a telephone, and what a visitor turns there answers."""
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import Server, serving
+from tests.e2e.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -19,12 +18,6 @@ HEADINGS = {
     "methods": "Methods",
 }
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path):
-    with serving(tmp_path_factory.mktemp("pages"), drawn_data) as server:
-        yield server
 
 
 def test_every_page_opens_on_a_telephone_and_nothing_overflows(shared_server: Server, visit):

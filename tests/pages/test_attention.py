@@ -14,9 +14,19 @@ from kdcore.explain.agreement import METRICS, Controlled
 from kdcore.explain.faithfulness import Faithfulness
 from kdcore.inspector import Affinity, Atlas, Choice, Inspection
 from kdcore.store import Store
-from pages.parts import attention_compare, attention_files, engine, networks, page_table, photo_choice
+from pages.parts import (
+    attention_agreement,
+    attention_compare,
+    attention_files,
+    engine,
+    networks,
+    page_table,
+    photo_choice,
+    pictures,
+)
 
 SHELL = str(Path(page_table.PAGES) / "parts" / "shell.py")
+HARD = "\u00a0"
 ANIMALS, SHAPES = ("cat", "dog", "frog"), ("star", "ring", "moon")
 
 
@@ -240,6 +250,16 @@ def test_a_map_of_attention_has_a_counterpart_in_networks_without(inspector: Fak
     assert "Student and Twin have not: Activation energy is shown there instead." in at.caption[0].value
 
 
+def test_many_bad_files_are_counted_and_their_reasons_folded(inspector: FakeInspector):
+    at = opened()
+    files = [(f"{i}.txt", b"hello", "text/plain") for i in range(4)]
+    at.file_uploader[0].set_value([*files, ("good.png", picture(), "image/png")])
+    ran(at)
+    assert at.warning[0].value == "4 of 5 files cannot be used; the others are taken."
+    assert at.expander[0].label == "Why, file by file"
+    assert at.expander[0].markdown[0].value.count("it is text, not a picture") == 4
+
+
 @pytest.mark.parametrize(
     "picked, question",
     [
@@ -296,7 +316,7 @@ def test_faithfulness_is_shown_beside_what_needs_no_network(inspector: FakeInspe
     at = opened(deeper="Is the map faithful?")
     table = at.table[0].value
     assert list(table["Network"]) == ["Teacher", "Student", "Twin"]
-    assert table["Deletion (lower is better)"][0] == "50%, from the middle 75%"
+    assert table["Deletion (lower is better)"][0] == "50 %, from the middle 75 %"
 
 
 def test_agreement_over_photos_is_shown_with_its_controls(inspector: FakeInspector):
@@ -309,8 +329,18 @@ def test_agreement_over_photos_is_shown_with_its_controls(inspector: FakeInspect
     table = at.table[0].value
     assert list(table["Same photo"])[:3] == ["0.60", "0.60", "0.60"]
     assert next(iter(table["Other photos"])) == "0.20"
-    assert next(iter(table["Same less other (95 %)"])) == "+0.40 (+0.30 to +0.50)"
+    assert next(iter(table["Same less other (95 %)"])) == "+0.40 (+0.30 to +0.50)".replace(" ", HARD)
     assert any("at the same places of the same photo" in text.value for text in at.markdown)
+
+
+def test_a_difference_of_nothing_has_no_sign():
+    assert [attention_agreement.signed(value) for value in (0.14, -0.02, -0.004)] == ["+0.14", "\u22120.02", "0.00"]
+
+
+def test_the_scale_leaves_a_lone_peak_beyond_it_so_that_broader_maps_are_seen():
+    peak, broad = np.full((8, 8), 0.5), np.full((4, 4), 0.5)
+    peak[0, 0], broad[:2, :2] = 32.5, 2.5
+    assert pictures.scale_for([peak, broad]) == 3
 
 
 def test_agreement_asks_for_more_photos_where_there_are_too_few(inspector: FakeInspector):

@@ -61,3 +61,10 @@ def test_progress_is_one_line():
 
 def test_every_status_has_its_words():
     assert {"created", "finished", *ACTIVE, *RESUMABLE} == set(formatting.STATUS)
+
+
+@pytest.mark.parametrize(
+    "size, said", [(412, "0.41 kB"), (45_800, "46 kB"), (1_500_000, "1.5 MB"), (165e6, "165 MB"), (3.3e9, "3.3 GB")]
+)
+def test_disk_space(size, said):
+    assert formatting.disk(size) == said

@@ -105,3 +105,14 @@ def test_few_points_stay_as_they_are():
 def test_rounding_keeps_five_digits_of_any_size():
     values = np.array([0.0, -123456.789, 1.23456789e-7, np.inf])
     assert routes._plain(np.arange(4), values)[1] == [0.0, -123460.0, 1.2346e-07, None]
+
+
+@pytest.mark.parametrize("count", [1_501, 3_000, 99_999, 100_000])
+def test_thinning_keeps_the_extremes_and_the_ends_of_any_length_with_gaps_between(count):
+    values = np.random.default_rng(0).normal(size=count)
+    values[::7] = np.nan
+    values[[3, count - 2]] = 50.0, -50.0
+    kept, shown = routes.thinned(np.arange(count), values, 1500)
+    assert len(kept) <= 1500
+    assert (kept[0], kept[-1]) == (0, count - 1)
+    assert (np.nanmax(shown), np.nanmin(shown)) == (50.0, -50.0)

@@ -1,0 +1,152 @@
+"""What a visitor does on the Attention page beyond a photo: every section further down, with a mouse, a finger and keys."""
+
+import re
+from urllib.parse import quote_plus
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from kdcore import recipe as recipes
+from kdcore.runner import Runner
+from tests.e2e.conftest import PATIENCE_SECONDS, Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+RECIPE = {
+    "name": "tiny",
+    "data": {"name": "cues", "image_size": 32, "train_images": 64, "test_images": 20, "validation": 0.2, "batch_size": 16},
+    "teacher": {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}, "accept": True},
+    "student": {"model": "three_stage_cnn_16"},
+    "twin": True,
+    "terms": [{"method": "kd", "temperature": 2.0}],
+    "epochs": 4,
+    "probes": {"images": 2},
+}  # fmt: skip
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+INK = "canvas => canvas.toDataURL()"
+
+
+@pytest.fixture(scope="module")
+def run_id(shared_server: Server) -> str:
+    """A run of four epochs, over: with a history to look back on."""
+    runner = Runner(shared_server.store, device="cpu", threads=1)
+    try:
+        (run_id,) = runner.start(recipes.from_plain(RECIPE))
+        assert runner.wait(run_id, PATIENCE_SECONDS)
+    finally:
+        runner.close()
+    assert shared_server.store.state(run_id).status == "finished"
+    return run_id
+
+
+def network(page: Page, title: str) -> Locator:
+    return page.locator("figure", has=page.locator("figcaption").get_by_text(title, exact=True))
+
+
+def test_the_scrubber_moves_maps_and_curve_and_its_place_is_in_the_link(shared_server: Server, visit, run_id: str):
+    link = f"{shared_server.url}/attention?networks={quote_plus(f'Run {run_id}')}&deeper={quote_plus('How did it learn to see this?')}"
+    page = visit(link)
+    replay = page.get_by_role("region", name=re.compile("^A run over its epochs"))
+    scrubber = replay.get_by_role("slider", name="Epoch")
+    student = replay.get_by_role("img", name=re.compile("^Where the Student looks"))
+    scrubber.focus()
+    scrubber.press("Home")  # stops the playing as well
+    expect(replay.get_by_text("Epoch 0.0 of 4")).to_be_visible()
+    before = student.evaluate(INK)
+    scrubber.press("ArrowRight")
+    expect(replay.get_by_text("Epoch 1.0 of 4")).to_be_visible()
+    assert student.evaluate(INK) != before
+    expect(page).to_have_url(re.compile(r"[?&]epoch=1\.00"))
+
+    again = visit(page.url)
+    expect(again.get_by_text("Epoch 1.0 of 4")).to_be_visible()
+    expect(again.get_by_role("button", name="Play", exact=True)).to_be_visible()  # it rests there
+
+    page.get_by_text("The run's pinned images", exact=True).click()
+    expect(replay.get_by_text("Accuracy on validation images")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"[?&]time-of=The"))
+    expect(page).not_to_have_url(re.compile(r"[?&]epoch="))
+
+
+def test_the_gallery_goes_through_a_split_can_be_ordered_and_opens_an_image(shared_server: Server, visit, run_id: str):
+    page = visit(f"{shared_server.url}/attention?networks={quote_plus(f'Run {run_id}')}&deeper=Where+they+differ+most")
+    page.get_by_role("button", name="Look through 200 images").click()  # the split has 20
+    cards = page.get_by_role("group", name="Test images").get_by_role("button")
+    expect(cards).not_to_have_count(0)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)  # it is through, and the page is drawn anew
+    expect(page.get_by_role("tab", name="By class")).to_have_count(1)
+    expect(page.get_by_text("12 of 20 images")).to_be_visible()
+    expect(cards).to_have_count(12)
+    distances = [float(text.split()[0]) for text in cards.locator(".apart").all_inner_texts()]
+    assert distances == sorted(distances, reverse=True)
+    page.get_by_role("button", name="Show 8 more").click()
+    expect(cards).to_have_count(20)
+
+    page.get_by_role("tab", name="By class").click()
+    expect(page.get_by_text("Beyond chance")).not_to_have_count(0)
+    page.get_by_role("tab", name="Images").click()
+    shown = cards.first.locator(".head b").inner_text()
+    cards.first.click()
+    expect(page.locator("figure.photo .name")).to_have_text(re.compile(f"^{shown}, test image \\d+"))
+
+
+def test_a_map_among_layers_and_heads_goes_into_the_comparison(shared_server: Server, visit):
+    page = visit(f"{shared_server.url}/attention?method=Class-token+attention&deeper=Layers+and+heads")
+    page.get_by_role("button", name=re.compile("^Layer 2, head 3")).click()
+    expect(network(page, "Teacher").locator(".method")).to_have_text("Class-token attention, layer 2 of 6, head 3 of 4")
+    expect(page).to_have_url(re.compile(r"[?&]layer=2.*[?&]head=3"))
+
+
+@pytest.mark.parametrize(
+    "section, says",
+    [
+        ("Is the map faithful?", "Deletion (lower is better)"),
+        ("Agreement over photos", "Over the 6 samples"),
+        ("Which maps to trust", "the object's pixels are known"),
+        ("Take it away", "Maps (NPZ)"),
+    ],
+)
+def test_a_section_opens_on_a_telephone_and_nothing_overflows(shared_server: Server, visit, section: str, says: str):
+    page = visit(f"{shared_server.url}/attention?deeper={quote_plus(section)}", width=390)
+    expect(page.get_by_text(says).first).to_be_visible()
+    assert page.evaluate(TOO_WIDE) <= 0, f"{section} is wider than the telephone."
+
+
+def test_with_keys_alone_a_patch_is_read_followed_and_covered(shared_server: Server, visit):
+    page = visit(f"{shared_server.url}/attention")
+    tile = network(page, "Teacher").get_by_role("img", name=re.compile("^Teacher: .* Arrow keys move over the patches"))
+    tile.focus()
+    tile.press("ArrowRight")
+    expect(page.get_by_text(re.compile(r"^Teacher \d\.\d times the average, Student \d\.\d times"))).to_be_visible()
+    read = network(page, "Teacher").locator("canvas").evaluate(INK)
+    page.get_by_role("button", name="see what it looks at").press("Enter")
+    expect(network(page, "Teacher").locator(".method")).to_contain_text("What this patch attends to")
+    expect(network(page, "Student").locator(".method")).to_contain_text("Places that resemble this one")
+    assert network(page, "Teacher").locator("canvas").evaluate(INK) != read
+    page.get_by_role("button", name="cover it").press("Enter")
+    tile.focus()
+    tile.press("Enter")
+    expect(page.get_by_text("The photo is 1 patch covered.")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"[?&]poke=cover\d+"))
+
+
+def test_with_a_finger_a_patch_is_followed_the_views_are_swiped_and_a_photo_is_chosen(shared_server: Server, visit):
+    page = visit(f"{shared_server.url}/attention", width=390)
+    page.get_by_role("button", name="see what it looks at").tap()
+    canvas = network(page, "Student").locator("canvas")
+    page.locator("figure.photo .tile").tap(position={"x": 20, "y": 20})
+    corner = canvas.evaluate(INK)
+    page.locator("figure.photo .tile").tap(position={"x": 140, "y": 140})
+    assert canvas.evaluate(INK) != corner
+
+    page.get_by_role("button", name="Swipe").tap()
+    slider = page.get_by_role("slider", name="Where the first network's map ends")
+    slider.fill("20")
+    clip = page.locator("figure.swiped canvas").first.evaluate("canvas => canvas.style.clipPath")
+    assert clip == "inset(0px 80% 0px 0px)"
+    assert page.evaluate(TOO_WIDE) <= 0
+    expect(page).to_have_url(re.compile(r"[?&]view=swipe"))
+
+    page.get_by_role("group", name="Photos").get_by_title("cues heart").tap()
+    expect(page.locator("figure.photo img.whole")).to_have_attribute("alt", "The photo cues heart")
+    expect(page).to_have_url(re.compile(r"[?&]photo=cues-heart\.png"))
