@@ -1,12 +1,14 @@
 """What watching costs: training speed with and without viewers on the live page, how fast news reaches them, how fast the
-server closes.
+server closes. How long each page takes, and the server's memory over use.
 
-    python -m benchmarks.app [--watchers 0 1 10] [--client light chromium] [--seconds 20] [--rounds 3] [--json FILE]
+    python -m benchmarks.app [watching pages soak] [--watchers 0 1 10] [--client light chromium] [--seconds 20] [--rounds 3]
+                             [--browsers 1 10 25] [--minutes 4] [--json FILE]
 
 Two kinds of viewers. `light` ones speak what a browser speaks (Streamlit's websocket with the page's fragments, and the live
 data route once a second) and draw nothing, as if their browsers were on other machines. `chromium` ones are real pages of a
 headless browser on this machine, which takes its own share of the processor. Numbers of viewers alternate within a round,
-and speeds are compared within it, since a shared machine changes its pace.
+and speeds are compared within it, since a shared machine changes its pace. Pages are timed by light visitors until all of a
+page has come: drawing it is the browser's.
 """
 
 import argparse
@@ -27,26 +29,48 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks import _app_pages, _app_soak
 from kdcore import recipe as recipes
 from kdcore.folders import ASSETS, PROJECT
-from kdcore.store import Store
+from kdcore.recipe import Recipe
+from kdcore.store import RESUMABLE, Store
 
 SETTLE_SECONDS = 4.0  # for viewers to arrive, before anything is measured
 POLL_SECONDS = 1.0
+CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("parts", nargs="*", default=[], metavar="watching|pages|soak")
     parser.add_argument("--watchers", type=int, nargs="+", default=[0, 1, 10])
     parser.add_argument("--client", nargs="+", default=["light", "chromium"], choices=["light", "chromium"])
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--browsers", type=int, nargs="+", default=[1, 10, 25], help="that visit pages at once")
+    parser.add_argument("--minutes", type=float, default=4.0, help="of use, while memory is watched")
     parser.add_argument("--json", type=Path, help="write the figures there")
     asked = parser.parse_args()
+    parts = asked.parts or ["watching", "pages", "soak"]
+    if strange := set(parts) - {"watching", "pages", "soak"}:
+        parser.error(f"unknown: {', '.join(sorted(strange))}; choose of watching, pages, soak.")
     if "chromium" in asked.client and shutil.which("chromium") is None:
         print("No chromium here (apt-get install chromium): light viewers only.")
         asked.client = ["light"]
 
+    figures: dict[str, Any] = {}
+    if "watching" in parts:
+        figures["watching"] = watching(asked)
+    if "pages" in parts:
+        figures["pages"] = pages(asked.browsers)
+    if "soak" in parts:
+        figures["soak"] = soak(asked.minutes)
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+
+
+def watching(asked: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="kd-bench-") as folder:
         server = Server(Path(folder))
@@ -60,37 +84,94 @@ def main() -> None:
             server.process.kill()
             server.process.wait()
     report(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    return figures
+
+
+def pages(browsers: list[int]) -> dict[str, Any]:
+    """Each page's times, while nothing trains and while something does."""
+    figures: dict[str, Any] = {}
+    for when, training in (("idle", False), ("training", True)):
+        with tempfile.TemporaryDirectory(prefix="kd-bench-") as folder:
+            server = Server(Path(folder), training=training)
+            try:
+                figures[when] = {}
+                for number in browsers:
+                    figures[when][number] = _app_pages.measure(server.port, server.run_id or None, number)
+                    slow = max(statistics.median(times) for times in figures[when][number].values())
+                    print(f"  {when}, {number:2} browsers: the slowest page takes {slow:.0f} ms (median)", flush=True)
+            finally:
+                server.process.kill()
+                server.process.wait()
+    _app_pages.report(figures, browsers)
+    return figures
+
+
+def soak(minutes: float) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory(prefix="kd-bench-") as folder:
+        server = Server(Path(folder), training=False)
+        try:
+            rows = _app_soak.measure(server.port, server.process.pid, minutes, server.train_a_little)
+        finally:
+            server.process.kill()
+            server.process.wait()
+    _app_soak.report(rows)
+    return rows
 
 
 class Server:
-    """The app in a process of its own, with a long run in it."""
+    """The app in a process of its own, with a long run in it, or with none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, training: bool = True) -> None:
         plain = recipes.load(ASSETS / "recipes" / "quick.yaml").model_dump(mode="json")
         # any teacher costs the same; this one need not have been trained
         plain |= {"name": "benchmark", "teacher": {"model": "small_vit_patch8_64", "accept": True}, "epochs": 2000}
-        recipe = folder / "recipe.yaml"
-        recipe.write_text(recipes.from_plain(plain).to_yaml(), encoding="utf-8")
+        self.asked = folder / "asked"  # recipes to be run
+        self.asked.mkdir()
+        self.long = recipes.from_plain(plain)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.store = Store(folder / "runs")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(recipe), str(self.port)],
+            [sys.executable, "-c", SERVE, str(self.asked), str(self.port)],
             cwd=PROJECT,
             env=os.environ | {"KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data")},
         )
-        self._until(lambda: self.store.ids(), 60)
-        (self.run_id,) = self.store.ids()
-        self._until(lambda: self.store.state(self.run_id).step > 20, 180)
-        self.batch_size = self.store.recipe(self.run_id).data.batch_size
+        self.batch_size = self.long.data.batch_size
+        self._until(self._answers, 120)
+        self.run_id = ""
+        if training:
+            self.run_id = self.start(self.long)
+            self._until(lambda: self.store.state(self.run_id).step > 20, 180)
+
+    def start(self, recipe: Recipe) -> str:
+        """Have a recipe run; returns the run's id once it is there."""
+        before = set(self.store.ids())
+        half = self.asked / "recipe.half"
+        half.write_text(recipe.to_yaml(), encoding="utf-8")
+        half.rename(self.asked / "recipe.yaml")
+        self._until(lambda: set(self.store.ids()) - before, 60)
+        (run_id,) = set(self.store.ids()) - before
+        return run_id
+
+    def train_a_little(self) -> None:
+        """Three epochs of few images, to the end."""
+        few = self.long.data.model_copy(update={"train_images": 500, "test_images": 200, "labels": 200})
+        run_id = self.start(self.long.model_copy(update={"epochs": 3, "name": "short", "data": few}))
+        self._until(lambda: self.store.state(run_id).status in ("finished", *RESUMABLE), 180)
+
+    def _answers(self) -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            asked.request("GET", "/_stcore/health")
+            return asked.getresponse().status == 200
+        return False
 
     def _until(self, true: Callable[[], object], seconds: float) -> None:
         end = time.monotonic() + seconds
         while not true():
             if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
                 sys.exit("The server or its run did not start; see above.")
             time.sleep(0.2)
 
@@ -121,10 +202,20 @@ class Server:
 
 
 SERVE = """
-import sys
+import pathlib, sys, threading, time
 from kdcore import recipe, runner
 from streamlit.web.cli import main
-runner.get().start(recipe.load(sys.argv[1]))
+
+def start_what_is_asked_for(asked):
+    while True:
+        if asked.is_file():
+            found = recipe.load(asked)
+            asked.unlink()
+            runner.get().start(found)
+        time.sleep(0.1)
+
+asked = pathlib.Path(sys.argv[1]) / "recipe.yaml"
+threading.Thread(target=start_what_is_asked_for, args=(asked,), daemon=True).start()
 sys.argv = ["streamlit", "run", "app.py", "--server.headless", "true", "--server.port", sys.argv[2],
             "--logger.hideWelcomeMessage", "true"]
 main()
@@ -259,10 +350,8 @@ def watch(server: Server, seen: Seen, over: threading.Event, delay: float) -> No
 def chromium_pages(server: Server, number: int, seen: Seen) -> Iterator[None]:
     from playwright.sync_api import sync_playwright
 
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
         pages = [browser.new_context().new_page() for _ in range(number)]
         for page in pages:
             page.goto(f"http://127.0.0.1:{server.port}/train?run={server.run_id}")

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 def logits_in_steps(model: Tapped, split: Split, *, precision: Precision = "exact") -> Generator[None, None, Tensor]:
     """What a model says of every image of a split, in order: returns [n, K], float32. Yields after each batch, with the
     model in its own mode again, so that whoever drives it may stop in between."""
-    device = split.images.device
+    device = split.targets.device
     said = []
     for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
         with in_eval(model), torch.no_grad(), arithmetic.autocast(device, precision):

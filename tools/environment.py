@@ -24,6 +24,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = PROJECT / "requirements.txt"
+BENCH_REQUIREMENTS = PROJECT / "requirements-bench.txt"  # what benchmarks compare with, and can do without
 VENV = PROJECT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "made-from"  # what a finished environment was made from
@@ -292,12 +293,17 @@ def network_address() -> str:
 
 def bench(names: list[str]) -> None:
     """Run the benchmarks one after another, in this terminal."""
-    known = sorted(file.stem for file in (PROJECT / "benchmarks").glob("*.py") if not file.stem.startswith("_"))
+    folder = PROJECT / "benchmarks"
+    files = {file.stem for file in folder.glob("*.py") if not file.stem.startswith("_")}
+    known = sorted(files | {file.parent.name for file in folder.glob("*/__main__.py")})
     if not known:
         raise Trouble("There is no benchmark: none of benchmarks/*.py exists.")
     for name in names:
         if name not in known:
             raise Trouble(f"There is no benchmark {name!r}. Known: {', '.join(known)}.")
+    get = [str(VENV_PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(BENCH_REQUIREMENTS)]
+    if "train" in (names or known) and subprocess.run(get).returncode:
+        print("What benchmarks.train compares with could not be installed; it goes without.", flush=True)
     failed = []
     for name in names or known:
         print(f"\n== benchmarks.{name}", flush=True)

@@ -1,7 +1,7 @@
 """Batches of pixels read by a thread that stays ahead, so that a disk or main memory answers while the step computes."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 BATCHES = 4  # read and waiting, at most
 
 
-def taken(pixels: Tensor, parts: Sequence[Tensor], *, pinned: bool) -> Iterator[Tensor]:
+def taken(pixels: Tensor, parts: Sequence[Tensor], *, pinned: bool) -> Generator[Tensor, None, None]:
     """`pixels[rows]` for each of the parts, in their order. What goes wrong in the thread is raised here; closing the
     generator ends the thread.
 

@@ -104,7 +104,7 @@ def _recalled(folder: Path, size: int) -> dict[str, Any] | None:
 
 def _checksums(pixels: np.ndarray) -> list[int]:
     """Of some images, evenly spread: all of them would take as long as reading the whole file."""
-    chosen = np.unique(np.linspace(0, len(pixels) - 1, SAMPLED).astype(np.int64)) if len(pixels) else []
+    chosen = np.unique(np.linspace(0, len(pixels) - 1, min(SAMPLED, len(pixels))).astype(np.int64))
     return [zlib.crc32(pixels[row].data) for row in chosen]
 
 

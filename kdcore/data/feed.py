@@ -3,11 +3,12 @@
 With fixed views an image's augmentation comes from (view seed, view, image) instead: runs of other seeds see it as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kdcore.data import ahead
 from kdcore.data.augment import augmented, drawn
@@ -53,6 +54,7 @@ def batches(
     pixels = split.images.permute(0, 2, 3, 1)  # [n, H, W, 3] as they lie in memory
     numbers = range(start, steps_per_epoch(len(split), batch_size, drop_last))
     parts = [slice(number * batch_size, (number + 1) * batch_size) for number in numbers]
+    read: Generator[Tensor, None, None]
     if split.streamed:
         read = ahead.taken(pixels, [local[rows] for rows in parts], pinned=device.type == "cuda")
     else:

@@ -28,7 +28,8 @@ def read(source: Source, pool: str, places: np.ndarray, size: int, report: Repor
 
 def _held(source: Source, pool: str, places: np.ndarray, size: int, report: Report) -> Images:
     pixels = np.empty((len(places), size, size, 3), dtype=np.uint8)
-    kept, unreadable, filled = [np.empty(0, np.int64)], [], 0
+    kept, filled = [np.empty(0, np.int64)], 0
+    unreadable: list[str] = []
     for part in _parts(source, pool, places, size, report):
         pixels[filled : filled + len(part.kept)] = part.pixels
         filled += len(part.kept)

@@ -7,6 +7,7 @@ A run's folder:
     runs/<id>/probes/00000120.npz
     runs/<id>/checkpoints/00000120.safetensors
     runs/<id>/snapshots/00000120.safetensors    weights alone, spaced over the run
+    runs/<id>/folded.json, .npz       what was folded from the events, so that it is not folded again; see `keeping`
     runs/<id>/writer.lock             locked while a process writes: a run that is neither locked nor ended was interrupted
     runs/studies/<id>.yaml            a study, and which run belongs to which of its points
 """

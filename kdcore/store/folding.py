@@ -2,10 +2,11 @@
 
 import json
 import math
-import re
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,17 @@ import numpy as np
 
 from kdcore import recipe as recipes
 from kdcore.recipe import RecipeError
+from kdcore.store import keeping
 from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState
 from kdcore.store.writing import is_locked
 
+READ_BYTES = 8 << 20  # at once
+KEEP_BYTES = 4 << 20  # of new events, before a fold is kept; as many as it has, later
 KEPT_NOTES = 50
 KEPT_GRADIENTS = 5  # the newest; all of them are among the series
+
+
+NOTHING = np.empty(0)
 
 
 class Fold:
@@ -29,9 +36,10 @@ class Fold:
         self.offset = 0
         self.columns: dict[str, Column] = {}
         self.lock = threading.Lock()
+        self._kept_up_to = 0
         created = folder.stat().st_mtime
-        if stamp := re.match(r"\d{8}-\d{6}", folder.name):
-            created = time.mktime(time.strptime(stamp[0], "%Y%m%d-%H%M%S"))
+        with suppress(ValueError, OverflowError):  # a folder of another name: when it was last changed
+            created = time.mktime(time.strptime(folder.name[:15], "%Y%m%d-%H%M%S"))
         self._notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
         name, epochs = folder.name, 0
         try:
@@ -51,8 +59,15 @@ class Fold:
         self._knobs: dict[str, float] = {}
         self._remembered: dict[int, dict[str, Any]] = {}
         self._heard = 0.0  # when it last said something while it was at work
+        if kept := keeping.recalled_fold(folder):
+            self._put_back(*kept)
         self._folded = self._state()
         self.state = self._folded
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing comes any more, unless somebody resumes the run."""
+        return self.state.status in ("finished", *RESUMABLE)
 
     def refresh(self) -> None:
         """Read what is new. A run that claims to be active while nobody holds its lock was interrupted."""
@@ -72,22 +87,54 @@ class Fold:
             self.state = state
 
     def _read(self) -> None:
-        try:
-            with (self.folder / "events.jsonl").open("rb") as file:
-                file.seek(self.offset)
-                fresh = file.read()
-        except FileNotFoundError:
+        before = self.offset
+        if keeping.mark(self.folder)[0] <= before:
             return
-        end = fresh.rfind(b"\n") + 1
-        if not end:
+        for lines in self._fresh():
+            for line in lines.decode(errors="replace").split("\n")[:-1]:
+                try:
+                    self._take(json.loads(line))
+                except (
+                    ValueError,
+                    KeyError,
+                    TypeError,
+                ):  # a full disk, a power cut: what else was written still counts
+                    self._note(self._facts["updated"], "A damaged line of events.jsonl was left out.", "warning")
+            self.offset += len(lines)
+        if self.offset == before:
             return
-        for line in fresh[:end].splitlines():
-            try:
-                self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError):  # a full disk or a power cut: what else was written still counts
-                self._note(self._facts["updated"], "A damaged line of events.jsonl was left out.", "warning")
-        self.offset += end
         self._folded = self._state()
+        new = self.offset - self._kept_up_to
+        ended = self._folded.status in ENDS.values()
+        if new >= max(KEEP_BYTES, 0 if ended else self._kept_up_to) and not self._folded.recorded:
+            self._keep()
+
+    def _fresh(self) -> Iterator[bytes]:
+        """What was not read yet, whole lines, some MiB at a time."""
+        with (self.folder / "events.jsonl").open("rb") as file:
+            file.seek(self.offset)
+            while read := file.read(READ_BYTES):
+                if not read.endswith(b"\n"):
+                    read += file.readline()  # of the last line, or as much of it as is written
+                yield read[: read.rfind(b"\n") + 1]
+
+    def _keep(self) -> None:
+        plain = {
+            "facts": self._facts, "lists": self._lists, "notes": list(self._notes), "latest": self._latest,
+            "knobs": self._knobs, "remembered": list(self._remembered.items()), "heard": self._heard,
+        }  # fmt: skip
+        keeping.keep_fold(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
+        self._kept_up_to = self.offset
+
+    def _put_back(self, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        self.offset = self._kept_up_to = offset
+        here = {key: self._facts[key] for key in ("id", "created", "recorded")}  # it may be a copied folder
+        self._facts = plain["facts"] | here | {"classes": tuple(plain["facts"].get("classes", ()))}
+        self._lists, self._latest, self._knobs = plain["lists"], plain["latest"], plain["knobs"]
+        self._notes.clear()
+        self._notes.extend(plain["notes"])
+        self._remembered, self._heard = dict(plain["remembered"]), plain["heard"]
+        self.columns = {name: Column(steps, values) for name, (steps, values) in columns.items()}
 
     def _state(self) -> RunState:
         lists: dict[str, Any] = {name: tuple(items) for name, items in self._lists.items()}
@@ -207,23 +254,27 @@ class Fold:
 class Column:
     """One number over time. What `view` gave is never changed: new values go behind it."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._steps, self._values = np.empty(64, np.int64), np.empty(64, np.float64)
+    def __init__(self, steps: np.ndarray = NOTHING, values: np.ndarray = NOTHING) -> None:
+        self.count = len(steps)
+        self._steps, self._values = steps, values
+        self._last = int(steps[-1]) if self.count else -1
+        self._room = self.count  # what is given is not written into
 
     def add(self, step: int, value: float) -> None:
-        if self.count and self._steps[self.count - 1] == step:  # measured again by a run that was stopped just there
+        if step == self._last:  # measured again by a run that was stopped just there
             self.forget_after(step - 1)
-        if self.count == len(self._steps):
-            self._move(2 * self.count)
+        if self.count == self._room:
+            self._move(max(64, 2 * self.count))
         self._steps[self.count], self._values[self.count] = step, value
+        self._last = step
         self.count += 1
 
     def forget_after(self, step: int) -> None:
         kept = int(np.searchsorted(self._steps[: self.count], step, side="right"))
         if kept < self.count:
             self.count = kept
-            self._move(len(self._steps))  # views of the old arrays keep what they showed
+            self._last = int(self._steps[kept - 1]) if kept else -1
+            self._move(max(64, kept))  # views of the old arrays keep what they showed
 
     def view(self) -> tuple[np.ndarray, np.ndarray]:
         steps, values = self._steps[: self.count], self._values[: self.count]
@@ -233,4 +284,4 @@ class Column:
     def _move(self, size: int) -> None:
         steps, values = np.empty(size, np.int64), np.empty(size, np.float64)
         steps[: self.count], values[: self.count] = self._steps[: self.count], self._values[: self.count]
-        self._steps, self._values = steps, values
+        self._steps, self._values, self._room = steps, values, size

@@ -1,6 +1,7 @@
 """The runs in a folder, and those that come with the project."""
 
 import csv
+import hashlib
 import io
 import os
 import re
@@ -9,17 +10,31 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kdcore import recipe as recipes
 from kdcore.recipe import Recipe, RecipeError
+from kdcore.store import keeping
 from kdcore.store.folding import Fold
+from kdcore.store.keeping import Mark
 from kdcore.store.state import ACTIVE, RunState
-from kdcore.store.writing import RunWriter, snapshots
+from kdcore.store.writing import RunWriter, is_locked, snapshots
 
+HELD_FOLDS = 32  # runs whose series are in memory
+HELD_RECIPES = 256
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Alike:
+    """What of a recipe decides a run, less the seed, as a checksum; and the seed."""
+
+    recipe: str
+    seeds: tuple[int, ...]
 
 
 class Store:
@@ -29,9 +44,10 @@ class Store:
         """`recorded` is a second folder of runs, read-only, that come with the project."""
         self.root = root
         self.recorded = recorded
-        self._folds: dict[str, Fold] = {}
+        self._folds: dict[str, Fold] = {}  # asked for last, last
+        self._over: dict[str, tuple[Mark, RunState]] = {}  # of runs that are over, as of so many events
         self._recipes: dict[str, Recipe] = {}
-        self._alike: dict[str, str] = {}
+        self._alike: dict[str, Alike] = {}
         self._lock = threading.Lock()
 
     def new_id(self, recipe: Recipe) -> str:
@@ -57,11 +73,16 @@ class Store:
 
     def ids(self) -> list[str]:
         """Runs of this machine, newest first, then the recordings."""
-        found = []
-        for root in (self.root, self.recorded):
-            if root and root.is_dir():
-                found += sorted((f.parent.name for f in root.glob("*/recipe.yaml")), reverse=True)
-        return [run_id for run_id in found if RUN_ID.fullmatch(run_id)]
+        return [run_id for root in (self.root, self.recorded) if root for run_id in self._listed(root)]
+
+    def _listed(self, root: Path) -> list[str]:
+        try:
+            with os.scandir(root) as found:
+                names = [entry.name for entry in found if RUN_ID.fullmatch(entry.name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        known = self._over  # they have their recipe, so the disk need not be asked
+        return sorted((n for n in names if n in known or os.path.isfile(f"{root}/{n}/recipe.yaml")), reverse=True)
 
     def folder(self, run_id: str) -> Path:
         """Raises ValueError where there is no such run; the name of a file outside is never reached."""
@@ -73,9 +94,12 @@ class Store:
     def recipe(self, run_id: str) -> Recipe:
         """Read once: a run's recipe never changes."""
         path = self.folder(run_id) / "recipe.yaml"
-        if run_id not in self._recipes:
-            self._recipes[run_id] = recipes.load(path)
-        return self._recipes[run_id]
+        found = self._recipes.get(run_id) or recipes.load(path)
+        with self._lock:
+            self._recipes[run_id] = found
+            while len(self._recipes) > HELD_RECIPES:
+                self._recipes.pop(next(iter(self._recipes)))
+        return found
 
     def by_recipe(self, run_ids: Sequence[str]) -> list[list[str]]:
         """The finished ones of these runs, in groups whose recipes differ in the seed alone: by seed, and of two runs with
@@ -83,25 +107,47 @@ class Store:
         groups: dict[str, dict[tuple[int, ...], str]] = {}
         for run_id in run_ids:
             if self.state(run_id).status == "finished" and (alike := self._but_seed(run_id)):
-                groups.setdefault(alike, {}).setdefault(self.recipe(run_id).seeds, run_id)
+                groups.setdefault(alike.recipe, {}).setdefault(alike.seeds, run_id)
         return [[found[seeds] for seeds in sorted(found)] for found in groups.values()]
 
-    def _but_seed(self, run_id: str) -> str:
-        """What decides a run, less its name, note and seed; nothing for a recipe of another version."""
+    def _but_seed(self, run_id: str) -> "Alike | None":
+        """What decides a run, less its name, note and seed; None for a recipe of another version."""
         if run_id not in self._alike:
             try:
-                recipe = self.recipe(run_id).model_copy(update={"name": "any", "note": "", "seeds": (0,)})
+                recipe = self._recipes.get(run_id) or recipes.load(self.folder(run_id) / "recipe.yaml")
             except RecipeError:
-                return ""
-            self._alike[run_id] = recipe.model_dump_json()
+                return None
+            same = recipe.model_copy(update={"name": "any", "note": "", "seeds": (0,)}).model_dump_json()
+            self._alike[run_id] = Alike(hashlib.sha256(same.encode()).hexdigest(), recipe.seeds)
         return self._alike[run_id]
 
     def state(self, run_id: str) -> RunState:
-        """The run as its events tell it. Cheap when called again: only new lines are read."""
-        return self._fold(run_id).state
+        """The run as its events tell it. Cheap when called again: only new lines are read, and of a run that is over none."""
+        return self._state(self.folder(run_id))
 
     def states(self) -> list[RunState]:
-        return [self.state(run_id) for run_id in self.ids()]
+        found = []
+        for root in (self.root, self.recorded):
+            if root:
+                for run_id in self._listed(root):
+                    with suppress(FileNotFoundError):  # deleted meanwhile
+                        found.append(self._state(root / run_id))
+        return found
+
+    def _state(self, folder: Path) -> RunState:
+        seen, known = keeping.mark(folder), self._over.get(folder.name)
+        if known is None and folder.name not in self._folds and (kept := keeping.recalled_state(folder, seen)):
+            known = self._over[folder.name] = (seen, kept)
+        if known and known[0] == seen:
+            state = known[1]
+            if state.status != "interrupted" or not is_locked(folder / "writer.lock"):
+                return state
+        fold = self._fold(folder)
+        if fold.over:
+            self._over[folder.name] = (seen, fold.state)
+            if not fold.state.recorded:
+                keeping.keep_state(folder, seen, fold.state)
+        return fold.state
 
     def series(self, run_id: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Every number over time: name -> (steps, values). Names are `loss/NETWORK/TERM`, `train_top1/NETWORK`,
@@ -109,13 +155,13 @@ class Store:
         `learning_rate`, `images_per_second`, `layer_weight/TERM/LAYER`, `gradient/TERM`, `gradient_share/TERM`,
         `adapted/TERM` (the factor on its weight), `figure/TERM/NAME` (what a term says of itself, also `NAME/LAYER`).
         The arrays are read-only and stay as they are."""
-        fold = self._fold(run_id)
+        fold = self._fold(self.folder(run_id))
         with fold.lock:
             return {name: column.view() for name, column in fold.columns.items()}
 
     def version(self, run_id: str) -> int:
         """Grows whenever the run has something new: the number of bytes read of its events."""
-        return self._fold(run_id).offset
+        return self._fold(self.folder(run_id)).offset
 
     def probe(self, run_id: str, file: str) -> dict[str, np.ndarray]:
         """The arrays of a probe, by the `file` that its event names."""
@@ -151,6 +197,7 @@ class Store:
         shutil.rmtree(gone)
         with self._lock:
             self._folds.pop(run_id, None)
+            self._over.pop(run_id, None)
             self._recipes.pop(run_id, None)
             self._alike.pop(run_id, None)
 
@@ -168,12 +215,14 @@ class Store:
             table.writerow({"step": step, **rows[step]})
         return text.getvalue()
 
-    def _fold(self, run_id: str) -> "Fold":
-        folder = self.folder(run_id)
+    def _fold(self, folder: Path) -> Fold:
         with self._lock:
-            fold = self._folds.get(run_id)
+            fold = self._folds.pop(folder.name, None)
             if fold is None:
-                recorded = bool(self.recorded) and folder.parent == self.recorded
-                fold = self._folds[run_id] = Fold(folder, recorded)
+                fold = Fold(folder, recorded=bool(self.recorded) and folder.parent == self.recorded)
+            self._folds[folder.name] = fold
+            over = [run_id for run_id, held in self._folds.items() if held.over]
+            for run_id in over[: max(0, len(self._folds) - HELD_FOLDS)]:
+                del self._folds[run_id]  # whoever has it keeps it; it is read again when its series are asked for
         fold.refresh()
         return fold

@@ -13,6 +13,7 @@ import numpy as np
 from kdcore import events as ev
 
 SNAPSHOTS = "snapshots"
+LOOK_BACK = 1 << 16  # bytes
 
 
 class RunWriter:
@@ -100,8 +101,16 @@ def is_locked(path: Path) -> bool:
 
 def _drop_half_line(path: Path) -> None:
     """Cut what a killed process left behind its last full line."""
-    if path.exists():
-        whole = path.read_bytes()
-        if (end := whole.rfind(b"\n") + 1) < len(whole):
-            with path.open("r+b") as file:
-                file.truncate(end)
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        start = size = file.seek(0, os.SEEK_END)
+        while start:  # backwards, since a long run's events are hundreds of MiB
+            start = max(0, start - LOOK_BACK)
+            file.seek(start)
+            if (found := file.read(LOOK_BACK).rfind(b"\n")) >= 0:
+                break
+        else:
+            found = -1
+        if start + found + 1 < size:
+            file.truncate(start + found + 1)

@@ -1,0 +1,123 @@
+"""What `python -m benchmarks.train` measures, part by part: each prints its lines and returns its figures."""
+
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.train import libraries, ours, script, start, told
+from benchmarks.train.limits import Limits, work
+from benchmarks.train.pairs import LIBRARIES, PAIRS, Pair, draw_photos
+from benchmarks.train.turns import Turn, Way, take_turns
+
+Figures = dict[str, Any]
+Turns = dict[str, list[Turn]]
+THREADS = (os.cpu_count() or 1) if torch.cuda.is_available() else 1
+
+SCRIPT, TIMM, TORCHDISTILL = "public script", "timm's task", "torchdistill"
+PIL, BATCHES = "PIL and DataLoader", "our batches"
+EXACT, FAST, CACHED = "ours, exact", "ours, fast", "ours, fast, cached"
+GOALS = {
+    "a": {EXACT: 1.6, FAST: 2.8, CACHED: 3.1},
+    "b": {EXACT: 1.4, FAST: 2.5, CACHED: 9},
+    "c": {EXACT: 1.6, FAST: 3.0, CACHED: 4.5},
+    "d": {FAST: 3.3, CACHED: 8},
+}
+SHARES = {"a": 75, "b": 70, "c": 60, "d": 60}  # percent of the bf16 limit, fast, with a live teacher
+LIBRARY_GOALS = {EXACT: 1.5, FAST: 3.0, CACHED: 5}
+DATA_GOALS = {32: 20, 224: 3}
+DATA_SHARE = 2  # percent of a step
+START_SECONDS = 3  # the quick recipe, on two cores
+
+
+def pair(letter: str, limits: Limits, rounds: int) -> Figures:
+    """The public script, and our three ways."""
+    chosen = PAIRS[letter]
+    turns = _turns(chosen, {SCRIPT: partial(script.steps, chosen)}, limits, rounds)
+    _print_steps(f"({letter}) {chosen.title}", chosen, turns, SCRIPT, GOALS[letter], limits)
+    print(
+        f"  Goals: {SHARES[letter]} % of the bf16 limit in {FAST!r}; data under {DATA_SHARE} % of a step.", flush=True
+    )
+    return _figures(turns, limits)
+
+
+def beside_libraries(limits: Limits, rounds: int) -> Figures:
+    """timm's task and torchdistill, and our three ways."""
+    others = {TIMM: partial(libraries.timm_steps, LIBRARIES)}
+    if libraries.has_torchdistill():
+        others[TORCHDISTILL] = partial(libraries.torchdistill_steps, LIBRARIES)
+    turns = _turns(LIBRARIES, others, limits, rounds)
+    for base in others:
+        mine = {way: taken for way, taken in turns.items() if way == base or way not in others}
+        _print_steps(f"Beside {base}: {LIBRARIES.title}", LIBRARIES, mine, base, LIBRARY_GOALS, limits)
+    if TORCHDISTILL not in others:
+        print(libraries.HOW_TO_GET_TORCHDISTILL)
+    return _figures(turns, limits)
+
+
+def data_paths(rounds: int) -> Figures:
+    """An image's way into a batch, augmented and normalised."""
+    found = {}
+    for letter, size in (("b", 32), ("a", 224)):
+        chosen = replace(PAIRS[letter], batch=64, train_images=512)
+        with _photos(chosen) as folder:
+            ways = [
+                Way(PIL, partial(script.only_loading, chosen, folder), steps=8, warm_up=8),
+                Way(BATCHES, partial(ours.only_loading, chosen, folder), steps=80, warm_up=8),
+            ]
+            turns = take_turns(ways, rounds=rounds, threads=THREADS)
+        print(f"\nData path at {size} px")
+        print("\n".join(told.table(turns, PIL, goals={BATCHES: DATA_GOALS[size]})), flush=True)
+        found[str(size)] = _figures(turns)
+    return found
+
+
+def from_start(rounds: int) -> Figures:
+    """The wait from pressing start to the first step."""
+    found = start.waits(rounds)
+    print(f"\nFrom pressing start to the first step of the {start.RECIPE} recipe, goal {START_SECONDS} s on two cores")
+    for name, seconds in found.items():
+        print(f"  {name:24} {statistics.median(seconds):5.2f} s [{min(seconds):.2f}-{max(seconds):.2f}]", flush=True)
+    return dict(found)
+
+
+def _turns(chosen: Pair, others: Mapping[str, Callable[..., Any]], limits: Limits, rounds: int) -> Turns:
+    with _photos(chosen) as folder:
+        own = partial(ours.steps, chosen, folder)
+        ways = [
+            *(Way(name, partial(make, folder), chosen.steps) for name, make in others.items()),
+            Way(EXACT, partial(own, "exact"), chosen.steps),
+            Way(FAST, partial(own, "fast"), 2 * chosen.steps),
+            Way(CACHED, partial(own, "fast", cached=True), 2 * chosen.steps, warm_up=ours.steps_an_epoch(chosen) + 1),
+        ]
+        return take_turns(ways, rounds=rounds, threads=THREADS, between=limits.measure)
+
+
+def _print_steps(title: str, chosen: Pair, turns: Turns, base: str, goals: Mapping[str, float], limits: Limits) -> None:
+    teacher, student = work(chosen)
+    flop = {way: student + (0 if way == CACHED else teacher) for way in turns}
+    gigaflops = ", ".join(f"{name} {flops / 1e9:,.0f} GFLOP/s" for name, flops in limits.flops.items())
+    print(f"\n{title}, batch {script.batch(chosen)}; limit {gigaflops}")
+    print(f"  an image takes {teacher / 1e9:.2f} GFLOP of the teacher and {student / 1e9:.2f} of the student")
+    print("\n".join(told.table(turns, base, goals=goals, flop=flop, limits=limits.flops)))
+    if not torch.cuda.is_available():
+        print("  Where the time goes:", *told.profile(turns), sep="\n", flush=True)
+
+
+@contextmanager
+def _photos(chosen: Pair) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kd-bench-") as folder:
+        yield draw_photos(Path(folder), ours.train_images(chosen))
+
+
+def _figures(turns: Turns, limits: Limits | None = None) -> Figures:
+    return {"turns": {way: [asdict(turn) for turn in taken] for way, taken in turns.items()}} | (
+        {"limits": dict(limits.flops)} if limits else {}
+    )

@@ -1,0 +1,125 @@
+"""Our own ways, as the app goes them: a recipe, assembled and driven by the trainer.
+
+Two things that a run of the app does now and then are left out, as nothing like them is in what we compare with: maps of
+pinned images (at most 2 % of a run's time) and the measuring of each term's gradient (at most 5 %).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.train import script
+from benchmarks.train.pairs import Pair
+from benchmarks.train.turns import Laps, Steps
+from kdcore import arithmetic, data, recipe
+from kdcore.assemble import assemble
+from kdcore.events import StepTaken
+from kdcore.outputs import Batch, Outputs
+from kdcore.parts import Parts
+from kdcore.recipe import Recipe
+from kdcore.trainer import train
+
+PAST_THE_FIRST = 1000  # steps: at the first hundred of a run gradients are measured often
+
+
+def steps(pair: Pair, folder: Path, precision: str, laps: Laps, *, cached: bool = False) -> Steps:
+    """With `cached` the teacher's answers are kept, so that after an epoch it is not asked any more."""
+    os.environ["KD_DATA"] = str(folder)  # whose teacher-cache goes with it
+    arithmetic.settle()
+    parts = built(pair, folder, precision, cached)
+    parts.step, parts.resumed = PAST_THE_FIRST, True
+    book(parts, laps)
+    for event in train(parts):
+        if isinstance(event, StepTaken) and event.step > PAST_THE_FIRST:
+            laps("rest")
+            yield script.batch(pair)
+
+
+def steps_an_epoch(pair: Pair) -> int:
+    return train_images(pair) // script.batch(pair)
+
+
+def train_images(pair: Pair) -> int:
+    """A few batches."""
+    return max(pair.train_images, 2 * script.batch(pair))
+
+
+def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool) -> Recipe:
+    plain = {
+        "name": pair.title[:80],
+        "data": {
+            "name": "folder", "path": str(folder), "image_size": pair.size, "batch_size": script.batch(pair),
+            "validation": 0, "augment": list(pair.augment),
+        },
+        "teacher": {"model": pair.teacher, "options": pair.teacher_options, "accept": True},
+        "student": {"model": pair.student, "options": pair.student_options},
+        "terms": [{"method": "ce", "weight": 0.1}, {"method": "kd", "weight": 0.9}, *pair.terms],
+        "optimizer": {"name": pair.optimizer},
+        "epochs": 10_000,
+        "precision": precision,
+        "probes": {"images": 0},
+        "checkpoint_every": 10_000,
+    }  # fmt: skip
+    if cached:
+        plain["teacher"]["cache_views"] = 1
+    return recipe.from_plain(plain)
+
+
+def built(pair: Pair, folder: Path, precision: str, cached: bool) -> Parts:
+    events = assemble(as_recipe(pair, folder, precision, cached), seed=0, device=script.DEVICE)
+    while True:
+        try:
+            next(events)
+        except StopIteration as ended:
+            return ended.value
+
+
+def book(parts: Parts, laps: Laps) -> None:
+    """Let hooks say where a step's time goes."""
+    distiller, optimizer = parts.student.distiller, parts.student.optimizer
+    assert parts.teacher is not None
+    if parts.teacher_cache:
+        parts.teacher_cache = _Booked(parts.teacher_cache, laps)  # type: ignore[assignment]
+    else:
+        parts.teacher.register_forward_pre_hook(lambda *_: laps("data"))
+        parts.teacher.register_forward_hook(lambda *_: laps("teacher"))
+    distiller.register_forward_pre_hook(lambda *_: laps("rest"))
+    distiller.student.register_forward_hook(lambda *_: laps("student forward"))
+
+    def losses_known(_module, _inputs, outputs) -> None:
+        laps("losses")
+        outputs[0].total.register_hook(lambda _gradient: laps("rest"))
+
+    distiller.register_forward_hook(losses_known)
+    optimizer.register_step_pre_hook(lambda *_: laps("backward"))
+    optimizer.register_step_post_hook(lambda *_: laps("optimizer"))
+
+
+class _Booked:
+    """A teacher's cache that says how long it takes."""
+
+    def __init__(self, cache: Any, laps: Laps) -> None:
+        self._cache, self._laps = cache, laps
+
+    def __call__(self, batch: Batch) -> Outputs:
+        self._laps("data")
+        said: Outputs = self._cache(batch)
+        self._laps("teacher")
+        return said
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+
+def only_loading(pair: Pair, folder: Path, laps: Laps) -> Steps:
+    """Batches as the trainer gets them, and normalised once, as the script's are."""
+    arithmetic.settle()
+    split = data.load(as_recipe(pair, folder, "exact", False).data, "train", device=script.DEVICE)
+    mean, std = (torch.tensor(each, device=script.DEVICE).view(1, 3, 1, 1) for each in (script.MEAN, script.STD))
+    epoch = 0
+    while True:
+        for batch in data.batches(split, script.batch(pair), seed=0, epoch=epoch, augment=pair.augment):
+            yield len((batch.images - mean) / std)
+        epoch += 1
