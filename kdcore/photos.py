@@ -101,7 +101,7 @@ def _read(raw: bytes, name: str, side: int) -> Photo:
         pages = "It has several pages; the first is used."
         notes.append(pages if image.format == "TIFF" else "Animated: the first frame is used.")
     if image.format == "JPEG":
-        image.draft("RGB", (2 * side, 2 * side))  # decodes a large JPEG at 1/2, 1/4 or 1/8, several times faster
+        image.draft("RGB", (side, side))  # decodes a large JPEG at 1/2, 1/4 or 1/8, several times faster
     image.load()
     orientation = _orientation(image)
 
