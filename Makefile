@@ -15,7 +15,7 @@ help:
 	@echo "make run      start the app at http://$(HOST):$(PORT)   (PORT= and HOST= choose another address)"
 	@echo "make test     all tests; what is skipped is named with its reason   (ARGS='-k store' chooses)"
 	@echo "make check    format, lint, types"
-	@echo "make bench    the benchmarks   (ARGS=app chooses one)"
+	@echo "make bench    what docs/performance.md shows, measured here   (ARGS=app chooses another benchmark)"
 	@echo "make env      only the environment: .venv from requirements.txt"
 	@echo
 	@echo "Each makes the environment first where it is missing or out of date. PYTHON= chooses the interpreter (3.11 or"

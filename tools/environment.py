@@ -25,6 +25,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = PROJECT / "requirements.txt"
 BENCH_REQUIREMENTS = PROJECT / "requirements-bench.txt"  # what benchmarks compare with, and can do without
+SPEED = ("train", "scale")  # benchmarks of docs/performance.md, under half an hour on two cores; the others by name
 VENV = PROJECT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "made-from"  # what a finished environment was made from
@@ -292,7 +293,7 @@ def network_address() -> str:
 
 
 def bench(names: list[str]) -> None:
-    """Run the benchmarks one after another, in this terminal."""
+    """Run benchmarks one after another, in this terminal: these, or those of docs/performance.md."""
     folder = PROJECT / "benchmarks"
     files = {file.stem for file in folder.glob("*.py") if not file.stem.startswith("_")}
     known = sorted(files | {file.parent.name for file in folder.glob("*/__main__.py")})
@@ -301,11 +302,12 @@ def bench(names: list[str]) -> None:
     for name in names:
         if name not in known:
             raise Trouble(f"There is no benchmark {name!r}. Known: {', '.join(known)}.")
+    chosen = names or [name for name in SPEED if name in known]
     get = [str(VENV_PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(BENCH_REQUIREMENTS)]
-    if "train" in (names or known) and subprocess.run(get).returncode:
+    if "train" in chosen and subprocess.run(get).returncode:
         print("What benchmarks.train compares with could not be installed; it goes without.", flush=True)
     failed = []
-    for name in names or known:
+    for name in chosen:
         print(f"\n== benchmarks.{name}", flush=True)
         if subprocess.run([str(VENV_PYTHON), "-m", f"benchmarks.{name}"]).returncode:
             failed.append(name)

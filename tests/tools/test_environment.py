@@ -158,3 +158,19 @@ def test_a_benchmark_is_a_file_or_a_package(environment, monkeypatch, tmp_path):
     monkeypatch.setattr(environment, "PROJECT", tmp_path)
     with pytest.raises(environment.Trouble, match=r"There is no benchmark 'speed'. Known: app, train\."):
         environment.bench(["speed"])
+
+
+@pytest.mark.parametrize("asked, run", [([], ["train", "scale"]), (["app"], ["app"])])
+def test_unless_one_is_named_the_benchmarks_of_speed_are_run(
+    environment, monkeypatch, asked: list[str], run: list[str]
+):
+    began = []
+
+    def pretend(command: list[str]) -> subprocess.CompletedProcess:
+        began.append(command[-1])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(environment.subprocess, "run", pretend)
+    environment.bench(asked)
+    assert [name for name in began if name.startswith("benchmarks.")] == [f"benchmarks.{name}" for name in run]
+    assert any(name.endswith("requirements-bench.txt") for name in began) == ("train" in run)
