@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from timm.optim import create_optimizer_v2
@@ -25,6 +26,8 @@ def has_torchdistill() -> bool:
 def timm_steps(pair: Pair, folder: Path, laps: Laps, *, workers: int = 2) -> Steps:
     """`timm.task.LogitDistillationTask` in the loop of timm's train.py."""
     torch.manual_seed(0)
+    teacher: Any
+    student: Any
     teacher, student = (network.to(script.DEVICE) for network in networks(pair))
     for network in (teacher, student):  # what timm's own models know of themselves
         network.pretrained_cfg = {"mean": script.MEAN, "std": script.STD}
@@ -78,15 +81,15 @@ def torchdistill_steps(pair: Pair, folder: Path, laps: Laps, *, workers: int = 2
             yield len(images)
 
 
-def _config(pair: Pair, workers: int) -> dict:
-    def loader(split: str, sampler: type) -> dict:
+def _config(pair: Pair, workers: int) -> dict[str, Any]:
+    def loader(split: str, sampler: type[torch.utils.data.Sampler[int]]) -> dict[str, Any]:
         return {
             "dataset_id": split,
             "sampler": {"class_or_func": sampler, "kwargs": {}},
             "kwargs": {"batch_size": script.batch(pair), "num_workers": workers, "drop_last": False},
         }
 
-    def network(wrapper: str, learns: bool) -> dict:
+    def network(wrapper: str, learns: bool) -> dict[str, Any]:
         return {
             "forward_proc": "forward_batch_only", "sequential": [], "wrapper": wrapper, "requires_grad": learns,
             "frozen_modules": [],

@@ -10,7 +10,7 @@ from benchmarks.train.pairs import Pair, networks
 from kdcore import arithmetic
 
 SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices; small ones do not fill a GPU
-TIMES = 10
+TIMES = 30
 
 
 class Limits:

@@ -16,7 +16,7 @@ from benchmarks.train.turns import Laps, Steps
 from kdcore import arithmetic, data, recipe
 from kdcore.assemble import assemble
 from kdcore.events import StepTaken
-from kdcore.outputs import Batch, Outputs
+from kdcore.outputs import Batch, Objective, Outputs
 from kdcore.parts import Parts
 from kdcore.recipe import Recipe
 from kdcore.trainer import train
@@ -62,9 +62,8 @@ def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool) -> Recipe:
         "probes": {"images": 0},
         "checkpoint_every": 10_000,
     }  # fmt: skip
-    if cached:
-        plain["teacher"]["cache_views"] = 1
-    return recipe.from_plain(plain)
+    made = recipe.from_plain(plain)
+    return recipe.with_values(made, {"teacher.cache_views": 1}) if cached else made
 
 
 def built(pair: Pair, folder: Path, precision: str, cached: bool) -> Parts:
@@ -88,7 +87,7 @@ def book(parts: Parts, laps: Laps) -> None:
     distiller.register_forward_pre_hook(lambda *_: laps("rest"))
     distiller.student.register_forward_hook(lambda *_: laps("student forward"))
 
-    def losses_known(_module, _inputs, outputs) -> None:
+    def losses_known(_module: Any, _inputs: Any, outputs: tuple[Objective, Outputs]) -> None:
         laps("losses")
         outputs[0].total.register_hook(lambda _gradient: laps("rest"))
 

@@ -6,6 +6,7 @@ the pair's recipe computes.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,16 +19,18 @@ from benchmarks.train.pairs import Pair, networks
 from benchmarks.train.turns import Laps, Steps
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-LENGTH = 50_000  # images an epoch, so that no new workers are started while it is measured
+LENGTH = 200_000  # images an epoch, so that no new workers are started while it is measured
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def steps(pair: Pair, folder: Path, laps: Laps, *, workers: int = 2) -> Steps:
     torch.manual_seed(0)
+    teacher: Any
+    student: Any
     teacher, student = (network.to(DEVICE) for network in networks(pair))
     teacher.eval().requires_grad_(False)
     attention = kept_attention(teacher)
-    hint = Hint(pair, teacher, student) if any(term["method"] == "fitnets" for term in pair.terms) else None
+    hint = Hint(teacher, student) if any(term["method"] == "fitnets" for term in pair.terms) else None
     learning = [*student.parameters(), *(hint.regressor.parameters() if hint else [])]
     optimizer = torch.optim.AdamW(learning, lr=1e-3, weight_decay=0.05)
     history = []
@@ -118,14 +121,11 @@ def attention_maps(maps: list[Tensor], attention: list[Tensor]) -> Tensor:
 class Hint:
     """The student's second map, through a 1x1 convolution, follows the teacher's second map."""
 
-    def __init__(self, pair: Pair, teacher: nn.Module, student: nn.Module) -> None:
+    def __init__(self, teacher: Any, student: Any) -> None:
         self._seen: dict[str, Tensor] = {}
-        for name, module in (("teacher", teacher.layer2), ("student", student.stages[1])):
-            module.register_forward_hook(self._keep(name))
+        teacher.layer2.register_forward_hook(lambda _module, _inputs, output: self._seen.update(teacher=output))
+        student.stages[1].register_forward_hook(lambda _module, _inputs, output: self._seen.update(student=output))
         self.regressor = nn.Conv2d(student.stages[1][0].out_channels, 128, 1).to(DEVICE)
-
-    def _keep(self, name: str):
-        return lambda _module, _inputs, output: self._seen.update({name: output})
 
     def loss(self) -> Tensor:
         return F.mse_loss(self.regressor(self._seen["student"]), self._seen["teacher"])
