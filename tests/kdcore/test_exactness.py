@@ -32,7 +32,7 @@ class Case(NamedTuple):
     lr: float
 
 
-CASES = [Case("test_vit", "resnet20", "adamw", 1e-3), Case("resnet20", "test_vit", "sgd", 1e-4)]
+CASES = [Case("test_vit", "resnet20", "adamw", 1e-3), Case("resnet20", "test_vit", "sgd", 1e-5)]
 
 
 def recipe(case: Case) -> Recipe:
