@@ -19,15 +19,15 @@ from kdcore.weighting import LayerWeights
 TINY = 1e-8
 
 
-def spatial_maps(outputs: Outputs, *, power: int = 2) -> list[Tensor]:
+def spatial_maps(outputs: Outputs) -> list[Tensor]:
     """Where a network looks, a map [B, H, W] a layer, each summing to 1.
 
-    Class-token attention averaged over heads where there is any; else the channels' summed energy, |feature|^power.
+    Class-token attention averaged over heads where there is any; else the channels' mean energy, feature².
     """
     if outputs.attention:
         maps = [layer.mean(dim=1) for layer in outputs.attention]
     else:
-        maps = [layer.abs().pow(power).mean(dim=1) for layer in outputs.features]
+        maps = [layer.square().mean(dim=1) for layer in outputs.features]
     return [_to_one(layer) for layer in maps]
 
 

@@ -91,7 +91,7 @@ class FitNets(Method):
             _regressor(student.features[ours], teacher.features[theirs], relu, align) for ours, theirs in self.pairs
         )
         self.selection = LayerSelection(len(self.pairs), select, by) if select is not None else None
-        self._similar: dict[int, Tensor] = {}
+        self._compared: dict[int, tuple[Tensor, Tensor]] = {}  # the last batch's maps, by the teacher's layer
 
     def prepare(self, teacher: Teacher, batches: Iterator[Batch]) -> Iterator[str]:
         if self.selection:
@@ -112,7 +112,8 @@ class FitNets(Method):
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         if self.selection and self.every and self.training:
             self._observe(teacher)
-        losses, self._similar = [], {}
+        self._compared.clear()  # before this batch's maps are made
+        losses = []
         for place in self.selection.chosen if self.selection else range(len(self.pairs)):
             ours, theirs = self.pairs[place]
             guess, target = self.regressors[place](student.features[ours]), teacher.features[theirs]
@@ -125,12 +126,12 @@ class FitNets(Method):
                     for m in (guess, target)
                 )
             losses.append(fitnets_loss(guess, target))
-            self._similar[theirs] = similarity(guess.detach(), target)
+            self._compared[theirs] = (guess.detach(), target)
         return sum(losses[1:], losses[0])
 
     def figures(self) -> dict[str, float]:
         """Cosine similarity of the last batch's maps, on average and for each of the teacher's; scores and choice."""
-        similar = {layer: value.item() for layer, value in self._similar.items()}
+        similar = {layer: similarity(*maps).item() for layer, maps in self._compared.items()}
         told = {"similarity": sum(similar.values()) / len(similar)} if similar else {}
         told |= {f"similarity/{layer}": value for layer, value in similar.items()} if len(self.pairs) > 1 else {}
         if self.selection:
