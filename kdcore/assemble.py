@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from kdcore import data, doctor, finetuning, methods, models, optim, preflight, teacher_cache
+from kdcore import arithmetic, data, doctor, finetuning, methods, models, optim, preflight, teacher_cache
 from kdcore.data import Split
 from kdcore.distiller import Distiller
 from kdcore.events import Event, Noted
@@ -48,6 +48,8 @@ def assemble(
     teacher_cache.check(recipe)
     notes: list[str] = []
 
+    if recipe.precision == "fast" and not arithmetic.quick_bf16(device):
+        yield Noted(f"{device} is not quick at bfloat16, so fast arithmetic is float32 here, as exact is.")
     yield Noted(f"Loading the data: {recipe.data.name}.")
     load = _loader(recipe, device, notes.append)
     splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))

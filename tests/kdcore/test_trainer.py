@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from kdcore import checkpoint
+from kdcore import arithmetic, checkpoint
 from kdcore.assemble import assemble
 from kdcore.events import (
     CheckpointReady,
@@ -166,6 +166,15 @@ def test_a_loss_that_explodes_says_what_to_try(tiny):
     parts = built(tiny(optimizer={"name": "sgd", "lr": 1e30}))
     with pytest.raises(FloatingPointError, match="not finite at step .* lower learning rate"):
         list(train(parts))
+
+
+@pytest.mark.parametrize(
+    "precision, quick, told", [("fast", False, True), ("fast", True, False), ("exact", False, False)]
+)
+def test_fast_arithmetic_that_is_not_to_be_had_is_told(tiny, monkeypatch, precision: str, quick: bool, told: bool):
+    monkeypatch.setattr(arithmetic, "quick_bf16", lambda device: quick)
+    said = [each.text for each in assemble(tiny(precision=precision), seed=0, device=CPU) if isinstance(each, Noted)]
+    assert ("cpu is not quick at bfloat16, so fast arithmetic is float32 here, as exact is." in said) == told
 
 
 def test_few_labels_are_the_same_for_student_and_twin(tiny):
