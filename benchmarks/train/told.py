@@ -21,7 +21,8 @@ def table(
     flop: Mapping[str, float] | None = None,
     limits: Mapping[str, float] | None = None,
 ) -> list[str]:
-    """A line for each way: time, times faster than `base`, and share of what the machine can multiply.
+    """A line for each way: time, times faster than `base`, and share of what the machine can multiply, with the times
+    faster that all of it would be.
 
     Args:
         goals: times faster, by way.
@@ -39,7 +40,12 @@ def table(
             line += f"   x{statistics.median(found):5.2f} [{min(found):.2f}-{max(found):.2f}]"
             line += f", goal {goals[way]:g}" if way in goals else ""
         if flop and limits:
-            shares = (f"{flop[way] / middle / limit:.0%} of {name}" for name, limit in limits.items())
+            theirs = statistics.median(turn.an_image for turn in turns[base])
+            shares = (
+                f"{flop[way] / middle / limit:.0%} of {name}"
+                + (f" (all: x{theirs * limit / flop[way]:.1f})" if way != base else "")
+                for name, limit in limits.items()
+            )
             line += f"   {', '.join(shares)}"
         if watts := [turn.watts for turn in taken if turn.watts is not None]:
             line += f"   {statistics.median(watts):.0f} W"
