@@ -56,11 +56,11 @@ def assemble(
     classes = splits.train.classes
     yield from _said(notes)
 
-    teacher = None
+    teacher, figures = None, None
     if recipe.teacher:
         yield Noted("Loading the teacher.")
         model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
-        yield from _examined(model, recipe, splits)
+        figures = yield from _examined(model, recipe, splits)
         teacher = Teacher(model, precision=recipe.precision)
 
     torch.manual_seed(seed)
@@ -89,6 +89,7 @@ def assemble(
         test=splits.test,
         pinned=pinned(splits.test, recipe.probes.images),
         teacher_cache=_cache(teacher, distiller, splits.train, recipe) if teacher else None,
+        teacher_figures=figures,
     )
 
 
@@ -150,14 +151,18 @@ def _teacher(
     return model
 
 
-def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Iterator[Event]:
+def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Event, None, dict[str, float] | None]:
     """The last word on a teacher, wherever the recipe comes from.
+
+    Returns:
+        its `metrics.classification` on the held-out images, where all of them were shown to it.
 
     Raises:
         ValueError: it should not teach, and the recipe does not insist on it; with the remedies.
     """
     images = (splits.validation or splits.train).with_every_label()
-    for finding in doctor.look_at(teacher, recipe, images).findings:
+    examination = doctor.look_at(teacher, recipe, images)
+    for finding in examination.findings:
         insists = recipe.teacher is not None and recipe.teacher.accept and not finding.final
         if finding.verdict == "stop" and not insists:
             way_round = "" if finding.final else " To run it all the same: teacher.accept: true."
@@ -166,6 +171,8 @@ def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Iterator[Event
             yield Noted(f"The teacher's {finding.check}: {finding.in_words}", "warning")
         elif finding.check == "accuracy":
             yield Noted(f"The teacher gets {finding.finding}")
+    whole = splits.validation is not None and examination.images == len(splits.validation)
+    return examination.classification if whole else None
 
 
 def _said(notes: list[str]) -> Generator[Event, None, None]:

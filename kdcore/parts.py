@@ -29,7 +29,10 @@ class Learner:
 
 @dataclass
 class Parts:
-    """What a run is made of. The loop owns `step`; everything else was built before."""
+    """What a run is made of. The loop owns `step`; everything else was built before.
+
+    teacher_figures: the teacher's `metrics.classification` on the validation split, where it is known already.
+    """
 
     recipe: Recipe
     seed: int
@@ -42,6 +45,7 @@ class Parts:
     test: Split
     pinned: Batch
     teacher_cache: TeacherCache | None = None
+    teacher_figures: dict[str, float] | None = None
     knobs: dict[str, float] = field(default_factory=dict)
     step: int = 0
     resumed: bool = False

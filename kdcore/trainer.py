@@ -161,8 +161,8 @@ def _randomness(parts: Parts) -> Iterator[None]:
 
 
 def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
-    teacher = {}
-    if parts.teacher and parts.validation:
+    teacher = parts.teacher_figures or {}
+    if parts.teacher and parts.validation and not teacher:
         figures = yield from _breathing(
             parts,
             evaluation.evaluate_in_steps(

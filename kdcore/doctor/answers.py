@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from kdcore import models
+from kdcore import arithmetic, models
+from kdcore.arithmetic import Precision
 from kdcore.data import Split, batches
 from kdcore.data.choose import share
 from kdcore.models import Tapped, in_eval
@@ -14,6 +15,7 @@ from kdcore.models.tapped import Statistics
 
 IMAGES = 300  # about so many are shown ...
 FEWEST = 100  # ... fewer, down to this, to a teacher that would take long
+ALL_OF = 1.5  # a split that has no more than so many times as many is shown whole
 CPU_FLOPS = 1e11  # what a processor may spend on them: a few seconds
 BATCH = 50
 
@@ -49,9 +51,9 @@ def how_many(teacher: Tapped, device: torch.device) -> int:
 
 
 def some_of(split: Split, count: int, *, seed: int = 0) -> Split:
-    """About `count` images of a split with their right labels, the classes in their proportion."""
+    """About `count` images of a split with their right labels, the classes in their proportion; all, if there are few more."""
     split = split.with_every_label()
-    if count >= len(split):
+    if ALL_OF * count >= len(split):
         return split
     kept = torch.from_numpy(share(split.targets.cpu().numpy(), count / len(split), (seed,)))
     return Split(
@@ -62,7 +64,13 @@ def some_of(split: Split, count: int, *, seed: int = 0) -> Split:
     )
 
 
-def ask(teacher: Tapped, images: Split, beside: dict[str, tuple[Statistics, Statistics]] | None = None) -> Answers:
+def ask(
+    teacher: Tapped,
+    images: Split,
+    beside: dict[str, tuple[Statistics, Statistics]] | None = None,
+    *,
+    precision: Precision = "exact",
+) -> Answers:
     """Show a teacher images.
 
     Args:
@@ -70,7 +78,7 @@ def ask(teacher: Tapped, images: Split, beside: dict[str, tuple[Statistics, Stat
     """
     found = {whose: logits(teacher, images, *statistics) for whose, statistics in (beside or {}).items()}
     return Answers(
-        logits=logits(teacher, images),
+        logits=logits(teacher, images, precision=precision),
         targets=images.targets.cpu(),
         theirs=teacher.classes,
         ours=images.classes,
@@ -80,7 +88,14 @@ def ask(teacher: Tapped, images: Split, beside: dict[str, tuple[Statistics, Stat
     )
 
 
-def logits(model: Tapped, images: Split, mean: Statistics | None = None, std: Statistics | None = None) -> Tensor:
+def logits(
+    model: Tapped,
+    images: Split,
+    mean: Statistics | None = None,
+    std: Statistics | None = None,
+    *,
+    precision: Precision = "exact",
+) -> Tensor:
     """What a model says of a split, [n, K] on the CPU; normalised by `mean` and `std` in place of its own where given."""
     said = []
     for batch in batches(images, BATCH, seed=0, epoch=0, shuffle=False):
@@ -88,7 +103,7 @@ def logits(model: Tapped, images: Split, mean: Statistics | None = None, std: St
         if mean is not None and std is not None:  # so that the model's own normalisation leaves what this one would
             normalised = (pixels - _as_pixels(mean, pixels)) / _as_pixels(std, pixels)
             pixels = normalised * model.std + model.mean
-        with in_eval(model), torch.no_grad():
+        with in_eval(model), torch.no_grad(), arithmetic.autocast(pixels.device, precision):
             said.append(model(pixels).logits.float().cpu())
     return torch.cat(said)
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import torch
 
-from kdcore import data, estimate, methods, models, preflight
+from kdcore import data, estimate, methods, metrics, models, preflight
 from kdcore.data import Split
 from kdcore.doctor.answers import OWN, STUDENTS, Answers, ask, how_many, some_of
 from kdcore.doctor.checks import judge
@@ -59,9 +59,11 @@ def look_at(teacher: Tapped, recipe: Recipe, images: Split) -> Examination:
         none = Answers(nothing, torch.zeros(0, dtype=torch.long), teacher.classes, images.classes, images.name, "")
         return Examination(judge(none, recipe)[0], {})
     shown = some_of(images, how_many(teacher, images.targets.device), seed=recipe.data.seed)
-    found, figures = judge(ask(teacher, shown, _given(recipe.teacher, teacher)), recipe)
+    said = ask(teacher, shown, _given(recipe.teacher, teacher), precision=recipe.precision)
+    found, figures = judge(said, recipe)
     findings = (*found, *too_few_classes(recipe, len(images.classes)))
-    return Examination(findings, figures, len(shown), time.perf_counter() - began)
+    classified = metrics.classification(said.logits, said.targets)
+    return Examination(findings, figures, len(shown), time.perf_counter() - began, classified)
 
 
 def cheap(recipe: Recipe) -> bool:

@@ -7,10 +7,13 @@ from kdcore import doctor, methods, models
 from kdcore.assemble import assemble
 from kdcore.data import Split
 from kdcore.data.cues import Cues
+from kdcore.doctor import answers
 from kdcore.doctor.answers import fingerprint, logits, some_of
-from kdcore.events import Noted
+from kdcore.evaluation import drained, evaluate
+from kdcore.events import Noted, RunStarted
 from kdcore.models import Tapped
 from kdcore.recipe import ModelRecipe, Recipe
+from kdcore.trainer import train
 
 CPU = torch.device("cpu")
 GREY = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
@@ -141,3 +144,27 @@ def test_some_images_keep_the_classes_proportions_and_their_right_labels():
         "train", ("a", "b"), torch.zeros(100, 3, 8, 8, dtype=torch.uint8), torch.full((100,), -1), truth=truth
     )
     assert torch.bincount(some_of(split, 50).targets).tolist() == [40, 10]
+
+
+def test_few_more_images_than_are_needed_are_all_shown():
+    split = Split("train", ("a", "b"), torch.zeros(100, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1] * 50))
+    assert len(some_of(split, 67)) == 100
+    assert len(some_of(split, 66)) == 66
+
+
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+def test_a_run_takes_the_teachers_figures_from_its_examination(tiny, precision):
+    parts = drained(assemble(tiny(precision=precision), seed=0, device=CPU))
+    figures = next(event.teacher for event in train(parts) if isinstance(event, RunStarted))
+    assert figures is parts.teacher_figures
+    measured = evaluate(parts.teacher.model, parts.validation, precision=precision)
+    assert figures == pytest.approx(measured, abs=1e-6 if precision == "exact" else 2e-2)
+
+
+def test_of_many_held_out_images_the_figures_are_measured_on_all(tiny, monkeypatch):
+    monkeypatch.setattr(answers, "FEWEST", 4)
+    monkeypatch.setattr(answers, "IMAGES", 4)
+    parts = drained(assemble(tiny(), seed=0, device=CPU))
+    assert parts.teacher_figures is None
+    figures = next(event.teacher for event in train(parts) if isinstance(event, RunStarted))
+    assert figures["count"] == len(parts.validation) > 6
