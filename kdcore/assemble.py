@@ -1,7 +1,7 @@
 """From a recipe to the parts of its run: data, teacher, student, twin, terms and optimizers."""
 
 import copy
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 

@@ -47,6 +47,12 @@ class Distiller(nn.Module):
         return frozenset({"logits"}).union(*(method.needs for method in self._methods.values()))
 
     @property
+    def narrow(self) -> frozenset[str]:
+        """The outputs that no term wants in float32."""
+        wide = (method.needs - method.narrow for method in self._methods.values())
+        return self.needs.difference({"logits"}, *wide)
+
+    @property
     def uses_teacher(self) -> bool:
         return any(method.uses_teacher for method in self._methods.values())
 
@@ -63,7 +69,7 @@ class Distiller(nn.Module):
     def forward(
         self, batch: Batch, teacher: Outputs | None, weights: dict[str, float], temperatures: dict[str, float]
     ) -> tuple[Objective, Outputs]:
-        """One forward of the student, one loss a term, and their weighted sum. Losses are computed in float32.
+        """One forward of the student, one loss a term, and their weighted sum. Losses are float32.
 
         Args:
             teacher: what it says of `batch.seen`.
@@ -71,9 +77,9 @@ class Distiller(nn.Module):
         images = batch.seen if self.views_of else batch.images
         with arithmetic.autocast(images.device, self.precision):
             outputs = self.student(images, self.needs)
-        outputs = in_float32(outputs)
+        outputs = in_float32(outputs, but=self.narrow)
         # methods without a teacher never look at it
-        said = cast(Outputs, in_float32(teacher) if teacher else None)
+        said = cast(Outputs, in_float32(teacher, but=self.narrow) if teacher else None)
         if self.views_of:
             outputs, said = outputs.split(len(batch.images)), said.split(len(batch.images))
         losses = {name: method(outputs, said, batch, temperatures[name]) for name, method in self._methods.items()}
@@ -92,12 +98,13 @@ class Distiller(nn.Module):
         return cast(dict[str, Method], dict(self.methods.items()))
 
 
-def in_float32(outputs: Outputs) -> Outputs:
-    """The same outputs in float32; nothing is copied where they are already."""
+def in_float32(outputs: Outputs, *, but: frozenset[str] = frozenset()) -> Outputs:
+    """The same outputs in float32, `but` some; nothing is copied where they are already."""
 
     def wide(value: Tensor | tuple[Tensor, ...] | None) -> Any:
         if isinstance(value, tuple):
             return tuple(each.float() for each in value)
         return None if value is None else value.float()
 
-    return Outputs(**{f.name: wide(getattr(outputs, f.name)) for f in dataclasses.fields(outputs)})
+    values = {f.name: getattr(outputs, f.name) for f in dataclasses.fields(outputs)}
+    return Outputs(**{name: value if name in but else wide(value) for name, value in values.items()})

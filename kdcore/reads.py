@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdcore.energy import energy
 from kdcore.outputs import Outputs
 
 SEVERAL = ("features", "attention")  # the fields of Outputs that hold a map for each layer
@@ -87,4 +88,4 @@ def _reduced(tensor: Tensor, read: Read) -> Tensor:
         tensor = F.adaptive_avg_pool2d(tensor, read.grid)
     if read.power is None:
         return tensor
-    return tensor.float().abs().pow(read.power).mean(dim=1, keepdim=True).pow(1 / read.power)
+    return energy(tensor, power=read.power).pow(1 / read.power).unsqueeze(1)

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "verdict",
         "failures",
     ),  # 0 plain data, no torch
-    ("outputs", "reads", "metrics", "arithmetic", "distributed"),  # 1 tensors
+    ("outputs", "energy", "reads", "metrics", "arithmetic", "distributed"),  # 1 tensors
     ("models", "teacher", "teacher_cache", "data", "methods", "weighting", "optim", "photos"),  # 2 parts
     ("distiller", "evaluation", "explain", "export"),  # 3 assemblies
     ("parts", "telling", "pulls", "trainer"),  # 4 the loop

@@ -6,6 +6,7 @@ Zagoruyko & Komodakis, ICLR 2017, https://arxiv.org/abs/1612.03928
 import torch
 from torch import Tensor
 
+from kdcore.energy import energy
 from kdcore.explain.base import Ask, MethodCard
 from kdcore.models import Tapped
 
@@ -17,13 +18,8 @@ CARD = MethodCard(
 )
 
 
-def energy(features: Tensor) -> Tensor:
-    """sum_c feature_c^2: [B, C, H, W] -> [B, H, W]."""
-    return features.square().sum(dim=1)
-
-
 def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W] of a stage or block; the last unless said."""
     with torch.no_grad():
         outputs = model(images, frozenset({"logits", "features"}))
-    return outputs.logits, energy(outputs.features[-1 if ask.layer is None else ask.layer].float())
+    return outputs.logits, energy(outputs.features[-1 if ask.layer is None else ask.layer])

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.explain.activation_energy import energy
+from kdcore.energy import energy
 from kdcore.explain.base import left_as_it_was
 from kdcore.models import Tapped
 from kdcore.outputs import Outputs
@@ -30,4 +30,4 @@ def take(models: dict[str, Tapped], images: Tensor) -> dict[str, np.ndarray]:
 
 def _own_map(outputs: Outputs) -> Tensor:
     """What `default_map` names, of the last layer."""
-    return outputs.attention[-1].float().mean(dim=1) if outputs.attention else energy(outputs.features[-1].float())
+    return outputs.attention[-1].float().mean(dim=1) if outputs.attention else energy(outputs.features[-1])

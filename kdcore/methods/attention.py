@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdcore.energy import energy
 from kdcore.methods.base import Card, Method
 from kdcore.outputs import Batch, Outputs, Shapes
 from kdcore.reads import Read
@@ -27,7 +28,7 @@ def spatial_maps(outputs: Outputs) -> list[Tensor]:
     if outputs.attention:
         maps = [layer.mean(dim=1) for layer in outputs.attention]
     else:
-        maps = [layer.square().mean(dim=1) for layer in outputs.features]
+        maps = [energy(layer) for layer in outputs.features]
     return [_to_one(layer) for layer in maps]
 
 
@@ -106,6 +107,7 @@ class Attention(Method):
         "thousand times smaller than that of `kl`. Compare weights only with the same divergence and grid.",
     )
     needs = frozenset({"attention", "features"})
+    narrow = frozenset({"features"})
 
     def __init__(
         self,

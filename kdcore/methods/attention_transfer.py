@@ -9,6 +9,7 @@ ViT's map is what its class token attends to, or the energy of its tokens.
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdcore.energy import energy
 from kdcore.methods.base import Card, Method, check_pairs, coarser_grid, pairs_by_depth
 from kdcore.outputs import Batch, Outputs, Shapes
 from kdcore.reads import Read
@@ -27,11 +28,6 @@ def attention_transfer_loss(student: Tensor, teacher: Tensor, *, form: str = "co
     if form == "code":
         return gap.square().mean()
     return gap.norm(dim=1).mean() / 2
-
-
-def energy(features: Tensor, *, power: float = 2) -> Tensor:
-    """Features [B, C, H, W] -> map [B, H, W]: mean over channels of |feature|^power."""
-    return features.abs().pow(power).mean(dim=1)
 
 
 class AttentionTransfer(Method):

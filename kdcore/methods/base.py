@@ -53,6 +53,7 @@ class Method(nn.Module):
 
     card: ClassVar[Card]
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})  # of logits, pooled, features, attention, dense, qkv
+    narrow: ClassVar[frozenset[str]] = frozenset()  # of these, what it takes in bfloat16 where a network computes in it
     uses_teacher: ClassVar[bool] = True
     uses_temperature: ClassVar[bool] = False
     has_views: ClassVar[bool] = False  # whether it asks for further views of the batch, see `views`

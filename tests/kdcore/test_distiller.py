@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from kdcore import methods, models
+from kdcore import arithmetic, methods, models
 from kdcore.distiller import Distiller
+from kdcore.methods.attention import Attention
 from kdcore.outputs import Batch
 from kdcore.recipe import ModelRecipe, Term
 from kdcore.teacher import Teacher
@@ -54,3 +55,23 @@ def test_losses_are_computed_in_float32(precision):
     assert objective.losses["kd"].dtype == torch.float32
     objective.total.backward()
     assert all(p.grad.dtype == torch.float32 for p in distiller.parameters())
+
+
+def test_maps_that_no_term_wants_in_float32_stay_as_they_are():
+    alone = made([Term(method="ce"), Term(method="kd"), Term(method="attention")], "fast")[0]
+    shared = made([Term(method="attention"), Term(method="fitnets")], "fast")[0]
+    assert (alone.narrow, shared.narrow) == ({"features"}, set())
+
+
+def test_a_loss_of_narrow_maps_is_that_of_wide_ones(monkeypatch):
+    """bfloat16 numbers are float32 numbers, and an energy is added up in float32."""
+    monkeypatch.setattr(arithmetic, "quick_bf16", lambda device: True)
+    distiller, teacher, batch = made([Term(method="attention")], "fast")
+    distiller.student.eval()
+    weights, temperatures, said = {"attention": 1.0}, {"attention": 1.0}, teacher(batch.images, distiller.needs)
+    narrow, outputs = distiller(batch, said, weights, temperatures)
+    assert {features.dtype for features in outputs.features} == {torch.bfloat16}
+    monkeypatch.setattr(Attention, "narrow", frozenset())
+    wide, outputs = distiller(batch, said, weights, temperatures)
+    assert {features.dtype for features in outputs.features} == {torch.float32}
+    torch.testing.assert_close(narrow.total, wide.total, rtol=1e-5, atol=0)

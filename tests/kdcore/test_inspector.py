@@ -12,7 +12,7 @@ from kdcore import events as ev
 from kdcore.explain import render
 from kdcore.inspector import DISPLAY, Inspector, choices
 from kdcore.inspector import asking as asking_module
-from kdcore.models import weights
+from kdcore.models import sources
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store
 
@@ -27,7 +27,7 @@ def store(tmp_path, monkeypatch) -> Store:
     """Two bundled models, and a run with a student and a twin."""
     torch.manual_seed(0)
     assets = tmp_path / "assets"
-    monkeypatch.setattr(weights, "ASSETS", assets)
+    monkeypatch.setattr(sources, "ASSETS", assets)
     for name, spec in (("our-teacher", VIT), ("our-student", CNN)):
         model = models.build(spec, CLASSES, 32)
         models.save(model, assets / "models" / f"{name}.safetensors")
@@ -324,7 +324,7 @@ def test_models_are_kept_until_their_file_changes_or_others_push_them_out(asking
         asking.inspect(PHOTO, "our-student")
     assert loaded == ["our-student"]
 
-    file = weights.ASSETS / "models" / "our-student.safetensors"
+    file = sources.ASSETS / "models" / "our-student.safetensors"
     before = asking.inspect(PHOTO, "our-student").predictions
     models.save(models.build(CNN, CLASSES, 32), file)
     os.utime(file, ns=(1, 1))

@@ -1,19 +1,13 @@
-"""activation_energy and input_gradient by hand."""
+"""activation_energy on known stages, input_gradient by hand."""
 
 import numpy as np
 import torch
 
 from kdcore import explain
-from kdcore.explain.activation_energy import energy
 from kdcore.models import Tapped
 from kdcore.models.cnns import StagedCNN
 
 from .conftest import images_for
-
-
-def test_energy_worked_by_hand():
-    features = torch.tensor([[[[1.0, -2.0]], [[3.0, 0.0]]]])
-    torch.testing.assert_close(energy(features), torch.tensor([[[10.0, 4.0]]]))
 
 
 def test_energy_of_each_stage(model):

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kdcore.methods.attention_transfer import AttentionTransfer, attention_transfer_loss, energy
+from kdcore.methods.attention_transfer import AttentionTransfer, attention_transfer_loss
 from kdcore.outputs import Batch, Outputs, Shapes
 
 CNN = Shapes(classes=3, pooled=8, features=((4, 16, 16), (6, 8, 8), (8, 4, 4)), attention=())
@@ -49,12 +49,6 @@ def test_paper_form_worked_by_hand():
     student, teacher = torch.tensor([[[3.0, 4.0]]]), torch.tensor([[[1.0, 0.0]]])
     expected = math.sqrt(0.4**2 + 0.8**2) / 2  # half the length of the gap
     assert attention_transfer_loss(student, teacher, form="paper").item() == pytest.approx(expected)
-
-
-def test_energy_worked_by_hand():
-    features = torch.tensor([[[[1.0]], [[-3.0]]]])
-    assert energy(features).item() == (1 + 9) / 2
-    assert energy(features, power=4).item() == (1 + 81) / 2
 
 
 def test_value_and_gradient_are_those_of_the_authors_code():
