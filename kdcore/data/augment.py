@@ -73,7 +73,7 @@ def flip(images: Tensor, which: Tensor) -> Tensor:
         images: [B, H, W, 3]; changed in place.
         which: [B] bool.
     """
-    rows = which.nonzero().squeeze(1).to(images.device)
+    rows = _beside(which.nonzero().squeeze(1), images)
     return images.index_copy_(0, rows, images.index_select(0, rows).flip(2))
 
 
@@ -101,8 +101,8 @@ def rotate(images: Tensor, radians: Tensor) -> Tensor:
     """
     ratio = images.shape[2] / images.shape[3]
     cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
-    turn = torch.stack([cos, -sin * ratio, zero, sin / ratio, cos, zero], 1).view(-1, 2, 3).to(images.device)
-    grid = F.affine_grid(turn, list(images.shape), align_corners=False)
+    turn = torch.stack([cos, -sin * ratio, zero, sin / ratio, cos, zero], 1).view(-1, 2, 3)
+    grid = F.affine_grid(_beside(turn, images), list(images.shape), align_corners=False)
     turned = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     return turned.contiguous(memory_format=torch.channels_last)
 
@@ -117,8 +117,8 @@ def _sliced(images: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int
 
 def _gathered(images: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int) -> Tensor:
     """The same in one step, for a GPU."""
-    rows = tops.to(images.device)[:, None] + torch.arange(height, device=images.device)  # [B, H]
-    columns = lefts.to(images.device)[:, None] + torch.arange(width, device=images.device)  # [B, W]
+    rows = _beside(tops, images)[:, None] + torch.arange(height, device=images.device)  # [B, H]
+    columns = _beside(lefts, images)[:, None] + torch.arange(width, device=images.device)  # [B, W]
     each = torch.arange(len(images), device=images.device)[:, None, None]
     return images[each, rows[:, :, None], columns[:, None, :]]
 
@@ -132,4 +132,9 @@ def _mirrored(images: Tensor, pad: int, side: int) -> Tensor:
 
 
 def _column(values: Tensor, images: Tensor) -> Tensor:
-    return values.view(-1, 1, 1, 1).to(images.device, non_blocking=True)
+    return _beside(values.view(-1, 1, 1, 1), images)
+
+
+def _beside(chance: Tensor, images: Tensor) -> Tensor:
+    """A few numbers from the CPU on the images' device, without waiting for what it is at."""
+    return chance.to(images.device, non_blocking=True)
