@@ -12,6 +12,7 @@ from kdcore import arithmetic
 from kdcore.arithmetic import Precision
 from kdcore.methods.base import Method
 from kdcore.models import Tapped
+from kdcore.models.tapped import Ask
 from kdcore.outputs import Batch, Objective, Outputs
 from kdcore.weighting import UncertaintyWeights
 
@@ -36,6 +37,7 @@ class Distiller(nn.Module):
                 f"The terms {' and '.join(greedy)} both want further views of every batch; keep one of them."
             )
         self.precision = precision
+        self.compiled: Ask | None = None  # what is asked in the student's place in training, where it was compiled
 
     def method(self, name: str) -> Method:
         """The method of a term."""
@@ -76,7 +78,7 @@ class Distiller(nn.Module):
         """
         images = batch.seen if self.views_of else batch.images
         with arithmetic.autocast(images.device, self.precision):
-            outputs = self.student(images, self.needs)
+            outputs = (self.compiled or self.student)(images, self.needs)
         outputs = in_float32(outputs, but=self.narrow)
         # methods without a teacher never look at it
         said = cast(Outputs, in_float32(teacher, but=self.narrow) if teacher else None)

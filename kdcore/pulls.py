@@ -19,13 +19,19 @@ class Pulls:
         self._found: tuple[Pull, dict[str, float]] | None = None  # what is still to be told, with the weights asked for
         self._warned: set[str] = set()
 
+    def due(self) -> bool:
+        """Whether the terms' gradients are taken in the step that begins."""
+        parts, step = self._parts, self._parts.step + 1
+        balance = parts.terms.balance
+        return len(parts.student.distiller.methods) > 1 and (
+            balance.due(step) if balance else self._meter.due(step, self._clock.busy)
+        )
+
     def measure(self, objective: Objective) -> None:
         """Take the terms' gradients, if this is the time; to be called before the graph is gone."""
-        parts, step, balance = self._parts, self._parts.step + 1, self._parts.terms.balance
-        due = balance.due(step) if balance else self._meter.due(step, self._clock.busy)
-        if len(objective.losses) < 2 or not due:
+        if not self.due():
             return
-        began = time.perf_counter()
+        parts, balance, began = self._parts, self._parts.terms.balance, time.perf_counter()
         weights = {name: float(weight) for name, weight in objective.weights.items()}
         # a term that does not count now needs no backward pass, unless its weight is to be known when it does
         losses = {name: loss for name, loss in objective.losses.items() if balance or weights[name]}

@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 
 from kdcore import evaluation, optim, telling
+from kdcore.compiling import Compiling
 from kdcore.data import batches
 from kdcore.distiller import Distiller
 from kdcore.events import (
@@ -46,7 +47,7 @@ def train(parts: Parts) -> Iterator[Event]:
     log_every = max(1, steps // LOGGED_STEPS)
     checkpoint_every = max(1, round(recipe.checkpoint_every * per_epoch))
     clock, prober = telling.Clock(), telling.Prober(parts)
-    pulls = Pulls(parts, clock)
+    pulls, compiling = Pulls(parts, clock), Compiling(parts)
 
     yield (yield from _started(parts))
     if not parts.resumed:
@@ -76,6 +77,7 @@ def train(parts: Parts) -> Iterator[Event]:
             weights, temperatures = terms.weights(progress, parts.knobs), terms.temperatures(progress)
             factor = rate(progress) * parts.knobs.get("learning_rate", 1.0)
 
+            compiling.step_begins(measured=pulls.due())
             batch = parts.student.distiller.with_views(batch, progress)
             said = _teacher_says(parts, batch)
             objective, outputs = _step(parts, parts.student, batch, said, weights, temperatures, factor, pulls.measure)
@@ -85,6 +87,7 @@ def train(parts: Parts) -> Iterator[Event]:
                 objectives["twin"], answers["twin"] = alone, twin_outputs.logits
             parts.step += 1
             clock.count(len(batch.targets))
+            yield from compiling.step_ended()
 
             if parts.step % log_every == 0 or parts.step == steps or clock.since_logged() > LOGGED_SECONDS:
                 speed = clock.images_per_second()

@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("outputs", "energy", "reads", "metrics", "arithmetic", "distributed"),  # 1 tensors
     ("models", "teacher", "teacher_cache", "data", "methods", "weighting", "optim", "photos"),  # 2 parts
     ("distiller", "evaluation", "explain", "export"),  # 3 assemblies
-    ("parts", "telling", "pulls", "trainer"),  # 4 the loop
+    ("parts", "telling", "pulls", "compiling", "trainer"),  # 4 the loop
     ("store", "checkpoint"),  # 5 disk
     (
         "runner",
@@ -160,7 +160,7 @@ def test_the_loop_and_the_disk_do_not_know_each_other():
 
 def test_threads_are_in_the_runner_alone():
     starters = [by_name(path) for path in engine_files() if "threading.Thread(" in path.read_text(encoding="utf-8")]
-    assert starters in ([], ["kdcore/runner.py"])
+    assert starters in ([], ["kdcore/runner/worker.py"])
 
 
 def test_plain_rooms_load_without_torch():

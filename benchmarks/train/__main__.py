@@ -1,12 +1,13 @@
 """How fast a distillation step is, beside a public script, timm's distillation task and torchdistill.
 
-    python -m benchmarks.train [--rounds 3] [--only a b c d libraries data start] [--json FILE]
+    python -m benchmarks.train [--rounds 3] [--only a b c d libraries data start] [--compiled] [--json FILE]
 
 On a CPU: one thread, processor seconds of a process with its loader's workers. Each way has a process of its own, so that
 the allocator is as shipped where a script or library is measured, and as our runs set it in ours. The ways take turns within
 a round; told are medians with the least and the most, and the ratio within a round. The limit is the fastest product of two
 matrices of 1024 x 1024 in the same run. Weights are random: nothing but time is measured. On a GPU it is time on the clock,
-larger batches and matrices, and watts where the driver tells.
+larger batches and matrices, and watts where the driver tells. With --compiled, and always on a GPU, there are two more ways:
+our fast ones in a run that tries torch.compile.
 """
 
 import argparse
@@ -32,14 +33,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--compiled", action="store_true", default=measures.GPU, help="try torch.compile too")
     parser.add_argument("--json", type=Path, help="write the figures there")
     asked = parser.parse_args()
     torch.set_num_threads(measures.THREADS)
     print(machine(), flush=True)
     limits, began = Limits(), time.perf_counter()
     parts = {
-        **{letter: partial(measures.pair, letter, limits, asked.rounds) for letter in PAIRS},
-        "libraries": partial(measures.beside_libraries, limits, asked.rounds),
+        **{letter: partial(measures.pair, letter, limits, asked.rounds, asked.compiled) for letter in PAIRS},
+        "libraries": partial(measures.beside_libraries, limits, asked.rounds, asked.compiled),
         "data": partial(measures.data_paths, asked.rounds),
         "start": partial(measures.from_start, asked.rounds),
     }

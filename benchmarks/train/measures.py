@@ -26,6 +26,7 @@ LONGER = 5 if GPU else 1  # turns, in steps: a GPU takes one in some hundredths 
 SCRIPT, TIMM, TORCHDISTILL = "public script", "timm's task", "torchdistill"
 PIL, BATCHES = "PIL and DataLoader", "our batches"
 EXACT, FAST, CACHED = "ours, exact", "ours, fast", "ours, fast, cached"
+COMPILED, BOTH = "ours, fast, compiled", "ours, fast, cached, compiled"
 GOALS = {
     "a": {EXACT: 1.6, FAST: 2.8, CACHED: 3.1},
     "b": {EXACT: 1.4, FAST: 2.5, CACHED: 9},
@@ -39,10 +40,10 @@ DATA_SHARE = 2  # percent of a step
 START_SECONDS = 3  # the quick recipe, on two cores
 
 
-def pair(letter: str, limits: Limits, rounds: int) -> Figures:
-    """The public script, and our three ways."""
+def pair(letter: str, limits: Limits, rounds: int, compiled: bool) -> Figures:
+    """The public script, and our ways."""
     chosen = PAIRS[letter]
-    turns = _turns(chosen, {SCRIPT: partial(script.steps, chosen)}, limits, rounds)
+    turns = _turns(chosen, {SCRIPT: partial(script.steps, chosen)}, limits, rounds, compiled)
     _print_steps(f"({letter}) {chosen.title}", chosen, turns, SCRIPT, GOALS[letter], limits)
     _print_profile(turns)
     print(
@@ -51,12 +52,12 @@ def pair(letter: str, limits: Limits, rounds: int) -> Figures:
     return _figures(turns, limits)
 
 
-def beside_libraries(limits: Limits, rounds: int) -> Figures:
-    """timm's task and torchdistill, and our three ways."""
+def beside_libraries(limits: Limits, rounds: int, compiled: bool) -> Figures:
+    """timm's task and torchdistill, and our ways."""
     others = {TIMM: partial(libraries.timm_steps, LIBRARIES)}
     if libraries.has_torchdistill():
         others[TORCHDISTILL] = partial(libraries.torchdistill_steps, LIBRARIES)
-    turns = _turns(LIBRARIES, others, limits, rounds)
+    turns = _turns(LIBRARIES, others, limits, rounds, compiled)
     for base in others:
         mine = {way: taken for way, taken in turns.items() if way == base or way not in others}
         _print_steps(f"Beside {base}: {LIBRARIES.title}", LIBRARIES, mine, base, LIBRARY_GOALS, limits)
@@ -92,7 +93,9 @@ def from_start(rounds: int) -> Figures:
     return dict(found)
 
 
-def _turns(chosen: Pair, others: Mapping[str, Callable[..., Any]], limits: Limits, rounds: int) -> Turns:
+def _turns(
+    chosen: Pair, others: Mapping[str, Callable[..., Any]], limits: Limits, rounds: int, compiled: bool
+) -> Turns:
     with _photos(chosen) as folder:
         own, steps = partial(ours.steps, chosen, folder), LONGER * chosen.steps
         filled = ours.steps_an_epoch(chosen) + LONGER  # steps until the cache has every answer, and some more
@@ -102,12 +105,18 @@ def _turns(chosen: Pair, others: Mapping[str, Callable[..., Any]], limits: Limit
             Way(FAST, partial(own, "fast"), 2 * steps, warm_up=LONGER),
             Way(CACHED, partial(own, "fast", cached=True), 2 * steps, warm_up=filled),
         ]
+        if compiled:
+            tried = ours.steps_until_compiled()
+            ways += [
+                Way(COMPILED, partial(own, "fast", compiled=True), 2 * steps, warm_up=tried),
+                Way(BOTH, partial(own, "fast", cached=True, compiled=True), 2 * steps, warm_up=filled + tried),
+            ]
         return take_turns(ways, rounds=rounds, threads=THREADS, between=limits.measure)
 
 
 def _print_steps(title: str, chosen: Pair, turns: Turns, base: str, goals: Mapping[str, float], limits: Limits) -> None:
     teacher, student = work(chosen)
-    flop = {way: student + (0 if way == CACHED else teacher) for way in turns}
+    flop = {way: student + (0 if way in (CACHED, BOTH) else teacher) for way in turns}
     gigaflops = ", ".join(f"{name} {flops / 1e9:,.0f} GFLOP/s" for name, flops in limits.flops.items())
     print(f"\n{title}, batch {script.batch(chosen)}; limit {gigaflops}")
     print(f"  an image takes {teacher / 1e9:.2f} GFLOP of the teacher and {student / 1e9:.2f} of the student")

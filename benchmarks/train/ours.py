@@ -13,7 +13,7 @@ import torch
 from benchmarks.train import script
 from benchmarks.train.pairs import Pair
 from benchmarks.train.turns import Laps, Steps
-from kdcore import arithmetic, data, recipe
+from kdcore import arithmetic, compiling, data, recipe
 from kdcore.assemble import assemble
 from kdcore.events import StepTaken
 from kdcore.outputs import Batch, Objective, Outputs
@@ -24,11 +24,14 @@ from kdcore.trainer import train
 PAST_THE_FIRST = 1000  # steps: at the first hundred of a run gradients are measured often
 
 
-def steps(pair: Pair, folder: Path, precision: str, laps: Laps, *, cached: bool = False) -> Steps:
-    """With `cached` the teacher's answers are kept, so that after an epoch it is not asked any more."""
+def steps(
+    pair: Pair, folder: Path, precision: str, laps: Laps, *, cached: bool = False, compiled: bool = False
+) -> Steps:
+    """With `cached` the teacher's answers are kept, so that after an epoch it is not asked any more. With `compiled` the
+    run tries torch.compile in its first steps, and keeps to it where that is worth it."""
     os.environ["KD_DATA"] = str(folder)  # whose teacher-cache goes with it
     arithmetic.settle()
-    parts = built(pair, folder, precision, cached)
+    parts = built(as_recipe(pair, folder, precision, cached, compiled))
     parts.step, parts.resumed = PAST_THE_FIRST, True
     book(parts, laps)
     for event in train(parts):
@@ -41,12 +44,17 @@ def steps_an_epoch(pair: Pair) -> int:
     return train_images(pair) // script.batch(pair)
 
 
+def steps_until_compiled() -> int:
+    """Until a run has decided whether its networks run compiled."""
+    return compiling.WARM_UP + 2 * compiling.TIMED + compiling.SETTLING + 1
+
+
 def train_images(pair: Pair) -> int:
     """A few batches."""
     return max(pair.train_images, 2 * script.batch(pair))
 
 
-def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool) -> Recipe:
+def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool = False, compiled: bool = False) -> Recipe:
     plain = {
         "name": pair.title[:80],
         "data": {
@@ -59,6 +67,7 @@ def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool) -> Recipe:
         "optimizer": {"name": pair.optimizer},
         "epochs": 10_000,
         "precision": precision,
+        "compile": compiled,
         "probes": {"images": 0},
         "checkpoint_every": 10_000,
     }  # fmt: skip
@@ -66,8 +75,8 @@ def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool) -> Recipe:
     return recipe.with_values(made, {"teacher.cache_views": 1}) if cached else made
 
 
-def built(pair: Pair, folder: Path, precision: str, cached: bool) -> Parts:
-    events = assemble(as_recipe(pair, folder, precision, cached), seed=0, device=script.DEVICE)
+def built(asked: Recipe) -> Parts:
+    events = assemble(asked, seed=0, device=script.DEVICE)
     while True:
         try:
             next(events)
@@ -115,7 +124,7 @@ class _Booked:
 def only_loading(pair: Pair, folder: Path, laps: Laps) -> Steps:
     """Batches as the trainer gets them, and normalised once, as the script's are."""
     arithmetic.settle()
-    split = data.load(as_recipe(pair, folder, "exact", False).data, "train", device=script.DEVICE)
+    split = data.load(as_recipe(pair, folder, "exact").data, "train", device=script.DEVICE)
     mean, std = (torch.tensor(each, device=script.DEVICE).view(1, 3, 1, 1) for each in (script.MEAN, script.STD))
     epoch = 0
     while True:

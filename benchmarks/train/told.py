@@ -33,7 +33,7 @@ def table(
     for way, taken in turns.items():
         seconds = [turn.an_image for turn in taken]
         middle = statistics.median(seconds)
-        line = f"  {way:18} {1000 * middle:9.3f} ms [{1000 * min(seconds):.3f}-{1000 * max(seconds):.3f}]"
+        line = f"  {way:28} {1000 * middle:9.3f} ms [{1000 * min(seconds):.3f}-{1000 * max(seconds):.3f}]"
         line += f" {1 / middle:10.1f} images/s"
         if way != base:
             found = ratios(turns, way, base)
@@ -67,5 +67,5 @@ def profile(turns: Turns) -> list[str]:
             if left > 0.001 * whole:
                 parts["loader's workers"] = left
             told = ", ".join(f"{name} {seconds / whole:.1%}" for name, seconds in parts.items())
-            lines.append(f"  {way:22} {told}")
+            lines.append(f"  {way:28} {told}")
     return lines

@@ -23,7 +23,7 @@ from kdcore.inspector.answers import Affinity, Atlas, Comparison, Course, Inspec
 from kdcore.inspector.choices import title
 from kdcore.inspector.squares import as_batch, displayed, square
 from kdcore.models import Tapped
-from kdcore.models.weights import NO_SNAPSHOTS, Source, find
+from kdcore.models.sources import NO_SNAPSHOTS, Source, find
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store
 

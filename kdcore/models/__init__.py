@@ -3,14 +3,18 @@
     model = models.build(ModelRecipe(model="vit_tiny_patch16_224"), classes, image_size=224)
     outputs = model(images, frozenset({"features", "attention"}))
 
-`weights` says where trained ones come from and go to, `zoo` which networks there are, `taps` how outputs are read.
+`building` makes the network that a recipe names. `sources` says where trained weights lie, `weight_files` how they are kept,
+`importing` takes others in, `zoo` says which networks there are, `taps` how outputs are read.
 """
 
+from kdcore.models.building import build, load
 from kdcore.models.cost import describe, flops, parameters
 from kdcore.models.folding import quick
+from kdcore.models.importing import import_weights
 from kdcore.models.placing import placed, trainable
+from kdcore.models.sources import bundled
 from kdcore.models.tapped import Tapped, in_eval
-from kdcore.models.weights import build, bundled, import_weights, load, save
+from kdcore.models.weight_files import save
 from kdcore.models.zoo import catalogue, check, default_image_size, names
 
 __all__ = [

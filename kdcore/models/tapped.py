@@ -1,6 +1,6 @@
 """A network with taps: one forward gives logits, pooled vector, feature maps and attention, as far as they are asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from kdcore.models.torchvision_taps import TorchvisionReader, TorchvisionViTRead
 from kdcore.outputs import Outputs, Shapes
 
 LOGITS = frozenset({"logits"})
+Ask = Callable[[Tensor, frozenset[str]], Outputs]
 Statistics = tuple[float, float, float]
 
 

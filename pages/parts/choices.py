@@ -127,6 +127,11 @@ def choose_more(plain: Plain, key: str) -> None:
         help="Exact is float32 throughout. Fast multiplies in bfloat16 where this machine is quick at it; the losses, the "
         "weights and the optimizer stay in float32.",
     )  # fmt: skip
+    plain["compile"] = arithmetic.toggle(
+        "Try torch.compile", plain["compile"], key=f"compile-{key}",
+        help="Compiling takes from some seconds to some minutes and may shorten every step after it. The run times its steps "
+        "with and without, and keeps what is faster. Its numbers then differ in their last digits.",
+    )  # fmt: skip
     rate, shape = plain["lr"], plain["lr"]["shape"]
     course, warm, held = st.columns(3)
     if isinstance(shape, str):

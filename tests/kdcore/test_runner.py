@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -9,9 +10,10 @@ import pytest
 
 from kdcore import checkpoint
 from kdcore import study as studies
+from kdcore.events import Queued
 from kdcore.recipe import RecipeError
 from kdcore.runner import Runner
-from kdcore.store import Store, Studies
+from kdcore.store import RunWriter, Store, Studies
 
 
 @pytest.fixture
@@ -111,6 +113,24 @@ def test_close_leaves_a_checkpoint_and_a_stopped_run(tmp_path, tiny):
     assert runner.store.checkpoint(run_id) is not None
     with pytest.raises(ValueError, match="closed"):
         runner.start(tiny())
+
+
+def test_a_full_disk_ends_a_run_and_not_the_thread(runner, tiny, monkeypatch):
+    append = RunWriter.append
+
+    def full(writer, event):
+        if not isinstance(event, Queued):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(writer, event)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(RunWriter, "append", full)
+        (run_id,) = runner.start(tiny(epochs=1))
+        assert runner.wait(run_id, 60)
+    assert runner.store.state(run_id).status == "interrupted"
+    runner.resume(run_id)
+    assert runner.wait(run_id, 60)
+    assert runner.store.state(run_id).status == "finished"
 
 
 def test_a_failure_is_an_event_in_words_with_the_traceback(runner, tiny):

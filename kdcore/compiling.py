@@ -1,0 +1,147 @@
+"""torch.compile as a choice: a run's networks are compiled on the way, and stay so only where that makes its steps shorter.
+
+Compiling takes from some seconds to some minutes and saves a share of every step, so whether it pays depends on the machine,
+the networks and the length of the run. Nothing here is guessed that can be measured: some steps are timed without, some
+with it, and the run says what came of it.
+"""
+
+import statistics
+import time
+from collections.abc import Generator, Iterator
+
+import torch
+from torch import Tensor
+
+from kdcore.events import Noted
+from kdcore.models import Tapped
+from kdcore.models.tapped import Ask
+from kdcore.outputs import Outputs
+from kdcore.parts import Parts
+
+WARM_UP, TIMED = 3, 10  # steps; the first ones are never like the others
+SETTLING = 3  # steps until a compiled network runs as it will: CUDA graphs are recorded in the third
+AT_LEAST = 30.0  # seconds that a run must still take: compiling is hardly ever done in less than half of them
+SAVES = 0.98  # a step that takes more of its former time is not worth the change
+GRAPHS_UP_TO = (
+    64  # pixels a side: the steps of small images are so short on a GPU that starting kernels takes most of them
+)
+Trial = Generator[str, float, str]
+
+
+class Compiled:
+    """A network's forward, compiled for whole batches. Others, such as an epoch's last, go through the network as it is, and
+    so does everything while it rests and once compiling has failed."""
+
+    def __init__(self, model: Tapped, batch_size: int) -> None:
+        self.model = model
+        self.batch_size = batch_size
+        self.resting = False
+        self.trouble = ""
+        self._shape: torch.Size | None = None
+        small = model.image_size <= GRAPHS_UP_TO and model.mean.is_cuda
+        self._forward: Ask = torch.compile(model.forward, dynamic=False, mode="reduce-overhead" if small else None)
+
+    def __call__(self, images: Tensor, needs: frozenset[str]) -> Outputs:
+        if self._shape is None and len(images) >= self.batch_size:
+            self._shape = images.shape
+        if images.shape != self._shape or self.resting or self.trouble:
+            return self._as_it_is(images, needs)
+        try:
+            return self._forward(images, needs)
+        except Exception as error:  # of whatever a compiler may raise; what is wrong with the network is raised again
+            said = self._as_it_is(images, needs)
+            self.trouble = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no reason given')}"
+            return said
+
+    def _as_it_is(self, images: Tensor, needs: frozenset[str]) -> Outputs:
+        said: Outputs = self.model(images, needs)
+        return said
+
+
+class Compiling:
+    """Decides in the course of a run whether its networks run compiled. The loop calls it before and after each step."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._began = 0.0
+        self._trial = self._tried() if parts.recipe.compile else None
+        if self._trial:
+            next(self._trial)
+
+    def step_begins(self, *, measured: bool) -> None:
+        """
+        Args:
+            measured: whether each term's gradient is taken in this step; a compiled graph can be gone through only once.
+        """
+        if compiled := self._parts.student.distiller.compiled:
+            assert isinstance(compiled, Compiled)
+            compiled.resting = measured
+            torch.compiler.cudagraph_mark_step_begin()  # what is said now may take the place of what was said last
+        self._began = time.perf_counter()
+
+    def step_ended(self) -> Iterator[Noted]:
+        """Says what was decided, if something was."""
+        if self._trial is None:
+            return
+        if self._parts.device.type == "cuda":
+            torch.cuda.synchronize(self._parts.device)
+        try:
+            if text := self._trial.send(time.perf_counter() - self._began):
+                yield Noted(text)
+        except StopIteration as ended:
+            self._trial = None
+            yield Noted(ended.value)
+
+    def _tried(self) -> Trial:
+        """Takes the seconds of each step, and says what is done; returns what came of it."""
+        for _ in range(WARM_UP):
+            yield ""
+        before = yield from _median()
+        left = (self._parts.steps - self._parts.step) * before
+        if left < AT_LEAST:
+            return (
+                f"The networks are not compiled: the run is done in about {left:.0f} seconds, and compiling takes tens of "
+                "seconds."
+            )
+        self._compile()
+        took = yield "Compiling the networks: the next step may take a minute or two."
+        for _ in range(SETTLING - 1):
+            took += yield ""
+        took -= SETTLING * before
+        if trouble := next((each.trouble for each in self._compiled() if each.trouble), ""):
+            self._leave()
+            return f"The networks run as they are, for they cannot be compiled here. {trouble}"
+        after = yield from _median()
+        ratio = f"a step takes {after / before:.2f} of its former time"
+        if after > SAVES * before:
+            self._leave()
+            return f"The networks run as they are: compiled, {ratio}. Compiling took {took:.0f} seconds."
+        steps, left = took / (before - after), self._parts.steps - self._parts.step
+        pays = f"which {steps:,.0f} steps make good" if steps <= left else "more than the rest of the run makes good"
+        return f"The networks run compiled: {ratio}. Compiling took {took:.0f} seconds, {pays}."
+
+    def _compile(self) -> None:
+        torch.compiler.reset()  # of what earlier runs compiled: so many networks can be compiled in a process
+        batch_size, teacher = self._parts.recipe.data.batch_size, self._parts.teacher
+        for learner in self._parts.learners.values():
+            learner.distiller.compiled = Compiled(learner.distiller.student, batch_size)
+        if teacher:
+            teacher.compiled = Compiled(teacher.answering, batch_size)
+
+    def _compiled(self) -> list[Compiled]:
+        asked = [*(learner.distiller for learner in self._parts.learners.values()), self._parts.teacher]
+        return [each.compiled for each in asked if each and isinstance(each.compiled, Compiled)]
+
+    def _leave(self) -> None:
+        for learner in self._parts.learners.values():
+            learner.distiller.compiled = None
+        if self._parts.teacher:
+            self._parts.teacher.compiled = None
+
+
+def _median() -> Generator[str, float, float]:
+    """Of the seconds of some steps. The first yield takes the first of them."""
+    seconds = []
+    for _ in range(TIMED):
+        seconds.append((yield ""))
+    return statistics.median(seconds)

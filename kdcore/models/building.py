@@ -1,0 +1,135 @@
+"""The network that a recipe names, with its weights: random ones, the model zoo's, or those in a file."""
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from kdcore.models import fitting, weight_files, zoo
+from kdcore.models.fitting import Report
+from kdcore.models.sources import Source, find, teacher_description
+from kdcore.models.tapped import Statistics, Tapped
+from kdcore.recipe import ModelRecipe, TeacherRecipe
+
+if TYPE_CHECKING:
+    from kdcore.store import Store
+
+
+def build(
+    spec: ModelRecipe,
+    classes: tuple[str, ...],
+    image_size: int,
+    *,
+    runs: "Store | None" = None,
+    report: Report = lambda text: None,
+) -> Tapped:
+    """The network that a recipe names, with its weights, for given classes and image size.
+
+    A classifier for other classes is replaced by a new one, which is reported; but not a teacher's that is not
+    fine-tuned: its answers would be random. With `map_classes` a teacher's keeps these classes, found by their names.
+
+    Raises:
+        ValueError: no such model or weights, weights of another model, or a teacher that answers other questions.
+    """
+    if spec.weights in ("none", "pretrained"):
+        return _from_zoo(spec, classes, image_size, report)
+    source = find(spec.weights, runs)
+    if isinstance(source, ModelRecipe):
+        inherited = {"model": source.model, "weights": source.weights, "options": {**source.options, **spec.options}}
+        own: dict[str, Any] = {"mean": spec.mean or source.mean, "std": spec.std or source.std}
+        if isinstance(spec, TeacherRecipe) and isinstance(source, TeacherRecipe):
+            own["map_classes"] = spec.map_classes or source.map_classes
+        return build(spec.model_copy(update={**inherited, **own}), classes, image_size, runs=runs, report=report)
+    return _from_file(spec, source, classes, image_size, report)
+
+
+def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
+    """A trained model by its reference: a bundled model's name, `run:ID/student` (or twin, teacher), or a .safetensors file.
+
+    `run:ID/student@STEP` is the network as it was at one of the run's snapshots, see `Store.snapshots`.
+
+    Raises:
+        ValueError: there is no such thing, or the file does not know its model.
+    """
+    source = find(reference, runs)
+    if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
+        assert runs is not None
+        described = teacher_description(reference, runs)
+        return build(source, tuple(described["classes"]), described["image_size"], runs=runs)
+    if source.description is None or "classes" not in source.description:
+        raise ValueError(
+            f"{source.path} does not say which model its weights belong to. Write it again with `python -m kdcore "
+            "import-weights`, which names the model, or use it in a recipe that names the `model`."
+        )
+    known = source.description
+    spec = ModelRecipe(model=known["model"], weights=reference)
+    return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None)
+
+
+def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, report: Report) -> Tapped:
+    name = spec.model
+    assert name is not None
+    if spec.weights == "none":
+        net = zoo.create(name, len(classes), image_size, spec.options)
+    elif fitting.maps_classes(spec):
+        names = zoo.class_names(name)
+        net, _ = zoo.pretrained(name, len(names), image_size, spec.options)
+        fitting.keep_classes(net, names, classes, f"The pretrained {name}", report)
+    else:
+        net, knows_classes = zoo.pretrained(name, len(classes), image_size, spec.options)
+        if not knows_classes:
+            answers = f"The pretrained {name} answers other classes than these {len(classes)}"
+            fitting.check_new_classifier(spec, answers)
+            report(f"{name} gets a new classifier for {len(classes)} classes; the rest is pretrained.")
+    return _tapped(net, spec, name, classes, image_size, zoo.statistics(name), spec.options)
+
+
+def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], image_size: int, report: Report) -> Tapped:
+    known = source.description or {}
+    name = _model_name(spec, source)
+    options = {**known.get("options", {}), **spec.options}
+    theirs = tuple(known.get("classes", ()))
+    mapped = fitting.maps_classes(spec) and theirs != classes
+    if mapped and not theirs:
+        raise ValueError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
+    net = zoo.create(name, len(theirs if mapped else classes), image_size, options)
+    state = zoo.fit_positions(weight_files.read(source.path, source.prefix), net)
+    if known.get("image_size", image_size) != image_size:
+        report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
+    if mapped:
+        fitting.fill(net, state, spec.weights, name)
+        fitting.keep_classes(net, tuple((each,) for each in theirs), classes, spec.weights, report)
+        answers = classes
+    else:
+        state, answers = fitting.for_classes(state, net, spec, theirs, classes, report)
+        fitting.fill(net, state, spec.weights, name)
+    mean, std = zoo.statistics(name)
+    stored = tuple(known.get("mean", mean)), tuple(known.get("std", std))
+    return _tapped(net, spec, name, answers, image_size, stored, options)
+
+
+def _model_name(spec: ModelRecipe, source: Source) -> str:
+    """What the recipe and the file agree on."""
+    known = (source.description or {}).get("model")
+    name = spec.model or known
+    if name is None:
+        raise ValueError(f"{source.path} does not say which model its weights belong to: name it in `model`.")
+    if known not in (None, name):
+        raise ValueError(
+            f"{spec.weights} holds weights of {known!r}, not of {name!r}: leave `model` out or name that one."
+        )
+    return name
+
+
+def _tapped(
+    net: nn.Module,
+    spec: ModelRecipe,
+    name: str,
+    classes: tuple[str, ...],
+    image_size: int,
+    statistics: tuple[Statistics, Statistics],
+    options: dict[str, Any],
+) -> Tapped:
+    mean, std = spec.mean or statistics[0], spec.std or statistics[1]
+    tapped = Tapped(net, name=name, classes=classes, image_size=image_size, mean=mean, std=std, options=options)
+    tapped.came_with = statistics
+    return tapped

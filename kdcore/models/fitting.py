@@ -1,0 +1,110 @@
+"""Weights meet a network: every tensor fits, or it is said which does not.
+
+Those trained on other classes are the exception: their classifier keeps the classes asked for, found by name, or gives way to
+a new one, or is refused, as the recipe has it.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from kdcore.models import mapping
+from kdcore.models.taps import classifiers
+from kdcore.recipe import ModelRecipe, TeacherRecipe
+
+Report = Callable[[str], None]
+
+
+def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> None:
+    """Load a state strictly.
+
+    Args:
+        source: what the message calls the weights.
+        model: what it calls the network.
+
+    Raises:
+        ValueError: tensors are missing, unknown or of other shapes; says which.
+    """
+    own = net.state_dict()
+    counters = {name: tensor for name, tensor in own.items() if name.endswith("num_batches_tracked")}
+    state = {**counters, **state}  # files from before PyTorch 0.4.1 have no such counters; nothing reads them here
+    problems = [f"missing: {name} {_shape(own[name])}" for name in own if name not in state]
+    problems += [f"unknown: {name} {_shape(state[name])}" for name in state if name not in own]
+    problems += [
+        f"{name} has shape {_shape(state[name])}, the model wants {_shape(own[name])}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    if problems:
+        shown = "\n".join(f"  - {problem}" for problem in problems[:12])
+        more = f"\n  and {len(problems) - 12} more" if len(problems) > 12 else ""
+        raise ValueError(f"The weights {source} do not fit {model}:\n{shown}{more}")
+    net.load_state_dict(state)
+
+
+def maps_classes(spec: ModelRecipe) -> bool:
+    """Whether only the data's classes are kept of those that the weights answer."""
+    return isinstance(spec, TeacherRecipe) and spec.map_classes
+
+
+def keep_classes(
+    net: nn.Module, theirs: tuple[mapping.Names, ...], ours: tuple[str, ...], whose: str, report: Report
+) -> None:
+    """Keep our classes of a filled network's, found by their names. Raises ValueError where one is not among them."""
+    kept = mapping.places(theirs, ours)
+    mapping.keep_classes(net, kept)
+    if kept != list(range(len(theirs))):
+        report(f"{whose} answers {len(theirs)} classes; the data's {len(ours)} are kept of them, found by their names.")
+
+
+def for_classes(
+    state: dict[str, Tensor],
+    net: nn.Module,
+    spec: ModelRecipe,
+    theirs: tuple[str, ...],
+    ours: tuple[str, ...],
+    report: Report,
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The state as a network for our classes can take it, and the classes that it answers then.
+
+    A classifier for other classes gives way to the network's own, new one. A teacher's that is not fine-tuned stays where it
+    only calls its classes by other names.
+
+    Args:
+        theirs: the classes that the weights name, or nothing where they name none.
+
+    Raises:
+        ValueError: a teacher that is not fine-tuned answers another number of classes.
+    """
+    own, head = net.state_dict(), _classifier_names(net)
+    counts_differ = any(key in state and state[key].shape[:1] != own[key].shape[:1] for key in head)
+    named_otherwise = bool(theirs) and theirs != ours
+    if not counts_differ and not (named_otherwise and _may_replace(spec)):
+        return state, theirs or ours
+    had = len(theirs) or next(state[key].shape[0] for key in head if key in state)
+    check_new_classifier(spec, f"{spec.weights} answers {had} classes, not these {len(ours)}")
+    report(f"{spec.weights} answers {had} classes, other than these {len(ours)}: it gets a new classifier.")
+    return {**state, **{key: own[key] for key in head}}, ours
+
+
+def check_new_classifier(spec: ModelRecipe, what: str) -> None:
+    """Refuse a new classifier where nothing would train it; `what` is the reason for it, in words."""
+    if not _may_replace(spec):
+        raise ValueError(
+            f"{what}, so its answers would be random. Fine-tune the teacher on this data (teacher.finetune: {{epochs: 3}}), or "
+            "choose weights that were trained on it (python -m kdcore doctor lists the bundled ones)."
+        )
+
+
+def _may_replace(spec: ModelRecipe) -> bool:
+    """A student trains anyway, a teacher only where it is fine-tuned."""
+    return not isinstance(spec, TeacherRecipe) or spec.finetune is not None
+
+
+def _classifier_names(net: nn.Module) -> list[str]:
+    heads = classifiers(net)
+    return [f"{path}.{key}" for path, module in net.named_modules() if module in heads for key in module.state_dict()]
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(list(tensor.shape))

@@ -1,0 +1,130 @@
+"""Where weights lie: a reference in a recipe -> the file that holds them. Bundled models, weight files, earlier runs."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdcore.folders import ASSETS, weight_file
+from kdcore.models import weight_files
+from kdcore.recipe import ModelRecipe, Recipe
+
+if TYPE_CHECKING:
+    from kdcore.store import Store
+
+NETWORKS = ("student", "twin", "teacher")
+NO_SNAPSHOTS = (
+    "it kept none along the way, as runs of earlier versions and recordings; train its recipe again to have them"
+)
+PICKLES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".pkl", ".tar")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network's tensors in a file: those that begin with `prefix`; and what the file says of the network, if it does."""
+
+    path: Path
+    prefix: str = ""
+    description: dict[str, Any] | None = None
+
+
+def bundled() -> dict[str, dict[str, Any]]:
+    """The models that come with the project: name -> card."""
+    cards = sorted((ASSETS / "models").glob("*.json"))
+    return {
+        file.stem: json.loads(file.read_text(encoding="utf-8"))
+        for file in cards
+        if file.with_suffix(".safetensors").is_file()
+    }
+
+
+def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
+    """Where the weights behind a reference lie. A run's teacher that was not fine-tuned is its recipe's teacher.
+
+    Raises:
+        ValueError: nothing is there; says what is.
+    """
+    if (file := ASSETS / "models" / f"{reference}.safetensors").is_file():
+        return _file(file)
+    if reference.startswith("run:"):
+        if runs is None:
+            raise ValueError(f"{reference} is a run, and no folder of runs was given to look in.")
+        return _in_run(reference, runs)
+    path = Path(reference).expanduser()
+    if path.suffix.lower() in PICKLES:
+        raise ValueError(
+            f"{reference} is a pickle, which can run any code when it is opened, so it is not. Turn it into safetensors once, "
+            f"if you trust it: python -m kdcore import-weights {reference} --model NAME --data DATA --out {path.stem}.safetensors"
+        )
+    if path.suffix == ".safetensors":
+        file = weight_file(reference)
+        if not file.is_file():
+            looked = f"{path}" if file == path else f"{path}, nor {file}"
+            raise ValueError(f"There is no weight file {looked}. docs/results.md says where the public ones come from.")
+        return _file(file)
+    if runs is not None and reference.partition("/")[0] in runs.ids():
+        return _in_run(f"run:{reference}", runs)
+    known = sorted(bundled())
+    near = difflib.get_close_matches(reference, known, n=3)
+    raise ValueError(
+        f"There are no weights {reference!r}."
+        + (f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else "")
+        + f" Bundled: {', '.join(known) or 'none'}. Otherwise run:ID/student (`python -m kdcore runs` lists the runs) or the path of "
+        "a .safetensors file."
+    )
+
+
+def teacher_description(reference: str, runs: "Store") -> dict[str, Any]:
+    """The classes and image size that a run's teacher was used with, for a teacher that was not fine-tuned."""
+    run_id = reference.removeprefix("run:").partition("/")[0]
+    checkpoint = runs.checkpoint(run_id)
+    described = weight_files.description(checkpoint) if checkpoint else {}
+    if "teacher" in described:
+        return described["teacher"]
+    state, recipe = runs.state(run_id), runs.recipe(run_id)
+    if not state.classes:
+        raise ValueError(f"Run {run_id} has not started, so its teacher's classes are not known yet.")
+    return {"classes": list(state.classes), "image_size": recipe.data.image_size}
+
+
+def _file(path: Path) -> Source:
+    return Source(path, description=weight_files.description(path) or None)
+
+
+def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
+    run_id, _, network = reference.removeprefix("run:").partition("/")
+    network, _, step = (network or "student").partition("@")
+    if network not in NETWORKS:
+        raise ValueError(f"A run has no {network!r}; it has {', '.join(NETWORKS)}.")
+    recipe = runs.recipe(run_id)
+    if network == "teacher":
+        return _teacher(run_id, recipe, step, runs)
+    checkpoint = _snapshot(run_id, step, runs) if step else runs.checkpoint(run_id)
+    if checkpoint is None:
+        raise ValueError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
+    described = weight_files.description(checkpoint)
+    prefix = f"{network}.net."
+    if not weight_files.holds(checkpoint, prefix):
+        raise ValueError(f"Run {run_id} has no {network}.")
+    return Source(checkpoint, prefix, described[network])
+
+
+def _teacher(run_id: str, recipe: Recipe, step: str, runs: "Store") -> Source | ModelRecipe:
+    if step:
+        raise ValueError(f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}.")
+    if recipe.teacher is None:
+        raise ValueError(f"Run {run_id} has no teacher.")
+    if (file := runs.folder(run_id) / "teacher.safetensors").is_file():
+        return _file(file)
+    if recipe.teacher.finetune is None:
+        return recipe.teacher
+    raise ValueError(f"The teacher of run {run_id} is not fine-tuned yet.")
+
+
+def _snapshot(run_id: str, step: str, runs: "Store") -> Path:
+    kept = runs.snapshots(run_id)
+    if step.isdecimal() and int(step) in kept:
+        return kept[int(step)]
+    there = f"its snapshots are of steps {', '.join(map(str, kept))}" if kept else NO_SNAPSHOTS
+    raise ValueError(f"Run {run_id} has no snapshot @{step}: {there}.")

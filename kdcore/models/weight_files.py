@@ -1,0 +1,61 @@
+"""Weights as safetensors files: a network's tensors under its own names, and in the header what it takes to build it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from kdcore.models.tapped import Tapped
+
+
+def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: dict[str, Any] | None = None) -> None:
+    """Write a model as safetensors, under the network's own tensor names, with what it takes to build it in the header.
+
+    Args:
+        dtype: of the stored matrices; vectors (norms, biases, running statistics) stay float32, as they cost next to nothing.
+        card: more to put into the header.
+    """
+    tensors = {}
+    for name, tensor in model.net.state_dict().items():
+        narrow = dtype is not None and tensor.is_floating_point() and tensor.dim() > 1
+        kept = tensor.detach().to("cpu", dtype if narrow else tensor.dtype, copy=True)
+        tensors[name] = kept.contiguous()
+    header = {"kdcore": json.dumps({**model.description(), **(card or {})}), "format": "pt"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(f".{os.getpid()}.half")  # two processes may write the same teacher
+    save_file(tensors, half, metadata=header)
+    os.replace(half, path)
+
+
+def description(path: Path) -> dict[str, Any]:
+    """What a file's header says of the network, or of a checkpoint's networks by name; empty where it says nothing.
+
+    Raises:
+        ValueError: not a safetensors file, or a damaged one.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {}).get("kdcore", "null")) or {}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} is not a safetensors file, or it is damaged: {error}") from None
+
+
+def holds(path: Path, prefix: str) -> bool:
+    """Whether a file has tensors whose names begin so."""
+    with safe_open(path, framework="pt") as file:
+        return any(name.startswith(prefix) for name in file.keys())  # noqa: SIM118
+
+
+def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it. Floats come as float32, whatever they are stored as."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+    return {
+        name.removeprefix(prefix): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }

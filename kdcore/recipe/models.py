@@ -1,0 +1,65 @@
+"""A recipe's networks: the student, its teacher and its twin, and where their weights come from."""
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from kdcore.recipe.base import Section
+
+
+class FineTune(Section):
+    """Training the teacher on the run's own data first, with labels alone."""
+
+    epochs: int = Field(3, ge=1)
+    lr: float = Field(1e-4, gt=0)
+    freeze_backbone: bool = Field(False, description="train only the classifier")
+
+
+class ModelRecipe(Section):
+    """A network and where its weights come from.
+
+    `model` is a timm name, `torchvision/NAME`, or one of ours; it may be left out where the weights know their model.
+    `weights` is `none` (random), `pretrained` (the model zoo's), a bundled model's name, a run (`run:ID/student`), or
+    the path of a .safetensors file.
+    """
+
+    model: str | None = None
+    weights: str = "none"
+    mean: tuple[float, float, float] | None = Field(None, description="overrides the statistics the weights come with")
+    std: tuple[float, float, float] | None = None
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the model's constructor")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "ModelRecipe":
+        if self.model is None and self.weights in ("none", "pretrained"):
+            raise ValueError("name a `model`, or `weights` that know their model (a bundled model, a run, a file)")
+        return self
+
+
+class TeacherRecipe(ModelRecipe):
+    finetune: FineTune | None = None
+    map_classes: bool = Field(
+        False, description="keep only the data's classes of its answers, found by their names, in the data's order"
+    )
+    accept: bool = Field(False, description="run it although the teacher's examination says stop")
+    cache_views: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="keep its answers for so many fixed augmentations of each image; 0: ask it in every step",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_the_classes(self) -> "TeacherRecipe":
+        if self.map_classes and self.finetune:
+            raise ValueError(
+                "`map_classes` keeps the teacher's classifier, `finetune` replaces it: leave one of them out"
+            )
+        return self
+
+
+class TwinRecipe(Section):
+    """The student's twin without a teacher. Same initialisation, batches and augmentation; its own learning rate if
+    the student's is not its best."""
+
+    lr: float | None = Field(None, gt=0)

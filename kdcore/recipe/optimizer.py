@@ -1,0 +1,33 @@
+"""A recipe's optimizer, and the course of its learning rate."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from kdcore import schedules
+from kdcore.recipe.base import Fraction, Section, checked_schedule
+
+
+class OptimizerRecipe(Section):
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    momentum: Fraction = 0.9
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+
+
+class LearningRate(Section):
+    """The learning rate's course, as a factor on the optimizer's: a shape, and a linear warm-up before it."""
+
+    shape: Literal["constant", "linear", "cosine"] | dict[str, Any] = "cosine"
+    warmup_epochs: float = Field(0, ge=0)
+
+    @field_validator("shape")
+    @classmethod
+    def _known(cls, shape: Any) -> Any:
+        return checked_schedule(shape) if isinstance(shape, dict) else shape
+
+    def schedule(self, epochs: int) -> schedules.Schedule:
+        spec = {"constant": 1.0, "linear": {"linear": [1, 0]}, "cosine": {"cosine": [1, 0]}}
+        after = schedules.parse(spec[self.shape] if isinstance(self.shape, str) else self.shape, epochs)
+        return schedules.Warmup(after, self.warmup_epochs / epochs) if self.warmup_epochs else after

@@ -1,0 +1,129 @@
+"""The whole recipe: its sections together, and that they fit each other."""
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from kdcore import schedules
+from kdcore.recipe.base import Fraction, Section
+from kdcore.recipe.data import DataRecipe
+from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
+from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
+from kdcore.recipe.terms import Adapt, Term
+
+
+class Probes(Section):
+    """Pinned images whose maps are stored during training."""
+
+    images: int = Field(4, ge=0, le=32, description="how many test images are pinned")
+    per_epoch: float = Field(2, gt=0, description="how often, while the budget lasts")
+    budget: Fraction = Field(0.02, description="largest share of the run's time")
+
+
+class Recipe(Section):
+    """Everything that decides a run."""
+
+    name: str = Field("untitled", min_length=1, max_length=80)
+    note: str = ""
+    data: DataRecipe = DataRecipe()
+    teacher: TeacherRecipe | None = None
+    student: ModelRecipe
+    twin: bool | TwinRecipe = False
+    terms: tuple[Term, ...] = (Term(method="ce"),)
+    weighting: Literal["fixed", "gradients", "uncertainty"] = Field(
+        "fixed", description="how terms share: as their weights say, by equal pull on the student, or learned"
+    )
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    lr: LearningRate = LearningRate()
+    epochs: int = Field(10, ge=1, le=10_000)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    precision: Literal["exact", "fast"] = Field(
+        "exact", description="float32 throughout, or bfloat16 where the device is quick at it"
+    )
+    compile: bool = Field(False, description="let torch.compile try to shorten the steps; kept where it does")
+    probes: Probes = Probes()
+    checkpoint_every: float = Field(1, gt=0, description="epochs between checkpoints")
+
+    def watched(self, adapt: Adapt) -> str:
+        """The term whose loss decides when a weight falls: the `kd` term unless said otherwise."""
+        named = [term.label for term in self.terms if term.method == "kd"]
+        return adapt.watch or (named[0] if named else "kd")
+
+    @property
+    def kept_views(self) -> int:
+        """In how many fixed augmentations the training images come, one an epoch in turn; 0: in ever new ones. Without
+        augmentation there is but one."""
+        wanted = self.teacher.cache_views if self.teacher else 0
+        return wanted if self.data.augment else min(wanted, 1)
+
+    def to_yaml(self) -> str:
+        """The recipe without what is left at its default, in the order of the fields."""
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=110
+        )
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _as_it_was_called(cls, value: Any) -> Any:
+        """Recipes of earlier versions named the types."""
+        return {"fp32": "exact", "bf16": "fast"}.get(value, value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> "Recipe":
+        self._terms_make_sense()
+        self._epochs_make_sense()
+        self._adapting_makes_sense()
+        if self.lr.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})"
+            )
+        if not self.seeds:
+            raise ValueError("`seeds` is empty: a run needs at least one, for example [0]")
+        return self
+
+    def _terms_make_sense(self) -> None:
+        if not self.terms:
+            raise ValueError("`terms` is empty: a run needs at least one, for example {method: ce}")
+        labels = [term.label for term in self.terms]
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            raise ValueError(f"two terms are called {twice[0]!r}: give one of them a `name` of its own")
+        for place, term in enumerate(self.terms):
+            if (lowest := schedules.lowest(term.weight, self.epochs)) < 0:
+                raise ValueError(f"`terms.{place}.weight` goes down to {lowest:g}; 0 is the least")
+            if (lowest := schedules.lowest(term.temperature, self.epochs)) <= 0:
+                raise ValueError(f"`terms.{place}.temperature` goes down to {lowest:g}; it must stay above 0")
+
+    def _epochs_make_sense(self) -> None:
+        for place, term in enumerate(self.terms):
+            if term.from_epoch > self.epochs:
+                raise ValueError(
+                    f"`terms.{place}.from_epoch` is {term.from_epoch}, but the run has {self.epochs} epochs: "
+                    f"{term.label!r} would never count"
+                )
+            if term.to_epoch is not None and term.to_epoch < term.from_epoch:
+                raise ValueError(
+                    f"`terms.{place}.to_epoch` ({term.to_epoch}) is before its `from_epoch` ({term.from_epoch}): "
+                    f"{term.label!r} would never count"
+                )
+        for epoch in range(1, self.epochs + 1):
+            if not any(term.counts_in(epoch) for term in self.terms):
+                raise ValueError(
+                    f"no term counts in epoch {epoch}: let one of `terms` begin earlier (from_epoch) or end later (to_epoch)"
+                )
+
+    def _adapting_makes_sense(self) -> None:
+        for place, term in enumerate(self.terms):
+            if term.adapt is None:
+                continue
+            if not self.data.validation:
+                raise ValueError(
+                    f"`terms.{place}.adapt` watches a loss on held-out training images, and none are held out: "
+                    "set data.validation, for example to 0.1"
+                )
+            labels, watched = [term.label for term in self.terms], self.watched(term.adapt)
+            if watched not in labels:
+                raise ValueError(
+                    f"`terms.{place}.adapt` watches {watched!r}, which is no term of this recipe: "
+                    f"set `watch` to one of {', '.join(labels)}"
+                )
