@@ -64,6 +64,7 @@ class Compiling:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._began = 0.0
+        self._decided = ""
         self._trial = self._tried() if parts.recipe.compile else None
         if self._trial:
             next(self._trial)
@@ -79,18 +80,21 @@ class Compiling:
             torch.compiler.cudagraph_mark_step_begin()  # what is said now may take the place of what was said last
         self._began = time.perf_counter()
 
-    def step_ended(self) -> Iterator[Noted]:
-        """Says what was decided, if something was."""
+    def step_ended(self) -> None:
         if self._trial is None:
             return
         if self._parts.device.type == "cuda":
             torch.cuda.synchronize(self._parts.device)
         try:
-            if text := self._trial.send(time.perf_counter() - self._began):
-                yield Noted(text)
+            self._decided = self._trial.send(time.perf_counter() - self._began)
         except StopIteration as ended:
-            self._trial = None
-            yield Noted(ended.value)
+            self._trial, self._decided = None, ended.value
+
+    def told(self) -> Iterator[Noted]:
+        """What was decided in the step that just ended, or what the next one will be at."""
+        if self._decided:
+            yield Noted(self._decided)
+            self._decided = ""
 
     def _tried(self) -> Trial:
         """Takes the seconds of each step, and says what is done; returns what came of it."""

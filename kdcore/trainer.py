@@ -87,7 +87,7 @@ def train(parts: Parts) -> Iterator[Event]:
                 objectives["twin"], answers["twin"] = alone, twin_outputs.logits
             parts.step += 1
             clock.count(len(batch.targets))
-            yield from compiling.step_ended()
+            compiling.step_ended()
 
             if parts.step % log_every == 0 or parts.step == steps or clock.since_logged() > LOGGED_SECONDS:
                 speed = clock.images_per_second()
@@ -101,6 +101,7 @@ def train(parts: Parts) -> Iterator[Event]:
             yield from prober.take(always=parts.step == steps, budget=recipe.probes.budget * clock.busy)
             if parts.step % checkpoint_every == 0 or parts.step == steps:
                 yield CheckpointReady(parts.step, parts.epoch, parts.state())
+            yield from compiling.told()
             yield StepTaken(parts.step)
             clock.resume()
 

@@ -22,6 +22,8 @@ __all__ = [
     "when",
 ]
 
+QUIET = 2.0  # seconds without news after which a visitor is told what the run is at
+
 STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "primary"], str]] = {
     "created": ("Starting", "gray", ":material/hourglass_empty:"),
     "queued": ("Waiting", "gray", ":material/hourglass_empty:"),
@@ -83,11 +85,20 @@ def progress(run: RunState) -> str:
     if not run.steps:
         return "Before the first step"
     parts = [f"Epoch {min(run.epoch, run.epochs):.1f} of {run.epochs}", f"step {run.step:,} of {run.steps:,}"]
+    if waits := waits_for(run):
+        return " · ".join([*parts, waits])
     if run.status == "running" and run.images_per_second:
         parts.append(f"{run.images_per_second:,.0f} images/s")
     if (left := run.remaining_seconds) is not None:
         parts.append(f"{duration(left)} left")
     return " · ".join(parts)
+
+
+def waits_for(run: RunState) -> str:
+    """What a running run said last, where nothing has happened for a while since; else nothing."""
+    newest = run.notes[-1] if run.notes else {"time": 0.0, "text": ""}
+    quiet = newest["time"] == run.updated and time.time() - run.updated > QUIET
+    return str(newest["text"]) if run.status == "running" and quiet else ""
 
 
 def setting(recipe: Recipe, run: RunState) -> str:

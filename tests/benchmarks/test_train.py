@@ -127,5 +127,6 @@ def test_a_way_that_compiles_has_decided_when_it_is_warm(photos, monkeypatch):
     notes = []
     for _ in range(ours.steps_until_compiled()):
         decision.step_begins(measured=False)
-        notes += decision.step_ended()
+        decision.step_ended()
+        notes += decision.told()
     assert len(notes) == 2

@@ -59,6 +59,15 @@ def test_progress_is_one_line():
     assert formatting.progress(RUN) == "Before the first step"
 
 
+@pytest.mark.parametrize(("since", "after", "told"), [(60, 0, True), (0, 0, False), (60, 1, False)])
+def test_progress_says_what_a_silent_run_is_at(since, after, told):
+    """Only of what it said last, and not at once, so that nothing flickers."""
+    said = time.time() - since
+    note = {"time": said, "text": "Compiling the networks.", "level": "info"}
+    run = replace(RUN, status="running", step=13, steps=496, epoch=0.2, epochs=8, updated=said + after, notes=(note,))
+    assert formatting.progress(run) == "Epoch 0.2 of 8 · step 13 of 496" + told * " · Compiling the networks."
+
+
 def test_every_status_has_its_words():
     assert {"created", "finished", *ACTIVE, *RESUMABLE} == set(formatting.STATUS)
 
