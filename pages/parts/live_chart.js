@@ -210,6 +210,7 @@ class Panel {
     g.globalAlpha = 0.75;
     g.textAlign = "right"; g.textBaseline = "middle";
     for (const v of log ? decades(low, high_) : ticks(low, high_, high / 44)) {
+      if (spec.unit === "%" && v > 1 + 1e-6) continue; // no share is more than all
       g.fillText(readable(v, spec.unit, true), LEFT - 8, y(v));
       g.globalAlpha = 0.35; rule(g, LEFT, y(v), wide - RIGHT, y(v)); g.globalAlpha = 0.75;
     }
