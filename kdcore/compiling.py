@@ -63,6 +63,7 @@ class Compiling:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._compiled: dict[str, Compiled] = {}  # by the network's name
         self._began = 0.0
         self._decided = ""
         self._trial = self._tried() if parts.recipe.compile else None
@@ -74,9 +75,8 @@ class Compiling:
         Args:
             measured: whether each term's gradient is taken in this step; a compiled graph can be gone through only once.
         """
-        if compiled := self._parts.student.distiller.compiled:
-            assert isinstance(compiled, Compiled)
-            compiled.resting = measured
+        if self._compiled:
+            self._compiled["student"].resting = measured
             torch.compiler.cudagraph_mark_step_begin()  # what is said now may take the place of what was said last
         self._began = time.perf_counter()
 
@@ -107,40 +107,37 @@ class Compiling:
                 f"The networks are not compiled: the run is done in about {left:.0f} seconds, and compiling takes tens of "
                 "seconds."
             )
-        self._compile()
+        self._use(self._all_compiled())
         took = yield "Compiling the networks: the next step may take a minute or two."
         for _ in range(SETTLING - 1):
             took += yield ""
         took -= SETTLING * before
-        if trouble := next((each.trouble for each in self._compiled() if each.trouble), ""):
-            self._leave()
+        if trouble := next((each.trouble for each in self._compiled.values() if each.trouble), ""):
+            self._use({})
             return f"The networks run as they are, for they cannot be compiled here. {trouble}"
         after = yield from _median()
         ratio = f"a step takes {after / before:.2f} of its former time"
         if after > SAVES * before:
-            self._leave()
+            self._use({})
             return f"The networks run as they are: compiled, {ratio}. Compiling took {took:.0f} seconds."
         steps, left = took / (before - after), self._parts.steps - self._parts.step
         pays = f"which {steps:,.0f} steps make good" if steps <= left else "more than the rest of the run makes good"
         return f"The networks run compiled: {ratio}. Compiling took {took:.0f} seconds, {pays}."
 
-    def _compile(self) -> None:
-        torch.compiler.reset()  # of what earlier runs compiled: so many networks can be compiled in a process
-        batch_size, teacher = self._parts.recipe.data.batch_size, self._parts.teacher
-        for learner in self._parts.learners.values():
-            learner.distiller.compiled = Compiled(learner.distiller.student, batch_size)
-        if teacher:
-            teacher.compiled = Compiled(teacher.answering, batch_size)
-
-    def _compiled(self) -> list[Compiled]:
-        asked = [*(learner.distiller for learner in self._parts.learners.values()), self._parts.teacher]
-        return [each.compiled for each in asked if each and isinstance(each.compiled, Compiled)]
-
-    def _leave(self) -> None:
-        for learner in self._parts.learners.values():
-            learner.distiller.compiled = None
+    def _all_compiled(self) -> dict[str, Compiled]:
+        torch.compiler.reset()  # forgets what earlier runs compiled, of which a process may hold only so much
+        networks = {name: learner.distiller.student for name, learner in self._parts.learners.items()}
         if self._parts.teacher:
-            self._parts.teacher.compiled = None
+            networks["teacher"] = self._parts.teacher.answering
+        batch_size = self._parts.recipe.data.batch_size
+        return {name: Compiled(network, batch_size) for name, network in networks.items()}
+
+    def _use(self, compiled: dict[str, Compiled]) -> None:
+        self._compiled = compiled
+        for name, learner in self._parts.learners.items():
+            learner.distiller.compiled = compiled.get(name)
+        if self._parts.teacher:
+            self._parts.teacher.compiled = compiled.get("teacher")
 
 
 def _median() -> Generator[str, float, float]:
