@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.app import CHROMIUM, Server
+from benchmarks.app.server import CHROMIUM, Server
 
 PATCHES = 8  # a side, as in kdcore.explain.poke
 WAIT_MS = 120_000

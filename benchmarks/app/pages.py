@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks._browser import Browser
+from benchmarks.app.browser import Browser
 
 PAGES = {
     "Start": "",

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._app_pages import PAGES, together
-from benchmarks._browser import Browser
+from benchmarks.app.browser import Browser
+from benchmarks.app.pages import PAGES, together
 
 VISITORS, UPLOADS = 4, 6  # at once; photos of each
 

@@ -104,10 +104,10 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], list[Figures]]] = {
 
 
 def alone(what: str, folder: Path, **arguments: Any) -> Figures:
-    """Call a function of `benchmarks._scale_parts` in a new process; its figures, and the process's peak of memory."""
+    """Call a function of `benchmarks.scale.parts` in a new process; its figures, and the process's peak of memory."""
     folder.mkdir(parents=True, exist_ok=True)
     said = subprocess.run(
-        [sys.executable, "-m", "benchmarks._scale_parts", what, str(folder), json.dumps(arguments)],
+        [sys.executable, "-m", "benchmarks.scale.parts", what, str(folder), json.dumps(arguments)],
         cwd=PROJECT, check=True, stdout=subprocess.PIPE,
         env=os.environ | {"KD_DATA": str(folder), "KD_RUNS": str(folder), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip

@@ -1,0 +1,126 @@
+"""The app in a process of its own, to be watched, visited and measured."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kdcore import recipe as recipes
+from kdcore.folders import ASSETS, PROJECT
+from kdcore.recipe import Recipe
+from kdcore.store import RESUMABLE, Store
+
+CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+class Server:
+    """The app in a process of its own, with a long run in it, or with none."""
+
+    def __init__(self, folder: Path, *, training: bool = True) -> None:
+        plain = recipes.load(ASSETS / "recipes" / "quick.yaml").model_dump(mode="json")
+        # any teacher costs the same; this one need not have been trained
+        plain |= {"name": "benchmark", "teacher": {"model": "small_vit_patch8_64", "accept": True}, "epochs": 2000}
+        self.asked = folder / "asked"  # recipes to be run
+        self.asked.mkdir()
+        self.long = recipes.from_plain(plain)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.store = Store(folder / "runs")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, str(self.asked), str(self.port)],
+            cwd=PROJECT,
+            env=os.environ | {"KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data")},
+        )
+        self.batch_size = self.long.data.batch_size
+        self._until(self._answers, 120)
+        self.run_id = ""
+        if training:
+            self.run_id = self.start(self.long)
+            self._until(lambda: self.store.state(self.run_id).step > 20, 180)
+
+    def start(self, recipe: Recipe) -> str:
+        """Have a recipe run; returns the run's id once it is there."""
+        before = set(self.store.ids())
+        half = self.asked / "recipe.half"
+        half.write_text(recipe.to_yaml(), encoding="utf-8")
+        half.rename(self.asked / "recipe.yaml")
+        self._until(lambda: set(self.store.ids()) - before, 60)
+        (run_id,) = set(self.store.ids()) - before
+        return run_id
+
+    def train_a_little(self) -> None:
+        """Three epochs of few images, to the end."""
+        few = self.long.data.model_copy(update={"train_images": 500, "test_images": 200, "labels": 200})
+        run_id = self.start(self.long.model_copy(update={"epochs": 3, "name": "short", "data": few}))
+        self._until(lambda: self.store.state(run_id).status in ("finished", *RESUMABLE), 180)
+
+    def _answers(self) -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            asked.request("GET", "/_stcore/health")
+            return asked.getresponse().status == 200
+        return False
+
+    def _until(self, true: Callable[[], object], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                sys.exit("The server or its run did not start; see above.")
+            time.sleep(0.2)
+
+    def images_per_second(self, seconds: float) -> float:
+        """Between the first and the last step that are told of within so many seconds."""
+        path = self.store.folder(self.run_id) / "events.jsonl"
+        start = path.stat().st_size
+        time.sleep(seconds)
+        with path.open("rb") as file:
+            file.seek(start)
+            events = [json.loads(line) for line in file.read().splitlines(keepends=True) if line.endswith(b"\n")]
+        steps = [event for event in events if event["event"] == "StepEnded"]
+        taken, spent = steps[-1]["step"] - steps[0]["step"], steps[-1]["time"] - steps[0]["time"]
+        return float(taken * self.batch_size / spent)
+
+    def close(self) -> dict[str, Any]:
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+        spent = time.monotonic() - began
+        state = self.store.state(self.run_id)
+        kept = self.store.checkpoint(self.run_id)
+        return {
+            "seconds": spent,
+            "status": state.status,
+            "checkpoint": kept is not None and int(kept.stem) == state.step,
+        }
+
+
+SERVE = """
+import pathlib, sys, threading, time
+from kdcore import recipe, runner
+from streamlit.web.cli import main
+
+def start_what_is_asked_for(asked):
+    while True:
+        if asked.is_file():
+            found = recipe.load(asked)
+            asked.unlink()
+            runner.get().start(found)
+        time.sleep(0.1)
+
+asked = pathlib.Path(sys.argv[1]) / "recipe.yaml"
+threading.Thread(target=start_what_is_asked_for, args=(asked,), daemon=True).start()
+sys.argv = ["streamlit", "run", "app.py", "--server.headless", "true", "--server.port", sys.argv[2],
+            "--logger.hideWelcomeMessage", "true"]
+main()
+"""
