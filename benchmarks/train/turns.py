@@ -73,8 +73,11 @@ def take_turns(
             processes.append(context.Process(target=_serve, args=(theirs, way, threads)))
             processes[-1].start()
             theirs.close()  # ours would keep the pipe open after the process has died
-        for way in ways:
-            _answer(pipes[way.name], way)  # has warmed up, beside the others
+            if torch.cuda.is_available():  # whose memory the ways could fill together
+                _answer(pipes[way.name], way)
+        if not torch.cuda.is_available():
+            for way in ways:
+                _answer(pipes[way.name], way)  # has warmed up, beside the others
         turns: dict[str, list[Turn]] = {way.name: [] for way in ways}
         for _ in range(rounds):
             between()
@@ -107,11 +110,14 @@ def _serve(pipe: Connection, way: Way, threads: int) -> None:
     began, asked = seconds(), way.warm_up
     while asked:
         if torch.cuda.is_available():
+            next(steps)  # takes the memory again that the other ways had meanwhile
             began = seconds()
         laps.begin()
         images = sum(next(steps) for _ in range(asked))
         ended = seconds()
-        pipe.send(Turn(images, ended - began, laps.seconds, _watts()))
+        turn = Turn(images, ended - began, laps.seconds, _watts())
+        torch.cuda.empty_cache()  # does nothing where there is no GPU
+        pipe.send(turn)
         began = ended  # what loaders fetch ahead between two turns belongs to the next
         try:
             asked = pipe.recv()
