@@ -93,7 +93,7 @@ def _some(described: DataRecipe, classes: int) -> data.Split:
     targets = split.targets.numpy()
     kept = choose.balanced(targets, min(wanted, len(targets)), (described.seed, 0))
     order = torch.from_numpy(kept[np.argsort(_turns(targets[kept]), kind="stable")])
-    return data.Split(split.name, split.classes, split.images[order], split.targets[order])
+    return split.at(order)
 
 
 def _turns(targets: np.ndarray) -> np.ndarray:

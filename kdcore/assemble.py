@@ -100,7 +100,8 @@ def pinned(test: Split, count: int) -> Batch:
         mine = test.targets == label
         ranks[mine] = torch.arange(int(mine.sum()), device=test.targets.device)
     order = (ranks * len(test.classes) + test.targets).argsort()[:count]
-    return Batch(test.images[order].float() / 255, test.targets[order], order)
+    first = test.at(order)
+    return Batch(first.images.float() / 255, first.targets, order)
 
 
 def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[str], Split]:

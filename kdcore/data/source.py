@@ -39,6 +39,12 @@ class Split:
         """The same images, each with its right label."""
         return self if self.truth is None else replace(self, targets=self.truth, truth=None)
 
+    def at(self, places: Tensor) -> "Split":
+        """The images at some places [m] and their targets, in this order, on the training device."""
+        device = self.targets.device
+        images = self.images[places.to(self.images.device)].to(device)
+        return Split(self.name, self.classes, images, self.targets[places.to(device)])
+
     def __len__(self) -> int:
         return len(self.targets)
 

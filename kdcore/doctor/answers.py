@@ -56,12 +56,7 @@ def some_of(split: Split, count: int, *, seed: int = 0) -> Split:
     if ALL_OF * count >= len(split):
         return split
     kept = torch.from_numpy(share(split.targets.cpu().numpy(), count / len(split), (seed,)))
-    return Split(
-        split.name,
-        split.classes,
-        split.images[kept.to(split.images.device)],
-        split.targets[kept.to(split.targets.device)],
-    )
+    return split.at(kept)
 
 
 def ask(

@@ -7,6 +7,7 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
 from kdcore import methods, models
+from kdcore.data import Split
 from kdcore.data.augment import augmented, drawn
 from kdcore.distiller import Distiller
 from kdcore.outputs import Batch
@@ -75,6 +76,16 @@ def test_a_whole_forward_stays_on_the_device(student, teacher, precision, monkey
     assert (objective.total.device, objective.total.dtype) == (GPU, torch.float32)
     narrow = precision == "fast" and student != "vit"  # whose blocks are added up in float32
     assert {each.dtype for each in outputs.features} == {torch.bfloat16 if narrow else torch.float32}
+
+
+def test_images_in_main_memory_are_taken_to_where_their_targets_are():
+    gpu = FakeGPU()
+    images, targets = torch.zeros(6, 3, 8, 8, dtype=torch.uint8), torch.arange(6) % 5
+    with gpu:
+        split = Split("test", CLASSES, gpu.from_tensor(images), gpu.taken(targets), streamed=True)
+        some = split.at(gpu.from_tensor(torch.tensor([4, 0])))
+    assert (some.images.device, some.targets.device, some.streamed) == (GPU, GPU, False)
+    assert (tuple(some.images.shape), len(some)) == ((2, 3, 8, 8), 2)
 
 
 def test_a_batch_is_augmented_on_the_device():
