@@ -156,7 +156,7 @@ def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Even
     """The last word on a teacher, wherever the recipe comes from.
 
     Returns:
-        its `metrics.classification` on the held-out images, where all of them were shown to it.
+        its figures on the held-out images, where all of them were shown to it.
 
     Raises:
         ValueError: it should not teach, and the recipe does not insist on it; with the remedies.
@@ -173,7 +173,7 @@ def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Even
         elif finding.check == "accuracy":
             yield Noted(f"The teacher gets {finding.finding}")
     whole = splits.validation is not None and examination.images == len(splits.validation)
-    return examination.classification if whole else None
+    return examination.figures if whole else None
 
 
 def _said(notes: list[str]) -> Generator[Event, None, None]:

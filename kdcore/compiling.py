@@ -22,9 +22,7 @@ WARM_UP, TIMED = 3, 10  # steps; the first ones are never like the others
 SETTLING = 3  # steps until a compiled network runs as it will: CUDA graphs are recorded in the third
 AT_LEAST = 30.0  # seconds that a run must still take: compiling is hardly ever done in less than half of them
 SAVES = 0.98  # a step that takes more of its former time is not worth the change
-GRAPHS_UP_TO = (
-    64  # pixels a side: the steps of small images are so short on a GPU that starting kernels takes most of them
-)
+GRAPHS_UP_TO = 64  # pixels a side: on a GPU starting kernels takes most of a step of small images
 Trial = Generator[str, float, str]
 
 
@@ -121,7 +119,7 @@ class Compiling:
             self._use({})
             return f"The networks run as they are: compiled, {ratio}. Compiling took {took:.0f} seconds."
         steps, left = took / (before - after), self._parts.steps - self._parts.step
-        pays = f"which {steps:,.0f} steps make good" if steps <= left else "more than the rest of the run makes good"
+        pays = f"won back after {steps:,.0f} steps" if steps <= left else "more than the rest of the run wins back"
         return f"The networks run compiled: {ratio}. Compiling took {took:.0f} seconds, {pays}."
 
     def _all_compiled(self) -> dict[str, Compiled]:

@@ -1,6 +1,6 @@
 """What an examination finds, as plain data: a page and the command line draw it, the runner obeys it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["ok", "warn", "stop"]
@@ -48,16 +48,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """All findings about a teacher, and the figures behind them (fractions; entropies as shares of the largest).
-
-    classification: its `metrics.classification` on the images that were shown to it.
-    """
+    """All findings about a teacher, and the figures behind them: its `metrics.classification` on the images that were shown
+    to it, and what `doctor` makes of them."""
 
     findings: tuple[Finding, ...]
     figures: dict[str, float]
     images: int = 0
     seconds: float = 0.0
-    classification: dict[str, float] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

@@ -31,7 +31,7 @@ class Learner:
 class Parts:
     """What a run is made of. The loop owns `step`; everything else was built before.
 
-    teacher_figures: the teacher's `metrics.classification` on the validation split, where it is known already.
+    teacher_figures: the teacher's on the validation split, its `metrics.classification` among them, where they are known.
     """
 
     recipe: Recipe

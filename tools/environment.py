@@ -295,7 +295,7 @@ def network_address() -> str:
 def bench(names: list[str]) -> None:
     """Run benchmarks one after another, in this terminal: these, or those of docs/performance.md."""
     folder = PROJECT / "benchmarks"
-    files = {file.stem for file in folder.glob("*.py") if not file.stem.startswith("_")}
+    files = {file.stem for file in folder.glob("*.py")}
     known = sorted(files | {file.parent.name for file in folder.glob("*/__main__.py")})
     if not known:
         raise Trouble("There is no benchmark: none of benchmarks/*.py exists.")

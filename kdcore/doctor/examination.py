@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import torch
 
-from kdcore import data, estimate, methods, metrics, models, preflight
+from kdcore import data, estimate, methods, models, preflight
 from kdcore.data import Split
 from kdcore.doctor.answers import OWN, STUDENTS, Answers, ask, how_many, some_of
 from kdcore.doctor.checks import judge
@@ -62,8 +62,7 @@ def look_at(teacher: Tapped, recipe: Recipe, images: Split) -> Examination:
     said = ask(teacher, shown, _given(recipe.teacher, teacher), precision=recipe.precision)
     found, figures = judge(said, recipe)
     findings = (*found, *too_few_classes(recipe, len(images.classes)))
-    classified = metrics.classification(said.logits, said.targets)
-    return Examination(findings, figures, len(shown), time.perf_counter() - began, classified)
+    return Examination(findings, figures, len(shown), time.perf_counter() - began)
 
 
 def cheap(recipe: Recipe) -> bool:

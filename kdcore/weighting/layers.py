@@ -55,9 +55,8 @@ class LayerWeights(nn.Module):
 def capped(weights: Tensor, cap: float) -> Tensor:
     """Weights [L] that sum to 1 with none above `cap`: what is cut off goes to the others in proportion."""
     at_cap = torch.zeros_like(weights, dtype=torch.bool)
-    for _ in range(
-        int(1 / cap + 1e-6)
-    ):  # no more layers can reach it; asking whether any has would wait for the device
+    most = int(1 / cap + 1e-6)  # layers that can reach it; to ask whether any has would be to wait for the device
+    for _ in range(most):
         at_cap |= weights > cap
         free = 1 - cap * at_cap.sum()
         weights = torch.where(at_cap, cap, weights * free / weights.masked_fill(at_cap, 0).sum())

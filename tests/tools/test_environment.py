@@ -153,7 +153,7 @@ def test_no_registry_is_named():
 
 def test_a_benchmark_is_a_file_or_a_package(environment, monkeypatch, tmp_path):
     (tmp_path / "benchmarks" / "train").mkdir(parents=True)
-    for name in ("app.py", "_parts_of_app.py", "train/__main__.py", "train/parts.py"):
+    for name in ("app.py", "train/__main__.py", "train/parts.py"):
         (tmp_path / "benchmarks" / name).touch()
     monkeypatch.setattr(environment, "PROJECT", tmp_path)
     with pytest.raises(environment.Trouble, match=r"There is no benchmark 'speed'. Known: app, train\."):
