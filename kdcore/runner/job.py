@@ -28,10 +28,19 @@ from kdcore.events import (
 )
 from kdcore.parts import Parts
 from kdcore.recipe import Recipe
-from kdcore.store import Store
+from kdcore.store import Store, disk, in_one_line
 from kdcore.trainer import train
 
 KEPT_CHECKPOINTS = 3
+DAMAGED = ".damaged"  # what a checkpoint that cannot be read is called from then on
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    OSError,
+)  # what a damaged checkpoint ends in
 Listener = Callable[[str, Event], None]
 
 
@@ -87,13 +96,23 @@ class Job:
         try:
             self._drive(device)
         except Exception as error:  # the thread must live on for the next run, and this one must say why it ended
-            with contextlib.suppress(OSError):  # a disk that is full takes not even that; the run counts as interrupted
-                self._tell(RunFailed(_in_words(error, device), traceback.format_exc()))
+            self._fail(_in_words(error, device, self._writer.folder), traceback.format_exc())
 
     def release(self) -> None:
-        """Let go of the run's files and of what it was made of."""
-        self._open.close()
+        """Let go of the run's files and of what it was made of. Never raises."""
         self._parts = None
+        self._open.close()  # of the writer, which raises nothing
+
+    def _fail(self, reason: str, trace: str) -> None:
+        """Write why the run ended; without the traceback where the disk has no room for it, and where it takes nothing at all
+        this process remembers it."""
+        for told in (trace, ""):
+            with contextlib.suppress(OSError):
+                self._writer.append(RunFailed(reason, told))
+                break
+        else:
+            self._store.remember_failure(self.run_id, reason, trace)
+        self._listener(self.run_id, RunFailed(reason, trace))
 
     def _drive(self, device: torch.device) -> None:
         if self._stopped.is_set():
@@ -116,11 +135,40 @@ class Job:
         (seed,) = self._recipe.seeds
         teacher_file = self._store.folder(self.run_id) / "teacher.safetensors"
         parts = yield from assemble(self._recipe, seed=seed, device=device, runs=self._store, teacher_file=teacher_file)
-        if self._resume and (path := self._store.checkpoint(self.run_id)):
-            yield Noted(f"Resuming from {path.name}.")
-            parts.load_state(checkpoint.load(path))
+        if self._resume:
+            yield from self._restored(parts)
         self._parts = parts
         yield from train(parts)
+
+    def _restored(self, parts: Parts) -> Iterator[Event]:
+        """Put the newest checkpoint that can be read back into the parts. One that cannot is set aside, so that it is neither
+        counted nor taken for the one that the run will write at that step again.
+
+        Raises:
+            ValueError: there are checkpoints, and none can be read.
+        """
+        found = self._store.checkpoints(self.run_id)
+        damaged: list[Path] = []
+        for path in found:
+            try:
+                state = checkpoint.load(path)
+                parts.load_state(state)
+            except UNREADABLE as error:
+                damaged.append(path)
+                yield Noted(
+                    f"The checkpoint {path.name} is damaged and is left out: {in_one_line(str(error))}", "warning"
+                )
+                continue
+            for broken in damaged:
+                broken.rename(broken.with_suffix(DAMAGED))
+            before = ", the one before it" if len(damaged) == 1 else f", {len(damaged)} before the newest"
+            yield Noted(f"Resuming from {path.name}{before if damaged else ''}.", "warning" if damaged else "info")
+            return
+        if found:
+            raise ValueError(
+                f"None of this run's checkpoints can be read ({', '.join(path.name for path in found)}), so it cannot be "
+                f"resumed. Start a new run with its recipe: its curves so far stay here."
+            )
 
     def _obey(self) -> bool:
         """Take the commands that came since the last step. False: the run is to end here."""
@@ -171,14 +219,14 @@ def _keep_newest(folder: Path) -> None:
         old.unlink()
 
 
-def _in_words(error: Exception, device: torch.device) -> str:
+def _in_words(error: Exception, device: torch.device, folder: Path) -> str:
     """The reason for whoever watches: our own messages as they are, the usual accidents explained."""
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return (
             f"The memory of {device} is full. A smaller data.batch_size or image_size, or a smaller model, needs less."
         )
-    if isinstance(error, OSError) and error.errno == 28:
-        return "The disk is full: nothing more can be written. Free some space, then resume the run from its last checkpoint."
+    if words := disk.trouble(error, folder):
+        return words
     if isinstance(error, (ValueError, FloatingPointError)):
         return str(error)
     return f"Something unexpected went wrong ({type(error).__name__}: {error}). The traceback below says where."

@@ -13,7 +13,7 @@ from kdcore.findings import Examination
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.worker import Worker
-from kdcore.store import ACTIVE, RESUMABLE, Store, Studies
+from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, disk
 from kdcore.study import Study
 
 
@@ -37,6 +37,7 @@ class Runner:
 
         Raises:
             RecipeError: the recipe is refused before anything is built.
+            ValueError: the disk does not take the run, or the runner is closed; nothing is left of it.
         """
         preflight.check(recipe, self.store)
         ids = []
@@ -44,7 +45,11 @@ class Runner:
             name = recipe.name if len(recipe.seeds) == 1 else f"{recipe.name} seed {seed}"[:80]
             single = recipe.model_copy(update={"seeds": (seed,), "name": name})
             run_id = self.store.create(single)
-            self._enqueue(run_id, single, resume=False)
+            try:
+                self._enqueue(run_id, single, resume=False, then="start the run again")
+            except ValueError:
+                self.store.delete(run_id)
+                raise
             ids.append(run_id)
         return ids
 
@@ -171,8 +176,9 @@ class Runner:
         where = "it runs in another process; use that one" if status in ("running", "paused") else f"it is {status}"
         raise ValueError(f"Run {run_id} cannot be steered from here: {where}.")
 
-    def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool) -> None:
-        self._worker.put(Job(run_id, recipe, self.store, resume=resume, listener=self._hear))
+    def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:
+        with disk.in_words(self.store.folder(run_id), then=then):
+            self._worker.put(Job(run_id, recipe, self.store, resume=resume, listener=self._hear))
 
     def _hear(self, run_id: str, event: Event) -> None:
         self.listener(run_id, event)  # whoever listens now, not who did when the run was queued

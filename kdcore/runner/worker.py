@@ -3,6 +3,7 @@
 import atexit
 import queue
 import threading
+import traceback
 
 import torch
 
@@ -26,13 +27,18 @@ class Worker:
         atexit.register(self.close)
 
     def put(self, job: Job) -> None:
-        """Queue a job. Raises ValueError where the worker is closed."""
+        """Queue a job. Raises ValueError where the worker is closed, OSError where the disk does not take the job's first
+        event; then the job is released."""
         with self._lock:
             if self._closed:
                 job.release()
                 raise ValueError("The runner is closed; start the program again.")
             self._jobs[job.run_id] = job
-        job.queued()
+        try:
+            job.queued()
+        except BaseException:
+            self._forget(job)
+            raise
         self._queue.put(job)
 
     def job(self, run_id: str) -> Job | None:
@@ -64,8 +70,20 @@ class Worker:
         while (job := self._queue.get()) is not None:
             try:
                 job.work(self._device)
+            except (
+                Exception
+            ):  # the job says its own failures; this is one in saying them, and the next job is to be done
+                traceback.print_exc()
             finally:
-                job.release()
-                with self._lock:
-                    self._jobs.pop(job.run_id, None)
-                job.done.set()
+                self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        """A job is over: whatever happens, nobody waits for it any longer."""
+        try:
+            job.release()
+        except Exception:
+            traceback.print_exc()
+        finally:
+            with self._lock:
+                self._jobs.pop(job.run_id, None)
+            job.done.set()

@@ -1,11 +1,9 @@
 """The reading side: a run's events, folded to its state and its series, only what is new each time."""
 
-import json
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,41 +12,43 @@ from typing import Any
 import numpy as np
 
 from kdcore import recipe as recipes
-from kdcore.recipe import RecipeError
-from kdcore.store import keeping
-from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState
+from kdcore.recipe import Recipe, RecipeError
+from kdcore.store import checking, keeping
+from kdcore.store.columns import Column
+from kdcore.store.lines import READ_BYTES, Lines, regular
+from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
 from kdcore.store.writing import is_locked
 
-READ_BYTES = 8 << 20  # at once
 KEEP_BYTES = 4 << 20  # of new events, before a fold is kept; as many as it has, later
 KEPT_NOTES = 50
 KEPT_GRADIENTS = 5  # the newest; all of them are among the series
-
-
-NOTHING = np.empty(0)
 
 
 class Fold:
     """A run's events, folded as far as they were read."""
 
     def __init__(self, folder: Path, recorded: bool) -> None:
-        self.folder = folder
-        self.offset = 0
-        self.columns: dict[str, Column] = {}
+        self.folder, self.recorded = folder, recorded
         self.lock = threading.Lock()
-        self._kept_up_to = 0
-        created = folder.stat().st_mtime
-        with suppress(ValueError, OverflowError):  # a folder of another name: when it was last changed
-            created = time.mktime(time.strptime(folder.name[:15], "%Y%m%d-%H%M%S"))
-        self._notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
-        name, epochs = folder.name, 0
+        self._empty()
+        kept = keeping.recalled_fold(folder)
         try:
-            recipe = recipes.load(folder / "recipe.yaml")
-            name, epochs = recipe.name, recipe.epochs
-        except RecipeError as error:  # of another version, or edited: the run can still be looked at
-            self._note(created, str(error), "warning")
+            if kept:
+                self._put_back(*kept)
+        except (KeyError, TypeError, ValueError, AttributeError):  # it was written by somebody else
+            self._empty()
+        self._folded = self._state()
+        self.state = self._folded
+
+    def _empty(self) -> None:
+        """As before the first event."""
+        self.columns: dict[str, Column] = {}
+        self._lines = Lines()
+        self._kept_up_to = 0
+        created = created_at(self.folder)
+        self._notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
         self._facts: dict[str, Any] = {
-            "id": folder.name, "name": name, "epochs": epochs, "created": created, "recorded": recorded,
+            "id": self.folder.name, "name": self.folder.name, "epochs": 0, "created": created, "recorded": self.recorded,
             "status": "created", "step": 0, "epoch": 0.0, "began": 0.0, "active_seconds": 0.0, "updated": 0.0,
         }  # fmt: skip
         # what only grows, and what else a resumed run puts back: step of the checkpoint -> the facts at that moment
@@ -59,76 +59,117 @@ class Fold:
         self._knobs: dict[str, float] = {}
         self._remembered: dict[int, dict[str, Any]] = {}
         self._heard = 0.0  # when it last said something while it was at work
-        if kept := keeping.recalled_fold(folder):
-            self._put_back(*kept)
-        self._folded = self._state()
-        self.state = self._folded
+        self._seen, self._left_out, self._first_left_out = 0, 0, ""  # lines; why the first one was left out
+        self._recipe_read_at = -1
+        self._recipe_trouble = ""
+        self._read_recipe()
+
+    def _read_recipe(self) -> bool:
+        """Take the recipe's name and length, or what is wrong with it. False where it has not changed since."""
+        written = _written(self.folder / "recipe.yaml")
+        if written == self._recipe_read_at:
+            return False
+        self._recipe_read_at, self._recipe_trouble = written, ""
+        try:
+            recipe = read_recipe(self.folder)
+            self._facts |= {"name": recipe.name, "epochs": recipe.epochs}
+        except RecipeError as error:  # of another version, or edited: the run can still be looked at
+            self._note(self._facts["created"], str(error), "warning")
+            self._recipe_trouble = in_one_line(str(error))
+        return True
+
+    @property
+    def offset(self) -> int:
+        return self._lines.offset
 
     @property
     def over(self) -> bool:
         """Whether nothing comes any more, unless somebody resumes the run."""
         return self.state.status in ("finished", *RESUMABLE)
 
+    @property
+    def damage(self) -> str:
+        """What of the folder cannot be read, in words; nothing where all can."""
+        found = [self._recipe_trouble] if self._recipe_trouble else []
+        if self._left_out:
+            lines, are = ("line", "is") if self._left_out == 1 else ("lines", "are")
+            found.append(
+                f"{self._left_out:,} {lines} of events.jsonl cannot be read and {are} left out; {self._first_left_out}."
+            )
+        if (self.folder / "writer.lock").is_dir():
+            found.append("writer.lock is a folder and should be a file.")
+        return " ".join(found)
+
     def refresh(self) -> None:
-        """Read what is new. A run that claims to be active while nobody holds its lock was interrupted."""
+        """Read what is new. A run that claims to be active while nobody holds its lock was interrupted.
+
+        Raises:
+            OSError: the events cannot be read.
+        """
         with self.lock:
             self._read()
-            state = self._folded
-            if (
-                not state.recorded
-                and state.status in (*ACTIVE, "created")
-                and not is_locked(self.folder / "writer.lock")
-            ):
+            unwatched = self._folded.status in (*ACTIVE, "created") and not self.recorded
+            if unwatched and not is_locked(self.folder / "writer.lock"):
                 self._read()  # it may have ended between the reading and the look at the lock
-                state = self._folded
-                new = state.status == "created" and time.time() - state.created < 10  # its writer is only just coming
-                if state.status in (*ACTIVE, "created") and not new:
-                    state = replace(state, status="interrupted", reason="The process that trained it is gone.")
-            self.state = state
+                self.state = self._left_alone(self._folded)
+            else:
+                self.state = self._folded
+
+    def _left_alone(self, state: RunState) -> RunState:
+        """A state whose run nobody writes."""
+        new = state.status == "created" and time.time() - state.created < 10  # its writer is only just coming
+        if state.status == "created" and state.damage:
+            return replace(state, status="damaged")
+        if state.status in (*ACTIVE, "created") and not new:
+            return replace(state, status="interrupted", reason="The process that trained it is gone.")
+        return state
 
     def _read(self) -> None:
-        before = self.offset
-        if keeping.mark(self.folder)[0] <= before:
+        if self._recipe_trouble and self._read_recipe():
+            self._folded = self._state()
+        size, before = keeping.mark(self.folder)[0], self.offset
+        if size < before:  # cut, or put back from a copy
+            self._empty()
+            self._folded = self._state()
+            before = 0
+        if size == before:
             return
-        for lines in self._fresh():
-            for line in lines.decode(errors="replace").split("\n")[:-1]:
-                try:
-                    self._take(json.loads(line))
-                except (
-                    ValueError,
-                    KeyError,
-                    TypeError,
-                ):  # a full disk, a power cut: what else was written still counts
-                    self._note(self._facts["updated"], "A damaged line of events.jsonl was left out.", "warning")
-            self.offset += len(lines)
+        for lines in self._lines.new(self.folder / "events.jsonl", READ_BYTES):
+            for line in lines:
+                self._take_line(line)
         if self.offset == before:
             return
         self._folded = self._state()
         new = self.offset - self._kept_up_to
         ended = self._folded.status in ENDS.values()
-        if new >= max(KEEP_BYTES, 0 if ended else self._kept_up_to) and not self._folded.recorded:
+        if new >= max(KEEP_BYTES, 0 if ended else self._kept_up_to) and not self.recorded:
             self._keep()
 
-    def _fresh(self) -> Iterator[bytes]:
-        """What was not read yet, whole lines, some MiB at a time."""
-        with (self.folder / "events.jsonl").open("rb") as file:
-            file.seek(self.offset)
-            while read := file.read(READ_BYTES):
-                if not read.endswith(b"\n"):
-                    read += file.readline()  # of the last line, or as much of it as is written
-                yield read[: read.rfind(b"\n") + 1]
+    def _take_line(self, line: bytes) -> None:
+        self._seen += 1
+        try:
+            event = checking.event(line)
+        except ValueError as error:  # a full disk, a power cut: what else was written still counts
+            self._first_left_out = self._first_left_out or f"line {self._seen}: {in_one_line(str(error))}"
+            self._left_out += 1
+            self._note(self._facts["updated"], "A damaged line of events.jsonl was left out.", "warning")
+        else:
+            self._take(event)
 
     def _keep(self) -> None:
         plain = {
             "facts": self._facts, "lists": self._lists, "notes": list(self._notes), "latest": self._latest,
             "knobs": self._knobs, "remembered": list(self._remembered.items()), "heard": self._heard,
+            "skipping": self._lines.skipping, "lines": [self._seen, self._left_out, self._first_left_out],
         }  # fmt: skip
         keeping.keep_fold(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
         self._kept_up_to = self.offset
 
     def _put_back(self, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
-        self.offset = self._kept_up_to = offset
-        here = {key: self._facts[key] for key in ("id", "created", "recorded")}  # it may be a copied folder
+        self._lines, self._kept_up_to = Lines(offset, plain["skipping"]), offset
+        self._seen, self._left_out, self._first_left_out = plain["lines"]
+        own = ("id", "created", "recorded", *(() if self._recipe_trouble else ("name",)))
+        here = {key: self._facts[key] for key in own}  # it may be a copied folder
         self._facts = plain["facts"] | here | {"classes": tuple(plain["facts"].get("classes", ()))}
         self._lists, self._latest, self._knobs = plain["lists"], plain["latest"], plain["knobs"]
         self._notes.clear()
@@ -139,7 +180,12 @@ class Fold:
     def _state(self) -> RunState:
         lists: dict[str, Any] = {name: tuple(items) for name, items in self._lists.items()}
         return RunState(
-            **self._facts, **lists, notes=tuple(self._notes), latest=dict(self._latest), knobs=dict(self._knobs)
+            **self._facts,
+            **lists,
+            notes=tuple(self._notes),
+            latest=dict(self._latest),
+            knobs=dict(self._knobs),
+            damage=self.damage,
         )
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -153,7 +199,7 @@ class Fold:
                 )  # killed, and now begun again: it lasted until the last thing that it said
                 facts["status"] = "queued"
             case "Noted":
-                self._note(now, event["text"], event.get("level", "info"))
+                self._note(now, event["text"], event["level"])
                 if facts["status"] in ("created", "queued", *RESUMABLE):
                     facts["status"] = "preparing"
             case "RunStarted":
@@ -210,7 +256,7 @@ class Fold:
                     "epoch": event["epoch"], "latest": dict(self._latest), "knobs": dict(self._knobs),
                 }  # fmt: skip
             case "KnobTurned":
-                self._knobs[event["knob"]] = event["factor"]
+                self._knobs[event["knob"]] = float(event["factor"])
             case "RunPaused":
                 facts |= {"status": "paused", "step": step}
             case "RunResumed":
@@ -251,37 +297,31 @@ class Fold:
         self._facts["epoch"], self._latest, self._knobs = then["epoch"], dict(then["latest"]), dict(then["knobs"])
 
 
-class Column:
-    """One number over time. What `view` gave is never changed: new values go behind it."""
+def read_recipe(folder: Path) -> Recipe:
+    """A run's recipe. Raises RecipeError, whatever is wrong with the file."""
+    path = folder / "recipe.yaml"
+    try:
+        regular(path)
+        return recipes.load(path)
+    except RecipeError:
+        raise
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # what a YAML reader raises on odd values
+        raise RecipeError(f"The recipe {path} cannot be read: {error}.") from None
 
-    def __init__(self, steps: np.ndarray = NOTHING, values: np.ndarray = NOTHING) -> None:
-        self.count = len(steps)
-        self._steps, self._values = steps, values
-        self._last = int(steps[-1]) if self.count else -1
-        self._room = self.count  # what is given is not written into
 
-    def add(self, step: int, value: float) -> None:
-        if step == self._last:  # measured again by a run that was stopped just there
-            self.forget_after(step - 1)
-        if self.count == self._room:
-            self._move(max(64, 2 * self.count))
-        self._steps[self.count], self._values[self.count] = step, value
-        self._last = step
-        self.count += 1
+def created_at(folder: Path) -> float:
+    """When a run was made, by its name, in seconds since 1970; of another name, when the folder was last changed."""
+    with suppress(ValueError, OverflowError):
+        return time.mktime(time.strptime(folder.name[:15], "%Y%m%d-%H%M%S"))
+    with suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0
 
-    def forget_after(self, step: int) -> None:
-        kept = int(np.searchsorted(self._steps[: self.count], step, side="right"))
-        if kept < self.count:
-            self.count = kept
-            self._last = int(self._steps[kept - 1]) if kept else -1
-            self._move(max(64, kept))  # views of the old arrays keep what they showed
 
-    def view(self) -> tuple[np.ndarray, np.ndarray]:
-        steps, values = self._steps[: self.count], self._values[: self.count]
-        steps.flags.writeable = values.flags.writeable = False
-        return steps, values
-
-    def _move(self, size: int) -> None:
-        steps, values = np.empty(size, np.int64), np.empty(size, np.float64)
-        steps[: self.count], values[: self.count] = self._steps[: self.count], self._values[: self.count]
-        self._steps, self._values, self._room = steps, values, size
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

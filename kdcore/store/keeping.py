@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import threading
-import zipfile
 import zlib
 from contextlib import suppress
 from dataclasses import fields
@@ -21,39 +20,47 @@ from typing import Any
 
 import numpy as np
 
+from kdcore.store import arrays as stored
+from kdcore.store.lines import read_whole, regular
 from kdcore.store.state import RunState
 
 Mark = tuple[int, int]  # size in bytes and time of writing of events.jsonl
 TAIL = 4096  # bytes before the place that was read up to, by which the events are known again
+MOST_BYTES = 16 << 20  # of a kept state
+FOLDING = ("folding.py", "checking.py", "lines.py", "columns.py", "state.py", "keeping.py")  # what decides a fold
+STATE = ', "state": '  # as it stands in the file, after what says whether it fits
 TUPLES = ("classes", "probes", "checkpoints", "layer_weights", "gradients", "adaptations", "notes")
 
 
 def mark(folder: Path) -> Mark:
-    """Differs whenever events were added; (0, 0) where there are none yet."""
+    """Differs whenever events were added; (0, 0) where there are none yet. Raises OSError where they cannot be read."""
     try:
-        found = os.stat(f"{folder}/events.jsonl")
+        found = regular(f"{folder}/events.jsonl")
     except FileNotFoundError:
         return 0, 0
     return found.st_size, found.st_mtime_ns
 
 
 def keep_state(folder: Path, seen: Mark, state: RunState) -> None:
-    plain = {"version": version(), "size": seen[0], "written": seen[1], "state": vars(state)}
-    _write(folder / "folded.json", json.dumps(plain).encode())
+    text = json.dumps(vars(state))
+    head = {"version": version(), "size": seen[0], "written": seen[1], "check": zlib.crc32(text.encode())}
+    _write(folder / "folded.json", f"{json.dumps(head)[:-1]}{STATE}{text}}}".encode())
 
 
 def recalled_state(folder: Path, seen: Mark) -> RunState | None:
     """The state that was kept, if the events are still those."""
     try:
-        with open(f"{folder}/folded.json", "rb") as file:
-            plain = json.loads(file.read())
+        content = read_whole(f"{folder}/folded.json", MOST_BYTES)
+        plain = json.loads(content)
         if (plain["version"], plain["size"], plain["written"]) != (version(), *seen):
+            return None
+        if plain["check"] != zlib.crc32(content.partition(STATE.encode())[2][:-1]):
             return None
         state = plain["state"]
         if state["id"] != folder.name:  # a copied folder
             return None
         return RunState(**state | {name: tuple(state[name]) for name in TUPLES})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -71,7 +78,10 @@ def keep_fold(
             arrays[f"steps{same}"] = steps
         arrays[f"values{number}"] = values
         places[name] = [same, number]
-    note = {"version": version(), "offset": offset, "tail": _tail(folder, offset), "columns": places, "plain": plain}
+    note = {
+        "version": version(), "offset": offset, "tail": _tail(folder, offset), "columns": places, "plain": plain,
+        "check": _checksum(plain),
+    }  # fmt: skip
     arrays["note"] = np.frombuffer(json.dumps(note).encode(), dtype=np.uint8)
     half = _half(folder / "folded.npz")
     with suppress(OSError):  # read-only, or full: it is folded again next time
@@ -86,14 +96,17 @@ def keep_fold(
 def recalled_fold(folder: Path) -> tuple[int, dict[str, Any], dict[str, tuple[np.ndarray, np.ndarray]]] | None:
     """Offset, plain part and columns of the fold that was kept, if the events up to there are still those."""
     try:
-        with (folder / "folded.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            note = json.loads(arrays["note"].tobytes())
-            if note["version"] != version() or note["tail"] != _tail(folder, note["offset"]):
-                return None
-            steps = {place: arrays[f"steps{place}"] for place in {same for same, _ in note["columns"].values()}}
-            columns = {name: (steps[same], arrays[f"values{n}"]) for name, (same, n) in note["columns"].items()}
-            return note["offset"], note["plain"], columns
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        arrays = stored.read(folder / "folded.npz")
+        note = json.loads(arrays["note"].tobytes())
+        if note["version"] != version() or note["tail"] != _tail(folder, note["offset"]):
+            return None
+        if note["check"] != _checksum(note["plain"]):
+            return None
+        pairs = {name: (arrays[f"steps{same}"], arrays[f"values{n}"]) for name, (same, n) in note["columns"].items()}
+        if not all(_is_column(steps, values) for steps, values in pairs.values()):
+            return None
+        return note["offset"], note["plain"], pairs
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -101,7 +114,7 @@ def recalled_fold(folder: Path) -> tuple[int, dict[str, Any], dict[str, tuple[np
 def version() -> str:
     """Changes when the folding does."""
     here = Path(__file__).parent
-    code = b"".join((here / name).read_bytes() for name in ("folding.py", "state.py", "keeping.py"))
+    code = b"".join((here / name).read_bytes() for name in FOLDING)
     return hashlib.sha256(code).hexdigest()[:10]
 
 
@@ -112,6 +125,14 @@ def _tail(folder: Path, offset: int) -> int | None:
             return None
         file.seek(max(0, offset - TAIL))
         return zlib.crc32(file.read(offset - file.tell()))
+
+
+def _checksum(plain: Any) -> int:
+    return zlib.crc32(json.dumps(plain).encode())
+
+
+def _is_column(steps: np.ndarray, values: np.ndarray) -> bool:
+    return (steps.dtype, values.dtype, steps.ndim) == (np.int64, np.float64, 1) and steps.shape == values.shape
 
 
 def _half(path: Path) -> Path:

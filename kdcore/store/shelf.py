@@ -5,28 +5,32 @@ import hashlib
 import io
 import os
 import re
+import reprlib
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from kdcore import recipe as recipes
 from kdcore.recipe import Recipe, RecipeError
-from kdcore.store import keeping
-from kdcore.store.folding import Fold
+from kdcore.store import arrays, disk, keeping
+from kdcore.store.checkpoints import is_whole
+from kdcore.store.folding import Fold, created_at, read_recipe
 from kdcore.store.keeping import Mark
-from kdcore.store.state import ACTIVE, RunState
-from kdcore.store.writing import RunWriter, is_locked, snapshots
+from kdcore.store.state import ACTIVE, DamagedRun, RunState, in_one_line
+from kdcore.store.writing import RunWriter, is_locked, nobody_writes, snapshots
 
 HELD_FOLDS = 32  # runs whose series are in memory
 HELD_RECIPES = 256
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+REMOVALS = 3  # tries
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # a longer name is no folder's
+# what a damaged file may end in, whatever it holds: a run's own, never the list's
+UNREADABLE = (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Store:
         self._over: dict[str, tuple[Mark, RunState]] = {}  # of runs that are over, as of so many events
         self._recipes: dict[str, Recipe] = {}
         self._alike: dict[str, Alike] = {}
+        self._untold: dict[str, tuple[str, str]] = {}  # reason and traceback of runs whose end the disk did not take
         self._lock = threading.Lock()
 
     def new_id(self, recipe: Recipe) -> str:
@@ -56,20 +61,32 @@ class Store:
         return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
 
     def create(self, recipe: Recipe, run_id: str | None = None) -> str:
-        """Make a run's folder and recipe file; returns its id."""
+        """Make a run's folder and recipe file; returns its id. Raises ValueError where the disk does not take them."""
         run_id = run_id or self.new_id(recipe)
         folder = self.root / run_id
-        folder.mkdir(parents=True, exist_ok=True)  # a killed process may have made it and no more
-        half = folder / "recipe.half"
-        half.write_text(recipe.to_yaml(), encoding="utf-8")
-        os.replace(half, folder / "recipe.yaml")  # from here on the run is listed
+        with disk.in_words(self.root, then="start the run again"):
+            folder.mkdir(parents=True, exist_ok=True)  # a killed process may have made it and no more
+            half = folder / "recipe.half"
+            try:
+                half.write_text(recipe.to_yaml(), encoding="utf-8")
+                os.replace(half, folder / "recipe.yaml")  # from here on the run is listed
+            except OSError:
+                with suppress(OSError):
+                    half.unlink(missing_ok=True)
+                    folder.rmdir()
+                raise
         return run_id
 
     def writer(self, run_id: str) -> RunWriter:
         folder = self.folder(run_id)
         if self.recorded and folder.parent == self.recorded:
             raise ValueError(f"{run_id} is a recording that comes with the project; it cannot be changed.")
+        self._untold.pop(run_id, None)
         return RunWriter(folder)
+
+    def remember_failure(self, run_id: str, reason: str, traceback: str) -> None:
+        """Why a run ended, where that could not be written down: known to this process alone."""
+        self._untold[run_id] = (reason, traceback)
 
     def ids(self) -> list[str]:
         """Runs of this machine, newest first, then the recordings."""
@@ -82,19 +99,22 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return []
         known = self._over  # they have their recipe, so the disk need not be asked
-        return sorted((n for n in names if n in known or os.path.isfile(f"{root}/{n}/recipe.yaml")), reverse=True)
+        return sorted((n for n in names if n in known or _is_run(f"{root}/{n}")), reverse=True)
 
     def folder(self, run_id: str) -> Path:
         """Raises ValueError where there is no such run; the name of a file outside is never reached."""
         for root in (self.root, self.recorded):
-            if root and RUN_ID.fullmatch(run_id) and (root / run_id / "recipe.yaml").is_file():
+            if root and RUN_ID.fullmatch(run_id) and _is_run(f"{root}/{run_id}"):
                 return root / run_id
-        raise ValueError(f"There is no run {run_id!r} in {self.root}.")
+        raise self._no_run(run_id)
+
+    def _no_run(self, run_id: str) -> ValueError:
+        return ValueError(f"There is no run {reprlib.repr(run_id)} in {self.root}.")
 
     def recipe(self, run_id: str) -> Recipe:
-        """Read once: a run's recipe never changes."""
-        path = self.folder(run_id) / "recipe.yaml"
-        found = self._recipes.get(run_id) or recipes.load(path)
+        """Read once: a run's recipe never changes. Raises RecipeError where it cannot be read."""
+        folder = self.folder(run_id)
+        found = self._recipes.get(run_id) or read_recipe(folder)
         with self._lock:
             self._recipes[run_id] = found
             while len(self._recipes) > HELD_RECIPES:
@@ -114,7 +134,7 @@ class Store:
         """What decides a run, less its name, note and seed; None for a recipe of another version."""
         if run_id not in self._alike:
             try:
-                recipe = self._recipes.get(run_id) or recipes.load(self.folder(run_id) / "recipe.yaml")
+                recipe = self._recipes.get(run_id) or read_recipe(self.folder(run_id))
             except RecipeError:
                 return None
             same = recipe.model_copy(update={"name": "any", "note": "", "seeds": (0,)}).model_dump_json()
@@ -122,20 +142,44 @@ class Store:
         return self._alike[run_id]
 
     def state(self, run_id: str) -> RunState:
-        """The run as its events tell it. Cheap when called again: only new lines are read, and of a run that is over none."""
+        """The run as its events tell it. Cheap when called again: only new lines are read, and of a run that is over none.
+
+        Of a damaged run it says in `damage` what cannot be read; where that is everything, its status is "damaged".
+
+        Raises:
+            ValueError: there is no such run.
+        """
         return self._state(self.folder(run_id))
 
     def states(self) -> list[RunState]:
+        """All runs, each read on its own, in the order of `ids`."""
         found = []
         for root in (self.root, self.recorded):
             if root:
                 for run_id in self._listed(root):
-                    with suppress(FileNotFoundError):  # deleted meanwhile
+                    with suppress(ValueError):  # deleted meanwhile
                         found.append(self._state(root / run_id))
         return found
 
     def _state(self, folder: Path) -> RunState:
-        seen, known = keeping.mark(folder), self._over.get(folder.name)
+        try:
+            state = self._read_state(folder)
+        except DamagedRun as error:
+            return RunState(
+                folder.name, folder.name, "damaged", created=created_at(folder), recorded=self._is_recorded(folder),
+                damage=in_one_line(str(error)),
+            )  # fmt: skip
+        if folder.name in self._untold and state.status in ("created", "interrupted"):
+            reason, traceback = self._untold[folder.name]
+            state = replace(state, status="interrupted", reason=reason, traceback=traceback)
+        return state
+
+    def _read_state(self, folder: Path) -> RunState:
+        try:
+            seen = keeping.mark(folder)
+        except OSError as error:
+            raise self._unreadable(folder, error) from error
+        known = self._over.get(folder.name)
         if known is None and folder.name not in self._folds and (kept := keeping.recalled_state(folder, seen)):
             known = self._over[folder.name] = (seen, kept)
         if known and known[0] == seen:
@@ -143,7 +187,7 @@ class Store:
             if state.status != "interrupted" or not is_locked(folder / "writer.lock"):
                 return state
         fold = self._fold(folder)
-        if fold.over:
+        if fold.over and not fold.state.damage:  # else somebody may mend it
             self._over[folder.name] = (seen, fold.state)
             if not fold.state.recorded:
                 keeping.keep_state(folder, seen, fold.state)
@@ -169,15 +213,32 @@ class Store:
         path = (folder / file).resolve()
         if path.parent != (folder / "probes").resolve() or not path.is_file():
             raise ValueError(f"Run {run_id} has no probe {file!r}.")
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        return arrays.read(path)
+
+    def checkpoints(self, run_id: str) -> list[Path]:
+        """The checkpoints that are on disk, the newest first."""
+        folder = self.folder(run_id)
+        named = dict.fromkeys(folder / saved["file"] for saved in reversed(self.state(run_id).checkpoints))
+        return [path for path in named if path.is_file()]
 
     def checkpoint(self, run_id: str) -> Path | None:
-        """The newest checkpoint that is on disk, or None."""
-        for saved in reversed(self.state(run_id).checkpoints):
-            if (path := self.folder(run_id) / saved["file"]).is_file():
-                return path
-        return None
+        """The newest checkpoint that is on disk, whole or not; None where there is none."""
+        return next(iter(self.checkpoints(run_id)), None)
+
+    def whole_checkpoint(self, run_id: str) -> Path | None:
+        """The newest checkpoint that is not cut short; None where there is none.
+
+        Raises:
+            ValueError: there are some, and all are damaged.
+        """
+        found = self.checkpoints(run_id)
+        whole = next(filter(is_whole, found), None)
+        if found and whole is None:
+            raise ValueError(
+                f"Run {run_id} has {len(found)} checkpoint{'s' * (len(found) > 1)}, and none is whole: its networks cannot be "
+                "loaded. Train its recipe again."
+            )
+        return whole
 
     def snapshots(self, run_id: str) -> dict[int, Path]:
         """Student and twin as they were along the way: step -> file, the first one first. Empty for runs of before there were
@@ -185,21 +246,20 @@ class Store:
         return snapshots(self.folder(run_id))
 
     def delete(self, run_id: str) -> None:
-        """Remove a run with all it holds. Refused while it is active and for recordings."""
+        """Remove a run with all it holds, also a damaged one. Refused while it is active and for recordings."""
         state = self.state(run_id)
         if state.recorded:
             raise ValueError(f"{run_id} is a recording that comes with the project; it cannot be deleted.")
         if state.status in ACTIVE:
             raise ValueError(f"Run {run_id} is {state.status}; stop it before deleting it.")
-        with self.writer(run_id):  # nobody resumes it meanwhile
-            gone = self.root / f".deleted-{run_id}"
-            os.replace(self.folder(run_id), gone)  # at once, so that no half a run is ever listed
-        shutil.rmtree(gone)
+        folder, gone = self.folder(run_id), self.root / f".deleted-{run_id}-{secrets.token_hex(2)}"
+        with disk.in_words(folder, then="delete it again"):
+            with nobody_writes(folder):  # nobody resumes it meanwhile
+                os.replace(folder, gone)  # at once, so that no half a run is ever listed
+            _remove(gone)
         with self._lock:
-            self._folds.pop(run_id, None)
-            self._over.pop(run_id, None)
-            self._recipes.pop(run_id, None)
-            self._alike.pop(run_id, None)
+            for held in (self._folds, self._over, self._recipes, self._alike, self._untold):
+                held.pop(run_id, None)  # type: ignore[attr-defined]
 
     def csv(self, run_id: str) -> str:
         """All series as one table: a row a step, a column a series, empty where nothing was measured."""
@@ -216,13 +276,58 @@ class Store:
         return text.getvalue()
 
     def _fold(self, folder: Path) -> Fold:
-        with self._lock:
-            fold = self._folds.pop(folder.name, None)
-            if fold is None:
-                fold = Fold(folder, recorded=bool(self.recorded) and folder.parent == self.recorded)
-            self._folds[folder.name] = fold
-            over = [run_id for run_id, held in self._folds.items() if held.over]
-            for run_id in over[: max(0, len(self._folds) - HELD_FOLDS)]:
-                del self._folds[run_id]  # whoever has it keeps it; it is read again when its series are asked for
-        fold.refresh()
+        """A run's fold with what is new. Raises DamagedRun where its events cannot be read, ValueError where it is gone."""
+        try:
+            with self._lock:
+                fold = self._folds.pop(folder.name, None)
+                if fold is None:
+                    fold = Fold(folder, recorded=self._is_recorded(folder))
+                self._folds[folder.name] = fold
+                over = [run_id for run_id, held in self._folds.items() if held.over]
+                for run_id in over[: max(0, len(self._folds) - HELD_FOLDS)]:
+                    del self._folds[run_id]  # whoever has it keeps it; it is read again when its series are asked for
+            fold.refresh()
+        except UNREADABLE as error:
+            self._folds.pop(folder.name, None)
+            raise self._unreadable(folder, error) from error
+        if fold.state.damage and not _is_run(str(folder)):
+            self._folds.pop(folder.name, None)
+            raise self._no_run(folder.name)
         return fold
+
+    def _unreadable(self, folder: Path, error: BaseException) -> ValueError:
+        if not _is_run(str(folder)):
+            return self._no_run(folder.name)
+        if isinstance(error, OSError) and error.filename:
+            name = Path(os.fsdecode(error.filename)).name
+            return DamagedRun(f"{name} cannot be read: {error.strerror or error}.")
+        return DamagedRun(f"Its files cannot be read ({type(error).__name__}: {error}).")
+
+    def _is_recorded(self, folder: Path) -> bool:
+        return self.recorded is not None and folder.parent == self.recorded
+
+
+def _is_run(folder: str) -> bool:
+    """Whether a folder has a recipe or events, of whatever kind; one that may not be looked into counts, so that it is told."""
+    for name in ("recipe.yaml", "events.jsonl"):
+        try:
+            os.lstat(f"{folder}/{name}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return True
+        return True
+    return False
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder that a reader may still write into for a moment."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.01)
+    shutil.rmtree(folder)

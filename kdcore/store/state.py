@@ -1,11 +1,23 @@
 """What a run's events say about it so far."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
 ACTIVE = ("queued", "preparing", "running", "paused")  # a process works on the run, or will
 RESUMABLE = ("stopped", "failed", "interrupted")
+LONGEST_WORDS = 300  # characters of a message that is to be one line
+
+
+class DamagedRun(ValueError):
+    """A run whose files cannot be read; says which, and why."""
+
+
+def in_one_line(text: str) -> str:
+    """A message without its line breaks, cut where it is long."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= LONGEST_WORDS else flat[: LONGEST_WORDS - 2].rstrip() + " …"
 
 
 @dataclass(frozen=True)
@@ -14,7 +26,7 @@ class RunState:
 
     id: str
     name: str
-    status: str = "created"  # one of ACTIVE or RESUMABLE, created, finished
+    status: str = "created"  # one of ACTIVE or RESUMABLE, created, finished, damaged (nothing of it can be read)
     created: float = 0.0  # seconds since 1970
     updated: float = 0.0
     step: int = 0
@@ -42,6 +54,7 @@ class RunState:
     active_seconds: float = 0.0  # between starts and ends, pauses included
     began: float = 0.0  # when the present stretch of work began
     recorded: bool = False  # a bundled recording, not a run of this machine
+    damage: str = ""  # what of its folder cannot be read, in words; the rest of the state may still be right
 
     @property
     def progress(self) -> float:
@@ -53,4 +66,5 @@ class RunState:
         if self.status != "running" or not self.images_per_second or not self.step or not self.epoch:
             return None
         images = (self.steps - self.step) * self.train_images * self.epoch / self.step
-        return images / self.images_per_second
+        seconds = images / self.images_per_second
+        return seconds if math.isfinite(seconds) else None

@@ -9,7 +9,9 @@ import io
 import os
 import re
 import secrets
+import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,12 +19,16 @@ from pathlib import Path
 import yaml
 
 from kdcore import study as studies
+from kdcore.store import disk
+from kdcore.store.folding import created_at
+from kdcore.store.lines import read_whole, regular
 from kdcore.store.shelf import RUN_ID, Store
-from kdcore.store.state import ACTIVE, RunState
+from kdcore.store.state import ACTIVE, RunState, in_one_line
 from kdcore.study import Point, Study
 from kdcore.verdict import Figure, Summary, over_seeds, summarise
 
 Column = tuple[str, str]  # network and metric
+MOST_BYTES = 1 << 20  # of a study's file; 1,000 points take 50 kB
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Place:
 
     @property
     def done(self) -> bool:
-        return self.run is not None and self.run.status == "finished"
+        """Whether there is a result."""
+        return self.run is not None and self.run.status == "finished" and "student" in self.run.results
 
 
 @dataclass(frozen=True)
@@ -145,35 +152,47 @@ class Studies:
         return study_id
 
     def ids(self) -> list[str]:
-        """Newest first."""
+        """Newest first, also of studies that cannot be read."""
         found = (path.stem for path in self.root.glob("*.yaml")) if self.root.is_dir() else ()
         return sorted((study_id for study_id in found if RUN_ID.fullmatch(study_id)), reverse=True)
 
     def state(self, study_id: str) -> StudyState:
         """Raises ValueError where there is no such study, or its file is damaged."""
-        path = self.root / f"{study_id}.yaml"
-        if not RUN_ID.fullmatch(study_id) or not path.is_file():
-            raise ValueError(f"There is no study {study_id!r} in {self.root}.")
-        study, points, run_ids = _read(path, path.stat().st_mtime_ns)
+        path = self._path(study_id)
+        try:
+            written = regular(path).st_mtime_ns
+        except OSError as error:
+            raise ValueError(f"The study {study_id} cannot be read: {error.strerror or error}.") from None
+        study, points, run_ids = _read(path, written)
         places = [self._place(point, run_id) for point, run_id in zip(points, run_ids, strict=True)]
-        created = time.mktime(time.strptime(study_id[:15], "%Y%m%d-%H%M%S"))
-        return StudyState(study_id, created, study, tuple(places))
+        return StudyState(study_id, created_at(path), study, tuple(places))
 
     def states(self) -> list[StudyState]:
-        """All that can be read, newest first."""
-        found = []
+        """All that can be read, newest first; `damaged` has the others."""
+        return [found for found in self._each() if isinstance(found, StudyState)]
+
+    def damaged(self) -> dict[str, str]:
+        """The studies that cannot be read: id -> what is wrong, in one line."""
+        found = zip(self.ids(), self._each(), strict=False)
+        return {study_id: in_one_line(str(each)) for study_id, each in found if isinstance(each, ValueError)}
+
+    def _each(self) -> Iterator[StudyState | ValueError]:
         for study_id in self.ids():
             try:
-                found.append(self.state(study_id))
-            except ValueError:
-                continue  # of another version, or edited: `state` says what is wrong with it
-        return found
+                yield self.state(study_id)
+            except ValueError as error:
+                yield error
 
     def delete(self, study_id: str) -> None:
-        """Remove a study. Its runs stay; refused while one of them is at work."""
-        if self.state(study_id).status in ACTIVE:
+        """Remove a study, also a damaged one. Its runs stay; refused while one of them is at work."""
+        path = self._path(study_id)
+        if study_id not in self.damaged() and self.state(study_id).status in ACTIVE:
             raise ValueError(f"The study {study_id} is at work; stop it before deleting it.")
-        (self.root / f"{study_id}.yaml").unlink()
+        with disk.in_words(self.root, then="delete it again"):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def csv(self, study_id: str) -> str:
         """A row a run, with its settings, seed, status, figures of every network and the difference; fractions."""
@@ -204,6 +223,13 @@ class Studies:
             ])  # fmt: skip
         return text.getvalue()
 
+    def _path(self, study_id: str) -> Path:
+        """Raises ValueError where there is no such study; the name of a file outside is never reached."""
+        path = self.root / f"{study_id}.yaml"
+        if not RUN_ID.fullmatch(study_id) or not os.path.lexists(path):
+            raise ValueError(f"There is no study {study_id!r} in {self.root}.")
+        return path
+
     def _place(self, point: Point, run_id: str) -> Place:
         try:
             return Place(point, run_id, self.store.state(run_id))
@@ -211,23 +237,31 @@ class Studies:
             return Place(point, run_id, None)
 
     def _write(self, study_id: str, study: Study, run_ids: list[str]) -> None:
-        self.root.mkdir(parents=True, exist_ok=True)
         half = self.root / f".{study_id}.half"
         plain = {"study": studies.to_plain(study), "runs": run_ids}
-        half.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        os.replace(half, self.root / f"{study_id}.yaml")  # a reader sees no file or the whole one
+        with disk.in_words(self.root, then="start the study again"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            try:
+                half.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+                os.replace(half, self.root / f"{study_id}.yaml")  # a reader sees no file or the whole one
+            finally:
+                half.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=256)
 def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
     """A study's file as it was `written` (a time): read once, since pages ask often and it never changes."""
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plain = yaml.safe_load(read_whole(path, MOST_BYTES).decode())
         study = studies.from_plain(plain["study"], source="it")
         points, run_ids = studies.points(study), [str(run_id) for run_id in plain["runs"]]
         if len(points) != len(run_ids):
             raise ValueError(f"it has {len(points)} points and names {len(run_ids)} runs.")
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ValueError(f"The study {path.stem} cannot be read: {error.strerror or error}.") from None
+    except KeyError as error:
+        raise ValueError(f"The study {path.stem} cannot be read: it has no {error}.") from None
+    except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(f"The study {path.stem} cannot be read: {error}") from None
     return study, points, run_ids
 

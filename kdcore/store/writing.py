@@ -1,56 +1,76 @@
 """The writing side: one process at a time, and a lock that says whether it is still there."""
 
+import contextlib
 import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO
 
 import numpy as np
 
 from kdcore import events as ev
+from kdcore.store.lines import regular
 
 SNAPSHOTS = "snapshots"
 LOOK_BACK = 1 << 16  # bytes
+LONGEST_STEP = 16  # digits
 
 
 class RunWriter:
-    """The one writer of a run. Use as a context; while it is open the run counts as alive."""
+    """The one writer of a run. Use as a context; while it is open the run counts as alive.
+
+    Events go to the file unbuffered: nothing is left over that closing would have to write, on a disk that may be full.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock: IO[bytes] | None = None
-        self._file: TextIO | None = None
+        self._file: FileIO | None = None
 
     def __enter__(self) -> "RunWriter":
         self._lock = _lock(self.folder / "writer.lock", fcntl.LOCK_EX, patience=1.0)
         if self._lock is None:
             raise ValueError(f"Run {self.folder.name} is being written by another process; stop it there first.")
         path = self.folder / "events.jsonl"
-        _drop_half_line(path)
-        self._file = path.open("a", encoding="utf-8")
+        try:
+            _drop_half_line(path)
+            self._file = path.open("ab", buffering=0)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in (self._file, self._lock):
-            if file:
-                file.close()
+        """Let go of the run. Never raises: all that was written is on disk already."""
+        try:
+            if self._file:
+                with contextlib.suppress(OSError):
+                    self._file.close()
+        finally:
+            if self._lock:
+                with contextlib.suppress(OSError):
+                    self._lock.close()
 
     def append(self, event: ev.Event) -> None:
-        """Write an event; a probe's arrays go to their own file first."""
+        """Write an event, whole or not at all; a probe's arrays go to their own file first. Raises OSError."""
         assert self._file is not None, "open the writer first"
         if isinstance(event, ev.ProbeTaken):
             file = f"probes/{event.step:08d}.npz"
             (self.folder / "probes").mkdir(exist_ok=True)
             half = self.folder / "probes" / "half.npz"
-            np.savez_compressed(half, **event.arrays)
-            os.replace(half, self.folder / file)  # a reader sees the old file or the whole new one
+            try:
+                np.savez_compressed(half, **event.arrays)
+                os.replace(half, self.folder / file)  # a reader sees the old file or the whole new one
+            finally:
+                half.unlink(missing_ok=True)
             event = replace(event, file=file)
         line = json.dumps({**event.to_plain(), "time": round(time.time(), 3)}, allow_nan=True)
-        self._file.write(line + "\n")
-        self._file.flush()
+        _write_whole(self._file, f"{line}\n".encode())
 
     def checkpoint_path(self, step: int) -> Path:
         (self.folder / "checkpoints").mkdir(exist_ok=True)
@@ -66,14 +86,45 @@ class RunWriter:
 
 def snapshots(folder: Path) -> dict[int, Path]:
     """A run's snapshots: step -> file, the first one first."""
-    return {
-        int(path.stem): path for path in sorted((folder / SNAPSHOTS).glob("*.safetensors")) if path.stem.isdecimal()
-    }
+    found = sorted((folder / SNAPSHOTS).glob("*.safetensors"))
+    return {int(path.stem): path for path in found if path.stem.isdecimal() and len(path.stem) <= LONGEST_STEP}
 
 
-def _lock(path: Path, mode: int, *, patience: float = 0.0) -> IO[bytes] | None:
+def _write_whole(file: FileIO, line: bytes) -> None:
+    """Append a line. Where the disk takes a part of it alone, that part goes again, so that the next line is whole."""
+    start = file.seek(0, os.SEEK_END)
+    left = memoryview(line)
+    try:
+        while left:
+            left = left[file.write(left) or 0 :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(start)
+        raise
+
+
+@contextlib.contextmanager
+def nobody_writes(folder: Path) -> Iterator[None]:
+    """Keep writers out, for a folder that is to be deleted: also a damaged one, and on a full disk.
+
+    Raises:
+        ValueError: a process writes the run.
+    """
+    try:
+        regular(folder / "writer.lock")
+        lock = _lock(folder / "writer.lock", fcntl.LOCK_EX, patience=1.0, create=False)
+    except OSError:  # there is none, or it is no file: then nobody holds it
+        yield
+        return
+    if lock is None:
+        raise ValueError(f"Run {folder.name} is being written by another process; stop it there first.")
+    with lock:
+        yield
+
+
+def _lock(path: Path, mode: int, *, patience: float = 0.0, create: bool = True) -> IO[bytes] | None:
     """The file, locked until it is closed or its process ends; None where another one holds it for that long."""
-    file = path.open("rb" if mode == fcntl.LOCK_SH else "ab")
+    file = path.open("ab" if create else "rb")
     until = time.monotonic() + patience
     while True:
         try:
@@ -88,10 +139,12 @@ def _lock(path: Path, mode: int, *, patience: float = 0.0) -> IO[bytes] | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a writer is at work. Readers share the lock, so that they never take each other for one."""
+    """Whether a writer is at work. Readers share the lock, so that they never take each other for one. What is no file, or
+    must not be opened, nobody holds."""
     try:
-        lock = _lock(path, fcntl.LOCK_SH)
-    except FileNotFoundError:
+        regular(path)
+        lock = _lock(path, fcntl.LOCK_SH, create=False)
+    except OSError:
         return False
     if lock is None:
         return True

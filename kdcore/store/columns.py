@@ -1,0 +1,41 @@
+"""One number of a run over time."""
+
+import numpy as np
+
+NOTHING = np.empty(0)
+
+
+class Column:
+    """One number over time, its steps growing. What `view` gave is never changed: new values go behind it."""
+
+    def __init__(self, steps: np.ndarray = NOTHING, values: np.ndarray = NOTHING) -> None:
+        self.count = len(steps)
+        self._steps, self._values = steps, values
+        self._last = int(steps[-1]) if self.count else -1
+        self._room = self.count  # what is given is not written into
+
+    def add(self, step: int, value: float) -> None:
+        if step <= self._last:  # measured again by a run that was stopped just there
+            self.forget_after(step - 1)
+        if self.count == self._room:
+            self._move(max(64, 2 * self.count))
+        self._steps[self.count], self._values[self.count] = step, value
+        self._last = step
+        self.count += 1
+
+    def forget_after(self, step: int) -> None:
+        kept = int(np.searchsorted(self._steps[: self.count], step, side="right"))
+        if kept < self.count:
+            self.count = kept
+            self._last = int(self._steps[kept - 1]) if kept else -1
+            self._move(max(64, kept))  # views of the old arrays keep what they showed
+
+    def view(self) -> tuple[np.ndarray, np.ndarray]:
+        steps, values = self._steps[: self.count], self._values[: self.count]
+        steps.flags.writeable = values.flags.writeable = False
+        return steps, values
+
+    def _move(self, size: int) -> None:
+        steps, values = np.empty(size, np.int64), np.empty(size, np.float64)
+        steps[: self.count], values[: self.count] = self._steps[: self.count], self._values[: self.count]
+        self._steps, self._values, self._room = steps, values, size

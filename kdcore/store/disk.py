@@ -1,0 +1,79 @@
+"""What keeps files from being written, in words, whichever library reported it."""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from kdcore.folders import data_folder
+
+RESUME = "resume the run; it continues from its last checkpoint"
+FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
+CLOSED_CODES = (errno.EROFS, errno.EACCES, errno.EPERM)
+# libraries that raise no OSError, or one without a code: safetensors, torch, numpy's tofile
+FULL_WORDS = re.compile(
+    r"no space left on device|disk quota exceeded|\(os error (28|122)\)|\d+ requested and \d+ written"
+    r"|inline_container.*unexpected pos|file write failed|failed writing file|iostream error",
+    re.IGNORECASE | re.DOTALL,
+)
+CLOSED_WORDS = re.compile(r"read-only file system|\(os error (1|13|30)\)", re.IGNORECASE)
+
+
+def trouble(error: BaseException, folder: Path, *, then: str = RESUME) -> str | None:
+    """The reason in words if writing failed: a full disk, a folder that is read-only or gone. None for any other error.
+
+    Args:
+        folder: what was being written into, used where the error does not name a file.
+        then: what to do once there is space again.
+    """
+    chain = list(_chain(error))
+    if full := next((each for each in chain if _means(each, FULL_CODES, FULL_WORDS)), None):
+        where = _parent(full) or min((folder, data_folder()), key=_free)
+        own = f" ({error})" if isinstance(error, ValueError) and str(error) else ""
+        return f"The disk is full: free some space in {where} and {then}.{own}"
+    if closed := next((each for each in chain if _means(each, CLOSED_CODES, CLOSED_WORDS)), None):
+        return f"{_parent(closed) or folder} cannot be written to (it is read-only here): make it writable and {then}."
+    if any(isinstance(each, FileNotFoundError) for each in chain) and not folder.is_dir():
+        return f"The folder {folder} is gone: it was deleted or moved meanwhile."
+    return None
+
+
+@contextlib.contextmanager
+def in_words(folder: Path, *, then: str = RESUME) -> Iterator[None]:
+    """Turn an OSError into a ValueError that says what is wrong and how to fix it."""
+    try:
+        yield
+    except OSError as error:
+        words = trouble(error, folder, then=then)
+        raise ValueError(
+            words or f"{error.filename or folder} cannot be written: {error.strerror or error}."
+        ) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that led to it, but for what was hidden by `from None`."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _means(error: BaseException, codes: tuple[int, ...], words: re.Pattern[str]) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in codes
+    return not isinstance(error, ValueError) and bool(words.search(str(error)))
+
+
+def _parent(error: BaseException) -> Path | None:
+    name = getattr(error, "filename", None)
+    return Path(os.fsdecode(name)).parent if isinstance(name, (str, bytes)) and name else None
+
+
+def _free(folder: Path) -> int:
+    """Free bytes of a folder's disk, or of its nearest parent's that is there."""
+    there = next(place for place in (folder, *folder.parents) if place.exists() or place == place.parent)
+    return shutil.disk_usage(there).free

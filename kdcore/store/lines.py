@@ -1,0 +1,60 @@
+"""A file of lines that grows: what is new, in whole lines, without ever holding a line that is too long."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+READ_BYTES = 8 << 20  # at once
+MOST_BYTES = 1 << 20  # of a line; the longest event has 25 kB, or the names of 20,000 classes
+
+
+class Lines:
+    """The lines of a file as far as they were read. `skipping`: in the middle of a line that is too long."""
+
+    def __init__(self, offset: int = 0, skipping: bool = False) -> None:
+        self.offset, self.skipping = offset, skipping
+
+    def new(self, path: Path, read_bytes: int = READ_BYTES) -> Iterator[list[bytes]]:
+        """The whole lines behind the offset, some MiB at a time; `offset` moves on as they are taken. Of a line of more than
+        MOST_BYTES comes its beginning, still too long, and the rest is passed over."""
+        with path.open("rb") as file:
+            file.seek(self.offset)
+            half = b""  # the beginning of the last line
+            while read := file.read(read_bytes):
+                if self.skipping:
+                    end = read.find(b"\n") + 1
+                    self.offset += end or len(read)
+                    self.skipping = not end
+                    read = read[end:] if end else b""
+                half += read
+                *lines, half = half.split(b"\n")
+                self.offset += sum(map(len, lines)) + len(lines)
+                if len(half) > MOST_BYTES:
+                    lines.append(half)
+                    self.offset += len(half)
+                    self.skipping, half = True, b""
+                yield lines
+
+
+def regular(path: str | Path) -> os.stat_result:
+    """What is known of a file. Raises OSError where it is none: a folder cannot be read, and a pipe would be waited for."""
+    return _regular(os.stat(path), path)
+
+
+def read_whole(path: str | Path, most: int) -> bytes:
+    """A file's content. Raises OSError, also where it is no plain file, or has more than `most` bytes."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # which does not wait for a pipe
+    try:
+        if (size := _regular(os.fstat(file), path).st_size) > most:
+            raise OSError(None, f"It has {size:,} bytes, {most:,} are the most that are read", str(path))
+        return os.read(file, size)
+    finally:
+        os.close(file)
+
+
+def _regular(found: os.stat_result, path: str | Path) -> os.stat_result:
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
+        raise OSError(None, f"It is {what}", str(path))
+    return found
