@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from kdcore import photos
 from pages.parts import engine, routes
 
 ROOT = Path(__file__).resolve().parent
@@ -25,12 +26,14 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     runner = await asyncio.to_thread(engine.runner)
     for heavy in ("pandas", "altair", "cv2"):  # now, not while the first visitor waits
         await asyncio.to_thread(importlib.import_module, heavy)
+    photos.warm()
     gc.collect()
     gc.freeze()  # what is loaded now stays: no collection need look at it again, and hold up training
     try:
         yield {}
     finally:
         await asyncio.to_thread(runner.close, CLOSING_SECONDS)
+        photos.close()
         gc.unfreeze()  # else libraries report what was kept as leaked
 
 

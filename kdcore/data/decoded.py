@@ -24,7 +24,7 @@ import numpy as np
 from kdcore.data.source import Images, Report
 from kdcore.folders import data_folder
 
-FORMAT = 1  # another one makes all files anew
+FORMAT = 2  # another one makes all files anew
 SAMPLED = 64  # images whose checksums are kept
 SPARE_BYTES = 1 << 30  # of the disk, left to checkpoints and to others
 

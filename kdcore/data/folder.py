@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from kdcore import photos
 from kdcore.data import choose
 from kdcore.data.source import Images
 from kdcore.recipe import DataRecipe
@@ -74,8 +75,8 @@ class Folder:
         def read_into(row: int) -> str:
             try:
                 pixels[row] = decoded(files[places[row]], size)
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what PIL raises
-                return str(error) or type(error).__name__
+            except (OSError, photos.Unusable) as error:
+                return str(error)
             return ""
 
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
@@ -83,7 +84,10 @@ class Folder:
         kept = np.flatnonzero([not problem for problem in problems])
         asked = zip(places, problems, strict=True)
         bad = [f"{files[place].relative_to(self.root)} ({problem})" for place, problem in asked if problem]
-        return Images(pixels[kept] if bad else pixels, kept, unreadable=tuple(bad))
+        plain = [
+            str(files[places[row]].relative_to(self.root)) for row in kept if (pixels[row] == pixels[row, 0, 0]).all()
+        ]
+        return Images(pixels[kept] if bad else pixels, kept, unreadable=tuple(bad), plain=tuple(plain))
 
     def identity(self, pool: str, places: np.ndarray) -> bytes:
         """The files as they are now: another size or time of writing makes another file."""
@@ -122,20 +126,18 @@ class Folder:
 
 
 def decoded(file: Path, size: int) -> np.ndarray:
-    """The middle square of a picture, upright, RGB: uint8 [size, size, 3]."""
-    with Image.open(file) as image:
-        image.draft("RGB", (size, size))  # a JPEG is decoded at a half, a quarter or an eighth where that suffices
-        image.load()
-        upright: Image.Image = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            upright = upright.point(lambda value: value / 256).convert("L")
-        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-            upright = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-        side = min(upright.size)
-        left, top = (upright.width - side) / 2, (upright.height - side) / 2
-        box = (left, top, left + side, top + side)
-        return np.asarray(upright.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, box))
+    """The middle square of a picture, upright, RGB: uint8 [size, size, 3]. Read and refused as an upload is.
+
+    Raises:
+        photos.Unusable: with the reason, whatever the file holds.
+        OSError: the file cannot be opened.
+    """
+    photos.check_length(file.stat().st_size, photos.OWN)
+    image = photos.picture(file.read_bytes(), size, photos.OWN).image
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -43,11 +43,18 @@ def _parts(source: Source, pool: str, places: np.ndarray, size: int, report: Rep
     progress = Progress(f"Reading {len(places):,} {pool} images", len(places), report)
     step = max(1, PART_BYTES // (size * size * 3))
     bad: list[str] = []
+    plain: list[str] = []
     for start in range(0, len(places), step):
         part = source.read(pool, places[start : start + step], size)
         bad += part.unreadable
+        plain += part.plain
         yield Images(part.pixels, part.kept + start, unreadable=part.unreadable)
         progress(min(start + step, len(places)))
     if bad:
-        listed = "; ".join(bad[:20]) + (f"; and {len(bad) - 20} more" if len(bad) > 20 else "")
-        report(f"Left out {len(bad)} of {len(places)} {pool} files that cannot be read: {listed}")
+        report(f"Left out {len(bad)} of {len(places)} {pool} files that cannot be read: {_listed(bad)}")
+    if plain:
+        report(f"{len(plain)} of {len(places)} {pool} files are one colour all over; look at them: {_listed(plain)}")
+
+
+def _listed(files: list[str]) -> str:
+    return "; ".join(files[:20]) + (f"; and {len(files) - 20} more" if len(files) > 20 else "")

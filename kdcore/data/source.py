@@ -58,6 +58,7 @@ class Images:
     extras: as in `Split`, [m, ...].
     unreadable: the files left out, each with the reason, in the order asked for.
     on_disk: the pixels are a file that is mapped into memory.
+    plain: the files among them that are one colour all over, in the order asked for.
     """
 
     pixels: np.ndarray
@@ -65,6 +66,7 @@ class Images:
     extras: dict[str, np.ndarray] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     on_disk: bool = False
+    plain: tuple[str, ...] = ()
 
 
 class Source(Protocol):

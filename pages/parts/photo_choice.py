@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -50,17 +51,17 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
         accept_multiple_files=True,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF. They stay in this computer's memory.",
     )
-    read = [_upload(file.file_id, file.name, file) for file in files]
+    read = [_read(file.file_id, file.name, file.getvalue) for file in files]
     with st.container(horizontal=True):  # side by side on a telephone as well
         if raw := photo_paste():
-            _keep("pasted", raw)
+            read += _keep("pasted", raw)
         folded = st.popover(
             "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
         )
     with folded:
         if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
-            _keep("camera", shot.getvalue())
-    read += [_read(key, name, raw) for key, (name, raw) in _taken().items()]
+            read += _keep("camera", shot.getvalue())
+    read += [_read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()]
     refused = [_as_text(outcome) for outcome in read if isinstance(outcome, str)]
     uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
 
@@ -86,11 +87,15 @@ def _taken() -> dict[str, tuple[str, bytes]]:
     return taken
 
 
-def _keep(name: str, raw: bytes) -> None:
+def _keep(name: str, raw: bytes) -> list[Shown | str]:
+    """Put it among the pictures of this visit; where it is too large for that, why."""
+    if len(raw) > photos.MAX_MIB * 2**20:
+        return [_read(f"{len(raw)} bytes", name, lambda: raw)]
     taken = _taken()
     taken[f"taken-{hashlib.sha256(raw).hexdigest()[:16]}"] = (name, raw)
     while len(taken) > TAKEN:
         taken.pop(next(iter(taken)))
+    return []
 
 
 def say_refused(refused: list[str], taken: int) -> None:
@@ -131,19 +136,29 @@ def pick(photo_id: str) -> None:
         st.query_params.pop(PICKED, None)  # an upload lies in no other browser
 
 
-@st.cache_data(max_entries=READ, show_spinner=False)
-def _upload(file_id: str, name: str, _file: object) -> Shown | str:
-    """The photo, or why it is none."""
-    return _read(file_id, name, _file.getvalue())
-
-
-@st.cache_data(max_entries=READ, show_spinner=False)
-def _read(photo_id: str, name: str, _raw: bytes) -> Shown | str:
+def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:
+    """The photo, or why it is none. That too many are being read is forgotten, all else is remembered."""
     try:
-        photo = photos.read(_raw, name, side=SIDE)
+        return _decoded(photo_id, name, raw)
+    except photos.Busy as reason:
+        return str(reason)
+
+
+@st.cache_data(max_entries=READ, show_spinner=False)
+def _decoded(photo_id: str, name: str, _raw: Callable[[], bytes]) -> Shown | str:
+    try:
+        photo = photos.read_upload(_raw(), name, side=SIDE, wanted=_still_here)
+    except photos.Busy:
+        raise
     except photos.BadPhoto as reason:
         return str(reason)
     return _shown(photo_id, photo)
+
+
+def _still_here() -> bool:
+    """Reading the session is where Streamlit ends a script whose tab is closed, or that is to start anew: it raises here."""
+    st.session_state.get(PICKED)
+    return True
 
 
 @lru_cache(maxsize=64)

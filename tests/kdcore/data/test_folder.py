@@ -1,8 +1,13 @@
+import io
+import re
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from kdcore import data
+from kdcore import data, photos
 from kdcore.data.folder import decoded
 from kdcore.recipe import DataRecipe
 
@@ -134,3 +139,77 @@ def test_every_mode_becomes_rgb(tmp_path, mode, colour, expected):
     file = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
     Image.new(mode, (12, 12), colour).save(file)
     assert np.abs(decoded(file, 12).astype(int) - expected).max() <= 2
+
+
+RAMP = np.linspace(0, 1, 1600).reshape(40, 40)
+
+
+@pytest.mark.parametrize("values, form", [
+    ((RAMP * 65535).astype(np.int32), "TIFF"), (RAMP.astype(np.float32), "TIFF"), ((RAMP * 4095).astype(np.uint16), "PNG"),
+    ((RAMP * 255).astype(np.uint8), "PNG"),
+])  # fmt: skip
+def test_a_file_is_read_as_an_upload_is(tmp_path, values, form):
+    file = tmp_path / "ramp"
+    Image.fromarray(values).save(file, form)
+    pixels = decoded(file, 40)
+    np.testing.assert_array_equal(pixels, photos.read(file.read_bytes(), "ramp").pixels)
+    assert abs(pixels.mean() - 127) < 2
+
+
+def test_a_phone_photo_of_50_megapixels_is_read(tmp_path):
+    Image.new("RGB", (8160, 6120), (200, 30, 30)).save(tmp_path / "phone.jpg", quality=40)
+    assert np.abs(decoded(tmp_path / "phone.jpg", 32).astype(int) - (200, 30, 30)).max() < 4
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+def test_a_damaged_file_of_any_kind_is_left_out_with_a_reason(tmp_path):
+    fill(tmp_path, 10)
+    picture = Image.new("RGB", (40, 40), "red")
+    odd = Image.Exif()
+    odd[0x011A] = 0.5  # a resolution, as a rational number
+    picture.save(tmp_path / "cat" / "rational.jpg", exif=odd)
+    raw = (tmp_path / "cat" / "rational.jpg").read_bytes()
+    (tmp_path / "cat" / "rational.jpg").write_bytes(raw.replace(b"\0\0\0\1\0\0\0\2", bytes(8)))
+    (tmp_path / "cat" / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    (tmp_path / "dog" / "claims.png").write_bytes(PNG_OF_2500_MEGAPIXELS)
+    last = (progressive := encoded(picture, progressive=True)).rfind(b"\xff\xda")
+    (tmp_path / "dog" / "scans.jpg").write_bytes(progressive[:-2] + progressive[last:-2] * 200 + progressive[-2:])
+    said = []
+    sizes = [len(data.load(recipe(tmp_path), name, report=said.append)) for name in ("train", "validation", "test")]
+    told = " ".join(said)
+    assert sum(sizes) == 31
+    assert "script.png (it is text, not a picture" in told
+    assert "claims.png (it has 50000 x 50000 pixels; at most 40 million" in told
+    assert re.search(r"scans.jpg \(it has 2\d\d scans; at most 100", told)
+
+
+def test_pictures_of_one_colour_are_named(tmp_path):
+    fill(tmp_path, 10)
+    for name in COLOURS:
+        for file in (tmp_path / name).iterdir():
+            Image.fromarray(np.random.default_rng(0).integers(0, 255, (9, 9, 3), np.uint8)).save(file)
+    Image.new("RGB", (9, 9), "white").save(tmp_path / "dog" / "3.png")
+    said = []
+    for name in ("train", "validation", "test"):
+        data.load(recipe(tmp_path), name, report=said.append)
+    (told,) = said
+    assert "1 of " in told
+    assert "files are one colour all over; look at them: dog/3.png" in told
+
+
+def encoded(picture, **options):
+    file = io.BytesIO()
+    picture.save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+PNG_OF_2500_MEGAPIXELS = (
+    b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(bytes(99)))
+    + chunk(b"IEND", b"")
+)

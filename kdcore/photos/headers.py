@@ -1,0 +1,158 @@
+"""What a picture file would cost to decode, from its structure alone: counted before any decoder runs.
+
+A file of a few MiB can ask for hours of work: thousands of scans over the same pixels, millions of empty chunks. Each walk
+here takes time in proportion to the file's length at most, and ends early where there is too much.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+
+from kdcore.photos.words import ANEW
+
+MAX_SCANS = 100  # of a JPEG; encoders write 1, or 10 to 20 where it is progressive
+MAX_SCANNED_PIXELS = 2_000_000_000  # scans times pixels: 50 million pixels may have 40 scans
+MAX_SEGMENTS = 2_000  # before a JPEG's first scan; a 20 MiB profile would take 320
+MAX_BETWEEN = 65_536  # bytes between two of them
+MAX_CHUNKS = 50_000  # of a PNG; 20 MiB in pieces of 512 bytes take 40,000
+MAX_BLOCKS = 200_000  # of a GIF up to its second frame; 20 MiB in full blocks take 82,000
+MAX_TAGS = 4_096  # of a TIFF page
+MAX_PIECES = 200_000  # strips or tiles of a TIFF page; 40 million pixels in tiles of 16 x 16 take 156,000
+MAX_TILE_PIXELS = 40_000_000
+MAX_WEBP_PIXELS = 40_000_000
+
+_STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 322, 323, 324  # TIFF tags
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")  # what ends a scan's data: not a stuffed byte, not a restart
+_PLAIN = "as an ordinary"
+
+
+def too_much(raw: bytes) -> str:
+    """Why a file is refused for its structure, without its pixels' number; "" where nothing speaks against it."""
+    if raw.startswith(b"\xff\xd8"):
+        return _jpeg(raw)
+    if raw.startswith(b"\x89PNG"):
+        return _more_than(MAX_CHUNKS, _png_chunks(raw), "chunks", "PNG")
+    if raw.startswith(b"GIF8"):
+        return _more_than(MAX_BLOCKS, _gif_blocks(raw), "blocks", "GIF")
+    if raw.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return _tiff(raw)
+    if raw[:4] == b"RIFF" and raw[8:16] == b"WEBPVP8X":
+        return _webp(raw)
+    return ""
+
+
+def too_many_scans(raw: bytes, pixels: int) -> str:
+    """Why a JPEG of so many pixels is refused for its scans, each of which may touch all of them; "" where it is not."""
+    at_most = raw.count(b"\xff\xda")  # also those of a preview, or of a film behind the picture
+    if at_most <= MAX_SCANS and at_most * pixels <= MAX_SCANNED_PIXELS:
+        return ""
+    scans = sum(kind == 0xDA for kind, _, _ in _jpeg_segments(raw))
+    if scans > MAX_SCANS:
+        return f"it has {scans:,} scans; at most {MAX_SCANS} are taken. Save it again {_PLAIN} JPEG."
+    if scans * pixels > MAX_SCANNED_PIXELS:
+        most = MAX_SCANNED_PIXELS // pixels
+        return f"it has {scans} scans of {pixels / 1e6:.0f} million pixels; at most {most} are taken. Save it again {_PLAIN} JPEG."
+    return ""
+
+
+def _more_than(most: int, parts: Iterator[object], what: str, kind: str) -> str:
+    for number, _ in enumerate(parts, 1):
+        if number > most:
+            return f"it has more than {most:,} {what}. Save it again {_PLAIN} {kind}."
+    return ""
+
+
+def _jpeg(raw: bytes) -> str:
+    """Pillow walks what comes before the first scan segment by segment, and between segments byte by byte."""
+    end = 2
+    for number, (kind, marker, segment_end) in enumerate(_jpeg_segments(raw), 1):
+        if kind == 0xDA:
+            return ""
+        if number > MAX_SEGMENTS or marker - end > MAX_BETWEEN:
+            return f"more lies before its pixels than any camera writes. Save it again {_PLAIN} JPEG."
+        end = segment_end
+    return f"it has no pixels. {ANEW}"
+
+
+def _jpeg_segments(raw: bytes) -> Iterator[tuple[int, int, int]]:
+    """Each marker, where it lies, and where its segment ends. A scan's data belong to no segment."""
+    place = 2
+    while found := _MARKER.search(raw, place):
+        kind, start = raw[found.end() - 1], found.end()
+        if kind == 0xD9 or start + 2 > len(raw):  # the end of the picture, whatever follows
+            return
+        place = start + (0 if kind == 0xD8 else int.from_bytes(raw[start : start + 2], "big"))
+        yield kind, found.start(), place
+
+
+def _png_chunks(raw: bytes) -> Iterator[bytes]:
+    place = 8
+    while place + 8 <= len(raw):
+        length, kind = struct.unpack_from(">I4s", raw, place)
+        yield kind
+        if kind == b"IEND":
+            return
+        place += 12 + length
+
+
+def _gif_blocks(raw: bytes) -> Iterator[int]:
+    """Blocks and their parts, up to the second picture: so far Pillow reads to learn whether it is animated."""
+    if len(raw) < 13:
+        return
+    place = 13 + (3 << (raw[10] & 7) + 1 if raw[10] & 128 else 0)
+    pictures = 0
+    while place + 10 < len(raw):
+        kind = raw[place]
+        yield kind
+        if kind == 0x3B:  # the end
+            return
+        if kind == 0x21:  # an extension and its label
+            place += 2
+        elif kind == 0x2C:
+            pictures += 1
+            if pictures == 2:
+                return
+            flags = raw[place + 9]
+            place += 11 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+        else:
+            place += 1  # nothing that Pillow knows: it looks one further
+            continue
+        while place < len(raw) and raw[place]:
+            yield raw[place]
+            place += 1 + raw[place]
+        place += 1
+
+
+def _webp(raw: bytes) -> str:
+    """Its reader makes room for all pixels as soon as it opens a file."""
+    width, height = (1 + int.from_bytes(raw[at : at + 3], "little") for at in (24, 27))
+    if width * height > MAX_WEBP_PIXELS:
+        most = MAX_WEBP_PIXELS // 10**6
+        return f"it has {width} x {height} pixels; at most {most} million pixels are taken. Make it smaller first."
+    return ""
+
+
+def _tiff(raw: bytes) -> str:
+    order, big = ("<" if raw[:2] == b"II" else ">"), raw[2:4] in (b"+\0", b"\0+")
+    count_of, entry, width = ("Q", "HHQ", 20) if big else ("H", "HHL", 12)
+    try:
+        (place,) = struct.unpack_from(order + ("Q" if big else "L"), raw, 8 if big else 4)
+        (tags,) = struct.unpack_from(order + count_of, raw, place)
+    except (struct.error, OverflowError):
+        return ""  # for the decoder to call damaged
+    if tags > MAX_TAGS:
+        return f"it has {tags:,} tags; at most {MAX_TAGS:,} are taken. Save it again {_PLAIN} TIFF."
+    place += struct.calcsize(order + count_of)
+    tile = {_TILE_WIDTH: 0, _TILE_HEIGHT: 0}
+    for number in range(tags):
+        at = place + width * number
+        if at + width > len(raw):
+            break
+        tag, kind, count = struct.unpack_from(order + entry, raw, at)
+        if tag in (_STRIPS, _TILES) and count > MAX_PIECES:
+            return f"it has {count:,} strips or tiles; at most {MAX_PIECES:,} are taken. Save it again {_PLAIN} TIFF."
+        if tag in tile:
+            (tile[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "L"), raw, at + (12 if big else 8))
+    if tile[_TILE_WIDTH] * tile[_TILE_HEIGHT] > MAX_TILE_PIXELS:
+        return f"its tiles have {tile[_TILE_WIDTH]} x {tile[_TILE_HEIGHT]} pixels, too many to hold. Save it again {_PLAIN} TIFF."
+    return ""

@@ -1,0 +1,255 @@
+"""Uploads are decoded in processes of their own, which are ended where a photo takes too long or nobody waits for it.
+
+A decoder cannot be interrupted in a thread, may take all memory, and may crash. Two processes are kept and used again; one
+that is ended is started anew. They load Pillow and numpy alone, so that takes a fifth of a second.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import selectors
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from kdcore.folders import PROJECT
+from kdcore.photos.decoding import UPLOADED, BadPhoto, Photo, Unusable, check_length, plain_name, refusal
+
+COMMAND = (sys.executable, "-m", "kdcore.photos.process")
+CPU_SECONDS = 10  # that a photo may take, and by the clock as many
+LENGTHS = struct.Struct(">QQ")  # of a message's JSON and of the bytes behind it
+PATIENCE_SECONDS = 20.0  # that it may wait for a process
+COUNT, WAITING = 2, 16
+SLICE_SECONDS = 0.05  # between two looks at whether the photo is still wanted
+PIPE_BYTES = 1 << 20
+SIMPLER = "Make it smaller, or save it again as an ordinary JPEG."
+STOPPED = f"its decoder stopped, as it does for lack of memory or in a damaged file. {SIMPLER}"
+
+Wanted = Callable[[], bool]
+
+
+class Busy(BadPhoto):
+    """Too many photos are being decoded: the same file may be taken a moment later."""
+
+
+class NotWanted(Exception):
+    """Nobody waits for the photo any more; its decoding has been ended."""
+
+
+class Workers:
+    """At most `count` processes that decode for all threads."""
+
+    def __init__(
+        self,
+        command: Sequence[str] = COMMAND,
+        *,
+        count: int = COUNT,
+        waiting: int = WAITING,
+        seconds: float = CPU_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.command, self.count, self.waiting = command, count, waiting
+        self.seconds, self.patience = seconds, patience
+        self._lock = threading.Lock()
+        self._turns = threading.Semaphore(count)
+        self._idle: list[_Worker] = []
+        self._at_work: set[_Worker] = set()
+        self._queue = 0
+        self._closed = False
+
+    def read(self, raw: bytes, name: str, side: int = 1024, *, wanted: Wanted = lambda: True) -> Photo:
+        """Decode a photo as `decoding.read` does, elsewhere.
+
+        Args:
+            wanted: looked at every 50 ms; once it is False, or raises, the decoding is ended.
+
+        Raises:
+            BadPhoto: with one sentence for the visitor. Busy where it may be tried again.
+            NotWanted: `wanted` was False.
+        """
+        name = plain_name(name)
+        try:
+            check_length(len(raw), UPLOADED)
+            with self._turn(wanted), self._worker() as worker:
+                told, pixels = worker.ask({"name": name, "side": side}, raw, wanted)
+        except Unusable as reason:
+            raise refusal(name, reason) from None
+        except _NoTurn:
+            raise Busy(f"{name} has to wait: many photos are being read. Try again in a moment.") from None
+        except OSError as error:  # the system has no process or no memory left
+            raise Busy(
+                f"{name} cannot be read now: no process could be started ({error.strerror}). Try again in a moment."
+            ) from error
+        if "refused" in told:
+            raise BadPhoto(told["refused"])
+        # a copy, since what is received may not be written to
+        shown = np.frombuffer(pixels, np.uint8).reshape(told["shape"]).copy()
+        return Photo(shown, told["width"], told["height"], told["name"], tuple(told["notes"]))
+
+    def warm(self) -> None:
+        """Start the processes, without waiting for them."""
+        self._closed = False
+        self._fill()
+
+    def _fill(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            while not self._closed and len(self._idle) + len(self._at_work) < self.count:
+                self._idle.append(_Worker(self.command, self.seconds))
+
+    def close(self) -> None:
+        """End the processes, also those at work, until `warm` or a later photo starts one anew."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            for worker in self._at_work:  # the thread that waits for it does the rest
+                worker.process.kill()
+        for worker in idle:
+            worker.end()
+
+    @contextlib.contextmanager
+    def _turn(self, wanted: Wanted) -> Iterator[None]:
+        with self._lock:
+            if self._queue >= self.waiting + self.count:
+                raise _NoTurn
+            self._queue += 1
+        try:
+            until = time.monotonic() + self.patience
+            while not self._turns.acquire(timeout=SLICE_SECONDS):
+                if not wanted():
+                    raise NotWanted
+                if time.monotonic() > until:
+                    raise _NoTurn
+            try:
+                yield
+            finally:
+                self._turns.release()
+        finally:
+            with self._lock:
+                self._queue -= 1
+
+    @contextlib.contextmanager
+    def _worker(self) -> Iterator["_Worker"]:
+        """A process for one photo. It is kept only where it answered."""
+        worker = self._taken()
+        try:
+            yield worker
+        except BaseException:  # also what ends the thread that waits
+            with self._lock:
+                self._at_work.discard(worker)
+            worker.end()
+            self._fill()  # the next photo finds one ready
+            raise
+        with self._lock:
+            self._at_work.discard(worker)
+            self._idle.append(worker)
+
+    def _taken(self) -> "_Worker":
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.process.poll() is None:
+                    break
+                worker.end()
+            else:
+                worker = _Worker(self.command, self.seconds)
+            self._at_work.add(worker)
+            return worker
+
+
+class _NoTurn(Exception):
+    pass
+
+
+class _Worker:
+    """One process, through two pipes. Where `ask` raises, it is in no state to be used again."""
+
+    def __init__(self, command: Sequence[str], seconds: float) -> None:
+        self.seconds = seconds
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        self.process = subprocess.Popen(
+            command, bufsize=0, cwd=PROJECT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.requests, self.answers = self.process.stdin, self.process.stdout
+        for pipe in (self.requests, self.answers):
+            os.set_blocking(pipe.fileno(), False)
+            with contextlib.suppress(
+                OSError, AttributeError
+            ):  # fewer turns for large files, where the system allows it
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def end(self) -> None:
+        """Kill it and wait until it is gone, which takes milliseconds."""
+        self.process.kill()
+        self.process.wait()
+        self.requests.close()
+        self.answers.close()
+
+    def ask(self, told: dict[str, Any], raw: bytes, wanted: Wanted) -> tuple[dict[str, Any], bytearray]:
+        """Send a message and return the answer; see `process` for both.
+
+        Raises:
+            Unusable: it took too long, or the process ended.
+            NotWanted: `wanted` was False.
+        """
+        meta = json.dumps(told).encode()
+        unsent = [memoryview(raw), memoryview(LENGTHS.pack(len(meta), len(raw)) + meta)]  # the last goes first
+        received = bytearray()
+        started = looked = time.monotonic()
+        with selectors.DefaultSelector() as pipes:
+            pipes.register(self.requests, selectors.EVENT_WRITE, self._send)
+            pipes.register(self.answers, selectors.EVENT_READ, self._receive)
+            while not _complete(received):
+                for ready, _ in pipes.select(SLICE_SECONDS):
+                    if ready.data(unsent, received):
+                        pipes.unregister(ready.fileobj)
+                now = time.monotonic()
+                if now - started > self.seconds:
+                    raise self._too_slow()
+                if now - looked >= SLICE_SECONDS:
+                    looked = now
+                    if not wanted():
+                        raise NotWanted
+        start = LENGTHS.size + LENGTHS.unpack_from(received)[0]
+        return json.loads(received[LENGTHS.size : start]), received[start:]
+
+    def _send(self, unsent: list[memoryview], _: bytearray) -> bool:
+        """Send some. True where there is nothing more to send, or nobody to take it, which `_receive` will learn too."""
+        part = unsent.pop()
+        try:
+            rest = part[os.write(self.requests.fileno(), part) :]
+        except BrokenPipeError:
+            return True
+        if rest:
+            unsent.append(rest)
+        return not unsent
+
+    def _receive(self, _: list[memoryview], received: bytearray) -> bool:
+        part = os.read(self.answers.fileno(), PIPE_BYTES)
+        if not part:  # it ended, by itself or by a limit
+            raise self._too_slow() if self._how_it_ended() == -signal.SIGXCPU else Unusable(STOPPED)
+        received += part
+        return False
+
+    def _how_it_ended(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(timeout=1)
+        return None
+
+    def _too_slow(self) -> Unusable:
+        return Unusable(f"it takes longer than {self.seconds:g} seconds to decode. {SIMPLER}")
+
+
+def _complete(received: bytearray) -> bool:
+    size = LENGTHS.size
+    return len(received) >= size and len(received) == size + sum(LENGTHS.unpack_from(received))
