@@ -1,10 +1,11 @@
 """All runs: what came of them; one looked at, several compared, taken away, resumed or deleted."""
 
+import contextlib
 import re
 
 import streamlit as st
 
-from kdcore.recipe import RecipeError
+from kdcore.recipe import Recipe, RecipeError
 from kdcore.store import ACTIVE, RunState
 from kdcore.verdict import summarise
 from pages.parts import engine, page_table, run_actions, run_table
@@ -40,8 +41,13 @@ def table(_: str) -> None:
 def one(run: RunState) -> None:
     try:
         recipe = engine.store().recipe(run.id)
-    except RecipeError as error:  # of another version, or edited by hand
+    except RecipeError as error:  # of another version, edited by hand, or damaged
         st.error(str(error))
+        run_actions.delete([run])
+        return
+    if run.status == "damaged":
+        st.subheader(run.name, anchor=False)
+        run_actions.say_damage(run)
         run_actions.delete([run])
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -55,6 +61,7 @@ def one(run: RunState) -> None:
         run_actions.controls(run)
         run_actions.take_away([run])
         run_actions.delete([run])
+    run_actions.say_damage(run)
     run_actions.say_why_it_ended(run)
     if run.results:
         outcome(summarise([run.results]))
@@ -94,8 +101,21 @@ def several(runs: list[RunState]) -> None:
         run_actions.take_away(runs)
         run_actions.delete(runs)
     over_seeds(runs)
-    begun = [run for run in runs if run.steps]
-    live_chart(begun, panels_to_compare(begun, [engine.store().recipe(run.id) for run in begun]), key="compared")
+    for run in runs:
+        if run.damage:
+            st.caption(f"The folder of {run.id} is damaged; choose it alone to see what is wrong.")
+    recipes = readable(runs)
+    begun = [run for run in runs if run.steps and run.id in recipes]
+    live_chart(begun, panels_to_compare(begun, [recipes[run.id] for run in begun]), key="compared")
+
+
+def readable(runs: list[RunState]) -> dict[str, Recipe]:
+    """Run -> its recipe, of those whose recipe can be read."""
+    found = {}
+    for run in runs:
+        with contextlib.suppress(RecipeError):
+            found[run.id] = engine.store().recipe(run.id)
+    return found
 
 
 main()

@@ -43,8 +43,8 @@ def find_recording(store: Store) -> RunState | None:
 def verdict(state: RunState) -> str:
     """The result in a sentence: never more than its interval allows."""
     results = state.results
-    count = f"{results['student']['count']:,.0f} test images"
-    right = f"{percent(results['student']['top1'])} of {count} right"
+    count = results["student"].get("count")
+    right = f"{percent(results['student']['top1'])} of {f'{count:,.0f} ' if count else ''}test images right"
     if "difference" not in results:
         return f"The student got {right}."
     summary = summarise([results])
@@ -57,7 +57,7 @@ def verdict(state: RunState) -> str:
         case _:
             headline = "Here the teacher makes no clear difference."
     return (
-        f"**{headline}** With it the student gets {right}, its twin without it {percent(results['twin']['top1'])}; "
+        f"**{headline}** With it the student gets {right}, its twin without it {percent(results['student']['top1'] - gain['top1'])}; "
         f"95 % interval of the difference: {points(gain['low'])} to {points(gain['high'])} points, one run."
     )
 

@@ -125,11 +125,13 @@ class Inspector:
         Raises:
             ValueError: also for a run that kept no snapshots.
         """
-        steps = list(self._store.snapshots(run_id))
-        if not steps:
+        if not self._store.snapshots(run_id):
             raise ValueError(f"Run {run_id} cannot be looked at over time: {NO_SNAPSHOTS}.")
+        steps = list(self._store.whole_snapshots(run_id))
+        if not steps:
+            raise ValueError(f"Run {run_id} cannot be looked at over time: all its snapshots are damaged.")
         moments = [f"@{step}" for step in steps]
-        newest = self._store.checkpoint(run_id)
+        newest = self._store.whole_checkpoint(run_id)
         if newest and int(newest.stem) > steps[-1]:
             steps, moments = [*steps, int(newest.stem)], [*moments, ""]
         one, courses = square(pixels), {}

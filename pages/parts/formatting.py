@@ -34,6 +34,7 @@ STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "
     "stopped": ("Stopped", "orange", ":material/stop:"),
     "interrupted": ("Interrupted", "orange", ":material/power_off:"),
     "failed": ("Failed", "red", ":material/error:"),
+    "damaged": ("Damaged", "red", ":material/broken_image:"),
 }
 
 

@@ -27,8 +27,11 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
 
     Args:
         place: which of the run's probes.
+
+    Raises:
+        ValueError: its file, or that of the photos, is damaged.
     """
-    first, probe = store.probe(run.id, run.probes[0]["file"]), store.probe(run.id, run.probes[place]["file"])
+    first, probe = read(store, run, 0), read(store, run, place)
     images, targets = first["images"][:most], first["targets"][:most]
     networks = [name for name in palette.NETWORKS if name in probe]
     densities = {name: pictures.density(probe[name][:most]) for name in networks}
@@ -50,6 +53,40 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
             )
         table.append(cells)
     return networks, table
+
+
+def read(store: Store, run: RunState, place: int) -> dict[str, np.ndarray]:
+    """The arrays of a run's probe as `kdcore.events.ProbeTaken` has them; the first of a run also has the photos.
+
+    Raises:
+        ValueError: the file is damaged, or the arrays do not belong together.
+    """
+    told = run.probes[place]
+    try:
+        probe = store.probe(run.id, told["file"])
+    except ValueError as error:
+        raise ValueError(f"The maps of step {told['step']} cannot be shown: {error}") from None
+    wanted = {"images": (4, "u"), "targets": (1, "iu")} if place == 0 else {}
+    for name in palette.NETWORKS:
+        if name in probe:
+            wanted |= {name: (3, "f"), f"{name}_probabilities": (2, "f")}
+    for name, (dimensions, kinds) in wanted.items():
+        found = probe.get(name, np.empty(0))
+        if found.ndim != dimensions or found.dtype.kind not in kinds or not found.size:
+            raise ValueError(
+                f"The maps of step {told['step']} cannot be shown: {told['file']} has no `{name}` as expected."
+            )
+    classes = [probe[name].shape[1] for name in wanted if name.endswith("_probabilities")]
+    targets = probe["targets"] if place == 0 else np.zeros(1, int)
+    if (
+        not classes
+        or set(classes) != {len(run.classes)}
+        or not (0 <= targets.min() <= targets.max() < len(run.classes))
+    ):
+        raise ValueError(f"The maps of step {told['step']} cannot be shown: they are of other classes than the run.")
+    if len({len(probe[name]) for name in wanted}) != 1:
+        raise ValueError(f"The maps of step {told['step']} cannot be shown: they are of different numbers of photos.")
+    return probe
 
 
 def over(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from kdcore.store import RunState, Store
+from pages.parts import maps as maps_of
 from pages.parts import palette, pictures
 
 MAX_IMAGES = 3
@@ -25,8 +26,15 @@ _component = st.components.v2.component(
 
 
 def replay(store: Store, run_id: str) -> None:
-    """Draw the replay of a run that `can_replay`."""
-    draw(_data(store, run_id, store.version(run_id)), key="replay")
+    """Draw the replay of a run that `can_replay`, or say what of it is damaged."""
+    try:
+        data = _data(store, run_id, store.version(run_id))
+    except ValueError as error:
+        st.warning(str(error), icon=":material/broken_image:")
+        return
+    draw(data, key="replay")
+    if left_out := data["left_out"]:
+        st.caption(f"{left_out} of its moments {'is' if left_out == 1 else 'are'} left out: the files are damaged.")
 
 
 def draw(data: dict[str, Any], key: str) -> None:
@@ -40,10 +48,14 @@ def can_replay(state: RunState) -> bool:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
+    """What the browser draws; `left_out` moments have damaged files. Raises ValueError where too little can be read."""
     state, series = _store.state(run_id), _store.series(run_id)
     kept = np.unique(np.linspace(0, len(state.probes) - 1, min(MAX_FRAMES, len(state.probes))).round().astype(int))
-    probes = [_store.probe(run_id, state.probes[i]["file"]) for i in kept]
-    first = _store.probe(run_id, state.probes[0]["file"])
+    first = maps_of.read(_store, state, 0)
+    there = {int(i): probe for i in kept if (probe := _like(first, _store, state, int(i)))}
+    left_out, kept, probes = len(kept) - len(there), list(there), list(there.values())
+    if len(probes) < 2:
+        raise ValueError("This run cannot be replayed: the maps of nearly all its moments are damaged.")
     images, targets = first["images"][:MAX_IMAGES], first["targets"][:MAX_IMAGES]
 
     maps = {name: _frames(probes, name) for name in palette.NETWORKS if name in first}
@@ -66,6 +78,7 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
     ]
 
     return {
+        "left_out": left_out,
         "classes": state.classes,
         "epochs": [round(state.probes[i]["epoch"], 3) for i in kept],
         "most": most,
@@ -79,6 +92,17 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
         "name": "",
         "in_address": False,  # the epoch that the scrubber rests on
     }
+
+
+def _like(first: dict[str, np.ndarray], store: Store, state: RunState, place: int) -> dict[str, np.ndarray] | None:
+    """A probe of the same networks and photos as the first; None where its file is damaged."""
+    try:
+        probe = maps_of.read(store, state, place)
+    except ValueError:
+        return None
+    shared = [name for name in first if name not in ("images", "targets")]
+    same = all(name in probe and probe[name].shape == first[name].shape for name in shared)
+    return probe if same else None
 
 
 def _curves(state: RunState, series: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:

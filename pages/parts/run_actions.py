@@ -5,6 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
+from kdcore.recipe import RecipeError
 from kdcore.store import ACTIVE, RESUMABLE, RunState
 from pages.parts import engine, page_table
 
@@ -48,6 +49,13 @@ def say_why_it_ended(run: RunState) -> None:
             st.code(run.traceback, language=None)
 
 
+def say_damage(run: RunState) -> None:
+    """What of the run's folder cannot be read, word for word as it came."""
+    if run.damage:
+        st.error("A part of this run's folder is damaged; everything else is shown.", icon=":material/broken_image:")
+        st.code(run.damage, language=None, wrap_lines=True)
+
+
 def take_away(runs: list[RunState]) -> None:
     """Numbers and recipes as files."""
     store = engine.store()
@@ -58,8 +66,13 @@ def take_away(runs: list[RunState]) -> None:
                 f"Numbers{of}, CSV", lambda run_id=run.id: store.csv(run_id), f"{run.id}.csv", "text/csv",
                 key=f"csv-{run.id}", icon=":material/table:", width="stretch", on_click="ignore",
             )  # fmt: skip
+            try:
+                recipe = store.recipe(run.id).to_yaml()
+            except RecipeError as error:
+                st.caption(f"No recipe{of}.", help=str(error))
+                continue
             st.download_button(
-                f"Recipe{of}, YAML", store.recipe(run.id).to_yaml(), f"{run.id}.yaml", "application/yaml",
+                f"Recipe{of}, YAML", recipe, f"{run.id}.yaml", "application/yaml",
                 key=f"yaml-{run.id}", icon=":material/description:", width="stretch", on_click="ignore",
             )  # fmt: skip
 

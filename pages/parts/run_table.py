@@ -16,6 +16,7 @@ COLUMNS = {
     "Student": ACCURACY,
     "Twin": ACCURACY,
     "Teacher": ACCURACY,
+    "Problem": st.column_config.TextColumn(width="large", help="What of the run's folder cannot be read."),
     "Difference": st.column_config.TextColumn(
         help="Student less twin in points, with its 95 % interval. A difference whose interval holds 0 may be chance."
     ),
@@ -41,7 +42,7 @@ def draw(runs: list[RunState]) -> bool:
     key = f"runs-{st.session_state.get('runs-chosen', 0)}-" + hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]
     named = [place for place, run_id in enumerate(ids) if run_id in in_address()]
     found = st.dataframe(
-        [row(run) for run in runs], column_config=COLUMNS, hide_index=True, on_select="rerun", selection_mode="multi-row",
+        rows(runs), column_config=COLUMNS, hide_index=True, on_select="rerun", selection_mode="multi-row",
         selection_default={"selection": {"rows": named}}, key=key, placeholder="", alt="Runs with status and results",
     )  # fmt: skip
     chosen = [ids[place] for place in found["selection"]["rows"] if place < len(ids)]
@@ -55,6 +56,13 @@ def draw(runs: list[RunState]) -> bool:
     else:
         st.query_params.pop("run", None)
     return True
+
+
+def rows(runs: list[RunState]) -> list[dict[str, Any]]:
+    """A line a run; where one is damaged, a column says what is wrong."""
+    if not any(run.damage for run in runs):
+        return [row(run) for run in runs]
+    return [row(run) | {"Problem": run.damage} for run in runs]
 
 
 def row(run: RunState) -> dict[str, Any]:

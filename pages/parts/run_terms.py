@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+import numpy as np
 import streamlit as st
 
 from kdcore.recipe import Recipe, Term
@@ -112,7 +113,9 @@ def layer_table(term: Term, figures: dict[str, dict[int, float]]) -> None:
     chosen = ""
     if USED in figures:
         columns["Used"] = ["✓" if figures[USED].get(layer) else "" for layer in ranked]
-        chosen = f"The {int(sum(figures[USED].values()))} with the highest {by.replace('_', ' ')} give hints. "
+        chosen = (
+            f"The {int(np.nansum(list(figures[USED].values())))} with the highest {by.replace('_', ' ')} give hints. "
+        )
     for name, row in figures.items():
         if name != USED:
             said = [f"{row[layer]:.3g}" if layer in row else "" for layer in ranked]

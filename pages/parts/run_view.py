@@ -7,7 +7,7 @@ import streamlit as st
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.store import ACTIVE, RunState
 from kdcore.verdict import Summary, covers, sentence, summarise
-from pages.parts import engine, formatting, maps, palette, run_actions, run_terms
+from pages.parts import engine, formatting, maps, page_table, palette, run_actions, run_terms
 from pages.parts.live_chart import live_chart, panels_of
 
 HEADER_SECONDS = 2.0  # the curves ask for themselves, once a second and without a page run
@@ -22,15 +22,25 @@ def show(run_id: str) -> None:
     run = store.state(run_id)
     try:
         recipe = store.recipe(run_id)
-    except RecipeError as error:  # of another version, or edited by hand
+    except RecipeError as error:  # of another version, edited by hand, or damaged
         st.title(run.name, anchor=False)
         st.error(str(error))
+        to_the_runs(run_id)
+        return
+    if run.status == "damaged":
+        st.title(run.name, anchor=False)
+        run_actions.say_damage(run)
+        to_the_runs(run_id)
         return
     active = run.status in ACTIVE
     st.title(run.name, anchor=False)
     if words := formatting.setting(recipe, run):
         st.caption(words)
+    run_actions.say_damage(run)
     following(header, active, HEADER_SECONDS)(run_id)
+    for note in run.notes:
+        if note["level"] == "warning" and "checkpoint" in note["text"]:
+            st.warning(note["text"])
     if run.results:
         outcome(summarise([run.results]))
     if run.steps:
@@ -40,6 +50,12 @@ def show(run_id: str) -> None:
     if run.status in ("running", "paused") and run_id in engine.runner().active():
         knobs(run, recipe)
     particulars(run, recipe)
+
+
+def to_the_runs(run_id: str) -> None:
+    page_table.go_button(
+        "See it among the runs, where it can be deleted", ":material/list:", page_table.RUNS, run=run_id
+    )
 
 
 def following(draw: Callable[[str], None], active: bool, seconds: float) -> Callable[[str], None]:
@@ -124,7 +140,11 @@ def where_they_look(run_id: str) -> None:
             epochs = [round(probe["epoch"], 2) for probe in run.probes]
             chosen = st.select_slider("Epoch", epochs, value=epochs[-1], key=f"probe-{run_id}", width=320)
             place = epochs.index(chosen)
-    networks, table = drawn_maps(run.id, place, run.probes[place]["file"])
+    try:
+        networks, table = drawn_maps(run.id, place, run.probes[place]["file"])
+    except ValueError as error:
+        st.warning(str(error), icon=":material/broken_image:")
+        return
     for side, column in enumerate(st.columns(2, gap="large")):
         if part := table[side::2]:
             with column:

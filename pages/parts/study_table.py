@@ -17,12 +17,25 @@ def show() -> None:
 
 def draw(_: str) -> None:
     states = engine.studies().states()
+    for study_id, why in engine.studies().damaged().items():
+        damaged(study_id, why)
     for state in states[:NEWEST]:
         line(state)
     if len(states) > NEWEST:
         with st.expander(f"{len(states) - NEWEST} older", icon=":material/history:"):
             for state in states[NEWEST:]:
                 line(state)
+
+
+def damaged(study_id: str, why: str) -> None:
+    """A study that cannot be read: what is wrong, and a button to delete it."""
+    with st.container(border=True):
+        st.text(f"{study_id}: {why}")
+        if st.button("Delete this damaged study", icon=":material/delete:", key=f"delete-{study_id}"):
+            if trouble := engine.obeys(engine.studies().delete, study_id):
+                st.error(trouble)
+            else:
+                st.rerun()
 
 
 def line(state: StudyState) -> None:
