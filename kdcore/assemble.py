@@ -32,7 +32,7 @@ class Splits(NamedTuple):
 def assemble(
     recipe: Recipe, *, seed: int, device: torch.device, runs: Store | None = None, teacher_file: Path | None = None
 ) -> Generator[Event, None, Parts]:
-    """Build a run's parts, saying what is going on; `return`s them.
+    """Build a run's parts, saying what is going on; `return`s them. Downloads weights and images that are not on this machine.
 
     Args:
         seed: decides initialisation, batches and augmentation. The data's own seed decides which images there are.
@@ -46,6 +46,9 @@ def assemble(
     for term in recipe.terms:
         methods.check(term)
     teacher_cache.check(recipe)
+    for spec in (recipe.teacher, recipe.student):
+        if spec and spec.model:
+            models.check(spec.model)
     notes: list[str] = []
 
     if recipe.precision == "fast" and not arithmetic.quick_bf16(device):
@@ -64,7 +67,8 @@ def assemble(
         teacher = Teacher(model, precision=recipe.precision)
 
     torch.manual_seed(seed)
-    student = models.build(recipe.student, classes, recipe.data.image_size, runs=runs, report=notes.append)
+    side = recipe.data.image_size
+    student = models.build(recipe.student, classes, side, runs=runs, report=notes.append, download=True)
     student = models.trainable(models.placed(student, device))
     twin = copy.deepcopy(student) if recipe.twin else None
     yield from _said(notes)
@@ -105,7 +109,7 @@ def pinned(test: Split, count: int) -> Batch:
 
 
 def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[str], Split]:
-    return lambda split: data.load(recipe.data, split, device=device, report=report)
+    return lambda split: data.load(recipe.data, split, device=device, report=report, download=True)
 
 
 def _cache(teacher: Teacher, distiller: Distiller, split: Split, recipe: Recipe) -> TeacherCache | None:
@@ -140,7 +144,8 @@ def _teacher(
         return models.placed(own, device)
     torch.manual_seed(finetuning.SEED if spec.finetune else seed)
     notes: list[str] = []
-    model = models.build(spec, splits.train.classes, recipe.data.image_size, runs=runs, report=notes.append)
+    classes, side = splits.train.classes, recipe.data.image_size
+    model = models.build(spec, classes, side, runs=runs, report=notes.append, download=True)
     model = models.placed(model, device)
     yield from _said(notes)
     if spec.finetune:

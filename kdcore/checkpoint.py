@@ -13,6 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kdcore import headers
+
 MARK = "__tensor__"
 
 
@@ -35,16 +37,21 @@ def save(state: dict[str, Any], path: Path, *, description: dict[str, Any] | Non
 def load(path: Path, *, device: str = "cpu") -> dict[str, Any]:
     """Read a state. Raises ValueError where the file is not a checkpoint of ours or is damaged."""
     try:
+        header = headers.metadata(path)
         with safe_open(path, framework="pt", device=device) as file:
-            header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(
             f"Cannot read the checkpoint {path}: {error}. An older one in that folder may still be whole."
         ) from None
     if "state" not in header:
         raise ValueError(f"{path} holds weights, but it is not a checkpoint of a run: it cannot be resumed from.")
-    state: dict[str, Any] = _unflatten(json.loads(header["state"]), "", tensors)
+    try:
+        state = _unflatten(json.loads(header["state"]), "", tensors)
+    except (ValueError, KeyError, RecursionError) as error:  # no JSON, or a tensor that is not there
+        raise ValueError(f"The checkpoint {path} is damaged: its state cannot be read ({error}).") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"The checkpoint {path} is damaged: its state is no mapping.")
     return state
 
 

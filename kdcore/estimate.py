@@ -5,11 +5,13 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from kdcore import data, methods, models, optim, teacher_cache
 from kdcore.distiller import Distiller
+from kdcore.models.sources import find
 from kdcore.outputs import Batch
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term
 from kdcore.store import Store
@@ -25,6 +27,7 @@ class Estimate:
 
     teacher_share: of a step's time, [0, 1]: what is saved where the teacher's answers are kept.
     view_bytes: what one view of the kept answers takes on disk; None where they cannot be kept.
+    downloads: sentences about weights and images that are not on this machine yet.
     """
 
     teacher_parameters: int
@@ -37,6 +40,7 @@ class Estimate:
     device: str
     teacher_share: float
     view_bytes: int | None
+    downloads: tuple[str, ...] = ()
 
 
 def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
@@ -51,8 +55,18 @@ def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None)
     return Estimate(
         per_image.teacher_parameters, per_image.student_parameters, per_image.teacher_flops, per_image.student_flops,
         kept, steps, seconds, str(device), per_image.teacher_share,
-        None if per_image.view_bytes is None else per_image.view_bytes * kept,
+        None if per_image.view_bytes is None else per_image.view_bytes * kept, downloads(recipe, runs),
     )  # fmt: skip
+
+
+def downloads(recipe: Recipe, runs: Store | None = None) -> tuple[str, ...]:
+    """What a run of the recipe would download when it starts, a sentence each. Downloads nothing itself.
+
+    Raises:
+        ValueError: there are no such weights anywhere.
+    """
+    weights = [models.missing(spec, runs) for spec in (recipe.teacher, recipe.student) if spec]
+    return tuple(dict.fromkeys(filter(None, (*weights, data.missing(recipe.data)))))
 
 
 def _kept_images(recipe: DataRecipe) -> int:
@@ -160,10 +174,21 @@ def by_name(spec: ModelRecipe, runs: Store | None) -> ModelRecipe:
     if spec.model is not None:
         return ModelRecipe(model=spec.model, options=spec.options, mean=spec.mean, std=spec.std)
     # a bundled model's card says it without its weights being read: the Train page asks at every change of a setting
-    described = models.bundled().get(spec.weights) or models.load(spec.weights, runs=runs).description()
+    described = models.bundled().get(spec.weights)
+    if described is None:
+        source = find(spec.weights, runs)
+        if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
+            return by_name(source.model_copy(update=_statistics(spec, source.mean, source.std)), runs)
+        described = source.description or {}
+    if "model" not in described:
+        raise ValueError(f"{spec.weights} does not say which model its weights belong to: name it in `model`.")
     return ModelRecipe(
         model=described["model"],
-        options=described["options"],
-        mean=spec.mean or described["mean"],
-        std=spec.std or described["std"],
+        options={**described.get("options", {}), **spec.options},
+        **_statistics(spec, described.get("mean"), described.get("std")),
     )
+
+
+def _statistics(spec: ModelRecipe, mean: Any, std: Any) -> dict[str, Any]:
+    """The normalisation that a recipe gives, else that which its weights come with."""
+    return {"mean": spec.mean or mean, "std": spec.std or std}

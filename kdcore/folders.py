@@ -3,6 +3,11 @@
 import os
 from pathlib import Path
 
+
+class NotHere(ValueError):
+    """Weights or images that are not on this machine and may not be downloaded now; says when they are."""
+
+
 PROJECT = Path(__file__).resolve().parents[1]
 ASSETS = PROJECT / "assets"
 

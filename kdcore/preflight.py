@@ -4,9 +4,9 @@ Reads names, cards and headers only; loads no torch and no image.
 """
 
 import json
-import struct
 from pathlib import Path
 
+from kdcore import headers
 from kdcore.findings import Finding, Remedy
 from kdcore.folders import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe
@@ -23,11 +23,22 @@ def check(recipe: Recipe, runs: Store | None = None) -> None:
     """Refuse a recipe whose teacher and student do not share a class space.
 
     Raises:
-        RecipeError: with the numbers of classes and the remedies.
+        RecipeError: with the numbers of classes and the remedies; or a weight file that cannot be one.
     """
     if (found := class_counts(recipe, runs)) and found.verdict == "stop":
         raise RecipeError(found.in_words)
     check_labels(recipe.data)
+    check_weight_files(recipe)
+
+
+def check_weight_files(recipe: Recipe) -> None:
+    """Refuse a weight file whose header cannot be believed. A file that is not there is named when it is loaded."""
+    for spec in (recipe.teacher, recipe.student):
+        if spec and spec.weights.endswith(".safetensors") and (file := weight_file(spec.weights)).is_file():
+            try:
+                headers.description(file)
+            except ValueError as error:
+                raise RecipeError(str(error)) from None
 
 
 def check_labels(data: DataRecipe) -> None:
@@ -103,11 +114,8 @@ def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
 
 
 def _header_classes(path: Path) -> int | None:
-    """The number of class names in a weight file's header, which is a length and that much JSON."""
+    """The number of class names in a weight file's header; None where it names none, or cannot be read."""
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, 1 << 24)))
-        return len(json.loads(header["__metadata__"]["kdcore"])["classes"])
-    except (OSError, ValueError, KeyError, struct.error):
+        return len(headers.description(path).get("classes", ())) or None
+    except ValueError:
         return None

@@ -101,7 +101,7 @@ def evaluate(options: Namespace) -> int:
     asking = recipes.from_plain({"data": asked, "student": {"model": model.name}}, source="what was asked for")
     described = recipes.with_overrides(asking, [f"data.{item}" for item in options.overrides]).data
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    split = data.load(described, options.split, device=device, report=lambda text: print(text))
+    split = data.load(described, options.split, device=device, report=lambda text: print(text), download=True)
     if model.classes != split.classes:
         raise ValueError(
             f"{options.model} answers {', '.join(model.classes)}; the data has {', '.join(split.classes)}."
@@ -195,7 +195,14 @@ def runs(options: Namespace) -> int:
                 state.id, state.status, *(_percent(shown.get(network)) for network in ("student", "twin", "teacher")),
                 f"{state.epoch:.1f} / {state.epochs}",
             )  # fmt: skip
-        Console().print(table if states else f"No runs in {shelf.root} yet. Start one: python -m kdcore distill quick")
+        console = Console()
+        console.print(table if states else f"No runs in {shelf.root} yet. Start one: python -m kdcore distill quick")
+        for state in states:
+            if state.damage:
+                way_out = "" if state.recorded else f" Delete it: python -m kdcore runs delete {state.id}"
+                console.print(
+                    f"{state.id} is damaged: {state.damage}{way_out}", markup=False, highlight=False, soft_wrap=True
+                )
         return 0
     if not options.run_id:
         raise ValueError(f"`runs {options.action}` needs a run's id; `python -m kdcore runs` lists them.")
@@ -242,6 +249,7 @@ def _summary(state: Any) -> dict[str, Any]:
         "results",
         "reason",
         "parameters",
+        "damage",
     )
     return {key: getattr(state, key) for key in kept}
 
@@ -274,7 +282,7 @@ def export(options: Namespace) -> int:
         trained = time.strftime("%Y-%m-%d", time.localtime(state.updated))
         card |= {"recipe": recipe.model_dump(mode="json", exclude_defaults=True), "device": state.device,
                  "seconds": round(state.active_seconds), "date": trained}  # fmt: skip
-    split = data.load(described, "test")
+    split = data.load(described, "test", download=True)
     figures = evaluation.evaluate(written, split)
     low, high = metrics.wilson(round(figures["top1"] * figures["count"]), int(figures["count"]))
     card |= {

@@ -42,7 +42,7 @@ def examine() -> dict[str, Any]:
     }
     for name in (name for name, there in datasets.items() if not there):
         advice.append(
-            f"{name} is not in {data_folder()}: it is downloaded at first use, or put there by hand. `cues` needs nothing."
+            f"{name} is not in {data_folder()}: it is downloaded when a run that uses it starts, or put there by hand. `cues` needs nothing."
         )
     memory = _memory_gib()
     if memory is not None and memory < 2:

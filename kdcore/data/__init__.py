@@ -20,7 +20,7 @@ from kdcore.data.source import Images, Report, Source, Split, quiet
 from kdcore.outputs import NO_LABEL
 from kdcore.recipe import DataRecipe
 
-__all__ = ["Split", "batches", "classes", "load", "splits", "steps_per_epoch"]
+__all__ = ["Split", "batches", "classes", "load", "missing", "splits", "steps_per_epoch"]
 
 HELD_OUT, LABELLED, KEPT, WRONG, SOME = 1, 2, 3, 5, 6  # of one seed, independent choices; 4 is the folder's
 CUES_COUNTS = ("train_images", "test_images")
@@ -38,6 +38,15 @@ def splits(data: DataRecipe) -> tuple[str, ...]:
     return ("train", *(("validation",) if data.validation or "validation" in source.pools else ()), *own)
 
 
+def missing(data: DataRecipe) -> str:
+    """The sentence about images that `load` would have to download; empty where nothing is to be downloaded."""
+    if data.name not in ("cifar10", "cifar100"):
+        return ""
+    from kdcore.data import cifar
+
+    return cifar.missing(data.name)
+
+
 def load(
     data: DataRecipe,
     split: str,
@@ -45,6 +54,7 @@ def load(
     device: torch.device | str = "cpu",
     report: Report = quiet,
     at_most: int | None = None,
+    download: bool = False,
 ) -> Split:
     """Read or draw a split and put it on the device.
 
@@ -52,14 +62,16 @@ def load(
         split: one of `splits(data)`: train (less validation), validation, test; for `cues` also cue_conflict.
         report: called with a sentence now and then while it takes long.
         at_most: read only about so many images, the classes in their proportion.
+        download: whether they may come from the network where they are not on this machine: a run that starts says yes.
 
     Raises:
+        NotHere: the images would have to be downloaded, and may not be.
         ValueError: an unknown split, data that is missing, a choice that the data cannot meet; with the way out.
     """
     if split not in (known := splits(data)):
         why = " (this recipe's `data.validation` is 0: nothing is held out)" if split == "validation" else ""
         raise ValueError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
-    source = _source(data, report)
+    source = _source(data, report, download)
     pool, places = _chosen(data, source, split)
     truth = source.targets(pool)[places]
     targets = _taught(truth, len(source.classes), data, report) if split == "train" else truth
@@ -157,17 +169,17 @@ def _placed(images: Tensor, device: torch.device | str, on_disk: bool, report: R
     return images, on_disk
 
 
-def _source(data: DataRecipe, report: Report = quiet) -> Source:
+def _source(data: DataRecipe, report: Report = quiet, download: bool = False) -> Source:
     if data.only is None:
-        return _whole(data, report)
+        return _whole(data, report, download)
     if data.name == "cues":  # which draws as many images as are asked for, of all its classes
         each = {key: math.ceil(getattr(data, key) / len(data.only or ())) for key in CUES_COUNTS if getattr(data, key)}
         drawn = data.model_copy(update={key: count * len(classes(DataRecipe())) for key, count in each.items()})
-        return Only(_whole(drawn, report), data.only)
-    return Only(_whole(data, report), data.only)
+        return Only(_whole(drawn, report, download), data.only)
+    return Only(_whole(data, report, download), data.only)
 
 
-def _whole(data: DataRecipe, report: Report) -> Source:
+def _whole(data: DataRecipe, report: Report, download: bool) -> Source:
     # imported where used: drawing, torchvision and PIL are needed by one dataset each
     match data.name:
         case "cues":
@@ -177,7 +189,7 @@ def _whole(data: DataRecipe, report: Report) -> Source:
         case "cifar10" | "cifar100":
             from kdcore.data.cifar import Cifar
 
-            return Cifar(data.name, report)
+            return Cifar(data.name, report, download=download)
         case "folder":
             from kdcore.data.folder import Folder
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), by torchvision: found in the data folder, else downloaded into it."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), by torchvision: found in the data folder, else downloaded into it where that is allowed."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from kdcore.data.source import Images, Progress, Report, quiet
-from kdcore.folders import data_folder
+from kdcore.folders import NotHere, data_folder
 
 CLASSES = {
     "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
@@ -25,6 +25,18 @@ CLASSES = {
         "trout tulip turtle wardrobe whale willow_tree wolf woman worm"
     ),
 }
+FILES = {  # as torchvision unpacks them, and the archive that they come in
+    "cifar10": ("cifar-10-batches-py", "cifar-10-python.tar.gz"),
+    "cifar100": ("cifar-100-python", "cifar-100-python.tar.gz"),
+}
+
+
+def missing(name: str) -> str:
+    """The sentence about a dataset that is not on this machine; empty where its folder or archive is. Reads nothing."""
+    folder = data_folder()
+    if any((folder / file).exists() for file in FILES[name]):
+        return ""
+    return f"The images of {name} are not on this machine yet: they are downloaded into {folder} when a run that uses them starts."
 
 
 class Cifar:
@@ -32,9 +44,11 @@ class Cifar:
 
     pools = ("train", "test")
 
-    def __init__(self, name: Literal["cifar10", "cifar100"], report: Report = quiet) -> None:
+    def __init__(self, name: Literal["cifar10", "cifar100"], report: Report = quiet, *, download: bool = False) -> None:
+        """`download`: whether they may come from the network where they are not on this machine."""
         self.name = name
         self.report = report
+        self.may_download = download
         self.folder = data_folder()
         self.classes = tuple(CLASSES[name].split())
         self._opened: dict[str, Any] = {}
@@ -70,6 +84,10 @@ class Cifar:
 
         archive = self.folder / self._dataset.filename
         ours = not check_integrity(archive, self._dataset.tgz_md5)
+        if ours and not self.may_download:
+            raise NotHere(
+                missing(self.name) or f"The files of {self.name} in {self.folder} are damaged or not complete."
+            )
         try:
             if ours:
                 download(self._dataset.url, archive, self._dataset.tgz_md5, self.report)

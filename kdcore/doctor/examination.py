@@ -10,7 +10,6 @@ from kdcore.data import Split
 from kdcore.doctor.answers import OWN, STUDENTS, Answers, ask, how_many, some_of
 from kdcore.doctor.checks import judge
 from kdcore.findings import Examination, Finding
-from kdcore.folders import data_folder
 from kdcore.models import Tapped
 from kdcore.models.tapped import Statistics
 from kdcore.outputs import Shapes
@@ -28,22 +27,27 @@ FREE_IMAGES = 5_000  # `cues` draws a whole pool before the first is seen: so ma
 def examine(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Examination:
     """Look at a recipe's teacher on some hundred images that it was not trained on, where some are held out.
 
+    Nothing is downloaded: where weights or images are not on this machine yet, that is what is found.
+
     Raises:
-        ValueError: weights or data cannot be had; says why.
+        ValueError: there are no such weights or data; says why.
     """
     if recipe.teacher is None:
         return Examination((), {})
     if counted := preflight.class_counts(recipe, runs):
         return Examination((counted,), {})
     began = time.perf_counter()
+    later = to_come(recipe, runs)
     degenerate = too_few_classes(recipe, len(data.classes(recipe.data)))
     paired = pairings(recipe, runs)
     if recipe.teacher.finetune:
         epochs = recipe.teacher.finetune.epochs
-        later = Finding(
+        tuned = Finding(
             "accuracy", "ok", f"It is fine-tuned on {recipe.data.name} for {epochs} epochs first, and examined then."
         )
-        return Examination((later, *degenerate, *paired), {})
+        return Examination((tuned, *later, *degenerate, *paired), {})
+    if later:
+        return Examination((*later, *degenerate, *paired), {})
     answers, inside = _asked(*_key(recipe, runs), str(device), runs)
     found, figures = judge(answers, recipe)
     findings = (*found, *inside, *degenerate, *paired)
@@ -65,15 +69,21 @@ def look_at(teacher: Tapped, recipe: Recipe, images: Split) -> Examination:
     return Examination(findings, figures, len(shown), time.perf_counter() - began)
 
 
+def to_come(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
+    """What is not on this machine yet, so that the teacher can be examined only when the run has downloaded it."""
+    assert recipe.teacher is not None
+    sentences = (models.missing(recipe.teacher, runs), data.missing(recipe.data))
+    return tuple(
+        Finding("download", "warn", f"{text} The teacher can be examined only then.") for text in sentences if text
+    )
+
+
 def cheap(recipe: Recipe) -> bool:
-    """Whether an examination needs no download and only seconds, so that it may be done unasked."""
+    """Whether an examination takes only seconds, so that it may be done unasked."""
     teacher, images = recipe.teacher, recipe.data
-    if teacher is None or teacher.finetune:
+    if teacher is None or teacher.finetune or data.missing(images):
         return True
-    folder = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}.get(images.name)
-    there = not folder or (data_folder() / folder).is_dir()
-    small = images.name != "cues" or (images.train_images or FREE_IMAGES + 1) <= FREE_IMAGES
-    return teacher.weights != "pretrained" and there and small
+    return images.name != "cues" or (images.train_images or FREE_IMAGES + 1) <= FREE_IMAGES
 
 
 def too_few_classes(recipe: Recipe, classes: int) -> tuple[Finding, ...]:

@@ -1,14 +1,13 @@
 """Which networks can be asked."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError, safe_open
-
-from kdcore import models
+from kdcore import headers, models
 from kdcore.store import RunState, Store
 
 NETWORKS = ("teacher", "student", "twin")
@@ -38,7 +37,8 @@ def choices(store: Store) -> list[Choice]:
         for network, described in _networks(state, store).items():
             reference = f"run:{state.id}/{network}"
             progress = f"{state.status}, epoch {state.epoch:g} of {state.epochs}"
-            found.append(_choice(reference, title(reference, store), "run", described, progress))
+            with contextlib.suppress(ValueError):  # a header that names a network which cannot be built
+                found.append(_choice(reference, title(reference, store), "run", described, progress))
     return found
 
 
@@ -70,16 +70,19 @@ def _architecture(
 
 def _networks(state: RunState, store: Store) -> dict[str, Plain]:
     """The networks of a run that can be loaded, with what its newest checkpoint says of them."""
-    path = store.checkpoint(state.id)
-    if path is None:
-        return {}
     try:
-        with safe_open(path, framework="np") as file:
-            described: dict[str, Plain] = json.loads((file.metadata() or {}).get("kdcore", "{}"))
-    except (OSError, SafetensorError):  # a newer one is taking its place this moment, or it is damaged
+        path = store.whole_checkpoint(state.id)
+        if path is None:
+            return {}
+        described: dict[str, Plain] = headers.description(path)
+        teacher = store.recipe(state.id).teacher
+    except ValueError:  # a newer one is taking its place this moment, or it is damaged
         return {}
-    teacher = store.recipe(state.id).teacher
     random = teacher is not None and teacher.weights == "none"
     if random and not (store.folder(state.id) / "teacher.safetensors").is_file():
         described.pop("teacher", None)  # its weights are nowhere, so it could only be loaded as another network
-    return {network: described[network] for network in NETWORKS if network in described}
+    return {
+        network: described[network]
+        for network in NETWORKS
+        if {"model", "classes", "image_size"} <= described.get(network, {}).keys()
+    }

@@ -4,10 +4,10 @@
     outputs = model(images, frozenset({"features", "attention"}))
 
 `building` makes the network that a recipe names. `sources` says where trained weights lie, `weight_files` how they are kept,
-`importing` takes others in, `zoo` says which networks there are, `taps` how outputs are read.
+`importing` takes others in, `zoo` says which networks there are, `pretrained` gets their weights, `taps` how outputs are read.
 """
 
-from kdcore.models.building import build, load
+from kdcore.models.building import build, load, missing
 from kdcore.models.cost import describe, flops, parameters
 from kdcore.models.folding import quick
 from kdcore.models.importing import import_weights
@@ -19,5 +19,5 @@ from kdcore.models.zoo import catalogue, check, default_image_size, names
 
 __all__ = [
     "Tapped", "build", "bundled", "catalogue", "check", "default_image_size", "describe", "flops", "import_weights",
-    "in_eval", "load", "names", "parameters", "placed", "quick", "save", "trainable",
+    "in_eval", "load", "missing", "names", "parameters", "placed", "quick", "save", "trainable",
 ]  # fmt: skip

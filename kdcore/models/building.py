@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from kdcore.models import fitting, weight_files, zoo
+from kdcore.models import pretrained as zoo_weights
 from kdcore.models.fitting import Report
 from kdcore.models.sources import Source, find, teacher_description
 from kdcore.models.tapped import Statistics, Tapped
@@ -21,24 +22,31 @@ def build(
     *,
     runs: "Store | None" = None,
     report: Report = lambda text: None,
+    download: bool = False,
 ) -> Tapped:
     """The network that a recipe names, with its weights, for given classes and image size.
 
     A classifier for other classes is replaced by a new one, which is reported; but not a teacher's that is not
     fine-tuned: its answers would be random. With `map_classes` a teacher's keeps these classes, found by their names.
 
+    Args:
+        download: whether pretrained weights may come from the network where they are not on this machine: a run that starts
+            says yes; whoever only checks, prices or looks does not.
+
     Raises:
+        NotHere: pretrained weights would have to be downloaded, and may not be.
         ValueError: no such model or weights, weights of another model, or a teacher that answers other questions.
     """
     if spec.weights in ("none", "pretrained"):
-        return _from_zoo(spec, classes, image_size, report)
+        return _from_zoo(spec, classes, image_size, report, download)
     source = find(spec.weights, runs)
     if isinstance(source, ModelRecipe):
         inherited = {"model": source.model, "weights": source.weights, "options": {**source.options, **spec.options}}
         own: dict[str, Any] = {"mean": spec.mean or source.mean, "std": spec.std or source.std}
         if isinstance(spec, TeacherRecipe) and isinstance(source, TeacherRecipe):
             own["map_classes"] = spec.map_classes or source.map_classes
-        return build(spec.model_copy(update={**inherited, **own}), classes, image_size, runs=runs, report=report)
+        spec = spec.model_copy(update={**inherited, **own})
+        return build(spec, classes, image_size, runs=runs, report=report, download=download)
     return _from_file(spec, source, classes, image_size, report)
 
 
@@ -55,7 +63,7 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
         assert runs is not None
         described = teacher_description(reference, runs)
         return build(source, tuple(described["classes"]), described["image_size"], runs=runs)
-    if source.description is None or "classes" not in source.description:
+    if source.description is None or not {"model", "classes", "image_size"} <= source.description.keys():
         raise ValueError(
             f"{source.path} does not say which model its weights belong to. Write it again with `python -m kdcore "
             "import-weights`, which names the model, or use it in a recipe that names the `model`."
@@ -65,17 +73,30 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
     return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None)
 
 
-def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, report: Report) -> Tapped:
+def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:
+    """The sentence about weights that `build` would have to download; empty where nothing is to be downloaded.
+
+    Raises:
+        ValueError: there are no such weights anywhere.
+    """
+    if spec.weights == "pretrained":
+        assert spec.model is not None
+        return zoo_weights.missing(spec.model)
+    source = find(spec.weights, runs) if spec.weights != "none" else None
+    return missing(source, runs) if isinstance(source, ModelRecipe) else ""
+
+
+def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, report: Report, download: bool) -> Tapped:
     name = spec.model
     assert name is not None
     if spec.weights == "none":
         net = zoo.create(name, len(classes), image_size, spec.options)
     elif fitting.maps_classes(spec):
         names = zoo.class_names(name)
-        net, _ = zoo.pretrained(name, len(names), image_size, spec.options)
+        net, _ = zoo_weights.pretrained(name, len(names), image_size, spec.options, download=download)
         fitting.keep_classes(net, names, classes, f"The pretrained {name}", report)
     else:
-        net, knows_classes = zoo.pretrained(name, len(classes), image_size, spec.options)
+        net, knows_classes = zoo_weights.pretrained(name, len(classes), image_size, spec.options, download=download)
         if not knows_classes:
             answers = f"The pretrained {name} answers other classes than these {len(classes)}"
             fitting.check_new_classifier(spec, answers)

@@ -33,6 +33,7 @@ def describe(
     Raises:
         ValueError: there is no such network, or it cannot be built so.
     """
+    zoo.check(name)
     side = image_size or zoo.default_image_size(name)
     mean, std = zoo.statistics(name)
     net = _hollow(name, classes, side, options)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kdcore import headers
 from kdcore.folders import ASSETS, weight_file
 from kdcore.models import weight_files
 from kdcore.recipe import ModelRecipe, Recipe
@@ -78,9 +79,9 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
 def teacher_description(reference: str, runs: "Store") -> dict[str, Any]:
     """The classes and image size that a run's teacher was used with, for a teacher that was not fine-tuned."""
     run_id = reference.removeprefix("run:").partition("/")[0]
-    checkpoint = runs.checkpoint(run_id)
-    described = weight_files.description(checkpoint) if checkpoint else {}
-    if "teacher" in described:
+    checkpoint = runs.whole_checkpoint(run_id)
+    described = headers.description(checkpoint) if checkpoint else {}
+    if {"classes", "image_size"} <= described.get("teacher", {}).keys():
         return described["teacher"]
     state, recipe = runs.state(run_id), runs.recipe(run_id)
     if not state.classes:
@@ -89,7 +90,7 @@ def teacher_description(reference: str, runs: "Store") -> dict[str, Any]:
 
 
 def _file(path: Path) -> Source:
-    return Source(path, description=weight_files.description(path) or None)
+    return Source(path, description=headers.description(path) or None)
 
 
 def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
@@ -100,12 +101,12 @@ def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
     recipe = runs.recipe(run_id)
     if network == "teacher":
         return _teacher(run_id, recipe, step, runs)
-    checkpoint = _snapshot(run_id, step, runs) if step else runs.checkpoint(run_id)
+    checkpoint = _snapshot(run_id, step, runs) if step else runs.whole_checkpoint(run_id)
     if checkpoint is None:
         raise ValueError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
-    described = weight_files.description(checkpoint)
+    described = headers.description(checkpoint)
     prefix = f"{network}.net."
-    if not weight_files.holds(checkpoint, prefix):
+    if network not in described or not weight_files.holds(checkpoint, prefix):
         raise ValueError(f"Run {run_id} has no {network}.")
     return Source(checkpoint, prefix, described[network])
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kdcore import headers
 from kdcore.models.tapped import Tapped
 
 
@@ -32,30 +35,31 @@ def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: d
     os.replace(half, path)
 
 
-def description(path: Path) -> dict[str, Any]:
-    """What a file's header says of the network, or of a checkpoint's networks by name; empty where it says nothing.
-
-    Raises:
-        ValueError: not a safetensors file, or a damaged one.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {}).get("kdcore", "null")) or {}
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} is not a safetensors file, or it is damaged: {error}") from None
-
-
 def holds(path: Path, prefix: str) -> bool:
-    """Whether a file has tensors whose names begin so."""
-    with safe_open(path, framework="pt") as file:
+    """Whether a file has tensors whose names begin so. Raises ValueError where it cannot be read."""
+    with _opened(path) as file:
         return any(name.startswith(prefix) for name in file.keys())  # noqa: SIM118
 
 
 def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, without it. Floats come as float32, whatever they are stored as."""
-    with safe_open(path, framework="pt") as file:
+    """The tensors whose names begin with `prefix`, without it. Floats come as float32, whatever they are stored as.
+
+    Raises:
+        ValueError: not a safetensors file, or a damaged one.
+    """
+    with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
     return {
         name.removeprefix(prefix): tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
     }
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    headers.metadata(path)  # before the library parses it: a header may be as large as the file
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} is not a safetensors file, or it is damaged: {error}") from None

@@ -1,36 +1,32 @@
-"""Names of networks: ours, timm's as they are, torchvision's as `torchvision/NAME`. One door to build each of them."""
+"""Names of networks: ours, timm's as they are, torchvision's as `torchvision/NAME`; each is built here, with random weights."""
 
 import difflib
 import inspect
-import os
-import socket
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 import torchvision.models as tv
-from huggingface_hub import constants as hub
-from safetensors.torch import load_file
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.layers import resample_abs_pos_embed
 from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
-from kdcore.folders import data_folder
+from kdcore.data import memory
 from kdcore.models import cifar_resnet, cnns, resnets, small_vit
 from kdcore.models.tapped import Statistics
 from kdcore.models.taps import classifiers
+from kdcore.recipe.architecture import check_name, check_options
 
+FLOAT_BYTES = 4
+ODD_SETTINGS = (TypeError, ValueError, AssertionError, RuntimeError, LookupError, AttributeError, ArithmeticError)
 HALF, QUARTER = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TORCHVISION = "torchvision/"
-OFFLINE_MODELS = "What works without the network: bundled models (python -m kdcore doctor lists them), weights from a run or a .safetensors file, and `weights: none`."
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,9 @@ def catalogue(query: str = "") -> tuple[str, ...]:
 
 def check(name: str) -> None:
     """Raises ValueError with the nearest names where no network is called so."""
-    if name in OWN or name in _all_names():
+    check_name(name)
+    if name in OWN or name in _all_names() or _is_tagged(name):
         return
-    if not name.startswith(TORCHVISION) and timm.is_model(name):
-        return  # a timm name with the tag of its weights, as in vit_tiny_patch16_224.augreg_in21k
     near = difflib.get_close_matches(name, _all_names(), n=5, cutoff=0.5)
     raise ValueError(
         f"There is no model {name!r}."
@@ -88,47 +83,42 @@ def create(name: str, classes: int, image_size: int, options: dict[str, Any] | N
         ValueError: no such network, an option that it does not take, or an image size that it cannot work with.
     """
     check(name)
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in (options or {}).items()}
-    if name in OWN:
-        make: Callable[..., nn.Module] = OWN[name].make
-        _check_options(name, make, options)
-        return make(classes, image_size, **options)
-    if name.startswith(TORCHVISION):
-        return _torchvision(name, image_size, {"num_classes": classes, **options})
-    return _timm(name, image_size, {"num_classes": classes, **options})
+    check_options(options or {})
+    _check_memory(name, classes, image_size, json.dumps(options or {}, sort_keys=True))
+    return made(name, classes, image_size, options or {})
 
 
-def pretrained(
-    name: str, classes: int, image_size: int, options: dict[str, Any] | None = None
-) -> tuple[nn.Module, bool]:
-    """A network with the model zoo's weights, from the data folder, the library's cache or the network.
+def made(name: str, classes: int, image_size: int, options: dict[str, Any], **library: Any) -> nn.Module:
+    """A network from its constructor; the name and the options have been checked.
 
-    Returns:
-        The network, and whether its classifier is the zoo's own: with another number of classes it is a new, random one.
+    Args:
+        library: what this project itself passes to timm.
 
     Raises:
-        ValueError: there are no such weights, or they cannot be had here; says what was tried and what would do.
+        ValueError: options that do not go together or with this network, or an image size that it cannot work with.
     """
-    check(name)
-    options = dict(options or {})
-    file = data_folder() / "weights" / f"{name}.safetensors"
-    if name in OWN or not (file.is_file() or _are_there(name)):
-        raise ValueError(f"There are no pretrained weights of {name!r}. " + OFFLINE_MODELS)
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:
-        with _no_waiting_for_a_network_that_is_not_there():
-            if name.startswith(TORCHVISION):
-                return _torchvision_pretrained(name, classes, image_size, options, file)
-            overlay = {"pretrained_cfg_overlay": {"file": str(file)}} if file.is_file() else {}
-            net = _timm(name, image_size, {"num_classes": classes, "pretrained": True, **overlay, **options})
-            return net, bool(net.pretrained_cfg["num_classes"] == classes)  # type: ignore[index]
-    except OSError as error:
-        tried = _sources(name)
-        reason = str(error).split("\n")[0]
-        raise ValueError(
-            f"The pretrained weights of {name!r} cannot be had here: {reason}\nTried: {file}, this machine's cache, {tried}.\n"
-            f"Put the weights, as safetensors with the library's own tensor names, at {file}, or name a file in `weights`. "
-            "`python -m kdcore import-weights` turns a .pth file into one.\n" + OFFLINE_MODELS
-        ) from None
+        if name in OWN:
+            _check_options(name, OWN[name].make, options)
+            return OWN[name].make(classes, image_size, **options)
+        if name.startswith(TORCHVISION):
+            return _torchvision(name, image_size, {"num_classes": classes, **options})
+        return _timm(name, image_size, {"num_classes": classes, **library, **options})
+    except (NotImplementedError, OSError):
+        raise
+    except ODD_SETTINGS as error:
+        raise ValueError(_why_not(name, image_size, options, error)) from None
+
+
+def _why_not(name: str, image_size: int, options: dict[str, Any], error: Exception) -> str:
+    if name in OWN and isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, TypeError) and "img_size" in str(error) and (config := get_pretrained_cfg(name)):
+        wanted = config.input_size[-1]
+        return f"{name} only takes images of {wanted} px: set data.image_size to {wanted}."
+    what = "with these options" if options else f"for images of {image_size} px"
+    return f"{name} cannot be built {what}: {error}"
 
 
 def statistics(name: str) -> tuple[Statistics, Statistics]:
@@ -146,7 +136,7 @@ def class_names(name: str) -> tuple[tuple[str, ...], ...]:
     Raises:
         ValueError: they are not known.
     """
-    if name.startswith(TORCHVISION) and _are_there(name):
+    if name.startswith(TORCHVISION) and has_pretrained(name):
         weights = tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
         return tuple((category,) for category in weights.meta["categories"])
     config = get_pretrained_cfg(name)
@@ -178,6 +168,39 @@ def _all_names() -> tuple[str, ...]:
     return (*OWN, *timm.list_models(), *(TORCHVISION + name for name in tv.list_models(module=tv)))
 
 
+def _is_tagged(name: str) -> bool:
+    """Whether it is a timm name with the tag of its weights, as in vit_tiny_patch16_224.augreg_in21k."""
+    if name.startswith(TORCHVISION) or not timm.is_model(name):
+        return False
+    try:
+        return get_pretrained_cfg(name) is not None
+    except RuntimeError:  # no such tag
+        return False
+
+
+@lru_cache(maxsize=256)
+def _weight_bytes(name: str, classes: int, image_size: int, options: str) -> int | None:
+    """What a network's parameters take in float32, from shapes alone; None for one that needs numbers to be built."""
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            net = made(name, classes, image_size, json.loads(options))
+    except (NotImplementedError, ValueError):
+        return None
+    return FLOAT_BYTES * sum(parameter.numel() for parameter in net.parameters())
+
+
+def _check_memory(name: str, classes: int, image_size: int, options: str) -> None:
+    """Refuse a network whose weights alone do not fit into the free main memory, before any of it is taken."""
+    if torch.get_default_device().type == "meta":
+        return
+    needed, free = _weight_bytes(name, classes, image_size, options), memory.free()
+    if needed is not None and needed > free:
+        raise ValueError(
+            f"The weights of {name} would take {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: choose a smaller "
+            "network or smaller options."
+        )
+
+
 def _check_options(name: str, make: Callable[..., nn.Module], options: dict[str, Any]) -> None:
     takes = [p.name for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
@@ -191,52 +214,24 @@ def _timm(name: str, image_size: int, keywords: dict[str, Any]) -> nn.Module:
     config = get_pretrained_cfg(name)
     if config and config.fixed_input_size and image_size != config.input_size[-1]:
         keywords = {"img_size": image_size, **keywords}
-    try:
-        return timm.create_model(name, **keywords)
-    except TypeError as error:
-        if config and "img_size" in keywords and "img_size" in str(error):
-            wanted = config.input_size[-1]
-            raise ValueError(f"{name} only takes images of {wanted} px: set data.image_size to {wanted}.") from None
-        raise ValueError(f"{name} cannot be built with these options: {error}") from None
-    except (AssertionError, RuntimeError) as error:
-        raise ValueError(f"{name} cannot be built for images of {image_size} px: {error}") from None
+    return timm.create_model(name, **keywords)
 
 
 def _torchvision(name: str, image_size: int, keywords: dict[str, Any]) -> nn.Module:
     short = name.removeprefix(TORCHVISION)
-    keywords, ours = _resnet_options(short, keywords)
+    keywords, ours = resnet_options(short, keywords)
     if short.startswith("vit_") and image_size != 224:
         keywords = {"image_size": image_size, **keywords}
     if short in ("googlenet", "inception_v3"):
         keywords = {"aux_logits": False, "init_weights": True, **keywords}
-    try:
-        net = tv.get_model(short, weights=None, **keywords)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} cannot be built with these options: {error}") from None
+    net = tv.get_model(short, weights=None, **keywords)
     return resnets.changed(net, **ours) if ours else net
 
 
-def _resnet_options(short: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def resnet_options(short: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """torchvision's own options, and those that we add to its ResNets."""
     ours = resnets.OPTIONS if short.startswith(("resnet", "resnext", "wide_resnet")) else ()
     return {k: v for k, v in options.items() if k not in ours}, {k: v for k, v in options.items() if k in ours}
-
-
-def _torchvision_pretrained(
-    name: str, classes: int, image_size: int, options: dict[str, Any], file: Path
-) -> tuple[nn.Module, bool]:
-    options, ours = _resnet_options(name.removeprefix(TORCHVISION), options)
-    net = _torchvision(name, image_size, {"num_classes": 1000, **options})
-    if file.is_file():
-        state = load_file(file)
-    else:
-        weights = tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
-        state = weights.get_state_dict(progress=True, check_hash=True)
-    with torch.no_grad():
-        net.load_state_dict(fit_positions({k: v for k, v in state.items() if not _is_auxiliary(k)}, net))
-    if classes != 1000:
-        replace_classifier(net, classes)
-    return resnets.changed(net, **ours) if ours else net, classes == 1000
 
 
 def fit_positions(state: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
@@ -265,38 +260,9 @@ def replace_classifier(net: nn.Module, classes: int) -> None:
     setattr(net.get_submodule(parent), name, new)
 
 
-def _are_there(name: str) -> bool:
+def has_pretrained(name: str) -> bool:
+    """Whether the model zoo has weights of a network, wherever they lie."""
     if name.startswith(TORCHVISION):
         return True
     config = get_pretrained_cfg(name)
     return bool(config and config.has_weights)
-
-
-def _is_auxiliary(key: str) -> bool:
-    return key.startswith(("aux1.", "aux2.", "AuxLogits."))
-
-
-def _sources(name: str) -> str:
-    if name.startswith(TORCHVISION):
-        weights = tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
-        return str(weights.url)
-    config = get_pretrained_cfg(name)
-    return f"{hub.ENDPOINT}/{config.hf_hub_id}" if config and config.hf_hub_id else "timm's release page"
-
-
-@contextmanager
-def _no_waiting_for_a_network_that_is_not_there() -> Iterator[None]:
-    """Without a name server the hub's client would retry for most of a minute; then only its cache is asked."""
-    before = hub.HF_HUB_OFFLINE
-    proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
-    if not proxied:
-        try:
-            socket.getaddrinfo(hub.ENDPOINT.split("//")[-1].split("/")[0].split(":")[0], 443)
-        except OSError:
-            hub.HF_HUB_OFFLINE = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            yield
-    finally:
-        hub.HF_HUB_OFFLINE = before

@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.base import Section
+
+LONGEST_PATH, LONGEST_PART = 1000, 200
 
 
 class FineTune(Section):
@@ -27,7 +30,29 @@ class ModelRecipe(Section):
     weights: str = "none"
     mean: tuple[float, float, float] | None = Field(None, description="overrides the statistics the weights come with")
     std: tuple[float, float, float] | None = None
-    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the model's constructor")
+    options: dict[str, Any] = Field(default_factory=dict, description="settings of the model's architecture")
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_name(cls, model: str | None) -> str | None:
+        if model is not None:
+            check_name(model)
+        return model
+
+    @field_validator("weights")
+    @classmethod
+    def _is_short(cls, weights: str) -> str:
+        if len(weights) > LONGEST_PATH or any(len(part.encode()) > LONGEST_PART for part in weights.split("/")):
+            raise ValueError(
+                f"it has {len(weights):,} characters; a path has at most {LONGEST_PATH:,}, a name in it {LONGEST_PART}"
+            )
+        return weights
+
+    @field_validator("options")
+    @classmethod
+    def _are_settings(cls, options: dict[str, Any]) -> dict[str, Any]:
+        check_options(options)
+        return options
 
     @model_validator(mode="after")
     def _names_something(self) -> "ModelRecipe":

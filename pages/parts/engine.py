@@ -30,6 +30,7 @@ class Cost(Protocol):
     device: str
     teacher_share: float
     view_bytes: int | None
+    downloads: tuple[str, ...]
 
 
 def runner() -> Any:
@@ -59,7 +60,7 @@ def examine(recipe: Recipe) -> Examination:
 
 
 def examined_unasked(recipe: Recipe) -> bool:
-    """Whether the teacher can be examined without a download and in seconds, and no run would wait for it."""
+    """Whether the teacher can be examined in seconds, and no run would wait for it."""
     from kdcore import doctor
 
     known_already = preflight.class_counts(recipe, store()) is not None

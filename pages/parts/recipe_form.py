@@ -189,6 +189,8 @@ def show_price(recipe: Recipe, cost: engine.Cost) -> None:
         lines[":violet[Teacher]"] = size(cost.teacher_parameters, cost.teacher_flops)
         lines[":violet[Its answers]"] = answers(recipe, cost)
     st.table(lines, border="horizontal")
+    for download in cost.downloads:
+        st.warning(download, icon=":material/download:")
 
 
 def size(parameters: int, flops: int) -> str:

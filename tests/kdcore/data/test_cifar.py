@@ -47,7 +47,7 @@ def test_data_that_cannot_be_had_is_refused_with_the_way_out(name, tmp_path, mon
     monkeypatch.setattr("urllib.request.urlopen", offline)
     message = f"{name} is not in {tmp_path}.*python.tar.gz failed: .*not known.*Put that file.*`cues` and `folder` work"
     with pytest.raises(ValueError, match=message):
-        data.load(DataRecipe(name=name), "train")
+        data.load(DataRecipe(name=name), "train", download=True)
 
 
 def test_a_download_is_reported_and_arrives_whole(tmp_path):

@@ -68,10 +68,12 @@ def test_options_change_a_model_and_wrong_ones_are_named():
         match="does not take the option 'width'. Did you mean 'widths'? It takes widths, strides".replace("?", r"\?"),
     ):
         zoo.create("five_conv", 10, 32, {"width": [1, 2]})
-    with pytest.raises(ValueError, match="test_vit cannot be built with these options: .*'colour'"):
+    with pytest.raises(ValueError, match="there is no option 'colour'. Options are settings of the architecture"):
         zoo.create("test_vit", 10, 160, {"colour": 1})
-    with pytest.raises(ValueError, match="torchvision/resnet18 cannot be built with these options: .*'colour'"):
-        zoo.create("torchvision/resnet18", 10, 64, {"colour": 1})
+    with pytest.raises(ValueError, match="torchvision/resnet18 cannot be built with these options: .*'embed_dim'"):
+        zoo.create("torchvision/resnet18", 10, 64, {"embed_dim": 8})
+    with pytest.raises(ValueError, match="test_vit cannot be built with these options: .*divisible"):
+        zoo.create("test_vit", 10, 160, {"embed_dim": 7})
 
 
 def test_an_unknown_name_is_met_with_the_nearest_ones():
@@ -122,7 +124,7 @@ def test_pretrained_weights_that_cannot_be_had_are_explained(monkeypatch):
         ("torchvision/shufflenet_v2_x0_5", "download.pytorch.org"),
     ]:
         with pytest.raises(ValueError, match="cannot be had here") as caught:
-            models.build(ModelRecipe(model=name, weights="pretrained"), TEN, 160)
+            models.build(ModelRecipe(model=name, weights="pretrained"), TEN, 160, download=True)
         message = str(caught.value)
         assert source in message
         assert f"/weights/{name}.safetensors" in message
