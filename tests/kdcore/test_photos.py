@@ -119,7 +119,15 @@ def test_values_that_are_no_numbers():
     with pytest.raises(BadPhoto, match="none of its values is a number"):
         photos.read(encode(values, "TIFF"), "nan.tif")
     values[4:] = 7
-    photos.read(encode(values, "TIFF"), "constant.tif")
+    assert photos.read(encode(values, "TIFF"), "constant.tif").pixels.max() == 7
+    values[4:8], values[8:10] = 1e-30, np.inf
+    values[10:] = 3e38
+    assert photos.read(encode(values, "TIFF"), "far.tif").pixels.max() == 255
+
+
+def test_a_large_deep_picture_is_stretched_by_a_sample_of_its_values():
+    ramp = np.linspace(0, 4095, 1200 * 1000).reshape(1000, 1200).astype(np.uint16)
+    assert abs(photos.read(encode(ramp), "scan.png").pixels.mean() - 127) < 2
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
