@@ -6,6 +6,9 @@ from pathlib import Path
 from kdcore import recipe as recipes
 from kdcore.folders import ASSETS
 from kdcore.recipe import Recipe, RecipeError
+from kdcore.shortening import shortened
+
+LONGEST_NAME = 80  # that is compared with the known ones
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -27,10 +30,17 @@ def find(name: str, folder: Path, kind: str) -> Path:
     """The file of a name, or of a path. A part of a name never leads out of the folder."""
     if name in names(folder):
         return folder / f"{name}.yaml"
-    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+    if Path(name).suffix in (".yaml", ".yml") or _is_file(name):
         return Path(name)
-    near = difflib.get_close_matches(name, names(folder), n=1)
+    near = difflib.get_close_matches(name[:LONGEST_NAME], names(folder), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise RecipeError(
-        f"There is no {kind} {name!r}.{hint} Known: {', '.join(names(folder))}; or give the path of a YAML file."
+        f"There is no {kind} {shortened(name)}.{hint} Known: {', '.join(names(folder))}; or give the path of a YAML file."
     )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # longer than a path can be, or with a zero byte
+        return False

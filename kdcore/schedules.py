@@ -10,14 +10,17 @@ In a recipe a schedule is a number or one key with its settings:
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from kdcore.shortening import clipped, shortened
+
 Schedule = Callable[[float], float]
 KINDS = ("linear", "cosine", "steps", "piecewise")
+MOST_POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,11 @@ class Piecewise:
 
     def __call__(self, progress: float) -> float:
         now = epoch(progress, self.epochs)
-        if now <= self.points[0][0]:
-            return self.points[0][1]
-        for (left, low), (right, high) in pairwise(self.points):
-            if now <= right:
-                return low + (high - low) * (now - left) / (right - left)
-        return self.points[-1][1]
+        after = bisect_left(self.points, now, key=lambda point: point[0])
+        if after in (0, len(self.points)):
+            return self.points[min(after, len(self.points) - 1)][1]
+        (left, low), (right, high) = self.points[after - 1 : after + 1]
+        return low + (high - low) * (now - left) / (right - left)
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,26 @@ def epoch(progress: float, epochs: int) -> int:
 
 
 def _finite(value: Any) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError("the numbers must be finite")
     return number
+
+
+def _power(factor: float, times: int) -> float:
+    try:
+        return float(factor**times)
+    except OverflowError:
+        return math.inf
+
+
+def _at_most(values: Any) -> Any:
+    if len(values) > MOST_POINTS:
+        raise ValueError(f"{len(values):,} epochs; {MOST_POINTS:,} are the most")
+    return values
 
 
 def parse(spec: Any, epochs: int) -> Schedule:
@@ -114,12 +132,13 @@ def parse(spec: Any, epochs: int) -> Schedule:
         ValueError: the notation is not one of this module's; the message shows one that is.
     """
     if isinstance(spec, (int, float)) and not isinstance(spec, bool):
-        if not math.isfinite(spec):
-            raise ValueError(f"A schedule needs finite numbers, not {spec}.")
-        return Constant(float(spec))
+        try:
+            return Constant(_finite(spec))
+        except ValueError:
+            raise ValueError(f"A schedule needs finite numbers, not {shortened(spec)}.") from None
     if not isinstance(spec, dict) or len(spec) != 1 or next(iter(spec)) not in KINDS:
         raise ValueError(
-            f"A schedule is a number or one of {', '.join(KINDS)}, not {spec!r}. For example {{linear: [3.0, 1.0]}}."
+            f"A schedule is a number or one of {', '.join(KINDS)}, not {shortened(spec)}. For example {{linear: [3.0, 1.0]}}."
         )
     kind, settings = next(iter(spec.items()))
     try:
@@ -128,26 +147,32 @@ def parse(spec: Any, epochs: int) -> Schedule:
                 start, end = settings
                 return (Linear if kind == "linear" else Cosine)(_finite(start), _finite(end))
             case "steps":
-                return Steps(
-                    _finite(settings["start"]),
-                    _finite(settings["factor"]),
-                    tuple(sorted(map(_finite, settings["at"]))),
-                    epochs,
-                )
+                start, factor = _finite(settings["start"]), _finite(settings["factor"])
+                at = tuple(sorted(map(_finite, _at_most(settings["at"]))))
+                _finite(start * _power(factor, len(at)))
+                return Steps(start, factor, at, epochs)
             case _:
-                points = tuple((_finite(epoch), _finite(value)) for epoch, value in settings)
+                points = tuple((_finite(epoch), _finite(value)) for epoch, value in _at_most(settings))
                 if not points or any(b[0] <= a[0] for a, b in pairwise(points)):
                     raise ValueError("the epochs must rise")
                 return Piecewise(points, epochs)
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(
-            f"The settings of schedule '{kind}' are not understood: {settings!r} ({error}). Expected, for example, "
-            "{linear: [3.0, 1.0]}, {steps: {start: 0.1, factor: 0.1, at: [30, 40]}} or {piecewise: [[1, 3.0], [20, 2.0]]}."
+            f"The settings of schedule '{kind}' are not understood: {shortened(settings)} ({clipped(str(error))}). "
+            "Expected, for example, {linear: [3.0, 1.0]}, {steps: {start: 0.1, factor: 0.1, at: [30, 40]}} or "
+            "{piecewise: [[1, 3.0], [20, 2.0]]}."
         ) from None
 
 
 def lowest(spec: Any, epochs: int) -> float:
     """The least value that a schedule takes in a run of so many epochs."""
     schedule = parse(spec, epochs)
-    points = 1 if isinstance(schedule, Constant) else epochs
-    return min(schedule(point / points) for point in range(points + 1))
+    match schedule:
+        case Steps():
+            turns: tuple[float, ...] = schedule.at
+        case Piecewise():
+            turns = tuple(point[0] for point in schedule.points)
+        case _:
+            return min(schedule(0.0), schedule(1.0))  # it rises or falls all the way
+    beside = {1, epochs} | {whole for turn in turns for whole in (math.floor(turn), math.ceil(turn))}
+    return min(schedule((epoch - 1) / epochs) for epoch in beside if 1 <= epoch <= epochs)

@@ -4,16 +4,18 @@ Its points are variants times seeds. Each is a recipe of its own, so whatever a 
 """
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from kdcore import library
 from kdcore import recipe as recipes
 from kdcore.folders import ASSETS
-from kdcore.recipe import Recipe, RecipeError
+from kdcore.recipe import Recipe, RecipeError, yaml_text
+from kdcore.recipe.base import Seeds
+from kdcore.shortening import clipped, shortened
 
 MOST_POINTS = 500
 Value = Annotated[Any, BeforeValidator(lambda value: number_or(value))]
@@ -23,14 +25,14 @@ OWN = ("name", "note", "seeds")  # of the recipe's settings, those that the stud
 class Study(BaseModel):
     """What is compared. Either `vary` or `variants`; with neither, one recipe over its seeds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field("untitled", min_length=1, max_length=60)
-    note: str = ""
+    note: str = Field("", max_length=20_000)
     recipe: str | dict[str, Any] = Field(description="a bundled recipe's name, a file, or the recipe itself")
     vary: dict[str, tuple[Value, ...]] = Field({}, description="setting -> its values; every combination is a variant")
     variants: dict[str, dict[str, Any]] = Field({}, description="label -> the settings in which it differs")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
 
     @field_validator("vary")
     @classmethod
@@ -39,7 +41,7 @@ class Study(BaseModel):
             raise ValueError(f"varies {len(vary)} settings; a grid takes one or two, `variants` takes any")
         for key, values in vary.items():
             if not values:
-                raise ValueError(f"gives no value for {key!r}")
+                raise ValueError(f"gives no value for {shortened(key)}")
             _refuse_own(key)
         return vary
 
@@ -58,7 +60,7 @@ class Study(BaseModel):
         if not self.seeds:
             raise ValueError("`seeds` is empty: a study needs at least one, and three to tell luck from effect")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"`seeds` names one twice: {', '.join(map(str, self.seeds))}")
+            raise ValueError(f"`seeds` names one twice: {clipped(', '.join(map(str, self.seeds)))}")
         if self.count > MOST_POINTS:
             raise ValueError(f"it has {self.count} runs; {MOST_POINTS} are the most")
         return self
@@ -73,7 +75,7 @@ class Study(BaseModel):
         return variants * len(self.seeds)
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(to_plain(self), sort_keys=False, allow_unicode=True, width=110)
+        return yaml_text.written(to_plain(self))
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,14 @@ def names() -> tuple[str, ...]:
 def named(name: str) -> Study:
     """A study by its name in assets/studies, or by its path. Raises RecipeError with the names there are."""
     path = library.find(name, ASSETS / "studies", "study")
-    try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"Cannot read the study {path}: {error.strerror}.") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from None
-    return from_plain(plain, source=f"the study {name}")
+    return from_plain(yaml_text.read_file(path, kind="study"), source=f"the study {name}")
 
 
 def from_plain(plain: Any, *, source: str = "the study") -> Study:
     """Raises RecipeError: an unknown key (with the nearest known one), or a value that does not fit."""
     if not isinstance(plain, dict):
         raise RecipeError(
-            f"{source} should be a mapping with keys such as name, recipe, vary and seeds, not {plain!r}."
+            f"{clipped(source)} should be a mapping with keys such as name, recipe, vary and seeds, not {shortened(plain)}."
         )
     return recipes.validated(Study, plain, source)
 
@@ -146,7 +142,7 @@ def variants(study: Study) -> dict[str, dict[str, Any]]:
         settings = dict(zip(study.vary, values, strict=True))
         label = ", ".join(f"{names[key]} {_said(value)}" for key, value in settings.items())
         if label in found:
-            raise RecipeError(f"The study {study.name} has the variant {label!r} twice: give each value once.")
+            raise RecipeError(f"The study {study.name} has the variant {shortened(label)} twice: give each value once.")
         found[label] = settings
     return found
 
@@ -159,7 +155,9 @@ def points(study: Study) -> list[Point]:
     """
     recipe, found = recipe_of(study), []
     for label, settings in variants(study).items():
-        varied = recipes.with_values(recipe, settings, source=f"The variant {label!r} of the study {study.name}")
+        varied = recipes.with_values(
+            recipe, settings, source=f"The variant {shortened(label)} of the study {study.name}"
+        )
         for seed in study.seeds:
             name = f"{study.name}: {label}"[:68] + f", seed {seed}"
             found.append(Point(label, seed, varied.model_copy(update={"name": name, "seeds": (seed,)})))
@@ -168,15 +166,18 @@ def points(study: Study) -> list[Point]:
 
 def number_or(value: Any) -> Any:
     """YAML reads 1e-3, without a point, as text; here it is a number."""
+    if not isinstance(value, str):
+        return value
     try:
-        return float(value) if isinstance(value, str) else value
+        number = float(value)
     except ValueError:
         return value
+    return number if math.isfinite(number) else value
 
 
 def _refuse_own(key: str) -> None:
     if key in OWN:
-        raise ValueError(f"{key!r} is the study's own; it has {key} beside recipe and vary")
+        raise ValueError(f"{shortened(key)} is the study's own; it has {key} beside recipe and vary")
 
 
 def called(key: str, recipe: Recipe) -> str:
@@ -195,5 +196,5 @@ def _said(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, (dict, list, tuple)):
-        return yaml.safe_dump(value, default_flow_style=True, width=1000).strip()
+        return yaml_text.in_a_line(value)
     return str(value)

@@ -4,11 +4,10 @@ import json
 from argparse import Namespace
 from typing import Any
 
-import yaml
-
 from kdcore import study as studies
 from kdcore.cli.commands import store
-from kdcore.recipe import RecipeError
+from kdcore.recipe import RecipeError, yaml_text
+from kdcore.shortening import shortened
 from kdcore.store import Studies, StudyState
 from kdcore.study import Study
 from kdcore.verdict import Figure, Summary, covers, points, sentence
@@ -98,6 +97,8 @@ def _list(shelf: Studies, options: Namespace) -> int:
         for state in states:
             table.add_row(state.id, state.status, f"{state.done} of {len(state.places)}")
         Console().print(table)
+    for study_id, why in shelf.damaged().items():
+        print(f"{study_id} is damaged: {why} Delete it: python -m kdcore study delete {study_id}")
     print(f"Studies that come with the project: {', '.join(studies.names())}. Start one: python -m kdcore study NAME")
     return 0
 
@@ -171,9 +172,5 @@ def _varied(text: str) -> tuple[str, list[Any]]:
     """`optimizer.lr=1e-3,2e-3` -> the setting and its values, read as YAML."""
     key, equals, values = text.partition("=")
     if not equals or not values.strip():
-        raise RecipeError(f"{text!r} is not KEY=VALUE,VALUE, for example optimizer.lr=1e-3,2e-3.")
-    try:
-        found = yaml.safe_load(f"[{values}]")
-    except yaml.YAMLError as error:
-        raise RecipeError(f"The values of {text!r} are not valid YAML: {error}") from None
-    return key.strip(), found
+        raise RecipeError(f"{shortened(text)} is not KEY=VALUE,VALUE, for example optimizer.lr=1e-3,2e-3.")
+    return key.strip(), yaml_text.read(f"[{values}]", source=f"The list of values in {shortened(text)}")

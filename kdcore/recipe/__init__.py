@@ -3,19 +3,21 @@
     made = recipe.load("assets/recipes/quick.yaml")
     shorter = recipe.with_overrides(made, ["epochs=3"])
 
-A section a file: `data`, `models`, `terms`, `optimizer`, and the whole of them in `recipe`. `reading` makes recipes of YAML
-and plain data, `changing` gives copies with other settings, and `refusal` says what is wrong with one.
+A section a file: `data`, `models`, `terms`, `optimizer`, and the whole of them in `recipe`. `yaml_text` reads and writes
+YAML, `reading` makes recipes of it and of plain data, `changing` gives copies with other settings, and `refusal` says what
+is wrong with one.
 
 A recipe carries a `note` that says what it reproduces, what to expect and what it costs.
 """
 
+from kdcore.recipe.base import RecipeError
 from kdcore.recipe.changing import with_overrides, with_values
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import OptimizerRecipe
 from kdcore.recipe.reading import from_plain, from_yaml, load
 from kdcore.recipe.recipe import Probes, Recipe
-from kdcore.recipe.refusal import RecipeError, validated
+from kdcore.recipe.refusal import validated
 from kdcore.recipe.terms import Term
 
 __all__ = [

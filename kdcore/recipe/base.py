@@ -2,15 +2,38 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from kdcore import schedules
+from kdcore.shortening import shortened
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000)]
+MOST_EPOCHS = 10_000
+LONGEST_PATH, LONGEST_PART = 1000, 200  # what file systems take is somewhat more
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; the message says which key, why, and what would do."""
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def checked_path(path: str) -> str:
+    """A path that can be looked up. Raises ValueError where no file system has such a one."""
+    if "\0" in path:
+        raise ValueError(f"{shortened(path)} is no path: it holds a zero byte")
+    if len(path) > LONGEST_PATH or any(len(part.encode(errors="replace")) > LONGEST_PART for part in path.split("/")):
+        raise ValueError(
+            f"it has {len(path):,} characters; a path has at most {LONGEST_PATH:,}, a name in it {LONGEST_PART} bytes"
+        )
+    return path
+
+
+PathText = Annotated[str, AfterValidator(checked_path)]
 
 
 def checked_schedule(spec: Any) -> Any:

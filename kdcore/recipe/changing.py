@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import yaml
-
+from kdcore.recipe import yaml_text
+from kdcore.recipe.base import RecipeError
 from kdcore.recipe.reading import from_plain
 from kdcore.recipe.recipe import Recipe
-from kdcore.recipe.refusal import RecipeError
+from kdcore.shortening import clipped, shortened
 
 
 def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:
@@ -19,12 +19,9 @@ def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
-            raise RecipeError(f"{override!r} is not KEY=VALUE, for example data.labels=500.")
-        try:
-            values[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"The value of {override!r} is not valid YAML: {error}") from None
-    return with_values(recipe, values, source="the recipe with " + ", ".join(overrides))
+            raise RecipeError(f"{shortened(override)} is not KEY=VALUE, for example data.labels=500.")
+        values[key.strip()] = yaml_text.read(value, source=f"The value of {shortened(override)}")
+    return with_values(recipe, values, source="the recipe with " + clipped(", ".join(overrides)))
 
 
 def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the recipe") -> Recipe:
@@ -40,5 +37,5 @@ def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the re
                 raise KeyError(last)
             place[int(last) if isinstance(place, list) else last] = value  # type: ignore[index]
         except (KeyError, IndexError, ValueError, TypeError):
-            raise RecipeError(f"{key!r} is not a setting of this recipe; it has {', '.join(plain)}.") from None
+            raise RecipeError(f"{shortened(key)} is not a setting of this recipe; it has {', '.join(plain)}.") from None
     return from_plain(plain, source=source)

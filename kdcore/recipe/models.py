@@ -5,15 +5,13 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from kdcore.recipe.architecture import check_name, check_options
-from kdcore.recipe.base import Section
-
-LONGEST_PATH, LONGEST_PART = 1000, 200
+from kdcore.recipe.base import MOST_EPOCHS, PathText, Section
 
 
 class FineTune(Section):
     """Training the teacher on the run's own data first, with labels alone."""
 
-    epochs: int = Field(3, ge=1)
+    epochs: int = Field(3, ge=1, le=MOST_EPOCHS)
     lr: float = Field(1e-4, gt=0)
     freeze_backbone: bool = Field(False, description="train only the classifier")
 
@@ -27,7 +25,7 @@ class ModelRecipe(Section):
     """
 
     model: str | None = None
-    weights: str = "none"
+    weights: PathText = "none"
     mean: tuple[float, float, float] | None = Field(None, description="overrides the statistics the weights come with")
     std: tuple[float, float, float] | None = None
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the model's architecture")
@@ -38,15 +36,6 @@ class ModelRecipe(Section):
         if model is not None:
             check_name(model)
         return model
-
-    @field_validator("weights")
-    @classmethod
-    def _is_short(cls, weights: str) -> str:
-        if len(weights) > LONGEST_PATH or any(len(part.encode()) > LONGEST_PART for part in weights.split("/")):
-            raise ValueError(
-                f"it has {len(weights):,} characters; a path has at most {LONGEST_PATH:,}, a name in it {LONGEST_PART}"
-            )
-        return weights
 
     @field_validator("options")
     @classmethod

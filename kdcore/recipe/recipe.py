@@ -1,12 +1,12 @@
 """The whole recipe: its sections together, and that they fit each other."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from kdcore import schedules
-from kdcore.recipe.base import Fraction, Section
+from kdcore.recipe import yaml_text
+from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
@@ -25,19 +25,19 @@ class Recipe(Section):
     """Everything that decides a run."""
 
     name: str = Field("untitled", min_length=1, max_length=80)
-    note: str = ""
+    note: str = Field("", max_length=20_000)
     data: DataRecipe = DataRecipe()
     teacher: TeacherRecipe | None = None
     student: ModelRecipe
     twin: bool | TwinRecipe = False
-    terms: tuple[Term, ...] = (Term(method="ce"),)
+    terms: tuple[Term, ...] = Field((Term(method="ce"),), max_length=50)
     weighting: Literal["fixed", "gradients", "uncertainty"] = Field(
         "fixed", description="how terms share: as their weights say, by equal pull on the student, or learned"
     )
     optimizer: OptimizerRecipe = OptimizerRecipe()
     lr: LearningRate = LearningRate()
-    epochs: int = Field(10, ge=1, le=10_000)
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    epochs: int = Field(10, ge=1, le=MOST_EPOCHS)
+    seeds: Seeds = (0,)
     precision: Literal["exact", "fast"] = Field(
         "exact", description="float32 throughout, or bfloat16 where the device is quick at it"
     )
@@ -59,9 +59,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The recipe without what is left at its default, in the order of the fields."""
-        return yaml.safe_dump(
-            self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=110
-        )
+        return yaml_text.written(self.model_dump(mode="json", exclude_defaults=True))
 
     @field_validator("precision", mode="before")
     @classmethod

@@ -6,17 +6,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from kdcore.recipe.base import RecipeError
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
 from kdcore.recipe.recipe import Probes
 from kdcore.recipe.terms import Adapt, Term
+from kdcore.shortening import clipped, shortened
+
+MOST_PROBLEMS = 10  # that a message lists; further ones are counted
+LONGEST_WORD = 80  # that is compared with the known keys: the comparison takes the square of its length
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used; the message says which key, why, and what would do."""
 
 
 def validated(kind: type[Model], plain: dict[str, Any], source: str) -> Model:
@@ -24,50 +25,67 @@ def validated(kind: type[Model], plain: dict[str, Any], source: str) -> Model:
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
-        problems: dict[str, list[Any]] = {}  # a value that may be of two kinds has a problem with each
-        for problem in error.errors():
+        problems: dict[tuple[str, ...], list[Any]] = {}  # a value that may be of two kinds has a problem with each
+        for problem in error.errors(include_url=False):
             problems.setdefault(_place(problem, plain), []).append(problem)
-        lines = [
-            f"`{where}` {_explain(found, kind)}" if where else _explain(found, kind)
-            for where, found in problems.items()
-            if not any(other.startswith(f"{where}.") for other in problems)  # the deeper one says more
-        ]
-        raise RecipeError(f"{source} cannot be used:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+        around = {place[:end] for place in problems for end in range(len(place))}
+        deepest = [place for place in problems if place not in around or not place]  # the deeper one says more
+        lines = [_line(place, problems[place], kind) for place in deepest[:MOST_PROBLEMS]]
+        if more := len(deepest) - len(lines):
+            lines.append(f"and {more:,} more.")
+        listed = "\n".join(f"  - {line}" for line in lines)
+        raise RecipeError(f"{clipped(source)} cannot be used:\n{listed}") from None
 
 
-def _place(problem: Any, plain: Any) -> str:
-    """The dotted key that is meant, without the names that pydantic gives to the kinds a value may be of."""
+def _line(place: tuple[str, ...], problems: list[Any], kind: type[BaseModel]) -> str:
+    return f"`{clipped('.'.join(place))}` {_explain(problems, kind)}" if place else _explain(problems, kind)
+
+
+def _place(problem: Any, plain: Any) -> tuple[str, ...]:
+    """The keys that lead to what is meant, without the names that pydantic gives to the kinds a value may be of."""
     kept = []
     for index, part in enumerate(problem["loc"]):
         last = index == len(problem["loc"]) - 1
         if isinstance(plain, dict) and (part in plain or (last and problem["type"] == "missing")):
-            kept.append(str(part))
+            kept.append(part if isinstance(part, str) else shortened(part))
             plain = plain.get(part)
         elif isinstance(plain, (list, tuple)) and isinstance(part, int):
             kept.append(str(part))
             plain = plain[part]
-    return ".".join(kept)
+    return tuple(kept)
 
 
 def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
     """What is wrong at one place."""
-    first = problems[0]
+    first = next((problem for problem in problems if problem["type"] in ("too_long", "string_too_long")), problems[0])
     match first["type"]:
         case "extra_forbidden":
             known = _known_keys(first["loc"][:-1], kind)
-            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+            near = difflib.get_close_matches(str(first["loc"][-1])[:LONGEST_WORD], known, n=1)
             return "is not a known key." + (f" Did you mean `{near[0]}`?" if near else f" Known: {', '.join(known)}.")
         case "missing":
             return "is missing."
         case "value_error":
             message: str = first["msg"].removeprefix("Value error, ")
-            return message if not first["loc"] else f"cannot be used: {message}"
-    wanted = [re.sub(r", unable to .*|^Input should be |valid ", "", problem["msg"]) for problem in problems]
+            return clipped(message if not first["loc"] else f"cannot be used: {message}", 1000)
+        case "too_long" | "string_too_long":
+            unit = "entries" if first["type"] == "too_long" else "characters"
+            return f"has {len(first['input']):,} {unit}; {first['ctx']['max_length']:,} are the most."
+        case "invalid_key":
+            return "is not a known key: keys are text."
+    wanted = [
+        re.sub(
+            r", unable to .*|, exceeded .*|^(Input should be|Unable to parse input string as) |valid ",
+            "",
+            problem["msg"],
+        )
+        for problem in problems
+    ]
     wanted = [
         re.sub(r"^a dictionary( or instance of \w+)?", "a mapping of settings", text).replace("a integer", "an integer")
         for text in wanted
     ]
-    return f"should be {' or '.join(wanted)}, not {first['input']!r}."
+    return f"should be {' or '.join(wanted)}, not {shortened(first['input'])}."
 
 
 def _known_keys(location: tuple[Any, ...], kind: type[BaseModel]) -> list[str]:

@@ -1,32 +1,34 @@
 """A recipe's terms: the methods that make up the total loss, each with weight, temperature and options."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kdcore.recipe.base import ScheduleSpec, Section
+from kdcore.recipe.base import MOST_EPOCHS, ScheduleSpec, Section
 
 
 class Adapt(Section):
     """A weight that falls when a term's loss on the held-out images no longer does (seed: adaptive beta)."""
 
     factor: float = Field(0.5, gt=0, lt=1, description="what the weight is multiplied by")
-    patience: int = Field(2, ge=1, description="epochs without a new best")
-    watch: str | None = Field(None, description="whose loss is watched; the `kd` term's unless given")
+    patience: int = Field(2, ge=1, le=MOST_EPOCHS, description="epochs without a new best")
+    watch: str | None = Field(None, max_length=80, description="whose loss is watched; the `kd` term's unless given")
 
 
 class Term(Section):
     """One method in the total loss, with its weight."""
 
-    method: str
-    name: str | None = Field(None, description="how the term is called; the method's name unless given")
+    method: str = Field(max_length=80)
+    name: str | None = Field(None, max_length=80, description="how the term is called; the method's name unless given")
     weight: ScheduleSpec = 1.0
     temperature: ScheduleSpec = 4.0
-    layers: Literal["entropy", "inverse_entropy", "uniform"] | tuple[float, ...] | None = Field(
+    layers: (
+        Literal["entropy", "inverse_entropy", "uniform"] | Annotated[tuple[float, ...], Field(max_length=200)] | None
+    ) = Field(
         None, description="how the teacher's layers share: by entropy (sharply or gently), alike, or by given weights"
     )
-    from_epoch: int = Field(1, ge=1, description="the term counts from this epoch on (1-based)")
-    to_epoch: int | None = Field(None, ge=1, description="the last epoch in which the term counts")
+    from_epoch: int = Field(1, ge=1, le=MOST_EPOCHS, description="the term counts from this epoch on (1-based)")
+    to_epoch: int | None = Field(None, ge=1, le=MOST_EPOCHS, description="the last epoch in which the term counts")
     adapt: Adapt | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 

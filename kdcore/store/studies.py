@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from kdcore import study as studies
+from kdcore.recipe import yaml_text
 from kdcore.store import disk
 from kdcore.store.folding import created_at
 from kdcore.store.lines import read_whole, regular
@@ -242,7 +241,7 @@ class Studies:
         with disk.in_words(self.root, then="start the study again"):
             self.root.mkdir(parents=True, exist_ok=True)
             try:
-                half.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+                half.write_text(yaml_text.written(plain), encoding="utf-8")
                 os.replace(half, self.root / f"{study_id}.yaml")  # a reader sees no file or the whole one
             finally:
                 half.unlink(missing_ok=True)
@@ -252,7 +251,7 @@ class Studies:
 def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
     """A study's file as it was `written` (a time): read once, since pages ask often and it never changes."""
     try:
-        plain = yaml.safe_load(read_whole(path, MOST_BYTES).decode())
+        plain = yaml_text.read(read_whole(path, MOST_BYTES), source="it")
         study = studies.from_plain(plain["study"], source="it")
         points, run_ids = studies.points(study), [str(run_id) for run_id in plain["runs"]]
         if len(points) != len(run_ids):
@@ -261,7 +260,7 @@ def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
         raise ValueError(f"The study {path.stem} cannot be read: {error.strerror or error}.") from None
     except KeyError as error:
         raise ValueError(f"The study {path.stem} cannot be read: it has no {error}.") from None
-    except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, yaml.YAMLError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"The study {path.stem} cannot be read: {error}") from None
     return study, points, run_ids
 

@@ -108,9 +108,15 @@ def choose_length(plain: Plain, key: str) -> None:
     )
     said = seeds.text_input("Seeds", ", ".join(map(str, plain["seeds"])), key=f"seeds-{key}",
                             help="Several, as in 0, 1, 2: a run each, one after another.")  # fmt: skip
-    plain["seeds"] = [int(seed) if seed.isdecimal() else seed for seed in re.split(r"[,\s]+", said.strip()) if seed]
+    plain["seeds"] = seeds_in(said)
     with st.expander("More settings", icon=":material/tune:"):
         choose_more(plain, key)
+
+
+def seeds_in(text: str) -> list[int | str]:
+    """`0, 1 2` -> [0, 1, 2]; what is no number stays text, which the recipe refuses."""
+    parts = [part for part in re.split(r"[,\s]+", text.strip()) if part]
+    return [int(part) if part.isdecimal() and len(part) < 20 else part for part in parts]
 
 
 def choose_more(plain: Plain, key: str) -> None:

@@ -44,20 +44,22 @@ def all_presets() -> dict[str, str]:
     return texts | st.session_state.get(OWN, {})
 
 
-def take(name: str, text: str, place: str) -> None:
+def take(name: str, text: str | bytes, place: str) -> None:
     """Make a text the preset, or keep what is wrong with it for the place where it came from."""
+    source = "This text" if place == "text" else name
     try:
-        recipes.from_yaml(text, source="This text" if place == "text" else name)
+        kept = recipes.from_yaml(text, source=source).to_yaml()
+        recipes.from_yaml(kept, source=source)  # indented as here it may be longer than a text may be
     except RecipeError as error:
         st.session_state[TROUBLE] = (place, str(error))
     else:
-        st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: text}
+        st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: kept}
         st.session_state[CHOSEN] = name
 
 
 def take_file() -> None:
     if (file := st.session_state["recipe-file"]) is not None:
-        take(file.name, file.getvalue().decode("utf-8", errors="replace"), "file")
+        take(file.name, file.getvalue(), "file")
 
 
 def take_run() -> None:
@@ -65,7 +67,11 @@ def take_run() -> None:
     run_id = st.query_params.get("like")
     if run_id in engine.store().ids() and st.session_state.get("like") != run_id:
         st.session_state["like"] = run_id
-        recipe = engine.store().recipe(run_id)
+        try:
+            recipe = engine.store().recipe(run_id)
+        except RecipeError as error:
+            st.session_state[TROUBLE] = ("file", str(error))
+            return
         take(f"As in {recipe.name} ({run_id})", recipe.to_yaml(), "file")
 
 
@@ -107,7 +113,7 @@ def teachers(own: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
 
 
 def trained(store: Store) -> dict[str, str]:
-    finished = [run for run in store.states() if run.status == "finished" and not run.recorded]
+    finished = [run for run in store.states() if run.status == "finished" and not (run.recorded or run.damage)]
     return {f"Student of {run.name} ({run.id[:15]})": f"run:{run.id}/student" for run in finished[:MOST_RUNS]}
 
 

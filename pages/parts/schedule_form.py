@@ -1,5 +1,6 @@
 """A number that may change over a run, chosen by widgets: constant, a line, a cosine, steps, or points with lines between."""
 
+import math
 import re
 from typing import Any
 
@@ -96,4 +97,6 @@ def pairs(text: str) -> list[list[float]] | str:
 def plain(text: str) -> float:
     """A whole number stays one, so that a recipe reads as it was typed."""
     number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("It is no finite number.")
     return int(number) if number == int(number) else number

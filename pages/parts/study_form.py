@@ -1,16 +1,15 @@
 """Start a study: one that comes with the project, or a sweep over one or two settings of any recipe."""
 
-import re
 from typing import Any
 
 import streamlit as st
-import yaml
 
 from kdcore import recipe as recipes
 from kdcore import study as studies
-from kdcore.recipe import Recipe, RecipeError
+from kdcore.recipe import Recipe, RecipeError, yaml_text
+from kdcore.shortening import shortened
 from kdcore.study import Study
-from pages.parts import engine, formatting, presets
+from pages.parts import choices, engine, formatting, presets
 
 NOTHING = "Nothing more"
 START = ":material/play_arrow:"
@@ -52,7 +51,7 @@ def own_sweep() -> None:
         st.caption(recipe.note)
     vary = dict(filter(None, [choose_setting(recipe, 1, name), choose_setting(recipe, 2, name)]))
     said = st.text_input("Seeds", "0, 1, 2", key="sweep-seeds", help="Three at least, to tell luck from effect.")
-    seeds = [int(seed) if seed.isdecimal() else seed for seed in re.split(r"[,\s]+", said.strip()) if seed]
+    seeds = choices.seeds_in(said)
     if not vary:
         st.caption("Choose a setting and give it at least two values, or none to see how much the seed alone changes.")
     title = f"{recipe.name}: {', '.join(studies.called(key, recipe) for key in vary) or 'seeds'}"[:60]
@@ -95,9 +94,9 @@ def choose_setting(recipe: Recipe, place: int, name: str) -> tuple[str, list[Any
         help=f"Separated by commas. The recipe says {now}." if key in known else "Separated by commas.",
     )  # fmt: skip
     try:
-        values = yaml.safe_load(f"[{given}]")
-    except yaml.YAMLError:
-        st.error(f"{given!r} are not values separated by commas, for example 1, 2, 4.")
+        values = yaml_text.read(f"[{given}]", source="This")
+    except RecipeError:
+        st.error(f"{shortened(given)} are not values separated by commas, for example 1, 2, 4.")
         return None
     return (key, values) if values else None
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import streamlit as st
-import yaml
 
+from kdcore.recipe import RecipeError, yaml_text
 from pages.parts import engine, schedule_form
 
 Plain = dict[str, Any]
@@ -125,7 +125,7 @@ def choose_options(term: Plain, method: Any, key: str) -> None:
         if option.name == "layers":
             choose_layers(term, key)
             continue
-        default = yaml.safe_load(option.default)
+        default = yaml_text.read(option.default, source=f"The default of {option.name}")
         value = one_option(option, options.get(option.name, default), default, key)
         if value == default:
             options.pop(option.name, None)
@@ -159,6 +159,6 @@ def one_option(option: Any, value: Any, default: Any, key: str) -> Any:
     if said == written:
         return value
     try:
-        return yaml.safe_load(said)
-    except yaml.YAMLError:
+        return yaml_text.read(said, source="This")
+    except RecipeError:
         return said

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from kdcore import recipe
@@ -77,7 +79,7 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
     "changes, message",
     [
         ({"optimizer": {"lr": -1}}, "`optimizer.lr` should be greater than 0, not -1."),
-        ({"optimizer": {"lr": float("nan")}}, "`optimizer.lr` should be greater than 0, not nan."),
+        ({"optimizer": {"lr": float("nan")}}, "`optimizer.lr` should be a finite number, not nan."),
         ({"epochs": 0}, "`epochs` should be greater than or equal to 1, not 0."),
         ({"epochs": "many"}, "`epochs` should be an integer, not 'many'."),
         ({"data": {"validation": 0.9}}, "`data.validation` should be less than 0.9, not 0.9."),
@@ -101,6 +103,54 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
 )
 def test_a_value_out_of_range_is_refused_by_name(changes, message):
     assert message in refusal(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"seeds": [0] * 1001}, "`seeds` has 1,001 entries; 1,000 are the most."),
+        ({"seeds": [2**32]}, "`seeds.0` should be less than 4294967296, not 4294967296."),
+        ({"seeds": [10**5000]}, "not a number of about 5,001 digits."),
+        ({"terms": [{"method": "ce"}] * 51}, "`terms` has 51 entries; 50 are the most."),
+        ({"terms": [{"method": "m" * 100}]}, "`terms.0.method` has 100 characters; 80 are the most."),
+        ({"terms": [{"method": "kd", "layers": [1.0] * 300}]}, "`terms.0.layers` has 300 entries; 200 are the most."),
+        ({"terms": [{"method": "kd", "weight": 10**400}]}, "finite numbers, not a number of about 401 digits"),
+        ({"terms": [{"method": "kd", "weight": "inf"}]}, "A schedule needs finite numbers, not inf."),
+        ({"optimizer": {"lr": "inf"}}, "`optimizer.lr` should be a finite number, not 'inf'."),
+        ({"optimizer": {"lr": 10**400}}, "`optimizer.lr` should be a number, not a number of about 401 digits."),
+        ({"epochs": "9" * 5000}, "`epochs` should be an integer, not '9999"),
+        ({"epochs": ["x" * 10**6] * 1000}, "`epochs` should be an integer, not ['xxx"),
+        ({"note": "x" * 20_001}, "`note` has 20,001 characters; 20,000 are the most."),
+        (
+            {"data": {"name": "folder", "path": "x" * 201}},
+            "`data.path` cannot be used: it has 201 characters; a path has",
+        ),
+        ({"data": {"name": "folder", "path": "a\0b"}}, "is no path: it holds a zero byte"),
+        ({"data": {"train_images": 10**30}}, "`data.train_images` should be less than or equal to 1000000000, not"),
+        ({1: 2}, "`1` is not a known key: keys are text."),
+    ],
+)
+def test_what_is_too_much_is_refused_in_a_short_sentence(changes, message):
+    told = refusal(**changes) if 1 not in changes else refused_plain({**STUDENT, **changes})
+    assert message in told
+    assert len(told) < 500
+
+
+def refused_plain(plain: dict) -> str:
+    with pytest.raises(RecipeError) as refused:
+        from_plain(plain)
+    return str(refused.value)
+
+
+def test_many_mistakes_are_counted_and_the_first_ten_named():
+    began = time.process_time()
+    told = refusal(**{f"{'epoch' * 100}{number}": number for number in range(10_000)}).splitlines()
+    assert time.process_time() - began < 2
+    assert len(told) == 12
+    assert told[1].startswith("  - `epochepoch")
+    assert "is not a known key. Known: name, note, data" in told[1]
+    assert told[-1] == "  - and 9,990 more."
+    assert max(map(len, told)) < 500
 
 
 def test_all_that_is_wrong_is_said_at_once():

@@ -104,3 +104,38 @@ def test_settings_that_are_not_understood_are_refused_with_an_example(spec):
 def test_numbers_must_be_finite(number):
     with pytest.raises(ValueError, match="finite"):
         parse(number, 10)
+
+
+def test_what_grows_without_end_is_refused():
+    for spec in (
+        {"steps": {"start": 1, "factor": 1e300, "at": [2, 3]}},
+        {"linear": [1, 10**400]},
+        {"steps": {"start": 1, "factor": -1e200, "at": [2, 3]}},
+    ):
+        with pytest.raises(ValueError, match=r"are not understood: .*the numbers must be finite"):
+            parse(spec, 10)
+    with pytest.raises(ValueError, match=r"2,000 epochs; 1,000 are the most"):
+        parse({"piecewise": [[epoch, 1] for epoch in range(2000)]}, 10)
+    with pytest.raises(ValueError, match="A schedule needs finite numbers, not a number of about 401 digits"):
+        parse(10**400, 10)
+
+
+def test_a_long_value_is_shortened_where_it_is_refused():
+    with pytest.raises(ValueError, match="A schedule is a number or one of") as refusal:
+        parse({"x" * 10**6: 1}, 10)
+    assert len(str(refusal.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        2.5,
+        {"linear": [3, -1]},
+        {"cosine": [-1, 2]},
+        {"steps": {"start": 4, "factor": -0.5, "at": [2, 4.5, 30]}},
+        {"piecewise": [[0.5, 3], [2.5, -4], [2.6, 5], [9.2, -1], [40, -50]]},
+    ],
+)
+def test_the_lowest_value_is_that_of_some_epoch(spec):
+    schedule = parse(spec, 10)
+    assert lowest(spec, 10) == pytest.approx(min(schedule(step / 10) for step in range(11)))

@@ -56,6 +56,8 @@ def test_it_reads_back_what_it_writes():
         ({"vary": {"epochs": [1, 2]}, "variants": {"a": {}}}, "either `vary` or `variants`, not both"),
         ({"seeds": []}, "`seeds` is empty"),
         ({"seeds": [1, 1]}, "`seeds` names one twice"),
+        ({"seeds": list(range(2000))}, "`seeds` has 2,000 entries; 1,000 are the most."),
+        ({"vary": {"s" * 10**6: []}}, "gives no value for 'sss"),
         ({"seeds": ["x"]}, "`seeds.0` should be an integer, not 'x'"),
         ({"vary": {"epochs": list(range(1, 300))}}, "it has 598 runs; 500 are the most"),
     ],
@@ -64,6 +66,38 @@ def test_what_makes_no_study_is_refused_by_name(settings, message):
     with pytest.raises(RecipeError) as refused:
         study(**settings)
     assert message in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 100_000, "nested too deeply here: 50 levels are the most"),
+        ("recipe: quick\nvary: {epochs: [1, 2]}\nvary: {}", "line 3, `vary`: it is there twice (lines 2 and 3)"),
+        ("recipe: quick\nvary: {optimizer.lr: [.inf]}", "line 2, `vary.optimizer.lr.0`: '.inf' is no finite number"),
+        ("recipe: &it quick\nname: *it", "line 1, `recipe`: &it: anchors (&) and aliases (*) are not read here"),
+        ("recipe: quick\nnote: 2026-02-30", "line 2, `note`: '2026-02-30' is a date"),
+    ],
+)
+def test_a_study_s_file_is_read_within_the_limits_of_a_recipe_s(tmp_path, text, told):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=r"mine\.yaml is not valid YAML: line") as refused:
+        studies.named(str(tmp_path / "mine.yaml"))
+    assert told in str(refused.value)
+
+
+def test_a_value_that_is_not_finite_names_the_variant():
+    for value in (float("inf"), "nan", "inf"):
+        with pytest.raises(RecipeError, match=r"The variant 'lr \w+' of the study mine cannot be used") as refused:
+            studies.points(study(vary={"optimizer.lr": [0.1, value]}))
+        assert "`optimizer.lr` should be a finite number" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["q" * 10**6, "q\0k", "q/" * 5000])
+def test_a_name_that_no_file_can_have_is_unknown(name):
+    with pytest.raises(RecipeError, match=r"There is no recipe 'q") as refused:
+        library.recipe(name)
+    assert len(str(refused.value)) < 2000
 
 
 def test_a_setting_that_does_not_exist_names_the_variant():

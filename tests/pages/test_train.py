@@ -167,7 +167,78 @@ def test_a_recipe_from_a_file_fills_the_form(open_page):
 def test_a_file_that_is_no_recipe_says_why(open_page):
     test = open_page("train.py")
     test.file_uploader[0].set_value(("mine.yaml", b"\xff\x00 [", "")).run()
-    assert "mine.yaml is not valid YAML" in test.error[0].value
+    assert "mine.yaml is not UTF-8 text: save it as UTF-8" in test.error[0].value
+
+
+HOSTILE = {
+    "deep": ("[" * 100_000 + "]" * 100_000 + "\nstudent: {model: tiny}", "nested too deeply here: 50 levels are the most"),
+    "aliases": ("student: {model: tiny}\na: &a [x]\nb: &b [*a, *a]", "anchors (&) and aliases (*) are not read here"),
+    "unknown keys": ("".join(f"key{n}: 1\n" for n in range(9_000)), "  - and 8,9"),
+    "long keys": ("".join(f"{'k' * 190}{n}: 1\n" for n in range(4_000)), "is not a known key"),
+    "terms": ("student: {model: tiny}\nterms: [" + "{method: ce}, " * 9_000 + "]", "`terms` has 9,000 entries; 50 are"),
+    "seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 300_000 + "]", "the list has too many entries: 10,000"),
+    "some seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 9_000 + "]", "`seeds` has 9,000 entries; 1,000 are"),
+    "long": ("student: {model: tiny}\nnote: " + "x " * 5_000_000, "This text is too long: 1 MB of text are the most"),
+    "date": ("student: {model: tiny}\nnote: 2026-02-30", "line 2, `note`: '2026-02-30' is a date"),
+    "digits": (f"student: {{model: tiny}}\nepochs: {'9' * 5000}", "a number of 5,000 characters"),
+    "infinite": ("student: {model: tiny}\noptimizer: {lr: .inf}", "`optimizer.lr`: '.inf' is no finite number"),
+    "twice": ("student: {model: tiny}\nepochs: 3\nepochs: 30", "`epochs`: it is there twice (lines 2 and 3)"),
+    "path": (f"student: {{model: tiny}}\ndata: {{name: folder, path: {'x' * 5000}}}", "`data.path` cannot be used: it has"),
+    "factor": (
+        "student: {model: tiny}\nterms: [{method: ce, weight: {steps: {start: 1, factor: 1.0e+300, at: [2, 3]}}}]",
+        "the numbers must be finite",
+    ),
+    "schedule": (
+        "student: {model: tiny}\nterms: [{method: ce, weight: {piecewise: [" + "[1, 2], " * 2_000 + "]}}]",
+        "2,000 epochs; 1,000 are the most",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_ends_the_page(open_page, name):
+    text, told = HOSTILE[name]
+    test = open_page("train.py")
+    test.text_area[0].set_value(text)
+    button(test, "Use this text").click().run()
+    assert not test.exception
+    assert told in test.error[0].value
+    assert test.error[0].value.startswith("This text")
+    assert len(test.error[0].value) < 5000
+    button(test, "Start training")  # the form is as it was
+    assert widget(test, "selectbox", "Start from").value == "quick"
+
+
+@pytest.mark.parametrize(
+    "data, told",
+    [
+        ("student: {model: tiny}\nnote: é".encode("latin-1"), "mine.yaml is not UTF-8 text: save it as UTF-8. Line 2"),
+        ("student: {model: tiny}".encode("utf-16"), "It looks like UTF-16"),
+        (b"[" * 500_000, "mine.yaml is not valid YAML: line 1"),
+        (b"x" * 5_000_000, "mine.yaml is too long: 1 MB of text are the most."),
+    ],
+)
+def test_no_file_ends_the_page(open_page, data, told):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(("mine.yaml", data, "")).run()
+    assert not test.exception
+    assert told in test.error[0].value
+
+
+@pytest.mark.parametrize("seeds", ["9" * 5000, "5000000000", "0, x"])
+def test_seeds_that_are_none_are_refused_beside_the_length(open_page, seeds):
+    test = open_page("train.py")
+    widget(test, "text_input", "Seeds").set_value(seeds).run()
+    assert not test.exception
+    assert "`seeds.0` should be" in test.error[0].value or "`seeds.1` should be" in test.error[0].value
+
+
+def test_a_schedule_without_end_is_refused(open_page):
+    test = open_page("train.py")
+    term(test, "kd", "selectbox", "Weight over the run").set_value("piecewise").run()
+    term(test, "kd", "text_input", "Epoch: value, …").set_value("1: inf, 2: 1").run()
+    assert not test.exception
+    assert "are not understood: '1: inf, 2: 1'" in test.error[0].value
 
 
 def test_a_run_can_be_the_start_of_another(open_page, make_run):

@@ -1,0 +1,240 @@
+"""YAML text to plain data and back: the one place where recipes, studies and values typed by hand are read.
+
+A text may come from anybody, so it is read event by event, with its size, depth and entries counted on the way: libyaml
+itself composes nested text by recursion and unfolds aliases without limit. What a recipe has no use for is refused in
+words: aliases, tags, dates, keys that are there twice, numbers that are not finite. All that is raised is a RecipeError.
+"""
+
+import math
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from yaml import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, StreamEndEvent
+
+from kdcore.recipe.base import RecipeError
+from kdcore.shortening import clipped, shortened
+
+MOST_BYTES = 1_000_000
+MOST_DEPTH = 50  # lists and mappings in each other
+MOST_ENTRIES = 10_000  # of one list or mapping
+MOST_VALUES = 50_000  # of the whole text
+LONGEST_KEY = 200
+LONGEST_NUMBER = 100  # characters
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML has it: an eighth of the time
+TAG = "tag:yaml.org,2002:"
+COLLECTION_TAGS = (None, "!", f"{TAG}seq", f"{TAG}map")
+TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])%TAG")  # libyaml compares each with all before it
+
+
+def read(text: str | bytes, *, source: str) -> Any:
+    """The plain data of a text: mappings with text as keys, lists, texts, finite numbers, true, false and null.
+
+    Args:
+        text: bytes are UTF-8.
+        source: what messages call it, for example the file's name.
+
+    Raises:
+        RecipeError: says what is wrong and, as far as that is known, in which line and at which key.
+    """
+    source = clipped(source)
+    text = decoded(text, source=source) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    if len(text) > MOST_BYTES or len(data := _encoded(text, source)) > MOST_BYTES:
+        raise RecipeError(f"{source} is too long: {MOST_BYTES / 1e6:g} MB of text are the most.")
+    if found := TAG_DIRECTIVE.search(text):
+        line = len(text[: found.end()].splitlines())
+        raise RecipeError(f"{source} has a %TAG directive in line {line}; tags are not read here: leave it out.")
+    return _Reader(data, source).document()
+
+
+def read_file(path: Path, *, kind: str) -> Any:
+    """Like `read`, of a file; no more of it is read than a text may have. `kind` is what messages call it: recipe, study."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise RecipeError(f"Cannot read the {kind} {clipped(str(path))}: {error.strerror}.") from None
+    except ValueError:  # a zero byte
+        raise RecipeError(f"Cannot read the {kind} {shortened(str(path))}: that is no path.") from None
+    return read(data, source=str(path))
+
+
+def decoded(data: bytes, *, source: str) -> str:
+    """The text of a file's bytes, without the mark that some editors put before UTF-8. Raises RecipeError, as `read` does."""
+    if len(data) > MOST_BYTES:
+        raise RecipeError(f"{clipped(source)} is too long: {MOST_BYTES / 1e6:g} MB of text are the most.")
+    wrong = f"{clipped(source)} is not UTF-8 text: save it as UTF-8."
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
+        raise RecipeError(f"{wrong} It looks like UTF-16, or like no text at all.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise RecipeError(f"{wrong} Line {line} has the byte 0x{data[error.start]:02x}, as Latin-1 has it.") from None
+
+
+def written(plain: Any) -> str:
+    """Plain data as YAML that `read` takes."""
+    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def in_a_line(plain: Any) -> str:
+    """The same in one line, as a recipe has a short value."""
+    return yaml.dump(plain, Dumper=_Dumper, default_flow_style=True, width=math.inf).strip()
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _encoded(text: str, source: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:  # the command line keeps bytes that are not UTF-8 so
+        character = ord(text[error.start])
+        raise RecipeError(f"{source} is not UTF-8 text: it has the character U+{character:04X}.") from None
+
+
+class _Reader:
+    """One pass over a text's events. `place` is the key that is being read."""
+
+    def __init__(self, data: bytes, source: str) -> None:
+        self.data = data
+        self.source = source
+        self.loader = LOADER(data)
+        self.place: list[str] = []
+        self.values = 0
+
+    def document(self) -> Any:
+        try:
+            return self._document()
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{self.source} is not valid YAML: {self._problem(error)}") from None
+        finally:
+            self.loader.dispose()
+
+    def _document(self) -> Any:
+        self.loader.get_event()  # the stream starts
+        if isinstance(self.loader.get_event(), StreamEndEvent):
+            return None
+        found = self._value(self.loader.get_event())
+        self.loader.get_event()  # the document ends
+        after = self.loader.get_event()
+        if not isinstance(after, StreamEndEvent):
+            self._refuse(after, "a second document begins here; one is read, so leave out what follows `---`")
+        return found
+
+    def _value(self, event: Any) -> Any:
+        self._count(event)
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event)
+        if event.tag not in COLLECTION_TAGS:
+            self._refuse(event, f"the tag {shortened(event.tag.removeprefix(TAG))} is not read here: leave it out")
+        if len(self.place) >= MOST_DEPTH:
+            self._refuse(event, f"lists and mappings are nested too deeply here: {MOST_DEPTH} levels are the most")
+        return self._mapping(event) if isinstance(event, MappingStartEvent) else self._list(event)
+
+    def _count(self, event: Any) -> None:
+        self.values += 1
+        if isinstance(event, AliasEvent) or event.anchor is not None:
+            sign = "*" if isinstance(event, AliasEvent) else "&"
+            self._refuse(
+                event,
+                f"{clipped(sign + event.anchor, 60)}: anchors (&) and aliases (*) are not read here. Write the value out "
+                "wherever it is needed; a text that begins with such a sign goes in quotes",
+            )
+        if self.values > MOST_VALUES:
+            self._refuse(event, f"the text has too many values: {MOST_VALUES:,} are the most")
+
+    def _list(self, start: Any) -> list[Any]:
+        found: list[Any] = []
+        while not isinstance(event := self.loader.get_event(), SequenceEndEvent):
+            if len(found) >= MOST_ENTRIES:
+                self._refuse(event, f"the list has too many entries: {MOST_ENTRIES:,} are the most")
+            self.place.append(str(len(found)))
+            found.append(self._value(event))
+            self.place.pop()
+        return found
+
+    def _mapping(self, start: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        while not isinstance(event := self.loader.get_event(), MappingEndEvent):
+            if len(found) >= MOST_ENTRIES:
+                self._refuse(event, f"the mapping has too many keys: {MOST_ENTRIES:,} are the most")
+            key, line = self._key(event), event.start_mark.line + 1
+            self.place.append(key)
+            if key in lines:
+                self._refuse(event, f"it is there twice (lines {lines[key]} and {line}): leave out one of them")
+            lines[key] = line
+            found[key] = self._value(self.loader.get_event())
+            self.place.pop()
+        return found
+
+    def _key(self, event: Any) -> str:
+        self._count(event)
+        if not isinstance(event, ScalarEvent):
+            self._refuse(event, "a key cannot be a list or a mapping; text in braces or brackets goes in quotes")
+        key: str = event.value
+        if len(key) > LONGEST_KEY:
+            self._refuse(event, f"the key {shortened(key)} is too long: {LONGEST_KEY} characters are the most")
+        if key == "<<" and event.implicit[0]:
+            self._refuse(event, "<<: other mappings are not merged here; write their keys out")
+        if self._tag(event) not in (f"{TAG}str", f"{TAG}value"):
+            self._refuse(event, f"YAML does not take the key {shortened(key)} for text: put it in quotes")
+        return key
+
+    def _tag(self, event: Any) -> str:
+        if event.tag not in (None, "!"):
+            return str(event.tag)
+        if not event.implicit[0]:  # quoted
+            return f"{TAG}str"
+        return str(self.loader.resolve(yaml.ScalarNode, event.value, (True, False)))
+
+    def _scalar(self, event: Any) -> Any:
+        text, tag = event.value, self._tag(event).removeprefix(TAG)
+        match tag:
+            case "str" | "value" | "merge":
+                return text
+            case "null":
+                return None
+            case "bool" if text.lower() in yaml.SafeLoader.bool_values:
+                return yaml.SafeLoader.bool_values[text.lower()]
+            case "int" | "float":
+                return self._number(event, tag)
+            case "timestamp":
+                return self._refuse(
+                    event, f"{shortened(text)} is a date to YAML, which no setting is: as a text, put it in quotes"
+                )
+        return self._refuse(event, f"the tag {shortened(tag)} is not read here: leave it out")
+
+    def _number(self, event: Any, tag: str) -> float:
+        text = event.value
+        if len(text) > LONGEST_NUMBER:
+            self._refuse(event, f"a number of {len(text):,} characters: {LONGEST_NUMBER} are the most")
+        node = yaml.ScalarNode(TAG + tag, text)
+        try:
+            number = self.loader.construct_yaml_int(node) if tag == "int" else self.loader.construct_yaml_float(node)
+        except (ValueError, IndexError, OverflowError):
+            self._refuse(event, f"{shortened(text)} is no number: as a text, put it in quotes")
+        if not math.isfinite(number):
+            self._refuse(event, f"{shortened(text)} is no finite number: give one, or put it in quotes if it is a text")
+        return number
+
+    def _refuse(self, event: Any, why: str) -> NoReturn:
+        key = f", `{clipped('.'.join(self.place))}`" if self.place else ""
+        raise RecipeError(f"{self.source} is not valid YAML: line {event.start_mark.line + 1}{key}: {why}.")
+
+    def _problem(self, error: yaml.YAMLError) -> str:
+        """What libyaml says, with the line."""
+        if isinstance(error, yaml.MarkedYAMLError):
+            mark = error.problem_mark or error.context_mark
+            line = f"line {mark.line + 1}: " if mark else ""
+            return line + clipped(", ".join(filter(None, [error.problem, error.context]))) + "."
+        if isinstance(error, yaml.reader.ReaderError):
+            line = self.data[: error.position].count(b"\n") + 1
+            return f"line {line}: it has the character {shortened(error.character)}, which no YAML text may have."
+        return clipped(str(error))
