@@ -10,6 +10,7 @@ from kdcore import headers
 from kdcore.findings import Finding, Remedy
 from kdcore.folders import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe
+from kdcore.shortening import clipped
 from kdcore.store import Store
 
 CLASS_COUNTS = {"cues": 10, "cifar10": 10, "cifar100": 100}
@@ -68,8 +69,8 @@ def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:
     return Finding(
         "classes",
         "stop",
-        f"The teacher's weights ({teacher.weights}) answer {has} classes, {data.name} has {wanted}: a student cannot learn "
-        "one from the other.",
+        f"The teacher's weights ({clipped(teacher.weights)}) answer {has} classes, {data.name} has {wanted}: a student "
+        "cannot learn one from the other.",
         (
             fine_tune(teacher),
             *also,

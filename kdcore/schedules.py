@@ -72,7 +72,7 @@ class Piecewise:
 
     def __call__(self, progress: float) -> float:
         now = epoch(progress, self.epochs)
-        after = bisect_left(self.points, now, key=lambda point: point[0])
+        after = bisect_left(self.points, float(now), key=lambda point: point[0])
         if after in (0, len(self.points)):
             return self.points[min(after, len(self.points) - 1)][1]
         (left, low), (right, high) = self.points[after - 1 : after + 1]

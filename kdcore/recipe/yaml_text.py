@@ -207,7 +207,8 @@ class _Reader:
                 return self._number(event, tag)
             case "timestamp":
                 return self._refuse(
-                    event, f"{shortened(text)} is a date to YAML, which no setting is: as a text, put it in quotes"
+                    event,
+                    f"{shortened(text)} is a date to YAML, which no setting takes; to have it as text, put it in quotes",
                 )
         return self._refuse(event, f"the tag {shortened(tag)} is not read here: leave it out")
 
@@ -225,16 +226,17 @@ class _Reader:
         return number
 
     def _refuse(self, event: Any, why: str) -> NoReturn:
-        key = f", `{clipped('.'.join(self.place))}`" if self.place else ""
+        key = f", `{clipped('.'.join(self.place), 80)}`" if self.place else ""
         raise RecipeError(f"{self.source} is not valid YAML: line {event.start_mark.line + 1}{key}: {why}.")
 
     def _problem(self, error: yaml.YAMLError) -> str:
         """What libyaml says, with the line."""
         if isinstance(error, yaml.MarkedYAMLError):
             mark = error.problem_mark or error.context_mark
-            line = f"line {mark.line + 1}: " if mark else ""
+            last = self.data.count(b"\n")  # libyaml counts a line after the end
+            line = f"line {min(mark.line, last) + 1}: " if mark else ""
             return line + clipped(", ".join(filter(None, [error.problem, error.context]))) + "."
         if isinstance(error, yaml.reader.ReaderError):
-            line = self.data[: error.position].count(b"\n") + 1
-            return f"line {line}: it has the character {shortened(error.character)}, which no YAML text may have."
+            number = self.data[: error.position].count(b"\n") + 1
+            return f"line {number}: it has the character {shortened(error.character)}, which no YAML text may have."
         return clipped(str(error))

@@ -77,7 +77,7 @@ def test_a_study_file_with_changed_settings_and_seeds(recipe_file, capsys, tmp_p
         (["study", "temperatur"], "There is no study 'temperatur'. Did you mean 'temperature'?"),
         (["study", "show"], "`study show` needs a study's id"),
         (["sweep", "quick", "--vary", "epochs"], "'epochs' is not KEY=VALUE,VALUE"),
-        (["sweep", "quick", "--vary", "epochs=[1"], "are not valid YAML"),
+        (["sweep", "quick", "--vary", "epochs=[1"], "The list of values in 'epochs=[1' is not valid YAML: line 1: did not"),
         (["sweep", "quick", "--vary", "epoch=1,2"], "Did you mean `epochs`?"),
         (["sweep", "quick", "--vary", "data.labels=3,4"], "The variant 'labels 3' cannot run: `data.labels` is 3"),
     ],
