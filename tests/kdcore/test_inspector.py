@@ -72,6 +72,20 @@ def test_what_can_be_chosen(store):
     assert student.classes == CLASSES
 
 
+@pytest.mark.parametrize(
+    "odd", [{"classes": 3}, {"image_size": 10**9}, {"model": "no_such"}, {"options": {"depth": 9}}]
+)
+def test_a_checkpoint_with_an_odd_header_hides_no_other_network(store, odd):
+    run_id = run_of(store)
+    good = models.build(CNN, CLASSES, 32).description()
+    with store.writer(run_id) as writer:
+        checkpoint.save({"a": torch.ones(1)}, writer.checkpoint_path(50), description={"student": {**good, **odd}})
+        writer.append(ev.CheckpointSaved(50, 1.0, "checkpoints/00000050.safetensors"))
+    assert [choice.reference for choice in choices(store)] == ["our-student", "our-teacher"]
+    with pytest.raises(ValueError, match="safetensors: student: `|has no student"):
+        models.load(f"run:{run_id}/student", runs=store)
+
+
 def test_a_run_without_a_checkpoint_cannot_be_chosen(store):
     store.create(store.recipe(run_of(store)))
     assert len(choices(store)) == 5

@@ -43,6 +43,7 @@ class FakeRunner:
         self.told: list[tuple[Any, ...]] = []
         self.tried = 0
         self.refusal = self.too_big = ""
+        self.downloads: tuple[str, ...] = ()
         self.unasked = True  # whether a teacher is examined by itself
         self.paired: tuple[Finding, ...] = ()
         self.examination = Examination((Finding("accuracy", "ok", "95.8% right."),), {"top1": 0.958}, 300, 0.5)
@@ -72,7 +73,7 @@ class FakeRunner:
         return SimpleNamespace(
             teacher_parameters=2_812_000, student_parameters=24_570, teacher_flops=370_000_000,
             student_flops=31_000_000, images=3600, steps=496, seconds=104.0, device="cpu", teacher_share=0.4,
-            view_bytes=1_500_000, downloads=(),
+            view_bytes=1_500_000, downloads=self.downloads,
         )  # fmt: skip
 
     def __getattr__(self, command: str) -> Callable[..., None]:

@@ -44,6 +44,11 @@ def test_the_price_is_said_before_it_starts(open_page):
     assert "3,600 × 8 epochs = 496 steps" in said
 
 
+def test_what_a_start_would_download_stands_beside_the_price(open_page, runner):
+    runner.downloads = ("The images of cifar10 are not on this machine yet.",)
+    assert [warning.value for warning in open_page("train.py").warning] == list(runner.downloads)
+
+
 def test_what_is_chosen_is_what_starts(open_page, runner):
     test = open_page("train.py")
     weights = [s for s in test.slider if s.label == "Weight"]
