@@ -71,7 +71,7 @@ def _jpeg(raw: bytes) -> str:
         if number > MAX_SEGMENTS or marker - end > MAX_BETWEEN:
             return f"more lies before its pixels than any camera writes. Save it again {_PLAIN} JPEG."
         end = segment_end
-    return f"it has no pixels. {ANEW}"
+    return f"the file is damaged or incomplete. {ANEW}"
 
 
 def _jpeg_segments(raw: bytes) -> Iterator[tuple[int, int, int]]:

@@ -48,6 +48,10 @@ BOMBS = {
     "scans of many pixels": (many_scans(70, (6000, 6000)), "scans of 36 million pixels; at most 55 are taken"),
     "segments of nothing": (JPEG[:2] + b"\xff\xfe\0\2" * 1_000_000 + JPEG[2:], "more lies before its pixels"),
     "junk between segments": (JPEG[:20] + b"\0" * 5_000_000 + JPEG[20:], "more lies before its pixels"),
+    "an end, and segments behind it": (
+        JPEG[:2] + b"\xff\xd9" + b"\xff\xfe\0\2" * 1_000_000 + JPEG[2:],
+        "damaged or incomplete",
+    ),
     "chunks of nothing": (PNG[:33] + chunk(b"teSt") * 1_000_000 + PNG[33:], "more than 50,000 chunks"),
     "text that unpacks": (
         PNG[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000))) + PNG[33:],
