@@ -19,7 +19,8 @@ help:
 	@echo "make env      only the environment: .venv from requirements.txt"
 	@echo
 	@echo "Each makes the environment first where it is missing or out of date. PYTHON= chooses the interpreter (3.11 or"
-	@echo "newer). KD_RUNS, KD_DATA and KD_TEST_DATA move the folders of runs, datasets and test data."
+	@echo "newer). KD_RUNS, KD_DATA and KD_TEST_DATA move the folders of runs, datasets and test data. KD_HOSTS=name,name allows"
+	@echo "further names of the app, as of a proxy or a tunnel."
 
 run:
 	@exec $(PROJECT) run

@@ -266,11 +266,7 @@ def address() -> tuple[str, int]:
 
 def run(host: str, port: int) -> None:
     """Become the server, so that Ctrl-C and SIGTERM reach it and nothing stands between."""
-    everywhere = host in ("0.0.0.0", "::")
-    shown = "localhost" if everywhere else host
-    print(f"\n  Distillation Explorer: http://{shown}:{port}", flush=True)
-    if everywhere:
-        print(f"  For others on this network: http://{network_address()}:{port}", flush=True)
+    print("\n" + "\n".join(f"  {line}" for line in where_it_is(host, port)), flush=True)
     print("  Ready in some seconds. Ctrl-C ends it; a run that is on is saved and can be resumed.\n", flush=True)
     options = {
         "server.headless": "true",
@@ -280,6 +276,24 @@ def run(host: str, port: int) -> None:
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     os.execv(str(VENV_PYTHON), [str(VENV_PYTHON), "-m", "streamlit", "run", "app.py", *flags])
+
+
+def where_it_is(host: str, port: int) -> list[str]:
+    """The addresses to open, and who can: one line each."""
+    everywhere = host in ("0.0.0.0", "::")
+    shown = "localhost" if everywhere else f"[{host}]" if ":" in host else host
+    lines = [f"Distillation Explorer: http://{shown}:{port}"]
+    if everywhere:
+        lines.append(
+            f"For others on this network: http://{network_address()}:{port} or http://{socket.gethostname()}:{port}"
+        )
+    if os.environ.get("KD_HOSTS"):
+        lines.append(f"Also as (KD_HOSTS): {os.environ['KD_HOSTS']}")
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        lines.append(
+            "There is no password: everybody who reaches this address can start, stop and delete runs, and read results."
+        )
+    return lines
 
 
 def network_address() -> str:

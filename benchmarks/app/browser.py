@@ -3,6 +3,7 @@
 import http.client
 import time
 import uuid
+from contextlib import ExitStack
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -11,10 +12,21 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.Common_pb2 import UploadedFileInfo
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 DONE = ("FINISHED_SUCCESSFULLY", "FINISHED_FRAGMENT_RUN_SUCCESSFULLY")
 PATIENCE_SECONDS = 120.0
+
+
+def connect_to(port: int) -> ClientConnection:
+    """The websocket of a page, to be used as a context: opened as a browser does: with the page's own address as its origin."""
+    address = f"127.0.0.1:{port}"
+    return connect(
+        f"ws://{address}/_stcore/stream",
+        origin=f"http://{address}",  # type: ignore[arg-type]
+        subprotocols=["streamlit"],  # type: ignore[list-item]
+        max_size=None,
+    )
 
 
 class Browser:
@@ -26,13 +38,14 @@ class Browser:
         self.uploader: Any = None  # the page's first file uploader, as the page describes it
         self._files: list[UploadedFileInfo] = []
         self._page: tuple[str, str] = ("", "")
+        self._open = ExitStack()
 
     def __enter__(self) -> "Browser":
-        self._live = connect(f"ws://127.0.0.1:{self.port}/_stcore/stream", subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
+        self._live = self._open.enter_context(connect_to(self.port))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.close()
+        self._open.close()
 
     def visit(self, page: str, query: str = "") -> float:
         """Go to a page ("" is the start); returns the milliseconds until its script is done and all of it came."""

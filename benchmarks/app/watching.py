@@ -115,7 +115,8 @@ def watch(server: Server, seen: Seen, over: threading.Event, delay: float) -> No
     from streamlit.proto.ClientState_pb2 import ClientState
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
     from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
+
+    from benchmarks.app.browser import connect_to
 
     def ask(**what: Any) -> None:
         state = ClientState(query_string=f"run={server.run_id}", page_name="train", **what)
@@ -128,7 +129,7 @@ def watch(server: Server, seen: Seen, over: threading.Event, delay: float) -> No
     since, poll_at = -1, time.monotonic()
     with (
         suppress(ConnectionClosed, OSError, http.client.HTTPException),
-        connect(f"ws://127.0.0.1:{server.port}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as live,
+        connect_to(server.port) as live,
     ):
         data = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
         ask()

@@ -6,6 +6,7 @@ GET /api/runs/{id}/series?since=STEP&names=a,b  its points from a step on; all o
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -18,32 +19,54 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kdcore.store import ACTIVE, RunState, Store
+from kdcore.store import ACTIVE, DamagedRun, RunState, Store
 from pages.parts import engine
+from pages.parts.hosts import OwnAddress
+from pages.parts.uploads import UploadQuota
 
 MOST_POINTS = 1500  # of a series, in one answer
+STEP = re.compile(r"-?[0-9]{1,300}")
+LONGEST_NAME = 255  # of a folder, and every run is one
 
 
 def state(request: Request) -> Response:
     try:
-        run = engine.store().state(request.path_params["id"])
+        run = engine.store().state(_run_id(request))
     except ValueError:
         return JSONResponse({"error": "There is no such run."}, status_code=404)
+    if run.status == "damaged":
+        return _damaged(run.damage)
     return JSONResponse(_without_nan(summary(run)))
 
 
 def series(request: Request) -> Response:
-    run_id, since = request.path_params["id"], request.query_params.get("since", "-1")
-    if not since.lstrip("-").isdecimal():
+    since = request.query_params.get("since", "-1")
+    if not STEP.fullmatch(since):
         return JSONResponse({"error": f"`since` is a step, a whole number, not {since[:40]!r}."}, status_code=400)
     names = tuple(sorted(filter(None, request.query_params.get("names", "").split(","))))
     try:
-        store = engine.store()
+        store, run_id = engine.store(), _run_id(request)
         run = store.state(run_id)
+        if run.status == "damaged":
+            return _damaged(run.damage)
         body = _series(store, run_id, store.version(run_id), run.status, int(since), names)
+    except DamagedRun as error:
+        return _damaged(str(error))
     except ValueError:
         return JSONResponse({"error": "There is no such run."}, status_code=404)
     return Response(body, media_type="application/json")
+
+
+def _damaged(why: str) -> Response:
+    return JSONResponse({"error": f"The run's folder is damaged. {why}"}, status_code=409)
+
+
+def _run_id(request: Request) -> str:
+    """Raises ValueError for a name that no folder can have, so no run."""
+    run_id = str(request.path_params["id"])
+    if len(run_id) > LONGEST_NAME:
+        raise ValueError(f"A run's name has at most {LONGEST_NAME} characters, not {len(run_id)}.")
+    return run_id
 
 
 def summary(run: RunState) -> dict[str, Any]:
@@ -136,4 +159,4 @@ class SecureHeaders:
 
 
 ROUTES: Sequence[Route] = (Route("/api/runs/{id}/state", state), Route("/api/runs/{id}/series", series))
-MIDDLEWARE: Sequence[Middleware] = (Middleware(SecureHeaders),)
+MIDDLEWARE: Sequence[Middleware] = (Middleware(SecureHeaders), Middleware(OwnAddress), Middleware(UploadQuota))

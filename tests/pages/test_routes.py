@@ -11,7 +11,8 @@ from pages.parts import routes
 
 @pytest.fixture
 def client(runner) -> TestClient:
-    return TestClient(Starlette(routes=list(routes.ROUTES), middleware=list(routes.MIDDLEWARE)))
+    app = Starlette(routes=list(routes.ROUTES), middleware=list(routes.MIDDLEWARE))
+    return TestClient(app, base_url="http://localhost:8501")
 
 
 def test_state_says_how_far_a_run_is(client, make_run):
@@ -66,17 +67,29 @@ def test_the_end_of_a_run_is_said(client, make_run):
     assert client.get(f"/api/runs/{make_run()}/series").json()["active"] is False
 
 
-@pytest.mark.parametrize("run_id", ["nope", "..", "%2e%2e%2f%2e%2e", ".hidden"])
+@pytest.mark.parametrize(
+    "run_id", ["nope", "..", "%2e%2e%2f%2e%2e", ".hidden", "a" * 256, "a" * 5000, "%00", "ä" * 300]
+)
 @pytest.mark.parametrize("route", ["state", "series"])
 def test_what_is_no_run_is_not_found(client, make_run, run_id, route):
     make_run()
     assert client.get(f"/api/runs/{run_id}/{route}").status_code == 404
 
 
-def test_since_is_a_step(client, make_run):
-    answer = client.get(f"/api/runs/{make_run()}/series?since=yesterday")
+@pytest.mark.parametrize("since", ["yesterday", "--5", "-", "", "1.5", "1e3", "²", "٣", "5_0", "nan", "0x10"])
+def test_since_is_a_step(client, make_run, since):
+    answer = client.get(f"/api/runs/{make_run()}/series", params={"since": since})
     assert answer.status_code == 400
-    assert answer.json() == {"error": "`since` is a step, a whole number, not 'yesterday'."}
+    assert answer.json() == {"error": f"`since` is a step, a whole number, not {since!r}."}
+
+
+@pytest.mark.parametrize("since", ["-5", "9" * 300, "-" + "9" * 300])
+def test_a_step_that_is_not_in_the_run_starts_anew(client, make_run, since):
+    assert client.get(f"/api/runs/{make_run()}/series", params={"since": since}).json()["reset"]
+
+
+def test_long_digits_are_no_step(client, make_run):
+    assert client.get(f"/api/runs/{make_run()}/series?since={'9' * 5000}").status_code == 400
 
 
 def test_every_answer_tells_the_browser_to_be_careful(client):

@@ -127,6 +127,21 @@ def test_an_address_that_cannot_be_is_refused(environment, monkeypatch, settings
         environment.address()
 
 
+def test_what_others_can_reach_is_said_before_it_starts(environment, monkeypatch):
+    monkeypatch.delenv("KD_HOSTS", raising=False)
+    assert environment.where_it_is("localhost", 8501) == ["Distillation Explorer: http://localhost:8501"]
+    assert environment.where_it_is("::1", 8501) == ["Distillation Explorer: http://[::1]:8501"]
+    monkeypatch.setattr(environment, "network_address", lambda: "192.0.2.7")
+    monkeypatch.setattr(environment.socket, "gethostname", lambda: "lab")
+    monkeypatch.setenv("KD_HOSTS", "kd.example.org")
+    assert environment.where_it_is("0.0.0.0", 8501) == [
+        "Distillation Explorer: http://localhost:8501",
+        "For others on this network: http://192.0.2.7:8501 or http://lab:8501",
+        "Also as (KD_HOSTS): kd.example.org",
+        "There is no password: everybody who reaches this address can start, stop and delete runs, and read results.",
+    ]
+
+
 @pytest.mark.parametrize(
     "said, message",
     [

@@ -1,0 +1,122 @@
+"""How much the server holds of uploads: so much a visit, and so much for all visits together.
+
+Streamlit keeps what is sent to `/_stcore/upload_file/SESSION/FILE` in memory until its visit ends, whether a widget asked
+for the file or not. What is held, and what is just arriving, counts.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import runtime
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+
+MB = 2**20
+VARIABLE = "KD_UPLOAD_MB"
+VISIT_MB = 200  # of one visit: ten photos of the largest size
+VISITS = 5  # as much as so many full visits is held for all together
+VISIT_FILES = 200
+PATH = re.compile(r".*/_stcore/upload_file/(?P<session>[^/]+)/(?P<file>[^/]+)", re.DOTALL)
+
+
+@dataclass(eq=False)
+class Arriving:
+    """An upload that is being received. size: bytes announced, or received where those are more."""
+
+    session: str
+    file: str
+    size: int = 0
+    received: int = 0
+
+
+class UploadQuota:
+    """Middleware: refuses uploads beyond the quota, those of unknown length while they arrive."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.arriving: list[Arriving] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "PUT" else None
+        if not path:
+            await self.app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        upload = Arriving(
+            path["session"], path["file"], int(announced) if re.fullmatch(r"[0-9]{1,15}", announced) else 0
+        )
+        self.arriving.append(upload)
+        try:
+            if excess := self._excess(upload):
+                await PlainTextResponse(excess + "\n", 413)(scope, receive, send)
+            else:
+                await self.app(scope, self._counted(upload, receive), send)
+        finally:
+            self.arriving.remove(upload)
+            _forget_if_over(upload)
+
+    def _counted(self, upload: Arriving, receive: Receive) -> Receive:
+        async def counting() -> Message:
+            message = await receive()
+            upload.received += len(message.get("body", b""))
+            upload.size = max(upload.size, upload.received)
+            if excess := self._excess(upload):
+                raise HTTPException(413, excess, {"Connection": "close"})  # ends it: what follows is not read
+            return message
+
+        return counting
+
+    def _excess(self, upload: Arriving) -> str:
+        """Why there is no room for it; empty where there is."""
+        visit, everybody, files = upload.size, upload.size, 1
+        for session, sizes in self._others(upload):
+            everybody += sum(sizes)
+            if session == upload.session:
+                visit += sum(sizes)
+                files += len(sizes)
+        most = visit_bytes()
+        ways = f"Remove some or reload the page. {VARIABLE} sets how many MB a visit may hold."
+        if visit > most:
+            return f"This visit would hold {visit / MB:.0f} MB of uploads; at most {most / MB:g} MB are kept. {ways}"
+        if files > VISIT_FILES:
+            return f"This visit would hold {files} uploads; at most {VISIT_FILES} are kept. Remove some or reload the page."
+        if everybody > VISITS * most:
+            return (
+                f"All visits together would hold {everybody / MB:.0f} MB of uploads; at most {VISITS * most / MB:g} MB are "
+                f"kept. Try again when others have left. {VARIABLE} sets how many MB a visit may hold, a {VISITS}th of that."
+            )
+        return ""
+
+    def _others(self, upload: Arriving) -> Iterable[tuple[str, list[int]]]:
+        """Bytes of all other uploads: (session, sizes). One that this upload replaces is not among them."""
+        for session, files in list(_manager().file_storage.items()) if runtime.exists() else ():
+            replaced = upload.file if session == upload.session else None
+            yield session, [len(file.data) for name, file in list(files.items()) if name != replaced]
+        for other in self.arriving:
+            if other is not upload:
+                yield other.session, [other.size]
+
+
+def visit_bytes() -> int:
+    """The most that one visit may hold: KD_UPLOAD_MB, else VISIT_MB."""
+    wanted = os.environ.get(VARIABLE, "")
+    return (int(wanted) if re.fullmatch(r"[0-9]{1,6}", wanted) else VISIT_MB) * MB
+
+
+def _manager() -> MemoryUploadedFileManager:
+    manager = runtime.get_instance().uploaded_file_mgr
+    assert isinstance(manager, MemoryUploadedFileManager)
+    return manager
+
+
+def _forget_if_over(upload: Arriving) -> None:
+    """An upload that outlasts its visit would be held for ever: visits drop their files when they end."""
+    if runtime.exists() and not runtime.get_instance().is_active_session(upload.session):
+        _manager().remove_file(upload.session, upload.file)
+        if not _manager().file_storage.get(upload.session):
+            _manager().remove_session_files(upload.session)
