@@ -15,7 +15,7 @@ FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
 CLOSED_CODES = (errno.EROFS, errno.EACCES, errno.EPERM)
 # libraries that raise no OSError, or one without a code: safetensors, torch, numpy's tofile
 FULL_WORDS = re.compile(
-    r"no space left on device|disk quota exceeded|\(os error (28|122)\)|\d+ requested and \d+ written"
+    r"no space left on device|not enough free space to write|disk quota exceeded|\(os error (28|122)\)|\d+ requested and \d+ written"
     r"|inline_container.*unexpected pos|file write failed|failed writing file|iostream error",
     re.IGNORECASE | re.DOTALL,
 )

@@ -245,6 +245,10 @@ class Store:
         any, and for recordings."""
         return snapshots(self.folder(run_id))
 
+    def whole_snapshots(self, run_id: str) -> dict[int, Path]:
+        """Those that are not cut short."""
+        return {step: path for step, path in self.snapshots(run_id).items() if is_whole(path)}
+
     def delete(self, run_id: str) -> None:
         """Remove a run with all it holds, also a damaged one. Refused while it is active and for recordings."""
         state = self.state(run_id)

@@ -1,0 +1,116 @@
+"""A checkpoint that is damaged: the one before it is used, and that is said."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kdcore import checkpoint, inspector, models
+from kdcore.runner import Runner
+from kdcore.store import Store
+from kdcore.store.checkpoints import is_whole
+
+
+@pytest.fixture
+def runner(tmp_path):
+    made = Runner(Store(tmp_path / "runs"), device="cpu", threads=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stopped(runner, tiny) -> str:
+    """A run that was stopped with two checkpoints at least."""
+    (run_id,) = runner.start(tiny(epochs=8, checkpoint_every=1))
+    until = time.monotonic() + 60
+    while runner.store.state(run_id).step < 11 and time.monotonic() < until:
+        time.sleep(0.01)
+    runner.stop(run_id)
+    assert runner.wait(run_id, 30)
+    assert runner.store.state(run_id).status == "stopped"
+    return run_id
+
+
+def halve(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def nothing(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+
+def weights_alone(path: Path) -> None:
+    checkpoint.save({"step": 7}, path)  # a state, but not of this run
+
+
+@pytest.mark.parametrize("harm", [halve, nothing, zeros, weights_alone])
+def test_the_checkpoint_before_is_used_and_the_run_ends_as_an_unbroken_one(runner, tiny, stopped, harm):
+    newest, before, *_ = runner.store.checkpoints(stopped)
+    harm(newest)
+    runner.resume(stopped)
+    assert runner.wait(stopped, 60)
+    state = runner.store.state(stopped)
+    assert state.status == "finished"
+    notes = [note["text"] for note in state.notes if note["level"] == "warning"]
+    assert any(text.startswith(f"The checkpoint {newest.name} is damaged and is left out:") for text in notes)
+    assert f"Resuming from {before.name}, the one before it." in notes
+    (whole,) = runner.start(tiny(epochs=8, checkpoint_every=1))
+    assert runner.wait(whole, 60)
+    assert state.results == runner.store.state(whole).results
+    first, second = (checkpoint.load(runner.store.checkpoint(run_id)) for run_id in (whole, stopped))
+    assert all((first["student"][name] == second["student"][name]).all() for name in first["student"])
+    steps, _ = runner.store.series(stopped)["loss/student/total"]
+    assert (steps[1:] > steps[:-1]).all()
+
+
+def test_a_run_without_a_checkpoint_that_can_be_read_says_so(runner, stopped):
+    for path in (found := runner.store.checkpoints(stopped)):
+        halve(path)
+    runner.resume(stopped)
+    assert runner.wait(stopped, 60)
+    state = runner.store.state(stopped)
+    assert state.status == "failed"
+    assert state.reason.startswith(f"None of this run's checkpoints can be read ({found[0].name}, ")
+    assert state.reason.endswith("Start a new run with its recipe: its curves so far stay here.")
+    assert state.step > 0
+
+
+def test_its_networks_come_from_the_newest_checkpoint_that_is_whole(runner, stopped):
+    newest, before, *older = runner.store.checkpoints(stopped)
+    halve(newest)
+    assert runner.store.whole_checkpoint(stopped) == before
+    loaded = models.load(f"run:{stopped}/student", runs=runner.store).net.state_dict()
+    kept = checkpoint.load(before)["student"]
+    assert all((loaded[name] == kept[f"net.{name}"]).all() for name in loaded)
+    assert f"run:{stopped}/student" in [choice.reference for choice in inspector.choices(runner.store)]
+    for path in (before, *older):
+        halve(path)
+    with pytest.raises(ValueError, match=r"has \d checkpoints, and none is whole"):
+        models.load(f"run:{stopped}/student", runs=runner.store)
+    assert not [choice for choice in inspector.choices(runner.store) if choice.kind == "run"]
+
+
+def test_snapshots_that_are_cut_are_left_out(runner, stopped):
+    kept = runner.store.snapshots(stopped)
+    halve(kept[0])
+    assert list(runner.store.whole_snapshots(stopped)) == list(kept)[1:]
+
+
+def test_a_checkpoint_is_whole_or_not(tmp_path):
+    path = tmp_path / "a.safetensors"
+    assert not is_whole(path)
+    checkpoint.save({"step": 1}, path)
+    assert is_whole(path)
+    with path.open("ab") as file:
+        file.write(b"x")
+    assert not is_whole(path)
+    path.write_bytes((1 << 60).to_bytes(8, "little") + b"{}")
+    assert not is_whole(path)
+    path.unlink()
+    os.mkfifo(path)
+    assert not is_whole(path)
