@@ -88,7 +88,8 @@ def _list(shelf: Studies, options: Namespace) -> int:
 
     states = shelf.states()
     if options.json:
-        print(json.dumps([_brief(state) for state in states]))
+        damaged = [{"id": study_id, "status": "damaged", "damage": why} for study_id, why in shelf.damaged().items()]
+        print(json.dumps([*(_brief(state) for state in states), *damaged]))
         return 0
     if states:
         table = Table(

@@ -45,7 +45,7 @@ def event(line: bytes) -> dict[str, Any]:
             found[name] = plain[name]
         else:
             raise ValueError(f"`{name}` of {kind} should be {wanted}, not {reprlib.repr(plain[name])}")
-    if together := TOGETHER.get(kind):
+    if together := TOGETHER.get(str(kind)):
         together(found)
     return found
 

@@ -263,7 +263,7 @@ class Store:
             _remove(gone)
         with self._lock:
             for held in (self._folds, self._over, self._recipes, self._alike, self._untold):
-                held.pop(run_id, None)  # type: ignore[attr-defined]
+                held.pop(run_id, None)
 
     def csv(self, run_id: str) -> str:
         """All series as one table: a row a step, a column a series, empty where nothing was measured."""

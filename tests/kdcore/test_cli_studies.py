@@ -77,7 +77,10 @@ def test_a_study_file_with_changed_settings_and_seeds(recipe_file, capsys, tmp_p
         (["study", "temperatur"], "There is no study 'temperatur'. Did you mean 'temperature'?"),
         (["study", "show"], "`study show` needs a study's id"),
         (["sweep", "quick", "--vary", "epochs"], "'epochs' is not KEY=VALUE,VALUE"),
-        (["sweep", "quick", "--vary", "epochs=[1"], "The list of values in 'epochs=[1' is not valid YAML: line 1: did not"),
+        (
+            ["sweep", "quick", "--vary", "epochs=[1"],
+            "The list of values in 'epochs=[1' is not valid YAML: line 1: did not",
+        ),
         (["sweep", "quick", "--vary", "epoch=1,2"], "Did you mean `epochs`?"),
         (["sweep", "quick", "--vary", "data.labels=3,4"], "The variant 'labels 3' cannot run: `data.labels` is 3"),
     ],
@@ -92,3 +95,30 @@ def here() -> Store:
     from kdcore.folders import runs_folder
 
     return Store(runs_folder())
+
+
+def test_a_damaged_study_and_a_damaged_run_are_told_and_deleted(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
+    for name, file in (("20260101-000000-hurt-0000", "events.jsonl"), ("20260101-000000-gone-0000", "recipe.yaml")):
+        (tmp_path / "runs" / name / file).mkdir(parents=True)
+    (tmp_path / "runs" / "studies").mkdir()
+    (tmp_path / "runs" / "studies" / "old.yaml").write_bytes(b"\xff")
+    assert main(["runs"]) == 0
+    told = capsys.readouterr().out
+    assert "20260101-000000-hurt-0000 is damaged: events.jsonl cannot be read: It is a folder." in told
+    assert "Delete it: python -m kdcore runs delete 20260101-000000-gone-0000" in told
+    assert main(["runs", "--json"]) == 0
+    runs = {run["id"]: run for run in json.loads(capsys.readouterr().out)}
+    assert runs["20260101-000000-hurt-0000"]["status"] == "damaged"
+    assert "It is a folder" in runs["20260101-000000-hurt-0000"]["damage"]
+    assert main(["study", "list"]) == 0
+    assert "old is damaged: " in capsys.readouterr().out
+    assert main(["runs", "resume", "20260101-000000-hurt-0000"]) == 1
+    assert "is damaged; only a stopped, failed or interrupted run can be resumed" in capsys.readouterr().err
+    for command in (["runs", "csv"], ["runs", "recipe"]):
+        assert main([*command, "20260101-000000-hurt-0000"]) == 1
+        assert "Traceback" not in capsys.readouterr().err
+    for command in (["runs", "delete", "20260101-000000-hurt-0000"], ["runs", "delete", "20260101-000000-gone-0000"],
+                    ["study", "delete", "old"]):  # fmt: skip
+        assert main(command) == 0
+    assert sorted(path.name for path in (tmp_path / "runs").rglob("*")) == ["studies"]

@@ -193,3 +193,17 @@ def test_older_studies_are_a_click_away(open_page, runner):
     test = open_page("studies.py")
     assert len([b for b in test.button if b.label == "Look"]) == 6
     assert [each.label for each in test.expander] == ["2 older"]
+
+
+def test_a_damaged_study_is_a_line_that_can_be_deleted(open_page, runner, study):
+    shelf = Studies(runner.store)
+    broken = shelf.create(STUDY)
+    (shelf.root / f"{broken}.yaml").write_bytes(b"study: \xff")
+    test = open_page("studies.py")
+    assert not test.exception
+    assert "UTF-8" in test.text[0].value
+    assert broken in test.text[0].value
+    button(test, "Delete this damaged study").click().run()
+    assert not test.exception
+    assert shelf.ids() == [study]
+    assert not open_page("studies.py", study=broken).exception

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 
 import pytest
 
@@ -118,6 +119,56 @@ def test_a_damaged_study_says_so_and_the_others_are_listed(shelf):
     assert [state.id for state in shelf.states()] == [whole]
     with pytest.raises(ValueError, match=f"The study {broken} cannot be read: (?s:.*)varry"):
         shelf.state(broken)
+
+
+WHOLE = b"study: {recipe: quick, seeds: [0]}\nruns: [a]\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (WHOLE + b"note: \xff\n", "UTF-8"), (b"\0" * 100, "UTF-8"), (b"", "should have `study`"), (b"[1]", "should have `study`"),
+        (b"study: 1\nruns: []\n", "should be a mapping"), (WHOLE.replace(b"[a]", b"{}"), "`runs`, a list"),
+        (WHOLE.replace(b"[a]", b"[a, b]"), "1 points and names 2 runs"), (WHOLE.replace(b"[0]", b"2026-99-99"), "seeds|date"),
+        (b"study: " + b"[" * 20_000, "nested|YAML|deep"), (b"a" * 2_000_000, "2,000,000 bytes"), (b"study: &a {recipe: *a}\n", "alias"),
+    ],
+)  # fmt: skip
+def test_a_damaged_study_is_named_with_its_reason_and_can_be_deleted(shelf, content, said):
+    whole, broken = shelf.create(STUDY), shelf.create(STUDY)
+    (shelf.root / f"{broken}.yaml").write_bytes(content)
+    assert [state.id for state in shelf.states()] == [whole]
+    ((study_id, why),) = shelf.damaged().items()
+    assert study_id == broken
+    assert re.search(said, why), why
+    assert "\n" not in why
+    shelf.delete(broken)
+    assert (shelf.ids(), shelf.damaged()) == ([whole], {})
+
+
+def test_a_study_that_is_a_folder_or_has_another_name_is_listed_too(shelf):
+    (shelf.root / "old.yaml").mkdir(parents=True)
+    shelf.create(STUDY)
+    (kept,) = (path for path in shelf.root.glob("*.yaml") if path.is_file())
+    kept.rename(shelf.root / "mine.yaml")
+    assert [state.id for state in shelf.states()] == ["mine"]
+    assert shelf.damaged() == {"old": "The study old cannot be read: It is a folder."}
+    shelf.delete("old")
+    assert shelf.ids() == ["mine"]
+
+
+def test_a_study_with_a_damaged_run_goes_without_it(shelf):
+    study_id = shelf.create(STUDY)
+    first, second, *_ = shelf.state(study_id).places
+    finish(shelf, first, 0.6)
+    finish(shelf, second, 0.7)
+    path = shelf.store.folder(first.run_id) / "events.jsonl"
+    path.unlink()
+    path.mkdir()
+    state = shelf.state(study_id)
+    assert (state.places[0].run.status, state.done, state.status) == ("damaged", 1, "interrupted")
+    assert state.summaries()["labels 100"].seeds == 1
+    assert state.against() == {"labels 100": None, "labels all": None}
+    assert len(shelf.csv(study_id).splitlines()) == 5
 
 
 @pytest.mark.parametrize("name", ["gone", "../20200101-000000-x-0000", ""])
