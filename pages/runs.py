@@ -68,9 +68,7 @@ def one(run: RunState) -> None:
         offer_its_seeds(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
-    for note in run.notes:
-        if note["level"] == "warning":
-            st.warning(note["text"])
+    run_actions.say_warnings(run)
     with st.expander("Recipe", icon=":material/description:"):
         st.code(recipe.to_yaml(), language="yaml")
 

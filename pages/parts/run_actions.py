@@ -56,6 +56,12 @@ def say_damage(run: RunState) -> None:
         st.code(run.damage, language=None, wrap_lines=True)
 
 
+def say_warnings(run: RunState) -> None:
+    """What went wrong on its way without ending it, each once: a checkpoint that was damaged, a teacher that guesses."""
+    for text in dict.fromkeys(note["text"] for note in run.notes if note["level"] == "warning"):
+        st.warning(text)
+
+
 def take_away(runs: list[RunState]) -> None:
     """Numbers and recipes as files."""
     store = engine.store()

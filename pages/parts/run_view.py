@@ -38,9 +38,7 @@ def show(run_id: str) -> None:
         st.caption(words)
     run_actions.say_damage(run)
     following(header, active, HEADER_SECONDS)(run_id)
-    for note in run.notes:
-        if note["level"] == "warning" and "checkpoint" in note["text"]:
-            st.warning(note["text"])
+    run_actions.say_warnings(run)
     if run.results:
         outcome(summarise([run.results]))
     if run.steps:

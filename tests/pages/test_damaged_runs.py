@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from kdcore import inspector
+from kdcore.events import Noted
 from kdcore.store import DamagedRun, Store
 from pages.parts import routes, run_table
 
@@ -193,3 +194,22 @@ def test_a_run_deleted_while_it_is_listed_is_left_out(runner, make_run, monkeypa
 def test_the_longest_name_is_no_run(runner):
     with pytest.raises(ValueError, match="There is no run"):
         runner.store.state("a" * 5000)
+
+
+def test_a_checkpoint_that_was_left_out_is_said_on_both_pages(runner, make_run, open_page):
+    run_id = make_run()
+    with runner.store.writer(run_id) as writer:
+        for _ in range(2):
+            writer.append(Noted("The checkpoint 00000020.safetensors is damaged and is left out.", "warning"))
+    for page in ("runs.py", "train.py"):
+        said = [warning.value for warning in open_page(page, run=run_id).warning]
+        assert said == ["The checkpoint 00000020.safetensors is damaged and is left out."]
+
+
+@pytest.mark.parametrize("name", ["probes/00000000.npz", "probes/00000020.npz"])
+def test_maps_that_cannot_be_read_are_said_in_their_place(runner, make_run, open_page, name):
+    run_id = make_run()
+    (runner.store.folder(run_id) / name).write_bytes(b"x")
+    test = open_page("train.py", run=run_id)
+    assert not test.exception
+    assert re.search(r"The maps of step \d+ cannot be shown: .*is damaged", test.warning[0].value)
