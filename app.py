@@ -14,7 +14,8 @@ from typing import Any
 import streamlit as st
 
 from kdcore import photos
-from pages.parts import engine, routes
+from pages.parts import engine
+from pages.parts.server import routes
 
 ROOT = Path(__file__).resolve().parent
 CLOSING_SECONDS = 4.0

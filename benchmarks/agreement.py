@@ -11,10 +11,10 @@ import time
 
 import torch
 
-from kdcore import gallery
 from kdcore.explain import METHODS
-from kdcore.explain.survey import by_class
-from kdcore.folders import runs_folder
+from kdcore.explain.quality.survey import by_class
+from kdcore.inspection import gallery
+from kdcore.paths import runs_folder
 from kdcore.store import Store
 
 OWN = "own"  # each network's own: class-token attention of a ViT, activation energy of a CNN

@@ -32,9 +32,9 @@ from torch import Tensor
 
 from kdcore import explain, models, photos
 from kdcore.explain import render
-from kdcore.folders import ASSETS, runs_folder
-from kdcore.inspector import Inspector
+from kdcore.inspection import Inspector
 from kdcore.models import Tapped
+from kdcore.paths import ASSETS, runs_folder
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store
 

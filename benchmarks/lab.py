@@ -25,7 +25,7 @@ from PIL import Image
 
 from benchmarks.app.server import CHROMIUM, Server
 
-PATCHES = 8  # a side, as in kdcore.explain.poke
+PATCHES = 8  # a side, as in kdcore.explain.perturb
 WAIT_MS = 120_000
 WHEN = """(element, words) => new Promise((done) => {
   const look = () => element.textContent.endsWith(words) ? done(performance.now() / 1000) : requestAnimationFrame(look);

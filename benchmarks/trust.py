@@ -17,9 +17,9 @@ import torch
 
 from kdcore import data, models
 from kdcore.explain import METHODS
-from kdcore.explain.agreement import Interval
-from kdcore.explain.trust import CONTROLS, Trust, trust
-from kdcore.folders import ASSETS
+from kdcore.explain.quality.agreement import Interval
+from kdcore.explain.quality.report import CONTROLS, Trust, trust
+from kdcore.paths import ASSETS
 from kdcore.recipe import DataRecipe
 
 MODELS = ("cues-teacher", "cues-student", "cues-twin")

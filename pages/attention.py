@@ -6,33 +6,24 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import (
-    attention_agreement,
-    attention_faithful,
-    attention_files,
-    attention_gallery,
-    attention_lab,
-    attention_layers,
-    attention_time,
-    attention_trust,
-    networks,
-    page_table,
-)
-from pages.parts.photo_choice import Shown, choose_photo, offer_photos, say_refused, take
+from pages.parts import page_table
+from pages.parts.attention import agreement, comparison, downloads, faithfulness, gallery, networks, over_time, trust
+from pages.parts.attention.photo_choice import Shown, choose_photo, offer_photos, say_refused, take
+from pages.parts.components.attention_layers import attention_layers
 
 if TYPE_CHECKING:
-    from kdcore.inspector import Choice
-    from pages.parts.attention_lab import Lab
+    from kdcore.inspection import Choice
+    from pages.parts.attention.comparison import Lab
 
 # What there is further down, one at a time: its label -> what draws it.
 DEEPER = {
     "Layers and heads": attention_layers.show,
-    "How did it learn to see this?": attention_time.show,
-    "Is the map faithful?": attention_faithful.show,
-    "Agreement over photos": attention_agreement.show,
-    "Where they differ most": lambda lab, _offered: attention_gallery.show(lab.chosen, lab.method, take),
-    "Which maps to trust": lambda lab, _offered: attention_trust.show(lab.chosen, lab.method),
-    "Take it away": attention_files.show,
+    "How did it learn to see this?": over_time.show,
+    "Is the map faithful?": faithfulness.show,
+    "Agreement over photos": agreement.show,
+    "Where they differ most": lambda lab, _offered: gallery.show(lab.chosen, lab.method, take),
+    "Which maps to trust": lambda lab, _offered: trust.show(lab.chosen, lab.method),
+    "Take it away": downloads.show,
 }
 
 
@@ -55,10 +46,10 @@ def main() -> None:
 @st.fragment
 def look(shown: Shown, found: list[Choice], offered: list[Shown]) -> None:
     """Choose networks and map, ask, draw; and further down whatever the visitor opens."""
-    lab = attention_lab.set_up(shown, found)
+    lab = comparison.set_up(shown, found)
     if lab.answers:
-        attention_lab.draw(lab)
-        attention_lab.say_what_they_know(lab)
+        comparison.draw(lab)
+        comparison.say_what_they_know(lab)
         deeper(lab, offered)
     elif not lab.chosen:
         st.info("Choose at least one network.", icon=":material/info:")

@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from pages.parts import engine, method_card, method_index, page_table
+from pages.parts import engine, page_table
+from pages.parts.methods import card, index
 
 
 def main() -> None:
     known, name = engine.methods(), st.query_params.get("method")
     if name is None:
-        method_index.show(list(known.values()))
+        index.show(list(known.values()))
     elif name in known:
-        method_card.show(known[name])
+        card.show(known[name])
     else:
         st.title("Methods", anchor=False)
         st.warning(f"There is no method {name!r} here.")

@@ -6,11 +6,13 @@ import re
 import streamlit as st
 
 from kdcore.recipe import Recipe, RecipeError
+from kdcore.results.comparison import summarise
 from kdcore.store import ACTIVE, RunState
-from kdcore.verdict import summarise
-from pages.parts import engine, page_table, run_actions, run_table
-from pages.parts.live_chart import live_chart, panels_of, panels_to_compare
-from pages.parts.run_view import badge, following, outcome
+from pages.parts import engine, page_table
+from pages.parts.components.live_chart.live_chart import live_chart, panels_of, panels_to_compare
+from pages.parts.runs import actions
+from pages.parts.runs.table import choose, draw, in_address
+from pages.parts.runs.view import badge, following, outcome
 
 TABLE_SECONDS = 3.0
 
@@ -23,7 +25,7 @@ def main() -> None:
         st.page_link(page_table.TRAIN, label="Train a student", icon=":material/school:")
         return
     following(table, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)("")
-    chosen = [run for run in runs if run.id in run_table.in_address()]
+    chosen = [run for run in runs if run.id in in_address()]
     if not chosen:
         st.caption("Choose a run by the box in front of it to see its curves; choose several to compare them.")
     elif len(chosen) == 1:
@@ -34,7 +36,7 @@ def main() -> None:
 
 def table(_: str) -> None:
     """The table; while something trains, it follows. What is chosen in it stands in the address."""
-    if run_table.draw(engine.store().states()):
+    if draw(engine.store().states()):
         st.rerun()
 
 
@@ -43,12 +45,12 @@ def one(run: RunState) -> None:
         recipe = engine.store().recipe(run.id)
     except RecipeError as error:  # of another version, edited by hand, or damaged
         st.error(str(error))
-        run_actions.delete([run])
+        actions.delete([run])
         return
     if run.status == "damaged":
         st.subheader(run.name, anchor=False)
-        run_actions.say_damage(run)
-        run_actions.delete([run])
+        actions.say_damage(run)
+        actions.delete([run])
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(run.name, anchor=False, width="content")
@@ -56,19 +58,19 @@ def one(run: RunState) -> None:
         st.space("stretch")
         label = "Watch it train" if run.status in ACTIVE else "Look closely"
         page_table.go_button(label, ":material/monitoring:", page_table.TRAIN, run=run.id)
-        run_actions.set_up_alike(run)
-        run_actions.sweep(run)
-        run_actions.controls(run)
-        run_actions.take_away([run])
-        run_actions.delete([run])
-    run_actions.say_damage(run)
-    run_actions.say_why_it_ended(run)
+        actions.set_up_alike(run)
+        actions.sweep(run)
+        actions.controls(run)
+        actions.take_away([run])
+        actions.delete([run])
+    actions.say_damage(run)
+    actions.say_why_it_ended(run)
     if run.results:
         outcome(summarise([run.results]))
         offer_its_seeds(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
-    run_actions.say_warnings(run)
+    actions.say_warnings(run)
     with st.expander("Recipe", icon=":material/description:"):
         st.code(recipe.to_yaml(), language="yaml")
 
@@ -78,7 +80,7 @@ def offer_its_seeds(run: RunState) -> None:
     store = engine.store()
     group = next((group for group in store.by_recipe([run.id, *store.ids()]) if run.id in group), [])
     if len(group) > 1 and st.button(f"What its {len(group)} seeds say together", icon=":material/casino:"):
-        run_table.choose(group)
+        choose(group)
 
 
 def over_seeds(runs: list[RunState]) -> None:
@@ -96,8 +98,8 @@ def several(runs: list[RunState]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{len(runs)} runs compared", anchor=False, width="content")
         st.space("stretch")
-        run_actions.take_away(runs)
-        run_actions.delete(runs)
+        actions.take_away(runs)
+        actions.delete(runs)
     over_seeds(runs)
     for run in runs:
         if run.damage:

@@ -3,12 +3,13 @@
 import streamlit as st
 
 from kdcore import recipe as recipes
-from kdcore.folders import ASSETS
+from kdcore.errors import UserError
+from kdcore.paths import ASSETS
+from kdcore.results.comparison import summarise
 from kdcore.store import RunState, Store
-from kdcore.verdict import summarise
 from pages.parts import engine, page_table
+from pages.parts.components.replay.replay import can_replay, replay
 from pages.parts.formatting import percent, points
-from pages.parts.replay import can_replay, replay
 
 QUICK = "quick"
 
@@ -83,7 +84,7 @@ def offer_training() -> None:
     if st.button("Train it here", type="primary", icon=":material/play_arrow:", width="stretch"):
         try:
             run_id = engine.runner().start(recipes.load(ASSETS / "recipes" / f"{QUICK}.yaml"))[0]
-        except ValueError as error:
+        except UserError as error:
             st.error(str(error))
         else:
             st.switch_page(page_table.TRAIN, query_params={"run": run_id})

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.parts import engine, failure_cards, page_table, study_form, study_table, study_view
+from pages.parts import engine, page_table
+from pages.parts.studies import form, pitfall_cards, table, view
 
 OWN = "A sweep of your own"
 
@@ -12,7 +13,7 @@ def main() -> None:
     if study_id is None:
         overview()
     elif study_id in engine.studies().ids():
-        study_view.show(study_id)
+        view.show(study_id)
     else:
         st.title("Studies", anchor=False)
         st.warning("There is no such study here; it may have been deleted.")
@@ -25,15 +26,15 @@ def overview() -> None:
         "One run is one draw of the lot. A study trains variants of a recipe with several seeds, one run after another, and "
         "says which differences are larger than luck."
     )
-    study_table.show()
+    table.show()
     like = OWN if "like" in st.query_params else None
     failures, ready, own = st.tabs(["Guided failures", "Ready-made studies", OWN], default=like)
     with failures:
-        failure_cards.show()
+        pitfall_cards.show()
     with ready:
-        study_form.ready_made()
+        form.ready_made()
     with own:
-        study_form.own_sweep()
+        form.own_sweep()
 
 
 main()

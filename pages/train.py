@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from pages.parts import engine, page_table, recipe_form, run_view
+from pages.parts import engine, page_table
+from pages.parts.runs import view
+from pages.parts.train import recipe_form
 
 
 def main() -> None:
@@ -10,7 +12,7 @@ def main() -> None:
     if run_id is None:
         recipe_form.show()
     elif run_id in engine.store().ids():
-        run_view.show(run_id)
+        view.show(run_id)
     else:
         st.title("Train")
         st.warning("There is no such run here; it may have been deleted.")

@@ -57,7 +57,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data; skips where there is none."""
-    from kdcore.folders import test_data_folder
+    from kdcore.paths import test_data_folder
 
     folder = test_data_folder()
     if not folder.is_dir():

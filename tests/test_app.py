@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import app
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
 from pages.parts import engine, page_table
 
 

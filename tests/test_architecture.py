@@ -1,4 +1,4 @@
-"""The rooms of the house and which way imports may point: docs/architecture.md has the same table in words."""
+"""The packages of kdcore and which way imports may point; docs/architecture.md shows them in the same order."""
 
 import ast
 import subprocess
@@ -7,62 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
+from tools import architecture
+from tools.architecture import ORDER
 
 KDCORE = PROJECT / "kdcore"
+RANK = {package: number for number, package in enumerate(ORDER)}
 SCREENS = [PROJECT / "app.py", *sorted((PROJECT / "pages").rglob("*.py"))]
 
-# A room is a module or a package of kdcore; it may import rooms of its own layer and of those above it in this table.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    (
-        "recipe",
-        "events",
-        "schedules",
-        "shortening",
-        "folders",
-        "allocator",
-        "findings",
-        "headers",
-        "conventions",
-        "library",
-        "study",
-        "verdict",
-        "failures",
-    ),  # 0 plain data, no torch
-    ("outputs", "energy", "reads", "metrics", "arithmetic", "distributed"),  # 1 tensors
-    ("models", "teacher", "teacher_cache", "data", "methods", "weighting", "optim", "photos"),  # 2 parts
-    ("distiller", "evaluation", "explain", "export"),  # 3 assemblies
-    ("parts", "telling", "pulls", "compiling", "trainer"),  # 4 the loop
-    ("store", "checkpoint"),  # 5 disk
-    (
-        "runner",
-        "snapshots",
-        "preflight",
-        "finetuning",
-        "assemble",
-        "estimate",
-        "doctor",
-        "inspector",
-        "answers",
-        "gallery",
-        "handbook",
-        "cli",
-        "__main__",
-    ),  # 6 drive
-)
-LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 WITHOUT_TORCH = (
-    "recipe",
+    "paths",
     "events",
-    "schedules",
+    "recipe.study",
+    "recipe.schedules",
+    "results.comparison",
+    "results.pitfalls",
     "store",
-    "folders",
-    "findings",
-    "headers",
-    "preflight",
-    "study",
-    "verdict",
-    "failures",
+    "checks.findings",
+    "checks.preflight",
 )
 
 
@@ -95,14 +57,14 @@ def _type_guards(tree: ast.AST) -> list[ast.If]:
     ]
 
 
-def rooms_used(path: Path) -> set[str]:
-    """The rooms of kdcore that a file imports."""
+def packages_used(path: Path) -> set[str]:
+    """The packages and root modules of kdcore that a file imports."""
     parts = (name.split(".") for name in imports(path))
     used = {part[1] for part in parts if part[0] == "kdcore" and len(part) > 1}
-    return {room for room in used if (KDCORE / room).is_dir() or (KDCORE / f"{room}.py").is_file()}
+    return {name for name in used if (KDCORE / name).is_dir() or (KDCORE / f"{name}.py").is_file()}
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(KDCORE).with_suffix("").parts[0]
 
 
@@ -114,22 +76,38 @@ def by_name(path: Path) -> str:
     return str(path.relative_to(PROJECT))
 
 
-def test_every_room_has_its_layer():
-    homeless = {room_of(path) for path in engine_files()} - set(LAYER)
-    assert not homeless, (
-        f"In no layer: {', '.join(sorted(homeless))}. Say which rooms they may use: add them to LAYERS in "
-        "tests/test_architecture.py and to the table of docs/architecture.md."
+def test_the_order_names_what_there_is():
+    there = {package_of(path) for path in engine_files()}
+    assert sorted(ORDER) == sorted(there), (
+        f"Not in the order: {sorted(there - set(ORDER))}; not in kdcore: {sorted(set(ORDER) - there)}. "
+        "Mend LAYERS in tools/architecture.py, then run `python -m tools.architecture`."
     )
 
 
 @pytest.mark.parametrize("path", engine_files(), ids=by_name)
-def test_imports_point_down_the_table(path):
-    room = room_of(path)
-    upward = {used for used in rooms_used(path) if LAYER.get(used, 0) > LAYER.get(room, 99)}
+def test_imports_point_down_the_order(path):
+    package = package_of(path)
+    upward = {used for used in packages_used(path) if RANK[used] > RANK[package]}
     assert not upward, (
-        f"{by_name(path)} (layer {LAYER[room]}) imports {', '.join(f'{u} (layer {LAYER[u]})' for u in sorted(upward))}. "
+        f"{by_name(path)} imports {', '.join(sorted(upward))}, which come after {package} in the order. "
         "Pass it in from above, or move what both need to the lower one."
     )
+
+
+def test_the_document_shows_the_tree_as_it_is():
+    document = architecture.DOCUMENT.read_text(encoding="utf-8")
+    assert document == architecture.written(document), (
+        "docs/architecture.md is old: run `python -m tools.architecture`."
+    )
+
+
+def test_every_package_says_what_it_is_for():
+    silent = [
+        by_name(path.parent)
+        for path in KDCORE.rglob("__init__.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
 
 
 @pytest.mark.parametrize("path", engine_files(), ids=by_name)
@@ -142,7 +120,7 @@ def test_the_engine_knows_no_screen(path):
 def test_screens_leave_tensors_to_the_engine(path):
     tensors = {name for name in imports(path) if name.split(".")[0] in ("torch", "timm", "torchvision")}
     assert not tensors, (
-        f"{by_name(path)} imports {', '.join(sorted(tensors))}; pages take numpy and plain data from kdcore.inspector, "
+        f"{by_name(path)} imports {', '.join(sorted(tensors))}; pages take numpy and plain data from kdcore.inspection, "
         "kdcore.runner and kdcore.store."
     )
 
@@ -156,9 +134,10 @@ def test_methods_do_not_know_each_other(path):
 
 
 def test_the_loop_and_the_disk_do_not_know_each_other():
-    assert not rooms_used(KDCORE / "trainer.py") & {"store", "checkpoint", "runner"}
+    for path in (KDCORE / "training").glob("*.py"):
+        assert not packages_used(path) & {"store", "runner"}
     for path in (KDCORE / "store").glob("*.py"):
-        assert not rooms_used(path) & {"trainer", "checkpoint", "runner"}
+        assert not packages_used(path) & {"training", "runner"}
 
 
 def test_threads_are_in_the_runner_alone():
@@ -166,8 +145,8 @@ def test_threads_are_in_the_runner_alone():
     assert starters in ([], ["kdcore/runner/worker.py"])
 
 
-def test_plain_rooms_load_without_torch():
-    code = f"import sys, {', '.join(f'kdcore.{room}' for room in WITHOUT_TORCH)}\nprint('torch' in sys.modules, end='')"
+def test_plain_packages_load_without_torch():
+    code = f"import sys, {', '.join(f'kdcore.{module}' for module in WITHOUT_TORCH)}\nprint('torch' in sys.modules, end='')"
     answer = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
     assert (answer.stdout, answer.stderr) == ("False", ""), f"One of {', '.join(WITHOUT_TORCH)} imports torch."
 

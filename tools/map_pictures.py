@@ -15,8 +15,8 @@ from PIL import Image
 from kdcore import photos
 from kdcore.explain import METHODS, NotDefined
 from kdcore.explain.render import comparison_sheet
-from kdcore.folders import ASSETS, PROJECT
-from kdcore.inspector import Inspection, Inspector
+from kdcore.inspection import Inspection, Inspector
+from kdcore.paths import ASSETS, PROJECT
 from kdcore.store import Store
 
 NETWORKS = ("cues-teacher", "cues-student")

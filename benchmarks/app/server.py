@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcore import recipe as recipes
-from kdcore.folders import ASSETS, PROJECT
+from kdcore.paths import ASSETS, PROJECT
 from kdcore.recipe import Recipe
 from kdcore.store import RESUMABLE, Store
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kdcore.folders import ASSETS, PROJECT
+from kdcore.paths import ASSETS, PROJECT
 
 Figures = dict[str, Any]
 RECORDING = next((ASSETS / "runs").iterdir())

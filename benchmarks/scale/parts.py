@@ -77,7 +77,7 @@ def feeding(split: Any) -> Figures:
 def open_run(folder: Path, count: int) -> Figures:
     """What the run's page needs of the store and what its chart asks the server for; then one more step is logged."""
     from kdcore.store import Store
-    from pages.parts import routes
+    from pages.parts.server import routes
 
     store = Store(folder)
     (run_id,) = store.ids()
@@ -113,7 +113,7 @@ def runs_page(chosen: str) -> Figures:
     """The page as Streamlit runs it, without a browser: redrawn, and with a run chosen for the first time."""
     from streamlit.testing.v1 import AppTest
 
-    from kdcore.folders import PROJECT
+    from kdcore.paths import PROJECT
     from pages.parts import engine
 
     engine.store()  # loads torch, which the server did long before

@@ -24,7 +24,7 @@ import torch
 from benchmarks.train import measures
 from benchmarks.train.limits import Limits
 from benchmarks.train.pairs import PAIRS
-from kdcore import allocator
+from kdcore.runtime import allocator
 
 PARTS = (*PAIRS, "libraries", "data", "start")
 

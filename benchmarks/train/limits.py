@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.train.pairs import Pair, networks
-from kdcore import arithmetic
+from kdcore.runtime import mixed_precision
 
 SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices; small ones do not fill a GPU
 TIMES = 30
@@ -18,7 +18,7 @@ class Limits:
 
     def __init__(self) -> None:
         self.flops = {"bf16": 0.0, "fp32": 0.0}
-        arithmetic.settle()
+        mixed_precision.settle()
         self._settings = {"highest", torch.get_float32_matmul_precision()}  # two libraries, on a CPU
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
 

@@ -13,13 +13,15 @@ import torch
 from benchmarks.train import script
 from benchmarks.train.pairs import Pair
 from benchmarks.train.turns import Laps, Steps
-from kdcore import arithmetic, compiling, data, recipe
-from kdcore.assemble import assemble
+from kdcore import data, recipe
 from kdcore.events import StepTaken
-from kdcore.outputs import Batch, Objective, Outputs
-from kdcore.parts import Parts
 from kdcore.recipe import Recipe
-from kdcore.trainer import train
+from kdcore.runtime import mixed_precision
+from kdcore.setup.build import assemble
+from kdcore.tensors.outputs import Batch, Objective, Outputs
+from kdcore.training import compilation
+from kdcore.training.loop import train
+from kdcore.training.state import Parts
 
 PAST_THE_FIRST = 1000  # steps: at the first hundred of a run gradients are measured often
 
@@ -30,7 +32,7 @@ def steps(
     """With `cached` the teacher's answers are kept, so that after an epoch it is not asked any more. With `compiled` the
     run tries torch.compile in its first steps, and keeps to it where that is worth it."""
     os.environ["KD_DATA"] = str(folder)  # whose teacher-cache goes with it
-    arithmetic.settle()
+    mixed_precision.settle()
     parts = built(as_recipe(pair, folder, precision, cached, compiled))
     parts.step, parts.resumed = PAST_THE_FIRST, True
     book(parts, laps)
@@ -46,7 +48,7 @@ def steps_an_epoch(pair: Pair) -> int:
 
 def steps_until_compiled() -> int:
     """Until a run has decided whether its networks run compiled."""
-    return compiling.WARM_UP + 2 * compiling.TIMED + compiling.SETTLING + 1
+    return compilation.WARM_UP + 2 * compilation.TIMED + compilation.SETTLING + 1
 
 
 def train_images(pair: Pair) -> int:
@@ -123,7 +125,7 @@ class _Booked:
 
 def only_loading(pair: Pair, folder: Path, laps: Laps) -> Steps:
     """Batches as the trainer gets them, and normalised once, as the script's are."""
-    arithmetic.settle()
+    mixed_precision.settle()
     split = data.load(as_recipe(pair, folder, "exact").data, "train", device=script.DEVICE)
     mean, std = (torch.tensor(each, device=script.DEVICE).view(1, 3, 1, 1) for each in (script.MEAN, script.STD))
     epoch = 0

@@ -36,8 +36,8 @@ def _in_a_process(*, priced: bool) -> list[float]:
 def press(began: float, folder: Path, *, priced: bool) -> float:
     """Start the recipe in a fresh Runner and stop it after its first step; seconds from `began`, or from the press where
     the recipe is priced first."""
-    from kdcore import library  # imported here, as a cold start waits for it
     from kdcore.events import Event, StepEnded
+    from kdcore.recipe import library  # imported here, as a cold start waits for it
     from kdcore.runner import Runner
     from kdcore.store import Store
 

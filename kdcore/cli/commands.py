@@ -6,11 +6,11 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from kdcore import library
 from kdcore import recipe as recipes
-from kdcore.cli import seed_flags
-from kdcore.folders import ASSETS, runs_folder
-from kdcore.recipe import DataRecipe, Recipe, RecipeError
+from kdcore.cli import dynamic_attention_flags
+from kdcore.errors import UserError
+from kdcore.paths import ASSETS, runs_folder
+from kdcore.recipe import DataRecipe, Recipe, RecipeError, library
 from kdcore.store import ACTIVE, Store
 
 SEED_RECIPE = "s0"  # whose flags --alpha and --temp are
@@ -34,7 +34,7 @@ def distill(options: Namespace) -> int:
         )
     if options.recipe and options.recipe_flag and options.recipe != options.recipe_flag:
         raise RecipeError(f"Two recipes are named, {options.recipe} and {options.recipe_flag}: leave one of them out.")
-    return _train(seed_flags.applied(named_recipe(name), options.alpha, options.temp), options)
+    return _train(dynamic_attention_flags.applied(named_recipe(name), options.alpha, options.temp), options)
 
 
 def train_teacher(options: Namespace) -> int:
@@ -93,7 +93,9 @@ def _train(recipe: Recipe, options: Namespace) -> int:
 def evaluate(options: Namespace) -> int:
     import torch
 
-    from kdcore import data, evaluation, metrics, models
+    from kdcore import data, models
+    from kdcore.results import metrics
+    from kdcore.training import evaluation
 
     model = models.load(options.model, runs=store())
     which = {"name": options.data} if options.data else _data_of(model.classes)
@@ -103,9 +105,7 @@ def evaluate(options: Namespace) -> int:
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     split = data.load(described, options.split, device=device, report=lambda text: print(text), download=True)
     if model.classes != split.classes:
-        raise ValueError(
-            f"{options.model} answers {', '.join(model.classes)}; the data has {', '.join(split.classes)}."
-        )
+        raise UserError(f"{options.model} answers {', '.join(model.classes)}; the data has {', '.join(split.classes)}.")
     figures = evaluation.evaluate(model.to(device), split)
     correct = round(figures["top1"] * figures["count"])
     low, high = metrics.wilson(correct, int(figures["count"]))
@@ -133,7 +133,7 @@ def _data_of(classes: tuple[str, ...]) -> dict[str, Any]:
         whole = data.classes(DataRecipe(name=name))
         if set(classes) <= set(whole):
             return {"name": name, "only": None if classes == whole else classes}
-    raise ValueError("The model's classes are none of a built-in dataset's: say --data folder --path FOLDER.")
+    raise UserError("The model's classes are none of a built-in dataset's: say --data folder --path FOLDER.")
 
 
 def explain(options: Namespace) -> int:
@@ -141,11 +141,11 @@ def explain(options: Namespace) -> int:
 
     from kdcore import photos
     from kdcore.explain import render
-    from kdcore.inspector import Inspector
+    from kdcore.inspection import Inspector
 
     path = Path(options.photo)
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise UserError(f"There is no file {path}.")
     photo = photos.read(path.read_bytes(), path.name)
     references = options.models or ["cifar10-teacher", "cifar10-student", "cifar10-twin"]
     inspector = Inspector(store())
@@ -205,7 +205,7 @@ def runs(options: Namespace) -> int:
                 )
         return 0
     if not options.run_id:
-        raise ValueError(f"`runs {options.action}` needs a run's id; `python -m kdcore runs` lists them.")
+        raise UserError(f"`runs {options.action}` needs a run's id; `python -m kdcore runs` lists them.")
     match options.action:
         case "show":
             print(json.dumps(_summary(shelf.state(options.run_id)), indent=None if options.json else 2))
@@ -263,7 +263,9 @@ def export(options: Namespace) -> int:
 
     import torch
 
-    from kdcore import data, evaluation, metrics, models
+    from kdcore import data, models
+    from kdcore.results import metrics
+    from kdcore.training import evaluation
 
     shelf = store()
     model = models.load(options.model, runs=shelf)
@@ -277,7 +279,7 @@ def export(options: Namespace) -> int:
         run_id = options.model.removeprefix("run:").partition("/")[0]
         state, recipe = shelf.state(run_id), shelf.recipe(run_id)
         if state.status in ACTIVE:
-            raise ValueError(f"Run {run_id} is {state.status}; export it when it has ended.")
+            raise UserError(f"Run {run_id} is {state.status}; export it when it has ended.")
         described = recipe.data
         trained = time.strftime("%Y-%m-%d", time.localtime(state.updated))
         card |= {"recipe": recipe.model_dump(mode="json", exclude_defaults=True), "device": state.device,
@@ -316,33 +318,33 @@ def import_weights(options: Namespace) -> int:
 def methods(options: Namespace) -> int:
     import dataclasses
 
-    from kdcore import handbook
+    from kdcore.inspection import method_cards
 
     if options.write:
-        changed = handbook.write(Path(options.write))
+        changed = method_cards.write(Path(options.write))
         print("\n".join(f"written: {path}" for path in changed) or f"{options.write} is up to date.")
         return 0
-    found = [handbook.entry(options.name)] if options.name else handbook.entries()
+    found = [method_cards.entry(options.name)] if options.name else method_cards.entries()
     if options.json:
         for entry in found:
             pairs = {f"{teacher} to {student}": why for (teacher, student), why in entry.refusals.items()}
             print(json.dumps({**dataclasses.asdict(dataclasses.replace(entry, refusals={})), "refusals": pairs}))
     elif options.name:
-        print(handbook.page(found[0]), end="")
+        print(method_cards.page(found[0]), end="")
     else:
         width = max(len(entry.name) for entry in found)
         for entry in found:
-            print(f"{entry.name:{width}}  {handbook.COMPARES[entry.compares].lower():9}  {entry.card.summary}")
+            print(f"{entry.name:{width}}  {method_cards.COMPARES[entry.compares].lower():9}  {entry.card.summary}")
         print("\nMore of one: python -m kdcore methods NAME")
     return 0
 
 
 def doctor(options: Namespace) -> int:
-    from kdcore.cli import examination
+    from kdcore.cli import environment_check
 
-    findings = examination.examine()
+    findings = environment_check.examine()
     if options.json:
         print(json.dumps(findings))
     else:
-        examination.show(findings)
+        environment_check.show(findings)
     return 0

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from kdcore import __version__
-from kdcore.cli import commands, studies, teacher
+from kdcore.cli import commands, studies, teacher_check
+from kdcore.errors import UserError
 
 EPILOG = """examples:
   python -m kdcore distill quick                        the two-minute recipe, student against twin
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
-    except ValueError as error:  # our own messages: what came, what would do, the way out
+    except UserError as error:  # our own messages: what came, what would do, the way out
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
                          help="change a setting first")  # fmt: skip
     examine.add_argument("--device", help="cpu, cuda, ...")
     examine.add_argument("--json", action="store_true")
-    examine.set_defaults(run=teacher.examine)
+    examine.set_defaults(run=teacher_check.examine)
 
     evaluate = add("evaluate", help="measure a model on a split", description="Measure a model on a split.")
     evaluate.add_argument("model", help="a bundled model, run:ID/student, or a .safetensors file")

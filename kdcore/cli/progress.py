@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
+from kdcore.results.comparison import TWO_CLASSES, Results, Summary, covers, sentence, summarise
 from kdcore.runner import Runner
 from kdcore.store import RunState
-from kdcore.verdict import TWO_CLASSES, Results, Summary, covers, sentence, summarise
 
 
 class Watcher(Protocol):

@@ -4,13 +4,13 @@ import json
 from argparse import Namespace
 from typing import Any
 
-from kdcore import study as studies
 from kdcore.cli.commands import store
+from kdcore.errors import UserError, shortened
 from kdcore.recipe import RecipeError, yaml_text
-from kdcore.shortening import shortened
+from kdcore.recipe import study as studies
+from kdcore.recipe.study import Study
+from kdcore.results.comparison import Figure, Summary, covers, points, sentence
 from kdcore.store import Studies, StudyState
-from kdcore.study import Study
-from kdcore.verdict import Figure, Summary, covers, points, sentence
 
 ACTIONS = ("list", "show", "csv", "resume", "delete")
 
@@ -22,7 +22,7 @@ def study(options: Namespace) -> int:
     if options.what == "list":
         return _list(shelf, options)
     if not options.study_id:
-        raise ValueError(f"`study {options.what}` needs a study's id; `python -m kdcore study list` lists them.")
+        raise UserError(f"`study {options.what}` needs a study's id; `python -m kdcore study list` lists them.")
     match options.what:
         case "show":
             _show(shelf.state(options.study_id), options)

@@ -17,8 +17,9 @@ from kdcore.data import choose, reading
 from kdcore.data.feed import batches, steps_per_epoch
 from kdcore.data.only import Only
 from kdcore.data.source import Images, Report, Source, Split, quiet
-from kdcore.outputs import NO_LABEL
+from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
+from kdcore.tensors.outputs import NO_LABEL
 
 __all__ = ["Split", "batches", "classes", "load", "missing", "splits", "steps_per_epoch"]
 
@@ -70,7 +71,7 @@ def load(
     """
     if split not in (known := splits(data)):
         why = " (this recipe's `data.validation` is 0: nothing is held out)" if split == "validation" else ""
-        raise ValueError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
+        raise UserError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
     source = _source(data, report, download)
     pool, places = _chosen(data, source, split)
     truth = source.targets(pool)[places]
@@ -116,7 +117,7 @@ def _taught(truth: np.ndarray, classes: int, data: DataRecipe, report: Report) -
 def _withheld(targets: np.ndarray, labels: int, classes: int, data: DataRecipe) -> np.ndarray:
     """The targets with `labels` of them left, balanced, and NO_LABEL for the others: [n]."""
     if not classes <= labels <= len(targets):
-        raise ValueError(
+        raise UserError(
             f"`data.labels` is {labels}, but {data.name} has {classes} classes and {len(targets)} training images here: "
             f"choose {classes} to {len(targets)}, or `all`."
         )
@@ -132,7 +133,7 @@ def _check_what_is_left(source: Source, targets: np.ndarray, images: Images, spl
     if len(gone) and (split == "train" or not len(images.kept)):
         missing = np.delete(targets, images.kept)
         example = images.unreadable[int(np.argmax(missing == gone[0]))]
-        raise ValueError(
+        raise UserError(
             f"Not one {split} image of the class {source.classes[gone[0]]!r} can be read; for example {example}. "
             f"Replace the files, or remove the class's folder."
         )
@@ -146,7 +147,7 @@ def _chosen(data: DataRecipe, source: Source, split: str) -> tuple[str, np.ndarr
     wanted, key = (data.train_images, "train_images") if pool == "train" else (data.test_images, "test_images")
     if wanted is not None and pool != "validation":
         if wanted > len(targets):
-            raise ValueError(
+            raise UserError(
                 f"`data.{key}` is {wanted:,}, but {data.name} has only {len(targets):,}: choose fewer, or leave it out."
             )
         places = choose.balanced(targets, wanted, (data.seed, KEPT))

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from kdcore.data.source import Images, Progress, Report, quiet
-from kdcore.folders import NotHere, data_folder
+from kdcore.errors import UserError
+from kdcore.paths import NotHere, data_folder
 
 CLASSES = {
     "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
@@ -93,7 +94,7 @@ class Cifar:
                 download(self._dataset.url, archive, self._dataset.tgz_md5, self.report)
             self._dataset(self.folder, train=True, download=True)  # finds the archive, checks and unpacks it
         except (OSError, RuntimeError) as error:
-            raise ValueError(
+            raise UserError(
                 f"{self.name} is not in {self.folder}, and fetching {self._dataset.url} failed: {error}. Put that file, or "
                 f"the folder {self._dataset.base_folder}/ it holds, into {self.folder} (KD_DATA moves it). Without it, "
                 f"data `cues` and `folder` work."

@@ -18,7 +18,7 @@ import numpy as np
 
 from kdcore.data import drawing
 from kdcore.data.source import Images, Progress, Report, quiet
-from kdcore.folders import data_folder
+from kdcore.paths import data_folder
 from kdcore.recipe import DataRecipe
 
 TRAIN_IMAGES, TEST_IMAGES = 20_000, 2_000  # unless the recipe says how many

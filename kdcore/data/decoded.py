@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from kdcore.data.source import Images, Report
-from kdcore.folders import data_folder
+from kdcore.errors import UserError
+from kdcore.paths import data_folder
 
 FORMAT = 2  # another one makes all files anew
 SAMPLED = 64  # images whose checksums are kept
@@ -73,7 +74,7 @@ def _made(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]:
             os.fsync(file.fileno())
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise ValueError(f"The decoded images could not be written to {path}: {error}. {_way_out(folder)}") from error
+        raise UserError(f"The decoded images could not be written to {path}: {error}. {_way_out(folder)}") from error
     rows = np.concatenate(kept)
     made = {
         "count": len(rows),
@@ -126,7 +127,7 @@ def _check_room(folder: Path, needed: int) -> None:
     if left.is_file():
         free += left.stat().st_size  # half a file of an earlier try, written over
     if needed + SPARE_BYTES > free:
-        raise ValueError(
+        raise UserError(
             f"The decoded images take {needed / 2**30:.1f} GiB, and the disk of {folder} has {free / 2**30:.1f} GiB free "
             f"(1 GiB of it stays free). {_way_out(folder)}"
         )

@@ -13,7 +13,7 @@ from torch import Tensor
 from kdcore.data import ahead
 from kdcore.data.augment import augmented, drawn
 from kdcore.data.source import Split
-from kdcore.outputs import Batch
+from kdcore.tensors.outputs import Batch
 
 VIEWS = 1_000_003  # apart from what other seeds draw
 

@@ -17,6 +17,7 @@ from PIL import Image
 from kdcore import photos
 from kdcore.data import choose
 from kdcore.data.source import Images
+from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
@@ -38,7 +39,7 @@ class Folder:
         self.root = Path(data.path or "").expanduser()
         self.seed = data.seed
         if not self.root.is_dir():
-            raise ValueError(f"There is no folder {self.root} (looked in {self.root.absolute().parent}). {LAYOUT}")
+            raise UserError(f"There is no folder {self.root} (looked in {self.root.absolute().parent}). {LAYOUT}")
         inside = {folder.name.lower(): folder for folder in _folders(self.root)}
         found = {
             pool: next((inside[name] for name in names if name in inside and _folders(inside[name])), None)
@@ -50,14 +51,14 @@ class Folder:
     def classes(self) -> tuple[str, ...]:
         names = tuple(folder.name for folder in _folders(self.parts["train"]))
         if not names:
-            raise ValueError(f"{self.parts['train']} has no folders in it. {LAYOUT}")
+            raise UserError(f"{self.parts['train']} has no folders in it. {LAYOUT}")
         if len(names) == 1:
-            raise ValueError(
+            raise UserError(
                 f"{self.parts['train']} has a single class, {names[0]!r}; at least two are needed. {LAYOUT}"
             )
         for pool, part in self.parts.items():
             if strange := sorted({folder.name for folder in _folders(part)} - set(names)):
-                raise ValueError(f"{part} has the class {strange[0]!r}, which {self.parts['train']} does not: the {pool} "
+                raise UserError(f"{part} has the class {strange[0]!r}, which {self.parts['train']} does not: the {pool} "
                                  f"images may only have the training classes, {', '.join(names[:10])}.")  # fmt: skip
         return names
 
@@ -104,7 +105,7 @@ class Folder:
         pools = {pool: self._listed(part) for pool, part in self.parts.items()}
         files, targets = pools["train"]
         if empty := np.flatnonzero(np.bincount(targets, minlength=len(self.classes)) == 0).tolist():
-            raise ValueError(
+            raise UserError(
                 f"The class {self.classes[empty[0]]!r} has no images in {self.parts['train']}: add some "
                 f"({', '.join(sorted(ENDINGS))}), or remove its folder."
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdcore.data.source import Images, Source
+from kdcore.errors import UserError
 
 
 class Only:
@@ -16,11 +17,11 @@ class Only:
             if name not in source.classes:
                 near = difflib.get_close_matches(name, source.classes, n=1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(
+                raise UserError(
                     f"`data.only` names {name!r}, which is no class here.{hint} The classes: {', '.join(source.classes)}."
                 )
         if len(set(names)) < max(2, len(names)):
-            raise ValueError(f"`data.only` must name two or more different classes, not {', '.join(names) or 'none'}.")
+            raise UserError(f"`data.only` must name two or more different classes, not {', '.join(names) or 'none'}.")
         self.source = source
         self.classes = tuple(names)
 

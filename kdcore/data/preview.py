@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdcore import data
-from kdcore.outputs import NO_LABEL
 from kdcore.recipe import DataRecipe
+from kdcore.tensors.outputs import NO_LABEL
 
 CHOICE = 8  # so many times the images shown are read, so that another seed has others to show
 

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.energy import energy
-from kdcore.explain.base import left_as_it_was
+from kdcore.explain.maps.base import left_as_it_was
 from kdcore.models import Tapped
-from kdcore.outputs import Outputs
+from kdcore.tensors.energy import energy
+from kdcore.tensors.outputs import Outputs
 
 
 def take(models: dict[str, Tapped], images: Tensor) -> dict[str, np.ndarray]:

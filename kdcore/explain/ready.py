@@ -2,10 +2,11 @@
 
 import torch
 
-from kdcore import arithmetic, models
-from kdcore.arithmetic import Precision
+from kdcore import models
 from kdcore.models import Tapped
 from kdcore.models.packing import pack
+from kdcore.runtime import mixed_precision
+from kdcore.runtime.mixed_precision import Precision
 
 
 def ready(model: Tapped, precision: Precision = "exact") -> Tapped:
@@ -18,7 +19,7 @@ def ready(model: Tapped, precision: Precision = "exact") -> Tapped:
         precision: `exact`, or `fast`: in bfloat16 where this machine is quick at it, which moves a map by about a hundredth
             of its maximum.
     """
-    quick = precision == "fast" and arithmetic.quick_bf16(model.mean.device)
+    quick = precision == "fast" and mixed_precision.quick_bf16(model.mean.device)
     copied = models.quick(model, torch.bfloat16 if quick else torch.float32)
     for module in copied.modules():
         if hasattr(module, "fused_attn"):  # on a CPU the fused kernel is the slower one in bfloat16, forwards too

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from kdcore.errors import UserError
 from kdcore.explain import METHODS
 
 # Perceptually uniform and safe for colour-blind people.
@@ -48,14 +49,14 @@ def enlarge(heatmap: np.ndarray, side: int) -> np.ndarray:
     (what torch calls `align_corners=False`). Raises ValueError where it is empty."""
     peak = heatmap.max(initial=0)
     if not np.isfinite(heatmap).all() or peak <= 0:
-        raise ValueError("There is no map to draw: it is empty or not a number.")
+        raise UserError("There is no map to draw: it is empty or not a number.")
     return cv2.resize((heatmap / peak).astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
 
 
 def overlay(photo: np.ndarray, heatmap: np.ndarray, opacity: float = 0.55, colormap: str = "inferno") -> np.ndarray:
     """A map [H, W] in colour over its photo, uint8 [S, S, 3] both in and out; at opacity 1 the map alone."""
     if colormap not in COLORMAPS:
-        raise ValueError(f"Unknown colour map {colormap!r}. Known: {', '.join(COLORMAPS)}.")
+        raise UserError(f"Unknown colour map {colormap!r}. Known: {', '.join(COLORMAPS)}.")
     levels = np.rint(255 * enlarge(heatmap, len(photo))).astype(np.uint8)
     colours = cv2.cvtColor(cv2.applyColorMap(levels, COLORMAPS[colormap]), cv2.COLOR_BGR2RGB)
     return cv2.addWeighted(colours, opacity, photo, 1 - opacity, 0)
@@ -89,7 +90,7 @@ def write_png(picture: np.ndarray, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path, "PNG")
     except OSError as error:
-        raise ValueError(f"Cannot write the picture {path}: {error.strerror or error}.") from None
+        raise UserError(f"Cannot write the picture {path}: {error.strerror or error}.") from None
 
 
 def _panel(picture: np.ndarray, title: str, lines: Sequence[str]) -> np.ndarray:

@@ -5,9 +5,10 @@ import importlib
 import inspect
 import pkgutil
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Method
-from kdcore.outputs import Shapes
 from kdcore.recipe import Term
+from kdcore.tensors.outputs import Shapes
 
 
 def names() -> tuple[str, ...]:
@@ -24,7 +25,7 @@ def get(name: str) -> type[Method]:
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(names())}.")
+        raise UserError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(names())}.")
     module = importlib.import_module(f"kdcore.methods.{name}")
     (method,) = [
         cls
@@ -47,13 +48,11 @@ def check(term: Term) -> None:
         if option not in known:
             near = difflib.get_close_matches(option, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(
+            raise UserError(
                 f"Method {term.method!r} has no option {option!r}.{hint} Its options: {', '.join(known) or 'none'}."
             )
     if term.layers is not None and "layers" not in inspect.signature(get(term.method).__init__).parameters:
-        raise ValueError(
-            f"Method {term.method!r} does not weigh layers: leave `layers` out of the term {term.label!r}."
-        )
+        raise UserError(f"Method {term.method!r} does not weigh layers: leave `layers` out of the term {term.label!r}.")
 
 
 def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:
@@ -61,9 +60,9 @@ def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:
     check(term)
     method = get(term.method)
     if method.uses_teacher and teacher is None:
-        raise ValueError(f"Method {term.method!r} needs a teacher, and the recipe has none.")
+        raise UserError(f"Method {term.method!r} needs a teacher, and the recipe has none.")
     layers = {} if term.layers is None else {"layers": term.layers}
     try:
         return method(student, teacher, **term.options, **layers)
     except ValueError as error:
-        raise ValueError(f"The term {term.label!r} cannot be used here: {error}") from None
+        raise UserError(f"The term {term.label!r} cannot be used here: {error}") from None

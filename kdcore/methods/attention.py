@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.energy import energy
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.energy import energy
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 from kdcore.weighting import LayerWeights
 
 TINY = 1e-8
@@ -122,7 +123,7 @@ class Attention(Method):
     ) -> None:
         super().__init__(student, teacher)
         if divergence not in DIVERGENCES:
-            raise ValueError(f"divergence {divergence!r} is not one of {', '.join(DIVERGENCES)}.")
+            raise UserError(f"divergence {divergence!r} is not one of {', '.join(DIVERGENCES)}.")
         assert teacher is not None
         self.divergence = divergence
         # attention is averaged over its heads, and energy is the power 2 of `spatial_maps`
@@ -155,5 +156,5 @@ def pair_by_depth(students: int, teachers: int) -> list[int]:
 def _count(shapes: Shapes) -> int:
     count = len(shapes.attention) or len(shapes.features)
     if not count:
-        raise ValueError("one of the two networks gives neither attention nor feature maps.")
+        raise UserError("one of the two networks gives neither attention nor feature maps.")
     return count

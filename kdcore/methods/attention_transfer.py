@@ -9,10 +9,11 @@ ViT's map is what its class token attends to, or the energy of its tokens.
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.energy import energy
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs, coarser_grid, pairs_by_depth
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.energy import energy
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
 def attention_transfer_loss(student: Tensor, teacher: Tensor, *, form: str = "code") -> Tensor:
@@ -71,16 +72,16 @@ class AttentionTransfer(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if form not in ("code", "paper"):
-            raise ValueError(f"form {form!r} is not one of 'code', 'paper'.")
+            raise UserError(f"form {form!r} is not one of 'code', 'paper'.")
         if vit_map not in ("attention", "energy"):
-            raise ValueError(f"vit_map {vit_map!r} is not one of 'attention', 'energy'.")
+            raise UserError(f"vit_map {vit_map!r} is not one of 'attention', 'energy'.")
         if power <= 0:
-            raise ValueError(f"power {power:g} is not above 0; the paper takes 2.")
+            raise UserError(f"power {power:g} is not above 0; the paper takes 2.")
         for who, shapes in {"student": student, "teacher": teacher}.items():
             if not shapes.features:
-                raise ValueError(f"the {who} gives no feature maps. Take a CNN or a ViT, or the method kd.")
+                raise UserError(f"the {who} gives no feature maps. Take a CNN or a ViT, or the method kd.")
             if vit_map == "attention" and shapes.tokens and not shapes.attention:
-                raise ValueError(
+                raise UserError(
                     f"the {who} is a ViT without a class token, so it has no class-token attention: set the option "
                     "vit_map to energy."
                 )

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
-from kdcore.reads import Read
-from kdcore.teacher import Teacher
+from kdcore.errors import UserError
+from kdcore.models.teacher import Teacher
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def check_pairs(pairs: list[tuple[int, int]], student: Shapes, teacher: Shapes) 
         for index, who, shapes in zip(pair, ("student", "teacher"), (student, teacher), strict=True):
             count = len(shapes.features)
             if not -count <= index < count:
-                raise ValueError(
+                raise UserError(
                     f"the {who} has {count} feature maps, so there is no number {index}: take one from 0 to {count - 1}, "
                     "or count from the end with -1, -2, ..."
                 )

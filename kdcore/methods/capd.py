@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, coarser_grid
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 EXCHANGED = 0.5  # of the student's elements are the teacher's
 GROUP = 4  # places on a side that share a linear layer
@@ -113,18 +114,18 @@ class CAPD(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if teacher.qkv is None:
-            raise ValueError(
+            raise UserError(
                 "the teacher gives no queries, keys and values, which a CNN does not have and which cannot be read from every "
                 "ViT (rotary ones, for example). Take a ViT or DeiT as the teacher, or the methods fitnets and review_kd."
             )
         if student.tokens or not student.features:
-            raise ValueError(
+            raise UserError(
                 "the student has no feature maps of a CNN to be turned into tokens. Take a CNN as the student, or for a ViT "
                 "the methods attention, fitnets or locality_guidance."
             )
         if not -len(student.features) <= layer < len(student.features):
             count = len(student.features)
-            raise ValueError(f"the student has {count} feature maps, so there is no number {layer}: 0 to {count - 1}.")
+            raise UserError(f"the student has {count} feature maps, so there is no number {layer}: 0 to {count - 1}.")
         self.layer = layer
         self.attention_weight, self.tokens_weight = attention_weight, tokens_weight
         heads, width, height, breadth = teacher.qkv

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 
 def ce_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tensor:

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 EPSILON = 1e-7  # the authors', beside probabilities of about 1 / images
 UNSET = -1.0
@@ -90,7 +91,7 @@ class Negatives(nn.Module):
         first = torch.searchsorted(ranked, targets).where(~unlabelled, place)
         last = torch.searchsorted(ranked, targets, right=True).where(~unlabelled, place + 1)
         if int((last - first).max()) == n:
-            raise ValueError(
+            raise UserError(
                 "All training images are of one class, so CRD has no negatives to contrast with: use data of two or more "
                 "classes, or a method that needs none, such as fitnets."
             )
@@ -156,11 +157,11 @@ class CRD(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if variant not in ("bank", "in_batch"):
-            raise ValueError(f"variant {variant!r} is not one of 'bank', 'in_batch'.")
+            raise UserError(f"variant {variant!r} is not one of 'bank', 'in_batch'.")
         if negatives < 1 or width < 1:
-            raise ValueError(f"negatives ({negatives}) and width ({width}) must be at least 1.")
+            raise UserError(f"negatives ({negatives}) and width ({width}) must be at least 1.")
         if contrast_temperature <= 0 or not 0 <= momentum < 1:
-            raise ValueError(
+            raise UserError(
                 f"contrast_temperature ({contrast_temperature:g}) must be above 0, and momentum ({momentum:g}) in [0, 1)."
             )
         self.variant, self.count, self.width = variant, negatives, width

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, coarser_grid
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 LOCAL_SHARE: dict[str, Callable[[float], float]] = {
     "linear": lambda progress: 1 - progress,
@@ -78,17 +79,17 @@ class CSKD(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if variant not in ("hard", "soft"):
-            raise ValueError(f"variant {variant!r} is not one of 'hard', 'soft'.")
+            raise UserError(f"variant {variant!r} is not one of 'hard', 'soft'.")
         if decay not in LOCAL_SHARE:
-            raise ValueError(f"decay {decay!r} is not one of {', '.join(LOCAL_SHARE)}.")
+            raise UserError(f"decay {decay!r} is not one of {', '.join(LOCAL_SHARE)}.")
         if teacher.dense is None:
-            raise ValueError(
+            raise UserError(
                 "the teacher's classifier cannot be asked at single places: it was not trained on the mean over them. That of "
                 "a class-token ViT, for one, never met a patch token. Take a CNN that averages its last map (a ResNet, a "
                 "RegNet) as teacher, or the method 'kd'."
             )
         if not student.tokens:
-            raise ValueError(
+            raise UserError(
                 "the student has no patch tokens that could learn a sense of place: CSKD goes from a CNN to a ViT. Take a ViT "
                 "as student, or the method 'fitnets' for hints between feature maps."
             )

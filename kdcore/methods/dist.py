@@ -7,7 +7,7 @@ correlation asks for less than equality, which a small student cannot reach when
 from torch import Tensor
 
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 EPSILON = 1e-8  # the authors'. It decides with many classes, where a class's probabilities over a batch are as small
 

@@ -7,7 +7,7 @@ the teacher is; here each has a weight of its own. With weights 1 and 1 - p_T(y)
 from torch import Tensor
 
 from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled, told_of_withheld_labels
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
 def dkd_loss(

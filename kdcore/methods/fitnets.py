@@ -11,10 +11,11 @@ from itertools import islice
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
-from kdcore.teacher import Teacher
+from kdcore.models.teacher import Teacher
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 from kdcore.weighting import SCORES, LayerSelection
 from kdcore.weighting.selection import BATCHES
 
@@ -77,13 +78,13 @@ class FitNets(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if align not in ("regressor", "bilinear"):
-            raise ValueError(f"align {align!r} is not one of 'regressor', 'bilinear'.")
+            raise UserError(f"align {align!r} is not one of 'regressor', 'bilinear'.")
         if relu and standardise:
-            raise ValueError(
+            raise UserError(
                 "a regressor that ends in a ReLU cannot reach standardised features; choose one of the two."
             )
         if select is None and every:
-            raise ValueError("`every` says how often layers are selected: say with `select` how many, for example 3.")
+            raise UserError("`every` says how often layers are selected: say with `select` how many, for example 3.")
         self.pairs = _pairs(pairs or ("all" if select else [(-1, -1)]), student, teacher)
         self.standardise, self.align, self.every = standardise, align, every
         # one for each pair, also for those that are not selected: what a checkpoint holds never changes its shape
@@ -162,7 +163,7 @@ def _pairs(pairs: list[tuple[int, int]] | str, student: Shapes, teacher: Shapes)
     so that the last go together and a student's stem is left out where it has more maps."""
     if isinstance(pairs, str):
         if pairs != "all":
-            raise ValueError(f"pairs {pairs!r} is neither 'all' nor a list such as [[1, 2], [-1, -1]].")
+            raise UserError(f"pairs {pairs!r} is neither 'all' nor a list such as [[1, 2], [-1, -1]].")
         ours, theirs = len(student.features), len(teacher.features)
         return [(-(-(layer + 1) * ours // theirs) - 1, layer) for layer in range(theirs)]
     return check_pairs([(int(ours), int(theirs)) for ours, theirs in pairs], student, teacher)

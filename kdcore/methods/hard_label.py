@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import Batch, Outputs
+from kdcore.tensors.outputs import Batch, Outputs
 
 
 def hard_label_loss(student: Tensor, teacher: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ https://arxiv.org/abs/1312.6184, which the first tends to as the temperature gro
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
 def kd_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
@@ -60,7 +61,7 @@ class KD(Method):
     def __init__(self, student: Shapes, teacher: Shapes | None, *, variant: str = "kl") -> None:
         super().__init__(student, teacher)
         if variant not in ("kl", "mse_centered"):
-            raise ValueError(f"variant {variant!r} is not one of 'kl', 'mse_centered'.")
+            raise UserError(f"variant {variant!r} is not one of 'kl', 'mse_centered'.")
         self.variant = variant
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:

@@ -7,9 +7,10 @@ is a ResNet-56 that sees the image at 32 pixels; here both networks see the run'
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 STAGES = 3  # the teacher's last ones, each with a student block
 
@@ -55,12 +56,12 @@ class LocalityGuidance(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if not student.tokens:
-            raise ValueError(
+            raise UserError(
                 "the student gives no patch tokens, and it is a ViT that needs to be shown what is local; a CNN is local by "
                 "itself. Take a ViT as the student, or the method fitnets."
             )
         if teacher.tokens or not teacher.features:
-            raise ValueError(
+            raise UserError(
                 "the teacher has no stages of a CNN, and only their maps are local. Take a CNN such as resnet56 as the "
                 "teacher, or the methods fitnets and attention."
             )

@@ -7,8 +7,9 @@ not copy how large the teacher's logits are, only how they stand to each other, 
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 EPSILON = 1e-7  # the authors'
 
@@ -54,7 +55,7 @@ class LogitStandardisation(Method):
     def __init__(self, student: Shapes, teacher: Shapes | None) -> None:
         super().__init__(student, teacher)
         if student.classes == 2:
-            raise ValueError(
+            raise UserError(
                 "with two classes standardised logits are +0.71 and -0.71 for every image, so nothing is left to learn but "
                 "which class is ahead, and that has no gradient. Take kd, or a method on features."
             )

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.methods.base import Card, Method, mean_of_labelled, told_of_withheld_labels, without_target
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
 def nkd_loss(

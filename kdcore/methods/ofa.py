@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 Shape = tuple[int, int, int]  # C, H, W
 VIT_DEPTHS = (2, 4, 10, 12)  # the authors' exits: after these blocks of 12
@@ -71,12 +72,12 @@ class OFA(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if enhancement < 1:
-            raise ValueError(
+            raise UserError(
                 f"enhancement {enhancement:g} would make the label count for less than the teacher says; 1 leaves the "
                 "teacher's answer as it is, more raises the label."
             )
         if not student.features:
-            raise ValueError(
+            raise UserError(
                 "the student gives no feature maps for exits to read. Take kd or dist, which need its logits alone."
             )
         self.enhancement = enhancement
@@ -168,7 +169,7 @@ def _exits(student: Shapes, asked: list[int] | None) -> list[int]:
         vit = {math.ceil(depth * maps / 12) - 1 for depth in VIT_DEPTHS}  # a set: blocks coincide in a shallow one
         return sorted(vit) if student.tokens else list(range(max(maps - 4, 0), maps))
     if not asked or any(not -maps <= index < maps for index in asked):
-        raise ValueError(
+        raise UserError(
             f"exits {asked} must name one or more of the student's {maps} feature maps, from 0 to {maps - 1}, or negative "
             "from the end."
         )

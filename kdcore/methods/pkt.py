@@ -7,7 +7,7 @@ https://arxiv.org/abs/1803.10837
 from torch import Tensor
 
 from kdcore.methods.base import Card, Method, unit
-from kdcore.outputs import Batch, Outputs
+from kdcore.tensors.outputs import Batch, Outputs
 
 EPSILON = 1e-7  # the authors', beside probabilities of about 1 / B
 

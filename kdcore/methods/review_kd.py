@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs, pairs_by_depth
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 CONTEXTS = (4, 2, 1)  # grids besides the whole one
 WIDEST = 512  # channels of what is passed from deep to shallow
@@ -107,13 +108,13 @@ class ReviewKD(Method):
         assert teacher is not None
         for who, shapes in {"student": student, "teacher": teacher}.items():
             if len(shapes.features) < 2:
-                raise ValueError(
+                raise UserError(
                     f"the {who} gives {len(shapes.features)} feature map(s), and a review takes two or more. Take a "
                     "network with stages, or the method fitnets."
                 )
         self.pairs = check_pairs(pairs, student, teacher) if pairs else pairs_by_depth(student, teacher)
         if sorted(self.pairs) != self.pairs:
-            raise ValueError(f"pairs {self.pairs} do not go from shallow to deep: sort them.")
+            raise UserError(f"pairs {self.pairs} do not go from shallow to deep: sort them.")
         self.unlike = student.tokens or teacher.tokens
         middle = min(WIDEST, student.pooled)
         sides = [(student.features[s][0], teacher.features[t][0]) for s, t in self.pairs]

@@ -5,9 +5,10 @@ Tung & Mori, ICCV 2019, https://arxiv.org/abs/1907.09682
 
 from torch import Tensor
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, unit
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
 def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ class SP(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if not (student.features and teacher.features):
-            raise ValueError(
+            raise UserError(
                 "it compares the last feature maps, and one of the two networks gives none. Take pkt or rkd, which read the "
                 "pooled vectors."
             )

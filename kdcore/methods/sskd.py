@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
-from kdcore.teacher import Teacher
+from kdcore.models.teacher import Teacher
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 QUARTER_TURNS = (1, 2, 3)
 SAID = 10  # so many times `prepare` tells how far it is
@@ -115,9 +116,9 @@ class SSKD(Method):
         assert teacher is not None
         for name, share in (("views_share", views_share), ("similarity_share", similarity_share)):
             if not 0 <= share <= 1:
-                raise ValueError(f"{name} is a share of the teacher's wrong answers, from 0 to 1, not {share:g}.")
+                raise UserError(f"{name} is a share of the teacher's wrong answers, from 0 to 1, not {share:g}.")
         if similarity_temperature <= 0:
-            raise ValueError(f"similarity_temperature must be above 0, not {similarity_temperature:g}.")
+            raise UserError(f"similarity_temperature must be above 0, not {similarity_temperature:g}.")
         self.views_weight, self.similarity_weight = views_weight, similarity_weight
         self.views_share, self.similarity_share = views_share, similarity_share
         self.similarity_temperature = similarity_temperature

@@ -13,9 +13,10 @@ projections learn with the student.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import Read
+from kdcore.tensors.fields import Read
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 POOLED, TOKENS, COMMON = 0.5, 0.3, 0.2  # shares of the feature part
 COMMON_TEMPERATURE = 0.1
@@ -114,12 +115,12 @@ class VLFKD(Method):
         super().__init__(student, teacher)
         assert teacher is not None
         if not student.tokens:
-            raise ValueError(
+            raise UserError(
                 "the student gives no patch tokens; this method teaches a ViT. Take a ViT as the student, or for a CNN the "
                 "methods fitnets, review_kd or capd."
             )
         if teacher.tokens or not teacher.features:
-            raise ValueError(
+            raise UserError(
                 "the teacher has no stages of a CNN; this method learns from one. Take a CNN such as resnet56 as the "
                 "teacher, or between two ViTs the methods fitnets, attention or kd."
             )

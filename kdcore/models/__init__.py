@@ -7,9 +7,9 @@
 `importing` takes others in, `zoo` says which networks there are, `pretrained` gets their weights, `taps` how outputs are read.
 """
 
+from kdcore.models.bn_folding import quick
 from kdcore.models.building import build, load, missing
 from kdcore.models.cost import describe, flops, parameters
-from kdcore.models.folding import quick
 from kdcore.models.importing import import_weights
 from kdcore.models.placing import placed, trainable
 from kdcore.models.sources import bundled

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from kdcore.errors import UserError
 from kdcore.models import fitting, weight_files, zoo
 from kdcore.models import pretrained as zoo_weights
 from kdcore.models.fitting import Report
@@ -64,7 +65,7 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
         described = teacher_description(reference, runs)
         return build(source, tuple(described["classes"]), described["image_size"], runs=runs)
     if source.description is None or not {"model", "classes", "image_size"} <= source.description.keys():
-        raise ValueError(
+        raise UserError(
             f"{source.path} does not say which model its weights belong to. Write it again with `python -m kdcore "
             "import-weights`, which names the model, or use it in a recipe that names the `model`."
         )
@@ -111,7 +112,7 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
     theirs = tuple(known.get("classes", ()))
     mapped = fitting.maps_classes(spec) and theirs != classes
     if mapped and not theirs:
-        raise ValueError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
+        raise UserError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
     net = zoo.create(name, len(theirs if mapped else classes), image_size, options)
     state = zoo.fit_positions(weight_files.read(source.path, source.prefix), net)
     if known.get("image_size", image_size) != image_size:
@@ -133,9 +134,9 @@ def _model_name(spec: ModelRecipe, source: Source) -> str:
     known = (source.description or {}).get("model")
     name = spec.model or known
     if name is None:
-        raise ValueError(f"{source.path} does not say which model its weights belong to: name it in `model`.")
+        raise UserError(f"{source.path} does not say which model its weights belong to: name it in `model`.")
     if known not in (None, name):
-        raise ValueError(
+        raise UserError(
             f"{spec.weights} holds weights of {known!r}, not of {name!r}: leave `model` out or name that one."
         )
     return name

@@ -10,6 +10,8 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
+
 
 class Block(nn.Module):
     """Two convolutions beside a shortcut, which is `pad` (every other pixel, zeros as new channels) or `conv` (1x1)."""
@@ -50,7 +52,7 @@ class CifarResNet(nn.Module):
     def __init__(self, classes: int, depth: int, widths: Sequence[int], shortcut: str) -> None:
         super().__init__()
         if (depth - 2) % 6 or len(widths) != 4:
-            raise ValueError(f"A CIFAR ResNet has 6 n + 2 layers and four widths, not {depth} and {len(widths)}.")
+            raise UserError(f"A CIFAR ResNet has 6 n + 2 layers and four widths, not {depth} and {len(widths)}.")
         stem, *stages = widths
         self.conv1 = nn.Conv2d(3, stem, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)

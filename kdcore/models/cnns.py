@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
+
 
 class StagedCNN(nn.Module):
     """Stages of convolution, BatchNorm and ReLU.
@@ -19,12 +21,12 @@ class StagedCNN(nn.Module):
     ) -> None:
         super().__init__()
         if len(widths) != len(strides):
-            raise ValueError(
+            raise UserError(
                 f"{len(widths)} widths do not go with {len(strides)} strides: give one of each for every stage."
             )
         counts = [convolutions] * len(widths) if isinstance(convolutions, int) else list(convolutions)
         if len(counts) != len(widths) or min(counts) < 1:
-            raise ValueError(
+            raise UserError(
                 f"convolutions {counts} do not go with {len(widths)} stages: give one number, or one of 1 or more for each stage."
             )
         stages = []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
 from kdcore.models import mapping
 from kdcore.models.taps import classifiers
 from kdcore.recipe import ModelRecipe, TeacherRecipe
@@ -38,7 +39,7 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> N
     if problems:
         shown = "\n".join(f"  - {problem}" for problem in problems[:12])
         more = f"\n  and {len(problems) - 12} more" if len(problems) > 12 else ""
-        raise ValueError(f"The weights {source} do not fit {model}:\n{shown}{more}")
+        raise UserError(f"The weights {source} do not fit {model}:\n{shown}{more}")
     net.load_state_dict(state)
 
 
@@ -90,7 +91,7 @@ def for_classes(
 def check_new_classifier(spec: ModelRecipe, what: str) -> None:
     """Refuse a new classifier where nothing would train it; `what` is the reason for it, in words."""
     if not _may_replace(spec):
-        raise ValueError(
+        raise UserError(
             f"{what}, so its answers would be random. Fine-tune the teacher on this data (teacher.finetune: {{epochs: 3}}), or "
             "choose weights that were trained on it (python -m kdcore doctor lists the bundled ones)."
         )

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdcore.errors import UserError
 from kdcore.models import fitting, weight_files, zoo
 from kdcore.models.tapped import Statistics, Tapped
 
@@ -55,14 +56,14 @@ def _state_dict(file: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ValueError(f"There is no file {file}.") from None
+        raise UserError(f"There is no file {file}.") from None
     except Exception as error:  # pickle raises nearly anything over a file that is not one of its own
-        raise ValueError(f"{file} cannot be read as plain tensors: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{file} cannot be read as plain tensors: {str(error).splitlines()[0]}") from None
     for key in ("state_dict", "model", "model_state_dict", "net"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise ValueError(f"{file} holds no state dict: {type(found).__name__} with something other than tensors in it.")
+        raise UserError(f"{file} holds no state dict: {type(found).__name__} with something other than tensors in it.")
     return {
         name.removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in found.items()

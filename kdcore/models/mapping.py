@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from kdcore.errors import UserError
 from kdcore.models.taps import classifiers
 
 Names = tuple[str, ...]  # of one class: `tench, Tinca tinca` has two
@@ -33,18 +34,18 @@ def places(theirs: Sequence[Names], ours: Sequence[str]) -> list[int]:
             case []:
                 near = difflib.get_close_matches(_plain(name), known, n=3)
                 hint = f" The nearest of them: {', '.join(near)}." if near else ""
-                raise ValueError(
+                raise UserError(
                     f"The class {name!r} of the data is not among the teacher's {len(theirs)} classes, so they cannot be "
                     f"mapped.{hint} Fine-tune the teacher on this data (teacher.finetune: {{epochs: 3}}) instead."
                 )
             case several:
-                raise ValueError(
+                raise UserError(
                     f"The teacher has {len(several)} classes called {name!r} (places {', '.join(map(str, several))}): which "
                     "is meant cannot be told. Name the data's class more closely, or fine-tune the teacher on this data."
                 )
     if len(set(found)) < len(found):
         twice = [name for name, place in zip(ours, found, strict=True) if found.count(place) > 1]
-        raise ValueError(f"{' and '.join(map(repr, twice))} of the data are one and the same class to the teacher.")
+        raise UserError(f"{' and '.join(map(repr, twice))} of the data are one and the same class to the teacher.")
     return found
 
 
@@ -56,7 +57,7 @@ def keep_classes(net: nn.Module, kept: list[int]) -> None:
     """
     for head in classifiers(net):
         if not isinstance(head, (nn.Linear, nn.Conv2d)):
-            raise ValueError(
+            raise UserError(
                 f"The classifier of this network ({type(head).__name__}) is not one whose classes can be chosen."
             )
         with torch.no_grad():

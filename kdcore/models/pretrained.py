@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 from timm.models import get_pretrained_cfg
 from torch import nn
 
-from kdcore.folders import NotHere, data_folder
+from kdcore.errors import UserError
 from kdcore.models import resnets, zoo
 from kdcore.models.zoo import TORCHVISION
+from kdcore.paths import NotHere, data_folder
 from kdcore.recipe.architecture import check_options
 
 OFFLINE_MODELS = "What works without the network: bundled models (python -m kdcore doctor lists them), weights from a run or a .safetensors file, and `weights: none`."
@@ -54,7 +55,7 @@ def pretrained(
     except OSError as error:
         tried = _sources(name)
         reason, place = str(error).split("\n")[0], _own_file(name)
-        raise ValueError(
+        raise UserError(
             f"The pretrained weights of {name!r} cannot be had here: {reason}\nTried: {place}, this machine's cache, {tried}.\n"
             f"Put the weights, as safetensors with the library's own tensor names, at {place}, or name a file in `weights`. "
             "`python -m kdcore import-weights` turns a .pth file into one.\n" + OFFLINE_MODELS
@@ -72,7 +73,7 @@ def found(name: str) -> Path | None:
     if own.is_file():
         return own
     if name in zoo.OWN or not zoo.has_pretrained(name):
-        raise ValueError(f"There are no pretrained weights of {name!r}. " + OFFLINE_MODELS)
+        raise UserError(f"There are no pretrained weights of {name!r}. " + OFFLINE_MODELS)
     if name.startswith(TORCHVISION):
         return _in_torch_hub(_torchvision_url(name))
     config = get_pretrained_cfg(name)

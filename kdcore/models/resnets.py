@@ -5,6 +5,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from kdcore.errors import UserError
+
 OPTIONS = ("dropout", "small_stem")
 
 
@@ -18,7 +20,7 @@ def changed(net: nn.Module, *, dropout: float = 0.0, small_stem: bool = False) -
     """
     resnet = cast(Any, net)
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must be from 0 to below 1, not {dropout}.")
+        raise UserError(f"dropout must be from 0 to below 1, not {dropout}.")
     if small_stem:
         old = resnet.conv1
         resnet.conv1 = nn.Conv2d(3, old.out_channels, 3, padding=1, bias=False)

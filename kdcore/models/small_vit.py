@@ -11,6 +11,8 @@ from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
+from kdcore.errors import UserError
+
 
 class ConvStem(PatchEmbed):
     """timm's patch embedding with its one convolution replaced: 3x3 with stride 2 until a patch is one cell, then 1x1."""
@@ -21,7 +23,7 @@ class ConvStem(PatchEmbed):
         super().__init__(img_size, patch_size, in_chans, embed_dim, **keywords)
         halvings = patch_size.bit_length() - 1
         if 2**halvings != patch_size:
-            raise ValueError(
+            raise UserError(
                 f"The patch size must be a power of two for a stem of stride-2 convolutions, not {patch_size}."
             )
         layers: list[nn.Module] = []

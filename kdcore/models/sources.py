@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdcore import headers
-from kdcore.folders import ASSETS, weight_file
+from kdcore.errors import UserError
 from kdcore.models import weight_files
-from kdcore.recipe import ModelRecipe, Recipe
+from kdcore.paths import ASSETS, weight_file
+from kdcore.recipe import ModelRecipe, Recipe, weight_header
 
 if TYPE_CHECKING:
     from kdcore.store import Store
@@ -50,11 +50,11 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
         return _file(file)
     if reference.startswith("run:"):
         if runs is None:
-            raise ValueError(f"{reference} is a run, and no folder of runs was given to look in.")
+            raise UserError(f"{reference} is a run, and no folder of runs was given to look in.")
         return _in_run(reference, runs)
     path = Path(reference).expanduser()
     if path.suffix.lower() in PICKLES:
-        raise ValueError(
+        raise UserError(
             f"{reference} is a pickle, which can run any code when it is opened, so it is not. Turn it into safetensors once, "
             f"if you trust it: python -m kdcore import-weights {reference} --model NAME --data DATA --out {path.stem}.safetensors"
         )
@@ -62,13 +62,13 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
         file = weight_file(reference)
         if not file.is_file():
             looked = f"{path}" if file == path else f"{path}, nor {file}"
-            raise ValueError(f"There is no weight file {looked}. docs/results.md says where the public ones come from.")
+            raise UserError(f"There is no weight file {looked}. docs/results.md says where the public ones come from.")
         return _file(file)
     if runs is not None and reference.partition("/")[0] in runs.ids():
         return _in_run(f"run:{reference}", runs)
     known = sorted(bundled())
     near = difflib.get_close_matches(reference, known, n=3)
-    raise ValueError(
+    raise UserError(
         f"There are no weights {reference!r}."
         + (f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else "")
         + f" Bundled: {', '.join(known) or 'none'}. Otherwise run:ID/student (`python -m kdcore runs` lists the runs) or the path of "
@@ -80,47 +80,47 @@ def teacher_description(reference: str, runs: "Store") -> dict[str, Any]:
     """The classes and image size that a run's teacher was used with, for a teacher that was not fine-tuned."""
     run_id = reference.removeprefix("run:").partition("/")[0]
     checkpoint = runs.whole_checkpoint(run_id)
-    described = headers.description(checkpoint) if checkpoint else {}
+    described = weight_header.description(checkpoint) if checkpoint else {}
     if {"classes", "image_size"} <= described.get("teacher", {}).keys():
         return described["teacher"]
     state, recipe = runs.state(run_id), runs.recipe(run_id)
     if not state.classes:
-        raise ValueError(f"Run {run_id} has not started, so its teacher's classes are not known yet.")
+        raise UserError(f"Run {run_id} has not started, so its teacher's classes are not known yet.")
     return {"classes": list(state.classes), "image_size": recipe.data.image_size}
 
 
 def _file(path: Path) -> Source:
-    return Source(path, description=headers.description(path) or None)
+    return Source(path, description=weight_header.description(path) or None)
 
 
 def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
     run_id, _, network = reference.removeprefix("run:").partition("/")
     network, _, step = (network or "student").partition("@")
     if network not in NETWORKS:
-        raise ValueError(f"A run has no {network!r}; it has {', '.join(NETWORKS)}.")
+        raise UserError(f"A run has no {network!r}; it has {', '.join(NETWORKS)}.")
     recipe = runs.recipe(run_id)
     if network == "teacher":
         return _teacher(run_id, recipe, step, runs)
     checkpoint = _snapshot(run_id, step, runs) if step else runs.whole_checkpoint(run_id)
     if checkpoint is None:
-        raise ValueError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
-    described = headers.description(checkpoint)
+        raise UserError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
+    described = weight_header.description(checkpoint)
     prefix = f"{network}.net."
     if network not in described or not weight_files.holds(checkpoint, prefix):
-        raise ValueError(f"Run {run_id} has no {network}.")
+        raise UserError(f"Run {run_id} has no {network}.")
     return Source(checkpoint, prefix, described[network])
 
 
 def _teacher(run_id: str, recipe: Recipe, step: str, runs: "Store") -> Source | ModelRecipe:
     if step:
-        raise ValueError(f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}.")
+        raise UserError(f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}.")
     if recipe.teacher is None:
-        raise ValueError(f"Run {run_id} has no teacher.")
+        raise UserError(f"Run {run_id} has no teacher.")
     if (file := runs.folder(run_id) / "teacher.safetensors").is_file():
         return _file(file)
     if recipe.teacher.finetune is None:
         return recipe.teacher
-    raise ValueError(f"The teacher of run {run_id} is not fine-tuned yet.")
+    raise UserError(f"The teacher of run {run_id} is not fine-tuned yet.")
 
 
 def _snapshot(run_id: str, step: str, runs: "Store") -> Path:
@@ -128,4 +128,29 @@ def _snapshot(run_id: str, step: str, runs: "Store") -> Path:
     if step.isdecimal() and int(step) in kept:
         return kept[int(step)]
     there = f"its snapshots are of steps {', '.join(map(str, kept))}" if kept else NO_SNAPSHOTS
-    raise ValueError(f"Run {run_id} has no snapshot @{step}: {there}.")
+    raise UserError(f"Run {run_id} has no snapshot @{step}: {there}.")
+
+
+def without_weights(spec: ModelRecipe, runs: "Store | None") -> ModelRecipe:
+    """The same network by its name and normalisation alone: its weights do not change what it costs."""
+    if spec.model is not None:
+        return ModelRecipe(model=spec.model, options=spec.options, mean=spec.mean, std=spec.std)
+    # a bundled model's card says it without its weights being read: the Train page asks at every change of a setting
+    described = bundled().get(spec.weights)
+    if described is None:
+        source = find(spec.weights, runs)
+        if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
+            return without_weights(source.model_copy(update=_statistics(spec, source.mean, source.std)), runs)
+        described = source.description or {}
+    if "model" not in described:
+        raise UserError(f"{spec.weights} does not say which model its weights belong to: name it in `model`.")
+    return ModelRecipe(
+        model=described["model"],
+        options={**described.get("options", {}), **spec.options},
+        **_statistics(spec, described.get("mean"), described.get("std")),
+    )
+
+
+def _statistics(spec: ModelRecipe, mean: Any, std: Any) -> dict[str, Any]:
+    """The normalisation that a recipe gives, else that which its weights come with."""
+    return {"mean": spec.mean or mean, "std": spec.std or std}

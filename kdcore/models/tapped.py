@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kdcore.models.taps import Reader, TimmReader
 from kdcore.models.torchvision_taps import TorchvisionReader, TorchvisionViTReader
-from kdcore.outputs import Outputs, Shapes
+from kdcore.tensors.outputs import Outputs, Shapes
 
 LOGITS = frozenset({"logits"})
 Ask = Callable[[Tensor, frozenset[str]], Outputs]

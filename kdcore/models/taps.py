@@ -15,7 +15,8 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from kdcore.outputs import Outputs
+from kdcore.errors import UserError
+from kdcore.tensors.outputs import Outputs
 
 
 class Tap:
@@ -69,7 +70,7 @@ class Reader:
         """`dense` is given wherever the classifier fits the last map; whether it means anything is for the caller to
         know, see `Tapped`."""
         if "attention" in needs and self.token_without_maps:
-            raise ValueError(self.token_without_maps)
+            raise UserError(self.token_without_maps)
         try:
             for tap in self.head_taps:
                 tap.open = True
@@ -184,7 +185,7 @@ class TimmReader(Reader):
         rows = []
         for tap, attention in zip(self.attention_taps, self.blocks, strict=True):
             if tap.output is None:
-                raise ValueError(
+                raise UserError(
                     f"{type(attention).__name__} gave no attention: its parts were not called as they should be."
                 )
             row = class_row(attention, tap.output) if type(attention) is TimmAttention else tap.inputs[:, :, 0]  # type: ignore[index]
@@ -206,7 +207,7 @@ class TimmReader(Reader):
         dynamic = hasattr(embed, "dynamic_feat_size")
         height, width = embed.dynamic_feat_size(tuple(images.shape[2:])) if dynamic else embed.grid_size
         if height * width != patches:
-            raise ValueError(
+            raise UserError(
                 f"{patches} patches do not fill a grid of {height} x {width}: patch dropout, or tokens of another kind."
             )
         return height, width
@@ -250,7 +251,7 @@ def classifiers(net: nn.Module) -> tuple[nn.Module, ...]:
     for kind in (nn.Linear, nn.Conv2d):
         if found := [module for module in net.modules() if isinstance(module, kind)]:
             return (found[-1],)
-    raise ValueError(f"{type(net).__name__} has no classifier that could be found.")
+    raise UserError(f"{type(net).__name__} has no classifier that could be found.")
 
 
 def tapped(module: nn.Module) -> Tap:

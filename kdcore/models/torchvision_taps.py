@@ -6,7 +6,7 @@ import torchvision.models as tv
 from torch import Tensor, nn
 
 from kdcore.models.taps import Reader, StageTap, classifiers, given, softmax_row, tapped
-from kdcore.outputs import Outputs
+from kdcore.tensors.outputs import Outputs
 
 CONTAINERS = ("features", "layers", "trunk_output", "blocks")  # of stages
 AFTER_THE_MAPS = ("norm", "permute", "avgpool", "dropout", "classifier", "fc", "head", "aux1", "aux2", "AuxLogits")

@@ -12,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kdcore import headers
+from kdcore.errors import UserError
 from kdcore.models.tapped import Tapped
+from kdcore.recipe import weight_header
 
 
 def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: dict[str, Any] | None = None) -> None:
@@ -57,9 +58,9 @@ def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    headers.metadata(path)  # before the library parses it: a header may be as large as the file
+    weight_header.metadata(path)  # before the library parses it: a header may be as large as the file
     try:
         with safe_open(path, framework="pt") as file:
             yield file
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} is not a safetensors file, or it is damaged: {error}") from None
+        raise UserError(f"{path} is not a safetensors file, or it is damaged: {error}") from None

@@ -17,6 +17,7 @@ from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
 from kdcore.data import memory
+from kdcore.errors import UserError
 from kdcore.models import cifar_resnet, cnns, resnets, small_vit
 from kdcore.models.tapped import Statistics
 from kdcore.models.taps import classifiers
@@ -69,7 +70,7 @@ def check(name: str) -> None:
     if name in OWN or name in _all_names() or _is_tagged(name):
         return
     near = difflib.get_close_matches(name, _all_names(), n=5, cutoff=0.5)
-    raise ValueError(
+    raise UserError(
         f"There is no model {name!r}."
         + (f" Did you mean {', '.join(repr(other) for other in near)}?" if near else "")
         + f" Ours: {', '.join(OWN)}; besides any timm name, and torchvision/NAME."
@@ -108,7 +109,7 @@ def made(name: str, classes: int, image_size: int, options: dict[str, Any], **li
     except (NotImplementedError, OSError):
         raise
     except ODD_SETTINGS as error:
-        raise ValueError(_why_not(name, image_size, options, error)) from None
+        raise UserError(_why_not(name, image_size, options, error)) from None
 
 
 def _why_not(name: str, image_size: int, options: dict[str, Any], error: Exception) -> str:
@@ -142,7 +143,7 @@ def class_names(name: str) -> tuple[tuple[str, ...], ...]:
     config = get_pretrained_cfg(name)
     subset = infer_imagenet_subset({"num_classes": config.num_classes}) if config else None
     if subset is None:
-        raise ValueError(
+        raise UserError(
             f"The names of the classes that the pretrained {name!r} answers are not known, so they cannot be mapped. "
             "Fine-tune the teacher on this data (teacher.finetune: {epochs: 3}) instead."
         )
@@ -195,7 +196,7 @@ def _check_memory(name: str, classes: int, image_size: int, options: str) -> Non
         return
     needed, free = _weight_bytes(name, classes, image_size, options), memory.free()
     if needed is not None and needed > free:
-        raise ValueError(
+        raise UserError(
             f"The weights of {name} would take {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: choose a smaller "
             "network or smaller options."
         )
@@ -207,7 +208,7 @@ def _check_options(name: str, make: Callable[..., nn.Module], options: dict[str,
         if option not in takes:
             near = difflib.get_close_matches(option, takes, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"{name} does not take the option {option!r}.{hint} It takes {', '.join(takes)}.")
+            raise UserError(f"{name} does not take the option {option!r}.{hint} It takes {', '.join(takes)}.")
 
 
 def _timm(name: str, image_size: int, keywords: dict[str, Any]) -> nn.Module:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
 from kdcore.photos.decoding import UPLOADED, BadPhoto, Photo, Unusable, check_length, plain_name, refusal
 
 COMMAND = (sys.executable, "-m", "kdcore.photos.process")

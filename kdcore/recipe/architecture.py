@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kdcore.errors import UserError
+
 NAME = re.compile(r"(torchvision/)?\w[\w.-]{0,99}", re.ASCII)
 MOST_OPTIONS = 40
 MOST_ENTRIES = 32  # of a list: one number for each stage
@@ -175,7 +177,7 @@ def check_name(name: str) -> None:
         ValueError: an address, a path or a scheme such as `hf-hub:`; says what a name looks like.
     """
     if not NAME.fullmatch(name):
-        raise ValueError(
+        raise UserError(
             f"{reprlib.repr(name)} is no network's name: by its name nothing is fetched and no file or folder is opened. Name "
             "a network of timm (vit_tiny_patch16_224), of torchvision (torchvision/resnet18) or of this project; weights of "
             "your own come from `weights: FILE.safetensors`."
@@ -189,13 +191,13 @@ def check_options(options: Mapping[str, Any]) -> None:
         ValueError: names the option, what came and what would do, or what decides it instead.
     """
     if len(options) > MOST_OPTIONS:
-        raise ValueError(f"{len(options)} options are more than the {MOST_OPTIONS} that a network may be given.")
+        raise UserError(f"{len(options)} options are more than the {MOST_OPTIONS} that a network may be given.")
     for name, value in options.items():
         kind = SETTINGS.get(name)
         if kind is None:
-            raise ValueError(_refusal(name))
+            raise UserError(_refusal(name))
         if not kind.takes(value):
-            raise ValueError(f"the option {name} must be {kind.in_words()}, not {reprlib.repr(value)}.")
+            raise UserError(f"the option {name} must be {kind.in_words()}, not {reprlib.repr(value)}.")
 
 
 def _refusal(name: str) -> str:

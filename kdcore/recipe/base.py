@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from kdcore import schedules
-from kdcore.shortening import shortened
+from kdcore.errors import UserError, shortened
+from kdcore.recipe import schedules
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -14,7 +14,7 @@ MOST_EPOCHS = 10_000
 LONGEST_PATH, LONGEST_PART = 1000, 200  # what file systems take is somewhat more
 
 
-class RecipeError(ValueError):
+class RecipeError(UserError):
     """A recipe that cannot be used; the message says which key, why, and what would do."""
 
 
@@ -25,9 +25,9 @@ class Section(BaseModel):
 def checked_path(path: str) -> str:
     """A path that can be looked up. Raises ValueError where no file system has such a one."""
     if "\0" in path:
-        raise ValueError(f"{shortened(path)} is no path: it holds a zero byte")
+        raise UserError(f"{shortened(path)} is no path: it holds a zero byte")
     if len(path) > LONGEST_PATH or any(len(part.encode(errors="replace")) > LONGEST_PART for part in path.split("/")):
-        raise ValueError(
+        raise UserError(
             f"it has {len(path):,} characters; a path has at most {LONGEST_PATH:,}, a name in it {LONGEST_PART} bytes"
         )
     return path

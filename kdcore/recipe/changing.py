@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from kdcore.errors import clipped, shortened
 from kdcore.recipe import yaml_text
 from kdcore.recipe.base import RecipeError
 from kdcore.recipe.reading import from_plain
 from kdcore.recipe.recipe import Recipe
-from kdcore.shortening import clipped, shortened
 
 
 def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:

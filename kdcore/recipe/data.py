@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from kdcore.errors import UserError
 from kdcore.recipe.base import Fraction, PathText, Section, Seed
 
 MOST_IMAGES = 10**9
@@ -41,5 +42,5 @@ class DataRecipe(Section):
     @model_validator(mode="after")
     def _folder_has_path(self) -> "DataRecipe":
         if self.name == "folder" and not self.path:
-            raise ValueError("data 'folder' needs `path`: a folder that holds one folder of images for each class")
+            raise UserError("data 'folder' needs `path`: a folder that holds one folder of images for each class")
         return self

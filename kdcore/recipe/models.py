@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from kdcore.errors import UserError
 from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.base import MOST_EPOCHS, PathText, Section
 
@@ -46,7 +47,7 @@ class ModelRecipe(Section):
     @model_validator(mode="after")
     def _names_something(self) -> "ModelRecipe":
         if self.model is None and self.weights in ("none", "pretrained"):
-            raise ValueError("name a `model`, or `weights` that know their model (a bundled model, a run, a file)")
+            raise UserError("name a `model`, or `weights` that know their model (a bundled model, a run, a file)")
         return self
 
 
@@ -66,7 +67,7 @@ class TeacherRecipe(ModelRecipe):
     @model_validator(mode="after")
     def _one_way_to_the_classes(self) -> "TeacherRecipe":
         if self.map_classes and self.finetune:
-            raise ValueError(
+            raise UserError(
                 "`map_classes` keeps the teacher's classifier, `finetune` replaces it: leave one of them out"
             )
         return self

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from kdcore import schedules
+from kdcore.recipe import schedules
 from kdcore.recipe.base import Fraction, Section, checked_schedule
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from kdcore.errors import clipped, shortened
 from kdcore.recipe import yaml_text
 from kdcore.recipe.base import RecipeError
 from kdcore.recipe.recipe import Recipe
 from kdcore.recipe.refusal import validated
-from kdcore.shortening import clipped, shortened
 
 
 def load(path: str | Path) -> Recipe:

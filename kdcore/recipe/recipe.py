@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from kdcore import schedules
-from kdcore.recipe import yaml_text
+from kdcore.errors import UserError
+from kdcore.recipe import schedules, yaml_text
 from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
@@ -73,40 +73,40 @@ class Recipe(Section):
         self._epochs_make_sense()
         self._adapting_makes_sense()
         if self.lr.warmup_epochs >= self.epochs:
-            raise ValueError(
+            raise UserError(
                 f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})"
             )
         if not self.seeds:
-            raise ValueError("`seeds` is empty: a run needs at least one, for example [0]")
+            raise UserError("`seeds` is empty: a run needs at least one, for example [0]")
         return self
 
     def _terms_make_sense(self) -> None:
         if not self.terms:
-            raise ValueError("`terms` is empty: a run needs at least one, for example {method: ce}")
+            raise UserError("`terms` is empty: a run needs at least one, for example {method: ce}")
         labels = [term.label for term in self.terms]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
-            raise ValueError(f"two terms are called {twice[0]!r}: give one of them a `name` of its own")
+            raise UserError(f"two terms are called {twice[0]!r}: give one of them a `name` of its own")
         for place, term in enumerate(self.terms):
             if (lowest := schedules.lowest(term.weight, self.epochs)) < 0:
-                raise ValueError(f"`terms.{place}.weight` goes down to {lowest:g}; 0 is the least")
+                raise UserError(f"`terms.{place}.weight` goes down to {lowest:g}; 0 is the least")
             if (lowest := schedules.lowest(term.temperature, self.epochs)) <= 0:
-                raise ValueError(f"`terms.{place}.temperature` goes down to {lowest:g}; it must stay above 0")
+                raise UserError(f"`terms.{place}.temperature` goes down to {lowest:g}; it must stay above 0")
 
     def _epochs_make_sense(self) -> None:
         for place, term in enumerate(self.terms):
             if term.from_epoch > self.epochs:
-                raise ValueError(
+                raise UserError(
                     f"`terms.{place}.from_epoch` is {term.from_epoch}, but the run has {self.epochs} epochs: "
                     f"{term.label!r} would never count"
                 )
             if term.to_epoch is not None and term.to_epoch < term.from_epoch:
-                raise ValueError(
+                raise UserError(
                     f"`terms.{place}.to_epoch` ({term.to_epoch}) is before its `from_epoch` ({term.from_epoch}): "
                     f"{term.label!r} would never count"
                 )
         for epoch in range(1, self.epochs + 1):
             if not any(term.counts_in(epoch) for term in self.terms):
-                raise ValueError(
+                raise UserError(
                     f"no term counts in epoch {epoch}: let one of `terms` begin earlier (from_epoch) or end later (to_epoch)"
                 )
 
@@ -115,13 +115,13 @@ class Recipe(Section):
             if term.adapt is None:
                 continue
             if not self.data.validation:
-                raise ValueError(
+                raise UserError(
                     f"`terms.{place}.adapt` watches a loss on held-out training images, and none are held out: "
                     "set data.validation, for example to 0.1"
                 )
             labels, watched = [term.label for term in self.terms], self.watched(term.adapt)
             if watched not in labels:
-                raise ValueError(
+                raise UserError(
                     f"`terms.{place}.adapt` watches {watched!r}, which is no term of this recipe: "
                     f"set `watch` to one of {', '.join(labels)}"
                 )

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from kdcore.errors import clipped, shortened
 from kdcore.recipe.base import RecipeError
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
 from kdcore.recipe.recipe import Probes
 from kdcore.recipe.terms import Adapt, Term
-from kdcore.shortening import clipped, shortened
 
 MOST_PROBLEMS = 10  # that a message lists; further ones are counted
 LONGEST_WORD = 80  # that is compared with the known keys: the comparison takes the square of its length

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import yaml
 from yaml import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, StreamEndEvent
 
+from kdcore.errors import clipped, shortened
 from kdcore.recipe.base import RecipeError
-from kdcore.shortening import clipped, shortened
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 50  # lists and mappings in each other

@@ -7,7 +7,7 @@ device; the others queue. A `Job` is what one run goes through there.
 import os
 import threading
 
-from kdcore.folders import ASSETS, runs_folder
+from kdcore.paths import ASSETS, runs_folder
 from kdcore.runner.runner import Runner
 from kdcore.store import Store
 

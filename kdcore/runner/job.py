@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 
-from kdcore import checkpoint, snapshots
-from kdcore.assemble import assemble
+from kdcore.errors import UserError
 from kdcore.events import (
     CheckpointReady,
     CheckpointSaved,
@@ -26,10 +25,12 @@ from kdcore.events import (
     RunStopped,
     StepTaken,
 )
-from kdcore.parts import Parts
 from kdcore.recipe import Recipe
-from kdcore.store import Store, disk, in_one_line
-from kdcore.trainer import train
+from kdcore.runner import snapshots
+from kdcore.setup.build import assemble
+from kdcore.store import Store, checkpoint, disk, in_one_line
+from kdcore.training.loop import train
+from kdcore.training.state import Parts
 
 KEPT_CHECKPOINTS = 3
 DAMAGED = ".damaged"  # what a checkpoint that cannot be read is called from then on
@@ -165,7 +166,7 @@ class Job:
             yield Noted(f"Resuming from {path.name}{before if damaged else ''}.", "warning" if damaged else "info")
             return
         if found:
-            raise ValueError(
+            raise UserError(
                 f"None of this run's checkpoints can be read ({', '.join(path.name for path in found)}), so it cannot be "
                 f"resumed. Start a new run with its recipe: its curves so far stay here."
             )

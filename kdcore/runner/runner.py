@@ -5,16 +5,18 @@ import os
 
 import torch
 
-from kdcore import doctor, methods, preflight
-from kdcore import study as studies
-from kdcore.estimate import Estimate, estimate
+from kdcore import methods
+from kdcore.checks import preflight, teacher_check
+from kdcore.checks.findings import Examination
+from kdcore.errors import UserError
 from kdcore.events import Event
-from kdcore.findings import Examination
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
+from kdcore.recipe import study as studies
+from kdcore.recipe.study import Study
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.worker import Worker
+from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, disk
-from kdcore.study import Study
 
 
 class Runner:
@@ -57,7 +59,7 @@ class Runner:
         """Continue a stopped, failed or interrupted run from its last checkpoint (from the start where there is none)."""
         state = self.store.state(run_id)
         if state.status not in RESUMABLE:
-            raise ValueError(
+            raise UserError(
                 f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed."
             )
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
@@ -83,9 +85,9 @@ class Runner:
         """
         known = ["learning_rate", *(f"weight/{term.label}" for term in self.store.recipe(run_id).terms)]
         if knob not in known:
-            raise ValueError(f"{knob!r} is not a knob of this run; it has {', '.join(known)}.")
+            raise UserError(f"{knob!r} is not a knob of this run; it has {', '.join(known)}.")
         if not 0 <= factor <= 100:
-            raise ValueError(f"A knob takes a factor from 0 to 100, not {factor:g}.")
+            raise UserError(f"A knob takes a factor from 0 to 100, not {factor:g}.")
         self._steered(run_id).turn(knob, factor)
 
     def start_study(self, study: Study) -> str:
@@ -113,7 +115,7 @@ class Runner:
         state, mine = Studies(self.store).state(study_id), self.active()
         for place in state.places:
             if place.run and place.run.status in ACTIVE and place.run_id not in mine:
-                raise ValueError(
+                raise UserError(
                     f"Another process works on the study {study_id} (run {place.run_id}); stop it there first."
                 )
         for place in state.places:
@@ -141,7 +143,7 @@ class Runner:
         for term in recipe.terms:
             methods.check(term)
         insists = recipe.teacher is not None and recipe.teacher.accept
-        for finding in self.examine(recipe).stops if doctor.cheap(recipe) else ():
+        for finding in self.examine(recipe).stops if teacher_check.cheap(recipe) else ():
             if finding.final or not insists:
                 raise RecipeError(f"The teacher's {finding.check}: {finding.in_words}")
         fixed = OptimizerRecipe()  # whose numbers never keep a recipe from running
@@ -154,7 +156,7 @@ class Runner:
 
     def examine(self, recipe: Recipe) -> Examination:
         """What the teacher of a recipe is worth; see `doctor`. Takes seconds; raises ValueError where it cannot be had."""
-        return doctor.examine(recipe, device=self.device, runs=self.store)
+        return teacher_check.examine(recipe, device=self.device, runs=self.store)
 
     def active(self) -> tuple[str, ...]:
         """The runs that this process works on, the present one first."""
@@ -174,7 +176,7 @@ class Runner:
             return job
         status = self.store.state(run_id).status
         where = "it runs in another process; use that one" if status in ("running", "paused") else f"it is {status}"
-        raise ValueError(f"Run {run_id} cannot be steered from here: {where}.")
+        raise UserError(f"Run {run_id} cannot be steered from here: {where}.")
 
     def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:
         with disk.in_words(self.store.folder(run_id), then=then):

@@ -7,8 +7,9 @@ import traceback
 
 import torch
 
-from kdcore import arithmetic
+from kdcore.errors import UserError
 from kdcore.runner.job import Job
+from kdcore.runtime import mixed_precision
 
 
 class Worker:
@@ -32,7 +33,7 @@ class Worker:
         with self._lock:
             if self._closed:
                 job.release()
-                raise ValueError("The runner is closed; start the program again.")
+                raise UserError("The runner is closed; start the program again.")
             self._jobs[job.run_id] = job
         try:
             job.queued()
@@ -65,7 +66,7 @@ class Worker:
         atexit.unregister(self.close)
 
     def _work(self) -> None:
-        arithmetic.settle()
+        mixed_precision.settle()
         torch.set_num_threads(self._threads)
         while (job := self._queue.get()) is not None:
             try:

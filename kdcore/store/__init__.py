@@ -14,7 +14,7 @@ A run's folder:
 Each run is read on its own. What cannot be read of one is said in its state (`RunState.damage`); the others are as ever.
 """
 
-from kdcore.store.shelf import Store
+from kdcore.store.runs import Store
 from kdcore.store.state import ACTIVE, RESUMABLE, DamagedRun, RunState, in_one_line
 from kdcore.store.studies import Place, Studies, StudyState
 from kdcore.store.writing import RunWriter

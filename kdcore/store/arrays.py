@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from kdcore.errors import UserError
 from kdcore.store.lines import regular
 
 MOST_BYTES = 1 << 30  # of all arrays together
@@ -26,15 +27,15 @@ def read(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if (size := sum(member.file_size for member in members)) > MOST_BYTES:
-                raise ValueError(f"it holds {size:,} bytes, {MOST_BYTES:,} are the most that are read")
+                raise UserError(f"it holds {size:,} bytes, {MOST_BYTES:,} are the most that are read")
             return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (
         ValueError, KeyError, TypeError, SyntaxError, EOFError, RuntimeError, MemoryError, OverflowError, struct.error,
         zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip  # what zipfile and numpy raise on damaged content
-        raise ValueError(f"{path} is damaged: {error}.") from None
+        raise UserError(f"{path} is damaged: {error}.") from None
 
 
 def _array(content: bytes) -> np.ndarray:
@@ -43,7 +44,7 @@ def _array(content: bytes) -> np.ndarray:
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = header(file)
     if dtype.hasobject or min(shape, default=0) < 0:
-        raise ValueError("it holds something else than numbers")
+        raise UserError("it holds something else than numbers")
     if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
-        raise ValueError(f"an array of shape {shape} does not have {len(content) - file.tell():,} bytes")
+        raise UserError(f"an array of shape {shape} does not have {len(content) - file.tell():,} bytes")
     return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")

@@ -11,6 +11,7 @@ import reprlib
 from collections.abc import Callable
 from typing import Any
 
+from kdcore.errors import UserError
 from kdcore.events import KINDS, Event, Numbers
 from kdcore.store.lines import MOST_BYTES
 
@@ -32,19 +33,19 @@ def event(line: bytes) -> dict[str, Any]:
     kind = plain.get("event")
     fields = FIELDS.get(kind) if isinstance(kind, str) else None
     if fields is None:
-        raise ValueError(f"{reprlib.repr(kind)} is no event that this version knows")
+        raise UserError(f"{reprlib.repr(kind)} is no event that this version knows")
     found = {"event": kind, "time": plain.get("time")}
     if not _is_time(found["time"]):
-        raise ValueError(f"`time` should be seconds since 1970, not {reprlib.repr(found['time'])}")
+        raise UserError(f"`time` should be seconds since 1970, not {reprlib.repr(found['time'])}")
     for name, (fits, wanted), default in fields:
         if name not in plain:
             if default is dataclasses.MISSING:
-                raise ValueError(f"{kind} has no `{name}`")
+                raise UserError(f"{kind} has no `{name}`")
             found[name] = default()
         elif fits(plain[name]):
             found[name] = plain[name]
         else:
-            raise ValueError(f"`{name}` of {kind} should be {wanted}, not {reprlib.repr(plain[name])}")
+            raise UserError(f"`{name}` of {kind} should be {wanted}, not {reprlib.repr(plain[name])}")
     if together := TOGETHER.get(str(kind)):
         together(found)
     return found
@@ -52,19 +53,19 @@ def event(line: bytes) -> dict[str, Any]:
 
 def _parsed(line: bytes) -> dict[str, Any]:
     if len(line) > MOST_BYTES:
-        raise ValueError(f"it is longer than {MOST_BYTES >> 20} MiB")
+        raise UserError(f"it is longer than {MOST_BYTES >> 20} MiB")
     try:
         plain = json.loads(line.decode())
         if b"\\u" in line:  # half a character cannot be shown
             json.dumps(plain, ensure_ascii=False).encode()
     except UnicodeError:
-        raise ValueError("it is not UTF-8") from None
+        raise UserError("it is not UTF-8") from None
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise UserError("it is nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"it is not valid JSON ({error})") from None
+        raise UserError(f"it is not valid JSON ({error})") from None
     if not isinstance(plain, dict):
-        raise ValueError(f"it should be a mapping, not {reprlib.repr(plain)}")
+        raise UserError(f"it should be a mapping, not {reprlib.repr(plain)}")
     return plain
 
 
@@ -163,26 +164,26 @@ def _complete_results(found: dict[str, Any]) -> None:
     """What a page shows of every finished run is there, and finite; what else is not finite counts as not measured."""
     results = found["results"]
     if results and "student" not in results:
-        raise ValueError("`results` has no student")
+        raise UserError("`results` has no student")
     for network, figures in results.items():
         results[network] = {name: value if _is_number(value) else None for name, value in figures.items()}
         needed = {"student": ["top1"], "twin": ["top1"], "teacher": ["top1"], "difference": ["top1", "low", "high"]}
         interval = ["low", "high"] if "low" in figures or "high" in figures else []
         for name in [*needed.get(network, []), *interval, *(["count"] if "count" in figures else [])]:
             if results[network].get(name) is None:
-                raise ValueError(f"`{name}` of the {network}'s results should be a number, not {figures.get(name)!r}")
+                raise UserError(f"`{name}` of the {network}'s results should be a number, not {figures.get(name)!r}")
 
 
 def _complete_metrics(found: dict[str, Any]) -> None:
     for network, metrics in found["metrics"].items():
         if found["split"] == "validation" and not _is_number(metrics.get("top1")):
-            raise ValueError(f"`top1` of the {network}'s metrics should be a number, not {metrics.get('top1')!r}")
+            raise UserError(f"`top1` of the {network}'s metrics should be a number, not {metrics.get('top1')!r}")
 
 
 def _known_idle(found: dict[str, Any]) -> None:
     for term, weight in found["idle"].items():
         if not _is_number(weight) or found["shares"].get(term) is None:
-            raise ValueError(f"`idle` names {term!r} without its share or weight")
+            raise UserError(f"`idle` names {term!r} without its share or weight")
 
 
 FIELDS = {name: _fields(kind) for name, kind in KINDS.items()}

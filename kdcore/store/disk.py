@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from kdcore.folders import data_folder
+from kdcore.errors import UserError
+from kdcore.paths import data_folder
 
 RESUME = "resume the run; it continues from its last checkpoint"
 FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
@@ -48,9 +49,7 @@ def in_words(folder: Path, *, then: str = RESUME) -> Iterator[None]:
         yield
     except OSError as error:
         words = trouble(error, folder, then=then)
-        raise ValueError(
-            words or f"{error.filename or folder} cannot be written: {error.strerror or error}."
-        ) from error
+        raise UserError(words or f"{error.filename or folder} cannot be written: {error.strerror or error}.") from error
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from kdcore import study as studies
+from kdcore.errors import UserError
+from kdcore.recipe import study as studies
 from kdcore.recipe import yaml_text
+from kdcore.recipe.study import Point, Study
+from kdcore.results.comparison import Figure, Summary, over_seeds, summarise
 from kdcore.store import disk
-from kdcore.store.folding import created_at
 from kdcore.store.lines import read_whole, regular
-from kdcore.store.shelf import RUN_ID, Store
+from kdcore.store.replay import created_at
+from kdcore.store.runs import RUN_ID, Store
 from kdcore.store.state import ACTIVE, RunState, in_one_line
-from kdcore.study import Point, Study
-from kdcore.verdict import Figure, Summary, over_seeds, summarise
 
 Column = tuple[str, str]  # network and metric
 MOST_BYTES = 1 << 20  # of a study's file; 1,000 points take 50 kB
@@ -106,7 +107,7 @@ class StudyState:
         }
         other = other or next(iter(reached))
         if other not in reached:
-            raise ValueError(f"The study {self.id} has no variant {other!r}; it has {', '.join(reached)}.")
+            raise UserError(f"The study {self.id} has no variant {other!r}; it has {', '.join(reached)}.")
         base = reached[other]
         gaps = {
             label: [top1 - base[seed] for seed, top1 in seeds.items() if seed in base]
@@ -161,7 +162,7 @@ class Studies:
         try:
             written = regular(path).st_mtime_ns
         except OSError as error:
-            raise ValueError(f"The study {study_id} cannot be read: {error.strerror or error}.") from None
+            raise UserError(f"The study {study_id} cannot be read: {error.strerror or error}.") from None
         study, points, run_ids = _read(path, written)
         places = [self._place(point, run_id) for point, run_id in zip(points, run_ids, strict=True)]
         return StudyState(study_id, created_at(path), study, tuple(places))
@@ -186,7 +187,7 @@ class Studies:
         """Remove a study, also a damaged one. Its runs stay; refused while one of them is at work."""
         path = self._path(study_id)
         if study_id not in self.damaged() and self.state(study_id).status in ACTIVE:
-            raise ValueError(f"The study {study_id} is at work; stop it before deleting it.")
+            raise UserError(f"The study {study_id} is at work; stop it before deleting it.")
         with disk.in_words(self.root, then="delete it again"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -226,7 +227,7 @@ class Studies:
         """Raises ValueError where there is no such study; the name of a file outside is never reached."""
         path = self.root / f"{study_id}.yaml"
         if not RUN_ID.fullmatch(study_id) or not os.path.lexists(path):
-            raise ValueError(f"There is no study {study_id!r} in {self.root}.")
+            raise UserError(f"There is no study {study_id!r} in {self.root}.")
         return path
 
     def _place(self, point: Point, run_id: str) -> Place:
@@ -253,15 +254,15 @@ def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
     try:
         plain = yaml_text.read(read_whole(path, MOST_BYTES), source="it")
         if not isinstance(plain, dict) or not isinstance(plain.get("runs"), list):
-            raise ValueError("it should have `study`, the study itself, and `runs`, a list of runs.")
+            raise UserError("it should have `study`, the study itself, and `runs`, a list of runs.")
         study = studies.from_plain(plain.get("study"), source="its `study`")
         points, run_ids = studies.points(study), [str(run_id) for run_id in plain["runs"]]
         if len(points) != len(run_ids):
-            raise ValueError(f"it has {len(points)} points and names {len(run_ids)} runs.")
+            raise UserError(f"it has {len(points)} points and names {len(run_ids)} runs.")
     except OSError as error:
-        raise ValueError(f"The study {path.stem} cannot be read: {error.strerror or error}.") from None
+        raise UserError(f"The study {path.stem} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
-        raise ValueError(f"The study {path.stem} cannot be read: {error}") from None
+        raise UserError(f"The study {path.stem} cannot be read: {error}") from None
     return study, points, run_ids
 
 

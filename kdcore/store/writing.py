@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from kdcore import events as ev
+from kdcore.errors import UserError
 from kdcore.store.lines import regular
 
 SNAPSHOTS = "snapshots"
@@ -35,7 +36,7 @@ class RunWriter:
     def __enter__(self) -> "RunWriter":
         self._lock = _lock(self.folder / "writer.lock", fcntl.LOCK_EX, patience=1.0)
         if self._lock is None:
-            raise ValueError(f"Run {self.folder.name} is being written by another process; stop it there first.")
+            raise UserError(f"Run {self.folder.name} is being written by another process; stop it there first.")
         path = self.folder / "events.jsonl"
         try:
             _drop_half_line(path)
@@ -117,7 +118,7 @@ def nobody_writes(folder: Path) -> Iterator[None]:
         yield
         return
     if lock is None:
-        raise ValueError(f"Run {folder.name} is being written by another process; stop it there first.")
+        raise UserError(f"Run {folder.name} is being written by another process; stop it there first.")
     with lock:
         yield
 

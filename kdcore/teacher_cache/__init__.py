@@ -12,7 +12,7 @@ answers; later epochs, and every run with the same teacher, images and augmentat
 A row that is missing, half written, damaged or another entry's does not have its checksum, so the teacher is asked again.
 """
 
-from kdcore.teacher_cache.answers import row_bytes
 from kdcore.teacher_cache.cache import TeacherCache, check
+from kdcore.teacher_cache.packing import row_bytes
 
 __all__ = ["TeacherCache", "check", "row_bytes"]

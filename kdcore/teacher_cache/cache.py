@@ -10,13 +10,13 @@ from kdcore import methods
 from kdcore.data import Split
 from kdcore.events import Noted
 from kdcore.methods.base import Method
-from kdcore.outputs import Batch, Outputs
+from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe, RecipeError
-from kdcore.teacher import Teacher
-from kdcore.teacher_cache import shelf
-from kdcore.teacher_cache.answers import Answers
+from kdcore.teacher_cache import entries
 from kdcore.teacher_cache.key import key, name
+from kdcore.teacher_cache.packing import Answers
 from kdcore.teacher_cache.view import View
+from kdcore.tensors.outputs import Batch, Outputs
 
 ON_GPU = 0.25  # of its free memory may hold rows
 
@@ -46,7 +46,7 @@ class TeacherCache:
         self._teacher, self._terms, self._split, self._recipe = teacher, terms, split, recipe
         self._views: list[View] = []
         self._on_gpu: dict[int, Tensor] = {}
-        self._lock: shelf.Lock | None = None
+        self._lock: entries.Lock | None = None
         self._trouble = ""
 
     def open(self) -> Iterator[Noted]:
@@ -56,12 +56,12 @@ class TeacherCache:
         self._answers = Answers(self._teacher, self._terms, image)
         images, views = len(self._split), self._recipe.kept_views
         size = views * images * self._answers.layout.row_bytes
-        told = f"{views} view{'s' if views > 1 else ''}, {shelf.in_words(size)}"
+        told = f"{views} view{'s' if views > 1 else ''}, {entries.in_words(size)}"
         decided_by = key(self._teacher, self._split, self._recipe.data, self._answers)
         try:
-            folder, self._lock = shelf.opened(name(decided_by), decided_by, size)
+            folder, self._lock = entries.opened(name(decided_by), decided_by, size)
             self._views = [View(folder, number, images, self._answers.layout.width) for number in range(views)]
-        except (shelf.NoRoom, OSError) as error:
+        except (entries.NoRoom, OSError) as error:
             self._release()
             yield Noted(
                 f"The teacher's answers are not kept ({told}): {error}. It is asked in every step. Fewer views "

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from kdcore.data import Split, augment
+from kdcore.models.teacher import Teacher
 from kdcore.recipe import DataRecipe
-from kdcore.teacher import Teacher
-from kdcore.teacher_cache.answers import Answers
+from kdcore.teacher_cache.packing import Answers
 
 FORMAT = 1  # to be raised when rows are laid out, or views are drawn, in another way
 IMAGES = 1024  # hashed at a time

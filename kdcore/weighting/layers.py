@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
+
 SMALL = 1e-8  # keeps the inverse of an entropy of 0 finite
 
 
@@ -27,13 +29,13 @@ class LayerWeights(nn.Module):
     ) -> None:
         super().__init__()
         if isinstance(how, str) and how not in ("entropy", "inverse_entropy", "uniform"):
-            raise ValueError(
+            raise UserError(
                 f"layers {how!r} is not 'entropy', 'inverse_entropy', 'uniform' or a list of {layers} weights."
             )
         start = torch.full((layers,), 1 / layers)
         if not isinstance(how, str):
             if len(how) != layers or min(how) < 0 or sum(how) <= 0:
-                raise ValueError(f"the teacher has {layers} layers, so `layers` needs {layers} weights of 0 or more.")
+                raise UserError(f"the teacher has {layers} layers, so `layers` needs {layers} weights of 0 or more.")
             start = torch.tensor(how, dtype=torch.float32) / sum(how)
         self.how, self.temperature, self.smoothing = how, temperature, smoothing
         self.cap = max(cap, 1 / layers)

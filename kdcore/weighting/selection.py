@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from kdcore.errors import UserError
+
 SCORES = ("variance", "coefficient_of_variation", "spatial_variance")
 BATCHES = 10  # that a score is averaged over
 HYSTERESIS = 0.1  # a layer is replaced only by one whose score is so much higher
@@ -41,9 +43,9 @@ class LayerSelection(nn.Module):
     def __init__(self, layers: int, keep: int, by: str) -> None:
         super().__init__()
         if by not in SCORES:
-            raise ValueError(f"by {by!r} is not one of {', '.join(SCORES)}.")
+            raise UserError(f"by {by!r} is not one of {', '.join(SCORES)}.")
         if not 1 <= keep <= layers:
-            raise ValueError(f"select {keep} of {layers} feature maps is not possible; take 1 to {layers}.")
+            raise UserError(f"select {keep} of {layers} feature maps is not possible; take 1 to {layers}.")
         self.keep, self.row = keep, SCORES.index(by)
         self.register_buffer("scores", torch.zeros(len(SCORES), layers))
         self.register_buffer("kept", torch.ones(layers, dtype=torch.bool))

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from kdcore import schedules
-from kdcore.recipe import Recipe
+from kdcore.recipe import Recipe, schedules
 from kdcore.weighting.adaptive import AdaptiveWeights
 from kdcore.weighting.gradients import GradientBalance
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kdcore import preflight
-from kdcore.findings import Examination, Finding
+from kdcore.checks import preflight
+from kdcore.checks.findings import Examination, Finding
+from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe, Recipe
 from kdcore.store import Store, Studies
 
 if TYPE_CHECKING:
-    from kdcore.handbook import Entry
+    from kdcore.inspection.method_cards import Entry
 
 
 class Cost(Protocol):
-    """What `kdcore.estimate` says of a recipe."""
+    """What `kdcore.setup.cost` says of a recipe."""
 
     teacher_parameters: int
     student_parameters: int
@@ -61,38 +62,38 @@ def examine(recipe: Recipe) -> Examination:
 
 def examined_unasked(recipe: Recipe) -> bool:
     """Whether the teacher can be examined in seconds, and no run would wait for it."""
-    from kdcore import doctor
+    from kdcore.checks import teacher_check
 
     known_already = preflight.class_counts(recipe, store()) is not None
-    return known_already or (not runner().active() and doctor.cheap(recipe))
+    return known_already or (not runner().active() and teacher_check.cheap(recipe))
 
 
 def pairings(recipe: Recipe) -> tuple[Finding, ...]:
     """Terms that cannot work between these two networks, or warn. ValueError where a network cannot be built."""
-    from kdcore import doctor
+    from kdcore.checks import teacher_check
 
-    return doctor.pairings(recipe, store())
+    return teacher_check.pairings(recipe, store())
 
 
 def methods() -> dict[str, Entry]:
     """Every method by its name: its card, options and pairings."""
-    from kdcore import handbook
+    from kdcore.inspection import method_cards
 
-    return {entry.name: entry for entry in handbook.entries()}
+    return {entry.name: entry for entry in method_cards.entries()}
 
 
 def trial(name: str) -> Recipe:
     """A recipe that shows a method on networks that come with the project."""
-    from kdcore import handbook
+    from kdcore.inspection import method_cards
 
-    return handbook.trial(handbook.entry(name))
+    return method_cards.trial(method_cards.entry(name))
 
 
 def answers() -> Any:
     """The module that asks networks about test images, and losses about what they say."""
-    from kdcore import answers
+    from kdcore.inspection import soft_labels
 
-    return answers
+    return soft_labels
 
 
 def preview(data: DataRecipe, count: int, seed: int) -> Any:
@@ -120,6 +121,6 @@ def obeys(command: Callable[..., None], *arguments: Any) -> str:
     """Give the runner a command; returns why it cannot be followed, or nothing."""
     try:
         command(*arguments)
-    except ValueError as error:
+    except UserError as error:
         return str(error)
     return ""

@@ -4,8 +4,8 @@ import time
 from typing import Literal
 
 from kdcore.recipe import Recipe
+from kdcore.results.comparison import MINUS, Figure, points
 from kdcore.store import RunState
-from kdcore.verdict import MINUS, Figure, points
 
 __all__ = [
     "MINUS",

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdcore import library, methods, preflight, study
+from kdcore import methods
 from kdcore import recipe as recipes
-from kdcore.assemble import assemble
+from kdcore.checks import preflight
 from kdcore.events import RunFinished, StepEnded
-from kdcore.folders import PROJECT
-from kdcore.folders import test_data_folder as real_data_folder
-from kdcore.recipe import Recipe, RecipeError
-from kdcore.trainer import train
+from kdcore.paths import PROJECT
+from kdcore.paths import test_data_folder as real_data_folder
+from kdcore.recipe import Recipe, RecipeError, library, study
+from kdcore.setup.build import assemble
+from kdcore.training.loop import train
 
 RECIPES, STUDIES = library.recipe_names(), study.names()
 SEEDS = [name for name in RECIPES if re.match(r"s\d", name)]

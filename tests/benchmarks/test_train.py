@@ -10,7 +10,7 @@ import torch
 from benchmarks.train import libraries, limits, ours, script, told
 from benchmarks.train.pairs import LIBRARIES, PAIRS, Pair, draw_photos
 from benchmarks.train.turns import Laps, Turn, Way, take_turns
-from kdcore import compiling
+from kdcore.training import compilation
 
 TOKENS = replace(
     PAIRS["a"], teacher="test_vit", student="three_stage_cnn_16", size=160, batch=2, train_images=20, student_options={}
@@ -122,8 +122,8 @@ def test_flops_count_a_multiplication_and_an_addition_apart():
 
 def test_a_way_that_compiles_has_decided_when_it_is_warm(photos, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
-    monkeypatch.setattr(compiling, "AT_LEAST", -1)  # a step takes no time here
-    decision = compiling.Compiling(ours.built(ours.as_recipe(LOGITS, photos, "exact", compiled=True)))
+    monkeypatch.setattr(compilation, "AT_LEAST", -1)  # a step takes no time here
+    decision = compilation.Compiling(ours.built(ours.as_recipe(LOGITS, photos, "exact", compiled=True)))
     notes = []
     for _ in range(ours.steps_until_compiled()):
         decision.step_begins(measured=False)

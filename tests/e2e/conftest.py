@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
 from kdcore.store import Store
 
 FLAGS = [

@@ -8,14 +8,15 @@ import torch
 from huggingface_hub import constants as hub
 from safetensors.torch import save_file
 
-from kdcore import data, doctor, models
-from kdcore.assemble import assemble
+from kdcore import data, models
+from kdcore.checks import teacher_check
 from kdcore.cli.main import main
 from kdcore.data.preview import preview
-from kdcore.folders import NotHere
 from kdcore.models import pretrained, zoo
+from kdcore.paths import NotHere
 from kdcore.recipe import DataRecipe, ModelRecipe
 from kdcore.runner import Runner
+from kdcore.setup.build import assemble
 from kdcore.store import Store
 
 CPU = torch.device("cpu")
@@ -85,7 +86,7 @@ def test_a_check_a_price_and_an_examination_download_nothing_and_say_what_is_to_
     assert all("not on this machine yet: they are downloaded" in text for text in cost.downloads)
     assert len(cost.downloads) == ("pretrained" in str(recipe)) + (recipe.data.name == "cifar10")
     examination = runner.examine(recipe)
-    doctor.cheap(recipe)
+    teacher_check.cheap(recipe)
     if recipe.teacher:
         told = [finding.finding for finding in examination.findings if finding.check == "download"]
         assert told == [f"{text} The teacher can be examined only then." for text in cost.downloads]

@@ -11,13 +11,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kdcore import events as ev
-from kdcore import preflight
-from kdcore.findings import Examination, Finding
-from kdcore.folders import PROJECT
+from kdcore.checks import preflight
+from kdcore.checks.findings import Examination, Finding
+from kdcore.errors import UserError
+from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, Term
+from kdcore.recipe.study import Study
 from kdcore.store import RunWriter, Store, Studies
-from kdcore.study import Study
-from pages.parts import engine, presets
+from pages.parts import engine
+from pages.parts.train import presets
 
 CLASSES = ("star", "circle", "square")
 SECONDS = 30.0  # for a page: the machine may be busy
@@ -69,7 +71,7 @@ class FakeRunner:
     def estimate(self, recipe: Recipe) -> SimpleNamespace:
         self.tried += 1
         if self.too_big:
-            raise ValueError(self.too_big)
+            raise UserError(self.too_big)
         return SimpleNamespace(
             teacher_parameters=2_812_000, student_parameters=24_570, teacher_flops=370_000_000,
             student_flops=31_000_000, images=3600, steps=496, seconds=104.0, device="cpu", teacher_share=0.4,
@@ -82,7 +84,7 @@ class FakeRunner:
 
         def tell(*arguments: Any) -> None:
             if self.refusal:
-                raise ValueError(self.refusal)
+                raise UserError(self.refusal)
             self.told.append((command, *arguments))
 
         return tell
@@ -91,7 +93,7 @@ class FakeRunner:
 def method(
     name: str, title: str, formula: str, *, compares: str = "logits", uses_temperature: bool = False, options: Any = ()
 ) -> SimpleNamespace:
-    """What a page reads of a method, as `kdcore.handbook.Entry` has it."""
+    """What a page reads of a method, as `kdcore.inspection.method_cards.Entry` has it."""
     card = SimpleNamespace(
         title=title, summary=f"What {title} does.", formula=formula, symbols=f"letters of {name}", paper="A paper",
         weight=0.5, temperature=3.0 if uses_temperature else None,

@@ -10,20 +10,16 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from kdcore.explain.agreement import METRICS, Controlled
-from kdcore.explain.faithfulness import Faithfulness
-from kdcore.inspector import Affinity, Atlas, Choice, Inspection
+from kdcore.errors import UserError
+from kdcore.explain.quality.agreement import METRICS, Controlled
+from kdcore.explain.quality.faithfulness import Faithfulness
+from kdcore.inspection import Affinity, Atlas, Choice, Inspection
 from kdcore.store import Store
-from pages.parts import (
-    attention_agreement,
-    attention_compare,
-    attention_files,
-    engine,
-    networks,
-    page_table,
-    photo_choice,
-    pictures,
-)
+from pages.parts import engine, page_table
+from pages.parts.attention import downloads, networks, photo_choice
+from pages.parts.attention.agreement import signed
+from pages.parts.components import pictures
+from pages.parts.components.attention_compare import attention_compare
 
 SHELL = str(Path(page_table.PAGES) / "parts" / "shell.py")
 HARD = "\u00a0"
@@ -42,7 +38,7 @@ class FakeInspector:
         self.asked.append((reference, asked))
         self.pixels.append(pixels)
         if reference in self.broken:
-            raise ValueError("its weights are damaged.")
+            raise UserError("its weights are damaged.")
         vit, heatmap = reference.endswith("teacher"), np.full((4, 4), 0.05, np.float32)
         heatmap[0, 0] = 0.25
         method = asked.get("method") or ("cls_attention" if vit else "activation_energy")
@@ -307,7 +303,7 @@ def test_settings_of_the_pictures_come_from_the_address():
 def _settings() -> None:
     import streamlit as st
 
-    from pages.parts import attention_compare
+    from pages.parts.components.attention_compare import attention_compare
 
     st.json(attention_compare.settings())
 
@@ -334,7 +330,7 @@ def test_agreement_over_photos_is_shown_with_its_controls(inspector: FakeInspect
 
 
 def test_a_difference_of_nothing_has_no_sign():
-    assert [attention_agreement.signed(value) for value in (0.14, -0.02, -0.004)] == ["+0.14", "\u22120.02", "0.00"]
+    assert [signed(value) for value in (0.14, -0.02, -0.004)] == ["+0.14", "\u22120.02", "0.00"]
 
 
 def test_the_scale_leaves_a_lone_peak_beyond_it_so_that_broader_maps_are_seen():
@@ -357,8 +353,8 @@ def test_layers_and_heads_are_offered_for_the_maps_that_have_them(inspector: Fak
 def test_maps_and_figures_can_be_taken_away(inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch):
     made = []
     for kind in ("maps", "figures"):
-        make = getattr(attention_files, kind)
-        monkeypatch.setattr(attention_files, kind, lambda lab, make=make: made.append(make(lab)) or made[-1])
+        make = getattr(downloads, kind)
+        monkeypatch.setattr(downloads, kind, lambda lab, make=make: made.append(make(lab)) or made[-1])
     opened(deeper="Take it away")
     arrays = np.load(io.BytesIO(made[0]))
     assert set(arrays) == {"photo", *(f"{h}_{k}" for h in ("Teacher", "Student", "Twin") for k in ("map", "patches"))}

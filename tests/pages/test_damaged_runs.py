@@ -12,10 +12,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from kdcore import inspector
+from kdcore import inspection
 from kdcore.events import Noted
 from kdcore.store import DamagedRun, Store
-from pages.parts import routes, run_table
+from pages.parts.runs import table
+from pages.parts.server import routes
 
 from .damage import WAYS, line
 from .test_methods import real  # noqa: F401 (a fixture)
@@ -43,7 +44,7 @@ def test_it_is_one_line_of_the_list_and_can_be_deleted(damaged, runner):
         assert "\n" not in states[run_id].damage
         assert {states[each].status for each in healthy} == {"finished", "stopped"}
         assert not any(states[each].damage for each in healthy)
-        rows = run_table.rows(list(states.values()))
+        rows = table.rows(list(states.values()))
         assert {row.get("Problem", "") for row in rows} == {"", states[run_id].damage}
     runner.store.delete(run_id)
     assert set(runner.store.ids()) == healthy
@@ -85,7 +86,7 @@ def test_every_page_is_drawn_beside_all_kinds_of_damage(runner, make_run, open_p
     test = open_page("runs.py", run=runner.store.ids())
     assert not test.exception
     assert f"{len(WAYS) + 2} runs compared" in [element.value for element in test.subheader]
-    assert inspector.choices(runner.store)
+    assert inspection.choices(runner.store)
     assert set(healthy) < set(runner.store.ids())
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe
+from kdcore.results.comparison import Figure
 from kdcore.store import ACTIVE, RESUMABLE, RunState
-from kdcore.verdict import Figure
 from pages.parts import formatting
 
 RECIPE = Recipe(student=ModelRecipe(model="tiny"))
@@ -69,7 +69,7 @@ def test_progress_says_what_a_silent_run_is_at(since, after, told):
 
 
 def test_every_status_has_its_words():
-    assert {"created", "finished", *ACTIVE, *RESUMABLE} == set(formatting.STATUS)
+    assert {"created", "damaged", "finished", *ACTIVE, *RESUMABLE} == set(formatting.STATUS)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdcore import answers, methods
-from pages.parts import engine, method_card, method_charts, method_figures, method_index, presets
+from kdcore import methods
+from kdcore.inspection import soft_labels
+from pages.parts import engine
+from pages.parts.methods import card, charts, figures, index
+from pages.parts.train import presets
 
 REAL_METHODS = engine.methods  # before the stand-in of the other pages takes its place
 
@@ -70,12 +73,12 @@ def test_a_card_is_opened_and_left_again(open_method):
     assert test.title[0].value == "Methods"
 
 
-@pytest.mark.parametrize("name", sorted(set(methods.names()) - set(method_figures.FIGURES)))
+@pytest.mark.parametrize("name", sorted(set(methods.names()) - set(figures.FIGURES)))
 def test_a_card_says_what_there_is_to_know(open_method, name):
     test, entry = open_method(method=name), REAL_METHODS()[name]
     assert not test.exception
     assert test.title[0].value == entry.card.title
-    assert method_card.lines(rf"\mathcal{{L}} = {entry.card.formula}") in test.latex[0].value
+    assert card.lines(rf"\mathcal{{L}} = {entry.card.formula}") in test.latex[0].value
     text = said(test)
     for needed in (entry.card.summary, entry.card.use, entry.card.avoid, entry.card.source):
         assert needed in text
@@ -91,9 +94,9 @@ def test_an_unknown_method_leads_to_those_that_there_are(open_method):
 
 
 def test_every_group_of_the_engine_has_its_words():
-    from kdcore.handbook import COMPARES
+    from kdcore.inspection.method_cards import COMPARES
 
-    assert {kind: title for kind, (title, _) in method_index.GROUPS.items()} == COMPARES
+    assert {kind: title for kind, (title, _) in index.GROUPS.items()} == COMPARES
 
 
 def test_trying_a_method_fills_the_form_with_it(real, open_page):
@@ -153,12 +156,12 @@ def test_the_figure_of_maps_shows_that_a_mean_squared_error_hardly_pulls(open_me
 
 def test_a_matrix_leaves_out_what_is_not_known(monkeypatch):
     drawn = []
-    monkeypatch.setattr(method_charts, "_draw", lambda spec, height, alt: drawn.append(spec))
-    labels = answers.by_class(np.array([[0.7, 0.3]]), np.array([0]))
-    method_charts.matrix(labels, ("cat", "dog"), "teacher")
+    monkeypatch.setattr(charts, "_draw", lambda spec, height, alt: drawn.append(spec))
+    labels = soft_labels.by_class(np.array([[0.7, 0.3]]), np.array([0]))
+    charts.matrix(labels, ("cat", "dog"), "teacher")
     assert [(cell["is"], cell["said"]) for cell in drawn[0]["data"]["values"]] == [("cat", "cat"), ("cat", "dog")]
 
 
 def test_what_a_formula_defines_stands_on_lines_of_its_own():
-    assert method_card.lines(r"a + b, \qquad b = c") == r"\begin{gathered}a + b \\[6pt] b = c\end{gathered}"
-    assert method_card.lines(r"f(a,\,b)") == r"\begin{gathered}f(a,\,b)\end{gathered}"
+    assert card.lines(r"a + b, \qquad b = c") == r"\begin{gathered}a + b \\[6pt] b = c\end{gathered}"
+    assert card.lines(r"f(a,\,b)") == r"\begin{gathered}f(a,\,b)\end{gathered}"

@@ -7,7 +7,8 @@ from streamlit.testing.v1 import AppTest
 from kdcore import events as ev
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError
 from kdcore.store import RunState, Store
-from pages.parts import engine, page_table, replay
+from pages.parts import engine, page_table
+from pages.parts.components.replay import replay
 
 SHELL = str(Path(page_table.PAGES) / "parts" / "shell.py")
 CLASSES = ("star", "circle", "square")

@@ -4,8 +4,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kdcore import events as ev
-from kdcore import failures, library
-from kdcore import study as studies
+from kdcore.recipe import library
+from kdcore.recipe import study as studies
+from kdcore.results import pitfalls
 from kdcore.store import Studies
 
 STUDY = studies.from_plain(
@@ -168,7 +169,7 @@ def test_a_recipe_that_cannot_run_starts_nothing(open_page, runner):
     assert Studies(runner.store).ids() == []
 
 
-@pytest.mark.parametrize("failure", failures.FAILURES, ids=lambda failure: failure.title)
+@pytest.mark.parametrize("failure", pitfalls.FAILURES, ids=lambda failure: failure.title)
 def test_each_failure_says_what_to_expect_and_is_one_click(open_page, runner, failure):
     test = open_page("studies.py")
     assert failure.expects in said(test)

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdcore.findings import Examination, Finding, Remedy
+from kdcore.checks.findings import Examination, Finding, Remedy
 
 
 def texts(test: AppTest) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
 
 PATIENCE_SECONDS = 60
 UPGRADE = (

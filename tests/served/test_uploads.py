@@ -17,7 +17,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from benchmarks.app.browser import Browser
-from pages.parts import uploads
+from pages.parts.server import uploads
 from tests.served.conftest import PATIENCE_SECONDS, Served, answer
 
 MB = 2**20

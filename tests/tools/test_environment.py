@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
 
 
 @pytest.fixture

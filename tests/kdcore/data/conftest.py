@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdcore.folders import test_data_folder as real_data_folder
+from kdcore.paths import test_data_folder as real_data_folder
 
 torch.set_num_threads(1)
 

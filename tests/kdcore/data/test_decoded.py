@@ -12,7 +12,7 @@ from PIL import Image
 
 from kdcore import data
 from kdcore.data import memory
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe
 
 N, SIZE = 40, 16

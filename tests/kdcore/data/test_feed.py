@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kdcore import data
-from kdcore.outputs import NO_LABEL
+from kdcore.tensors.outputs import NO_LABEL
 
 ALL = ("flip", "crop", "jitter", "rotation")
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from kdcore import data
-from kdcore.outputs import NO_LABEL
 from kdcore.recipe import DataRecipe
+from kdcore.tensors.outputs import NO_LABEL
 
 SMALL = DataRecipe(image_size=16, train_images=200, test_images=100, validation=0.2)
 

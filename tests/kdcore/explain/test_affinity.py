@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from kdcore import explain
-from kdcore.explain.attention import attention_of
-from kdcore.explain.occlusion import covered
-from kdcore.explain.self_similarity import self_similarity
+from kdcore.explain.maps.attention import attention_of
+from kdcore.explain.maps.occlusion import covered
+from kdcore.explain.maps.self_similarity import self_similarity
 
 from .conftest import build, images_for
 

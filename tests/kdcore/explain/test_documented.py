@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kdcore.explain import METHODS
-from kdcore.folders import PROJECT
+from kdcore.paths import PROJECT
 
 PAGE = PROJECT / "docs" / "attention.md"
 

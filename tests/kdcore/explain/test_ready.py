@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore import arithmetic, explain
+from kdcore import explain
 from kdcore.explain import METHODS
+from kdcore.runtime import mixed_precision
 
 from .conftest import SPECS, VITS, build, images_for
-from .test_maps import state_of
+from .maps.test_every_map import state_of
 
 KINDS = [
     "vit",
@@ -48,7 +49,7 @@ def test_the_same_maps_at_an_earlier_layer_and_another_size(model, method):
 
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
 def test_in_bfloat16_the_maps_are_close(model, kind, monkeypatch):
-    monkeypatch.setattr(arithmetic, "quick_bf16", lambda device: True)
+    monkeypatch.setattr(mixed_precision, "quick_bf16", lambda device: True)
     network = model(kind)
     images, quick = images_for(network), explain.ready(network, "fast")
     assert {parameter.dtype for parameter in quick.net.parameters()} == {torch.bfloat16}
@@ -60,7 +61,7 @@ def test_in_bfloat16_the_maps_are_close(model, kind, monkeypatch):
 
 
 def test_where_bfloat16_is_not_quick_fast_is_exact(model, monkeypatch):
-    monkeypatch.setattr(arithmetic, "quick_bf16", lambda device: False)
+    monkeypatch.setattr(mixed_precision, "quick_bf16", lambda device: False)
     quick = explain.ready(model("resnet"), "fast")
     assert {parameter.dtype for parameter in quick.net.parameters()} == {torch.float32}
 

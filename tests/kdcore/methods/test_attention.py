@@ -12,7 +12,7 @@ from kdcore.methods.attention import (
     pair_by_depth,
     spatial_maps,
 )
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 VIT = Shapes(classes=3, pooled=8, features=((8, 4, 4),) * 4, attention=((2, 4, 4),) * 4)
 CNN = Shapes(classes=3, pooled=8, features=((4, 8, 8), (8, 4, 4)), attention=())

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.attention_transfer import AttentionTransfer, attention_transfer_loss
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 CNN = Shapes(classes=3, pooled=8, features=((4, 16, 16), (6, 8, 8), (8, 4, 4)), attention=())
 VIT = Shapes(classes=3, pooled=8, features=((8, 8, 8),) * 6, attention=((2, 8, 8),) * 6, tokens=True)

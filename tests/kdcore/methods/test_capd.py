@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.capd import CAPD, GroupwiseLinear, capd_loss, value_products
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 CNN = Shapes(classes=3, pooled=6, features=((4, 16, 16), (5, 8, 8), (6, 3, 3)), attention=())
 VIT = Shapes(classes=3, pooled=8, features=((8, 6, 6),) * 4, attention=((2, 6, 6),) * 4, tokens=True, qkv=(2, 4, 6, 6))

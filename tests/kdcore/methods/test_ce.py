@@ -3,7 +3,7 @@ import math
 import torch
 
 from kdcore.methods.ce import ce_loss
-from kdcore.outputs import NO_LABEL
+from kdcore.tensors.outputs import NO_LABEL
 
 
 def test_value_worked_by_hand():

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.crd import CRD, Negatives, crd_loss, crd_scores, in_batch_loss, moved, negatives_of
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 STUDENT = Shapes(classes=3, pooled=6, features=((6, 4, 4),), attention=())
 TEACHER = Shapes(classes=3, pooled=10, features=((10, 4, 4),), attention=())

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 
 from kdcore.methods.cskd import CSKD, LOCAL_SHARE, cskd_loss, cumulative_target
 from kdcore.models import build
-from kdcore.outputs import Batch, Outputs, Shapes
 from kdcore.recipe import ModelRecipe
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 VIT = Shapes(classes=5, pooled=8, features=((8, 4, 4),) * 2, attention=((2, 4, 4),) * 2, tokens=True)
 CNN = Shapes(classes=5, pooled=6, features=((6, 2, 2),), attention=(), dense=(2, 2))

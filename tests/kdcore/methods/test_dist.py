@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from kdcore.methods.dist import DIST, correlation, dist_loss
-from kdcore.outputs import Shapes
+from kdcore.tensors.outputs import Shapes
 
 
 def hunto(z_s, z_t, beta, gamma, tau):

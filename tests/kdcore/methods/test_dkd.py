@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.dkd import DKD, dkd_loss
-from kdcore.outputs import NO_LABEL, Shapes
+from kdcore.tensors.outputs import NO_LABEL, Shapes
 
 TARGETS = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7])
 

@@ -7,10 +7,10 @@ import torch
 
 from kdcore import methods
 from kdcore.methods.base import Method
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.reads import places, put_back, taken
 from kdcore.recipe import Term
 from kdcore.teacher_cache.rows import Layout
+from kdcore.tensors.fields import places, put_back, taken
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 VIT = Shapes(classes=5, pooled=8, features=((8, 4, 4),) * 4, attention=((2, 4, 4),) * 4, tokens=True, qkv=(2, 4, 4, 4))
 CNN = Shapes(classes=5, pooled=6, features=((4, 8, 8), (6, 4, 4)), attention=(), dense=(4, 4))

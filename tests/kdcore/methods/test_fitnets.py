@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from kdcore.methods.fitnets import FitNets, fitnets_loss, similarity, standardised
-from kdcore.outputs import Batch, Outputs, Shapes
-from kdcore.teacher import Teacher
+from kdcore.models.teacher import Teacher
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 STUDENT = Shapes(classes=3, pooled=8, features=((4, 16, 16), (6, 8, 8)), attention=())
 TEACHER = Shapes(

@@ -4,8 +4,8 @@ import torch
 
 from kdcore import models
 from kdcore.methods.hard_label import HardLabel, hard_label_loss
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
 from kdcore.recipe import ModelRecipe
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 SHAPES = Shapes(classes=3, pooled=4, features=(), attention=())
 BATCH = Batch(torch.rand(2, 3, 8, 8), torch.full((2,), NO_LABEL), torch.arange(2))

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.locality_guidance import LocalityGuidance, locality_guidance_loss
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 VIT = Shapes(classes=3, pooled=8, features=((8, 6, 6),) * 12, attention=((2, 6, 6),) * 12, tokens=True)
 CNN = Shapes(classes=3, pooled=8, features=((4, 16, 16), (6, 8, 8), (7, 4, 4)), attention=())

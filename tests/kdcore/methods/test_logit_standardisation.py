@@ -9,7 +9,7 @@ from kdcore.methods.logit_standardisation import (
     logit_standardisation_loss,
     standardised_logits,
 )
-from kdcore.outputs import Shapes
+from kdcore.tensors.outputs import Shapes
 
 
 def authors(logits_student, logits_teacher, temperature):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.ofa import OFA, Merge, ofa_loss
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 TARGETS = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7])
 

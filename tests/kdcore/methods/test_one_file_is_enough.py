@@ -10,13 +10,14 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from kdcore import handbook, methods
-from kdcore.assemble import assemble
+from kdcore import methods
 from kdcore.events import StepEnded, StepTaken
-from kdcore.folders import PROJECT
+from kdcore.inspection import method_cards
+from kdcore.paths import PROJECT
 from kdcore.recipe import Term
+from kdcore.setup.build import assemble
 from kdcore.store import Store
-from kdcore.trainer import train
+from kdcore.training.loop import train
 from pages.parts import engine, page_table
 from tests.kdcore.methods import test_every_method as owed
 
@@ -32,7 +33,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(folder)])
     yield
     sys.modules.pop("kdcore.methods.ttm", None)
-    handbook.entry.cache_clear()
+    method_cards.entry.cache_clear()
 
 
 def test_it_is_among_the_methods_and_a_recipe_may_name_it():
@@ -59,7 +60,7 @@ def test_its_own_test_passes():
 
 
 def test_it_has_a_page_in_the_documentation():
-    pages = handbook.pages()
+    pages = method_cards.pages()
     assert "| [Transformed teacher matching](ttm.md) | `ttm` | logits |" in pages["README.md"]
     assert "| `scale` | `1.0` | what the loss is multiplied by, beside the term's weight. |" in pages["ttm.md"]
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kdcore.methods.review_kd import ReviewKD, review_kd_loss
-from kdcore.outputs import Batch, Outputs, Shapes
+from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 STUDENT = Shapes(classes=3, pooled=10, features=((4, 16, 16), (6, 8, 8), (10, 4, 4)), attention=())
 TEACHER = Shapes(classes=3, pooled=12, features=((5, 16, 16), (7, 16, 16), (12, 8, 8)), attention=())

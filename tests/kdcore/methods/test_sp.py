@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.sp import SP, sp_loss
-from kdcore.outputs import Shapes
+from kdcore.tensors.outputs import Shapes
 
 
 def mdistiller(f_s, f_t):

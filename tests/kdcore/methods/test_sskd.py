@@ -6,9 +6,9 @@ import torch.nn.functional as F
 
 from kdcore.methods.sskd import SSKD, rotated, similarities, sskd_loss, trusted
 from kdcore.models import build
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe
-from kdcore.teacher import Teacher
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 STUDENT = Shapes(classes=7, pooled=6, features=((6, 4, 4),), attention=())
 TEACHER = Shapes(classes=7, pooled=9, features=((9, 4, 4),), attention=())

@@ -16,16 +16,18 @@ from safetensors import safe_open
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from kdcore import checkpoint, methods, models, optim
+from kdcore import methods, models
 from kdcore import recipe as recipes
-from kdcore.assemble import assemble
-from kdcore.distiller import Distiller
 from kdcore.events import StepTaken
-from kdcore.outputs import Batch
-from kdcore.parts import Parts
+from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe, Term
-from kdcore.teacher import Teacher
-from kdcore.trainer import train
+from kdcore.setup.build import assemble
+from kdcore.store import checkpoint
+from kdcore.tensors.outputs import Batch
+from kdcore.training import optim
+from kdcore.training.distiller import Distiller
+from kdcore.training.loop import train
+from kdcore.training.state import Parts
 
 CPU = torch.device("cpu")
 VIT = {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 4, "heads": 2}}  # its stem has BatchNorm

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore.methods.vlfkd import VLFKD, decoupled_loss, vlfkd_loss
-from kdcore.outputs import NO_LABEL, Batch, Outputs, Shapes
+from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 VIT = Shapes(classes=5, pooled=8, features=((8, 6, 6),) * 4, attention=((2, 6, 6),) * 4, tokens=True)
 CNN = Shapes(classes=5, pooled=7, features=((4, 16, 16), (7, 3, 3)), attention=())

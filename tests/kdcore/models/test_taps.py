@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from kdcore import models
 from kdcore.models import Tapped
-from kdcore.outputs import Outputs
 from kdcore.recipe import ModelRecipe
+from kdcore.tensors.outputs import Outputs
 
 TEN = tuple("abcdefghij")
 DENSE, QKV = frozenset({"dense"}), frozenset({"qkv"})

@@ -10,10 +10,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from kdcore import checkpoint, models
+from kdcore import models
 from kdcore.models import sources
 from kdcore.recipe import DataRecipe, FineTune, ModelRecipe, Recipe, TeacherRecipe
-from kdcore.store import Store
+from kdcore.store import Store, checkpoint
 
 TEN = tuple("abcdefghij")
 FIVE = TEN[:5]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kdcore import checkpoint, inspector, models
+from kdcore import inspection, models
 from kdcore.runner import Runner
-from kdcore.store import Store
+from kdcore.store import Store, checkpoint
 from kdcore.store.checkpoints import is_whole
 
 
@@ -87,12 +87,12 @@ def test_its_networks_come_from_the_newest_checkpoint_that_is_whole(runner, stop
     loaded = models.load(f"run:{stopped}/student", runs=runner.store).net.state_dict()
     kept = checkpoint.load(before)["student"]
     assert all((loaded[name] == kept[f"net.{name}"]).all() for name in loaded)
-    assert f"run:{stopped}/student" in [choice.reference for choice in inspector.choices(runner.store)]
+    assert f"run:{stopped}/student" in [choice.reference for choice in inspection.choices(runner.store)]
     for path in (before, *older):
         halve(path)
     with pytest.raises(ValueError, match=r"has \d checkpoints, and none is whole"):
         models.load(f"run:{stopped}/student", runs=runner.store)
-    assert not [choice for choice in inspector.choices(runner.store) if choice.kind == "run"]
+    assert not [choice for choice in inspection.choices(runner.store) if choice.kind == "run"]
 
 
 def test_snapshots_that_are_cut_are_left_out(runner, stopped):

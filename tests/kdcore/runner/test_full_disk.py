@@ -13,10 +13,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kdcore import checkpoint
-from kdcore import study as studies
+from kdcore.recipe import study as studies
 from kdcore.runner import Runner
-from kdcore.store import RunWriter, Store, Studies, disk
+from kdcore.store import RunWriter, Store, Studies, checkpoint, disk
 
 SIZE = 32 << 20  # bytes of the small disk; a tiny run takes 8 MiB
 PAGE = os.sysconf("SC_PAGE_SIZE")

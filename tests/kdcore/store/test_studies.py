@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kdcore import events as ev
-from kdcore import study as studies
+from kdcore.recipe import study as studies
 from kdcore.store import Store, Studies
 
 STUDY = studies.from_plain(

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from kdcore import data, models
-from kdcore.assemble import assemble
 from kdcore.events import Noted, StepEnded, StepTaken
 from kdcore.recipe import ModelRecipe, RecipeError
-from kdcore.teacher_cache import check, shelf
-from kdcore.trainer import train
+from kdcore.setup.build import assemble
+from kdcore.teacher_cache import check, entries
+from kdcore.training.loop import train
 
 CPU = torch.device("cpu")
 TRAINED = 80  # images
@@ -102,7 +102,7 @@ def test_another_seed_and_another_student_find_the_answers(keeping):
 
 def test_a_run_that_was_killed_leaves_what_it_had(keeping):
     whole = Run(keeping())
-    os.rename(shelf.folder(), shelf.folder().with_name("put away"))
+    os.rename(entries.folder(), entries.folder().with_name("put away"))
     Run(keeping(), until=7)  # 5 steps an epoch of 16 images
     second = Run(keeping())
     assert second.asked == VIEWS * TRAINED - 7 * 16 + LOOK
@@ -119,7 +119,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(keeping):
 
 def test_a_damaged_row_is_asked_for_again_and_nothing_else(keeping):
     whole = Run(keeping())
-    (rows,) = shelf.folder().glob("*/001.rows")
+    (rows,) = entries.folder().glob("*/001.rows")
     with rows.open("r+b") as file:
         file.seek(rows.stat().st_size // 2)
         (byte,) = file.read(1)
@@ -181,7 +181,7 @@ def test_where_there_is_no_room_the_teacher_is_asked_and_the_numbers_are_the_sam
 
 def test_a_disk_that_fills_up_does_not_end_the_run(keeping, monkeypatch):
     whole, true, calls = Run(keeping()), os.pwrite, []
-    os.rename(shelf.folder(), shelf.folder().with_name("put away"))
+    os.rename(entries.folder(), entries.folder().with_name("put away"))
 
     def fills_up(descriptor, data, offset):
         calls.append(offset)
@@ -196,7 +196,7 @@ def test_a_disk_that_fills_up_does_not_end_the_run(keeping, monkeypatch):
 
 def test_without_a_term_that_reads_the_teacher_nothing_is_kept(keeping):
     assert Run(keeping(terms=[{"method": "ce"}], epochs=1)).asked == 0
-    assert not shelf.folder().exists()
+    assert not entries.folder().exists()
 
 
 def test_further_views_are_refused_before_anything_is_built(keeping):
@@ -212,5 +212,5 @@ def test_further_views_are_refused_before_anything_is_built(keeping):
 def test_hints_that_are_selected_keep_only_the_selected(keeping):
     hints = {"method": "fitnets", "options": {"select": 1}}
     Run(keeping(terms=[{"method": "ce"}, hints], epochs=1))
-    (entry,) = shelf.folder().glob("*/key.json")
+    (entry,) = entries.folder().glob("*/key.json")
     assert entry.read_text().count('"output": "features"') == 1

@@ -1,0 +1,1 @@
+"""What is refused before a run, and why. Empty here, so that `checks.preflight` loads without torch."""

@@ -1,0 +1,41 @@
+"""Grad-CAM++: Grad-CAM whose channel weights favour places that matter, so that several objects all light up.
+
+Chattopadhay et al., WACV 2018, https://arxiv.org/abs/1710.11063
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdcore.explain.maps.base import Ask, MethodCard
+from kdcore.explain.maps.cam import activations_and_gradients
+from kdcore.models import Tapped
+
+CARD = MethodCard(
+    title="Grad-CAM++",
+    shows="Like Grad-CAM, with weights that let several small regions count as much as one large one.",
+    architectures="any",
+    takes_layer=True,
+    needs_gradient=True,
+    explains_class=True,
+)
+
+
+def grad_cam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
+    """ReLU(sum_c w_c activation_c), w_c = sum_hw(ReLU(g) g^2 / (2 g^2 + sum_hw(activation_c) g^3)): equation 19 of the paper.
+
+    Args:
+        activations, gradients: [B, C, H, W]; returns [B, H, W].
+    """
+    squares = gradients.square()
+    whole = activations.sum(dim=(2, 3), keepdim=True)
+    shares = squares / (2 * squares + whole * squares * gradients + 1e-6)
+    shares = torch.where(gradients != 0, shares, 0)
+    weights = (F.relu(gradients) * shares).sum(dim=(2, 3), keepdim=True)  # [B, C, 1, 1]
+    return F.relu((weights * activations).sum(dim=1))
+
+
+def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+    """Logits [B, K] and maps [B, H, W]."""
+    logits, activations, gradients = activations_and_gradients(model, images, ask)
+    return logits, grad_cam_plus_plus(activations, gradients)

@@ -1,0 +1,53 @@
+"""Attention rollout: the attention of all layers multiplied through, the residual connections included.
+
+Abnar & Zuidema, ACL 2020, https://arxiv.org/abs/2005.00928
+"""
+
+import torch
+from torch import Tensor
+
+from kdcore.explain.maps.attention import attention_modules, attention_of
+from kdcore.explain.maps.base import Ask, MethodCard, last_shape
+from kdcore.explain.maps.last_block import only_tokens_are_read, shortened
+from kdcore.models import Tapped
+
+CARD = MethodCard(
+    title="Attention rollout",
+    shows="Which patches reach the deciding token through all layers together, if attention were all that moves information.",
+    architectures="vit",
+)
+
+
+def rollout(attention: list[Tensor]) -> Tensor:
+    """Row 0 of A'_L ... A'_1 with A' = rows of (A + I) divided by their sums.
+
+    Args:
+        attention: one [B, N, N] a layer from first to last, heads already averaged; of the last its first row is enough.
+    Returns:
+        [B, N]. Only the class token's row is carried, from the last layer down: a vector times a matrix a layer.
+    """
+    last = attention[-1][:, :1]  # [B, 1, N]
+    row = last + torch.eye(last.shape[2], device=last.device)[None, :1]
+    row = row / row.sum(dim=2, keepdim=True)
+    for layer in reversed(attention[:-1]):
+        row = row / (1 + layer.sum(dim=2))[:, None]  # by the sums of the rows of A + I
+        row = row @ layer + row
+    return row[:, 0]
+
+
+def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+    """Logits [B, K] and maps [B, H, W]."""
+    if only_tokens_are_read(model.net):
+        last: list[Tensor] = []
+        but_one = range(len(attention_modules(model.net)) - 1)
+        with shortened(model.net, keep=lambda heads: last.append(_mean(heads.float()))):
+            logits, attention = attention_of(model, images, _mean, but_one)
+        attention += last
+    else:
+        logits, attention = attention_of(model, images, _mean)
+    patches = rollout(attention)[:, model.prefix_tokens :]
+    return logits, patches.unflatten(1, last_shape(model, images)[1:])
+
+
+def _mean(heads: Tensor) -> Tensor:
+    return heads.mean(dim=1)

@@ -1,0 +1,1 @@
+"""What judges heatmaps: agreement of two maps, faithfulness, localization and randomization."""

@@ -1,0 +1,180 @@
+"""How alike two heatmaps are, and whether that means anything: each figure beside its controls."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+from scipy.special import rel_entr
+from scipy.stats import spearmanr
+
+from kdcore.errors import UserError
+
+METRICS = ("cosine", "centred", "spearman", "js", "ssim", "iou@20")
+TOP = 0.2
+Interval = tuple[float, float, float]  # a mean and the ends of its interval
+WINDOW = 3  # cells a side that SSIM compares at a time
+
+
+def agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Agreement of two maps [H, W], on the coarser of their grids. Negative values count as 0.
+
+    Returns:
+        cosine: 1 where they point the same way. Two maps of anything are rarely below 0.5: compare, do not admire.
+        centred: the cosine of what is left without the mean (Pearson's correlation), from -1 to 1.
+        spearman: of the cells' ranks, from -1 to 1.
+        js: Jensen-Shannon divergence in nats, from 0 (alike) to ln 2 = 0.693.
+        ssim: structural similarity of the maps, each divided by its maximum, over windows of 3 x 3 cells (Wang et al.,
+            2004, https://doi.org/10.1109/TIP.2003.819861); NaN on grids that are smaller.
+        iou@20: the cells that both have among their top 20 %, over those that either has.
+        All are NaN where a map is constant or not finite: it says nothing, so nothing agrees with it.
+    """
+    grid = (min(a.shape[0], b.shape[0]), min(a.shape[1], b.shape[1]))
+    one, other = (pool(np.asarray(m, dtype=np.float64).clip(min=0), grid) for m in (a, b))
+    p, q = one.ravel(), other.ravel()
+    if not (_says_something(p) and _says_something(q)):
+        return dict.fromkeys(METRICS, float("nan"))
+    similarity = ssim(one / one.max(), other / other.max())
+    p, q = p / p.sum(), q / q.sum()
+    middle = (p + q) / 2
+    return {
+        "cosine": _cosine(p, q),
+        "centred": _cosine(p - p.mean(), q - q.mean()),
+        "spearman": float(spearmanr(p, q).statistic),
+        "js": max(0.0, float(rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2),
+        "ssim": similarity,
+        "iou@20": _iou(_top(p), _top(q)),
+    }
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """One metric's mean over images, and what it is without any transfer.
+
+    paired: the two networks on the same image. shuffled: on different images: what is left of it is centre bias.
+    centre: the second network against a blob in the middle. untrained: the first network against the second before
+    training, where that is known. gain: paired less shuffled with its 95 % bootstrap interval over images.
+    count: images on which both have a map.
+    """
+
+    paired: float
+    shuffled: float
+    centre: float
+    untrained: float
+    gain: tuple[float, float, float]
+    count: int
+
+
+def with_controls(
+    ours: np.ndarray, theirs: np.ndarray, centre: np.ndarray, untrained: np.ndarray | None = None
+) -> dict[str, Controlled]:
+    """The agreement of two networks' maps [n, H, W] over images, each metric beside its controls.
+
+    Args:
+        ours: the student's maps; NaN where there is none. theirs: the teacher's.
+        centre: a map [H, W] that needs no network.
+        untrained: the student's maps before it was trained, [n, H, W].
+    """
+    there = np.flatnonzero(np.isfinite(ours).all(axis=(1, 2)) & np.isfinite(theirs).all(axis=(1, 2)))
+    if len(there) < 2:
+        raise UserError(f"Controls need at least 2 images on which both networks have a map; here are {len(there)}.")
+    ours, theirs = ours[there], theirs[there]
+
+    def figures(of: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
+        rows = [agreement(*of(i)) for i in range(len(there))]
+        return {metric: np.array([row[metric] for row in rows]) for metric in METRICS}
+
+    paired = figures(lambda i: (ours[i], theirs[i]))
+    other = strangers(len(there))
+    shuffled = figures(lambda i: (ours[i], theirs[other[i]]))
+    middle = figures(lambda i: (ours[i], centre))
+    before = figures(lambda i: (untrained[there[i]], theirs[i])) if untrained is not None else {}
+    nothing = np.full(1, np.nan)
+    return {
+        metric: Controlled(
+            paired=_mean(paired[metric]),
+            shuffled=_mean(shuffled[metric]),
+            centre=_mean(middle[metric]),
+            untrained=_mean(before.get(metric, nothing)),
+            gain=with_interval(paired[metric] - shuffled[metric]),
+            count=len(there),
+        )
+        for metric in METRICS
+    }
+
+
+def strangers(count: int, seed: int = 0) -> np.ndarray:
+    """Another image for each of `count`, never itself: [count]. Drawn, because a split's order may repeat its classes."""
+    order = np.random.default_rng(seed).permutation(count)
+    other = np.empty(count, dtype=np.int64)
+    other[order] = np.roll(order, 1)
+    return other
+
+
+def ssim(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean structural similarity of two maps [H, W] in [0, 1] with a uniform window of 3 x 3 cells that fits inside."""
+    if min(one.shape) < WINDOW:
+        return float("nan")
+    inner = slice(WINDOW // 2, -(WINDOW // 2))
+    cells = WINDOW**2
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        smooth: np.ndarray = uniform_filter(values, WINDOW)[inner, inner]
+        return smooth
+
+    a, b = mean(one), mean(other)
+    unbiased = cells / (cells - 1)
+    variance_a, variance_b = (unbiased * (mean(m * m) - mu * mu) for m, mu in ((one, a), (other, b)))
+    covariance = unbiased * (mean(one * other) - a * b)
+    c1, c2 = 0.01**2, 0.03**2
+    alike = (2 * a * b + c1) * (2 * covariance + c2) / ((a * a + b * b + c1) * (variance_a + variance_b + c2))
+    return float(alike.mean())
+
+
+def pool(heatmap: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Pool [H, W] to a coarser grid by area. What lies in a cell that is cut goes to both parts, so the sum is kept."""
+    rows, columns = (_shares(n, m) for n, m in zip(heatmap.shape, grid, strict=True))
+    return rows @ heatmap @ columns.T
+
+
+def _shares(cells: int, coarser: int) -> np.ndarray:
+    """The share of each of `cells` that lies in each of `coarser` equal parts of the same length: [coarser, cells]."""
+    if cells == coarser:
+        return np.eye(cells)
+    edges = np.arange(coarser + 1) * cells / coarser
+    starts = np.arange(cells)
+    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
+    return overlap.clip(min=0)
+
+
+def _says_something(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all() and values.max() - values.min() > 1e-6 * values.max())
+
+
+def _cosine(p: np.ndarray, q: np.ndarray) -> float:
+    return float(p @ q / np.sqrt((p @ p) * (q @ q)))
+
+
+def _top(values: np.ndarray) -> set[int]:
+    """The largest 20 % of the cells, always as many; the first of equals."""
+    count = max(1, round(TOP * len(values)))
+    return set(np.argsort(-values, kind="stable")[:count].tolist())
+
+
+def _iou(one: set[int], other: set[int]) -> float:
+    return len(one & other) / len(one | other)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def with_interval(values: np.ndarray, draws: int = 2000) -> Interval:
+    """The mean over images [n] with its 95 % bootstrap interval; what is not a number is left out."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return (float("nan"),) * 3
+    picks = np.random.default_rng(0).integers(0, len(known), (draws, len(known)))
+    low, high = np.quantile(known[picks].mean(axis=1), [0.025, 0.975])
+    return float(known.mean()), float(low), float(high)

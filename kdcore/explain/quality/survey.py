@@ -1,0 +1,198 @@
+"""Where two networks look over a whole split: image by image, by class, and the images on which they differ most."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+
+from kdcore.data import Split, choose
+from kdcore.errors import UserError
+from kdcore.explain import agreement, default_map, explain
+from kdcore.explain.quality.agreement import METRICS, Controlled, with_controls
+from kdcore.explain.quality.localization import centre_prior
+from kdcore.models import Tapped
+
+THUMBNAIL = 96  # pixels at most
+BATCH = 50
+ANSWERS = ("any", "both right", "teacher right only", "student right only", "both wrong")
+Answers = Literal["any", "both right", "teacher right only", "student right only", "both wrong"]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What one network makes of n images.
+
+    heatmaps: float32 [n, H, W], each summing to 1; NaN where there is none.
+    probabilities: float32 [n, K].
+    """
+
+    method: str
+    heatmaps: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """[n], the most probable class."""
+        return self.probabilities.argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Two networks on the same images, so far.
+
+    places: [n], where in the split an image lies. thumbnails: uint8 [n, S, S, 3]. targets: [n].
+    untrained: the student's architecture before training; None where it was not asked.
+    agreement: metric -> [n]; NaN where one of the two has no map.
+    total: how many images there will be.
+    """
+
+    classes: tuple[str, ...]
+    places: np.ndarray
+    thumbnails: np.ndarray
+    targets: np.ndarray
+    teacher: Seen
+    student: Seen
+    untrained: Seen | None
+    agreement: dict[str, np.ndarray]
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """How one class, or `all`, fares. controlled: None where fewer than two images have both maps."""
+
+    name: str
+    count: int
+    teacher_top1: float
+    student_top1: float
+    controlled: dict[str, Controlled] | None
+
+
+def survey(
+    teacher: Tapped,
+    student: Tapped,
+    split: Split,
+    method: str | None = None,
+    *,
+    untrained: Tapped | None = None,
+    at_most: int = 500,
+    seed: int = 0,
+) -> Iterator[Survey]:
+    """Ask both about a balanced part of a split, in a mixed order; yields all that is known after every batch.
+
+    Args:
+        method: None for each network's own map. A map of a class is that of the class which the network itself names.
+        untrained: the student before training, as a control.
+
+    Raises:
+        ValueError: the two do not answer the same classes or take pictures of other sizes; as `explain.explain`.
+    """
+    _check(teacher, student)
+    targets = split.targets.cpu().numpy()
+    places = choose.balanced(targets, at_most, (seed, 0))
+    places = np.random.default_rng(seed).permutation(places)
+    roles = {"teacher": teacher, "student": student} | ({"untrained": untrained} if untrained else {})
+    methods = {role: method or default_map(model) for role, model in roles.items()}
+    maps: dict[str, list[np.ndarray]] = {role: [] for role in roles}
+    said: dict[str, list[np.ndarray]] = {role: [] for role in roles}
+    figures: list[dict[str, float]] = []
+    small: list[np.ndarray] = []
+    for start in range(0, len(places), BATCH):
+        part = torch.from_numpy(places[start : start + BATCH]).to(split.images.device)
+        pixels = split.images[part]
+        for role, model in roles.items():
+            found = explain(model, pixels.to(model.mean.device).float() / 255, methods[role])
+            maps[role].append(found.heatmaps)
+            said[role].append(found.probabilities)
+        figures += [agreement(*pair) for pair in zip(maps["student"][-1], maps["teacher"][-1], strict=True)]
+        small += [_thumbnail(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+        seen = {role: Seen(methods[role], np.concatenate(maps[role]), np.concatenate(said[role])) for role in roles}
+        done = places[: len(small)]
+        yield Survey(
+            classes=split.classes,
+            places=done,
+            thumbnails=np.stack(small),
+            targets=targets[done],
+            teacher=seen["teacher"],
+            student=seen["student"],
+            untrained=seen.get("untrained"),
+            agreement={metric: np.array([each[metric] for each in figures]) for metric in METRICS},
+            total=len(places),
+        )
+
+
+def ranked(found: Survey, *, alike: bool = False, answers: Answers = "any") -> np.ndarray:
+    """Which images, as places in the survey, those first that are looked at most differently; or most alike.
+
+    By the Jensen-Shannon divergence. Images on which a network has no map are left out.
+    """
+    teacher, student = (seen.predicted == found.targets for seen in (found.teacher, found.student))
+    wanted = {
+        "any": np.ones(len(found), dtype=bool),
+        "both right": teacher & student,
+        "teacher right only": teacher & ~student,
+        "student right only": ~teacher & student,
+        "both wrong": ~teacher & ~student,
+    }[answers]
+    divergence = found.agreement["js"]
+    kept = np.flatnonzero(wanted & np.isfinite(divergence))
+    return kept[np.argsort(divergence[kept] * (1 if alike else -1), kind="stable")]
+
+
+def by_class(found: Survey) -> list[ClassRow]:
+    """All images, then each class that has any. A class's shuffled pairs are of that class."""
+    rows = [_row(found, "all", np.arange(len(found)))]
+    for number, name in enumerate(found.classes):
+        if len(places := np.flatnonzero(found.targets == number)):
+            rows.append(_row(found, name, places))
+    return rows
+
+
+def _row(found: Survey, name: str, places: np.ndarray) -> ClassRow:
+    ours, theirs = found.student.heatmaps[places], found.teacher.heatmaps[places]
+    both = (np.isfinite(ours).all(axis=(1, 2))) & np.isfinite(theirs).all(axis=(1, 2))
+    targets = found.targets[places]
+    return ClassRow(
+        name=name,
+        count=len(places),
+        teacher_top1=float((found.teacher.predicted[places] == targets).mean()),
+        student_top1=float((found.student.predicted[places] == targets).mean()),
+        controlled=with_controls(
+            ours,
+            theirs,
+            centre_prior(theirs.shape[1:]),
+            None if found.untrained is None else found.untrained.heatmaps[places],
+        )
+        if both.sum() >= 2
+        else None,
+    )
+
+
+def _check(teacher: Tapped, student: Tapped) -> None:
+    for what, one, other in (
+        ("answer the same classes", teacher.classes, student.classes),
+        ("take pictures of the same size", teacher.image_size, student.image_size),
+    ):
+        if one != other:
+            raise UserError(
+                f"Two networks are compared over a split where they {what}; here they are {_few(one)} and {_few(other)}. "
+                "Choose networks that belong together, such as those of one run."
+            )
+
+
+def _few(value: tuple[str, ...] | int) -> str:
+    if isinstance(value, int):
+        return f"{value} px"
+    return ", ".join(value[:3]) + (", ..." if len(value) > 3 else "")
+
+
+def _thumbnail(picture: np.ndarray) -> np.ndarray:
+    """At most `THUMBNAIL` pixels a side: uint8 [S, S, 3]."""
+    side = min(THUMBNAIL, len(picture))
+    return cv2.resize(np.ascontiguousarray(picture), (side, side), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,89 @@
+"""Which networks can be asked."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from kdcore import models
+from kdcore.recipe import weight_header
+from kdcore.store import RunState, Store
+
+NETWORKS = ("teacher", "student", "twin")
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A network that can be asked. `grid` is (rows, columns) of its maps."""
+
+    reference: str
+    title: str
+    subtitle: str
+    kind: Literal["bundled", "run"]
+    classes: tuple[str, ...]
+    architecture: Literal["vit", "cnn"]
+    grid: tuple[int, int]
+
+
+def choices(store: Store) -> list[Choice]:
+    """What can be asked: the bundled models, then teacher, student and twin of every run that has a checkpoint."""
+    found = []
+    for name, card in models.bundled().items():
+        accuracy = f"{card['accuracy']['top1']:.1%} right" if "accuracy" in card else ""
+        found.append(_choice(name, title(name, store), "bundled", card, accuracy))
+    for state in store.states():
+        for network, described in _networks(state, store).items():
+            reference = f"run:{state.id}/{network}"
+            progress = f"{state.status}, epoch {state.epoch:g} of {state.epochs}"
+            with contextlib.suppress(ValueError):  # a header that names a network which cannot be built
+                found.append(_choice(reference, title(reference, store), "run", described, progress))
+    return found
+
+
+def title(reference: str, store: Store) -> str:
+    """A reference as a heading: a bundled model's name, `student of NAME` for a run's, a file's name."""
+    run_id, _, network = reference.removeprefix("run:").partition("/")
+    if run_id in store.ids():
+        return f"{network or 'student'} of {store.state(run_id).name}"
+    return str(models.bundled().get(reference, {}).get("title", Path(reference).name))
+
+
+def _choice(reference: str, heading: str, kind: Literal["bundled", "run"], described: Plain, more: str) -> Choice:
+    classes = tuple(described["classes"])
+    options = json.dumps(described.get("options", {}), sort_keys=True)
+    architecture, grid = _architecture(described["model"], len(classes), described["image_size"], options)
+    subtitle = f"{described['model']}, {described['image_size']} px" + (f", {more}" if more else "")
+    return Choice(reference, heading, subtitle, kind, classes, architecture, grid)
+
+
+@lru_cache(maxsize=256)
+def _architecture(
+    model: str, classes: int, image_size: int, options: str
+) -> tuple[Literal["vit", "cnn"], tuple[int, int]]:
+    """What kind of network this is and the grid of its own map. Built without weights, once."""
+    told = models.describe(model, classes=classes, image_size=image_size, options=json.loads(options))
+    _, rows, columns = (told["attention"] or told["features"])[-1]
+    return ("vit" if told["attention"] else "cnn"), (rows, columns)
+
+
+def _networks(state: RunState, store: Store) -> dict[str, Plain]:
+    """The networks of a run that can be loaded, with what its newest checkpoint says of them."""
+    try:
+        path = store.whole_checkpoint(state.id)
+        if path is None:
+            return {}
+        described: dict[str, Plain] = weight_header.description(path)
+        teacher = store.recipe(state.id).teacher
+    except ValueError:  # a newer one is taking its place this moment, or it is damaged
+        return {}
+    random = teacher is not None and teacher.weights == "none"
+    if random and not (store.folder(state.id) / "teacher.safetensors").is_file():
+        described.pop("teacher", None)  # its weights are nowhere, so it could only be loaded as another network
+    return {
+        network: described[network]
+        for network in NETWORKS
+        if {"model", "classes", "image_size"} <= described.get(network, {}).keys()
+    }

@@ -1,0 +1,225 @@
+"""What networks answer on some images, and what a loss makes of it: numpy and plain data in and out.
+
+The Methods page draws from here. What it shows of a loss is computed by the loss itself, in `kdcore.methods`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdcore import data, models
+from kdcore.data import choose
+from kdcore.errors import UserError
+from kdcore.methods.attention import DIVERGENCES, attention_loss
+from kdcore.methods.dkd import dkd_loss
+from kdcore.methods.kd import centered_logit_loss, kd_loss
+from kdcore.models import Tapped
+from kdcore.paths import data_folder
+from kdcore.recipe import DataRecipe
+from kdcore.store import Store
+
+PER_CLASS, MOST = 20, 400  # images to ask about
+DOWNLOADED = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}  # folders of the data folder
+NO_DIVISION = 1e-12
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What each network says of the same images, classes in turn.
+
+    images: uint8 [n, S, S, 3].
+    targets: [n].
+    logits: network -> float32 [n, K].
+    """
+
+    classes: tuple[str, ...]
+    images: np.ndarray
+    targets: np.ndarray
+    logits: dict[str, np.ndarray]
+
+
+def ask(references: Mapping[str, str], store: Store) -> Answers:
+    """Some test images of the data that the networks were trained on, through each of them.
+
+    Args:
+        references: role -> a bundled model or `run:ID/student`; they belong together.
+
+    Raises:
+        ValueError: no such network, or data that is not there; with the way out.
+    """
+    networks = {role: models.load(reference, runs=store).eval() for role, reference in references.items()}
+    first = next(iter(networks.values()))
+    described = data_of(next(iter(references.values())), first.classes, store)
+    if not at_hand(described):
+        raise UserError(
+            f"The images of {described.name} are not in {data_folder()}: a run with this data fetches them, and "
+            "KD_DATA names another folder. The networks for cues need none, their images are drawn here."
+        )
+    split = _some(described.model_copy(update={"image_size": first.image_size}), len(first.classes))
+    images = split.images.float() / 255
+    return Answers(
+        classes=split.classes,
+        images=split.images.permute(0, 2, 3, 1).contiguous().numpy(),
+        targets=split.targets.numpy(),
+        logits={role: _logits(network, images) for role, network in networks.items()},
+    )
+
+
+def data_of(reference: str, classes: tuple[str, ...], store: Store) -> DataRecipe:
+    """The data that a network was trained on: its run's, or the dataset with its classes. Raises ValueError."""
+    if reference.startswith("run:"):
+        return store.recipe(reference.removeprefix("run:").partition("/")[0]).data
+    for name in ("cues", "cifar10", "cifar100"):
+        described = DataRecipe.model_validate({"name": name})
+        if data.classes(described) == classes:
+            return described
+    raise UserError(f"{reference} answers classes of no dataset that is known here: {', '.join(classes[:5])}, ...")
+
+
+def at_hand(described: DataRecipe) -> bool:
+    """Whether the images are there, or are drawn: what would be downloaded is not."""
+    return described.name not in DOWNLOADED or (data_folder() / DOWNLOADED[described.name]).is_dir()
+
+
+def _some(described: DataRecipe, classes: int) -> data.Split:
+    wanted = min(PER_CLASS * classes, MOST)
+    try:
+        split = data.load(described.model_copy(update={"test_images": wanted}), "test")
+    except ValueError:  # a folder may hold fewer
+        split = data.load(described, "test")
+    targets = split.targets.numpy()
+    kept = choose.balanced(targets, min(wanted, len(targets)), (described.seed, 0))
+    order = torch.from_numpy(kept[np.argsort(_turns(targets[kept]), kind="stable")])
+    return split.at(order)
+
+
+def _turns(targets: np.ndarray) -> np.ndarray:
+    """How many of its class came before each, [n]."""
+    return np.array([(targets[:place] == target).sum() for place, target in enumerate(targets)])
+
+
+def _logits(network: Tapped, images: Tensor) -> np.ndarray:
+    with torch.inference_mode():
+        return np.concatenate(
+            [network(part, frozenset({"logits"})).logits.float().numpy() for part in images.split(64)]
+        )
+
+
+def soft_labels(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Softmax of logits [..., K] over a temperature."""
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def entropy(labels: np.ndarray) -> np.ndarray:
+    """Of soft labels [..., K], in nats: 0 for a sure answer, log K where all classes are alike."""
+    return -(labels * np.log(np.maximum(labels, NO_DIVISION))).sum(axis=-1)
+
+
+def divergence(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
+    """KL of the student's soft labels [..., K] from the teacher's, in nats."""
+    ratio = np.maximum(teacher, NO_DIVISION) / np.maximum(student, NO_DIVISION)
+    return (teacher * np.log(ratio)).sum(axis=-1)
+
+
+def by_class(labels: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The mean soft label of each true class, [K, K]: what is known of the likeness of classes. NaN for a class unseen."""
+    classes = labels.shape[1]
+    sums = np.zeros((classes, classes))
+    np.add.at(sums, targets, labels)
+    counts = np.bincount(targets, minlength=classes)[:, None]
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def likeness(one: np.ndarray, other: np.ndarray) -> float:
+    """Correlation of two networks' matrices [K, K] beside the diagonal: whether they take the same classes to be alike."""
+    beside = ~np.eye(len(one), dtype=bool) & np.isfinite(one) & np.isfinite(other)
+    if np.std(one[beside]) < NO_DIVISION or np.std(other[beside]) < NO_DIVISION:
+        return float("nan")
+    return float(np.corrcoef(one[beside], other[beside])[0, 1])
+
+
+def over_temperatures(
+    teacher: np.ndarray, student: np.ndarray, temperatures: Sequence[float]
+) -> dict[str, dict[str, list[float]]]:
+    """What the loss of soft labels [n, K] comes to at each temperature, and how hard it pulls.
+
+    Returns:
+        kind (`plain`: KL; `scaled`: temperature^2 KL, the method `kd`; `limit`: its `mse_centered`) -> `loss` and `pull`,
+        each with a number a temperature. The pull is the mean length of an image's gradient at the logits.
+    """
+    kinds: dict[str, Callable[[float], Loss]] = {
+        "plain": lambda t: lambda ours, theirs: kd_loss(ours, theirs, temperature=t) / t**2,
+        "scaled": lambda t: lambda ours, theirs: kd_loss(ours, theirs, temperature=t),
+        "limit": lambda t: centered_logit_loss,
+    }
+    found: dict[str, dict[str, list[float]]] = {}
+    for kind, loss_at in kinds.items():
+        pairs = [
+            _value_and_pull(loss_at(t), torch.from_numpy(student), torch.from_numpy(teacher)) for t in temperatures
+        ]
+        found[kind] = {"loss": [value for value, _ in pairs], "pull": [pull for _, pull in pairs]}
+    return found
+
+
+def decoupled(
+    teacher: np.ndarray, student: np.ndarray, targets: np.ndarray, temperatures: Sequence[float]
+) -> dict[str, list[float]]:
+    """The two parts of the method `dkd` at each temperature, both times its square, mean over the images.
+
+    Args:
+        teacher, student: logits [n, K]. targets: [n].
+
+    Returns:
+        `target`: of how sure the answer is; `others`: of how the other classes share the rest; `weight`: what `kd` counts
+        the second with, one less the teacher's probability of the target.
+    """
+    ours, theirs, labels = (torch.from_numpy(array) for array in (student, teacher, targets))
+
+    def part(temperature: float, **weights: float) -> float:
+        return dkd_loss(ours, theirs, labels, temperature=temperature, **weights).item()
+
+    sure = [soft_labels(teacher, t)[np.arange(len(targets)), targets].mean() for t in temperatures]
+    return {
+        "target": [part(t, target_weight=1, others_weight=0) for t in temperatures],
+        "others": [part(t, target_weight=0, others_weight=1) for t in temperatures],
+        "weight": [1 - float(each) for each in sure],
+    }
+
+
+def map_divergences(teacher: np.ndarray, student: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Every divergence of the method `attention` between two maps [H, W] that sum to 1: its value and its pull.
+
+    The pull is the length of the gradient at what the student's map is the softmax of.
+    """
+    theirs = torch.from_numpy(teacher).float()[None]
+    before = torch.from_numpy(student).float().clamp(min=NO_DIVISION).log()[None]
+
+    def with_softmax(name: str) -> Loss:
+        return lambda ours, target: attention_loss(
+            ours.flatten(1).softmax(1).reshape(ours.shape), target, divergence=name
+        )
+
+    return {name: _value_and_pull(with_softmax(name), before, theirs) for name in DIVERGENCES}
+
+
+def _value_and_pull(loss: Loss, ours: Tensor, theirs: Tensor) -> tuple[float, float]:
+    """The loss, mean over n images, and the mean length of an image's own gradient."""
+    ours = ours.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        value = loss(ours, theirs)
+        (gradient,) = torch.autograd.grad(value, ours)
+    return value.item(), len(ours) * gradient.flatten(1).norm(dim=1).mean().item()
+
+
+def spot(grid: int, row: float, column: float, width: float) -> np.ndarray:
+    """A map [grid, grid] that sums to 1: a round spot. All lengths as shares of the side."""
+    places = (np.arange(grid) + 0.5) / grid
+    distance = (places[:, None] - row) ** 2 + (places[None, :] - column) ** 2
+    values = np.exp(-distance / (2 * width**2))
+    return values / values.sum()

@@ -1,0 +1,178 @@
+"""Schedules: how far a run has come, in [0, 1], to a number. Learning rate, weights and temperatures alike use them.
+
+In a recipe a schedule is a number or one key with its settings:
+
+    3.0                                     the same all the time
+    {linear: [3.0, 1.0]}                    from the first value to the second
+    {cosine: [3.0, 1.0]}                    the same, slow at both ends
+    {steps: {start: 0.1, factor: 0.1, at: [30, 40]}}      multiplied at the start of those epochs (1-based)
+    {piecewise: [[1, 3.0], [20, 2.0], [21, 1.5], [50, 1.0]]}   values at epochs (1-based), straight lines between
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from kdcore.errors import UserError, clipped, shortened
+
+Schedule = Callable[[float], float]
+KINDS = ("linear", "cosine", "steps", "piecewise")
+MOST_POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Constant:
+    value: float
+
+    def __call__(self, progress: float) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Linear:
+    start: float
+    end: float
+
+    def __call__(self, progress: float) -> float:
+        return self.start + (self.end - self.start) * progress
+
+
+@dataclass(frozen=True)
+class Cosine:
+    start: float
+    end: float
+
+    def __call__(self, progress: float) -> float:
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class Steps:
+    """`start`, multiplied by `factor` at the beginning of each epoch in `at` (1-based)."""
+
+    start: float
+    factor: float
+    at: tuple[float, ...]
+    epochs: int
+
+    def __call__(self, progress: float) -> float:
+        return self.start * self.factor ** bisect_right(self.at, epoch(progress, self.epochs))
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """Straight lines between (epoch, value) points; the value holds for a whole epoch, so that a jump between two
+    neighbouring epochs is a jump."""
+
+    points: tuple[tuple[float, float], ...]
+    epochs: int
+
+    def __call__(self, progress: float) -> float:
+        now = epoch(progress, self.epochs)
+        after = bisect_left(self.points, float(now), key=lambda point: point[0])
+        if after in (0, len(self.points)):
+            return self.points[min(after, len(self.points) - 1)][1]
+        (left, low), (right, high) = self.points[after - 1 : after + 1]
+        return low + (high - low) * (now - left) / (right - left)
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """`after`, scaled up in a straight line from zero over the first `share` of the run."""
+
+    after: Schedule
+    share: float
+
+    def __call__(self, progress: float) -> float:
+        if progress >= self.share:
+            return self.after(progress)
+        return self.after(progress) * progress / self.share
+
+
+def epoch(progress: float, epochs: int) -> int:
+    """The epoch (1-based) in which a run of so many epochs is."""
+    # the small addend keeps 20/50 * 50 from becoming epoch 19 by rounding
+    return min(int(progress * epochs + 1e-9) + 1, epochs)
+
+
+def _finite(value: Any) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise UserError("the numbers must be finite")
+    return number
+
+
+def _power(factor: float, times: int) -> float:
+    try:
+        return float(factor**times)
+    except OverflowError:
+        return math.inf
+
+
+def _at_most(values: Any) -> Any:
+    if len(values) > MOST_POINTS:
+        raise UserError(f"{len(values):,} epochs; {MOST_POINTS:,} are the most")
+    return values
+
+
+def parse(spec: Any, epochs: int) -> Schedule:
+    """Turn what a recipe says into a schedule.
+
+    Args:
+        spec: a number, a schedule of this module's notation (see its docstring).
+        epochs: length of the run, which `steps` and `piecewise` count in.
+
+    Raises:
+        ValueError: the notation is not one of this module's; the message shows one that is.
+    """
+    if isinstance(spec, (int, float)) and not isinstance(spec, bool):
+        try:
+            return Constant(_finite(spec))
+        except ValueError:
+            raise UserError(f"A schedule needs finite numbers, not {shortened(spec)}.") from None
+    if not isinstance(spec, dict) or len(spec) != 1 or next(iter(spec)) not in KINDS:
+        raise UserError(
+            f"A schedule is a number or one of {', '.join(KINDS)}, not {shortened(spec)}. For example {{linear: [3.0, 1.0]}}."
+        )
+    kind, settings = next(iter(spec.items()))
+    try:
+        match kind:
+            case "linear" | "cosine":
+                start, end = settings
+                return (Linear if kind == "linear" else Cosine)(_finite(start), _finite(end))
+            case "steps":
+                start, factor = _finite(settings["start"]), _finite(settings["factor"])
+                at = tuple(sorted(map(_finite, _at_most(settings["at"]))))
+                _finite(start * _power(factor, len(at)))
+                return Steps(start, factor, at, epochs)
+            case _:
+                points = tuple((_finite(epoch), _finite(value)) for epoch, value in _at_most(settings))
+                if not points or any(b[0] <= a[0] for a, b in pairwise(points)):
+                    raise UserError("the epochs must rise")
+                return Piecewise(points, epochs)
+    except (TypeError, ValueError, KeyError) as error:
+        raise UserError(
+            f"The settings of schedule '{kind}' are not understood: {shortened(settings)} ({clipped(str(error))}). "
+            "Expected, for example, {linear: [3.0, 1.0]}, {steps: {start: 0.1, factor: 0.1, at: [30, 40]}} or "
+            "{piecewise: [[1, 3.0], [20, 2.0]]}."
+        ) from None
+
+
+def lowest(spec: Any, epochs: int) -> float:
+    """The least value that a schedule takes in a run of so many epochs."""
+    schedule = parse(spec, epochs)
+    match schedule:
+        case Steps():
+            turns: tuple[float, ...] = schedule.at
+        case Piecewise():
+            turns = tuple(point[0] for point in schedule.points)
+        case _:
+            return min(schedule(0.0), schedule(1.0))  # it rises or falls all the way
+    beside = {1, epochs} | {whole for turn in turns for whole in (math.floor(turn), math.ceil(turn))}
+    return min(schedule((epoch - 1) / epochs) for epoch in beside if 1 <= epoch <= epochs)

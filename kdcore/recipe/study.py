@@ -1,0 +1,199 @@
+"""A study: one recipe with some of its settings varied, each variant with several seeds; as plain data, YAML in and out.
+
+Its points are variants times seeds. Each is a recipe of its own, so whatever a recipe can say can be studied.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from kdcore import recipe as recipes
+from kdcore.errors import UserError, clipped, shortened
+from kdcore.paths import ASSETS
+from kdcore.recipe import Recipe, RecipeError, library, yaml_text
+from kdcore.recipe.base import Seeds
+
+MOST_POINTS = 500
+Value = Annotated[Any, BeforeValidator(lambda value: number_or(value))]
+OWN = ("name", "note", "seeds")  # of the recipe's settings, those that the study itself decides
+
+
+class Study(BaseModel):
+    """What is compared. Either `vary` or `variants`; with neither, one recipe over its seeds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field("untitled", min_length=1, max_length=60)
+    note: str = Field("", max_length=20_000)
+    recipe: str | dict[str, Any] = Field(description="a bundled recipe's name, a file, or the recipe itself")
+    vary: dict[str, tuple[Value, ...]] = Field({}, description="setting -> its values; every combination is a variant")
+    variants: dict[str, dict[str, Any]] = Field({}, description="label -> the settings in which it differs")
+    seeds: Seeds = (0, 1, 2)
+
+    @field_validator("vary")
+    @classmethod
+    def _one_or_two_settings(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        if len(vary) > 2:
+            raise UserError(f"varies {len(vary)} settings; a grid takes one or two, `variants` takes any")
+        for key, values in vary.items():
+            if not values:
+                raise UserError(f"gives no value for {shortened(key)}")
+            _refuse_own(key)
+        return vary
+
+    @field_validator("variants")
+    @classmethod
+    def _own_settings_stay(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for settings in variants.values():
+            for key in settings:
+                _refuse_own(key)
+        return variants
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Study":
+        if self.vary and self.variants:
+            raise UserError("a study has either `vary` or `variants`, not both")
+        if not self.seeds:
+            raise UserError("`seeds` is empty: a study needs at least one, and three to tell luck from effect")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise UserError(f"`seeds` names one twice: {clipped(', '.join(map(str, self.seeds)))}")
+        if self.count > MOST_POINTS:
+            raise UserError(f"it has {self.count} runs; {MOST_POINTS} are the most")
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many runs it takes."""
+        grid = [len(values) for values in self.vary.values()]
+        variants = len(self.variants) or 1
+        for length in grid:
+            variants *= length
+        return variants * len(self.seeds)
+
+    def to_yaml(self) -> str:
+        return yaml_text.written(to_plain(self))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a study: a variant's recipe with a single seed."""
+
+    variant: str
+    seed: int
+    recipe: Recipe
+
+
+def names() -> tuple[str, ...]:
+    """The studies that come with the project."""
+    return library.names(ASSETS / "studies")
+
+
+def named(name: str) -> Study:
+    """A study by its name in assets/studies, or by its path. Raises RecipeError with the names there are."""
+    path = library.find(name, ASSETS / "studies", "study")
+    return from_plain(yaml_text.read_file(path, kind="study"), source=f"the study {name}")
+
+
+def from_plain(plain: Any, *, source: str = "the study") -> Study:
+    """Raises RecipeError: an unknown key (with the nearest known one), or a value that does not fit."""
+    if not isinstance(plain, dict):
+        raise RecipeError(
+            f"{clipped(source)} should be a mapping with keys such as name, recipe, vary and seeds, not {shortened(plain)}."
+        )
+    return recipes.validated(Study, plain, source)
+
+
+def to_plain(study: Study) -> dict[str, Any]:
+    """Without what is left at its default."""
+    return study.model_dump(mode="json", exclude_defaults=True)
+
+
+def recipe_of(study: Study) -> Recipe:
+    """The recipe that all variants start from."""
+    if isinstance(study.recipe, str):
+        return library.recipe(study.recipe)
+    return recipes.from_plain(study.recipe, source=f"the recipe of the study {study.name}")
+
+
+def resolved(study: Study, overrides: list[str] | None = None) -> Study:
+    """The same study with its recipe spelled out, so that it stays what it is when the named recipe changes.
+
+    Args:
+        overrides: `KEY=VALUE`, as on the command line; they change the recipe before it is varied.
+    """
+    recipe = recipe_of(study)
+    if overrides:
+        recipe = recipes.with_overrides(recipe, overrides)
+    return study.model_copy(update={"recipe": recipe.model_dump(mode="json", exclude_defaults=True)})
+
+
+def variants(study: Study) -> dict[str, dict[str, Any]]:
+    """Label -> the settings in which the variant differs from the recipe, in the study's order."""
+    if not study.vary:
+        return study.variants or {"as it is": {}}
+    recipe = recipe_of(study)
+    names = {key: called(key, recipe) for key in study.vary}
+    found: dict[str, dict[str, Any]] = {}
+    for values in itertools.product(*study.vary.values()):
+        settings = dict(zip(study.vary, values, strict=True))
+        label = ", ".join(f"{names[key]} {_said(value)}" for key, value in settings.items())
+        if label in found:
+            raise RecipeError(f"The study {study.name} has the variant {shortened(label)} twice: give each value once.")
+        found[label] = settings
+    return found
+
+
+def points(study: Study) -> list[Point]:
+    """Every run of the study, variant by variant.
+
+    Raises:
+        RecipeError: a variant's settings do not exist or do not fit; the message names the variant.
+    """
+    recipe, found = recipe_of(study), []
+    for label, settings in variants(study).items():
+        varied = recipes.with_values(
+            recipe, settings, source=f"The variant {shortened(label)} of the study {study.name}"
+        )
+        for seed in study.seeds:
+            name = f"{study.name}: {label}"[:68] + f", seed {seed}"
+            found.append(Point(label, seed, varied.model_copy(update={"name": name, "seeds": (seed,)})))
+    return found
+
+
+def number_or(value: Any) -> Any:
+    """YAML reads 1e-3, without a point, as text; here it is a number."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return number if math.isfinite(number) else value
+
+
+def _refuse_own(key: str) -> None:
+    if key in OWN:
+        raise UserError(f"{shortened(key)} is the study's own; it has {key} beside recipe and vary")
+
+
+def called(key: str, recipe: Recipe) -> str:
+    """A setting in words: `kd temperature` for `terms.1.temperature`, `labels` for `data.labels`."""
+    first, *rest = key.split(".")
+    if first == "terms" and len(rest) > 1 and rest[0].isdecimal() and int(rest[0]) < len(recipe.terms):
+        return " ".join([recipe.terms[int(rest[0])].label, *rest[1:]])
+    if not rest or first in ("teacher", "student", "lr"):
+        return " ".join([first, *rest])
+    return " ".join(rest)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "on", False: "off", None: "none"}[value]
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (dict, list, tuple)):
+        return yaml_text.in_a_line(value)
+    return str(value)

@@ -1,0 +1,80 @@
+"""What a weight of ours is in other people's code: the same gradient under another convention.
+
+Ours: a divergence of class probabilities is summed over the classes, averaged over the batch and multiplied by the square
+of its temperature; every term has a weight of its own. Elsewhere the square is left out, the average goes over classes too
+(PyTorch's `reduction="mean"`, DeiT's distillation loss), or one alpha shares between the labels and the teacher, and stands
+now on the one, now on the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kdcore.recipe import Term, schedules
+
+SUMMED = frozenset({"kd", "dkd", "logit_standardisation", "nkd"})  # over classes, and times temperature^2
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A term's weight under another convention.
+
+    weight: in the run's first epoch in which the term counts.
+    """
+
+    term: str
+    convention: str
+    weight: float
+
+
+def translations(terms: Sequence[Term], classes: int, epochs: int) -> list[Translation]:
+    """The weights of a recipe's terms as other conventions have them, for methods whose loss is one of those in `SUMMED`."""
+    found = []
+    for term in terms:
+        if term.method not in SUMMED:
+            continue
+        weight, temperature = at_first(term, epochs)
+        found += [
+            Translation(term.label, "without the square of the temperature", without_square(weight, temperature)),
+            Translation(term.label, "averaged over the classes too", averaged_over_classes(weight, classes)),
+            Translation(
+                term.label,
+                "both: no square, averaged over the classes",
+                averaged_over_classes(without_square(weight, temperature), classes),
+            ),
+        ]
+    labels = [at_first(term, epochs)[0] for term in terms if term.method == "ce"]
+    taught = [at_first(term, epochs)[0] for term in terms if term.method in SUMMED]
+    if len(labels) == len(taught) == 1 and labels[0] + taught[0] > 0:
+        name = next(term.label for term in terms if term.method in SUMMED)
+        alpha, factor = one_alpha(labels[0], taught[0])
+        found += [
+            Translation(name, "alpha on the teacher's term", alpha),
+            Translation(name, "alpha on cross-entropy", 1 - alpha),
+            Translation(name, "learning rate times this, with either alpha", factor),
+        ]
+    return found
+
+
+def without_square(weight: float, temperature: float) -> float:
+    """The weight of a loss that is not multiplied by temperature^2.
+
+    It stands for ours at this one temperature: under a schedule the square changes with it.
+    """
+    return weight * temperature**2
+
+
+def averaged_over_classes(weight: float, classes: int) -> float:
+    """The weight of a loss whose mean goes over batch and classes, where ours is a sum over the classes."""
+    return weight * classes
+
+
+def one_alpha(labels: float, teacher: float) -> tuple[float, float]:
+    """Two weights as alpha (teacher) and 1 - alpha (labels), and the factor that is left: their sum, which plain SGD can take
+    into its learning rate, while Adam does not feel it."""
+    return teacher / (labels + teacher), labels + teacher
+
+
+def at_first(term: Term, epochs: int) -> tuple[float, float]:
+    """A term's weight and temperature at the beginning of the first epoch in which it counts."""
+    progress = (term.from_epoch - 1) / epochs
+    return schedules.parse(term.weight, epochs)(progress), schedules.parse(term.temperature, epochs)(progress)

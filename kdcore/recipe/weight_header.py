@@ -1,0 +1,154 @@
+"""The header of a safetensors file: what it says of the networks in it. Read without torch, and believed only where checked.
+
+A file is a length (8 bytes, little-endian), so much JSON, and the tensors. The JSON names the tensors; its `__metadata__`
+maps names to texts, of which `kdcore` describes a network, or a checkpoint's networks by name.
+"""
+
+import json
+import math
+import reprlib
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kdcore.errors import UserError
+from kdcore.recipe.architecture import check_name, check_options
+
+LARGEST = 16 << 20  # bytes of a header; a checkpoint of two EfficientNet-B7 with AdamW has 0.8 MiB
+LARGEST_TEXT = 4 << 20  # characters that describe networks: the names of 21,000 classes, thrice, are a quarter of it
+MOST_CLASSES = 100_000
+LONGEST_CLASS = 400
+IMAGE_SIZES = range(1, 1025)
+NETWORKS = ("student", "twin", "teacher")
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The texts in a file's header by their names; empty where there are none.
+
+    Raises:
+        ValueError: not a safetensors file, a damaged one, or one with a header of more than 16 MiB; names the file.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > size - 8:
+                _refuse(path, f"its header would have {length:,} bytes, the file has {size:,}")
+            if length > LARGEST:
+                raise UserError(
+                    f"{path} has a header of {length / 2**20:.1f} MiB; {LARGEST >> 20} MiB are the most that is read."
+                )
+            text = file.read(length)
+    except struct.error:
+        _refuse(path, f"it has {size} bytes")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    header = _parsed(text, path, "its header")
+    if not isinstance(header, dict):
+        _refuse(path, f"its header is {_kind(header)} and no mapping of tensors")
+    found = header.get("__metadata__", {})
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        _refuse(path, "its __metadata__ does not map names to texts")
+    return found
+
+
+def description(path: Path) -> dict[str, Any]:
+    """What a file's header says of the network in it, or of a checkpoint's networks by name; empty where it says nothing.
+
+    Of a network: model, options, classes, image_size (pixels), mean and std, as far as they are there, each checked.
+
+    Raises:
+        ValueError: as `metadata`; or something of another kind than it should be; names the file and the entry.
+    """
+    text = metadata(path).get("kdcore", "null")
+    if len(text) > LARGEST_TEXT:
+        raise UserError(f"{path} describes its network in {len(text):,} characters; {LARGEST_TEXT:,} are the most.")
+    found = _parsed(text, path, "the description of its network", finite=True)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: the description of its network should be a mapping, not {_kind(found)}.")
+    if any(name in found for name in NETWORKS):
+        return {name: _network(found[name], path, f"{name}: ") for name in NETWORKS if name in found}
+    return _network(found, path, "")
+
+
+def _network(found: Any, path: Path, whose: str) -> dict[str, Any]:
+    """A network's description with the entries that are used, each of the kind that it should be."""
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: {whose}the description of a network should be a mapping, not {_kind(found)}.")
+    kept = {}
+    for name, (fits, wanted) in ENTRIES.items():
+        if found.get(name) is None:
+            continue
+        if not fits(found[name]):
+            raise UserError(f"{path}: {whose}`{name}` should be {wanted}, not {reprlib.repr(found[name])}.")
+        kept[name] = found[name]
+    try:
+        if "model" in kept:
+            check_name(kept["model"])
+        check_options(kept.get("options", {}))
+    except ValueError as error:
+        raise UserError(f"{path}: {whose}{error}") from None
+    return kept
+
+
+def _is_classes(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= MOST_CLASSES
+        and all(isinstance(name, str) and len(name) <= LONGEST_CLASS for name in value)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e6 and math.isfinite(value)
+
+
+def _is_three(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_is_number, value))
+
+
+ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (lambda value: isinstance(value, str), "a network's name"),
+    "options": (lambda value: isinstance(value, dict), "a mapping of settings"),
+    "classes": (_is_classes, f"a list of 1 to {MOST_CLASSES:,} names of at most {LONGEST_CLASS} characters"),
+    "image_size": (
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value in IMAGE_SIZES,
+        f"a number of pixels from {IMAGE_SIZES[0]} to {IMAGE_SIZES[-1]}",
+    ),
+    "mean": (_is_three, "three numbers"),
+    "std": (lambda value: _is_three(value) and min(value) > 0, "three numbers above 0"),
+}
+
+
+def _parsed(text: bytes | str, path: Path, what: str, *, finite: bool = False) -> Any:
+    """JSON, or a ValueError that names the file."""
+
+    def no_number(constant: str) -> NoReturn:
+        raise UserError(f"{constant} is no number of JSON")
+
+    try:
+        return json.loads(text, parse_constant=no_number) if finite else json.loads(text)
+    except RecursionError:
+        reason = "it is nested too deep"
+    except ValueError as error:  # no JSON, no UTF-8, a number with thousands of digits
+        reason = str(error)
+    raise UserError(f"{path} is not a safetensors file, or it is damaged: {what} cannot be read ({reason}).")
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    raise UserError(f"{path} is not a safetensors file, or it is damaged: {why}.")
+
+
+def _kind(value: Any) -> str:
+    names = {
+        list: "a list",
+        str: "a text",
+        bool: "a truth value",
+        int: "a number",
+        float: "a number",
+        dict: "a mapping",
+    }
+    return names.get(type(value), "nothing")

@@ -1,0 +1,1 @@
+"""Numbers of runs, and what may be claimed from them."""

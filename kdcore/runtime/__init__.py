@@ -1,0 +1,1 @@
+"""What the device is good at: arithmetic precision and memory allocation."""

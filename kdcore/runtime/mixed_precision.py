@@ -1,0 +1,82 @@
+"""Exact and fast arithmetic: what this machine is quick at, measured, and the settings of the process that follow.
+
+`exact` is float32 throughout. `fast` multiplies in bfloat16 where the processor or GPU is quick at it, and adds up in
+float32; weights, losses and optimizer stay in float32. Where it is not quick at it, `fast` is the same as `exact`.
+"""
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from kdcore.runtime import allocator
+
+Precision = Literal["exact", "fast"]
+WORTH_IT = 1.2  # bfloat16 counts as quick from this ratio on; processors are at about 2, or at a half
+SAME = 1e-5  # largest relative error that is still float32: rounding to bfloat16 has 4e-3
+
+
+def settle() -> None:
+    """Settings of the whole process, for whoever is about to compute. May be called often."""
+    allocator.keep_freed_memory()
+    _quick_linears()
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which networks run."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "fast" and quick_bf16(device))
+
+
+def quick_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 pays on a device. On a CPU measured once, in some hundredths of a second."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and _quick_bf16_on_cpu()
+
+
+@lru_cache(maxsize=1)
+def _quick_bf16_on_cpu() -> bool:
+    images, weight = torch.ones(1, 64, 32, 32), torch.ones(64, 64, 3, 3)
+    images, weight = (each.contiguous(memory_format=torch.channels_last) for each in (images, weight))
+    coarse, coarse_weight = images.bfloat16(), weight.bfloat16()
+    exact = _least_seconds(lambda: torch.conv2d(images, weight, padding=1))
+    return exact > WORTH_IT * _least_seconds(lambda: torch.conv2d(coarse, coarse_weight, padding=1))
+
+
+def _least_seconds(act: Callable[[], object], times: int = 15) -> float:
+    """The least processor time of some trials: others on the machine can only make one longer."""
+    seconds = []
+    for _ in range(times):
+        began = time.thread_time()
+        act()
+        seconds.append(time.thread_time() - began)
+    return min(seconds)
+
+
+@lru_cache(maxsize=1)
+def _quick_linears() -> bool:
+    """Let oneDNN compute float32 products on a CPU, which MKL does at half speed on some, unless that rounds to bfloat16.
+
+    The same switch means other arithmetic on a processor with matrix tiles (AMX), so it is tried, and taken back where
+    products change. It would touch a GPU's products too, so beside a GPU it is left alone.
+    """
+    if torch.cuda.is_available():
+        return False
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.randn(64, 256, generator=generator), torch.randn(256, 192, generator=generator)
+    if _error(left, right) > SAME:
+        torch.set_float32_matmul_precision(before)
+        return False
+    return True
+
+
+def _error(left: Tensor, right: Tensor) -> float:
+    """Of a float32 product and of a linear layer, relative to the largest entry of the same in float64."""
+    wanted = left.double() @ right.double()
+    found = (left @ right, torch.nn.functional.linear(left, right.T.contiguous()))
+    return max(float((each - wanted).abs().max() / wanted.abs().max()) for each in found)

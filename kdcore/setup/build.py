@@ -1,0 +1,193 @@
+"""From a recipe to the parts of its run: data, teacher, student, twin, terms and optimizers."""
+
+import copy
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from kdcore import data, methods, models, teacher_cache
+from kdcore.checks import preflight, teacher_check
+from kdcore.data import Split
+from kdcore.errors import UserError
+from kdcore.events import Event, Noted
+from kdcore.models import Tapped
+from kdcore.models.teacher import Teacher
+from kdcore.recipe import Recipe, TeacherRecipe, Term, TwinRecipe
+from kdcore.runtime import mixed_precision
+from kdcore.setup import teacher_finetuning
+from kdcore.store import Store
+from kdcore.teacher_cache import TeacherCache
+from kdcore.tensors.outputs import Batch
+from kdcore.training import optim
+from kdcore.training.distiller import Distiller
+from kdcore.training.state import Learner, Parts
+from kdcore.weighting import UncertaintyWeights
+
+Report = Callable[[str], None]
+
+
+class Splits(NamedTuple):
+    train: Split
+    validation: Split | None
+    test: Split
+
+
+def assemble(
+    recipe: Recipe, *, seed: int, device: torch.device, runs: Store | None = None, teacher_file: Path | None = None
+) -> Generator[Event, None, Parts]:
+    """Build a run's parts, saying what is going on; `return`s them. Downloads weights and images that are not on this machine.
+
+    Args:
+        seed: decides initialisation, batches and augmentation. The data's own seed decides which images there are.
+        runs: where weights of earlier runs are found.
+        teacher_file: where the run keeps its fine-tuned teacher, so that it has the same one when it is resumed.
+
+    Raises:
+        ValueError: something does not fit, with the remedy.
+    """
+    preflight.check(recipe, runs)
+    for term in recipe.terms:
+        methods.check(term)
+    teacher_cache.check(recipe)
+    for spec in (recipe.teacher, recipe.student):
+        if spec and spec.model:
+            models.check(spec.model)
+    notes: list[str] = []
+
+    if recipe.precision == "fast" and not mixed_precision.quick_bf16(device):
+        yield Noted(f"{device} is not quick at bfloat16, so fast arithmetic is float32 here, as exact is.")
+    yield Noted(f"Loading the data: {recipe.data.name}.")
+    load = _loader(recipe, device, notes.append)
+    splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
+    classes = splits.train.classes
+    yield from _said(notes)
+
+    teacher, figures = None, None
+    if recipe.teacher:
+        yield Noted("Loading the teacher.")
+        model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
+        figures = yield from _examined(model, recipe, splits)
+        teacher = Teacher(model, precision=recipe.precision)
+
+    torch.manual_seed(seed)
+    side = recipe.data.image_size
+    student = models.build(recipe.student, classes, side, runs=runs, report=notes.append, download=True)
+    student = models.trainable(models.placed(student, device))
+    twin = copy.deepcopy(student) if recipe.twin else None
+    yield from _said(notes)
+
+    shapes = student.shapes()
+    theirs = teacher.model.shapes() if teacher else None
+    terms = {term.label: methods.build(term, shapes, theirs) for term in recipe.terms}
+    for name, method in terms.items():
+        method.see_data(splits.train.targets)
+        yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
+    learned = UncertaintyWeights(tuple(terms)) if recipe.weighting == "uncertainty" else None
+    distiller = Distiller(student, terms, precision=recipe.precision, learned_weights=learned).to(device)
+    return Parts(
+        recipe=recipe,
+        seed=seed,
+        device=device,
+        student=_learner(distiller, recipe, recipe.optimizer.lr),
+        twin=_twin(twin, recipe) if twin else None,
+        teacher=teacher,
+        train=splits.train,
+        validation=splits.validation,
+        test=splits.test,
+        pinned=pinned(splits.test, recipe.probes.images),
+        teacher_cache=_cache(teacher, distiller, splits.train, recipe) if teacher else None,
+        teacher_figures=figures,
+    )
+
+
+def pinned(test: Split, count: int) -> Batch:
+    """The images whose maps are followed: one of each class in turn, the first ones of the test split."""
+    ranks = torch.zeros_like(test.targets)
+    for label in range(len(test.classes)):
+        mine = test.targets == label
+        ranks[mine] = torch.arange(int(mine.sum()), device=test.targets.device)
+    order = (ranks * len(test.classes) + test.targets).argsort()[:count]
+    first = test.at(order)
+    return Batch(first.images.float() / 255, first.targets, order)
+
+
+def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[str], Split]:
+    return lambda split: data.load(recipe.data, split, device=device, report=report, download=True)
+
+
+def _cache(teacher: Teacher, distiller: Distiller, split: Split, recipe: Recipe) -> TeacherCache | None:
+    if not recipe.kept_views or not distiller.uses_teacher:
+        return None
+    return TeacherCache(teacher, [distiller.method(term.label) for term in recipe.terms], split, recipe)
+
+
+def _learner(distiller: Distiller, recipe: Recipe, lr: float) -> Learner:
+    return Learner(distiller.train(), optim.build(distiller, recipe.optimizer, lr=lr), lr)
+
+
+def _twin(student: Tapped, recipe: Recipe) -> Learner:
+    """The same student with labels alone: the recipe's own cross-entropy term, at weight 1."""
+    given = [term for term in recipe.terms if term.method == "ce"]
+    term = Term(method="ce", options=given[0].options if given else {})
+    distiller = Distiller(student, {"ce": methods.build(term, student.shapes(), None)}, precision=recipe.precision)
+    lr = recipe.twin.lr if isinstance(recipe.twin, TwinRecipe) else None
+    return _learner(distiller, recipe, lr or recipe.optimizer.lr)
+
+
+def _teacher(
+    recipe: Recipe,
+    spec: TeacherRecipe,
+    splits: Splits,
+    seed: int,
+    device: torch.device,
+    runs: Store | None,
+    file: Path | None,
+) -> Generator[Event, None, Tapped]:
+    if spec.finetune and file and (own := (yield from teacher_finetuning.recalled(file))):
+        return models.placed(own, device)
+    torch.manual_seed(teacher_finetuning.SEED if spec.finetune else seed)
+    notes: list[str] = []
+    classes, side = splits.train.classes, recipe.data.image_size
+    model = models.build(spec, classes, side, runs=runs, report=notes.append, download=True)
+    model = models.placed(model, device)
+    yield from _said(notes)
+    if spec.finetune:
+        return (
+            yield from teacher_finetuning.tuned(
+                model, recipe, spec.finetune, splits.train, splits.validation, device, file
+            )
+        )
+    if spec.weights == "none":
+        yield Noted("The teacher's weights are random: it knows nothing that a student could learn.", "warning")
+    return model
+
+
+def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Event, None, dict[str, float] | None]:
+    """The last word on a teacher, wherever the recipe comes from.
+
+    Returns:
+        its figures on the held-out images, where all of them were shown to it.
+
+    Raises:
+        ValueError: it should not teach, and the recipe does not insist on it; with the remedies.
+    """
+    images = (splits.validation or splits.train).with_every_label()
+    examination = teacher_check.look_at(teacher, recipe, images)
+    for finding in examination.findings:
+        insists = recipe.teacher is not None and recipe.teacher.accept and not finding.final
+        if finding.verdict == "stop" and not insists:
+            way_round = "" if finding.final else " To run it all the same: teacher.accept: true."
+            raise UserError(f"The teacher's {finding.check}: {finding.in_words}{way_round}")
+        if finding.verdict != "ok":
+            yield Noted(f"The teacher's {finding.check}: {finding.in_words}", "warning")
+        elif finding.check == "accuracy":
+            yield Noted(f"The teacher gets {finding.finding}")
+    whole = splits.validation is not None and examination.images == len(splits.validation)
+    return examination.figures if whole else None
+
+
+def _said(notes: list[str]) -> Generator[Event, None, None]:
+    yield from (Noted(text) for text in notes)
+    notes.clear()

@@ -1,0 +1,169 @@
+"""What a run will cost, before it starts: sizes, arithmetic, and time from a few steps tried on this device."""
+
+import copy
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from kdcore import data, methods, models, teacher_cache
+from kdcore.models.sources import without_weights
+from kdcore.models.teacher import Teacher
+from kdcore.recipe import DataRecipe, Recipe, TeacherRecipe, Term
+from kdcore.store import Store
+from kdcore.tensors.outputs import Batch
+from kdcore.training import optim
+from kdcore.training.distiller import Distiller
+
+TRIED_IMAGES = 16
+TRAIN_IMAGES = {"cues": 20_000, "cifar10": 50_000, "cifar100": 50_000}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """flops: of one image's forward, multiply and add counted apart. seconds: of the whole run, evaluation left out.
+
+    teacher_share: of a step's time, [0, 1]: what is saved where the teacher's answers are kept.
+    view_bytes: what one view of the kept answers takes on disk; None where they cannot be kept.
+    downloads: sentences about weights and images that are not on this machine yet.
+    """
+
+    teacher_parameters: int
+    student_parameters: int
+    teacher_flops: int
+    student_flops: int
+    images: int  # seen in an epoch
+    steps: int
+    seconds: float
+    device: str
+    teacher_share: float
+    view_bytes: int | None
+    downloads: tuple[str, ...] = ()
+
+
+def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
+    """Build the networks and time two steps of 16 images. Downloads nothing. Raises ValueError as a run would."""
+    teacher_cache.check(recipe)
+    per_image = _tried(_key(recipe, runs), str(device))
+    kept = _kept_images(recipe.data)
+    steps = recipe.epochs * data.steps_per_epoch(kept, recipe.data.batch_size)
+    asked = min(recipe.kept_views, recipe.epochs) or recipe.epochs  # epochs in which the teacher is asked
+    told = (recipe.epochs - asked) * (1 - per_image.teacher_share)
+    seconds = per_image.seconds * kept * (asked + told)
+    return Estimate(
+        per_image.teacher_parameters, per_image.student_parameters, per_image.teacher_flops, per_image.student_flops,
+        kept, steps, seconds, str(device), per_image.teacher_share,
+        None if per_image.view_bytes is None else per_image.view_bytes * kept, downloads(recipe, runs),
+    )  # fmt: skip
+
+
+def downloads(recipe: Recipe, runs: Store | None = None) -> tuple[str, ...]:
+    """What a run of the recipe would download when it starts, a sentence each. Downloads nothing itself.
+
+    Raises:
+        ValueError: there are no such weights anywhere.
+    """
+    weights = [models.missing(spec, runs) for spec in (recipe.teacher, recipe.student) if spec]
+    return tuple(dict.fromkeys(filter(None, (*weights, data.missing(recipe.data)))))
+
+
+def _kept_images(recipe: DataRecipe) -> int:
+    return round(_train_images(recipe) * (1 - recipe.validation))
+
+
+def _train_images(recipe: DataRecipe) -> int:
+    """How many training images there are before some are held out, as far as it is known without reading any."""
+    if recipe.train_images:
+        return recipe.train_images
+    if recipe.name == "folder":
+        root = Path(recipe.path or "")
+        return sum(
+            1 for file in ((root / "train") if (root / "train").is_dir() else root).glob("*/*") if file.is_file()
+        )
+    share = len(recipe.only) / len(data.classes(recipe.model_copy(update={"only": None}))) if recipe.only else 1
+    return round(TRAIN_IMAGES[recipe.name] * share)
+
+
+# a term costs the same whatever its weight, and it is tried in a run of one epoch
+ALIKE = {"weight": 1.0, "temperature": 1.0, "from_epoch": 1, "to_epoch": None, "adapt": None}
+
+
+def _key(recipe: Recipe, runs: Store | None) -> str:
+    """The recipe as far as it decides the cost of an image, its networks by name and with random weights."""
+    teacher = without_weights(recipe.teacher, runs) if recipe.teacher else None
+    return recipe.model_copy(
+        update={
+            "name": "estimate",
+            "note": "",
+            "teacher": teacher and TeacherRecipe(model=teacher.model, options=teacher.options),
+            "student": without_weights(recipe.student, runs),
+            "epochs": 1,
+            "seeds": (0,),
+            "terms": tuple(term.model_copy(update=ALIKE) for term in recipe.terms),
+            "lr": recipe.lr.model_copy(update={"warmup_epochs": 0}),
+        }
+    ).model_dump_json()
+
+
+@lru_cache(maxsize=64)
+def _tried(key: str, device_name: str) -> Estimate:
+    recipe, device = Recipe.model_validate_json(key), torch.device(device_name)
+    classes, side = data.classes(recipe.data), recipe.data.image_size
+    student = models.build(recipe.student, classes, side).to(device)
+    teacher_model = models.build(recipe.teacher, classes, side).to(device) if recipe.teacher else None
+    teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
+    shapes = student.shapes()
+    terms = {t.label: methods.build(t, shapes, teacher_model.shapes() if teacher_model else None) for t in recipe.terms}
+    images = max(_kept_images(recipe.data), TRIED_IMAGES)
+    for method in terms.values():  # a memory has the run's size
+        method.see_data(torch.arange(images, device=device) % len(classes))
+    learners = [Distiller(student, terms, precision=recipe.precision).to(device).train()]
+    if recipe.twin:
+        ce = methods.build(Term(method="ce"), shapes, None)
+        learners.append(Distiller(copy.deepcopy(student), {"ce": ce}, precision=recipe.precision).train())
+    optimizers = [optim.build(learner, recipe.optimizer) for learner in learners]
+    pixels = torch.rand(TRIED_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
+    places = torch.arange(TRIED_IMAGES, device=device)
+    batch = Batch(pixels, torch.zeros_like(places), places)
+
+    teaching = 0.0
+
+    def step() -> None:
+        nonlocal teaching
+        for learner, optimizer in zip(learners, optimizers, strict=True):
+            seen = learner.with_views(batch, progress=0.0)
+            began = _now(device)
+            said = teacher(seen.seen, learner.needs) if teacher and learner.uses_teacher else None
+            teaching += _now(device) - began
+            ones = dict.fromkeys(learner.methods.keys(), 1.0)
+            objective, _ = learner(seen, said, ones, ones)
+            objective.total.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    step()  # the first is slower: kernels are chosen, memory is taken
+    began, teaching = _now(device), 0.0
+    step()
+    step()
+    seconds = _now(device) - began
+    return Estimate(
+        teacher_parameters=models.parameters(teacher_model) if teacher_model else 0,
+        student_parameters=models.parameters(student),
+        teacher_flops=models.flops(teacher_model, side) if teacher_model else 0,
+        student_flops=models.flops(student, side),
+        images=0,
+        steps=0,
+        seconds=seconds / 2 / TRIED_IMAGES,
+        device=device_name,
+        teacher_share=teaching / seconds,
+        view_bytes=teacher_cache.row_bytes(teacher, list(terms.values()), pixels[:1]) if teacher else None,
+    )
+
+
+def _now(device: torch.device) -> float:
+    """Seconds, when all that was asked of the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

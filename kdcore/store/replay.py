@@ -1,0 +1,323 @@
+"""The reading side: a run's events, folded to its state and its series, only what is new each time."""
+
+import math
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdcore import recipe as recipes
+from kdcore.recipe import Recipe, RecipeError
+from kdcore.store import checking, replay_cache
+from kdcore.store.columns import Column
+from kdcore.store.lines import READ_BYTES, Lines, regular
+from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
+from kdcore.store.writing import is_locked
+
+KEEP_BYTES = 4 << 20  # of new events, before a fold is kept; as many as it has, later
+KEPT_NOTES = 50
+KEPT_GRADIENTS = 5  # the newest; all of them are among the series
+
+
+class Fold:
+    """A run's events, folded as far as they were read."""
+
+    def __init__(self, folder: Path, recorded: bool) -> None:
+        self.folder, self.recorded = folder, recorded
+        self.lock = threading.Lock()
+        self._empty()
+        kept = replay_cache.recalled_fold(folder)
+        try:
+            if kept:
+                self._put_back(*kept)
+        except (KeyError, TypeError, ValueError, AttributeError):  # it was written by somebody else
+            self._empty()
+        self._folded = self._state()
+        self.state = self._folded
+
+    def _empty(self) -> None:
+        """As before the first event."""
+        self.columns: dict[str, Column] = {}
+        self._lines = Lines()
+        self._kept_up_to = 0
+        created = created_at(self.folder)
+        self._notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
+        self._facts: dict[str, Any] = {
+            "id": self.folder.name, "name": self.folder.name, "epochs": 0, "created": created, "recorded": self.recorded,
+            "status": "created", "step": 0, "epoch": 0.0, "began": 0.0, "active_seconds": 0.0, "updated": 0.0,
+        }  # fmt: skip
+        # what only grows, and what else a resumed run puts back: step of the checkpoint -> the facts at that moment
+        self._lists: dict[str, list[dict[str, Any]]] = {
+            "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [],
+        }  # fmt: skip
+        self._latest: dict[str, dict[str, float]] = {}
+        self._knobs: dict[str, float] = {}
+        self._remembered: dict[int, dict[str, Any]] = {}
+        self._heard = 0.0  # when it last said something while it was at work
+        self._seen, self._left_out, self._first_left_out = 0, 0, ""  # lines; why the first one was left out
+        self._recipe_read_at = -1
+        self._recipe_trouble = ""
+        self._read_recipe()
+
+    def _read_recipe(self) -> bool:
+        """Take the recipe's name and length, or what is wrong with it. False where it has not changed since."""
+        written = _written(self.folder / "recipe.yaml")
+        if written == self._recipe_read_at:
+            return False
+        self._recipe_read_at, self._recipe_trouble = written, ""
+        try:
+            recipe = read_recipe(self.folder)
+            self._facts |= {"name": recipe.name, "epochs": recipe.epochs}
+        except RecipeError as error:  # of another version, or edited: the run can still be looked at
+            self._note(self._facts["created"], str(error), "warning")
+            self._recipe_trouble = in_one_line(str(error))
+        return True
+
+    @property
+    def offset(self) -> int:
+        return self._lines.offset
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing comes any more, unless somebody resumes the run."""
+        return self.state.status in ("finished", *RESUMABLE)
+
+    @property
+    def damage(self) -> str:
+        """What of the folder cannot be read, in words; nothing where all can."""
+        found = [self._recipe_trouble] if self._recipe_trouble else []
+        if self._left_out:
+            lines, are = ("line", "is") if self._left_out == 1 else ("lines", "are")
+            found.append(
+                f"{self._left_out:,} {lines} of events.jsonl cannot be read and {are} left out; {self._first_left_out}."
+            )
+        if (self.folder / "writer.lock").is_dir():
+            found.append("writer.lock is a folder and should be a file.")
+        return " ".join(found)
+
+    def refresh(self) -> None:
+        """Read what is new. A run that claims to be active while nobody holds its lock was interrupted.
+
+        Raises:
+            OSError: the events cannot be read.
+        """
+        with self.lock:
+            self._read()
+            unwatched = self._folded.status in (*ACTIVE, "created") and not self.recorded
+            if unwatched and not is_locked(self.folder / "writer.lock"):
+                self._read()  # it may have ended between the reading and the look at the lock
+                self.state = self._left_alone(self._folded)
+            else:
+                self.state = self._folded
+
+    def _left_alone(self, state: RunState) -> RunState:
+        """A state whose run nobody writes."""
+        new = state.status == "created" and time.time() - state.created < 10  # its writer is only just coming
+        if state.status == "created" and state.damage:
+            return replace(state, status="damaged")
+        if state.status in (*ACTIVE, "created") and not new:
+            return replace(state, status="interrupted", reason="The process that trained it is gone.")
+        return state
+
+    def _read(self) -> None:
+        if self._recipe_trouble and self._read_recipe():
+            self._folded = self._state()
+        size, before = replay_cache.mark(self.folder)[0], self.offset
+        if size < before:  # cut, or put back from a copy
+            self._empty()
+            self._folded = self._state()
+            before = 0
+        if size == before:
+            return
+        for lines in self._lines.new(self.folder / "events.jsonl", READ_BYTES):
+            for line in lines:
+                self._take_line(line)
+        if self.offset == before:
+            return
+        self._folded = self._state()
+        new = self.offset - self._kept_up_to
+        ended = self._folded.status in ENDS.values()
+        if new >= max(KEEP_BYTES, 0 if ended else self._kept_up_to) and not self.recorded:
+            self._keep()
+
+    def _take_line(self, line: bytes) -> None:
+        self._seen += 1
+        try:
+            event = checking.event(line)
+        except ValueError as error:  # a full disk, a power cut: what else was written still counts
+            self._first_left_out = self._first_left_out or f"line {self._seen}: {in_one_line(str(error))}"
+            self._left_out += 1
+            self._note(self._facts["updated"], "A damaged line of events.jsonl was left out.", "warning")
+        else:
+            self._take(event)
+
+    def _keep(self) -> None:
+        plain = {
+            "facts": self._facts, "lists": self._lists, "notes": list(self._notes), "latest": self._latest,
+            "knobs": self._knobs, "remembered": list(self._remembered.items()), "heard": self._heard,
+            "skipping": self._lines.skipping, "lines": [self._seen, self._left_out, self._first_left_out],
+        }  # fmt: skip
+        replay_cache.keep_fold(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
+        self._kept_up_to = self.offset
+
+    def _put_back(self, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        self._lines, self._kept_up_to = Lines(offset, plain["skipping"]), offset
+        self._seen, self._left_out, self._first_left_out = plain["lines"]
+        own = ("id", "created", "recorded", *(() if self._recipe_trouble else ("name",)))
+        here = {key: self._facts[key] for key in own}  # it may be a copied folder
+        self._facts = plain["facts"] | here | {"classes": tuple(plain["facts"].get("classes", ()))}
+        self._lists, self._latest, self._knobs = plain["lists"], plain["latest"], plain["knobs"]
+        self._notes.clear()
+        self._notes.extend(plain["notes"])
+        self._remembered, self._heard = dict(plain["remembered"]), plain["heard"]
+        self.columns = {name: Column(steps, values) for name, (steps, values) in columns.items()}
+
+    def _state(self) -> RunState:
+        lists: dict[str, Any] = {name: tuple(items) for name, items in self._lists.items()}
+        return RunState(
+            **self._facts,
+            **lists,
+            notes=tuple(self._notes),
+            latest=dict(self._latest),
+            knobs=dict(self._knobs),
+            damage=self.damage,
+        )
+
+    def _take(self, event: dict[str, Any]) -> None:
+        facts = self._facts
+        kind, step, now = event["event"], event.get("step", facts["step"]), event["time"]
+        facts["updated"] = now
+        match kind:
+            case "Queued":
+                self._end_stretch(
+                    self._heard
+                )  # killed, and now begun again: it lasted until the last thing that it said
+                facts["status"] = "queued"
+            case "Noted":
+                self._note(now, event["text"], event["level"])
+                if facts["status"] in ("created", "queued", *RESUMABLE):
+                    facts["status"] = "preparing"
+            case "RunStarted":
+                self._forget_after(step if event["resumed"] else -1)
+                self._end_stretch(self._heard)
+                told = ("steps", "epochs", "device", "train_images", "labelled_images", "parameters", "teacher")
+                facts |= {name: event[name] for name in told}
+                facts |= {"status": "running", "step": step, "classes": tuple(event["classes"]), "began": now}
+                facts |= {"reason": "", "traceback": "", "results": {}}
+            case "StepEnded":
+                for network, losses in event["losses"].items():
+                    for term, value in losses.items():
+                        self._add(f"loss/{network}/{term}", step, value)
+                for group, numbers in (("share", event["shares"]), ("weight", event["weights"]),
+                                       ("temperature", event["temperatures"]), ("train_top1", event["train_top1"])):  # fmt: skip
+                    for name, value in numbers.items():
+                        self._add(f"{group}/{name}", step, value)
+                self._add("learning_rate", step, event["learning_rate"])
+                self._add("images_per_second", step, event["images_per_second"])
+                facts |= {"step": step, "epoch": event["epoch"], "images_per_second": event["images_per_second"]}
+            case "LayersWeighted":
+                for layer, weight in enumerate(event["weights"]):
+                    self._add(f"layer_weight/{event['term']}/{layer}", step, weight)
+                self._lists["layer_weights"].append({key: event[key] for key in ("step", "epoch", "term", "weights")})
+            case "GradientsMeasured":
+                for group, numbers in (("gradient", event["norms"]), ("gradient_share", event["shares"])):
+                    for name, value in numbers.items():
+                        self._add(f"{group}/{name}", step, value)
+                kept = self._lists["gradients"][-(KEPT_GRADIENTS - 1) :]
+                self._lists["gradients"] = [
+                    *kept,
+                    {key: event[key] for key in ("step", "epoch", "norms", "shares", "idle")},
+                ]
+            case "WeightAdapted":
+                changes = self._lists["adaptations"]
+                if (step, event["term"]) not in [(item["step"], item["term"]) for item in changes]:
+                    # else a run that was stopped just there has told it
+                    changes.append({key: event[key] for key in ("step", "epoch", "term", "factor", "reason")})
+                self._add(f"adapted/{event['term']}", step, event["factor"])
+            case "TermMeasured":
+                for name, value in event["figures"].items():
+                    self._add(f"figure/{event['term']}/{name}", step, value)
+            case "Evaluated" if event["split"] == "validation":
+                for network, metrics in event["metrics"].items():
+                    for metric, value in metrics.items():
+                        if metric in ("top1", "nll", "ece"):
+                            self._add(f"{metric}/{network}", step, value)
+                self._latest |= event["metrics"]
+            case "ProbeTaken":
+                self._lists["probes"].append({key: event[key] for key in ("step", "epoch", "file")})
+            case "CheckpointSaved":
+                self._lists["checkpoints"].append({key: event[key] for key in ("step", "epoch", "file")})
+                self._remembered[step] = {
+                    "epoch": event["epoch"], "latest": dict(self._latest), "knobs": dict(self._knobs),
+                }  # fmt: skip
+            case "KnobTurned":
+                self._knobs[event["knob"]] = float(event["factor"])
+            case "RunPaused":
+                facts |= {"status": "paused", "step": step}
+            case "RunResumed":
+                facts["status"] = "running"
+            case "RunFinished" | "RunStopped" | "RunFailed":
+                self._end_stretch(now)
+                facts |= {"status": ENDS[kind], "step": step}
+                facts |= {key: event.get(key, "") for key in ("reason", "traceback")}
+                if kind == "RunFinished":
+                    facts |= {"results": event["results"], "epoch": float(facts["epochs"])}
+        if facts["status"] in ("running", "paused"):
+            self._heard = now
+
+    def _end_stretch(self, when: float) -> None:
+        if self._facts["began"]:
+            self._facts["active_seconds"] += max(0.0, when - self._facts["began"])
+            self._facts["began"] = 0.0
+
+    def _note(self, now: float, text: str, level: str) -> None:
+        self._notes.append({"time": now, "text": text, "level": level})
+
+    def _add(self, name: str, step: int, value: float | None) -> None:
+        column = self.columns.get(name)
+        if column is None:
+            column = self.columns[name] = Column()
+        column.add(step, math.nan if value is None else value)
+
+    def _forget_after(self, step: int) -> None:
+        """A resumed run starts from its checkpoint: what came after it happens again, and all of it (-1) from the start."""
+        for name, column in list(self.columns.items()):
+            column.forget_after(step)
+            if not column.count:
+                del self.columns[name]
+        for items in self._lists.values():
+            items[:] = [item for item in items if item["step"] <= step]
+        self._remembered = {saved: then for saved, then in self._remembered.items() if saved <= step}
+        then = self._remembered.get(step, {"epoch": 0.0, "latest": {}, "knobs": {}})
+        self._facts["epoch"], self._latest, self._knobs = then["epoch"], dict(then["latest"]), dict(then["knobs"])
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """A run's recipe. Raises RecipeError, whatever is wrong with the file."""
+    path = folder / "recipe.yaml"
+    try:
+        regular(path)  # a pipe would be waited for
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror or error}.") from None
+    return recipes.load(path)
+
+
+def created_at(folder: Path) -> float:
+    """When a run was made, by its name, in seconds since 1970; of another name, when the folder was last changed."""
+    with suppress(ValueError, OverflowError):
+        return time.mktime(time.strptime(folder.name[:15], "%Y%m%d-%H%M%S"))
+    with suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

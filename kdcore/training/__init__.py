@@ -1,0 +1,1 @@
+"""The training loop: parts in, events out; it knows no disk, no thread and no screen."""

@@ -1,0 +1,113 @@
+"""Everything that learns, in one module: a student and the methods with their projectors.
+
+The teacher stays outside, so that nothing finds its parameters: no optimizer, no checkpoint, no export.
+"""
+
+import dataclasses
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from kdcore.errors import UserError
+from kdcore.methods.base import Method
+from kdcore.models import Tapped
+from kdcore.models.tapped import Ask
+from kdcore.runtime import mixed_precision
+from kdcore.runtime.mixed_precision import Precision
+from kdcore.tensors.outputs import Batch, Objective, Outputs
+from kdcore.weighting import UncertaintyWeights
+
+
+class Distiller(nn.Module):
+    """A student and the terms of its loss. Called with a batch and what the teacher says of it."""
+
+    def __init__(
+        self,
+        student: Tapped,
+        methods: dict[str, Method],
+        *,
+        precision: Precision = "exact",
+        learned_weights: UncertaintyWeights | None = None,
+    ) -> None:
+        super().__init__()
+        self.student = student
+        self.methods = nn.ModuleDict(methods)
+        self.learned_weights = learned_weights
+        if len(greedy := [name for name, method in methods.items() if method.has_views]) > 1:
+            raise UserError(
+                f"The terms {' and '.join(greedy)} both want further views of every batch; keep one of them."
+            )
+        self.precision = precision
+        self.compiled: Ask | None = None  # what is asked in the student's place in training, where it was compiled
+
+    def method(self, name: str) -> Method:
+        """The method of a term."""
+        return self._methods[name]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The outputs that the terms read, of the student and of the teacher alike."""
+        return frozenset({"logits"}).union(*(method.needs for method in self._methods.values()))
+
+    @property
+    def narrow(self) -> frozenset[str]:
+        """The outputs that no term wants in float32."""
+        wide = (method.needs - method.narrow for method in self._methods.values())
+        return self.needs.difference({"logits"}, *wide)
+
+    @property
+    def uses_teacher(self) -> bool:
+        return any(method.uses_teacher for method in self._methods.values())
+
+    @property
+    def views_of(self) -> Method | None:
+        """The method that wants further views of a batch to be seen, if there is one."""
+        return next((method for method in self._methods.values() if method.has_views), None)
+
+    def with_views(self, batch: Batch, progress: float) -> Batch:
+        """The batch as the terms want it: with the further views of a method, and how far the run has come."""
+        views = self.views_of.views(batch.images) if self.views_of else None
+        return dataclasses.replace(batch, views=views, progress=progress)
+
+    def forward(
+        self, batch: Batch, teacher: Outputs | None, weights: dict[str, float], temperatures: dict[str, float]
+    ) -> tuple[Objective, Outputs]:
+        """One forward of the student, one loss a term, and their weighted sum. Losses are float32.
+
+        Args:
+            teacher: what it says of `batch.seen`.
+        """
+        images = batch.seen if self.views_of else batch.images
+        with mixed_precision.autocast(images.device, self.precision):
+            outputs = (self.compiled or self.student)(images, self.needs)
+        outputs = in_float32(outputs, but=self.narrow)
+        # methods without a teacher never look at it
+        said = cast(Outputs, in_float32(teacher, but=self.narrow) if teacher else None)
+        if self.views_of:
+            outputs, said = outputs.split(len(batch.images)), said.split(len(batch.images))
+        losses = {name: method(outputs, said, batch, temperatures[name]) for name, method in self._methods.items()}
+        if self.learned_weights:
+            total, counted = self.learned_weights(losses, weights)
+        else:
+            total = sum((weights[name] * loss for name, loss in losses.items()), outputs.logits.new_zeros(()))
+            counted = weights
+        layers = {
+            name: shares for name, method in self._methods.items() if (shares := method.layer_weights()) is not None
+        }
+        return Objective(total, losses, counted, layers), outputs
+
+    @property
+    def _methods(self) -> dict[str, Method]:
+        return cast(dict[str, Method], dict(self.methods.items()))
+
+
+def in_float32(outputs: Outputs, *, but: frozenset[str] = frozenset()) -> Outputs:
+    """The same outputs in float32, `but` some; nothing is copied where they are already."""
+
+    def wide(value: Tensor | tuple[Tensor, ...] | None) -> Any:
+        if isinstance(value, tuple):
+            return tuple(each.float() for each in value)
+        return None if value is None else value.float()
+
+    values = {f.name: getattr(outputs, f.name) for f in dataclasses.fields(outputs)}
+    return Outputs(**{name: value if name in but else wide(value) for name, value in values.items()})

@@ -1,0 +1,109 @@
+"""Networks on a split: their logits, their figures, and whether student and twin really differ."""
+
+from collections.abc import Generator
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdcore.data import Split, batches
+from kdcore.models import Tapped, in_eval
+from kdcore.models.teacher import Teacher
+from kdcore.results import metrics
+from kdcore.runtime import mixed_precision
+from kdcore.runtime.mixed_precision import Precision
+from kdcore.training.distiller import Distiller
+
+BATCH = 256
+Result = TypeVar("Result")
+
+
+def logits_in_steps(model: Tapped, split: Split, *, precision: Precision = "exact") -> Generator[None, None, Tensor]:
+    """What a model says of every image of a split, in order: returns [n, K], float32. Yields after each batch, with the
+    model in its own mode again, so that whoever drives it may stop in between."""
+    device = split.targets.device
+    said = []
+    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
+        with in_eval(model), torch.no_grad(), mixed_precision.autocast(device, precision):
+            said.append(model(batch.images, frozenset({"logits"})).logits)
+        yield
+    return torch.cat(said).float()
+
+
+def logits(model: Tapped, split: Split, *, precision: Precision = "exact") -> Tensor:
+    """Like `logits_in_steps`, in one go."""
+    return drained(logits_in_steps(model, split, precision=precision))
+
+
+def evaluate_in_steps(
+    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
+) -> Generator[None, None, dict[str, dict[str, float]]]:
+    """Each network's `metrics.classification` on a split. Yields between batches."""
+    figures = {}
+    for name, model in models.items():
+        said = yield from logits_in_steps(model, split, precision=precision)
+        figures[name] = metrics.classification(said, split.targets)
+    return figures
+
+
+def evaluate(model: Tapped, split: Split, *, precision: Precision = "exact") -> dict[str, float]:
+    """`metrics.classification` of a model on a split."""
+    return drained(evaluate_in_steps({"it": model}, split, precision=precision))["it"]
+
+
+def compare_in_steps(
+    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
+) -> Generator[None, None, dict[str, dict[str, float]]]:
+    """Each network's figures on a split with its 95 % interval and, where both are there, student less twin.
+
+    Yields between batches.
+
+    Returns:
+        network -> its `metrics.classification`, correct, low, high; `difference` as `metrics.paired_difference` gives it,
+        and `agreement` -> student, twin: the share of images on which they answer as the teacher does.
+    """
+    results: dict[str, dict[str, float]] = {}
+    right: dict[str, np.ndarray] = {}
+    answers: dict[str, np.ndarray] = {}
+    for name, model in models.items():
+        said = yield from logits_in_steps(model, split, precision=precision)
+        answers[name] = said.argmax(dim=1).cpu().numpy()
+        right[name] = answers[name] == split.targets.cpu().numpy()
+        correct = int(right[name].sum())
+        low, high = metrics.wilson(correct, len(split))
+        figures = metrics.classification(said, split.targets)
+        results[name] = {**figures, "correct": correct, "low": low, "high": high}
+    if {"student", "twin"} <= models.keys():
+        results["difference"] = metrics.paired_difference(right["student"], right["twin"])
+    if "teacher" in models:
+        results["agreement"] = {
+            name: float((answers[name] == answers["teacher"]).mean()) for name in models if name != "teacher"
+        }
+    return results
+
+
+def losses_in_steps(
+    distiller: Distiller, teacher: Teacher | None, split: Split, temperatures: dict[str, float]
+) -> Generator[None, None, dict[str, float]]:
+    """The mean over a split's images of each of the distiller's losses, in eval mode. Yields between batches."""
+    sums: dict[str, float] = dict.fromkeys(distiller.methods, 0.0)
+    weights = dict.fromkeys(distiller.methods, 1.0)
+    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
+        said = teacher(batch.images, distiller.needs) if teacher and distiller.uses_teacher else None
+        with in_eval(distiller), torch.no_grad():
+            objective, _ = distiller(batch, said, weights, temperatures)
+        for name, loss in objective.losses.items():
+            sums[name] += loss.item() * len(batch.targets)
+        yield
+    return {name: total / len(split) for name, total in sums.items()}
+
+
+def drained(steps: Generator[None, None, Result]) -> Result:
+    """What a generator returns in the end."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as ended:
+        result: Result = ended.value
+        return result

@@ -1,0 +1,148 @@
+"""What the loop tells of itself: how it begins, each logged step, its speed, and maps of the pinned images."""
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from kdcore.events import ProbeTaken, RunStarted, StepEnded
+from kdcore.explain import probe
+from kdcore.tensors.outputs import NO_LABEL, Batch, Objective
+from kdcore.training.state import Parts
+
+
+def started(parts: Parts, teacher: dict[str, float]) -> RunStarted:
+    """`teacher`: its figures on the held-out images, if there are any."""
+    student, recipe = parts.student.distiller, parts.recipe
+    parameters = {
+        "student": _count(student.student),
+        "training_only": _count(student) - _count(student.student),
+    } | ({"teacher": _count(parts.teacher.model)} if parts.teacher else {})
+    return RunStarted(
+        step=parts.step,
+        steps=parts.steps,
+        epochs=recipe.epochs,
+        device=device_name(parts.device),
+        precision=recipe.precision,
+        classes=parts.train.classes,
+        train_images=len(parts.train),
+        labelled_images=int((parts.train.targets != NO_LABEL).sum()),
+        parameters=parameters,
+        teacher=teacher,
+        resumed=parts.resumed,
+    )
+
+
+def step_ended(
+    parts: Parts,
+    objectives: dict[str, Objective],
+    answers: dict[str, Tensor],
+    batch: Batch,
+    temperatures: dict[str, float],
+    learning_rate: float,
+    images_per_second: float,
+) -> StepEnded:
+    """The numbers of a step, read back from the device.
+
+    Raises:
+        FloatingPointError: a loss is not finite any more, with what to try.
+    """
+    losses: dict[str, dict[str, float]] = {}
+    for name, objective in objectives.items():
+        values = torch.stack([*objective.losses.values(), objective.total]).detach().tolist()  # one wait for the device
+        losses[name] = dict(zip([*objective.losses, "total"], values, strict=True))
+        if not math.isfinite(losses[name]["total"]):
+            told = ", ".join(f"{term} = {value:g}" for term, value in losses[name].items())
+            raise FloatingPointError(
+                f"The {name}'s loss is not finite at step {parts.step} ({told}). A lower learning rate, a gradient "
+                "clip (optimizer.clip: 1.0) or precision: exact usually mends it; the last checkpoint is from before."
+            )
+    weights = {name: float(weight) for name, weight in objectives["student"].weights.items()}
+    weighted = {name: abs(weights[name] * value) for name, value in losses["student"].items() if name != "total"}
+    whole = sum(weighted.values()) or 1.0
+    labelled = batch.targets != NO_LABEL
+    right = {
+        name: ((logits.argmax(dim=1) == batch.targets) & labelled).sum().item() / count
+        for name, logits in answers.items()
+        if (count := int(labelled.sum()))
+    }
+    return StepEnded(
+        step=parts.step,
+        epoch=parts.epoch,
+        losses=losses,
+        shares={name: value / whole for name, value in weighted.items()},
+        weights=weights,
+        temperatures={
+            name: temperatures[name]
+            for name, method in parts.student.distiller.methods.items()
+            if method.uses_temperature
+        },
+        learning_rate=learning_rate,
+        images_per_second=images_per_second,
+        train_top1=right,
+    )
+
+
+class Prober:
+    """Maps of the pinned images, a few times an epoch while the time budget lasts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.every = max(1, round(parts.steps_per_epoch / parts.recipe.probes.per_epoch))
+        self.spent = self.longest = 0.0
+
+    def take(self, *, always: bool, budget: float = 0.0) -> Iterator[ProbeTaken]:
+        due = self.parts.step % self.every == 0 and self.spent + self.longest <= budget
+        if not self.parts.recipe.probes.images or not (always or due):
+            return
+        began = time.perf_counter()
+        arrays = probe.take(self.parts.models, self.parts.pinned.images)
+        if self.parts.step == 0:
+            arrays["images"] = (self.parts.pinned.images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
+            arrays["targets"] = self.parts.pinned.targets.cpu().numpy()
+        seconds = time.perf_counter() - began
+        self.spent += seconds
+        self.longest = max(self.longest, seconds)
+        yield ProbeTaken(self.parts.step, self.parts.epoch, seconds, arrays=arrays)
+
+
+class Clock:
+    """The loop's own time: what a listener does between two steps is left out of the speed."""
+
+    def __init__(self) -> None:
+        self.busy = 0.0
+        self._images = 0
+        self._window = 0.0
+        self._mark = time.perf_counter()
+
+    def count(self, images: int) -> None:
+        now = time.perf_counter()
+        self._window += now - self._mark
+        self.busy += now - self._mark
+        self._mark = now
+        self._images += images
+
+    def since_logged(self) -> float:
+        return self._window
+
+    def images_per_second(self) -> float:
+        speed = self._images / self._window if self._window else 0.0
+        self._images, self._window = 0, 0.0
+        return speed
+
+    def resume(self) -> None:
+        self._mark = time.perf_counter()
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def device_name(device: torch.device) -> str:
+    """As a person would say it: the GPU's name, or the CPU with its number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else device.type

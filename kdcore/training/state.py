@@ -1,0 +1,110 @@
+"""What a run is made of, and its state: built by `assemble`, trained by `trainer`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from kdcore.data import Split, steps_per_epoch
+from kdcore.errors import UserError
+from kdcore.methods.base import Method
+from kdcore.models import Tapped
+from kdcore.models.teacher import Teacher
+from kdcore.recipe import Recipe
+from kdcore.teacher_cache import TeacherCache
+from kdcore.tensors.outputs import Batch
+from kdcore.training import optim
+from kdcore.training.distiller import Distiller
+from kdcore.weighting import TermWeights
+
+
+@dataclass
+class Learner:
+    """A network that learns: its distiller, its optimizer, and the learning rate that schedules scale."""
+
+    distiller: Distiller
+    optimizer: Optimizer
+    lr: float
+
+
+@dataclass
+class Parts:
+    """What a run is made of. The loop owns `step`; everything else was built before.
+
+    teacher_figures: the teacher's on the validation split, its `metrics.classification` among them, where they are known.
+    """
+
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    student: Learner
+    twin: Learner | None
+    teacher: Teacher | None
+    train: Split
+    validation: Split | None
+    test: Split
+    pinned: Batch
+    teacher_cache: TeacherCache | None = None
+    teacher_figures: dict[str, float] | None = None
+    knobs: dict[str, float] = field(default_factory=dict)
+    step: int = 0
+    resumed: bool = False
+    terms: TermWeights = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.terms = TermWeights(self.recipe)
+        for name in self.terms.adaptive.names:
+            method = self.student.distiller.method(name)
+            if method.has_views or type(method).see_data is not Method.see_data:
+                raise UserError(
+                    f"{name!r} cannot be watched on held-out images: it keeps what it saw of the training images, or asks for "
+                    "further views of them. Let `adapt` watch another term, such as kd or ce."
+                )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return steps_per_epoch(len(self.train), self.recipe.data.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.epochs * self.steps_per_epoch
+
+    @property
+    def epoch(self) -> float:
+        return self.step / self.steps_per_epoch
+
+    @property
+    def learners(self) -> dict[str, Learner]:
+        return {"student": self.student} | ({"twin": self.twin} if self.twin else {})
+
+    @property
+    def models(self) -> dict[str, Tapped]:
+        """The networks by name: teacher, student, twin, as far as there are."""
+        taught = {name: learner.distiller.student for name, learner in self.learners.items()}
+        return ({"teacher": self.teacher.model} if self.teacher else {}) | taught
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs. Data order, augmentation and dropout follow from seed and step alone."""
+        state: dict[str, Any] = {
+            "step": self.step, "seed": self.seed, "knobs": dict(self.knobs), "terms": self.terms.state(),
+        }  # fmt: skip
+        for name, learner in self.learners.items():
+            state[name] = learner.distiller.student.state_dict()
+            state[f"{name}_methods"] = learner.distiller.methods.state_dict()
+            state[f"{name}_optimizer"] = optim.state(learner.optimizer)
+            if learner.distiller.learned_weights:
+                state[f"{name}_learned_weights"] = learner.distiller.learned_weights.state_dict()
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken."""
+        self.step, self.knobs, self.resumed = state["step"], dict(state["knobs"]), True
+        if "terms" in state:  # not in checkpoints of earlier versions, which had nothing to adapt
+            self.terms.load_state(state["terms"])
+        for name, learner in self.learners.items():
+            learner.distiller.student.load_state_dict(state[name])
+            learner.distiller.methods.load_state_dict(state[f"{name}_methods"])
+            optim.load_state(learner.optimizer, state[f"{name}_optimizer"])
+            if learner.distiller.learned_weights:
+                learner.distiller.learned_weights.load_state_dict(state[f"{name}_learned_weights"])

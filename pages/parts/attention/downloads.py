@@ -1,0 +1,67 @@
+"""Maps and figures as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from pages.parts.attention import networks
+from pages.parts.components.attention_compare.attention_compare import FIGURES
+
+if TYPE_CHECKING:
+    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.photo_choice import Shown
+
+
+def show(lab: Lab, _offered: list[Shown]) -> None:
+    stem = "".join(c if c.isalnum() else "-" for c in lab.shown.name)[:60]
+    with st.container(horizontal=True):
+        st.download_button("Maps (NPZ)", maps(lab), f"{stem}-maps.npz", icon=":material/grid_on:", on_click="ignore")
+        st.download_button(
+            "Figures (CSV)", figures(lab), f"{stem}-figures.csv", "text/csv", icon=":material/table:", on_click="ignore"
+        )
+    st.caption(
+        "NPZ: the square of the photo, and of each network its map (sum 1) and what every patch looks at. CSV: answers, agreement and how "
+        "the maps were asked for. The picture as it is shown: “Save as PNG” under the photo."
+    )
+
+
+def maps(lab: Lab) -> bytes:
+    """`numpy.load` gives photo, HEADING_map and HEADING_patches."""
+    arrays = {"photo": next(iter(lab.answers.values())).photo}
+    for heading, each in lab.answers.items():
+        arrays[f"{heading}_map"] = each.heatmap
+        asked = {name: lab.questions[heading][name] for name in ("depth", "head") if name in lab.questions[heading]}
+        arrays[f"{heading}_patches"] = networks.affinity(
+            lab.pixels, lab.digest, lab.chosen[heading].reference, **asked
+        ).values
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    return packed.getvalue()
+
+
+def figures(lab: Lab) -> str:
+    """A row a figure."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["photo", "changed", "network", "reference", "map", "figure", "value"])
+    first = next(iter(lab.answers.values()))
+    for heading, each in lab.answers.items():
+        told: list[tuple[str, float | str]] = [(f"probability of {name}", share) for name, share in each.predictions]
+        if each is not first:
+            told += [
+                (f"{FIGURES[key][0]} with {first.title}", value)
+                for key, value in networks.agreement(first.heatmap, each.heatmap).items()
+            ]
+        if each.problem:
+            told.append(("problem", each.problem))
+        for figure, value in told:
+            written = f"{value:.6g}" if isinstance(value, float) else value
+            writer.writerow(
+                [lab.shown.name, lab.poke, heading, each.reference, networks.map_title(each), figure, written]
+            )
+    return text.getvalue()

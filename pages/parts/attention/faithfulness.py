@@ -1,0 +1,93 @@
+"""Does the answer depend on what a map shows? Deletion and insertion curves, on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from kdcore.errors import UserError
+from pages.parts import formatting, palette
+from pages.parts.attention import networks
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kdcore.explain.quality.faithfulness import Faithfulness
+    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.photo_choice import Shown
+
+WORDS = {
+    "deletion": (
+        "Deleted, the map's strongest patches first",
+        "A faithful map makes the probability fall before the dashed line does.",
+    ),
+    "insertion": (
+        "Shown, the map's strongest patches first",
+        "A faithful map makes it rise before the dashed line does.",
+    ),
+}
+ORDERS = ("by the map", "from the middle")
+
+
+def show(lab: Lab, _offered: list[Shown]) -> None:
+    found: dict[str, Faithfulness] = {}
+    with st.spinner("Deleting and inserting patches", show_time=True):
+        for heading in lab.answers:
+            asked, reference = lab.questions[heading], lab.chosen[heading].reference
+            try:
+                found[heading] = networks.faithfulness(lab.pixels, lab.digest, reference, **asked)
+            except UserError as error:
+                st.caption(f"{heading}: {error}")
+    if not found:
+        return
+    for column, (kind, (title, means)) in zip(st.columns(2, gap="large"), WORDS.items(), strict=True):
+        with column:
+            st.markdown(f"**{title}**  \n{means}")
+            st.vega_lite_chart(spec(lab, found, kind), width="stretch")
+    st.table(rows(lab, found))
+    st.caption(
+        "The probability of the explained class (of the network's own answer, where a map is about no class), averaged over "
+        "the curve. Dashed: patches from the middle outwards, which needs no network. A map that does not beat its dashed line "
+        "says less about this answer than “it is in the middle”. Patches are deleted to the photo's mean colour, and shown on "
+        "a blurred photo."
+    )
+
+
+def spec(lab: Lab, found: dict[str, Faithfulness], kind: str) -> dict[str, Any]:
+    """Curves in each network's colour; dashed from the middle outwards."""
+    values = [
+        {"share": 100 * float(share), "probability": 100 * float(value), "network": heading, "order": order}
+        for heading, each in found.items()
+        for order, curve in zip(ORDERS, getattr(each, kind), strict=True)
+        for share, value in zip(each.shares, curve, strict=True)
+    ]
+    colours = [palette.shade(lab.role(heading)) for heading in found]
+    return {
+        "data": {"values": values},
+        "height": 280,
+        "mark": {"type": "line", "strokeWidth": 2.5},
+        "encoding": {
+            "x": {"field": "share", "type": "quantitative", "title": "Share of the photo (%)"},
+            "y": {"field": "probability", "type": "quantitative", "title": "Probability (%)", "scale": {"domain": [0, 100]}},
+            "color": {"field": "network", "scale": {"domain": list(found), "range": colours}, "legend": {"title": None, "orient": "bottom"}},
+            "strokeDash": {"field": "order", "scale": {"domain": ORDERS, "range": [[1, 0], [4, 4]]}, "legend": None},
+        },
+    }  # fmt: skip
+
+
+def rows(lab: Lab, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
+    return [
+        {
+            "Network": heading,
+            "Map": networks.map_title(lab.answers[heading]),
+            "Deletion (lower is better)": _areas(each.deletion_area),
+            "Insertion (higher is better)": _areas(each.insertion_area),
+        }
+        for heading, each in found.items()
+    ]
+
+
+def _areas(area: np.ndarray) -> str:
+    ours, middle = (formatting.percent(float(value), 0) for value in area)
+    return f"{ours}, from the middle {middle}"

@@ -1,0 +1,274 @@
+"""A whole test split: on which images two networks look at the most different places, and how alike they are by class."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from kdcore.errors import UserError
+from pages.parts import engine, formatting, palette
+from pages.parts.attention import networks
+from pages.parts.components.gallery_cards import gallery_cards
+
+if TYPE_CHECKING:
+    from kdcore.explain.quality.survey import ClassRow, Survey
+    from kdcore.inspection import Choice
+
+    OpenInLab = Callable[[str, np.ndarray], None]
+
+IMAGES = (100, 200, 300, 500)
+CARDS = 12  # at first, and so many more each time
+GOING, SHOWN = "gallery-going", "gallery-shown"  # in the session: what is being asked, how many cards are open
+HARD = "\u00a0"  # a space at which no line breaks
+EVERY = "Every class"
+ORDERS = {False: "Most different first", True: "Most alike first"}
+FIGURES = {  # of kdcore.explain's agreement -> name, its sign where more is more alike, what it says
+    "js": ("JS divergence", -1, "0: the same map. 0.69: nothing in common."),
+    "centred": ("Correlation", 1, "Pearson's, over the cells. 1: the same map. 0: no relation."),
+    "spearman": ("Rank correlation", 1, "Spearman's. 1: the cells in the same order. 0: no relation."),
+    "ssim": ("Structural similarity", 1, "SSIM over windows of 3 x 3 cells. 1: the same map."),
+    "iou@20": ("Overlap of hot spots", 1, "Of the fifth that each looks at most, the share that is in both."),
+    "cosine": ("Cosine", 1, "1: the same map. Rarely below 0.5, whatever the maps."),
+}
+
+
+class Asking:
+    """A survey under way, a step at a time; shared by all who want the same."""
+
+    def __init__(self, begin: Callable[[], Iterator[Survey]]) -> None:
+        self._begin = begin
+        self._steps: Iterator[Survey] | None = None
+        self._lock = threading.Lock()
+        self.found: Survey | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.found is not None and len(self.found) == self.found.total
+
+    def step(self) -> None:
+        """One batch of images more. ValueError, in plain words, where the networks cannot be asked."""
+        with self._lock:
+            if self.done:
+                return
+            self._steps = self._steps or self._begin()
+            try:
+                self.found = next(self._steps)
+            except ValueError:
+                self._steps = None  # the next try begins anew
+                raise
+
+
+def show(chosen: dict[str, Choice], method: str | None, open_in_lab: OpenInLab | None = None) -> None:
+    """The gallery of these networks.
+
+    Args:
+        chosen: heading -> network; the first is what one of the others is compared with.
+        method: the map of both; None for each network's own.
+        open_in_lab: gets a name and the pixels of an image that is clicked; the page then runs again.
+    """
+    if len(chosen) < 2:
+        st.info(
+            "Choose two networks or more: the gallery shows where they look at different places.",
+            icon=":material/info:",
+        )
+        return
+    first, *others = chosen
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        other = others[0]
+        if len(others) > 1:
+            other = st.segmented_control(
+                f"Compare the {first.lower()} with", others, default=other, required=True, key="gallery-with"
+            )
+        count = st.selectbox("Test images", IMAGES, 1, key="gallery-images", width=120)
+        asking, key = _asked(chosen[first], chosen[other], method, count)
+        going = st.session_state.get(GOING) == key and not asking.done
+        if going:
+            st.button("Stop", icon=":material/stop:", on_click=st.session_state.pop, args=(GOING, None))
+        elif not asking.done:
+            label = "Go on" if asking.found else f"Look through {count} images"
+            st.button(label, type="primary", icon=":material/grid_view:", on_click=_go, args=(key,))
+    st.caption(f"{_map_title(method)}. A map of a class is that of the class which the network itself names.")
+    st.fragment(_body, run_every="200ms" if going else None)(asking, key, first, other, chosen, open_in_lab, going)
+
+
+def _go(key: str) -> None:
+    st.session_state[GOING] = key
+    st.session_state[SHOWN] = CARDS
+
+
+def _asked(teacher: Choice, student: Choice, method: str | None, count: int) -> tuple[Asking, str]:
+    """The survey of these two as far as anybody took it, and what stands for it."""
+    versions = [
+        str(engine.store().checkpoint(networks.family(c.reference)[0]) if c.kind == "run" else "")
+        for c in (teacher, student)
+    ]
+    key = "|".join((teacher.reference, student.reference, *versions, str(method), str(count)))
+    return _kept(key, teacher.reference, student.reference, method, count), key
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _kept(key: str, _teacher: str, _student: str, _method: str | None, _count: int) -> Asking:
+    from kdcore.inspection import gallery
+
+    return Asking(lambda: gallery.look_through(_teacher, _student, engine.store(), method=_method, at_most=_count))
+
+
+def _body(
+    asking: Asking,
+    key: str,
+    first: str,
+    other: str,
+    chosen: dict[str, Choice],
+    open_in_lab: OpenInLab | None,
+    going: bool,
+) -> None:
+    """One step while it is going, and what is known so far."""
+    if going:
+        try:
+            asking.step()
+        except UserError as error:
+            st.session_state.pop(GOING, None)
+            st.warning(str(error), icon=":material/image_not_supported:")
+            return
+        if asking.done:
+            st.rerun()  # the whole page, so that nothing is asked again and again
+    found = asking.found
+    if found is None:
+        if going:
+            st.progress(0.0, "Loading the networks and the images")
+        return
+    if going:
+        st.progress(len(found) / found.total, f"{len(found)} of {found.total} images")
+    elif not asking.done:
+        st.caption(f"Stopped after {len(found)} of {found.total} images; what follows is of these.")
+    cards, by_class = st.tabs([":material/grid_view: Images", ":material/table_rows: By class"])
+    with cards:
+        _cards(found, key, first, other, chosen, open_in_lab)
+    with by_class:
+        _table(found, first, other)
+
+
+def _cards(
+    found: Survey, key: str, first: str, other: str, chosen: dict[str, Choice], open_in_lab: OpenInLab | None
+) -> None:
+    from kdcore.explain.quality.survey import ANSWERS, ranked
+
+    words = dict(zip(ANSWERS, ("All answers", "Both right", f"Only the {first.lower()} right", f"Only the {other.lower()} right", "Both wrong"), strict=True))  # fmt: skip
+    numbers = {answer: len(ranked(found, answers=answer)) for answer in ANSWERS}
+    with st.container(horizontal=True):
+        alike = st.selectbox("Order", list(ORDERS), format_func=ORDERS.get, key="gallery-order", width=200)
+        answers = st.selectbox("Answers", ANSWERS, format_func=words.__getitem__, key="gallery-answers", width=240)
+        label = st.selectbox("Class", [EVERY, *found.classes], key="gallery-class", width=160)
+    st.caption(", ".join(f"{words[answer].lower()}: {numbers[answer]}" for answer in ANSWERS[1:]).capitalize())
+    places = ranked(found, alike=alike, answers=answers)
+    if label != EVERY:
+        places = places[found.targets[places] == found.classes.index(label)]
+    if not len(places):
+        st.info("There is no such image among those looked at.", icon=":material/filter_alt_off:")
+        return
+    shown = st.session_state.get(SHOWN, CARDS)
+    picked = gallery_cards.draw(found, places[:shown], (first, other), clickable=open_in_lab is not None)
+    if picked is not None and open_in_lab is not None:
+        name, pixels = _picture(found, picked, next(iter(chosen.values())), chosen[other])
+        open_in_lab(name, pixels)
+        st.rerun()
+    st.caption(
+        f"Equal colours are equal shares of a map, in all cards. Yellow: {gallery_cards.scale(found, places[:shown])} times the map's average "
+        "or more. The distance is the Jensen-Shannon divergence of the two maps: 0 for the same map, 0.69 for nothing in common."
+    )
+    missing = int((~np.isfinite(found.agreement["js"])).sum())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if len(places) > shown:
+            st.button(f"Show {min(CARDS, len(places) - shown)} more", on_click=_more, args=(shown,))
+        said = f"{min(shown, len(places))} of {len(places)} images"
+        st.caption(said + (f"; {missing} more have no map from one of the two" if missing else ""))
+
+
+def _more(shown: int) -> None:
+    st.session_state[SHOWN] = shown + CARDS
+
+
+def _picture(found: Survey, place: int, teacher: Choice, student: Choice) -> tuple[str, np.ndarray]:
+    """An image of the split in its own size, and what to call it."""
+    from kdcore.inspection import gallery
+
+    pixels = gallery.picture(student.reference, engine.store(), int(found.places[place]), at_most=found.total)
+    return f"{found.classes[found.targets[place]]}, test image {found.places[place]}", pixels
+
+
+def _table(found: Survey, first: str, other: str) -> None:
+    """Agreement by class beside its controls, and what it comes to."""
+    figure = st.selectbox(
+        "Figure", list(FIGURES), format_func=lambda name: FIGURES[name][0], key="gallery-figure", width=240
+    )
+    title, sign, meaning = FIGURES[figure]
+    rows = _by_class(found, f"{id(found)} {len(found)}")
+    whole, better = rows[0].controlled, "above" if sign > 0 else "below"
+    if whole is None:
+        st.info("Fewer than two images have a map from both networks.", icon=":material/info:")
+        return
+    st.markdown(_sentence(rows[0], figure, sign, first, other))
+    st.table(
+        [_plain(row, figure, first, other) for row in rows],
+        border="horizontal",
+        hide_index=True,
+    )
+    st.caption(
+        f"**{title}.** {meaning} *Other image*: the {other.lower()}'s map against the {first.lower()}'s of another image, of the same class in "
+        "the rows of classes. *Centre*: the other network is replaced by a blob in the middle. *Untrained*: the same architecture with "
+        f"random weights. *Beyond chance*: same image less other image, with a 95 % interval over images; {better} 0 is more alike."
+    )
+
+
+@st.cache_data(max_entries=12, show_spinner="Comparing the maps with those of other images")
+def _by_class(_found: Survey, key: str) -> list[ClassRow]:
+    from kdcore.explain.quality.survey import by_class
+
+    return by_class(_found)
+
+
+def _sentence(row: ClassRow, figure: str, sign: int, first: str, other: str) -> str:
+    """What the row of all images says, in words."""
+    assert row.controlled is not None
+    found = row.controlled[figure]
+    _, low, high = found.gain
+    both = f"{palette.in_colour('teacher', first)} and {palette.in_colour('student', other)}"
+    figures = f"{found.paired:.2f} on the same image, {found.shuffled:.2f} on two different ones"
+    if sign * (low if sign > 0 else high) > 0:
+        return f"{both} look at more alike places on the **same image** than on different ones: {figures}."
+    return (
+        f"{both}: {figures}. The interval of the difference holds 0, so what these maps share may be **a habit, such as looking at "
+        "the middle**, rather than something seen in the image."
+        if low <= 0 <= high
+        else f"{both} look at **less** alike places on the same image than on different ones: {figures}."
+    )
+
+
+def _plain(row: ClassRow, figure: str, first: str, other: str) -> dict[str, str]:
+    found = row.controlled[figure] if row.controlled else None
+    gain = [f"{value:+.3f}".replace("-", formatting.MINUS) for value in found.gain] if found else []
+    return {
+        "Class": f"**{row.name}**" if row.name == "all" else row.name,
+        "Images": str(row.count),
+        f"{first} right": formatting.percent(row.teacher_top1, 0),
+        f"{other} right": formatting.percent(row.student_top1, 0),
+        "Same image": _number(found.paired if found else None),
+        "Other image": _number(found.shuffled if found else None),
+        "Centre": _number(found.centre if found else None),
+        "Untrained": _number(found.untrained if found else None),
+        "Beyond chance": f"{gain[0]}{HARD}({gain[1]}{HARD}to{HARD}{gain[2]})" if gain else "no maps",
+    }
+
+
+def _number(value: float | None) -> str:
+    if value is None or not np.isfinite(value):
+        return ""
+    return f"{value:.2f}".replace("-", formatting.MINUS)
+
+
+def _map_title(method: str | None) -> str:
+    return networks.maps()[method].title if method else "Each network's own map"

@@ -1,0 +1,187 @@
+"""Which photo is looked at: the visitor's own, or a sample that comes with the project."""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from kdcore import photos
+from kdcore.paths import ASSETS
+from pages.parts.components import pictures
+from pages.parts.components.photo_paste.photo_paste import photo_paste
+from pages.parts.components.photo_strip.photo_strip import photo_strip
+
+SAMPLES = ASSETS / "samples"
+SIDE = 768  # pixels kept of a photo: twice what is shown of it
+TAKEN = 12  # pictures from clipboard and camera that are kept
+READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
+FEW = 3  # refusals that are read at a glance
+POKE = "poke"  # what was done to the photo, in the address
+PICKED = "photo"  # the choice: in the session, and a sample's also in the address
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A photo to choose. digest stands for its pixels; cues: drawn by this project, so for the networks that know those.
+    sample: it comes with the project. true: its class, where that is known.
+    """
+
+    id: str
+    name: str
+    pixels: np.ndarray
+    digest: str
+    thumbnail: str
+    notes: tuple[str, ...] = ()
+    cues: bool = False
+    sample: bool = False
+    true: str = ""
+
+
+def offer_photos() -> tuple[list[Shown], list[str]]:
+    """Take uploads. Returns what there is to choose from, uploads before samples, and what is wrong with each bad one."""
+    files = st.file_uploader(
+        "Your photos, one or many",
+        accept_multiple_files=True,
+        help="JPEG, PNG, WebP, GIF, BMP or TIFF. They stay in this computer's memory.",
+    )
+    read = [_read(file.file_id, file.name, file.getvalue) for file in files]
+    with st.container(horizontal=True):  # side by side on a telephone as well
+        if raw := photo_paste():
+            read += _keep("pasted", raw)
+        folded = st.popover(
+            "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
+        )
+    with folded:
+        if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
+            read += _keep("camera", shot.getvalue())
+    read += [_read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()]
+    refused = [_as_text(outcome) for outcome in read if isinstance(outcome, str)]
+    uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
+
+    seen = st.session_state.setdefault("seen_uploads", set())
+    fresh = [upload.id for upload in uploads if upload.id not in seen]
+    if fresh:
+        seen.update(fresh)
+        pick(fresh[0])
+    samples = [sample(path) for path in sorted(SAMPLES.glob("*")) if path.suffix in (".png", ".jpg", ".webp")]
+    return uploads + samples, refused
+
+
+def take(name: str, pixels: np.ndarray) -> None:
+    """Put a picture uint8 [H, W, 3] among the visitor's own; it is chosen when the page runs next."""
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, "PNG")
+    _keep(name, packed.getvalue())
+
+
+def _taken() -> dict[str, tuple[str, bytes]]:
+    """Pictures of this visit that are no uploaded files: id -> name, and JPEG or PNG."""
+    taken: dict[str, tuple[str, bytes]] = st.session_state.setdefault("taken_photos", {})
+    return taken
+
+
+def _keep(name: str, raw: bytes) -> list[Shown | str]:
+    """Put it among the pictures of this visit; where it is too large for that, why."""
+    if len(raw) > photos.MAX_MIB * 2**20:
+        return [_read(f"{len(raw)} bytes", name, lambda: raw)]
+    taken = _taken()
+    taken[f"taken-{hashlib.sha256(raw).hexdigest()[:16]}"] = (name, raw)
+    while len(taken) > TAKEN:
+        taken.pop(next(iter(taken)))
+    return []
+
+
+def say_refused(refused: list[str], taken: int) -> None:
+    """Each file that is no photo and why; many are folded, so that the photos which came with them stay in sight."""
+    if not refused:
+        return
+    if len(refused) <= FEW:
+        st.warning("  \n".join(refused), icon=":material/broken_image:")
+        return
+    rest = "the others are taken" if taken else "none is left"
+    st.warning(
+        f"{len(refused)} of {len(refused) + taken} files cannot be used; {rest}.", icon=":material/broken_image:"
+    )
+    with st.expander("Why, file by file"):
+        st.markdown("\n".join(f"- {each}" for each in refused))
+
+
+def choose_photo(offered: list[Shown]) -> Shown | None:
+    """The strip of all photos; the chosen one, else the first. None where there is nothing."""
+    if not offered:
+        st.info("Upload a photo to begin: there are no samples here yet.", icon=":material/add_photo_alternate:")
+        return None
+    wanted = st.session_state.get(PICKED) or st.query_params.get(PICKED)
+    chosen = next((each for each in offered if each.id == wanted), offered[0])
+    photo_strip(offered, chosen.id, pick)
+    if chosen.notes:
+        st.caption(_as_text(" ".join(chosen.notes)))
+    return chosen
+
+
+def pick(photo_id: str) -> None:
+    """Another photo, as it is: what was done to the last one is forgotten."""
+    st.query_params.pop(POKE, None)
+    st.session_state[PICKED] = photo_id
+    if (SAMPLES / photo_id).is_file():
+        st.query_params[PICKED] = photo_id
+    else:
+        st.query_params.pop(PICKED, None)  # an upload lies in no other browser
+
+
+def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:
+    """The photo, or why it is none. That too many are being read is forgotten, all else is remembered."""
+    try:
+        return _decoded(photo_id, name, raw)
+    except photos.Busy as reason:
+        return str(reason)
+
+
+@st.cache_data(max_entries=READ, show_spinner=False)
+def _decoded(photo_id: str, name: str, _raw: Callable[[], bytes]) -> Shown | str:
+    try:
+        photo = photos.read_upload(_raw(), name, side=SIDE, wanted=_still_here)
+    except photos.Busy:
+        raise
+    except photos.BadPhoto as reason:
+        return str(reason)
+    return _shown(photo_id, photo)
+
+
+def _still_here() -> bool:
+    """Reading the session is where Streamlit ends a script whose tab is closed, or that is to start anew: it raises here."""
+    st.session_state.get(PICKED)
+    return True
+
+
+@lru_cache(maxsize=64)
+def sample(path: Path) -> Shown:
+    photo = photos.read(path.read_bytes(), path.name, side=SIDE)
+    kind, _, true = path.stem.partition("-")
+    name = path.stem.replace("-", " ").replace("_", " ")
+    return replace(_shown(path.name, photo), name=name, cues=kind == "cues", sample=True, true=true)
+
+
+def _shown(photo_id: str, photo: photos.Photo) -> Shown:
+    digest = hashlib.sha256(photo.pixels.tobytes() + str(photo.pixels.shape).encode()).hexdigest()
+    thumbnail = pictures.data_url(_middle(photo.pixels), side=168)
+    return Shown(photo_id, photo.name, photo.pixels, digest, thumbnail, photo.notes)
+
+
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    """The square that the networks see."""
+    side, (height, width) = min(pixels.shape[:2]), pixels.shape[:2]
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]
+
+
+def _as_text(words: str) -> str:
+    """Words that hold a file's name, so that no character in them is taken for markdown."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!:$~|])", r"\\\1", words)

@@ -1,0 +1,190 @@
+"""Which maps deserve trust: what was measured of each on the bundled networks for `cues`, where the object's pixels are known."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from kdcore.paths import ASSETS
+from pages.parts import formatting, palette
+from pages.parts.attention import networks
+
+if TYPE_CHECKING:
+    from kdcore.inspection import Choice
+
+FILE = ASSETS / "trust.json"
+CONTROLS = {"centre": "A blob in the middle", "random": "Noise"}
+TICKS = {  # what passed -> its column and what it asks
+    "object": (
+        "Object",
+        "More of the map lies on the object than of a uniform map and of a blob in the middle.",
+    ),
+    "faithful": ("Faithful", "Taking the patches that it points to changes the answer more than taking random ones."),
+    "learnt": ("Learnt", "With random weights the map is another one: less than half of the rank correlation is left."),
+}
+Measured = dict[str, Any]
+
+
+def show(chosen: dict[str, Choice], method: str | None) -> None:
+    """The figures of every map, for a network of a kind; beneath, those of the map that is shown.
+
+    Args:
+        chosen: heading -> network: what the page shows; the first decides which figures come first.
+        method: the map that is shown; None for each network's own.
+    """
+    if not FILE.is_file():
+        st.info("Nothing was measured yet: `python -m benchmarks.trust --write` does it.", icon=":material/info:")
+        return
+    measured: Measured = json.loads(FILE.read_text(encoding="utf-8"))
+    names = list(measured["models"])
+    st.markdown(
+        "A map is a claim: *this is what the network looks at*. On **cues**, whose pictures are drawn here, the object's pixels are "
+        "known, so the claim can be checked. The figures are of the bundled networks; on photos and for other networks they are a hint."
+    )
+    name = st.segmented_control(
+        "Measured on",
+        names,
+        default=_nearest(names, chosen),
+        required=True,
+        format_func=lambda one: f"{networks.family(one)[1].capitalize()} ({_kind(measured['models'][one])})",
+        key="trust-model",
+        bind="query-params",
+    )
+    found: Measured = measured["models"][name]
+    chance = next(iter(found.values()))["on_object"]
+    st.caption(
+        "✓ where a 95 % interval over images bears it out; — where it does not. By chance a cell touches the object in "
+        f"{_whole(chance['hits_by_chance'])} of cases, and a uniform map has {_whole(chance['by_chance'])} inside; a blob in the middle "
+        f"{_whole(chance['centred'])}. The objects lie near the middle, so a blob there is hard to beat."
+    )
+    st.dataframe(
+        _table(found),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        placeholder="",
+        column_config={
+            "Map": st.column_config.TextColumn(pinned=True),
+            "Inside": st.column_config.ProgressColumn(
+                format="percent", min_value=0, max_value=1, help="The share of the map that lies on the object."
+            ),
+            "Hits": st.column_config.NumberColumn(
+                format="percent", help="Pointing game: of the images, those whose brightest cell touches the object."
+            ),
+            "Beyond noise": st.column_config.NumberColumn(
+                format="%.2f",
+                help="Insertion area less deletion area, beyond that of a random order. 0: no better than noise.",
+            ),
+            "Without weights": st.column_config.NumberColumn(
+                format="%.2f",
+                help="Rank correlation with the map of the same network with random weights. 1: nothing was learnt.",
+            ),
+            "Forwards": st.column_config.NumberColumn(format="%.1f", help="What a map costs, in plain forward passes."),
+            **{title: st.column_config.TextColumn(help=asks, width="small") for title, asks in TICKS.values()},
+        },
+    )
+    st.caption(
+        f"{measured['images']} test images, a quarter of them for the last figures; {measured['date']}, `{measured['command']}`."
+    )
+    if method in found:
+        _one(found[method], networks.maps()[method].title, networks.family(name)[1])
+    elif method is not None:
+        st.caption(_why_not(method))
+
+
+def _nearest(names: list[str], chosen: dict[str, Choice]) -> str:
+    """The measured network that is shown, else one of its kind."""
+    for choice in chosen.values():
+        if choice.reference in names:
+            return choice.reference
+    only_cnns = all(choice.architecture == "cnn" for choice in chosen.values())
+    return next((name for name in names if only_cnns and name.endswith("student")), names[0])
+
+
+def _kind(found: Measured) -> str:
+    return "ViT" if "cls_attention" in found else "CNN"
+
+
+def _table(found: Measured) -> pd.DataFrame:
+    """The maps that pass most first, then those with the most on the object; the controls last."""
+    cards = networks.maps()
+    maps = sorted((m for m in found if m not in CONTROLS), key=lambda m: (-sum(found[m]["passes"].values()), -found[m]["on_object"]["inside"][0]))  # fmt: skip
+    rows = []
+    for name in (*maps, *CONTROLS):
+        each = found[name]
+        control = name in CONTROLS
+        rows.append(
+            {
+                "Map": CONTROLS[name] if control else cards[name].title,
+                **{title: "" if control else "✓" if each["passes"][key] else "—" for key, (title, _) in TICKS.items()},
+                "Inside": round(each["on_object"]["inside"][0], 2),
+                "Hits": round(each["on_object"]["hits"][0], 2),
+                "Beyond noise": each["faithful"][0],
+                "Without weights": each["cascade"][-1]["spearman"][0] if each["cascade"] else None,
+                "Forwards": None if control else each["forwards"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _one(each: Measured, title: str, network: str) -> None:
+    """The map that is shown, in words, and how it fades as the weights go."""
+    on = each["on_object"]
+    said, drawn = st.columns([2, 3], gap="large")
+    with said:
+        st.markdown(f"**{title}** of the {palette.in_colour(network, network)}")
+        st.markdown(
+            f"- {_share(on['inside'])} of it lies on the object; of a uniform map {_whole(on['by_chance'])}.\n"
+            f"- Its brightest cell touches the object in {_share(on['hits'])} of the images; any cell in {_whole(on['hits_by_chance'])}.\n"
+            f"- Deletion {_number(each['deletion'])} (lower is better), insertion {_number(each['insertion'])} (higher is better)."
+        )
+    if len(each["cascade"]) > 1:
+        with drawn:
+            _cascade(each["cascade"], palette.shade(network))
+
+
+def _cascade(steps: list[Measured], colour: str) -> None:
+    rows = pd.DataFrame(
+        [
+            {
+                "layer": step["layer"],
+                "mean": step["spearman"][0],
+                "low": step["spearman"][1],
+                "high": step["spearman"][2],
+            }
+            for step in steps
+        ]
+    )
+    across = alt.X("layer:N", sort=list(rows["layer"]), title="weights are random from the last layer down to", axis=alt.Axis(labelAngle=-40, labelOverlap=False))  # fmt: skip
+    base = alt.Chart(rows).encode(across)
+    up = alt.Scale(domain=[min(-0.2, float(rows["low"].min())), 1])
+    chart = alt.layer(
+        base.mark_rule(color=colour, opacity=0.5).encode(
+            alt.Y("low:Q", scale=up, title="rank correlation"), alt.Y2("high:Q")
+        ),
+        base.mark_line(color=colour, point=alt.OverlayMarkDef(color=colour)).encode(alt.Y("mean:Q", scale=up)),
+    ).properties(height=280)
+    st.altair_chart(chart, width="stretch")
+
+
+def _why_not(method: str) -> str:
+    title = networks.maps()[method].title
+    if networks.maps()[method].takes_query:
+        return f"{title} asks about one patch, not about the picture, so it cannot be right or wrong about the object."
+    return f"{title} is not defined for this network."
+
+
+def _whole(share: float) -> str:
+    return formatting.percent(share, 0).replace(" ", "\u00a0")  # at which no line breaks
+
+
+def _share(interval: list[float]) -> str:
+    return "{:.0f} % ({:.0f} to {:.0f})".format(*(100 * value for value in interval))
+
+
+def _number(interval: list[float]) -> str:
+    return "{:.2f} ({:.2f} to {:.2f})".format(*interval).replace("-", formatting.MINUS)

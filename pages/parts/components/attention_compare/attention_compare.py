@@ -1,0 +1,184 @@
+"""A photo and what up to three networks look at in it; the first network is what the others are compared with.
+
+What is pointed at, opacity, threshold, colours, zoom, swipe and the difference answer in the browser; the server hears of a
+change to the photo (`poke`), and of settings, which it puts into the address.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pages.parts import formatting
+from pages.parts.components import pictures
+
+HERE = Path(__file__).parent
+SHARED = HERE.parent / "shared"
+KEY = "attention_compare"
+FIGURES: dict[str, tuple[str, Callable[[float], str], str]] = {
+    # of kdcore.explain's agreement -> name, how it is written, what it means
+    "centred": ("Correlation", "{:.2f}".format, "Of the two maps, cell by cell. 1: the same. 0: no relation."),
+    "iou@20": (
+        "Overlap of hot spots",
+        lambda share: f"{100 * share:.0f} %",
+        "The fifth of the image that each looks at most: the part that is in both. By chance 11 %.",
+    ),
+    "spearman": ("Rank correlation", "{:.2f}".format, "Spearman. 1: the cells in the same order. 0: no relation."),
+    "cosine": ("Cosine", "{:.2f}".format, "1: the same map. Two maps of anything are rarely below 0.5."),
+    "js": ("JS divergence", "{:.2f} nats".format, "Jensen-Shannon. 0: the same map. 0.69: nothing in common."),
+    "ssim": ("SSIM", "{:.2f}".format, "Structural similarity over 3 x 3 cells. 1: the same map."),
+}
+SHOWN = ("centred", "iou@20")  # under a picture; all of them are further down the page
+START: dict[str, Any] = {
+    "view": "side", "point": "read", "opacity": 75, "threshold": 0.0, "colours": "viridis", "cells": False,
+}  # fmt: skip
+CHOICES = {
+    "view": ("side", "swipe"), "point": ("read", "follow", "cover", "blur"), "colours": ("viridis", "inferno", "cividis"),
+}  # fmt: skip
+
+_component = st.components.v2.component(
+    KEY,
+    html=(HERE / "attention_compare.html").read_text(encoding="utf-8"),
+    css=(HERE / "attention_compare.css").read_text(encoding="utf-8"),
+    js="".join(
+        file.read_text(encoding="utf-8")
+        for file in (SHARED / "heat.js", SHARED / "attention_tiles.js", HERE / "attention_compare.js")
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Near:
+    """What each patch looks at, or resembles: values [N, N] on a grid; `says` it in words."""
+
+    values: np.ndarray
+    grid: tuple[int, int]
+    says: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one network makes of the photo.
+
+    heatmap: [H, W], any scale.
+    predictions: class and probability, the likeliest first.
+    before: class -> probability before the photo was changed; empty where it was not.
+    agreement: with the first look's map, by the names of FIGURES; empty for the first look itself.
+    """
+
+    title: str
+    network: str
+    colour: str
+    method: str
+    heatmap: np.ndarray
+    predictions: list[tuple[str, float]]
+    agreement: dict[str, float]
+    problem: str = ""  # why there is no map; the heatmap is then NaN
+    before: dict[str, float] | None = None
+    near: Near | None = None
+
+
+def attention_compare(
+    photo: np.ndarray,
+    name: str,
+    looks: list[Look],
+    *,
+    poke: str,
+    poke_says: str,
+    shareable: bool,
+    on_poke: Callable[[str], None],
+) -> None:
+    """Draw the comparison.
+
+    Args:
+        photo: uint8 [H, W, 3]: the square that the networks see, with what was done to it.
+        poke: what was done to it, as in the address; poke_says: in words.
+        shareable: whether the address names the photo.
+        on_poke: gets what the visitor wants done, before the page runs again.
+    """
+    maps = [pictures.density(look.heatmap) for look in looks]
+    most = pictures.scale_for(maps)
+    near = [_rows(look.near) for look in looks if look.near]
+    near_most = pictures.scale_for(near) if near else most
+    _component(
+        key=KEY,
+        data={
+            "photo": pictures.data_url(photo, side=640),
+            "name": name,
+            "most": most,
+            "near_most": near_most,
+            "looks": [_plain(look, values, most, near_most) for look, values in zip(looks, maps, strict=True)],
+            "poke": poke,
+            "poke_says": poke_says,
+            "shareable": shareable,
+            "start": settings(),
+        },
+        on_poked_change=lambda: on_poke(str(st.session_state[KEY]["poked"])),
+        on_looked_change=lambda: remember(st.session_state[KEY]["looked"]),
+    )
+
+
+def settings() -> dict[str, Any]:
+    """How the pictures are shown, from the address; the usual where it says nothing or nonsense."""
+    found = dict(START)
+    for name, usual in START.items():
+        said = st.query_params.get(name)
+        if said is None:
+            continue
+        if name in CHOICES:
+            found[name] = said if said in CHOICES[name] else usual
+        elif isinstance(usual, bool):
+            found[name] = said == "yes"
+        elif said.replace(".", "", 1).isdecimal() and len(said) < 6:
+            found[name] = min(float(said), 100.0)
+    return found
+
+
+def remember(chosen: dict[str, Any] | None) -> None:
+    """Into the address, what is not as usual."""
+    for name, usual in START.items():
+        value = (chosen or {}).get(name, usual)
+        if value == usual:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = "yes" if value is True else str(value)
+
+
+def where(heatmap: np.ndarray) -> str:
+    """The third of the picture that a map is strongest in, in words, for who cannot see it."""
+    if not np.isfinite(heatmap).all():
+        return ""
+    row, column = np.unravel_index(int(np.argmax(heatmap)), heatmap.shape)
+    down, across = 3 * int(row) // heatmap.shape[0], 3 * int(column) // heatmap.shape[1]
+    place = f"{('upper', 'middle', 'lower')[down]} {('left', 'centre', 'right')[across]}".replace(
+        "middle centre", "centre"
+    )
+    return f"Strongest in the {place}."
+
+
+def _plain(look: Look, values: np.ndarray, most: int, near_most: int) -> dict[str, object]:
+    figures = [(name, written(key, look.agreement[key]), meaning)
+               for key, (name, _, meaning) in FIGURES.items() if key in SHOWN and key in look.agreement]  # fmt: skip
+    near = look.near and {
+        "grid": look.near.grid, "says": look.near.says, "values": pictures.packed(_rows(look.near), near_most),
+    }  # fmt: skip
+    before = look.before or {}
+    return {
+        "title": look.title, "network": look.network, "colour": look.colour, "method": look.method, "problem": look.problem,
+        "grid": values.shape, "values": pictures.packed(values, most), "agreement": figures, "near": near,
+        "where": where(look.heatmap),
+        "predictions": [(name, share, before.get(name)) for name, share in look.predictions],
+    }  # fmt: skip
+
+
+def _rows(near: Near) -> np.ndarray:
+    """Each patch's map as multiples of its average: [N, N]."""
+    return near.values / np.maximum(near.values.mean(axis=1, keepdims=True), 1e-12)
+
+
+def written(key: str, value: float) -> str:
+    form = FIGURES[key][1]
+    return form(value).replace("-", formatting.MINUS) if np.isfinite(value) else "no map"

@@ -1,0 +1,110 @@
+"""A map at every layer and head, as small pictures to choose from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from kdcore.errors import UserError
+from pages.parts import formatting
+from pages.parts.attention import networks
+from pages.parts.components import pictures
+
+if TYPE_CHECKING:
+    from kdcore.inspection import Atlas
+    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.photo_choice import Shown
+
+HERE = Path(__file__).parent
+SHARED = HERE.parent / "shared"
+KEY = "attention_layers"
+
+_component = st.components.v2.component(
+    KEY,
+    html='<div class="atlas"></div>',
+    css=(HERE / "attention_layers.css").read_text(encoding="utf-8"),
+    js="".join(file.read_text(encoding="utf-8") for file in (SHARED / "heat.js", HERE / "attention_layers.js")),
+)
+
+
+def show(lab: Lab, _offered: list[Shown]) -> None:
+    headings = [heading for heading, each in lab.answers.items() if each.layers > 1 or each.heads > 1]
+    if not headings:
+        title = networks.maps()[next(iter(lab.answers.values())).method].title
+        st.info(
+            f"{title} is one map for the whole network. Choose a map of one layer above, such as class-token attention or Grad-CAM."
+        )
+        return
+    heading = headings[0]
+    if len(headings) > 1:
+        heading = (
+            st.segmented_control(
+                "Of the network", headings, default=headings[0], required=True, key="layers-of", bind="query-params"
+            )
+            or headings[0]
+        )
+    with st.spinner("Asking every layer", show_time=True):
+        try:
+            found = networks.atlas(lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.questions[heading])
+        except UserError as error:
+            st.warning(str(error), icon=":material/warning:")
+            return
+    draw(lab, heading, found)
+    for term, shares in networks.layer_weights(lab.chosen[heading].reference):
+        if len(shares) != len(found.maps) or lab.role(heading) != "teacher":
+            told = ", ".join(formatting.percent(share, 0) for share in shares)
+            st.caption(f"The run's term “{term}” shared its weight among the teacher's layers, first to last: {told}.")
+
+
+def draw(lab: Lab, heading: str, found: Atlas) -> None:
+    """A row a layer. A click sets layer and head above, so the comparison follows."""
+    answer = lab.answers[heading]
+    densities = [pictures.density(layer) for layer in found.maps]
+    most = pictures.scale_for(densities)
+    weights = next((w for _, w in networks.layer_weights(lab.chosen[heading].reference)
+                    if lab.role(heading) == "teacher" and len(w) == len(found.maps)), None)  # fmt: skip
+    layer = answer.layers - 1 if answer.layer is None else answer.layer
+    _component(
+        key=KEY,
+        data={
+            "most": most,
+            "heads": answer.heads,
+            "chosen": [layer, answer.head],
+            "photo": pictures.data_url(answer.photo, side=96),
+            "weights": weights,
+            "rows": [
+                [
+                    {
+                        "grid": heat.shape,
+                        "values": pictures.packed(values, most),
+                        "entropy": None if np.isnan(entropy) else round(entropy, 2),
+                    }
+                    for heat, values, entropy in zip(maps, packed, entropies, strict=True)
+                ]
+                for maps, packed, entropies in zip(found.maps, densities, found.entropy, strict=True)
+            ],
+        },
+        on_picked_change=lambda: _pick(lab, heading),
+    )
+    st.caption(
+        f"{heading}: {networks.maps()[found.method].title}. Under each: entropy, 1.00 looks everywhere alike, 0.00 at one "
+        f"place. Bright: {most} times the map's average or more. Click one to compare it above."
+        + (" Bars: how the run's distillation shared its weight among these layers." if weights else "")
+    )
+
+
+def _pick(lab: Lab, heading: str) -> None:
+    """Set the two selection boxes; they count layers in the deepest network."""
+    picked = st.session_state[KEY]["picked"]
+    if not picked:
+        return
+    layer, head = picked
+    deepest = max(each.layers for each in lab.answers.values())
+    own = lab.answers[heading].layers
+    if own > 1:
+        st.session_state["layer"] = 1 + round(layer / (own - 1) * (deepest - 1))
+    if lab.answers[heading].heads > 1:
+        st.session_state["head"] = head + 1

@@ -1,0 +1,83 @@
+"""Cards of the gallery: the picture, where either network looks, and what it says. A click names an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from pages.parts import formatting
+from pages.parts.components import pictures
+from pages.parts.runs import probe_maps
+
+if TYPE_CHECKING:
+    from kdcore.explain.quality.survey import Seen, Survey
+
+HERE = Path(__file__).parent
+KEY = "gallery_cards"
+SIDE = 144  # pixels of a picture
+
+_component = st.components.v2.component(
+    KEY,
+    html='<div class="cards" role="group" aria-label="Test images"></div>',
+    css=(HERE / "gallery_cards.css").read_text(encoding="utf-8"),
+    js=(HERE / "gallery_cards.js").read_text(encoding="utf-8"),
+)
+
+
+def draw(found: Survey, places: np.ndarray, headings: tuple[str, str], *, clickable: bool) -> int | None:
+    """Draw a card for each of these places in the survey; returns the place that was clicked just now."""
+    densities, most = _densities(found, places), scale(found, places)
+    answer = _component(
+        key=KEY,
+        data={
+            "cards": [
+                _card(found, int(place), [d[i] / most for d in densities], headings) for i, place in enumerate(places)
+            ],
+            "colours": [pictures.colour(network) for network in ("teacher", "student")],
+            "clickable": clickable,
+        },
+        on_picked_change=lambda: None,
+    )
+    return None if answer.picked is None else int(answer.picked)
+
+
+def scale(found: Survey, places: np.ndarray) -> int:
+    """How many times a map's average is drawn in the brightest colour."""
+    return pictures.scale_for(_densities(found, places))
+
+
+def _densities(found: Survey, places: np.ndarray) -> list[np.ndarray]:
+    return [pictures.density(seen.heatmaps[places]) for seen in (found.teacher, found.student)]
+
+
+def _card(found: Survey, place: int, heats: list[np.ndarray], headings: tuple[str, str]) -> dict[str, object]:
+    small = found.thumbnails[place]
+    photo = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC if len(small) < SIDE else cv2.INTER_AREA)
+    target = int(found.targets[place])
+    return {
+        "place": place,
+        "label": found.classes[target],
+        "apart": f"{found.agreement['js'][place]:.2f} nats apart",
+        "photo": pictures.data_url(photo, SIDE),
+        "networks": [
+            {
+                "heading": heading,
+                "url": pictures.data_url(probe_maps.over(photo, heat), SIDE),
+                **_says(found, seen, place, target),
+            }
+            for heading, heat, seen in zip(headings, heats, (found.teacher, found.student), strict=True)
+        ],
+    }
+
+
+def _says(found: Survey, seen: Seen, place: int, target: int) -> dict[str, object]:
+    best = int(seen.predicted[place])
+    return {
+        "says": found.classes[best],
+        "share": formatting.percent(seen.probabilities[place, best], 0),
+        "right": best == target,
+    }

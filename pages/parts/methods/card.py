@@ -1,0 +1,113 @@
+"""One method's card: what it asks of the student, the formula, when to use it, what to start from; then its figures to turn."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts import page_table
+from pages.parts.methods.figures import FIGURES
+from pages.parts.methods.index import FIRST, GROUPS, open_card
+from pages.parts.train import presets
+
+if TYPE_CHECKING:
+    from kdcore.inspection.method_cards import Entry
+
+OUTPUTS = {
+    "logits": "logits",
+    "pooled": "pooled vector",
+    "features": "feature maps",
+    "attention": "attention maps",
+    "dense": "logits at every place",
+    "qkv": "queries, keys, values",
+}
+
+
+def show(entry: Entry) -> None:
+    card = entry.card
+    st.button("All methods", icon=":material/arrow_back:", type="tertiary", on_click=open_card, args=[None])
+    st.title(card.title, anchor=False)
+    st.markdown(f"#### :gray[{card.summary}]")
+    left, right = st.columns([5, 3], gap="large")
+    with left:
+        formula(entry)
+        st.markdown(f"**When to use it**  \n{card.use}")
+        st.markdown(f"**When not, or with care**  \n{card.avoid}")
+        not_for(entry)
+        if entry.background:
+            with st.expander("More about it", icon=":material/notes:"):
+                st.markdown(entry.background)
+    with right:
+        start_from(entry)
+    if entry.options:
+        options(entry)
+    figures(entry)
+
+
+def formula(entry: Entry) -> None:
+    with st.container(border=True):
+        st.latex(lines(rf"\mathcal{{L}} = {entry.card.formula}"))
+        letters = "$T$ teacher, $S$ student, $p$ class probabilities"
+        st.caption(f"{letters}; {entry.card.symbols}." if entry.card.symbols else f"{letters}.")
+
+
+def lines(formula: str) -> str:
+    """What a formula defines after its loss, each on a line of its own: there is more room downwards."""
+    parts = re.split(r",\s*\\q?quad\s*", formula)
+    return r"\begin{gathered}" + r" \\[6pt] ".join(parts) + r"\end{gathered}"
+
+
+def start_from(entry: Entry) -> None:
+    """The facts, and the way to a run."""
+    card = entry.card
+    with st.container(border=True):
+        facts = {"In a recipe": f"`{entry.name}`", "Compares": GROUPS[entry.compares][0].lower()}
+        if entry.uses_teacher:
+            facts["Needs"] = ", ".join(OUTPUTS[need] for need in entry.needs) + " of both"
+            facts["Works for"] = works_for(entry)
+        facts["Weight"] = f"**{card.weight:g}** to start from"
+        if card.temperature is not None:
+            facts["Temperature"] = f"**{card.temperature:g}** to start from"
+        st.table(facts, border="horizontal")
+        st.caption(card.source)
+        if st.button("Try it", type="primary", icon=":material/play_arrow:", width="stretch"):
+            st.session_state.pop(presets.TRIED, None)
+            st.switch_page(page_table.TRAIN, query_params={"method": entry.name})
+        st.link_button(card.paper, card.url, icon=":material/article:", width="stretch")
+
+
+def works_for(entry: Entry) -> str:
+    works = [f"{teacher} → {student}" for (teacher, student), refusal in entry.refusals.items() if not refusal]
+    return "every pairing of ViT and CNN" if len(works) == len(entry.refusals) else ", ".join(works)
+
+
+def options(entry: Entry) -> None:
+    st.subheader("Options", anchor=False)
+    said = [
+        f"`{o.name}` :gray[:small[default]] `{o.default}`  \n{o.about[:1].upper()}{o.about[1:]}" for o in entry.options
+    ]
+    st.markdown("\n\n".join(said))
+
+
+def not_for(entry: Entry) -> None:
+    """The pairings that are refused, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for (teacher, student), why in entry.refusals.items():
+        if why:
+            reasons.setdefault(why, []).append(f"{teacher} → {student}")
+    if reasons:
+        st.markdown("**Not for**\n" + "\n".join(f"- {', '.join(pairs)}: {why}" for why, pairs in reasons.items()))
+
+
+def figures(entry: Entry) -> None:
+    """What there is to turn; for other methods on soft labels the way to where these are shown."""
+    if entry.name in FIGURES:
+        for draw in FIGURES[entry.name]:
+            draw()
+    elif entry.uses_teacher and entry.compares == "logits":
+        st.button(
+            "See what soft labels say", icon=":material/bar_chart:", on_click=open_card, args=[FIRST],
+            help="On the card of knowledge distillation: real answers, and a temperature to turn.",
+        )  # fmt: skip

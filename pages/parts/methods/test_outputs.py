@@ -1,0 +1,70 @@
+"""What the figures of the cards have in common: networks that belong together, and their answers to some test images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from kdcore.errors import UserError
+from pages.parts import engine
+from pages.parts.attention import networks
+
+if TYPE_CHECKING:
+    from kdcore.inspection.soft_labels import Answers
+    from pages.parts.attention.networks import Trio
+
+CURVE = tuple(float(t) for t in np.geomspace(0.5, 20, 33))  # temperatures of a curve
+TEMPERATURES = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # to choose from
+FIRST = "cues"  # whose images are drawn by the program itself
+
+
+def choose() -> tuple[Answers, float, str] | None:
+    """Widgets for networks and temperature; their answers, the temperature, and a key that stands for both networks.
+
+    None where there is nothing to ask; the reason is then said.
+    """
+    found = {key: trio for key, trio in networks.trios(networks.choices()).items() if {"teacher", "student"} <= set(trio.networks)}  # fmt: skip
+    if not found:
+        st.info("There is no teacher with a student to ask: none is bundled, no run has a checkpoint.")
+        return None
+    left, right = st.columns([2, 3], gap="large")
+    key = left.selectbox(
+        "Networks", list(found), list(found).index(FIRST) if FIRST in found else 0,
+        format_func=lambda k: title(found[k]), key="method-networks", persist_state="session",
+    )  # fmt: skip
+    temperature = right.select_slider("Temperature", TEMPERATURES, 4, key="method-temperature", persist_state="session")
+    try:
+        with st.spinner("Asking the networks about some test images"):
+            return ask(found[key], version(found[key])), temperature, version(found[key])
+    except UserError as error:
+        st.warning(str(error), icon=":material/image_not_supported:")
+        return None
+
+
+def title(trio: Trio) -> str:
+    if trio.id in engine.store().ids():
+        return f"Run {engine.store().state(trio.id).name} ({trio.id[:15]})"
+    return f"{trio.title}, bundled"
+
+
+def version(trio: Trio) -> str:
+    """Stands for the networks in memory; a run's change with each checkpoint."""
+    return f"{trio.id} {engine.store().checkpoint(trio.id) if trio.id in engine.store().ids() else ''}"
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def ask(_trio: Trio, version: str) -> Answers:
+    """From memory where they were asked before."""
+    references = {role: choice.reference for role, choice in _trio.networks.items()}
+    return engine.answers().ask(references, engine.store())
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def over_temperatures(what: str, _answers: Answers, version: str) -> dict[str, Any]:
+    """What a loss comes to along `CURVE`: `over_temperatures` or `decoupled` of `kdcore.inspection.soft_labels`."""
+    teacher, student = _answers.logits["teacher"], _answers.logits["student"]
+    more = [_answers.targets] if what == "decoupled" else []
+    found: dict[str, Any] = getattr(engine.answers(), what)(teacher, student, *more, CURVE)
+    return found

@@ -1,0 +1,107 @@
+"""Where the networks look, over the pinned images of a run."""
+
+import io
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from kdcore.errors import UserError
+from kdcore.store import RunState, Store
+from pages.parts import palette
+from pages.parts.components import pictures
+
+SIDE = 144  # pixels of a picture
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture with what is said under it. jpeg is None where there is no map."""
+
+    jpeg: bytes | None
+    says: str
+    right: bool | None = None
+
+
+def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str], list[list[Cell]]]:
+    """A probe as a table: the networks' names, and for each pinned image the photo and a cell a network.
+
+    Args:
+        place: which of the run's probes.
+
+    Raises:
+        ValueError: its file, or that of the photos, is damaged.
+    """
+    first, probe = read(store, run, 0), read(store, run, place)
+    images, targets = first["images"][:most], first["targets"][:most]
+    networks = [name for name in palette.NETWORKS if name in probe]
+    densities = {name: pictures.density(probe[name][:most]) for name in networks}
+    scale = pictures.scale_for(list(densities.values()))
+    table = []
+    for i, (image, target) in enumerate(zip(images, targets, strict=True)):
+        photo = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        cells = [Cell(_jpeg(photo), run.classes[target])]
+        for name in networks:
+            says = probe[f"{name}_probabilities"][i].astype(np.float32)
+            best = int(says.argmax())
+            shown = np.isfinite(probe[name][i]).all()
+            cells.append(
+                Cell(
+                    _jpeg(over(photo, densities[name][i] / scale)) if shown else None,
+                    f"{run.classes[best]} {says[best]:.0%}" if np.isfinite(says).all() else "no answer",
+                    best == target,
+                )
+            )
+        table.append(cells)
+    return networks, table
+
+
+def read(store: Store, run: RunState, place: int) -> dict[str, np.ndarray]:
+    """The arrays of a run's probe as `kdcore.events.ProbeTaken` has them; the first of a run also has the photos.
+
+    Raises:
+        ValueError: the file is damaged, or the arrays do not belong together.
+    """
+    told = run.probes[place]
+    try:
+        probe = store.probe(run.id, told["file"])
+    except UserError as error:
+        raise UserError(f"The maps of step {told['step']} cannot be shown: {error}") from None
+    wanted = {"images": (4, "u"), "targets": (1, "iu")} if place == 0 else {}
+    for name in palette.NETWORKS:
+        if name in probe:
+            wanted |= {name: (3, "f"), f"{name}_probabilities": (2, "f")}
+    for name, (dimensions, kinds) in wanted.items():
+        found = probe.get(name, np.empty(0))
+        if found.ndim != dimensions or found.dtype.kind not in kinds or not found.size:
+            raise UserError(
+                f"The maps of step {told['step']} cannot be shown: {told['file']} has no `{name}` as expected."
+            )
+    classes = [probe[name].shape[1] for name in wanted if name.endswith("_probabilities")]
+    targets = probe["targets"] if place == 0 else np.zeros(1, int)
+    if (
+        not classes
+        or set(classes) != {len(run.classes)}
+        or not (0 <= targets.min() <= targets.max() < len(run.classes))
+    ):
+        raise UserError(f"The maps of step {told['step']} cannot be shown: they are of other classes than the run.")
+    if len({len(probe[name]) for name in wanted}) != 1:
+        raise UserError(f"The maps of step {told['step']} cannot be shown: they are of different numbers of photos.")
+    return probe
+
+
+def over(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A map, 0 to 1, over its photo: the higher, the less of the photo shines through. As the browser's maps are drawn."""
+    side = photo.shape[0]
+    heat = heat.astype(np.float32).clip(0, 1)  # before it is enlarged, else a peak beyond the scale becomes a block
+    heat = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
+    colours = cv2.cvtColor(cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    opacity = (0.12 + 0.88 * heat)[:, :, None]
+    return (photo * (1 - opacity) + colours * opacity).astype(np.uint8)
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, "JPEG", quality=88)
+    return packed.getvalue()

@@ -1,0 +1,193 @@
+"""A run on the screen: how far it is, what came of it, its curves, where its networks look."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from kdcore.errors import UserError
+from kdcore.recipe import Recipe, RecipeError
+from kdcore.results.comparison import Summary, covers, sentence, summarise
+from kdcore.store import ACTIVE, RunState
+from pages.parts import engine, formatting, page_table, palette
+from pages.parts.components.live_chart.live_chart import live_chart, panels_of
+from pages.parts.runs import actions, probe_maps, terms
+
+HEADER_SECONDS = 2.0  # the curves ask for themselves, once a second and without a page run
+MAPS_SECONDS = 3.0
+PINNED = 4
+TITLES = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}  # of two classes
+
+
+def show(run_id: str) -> None:
+    """Draw a run; while it is active, what is drawn follows it."""
+    store = engine.store()
+    run = store.state(run_id)
+    try:
+        recipe = store.recipe(run_id)
+    except RecipeError as error:  # of another version, edited by hand, or damaged
+        st.title(run.name, anchor=False)
+        st.error(str(error))
+        to_the_runs(run_id)
+        return
+    if run.status == "damaged":
+        st.title(run.name, anchor=False)
+        actions.say_damage(run)
+        to_the_runs(run_id)
+        return
+    active = run.status in ACTIVE
+    st.title(run.name, anchor=False)
+    if words := formatting.setting(recipe, run):
+        st.caption(words)
+    actions.say_damage(run)
+    following(header, active, HEADER_SECONDS)(run_id)
+    actions.say_warnings(run)
+    if run.results:
+        outcome(summarise([run.results]))
+    if run.steps:
+        live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
+    following(terms.show, active, terms.SECONDS)(run_id)
+    following(where_they_look, active, MAPS_SECONDS)(run_id)
+    if run.status in ("running", "paused") and run_id in engine.runner().active():
+        knobs(run, recipe)
+    particulars(run, recipe)
+
+
+def to_the_runs(run_id: str) -> None:
+    page_table.go_button(
+        "See it among the runs, where it can be deleted", ":material/list:", page_table.RUNS, run=run_id
+    )
+
+
+def following(draw: Callable[[str], None], active: bool, seconds: float) -> Callable[[str], None]:
+    """A part of the page that is drawn again by itself while the run is active."""
+    return st.fragment(draw, run_every=seconds if active else None)
+
+
+def header(run_id: str) -> None:
+    """Status, progress and buttons. When the run begins or ends, the whole page is drawn once more."""
+    run = engine.store().state(run_id)
+    if was(run_id, run.status, bool(run.steps)):
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(run)
+        if run.device:
+            st.badge(run.device, color="gray", icon=":material/memory:")
+        if run.recorded:
+            st.badge("A recording that comes with the project", color="gray")
+        st.space("stretch")
+        actions.controls(run)
+        actions.set_up_alike(run)
+        if run.status not in ACTIVE:
+            actions.take_away([run])
+    match run.status:
+        case "running" | "paused":
+            st.progress(min(run.progress, 1.0), text=formatting.progress(run))
+        case "queued":
+            st.info("It waits until the run before it is done.", icon=":material/hourglass_empty:")
+        case "created" | "preparing":
+            st.progress(0.0, text=run.notes[-1]["text"] if run.notes else "Getting ready.")
+        case "failed" | "stopped" | "interrupted":
+            st.caption(formatting.progress(run))
+            actions.say_why_it_ended(run)
+
+
+def was(run_id: str, status: str, stepped: bool) -> bool:
+    """Whether the page now on screen was drawn for another state of the run."""
+    key, now = f"drawn-{run_id}", (status in ACTIVE, stepped)
+    before = st.session_state.get(key, now)
+    st.session_state[key] = now
+    return before != now
+
+
+def badge(run: RunState) -> None:
+    label, colour, icon = formatting.STATUS[run.status]
+    st.badge(label, color=colour, icon=icon)
+
+
+def outcome(summary: Summary, key: str = "outcome") -> None:
+    """The result on the test split: each network, and whether the teacher helped."""
+    with st.container(border=True):
+        st.subheader(sentence(summary), anchor=False)
+        there = [name for name in palette.NETWORKS if name in summary.networks]
+        with st.grid(columns=len(there), min_column_width=90, wrap=False, width=150 * len(there), key=key):
+            for name in there:
+                top1 = summary.networks[name]["top1"]
+                st.metric(
+                    palette.in_colour(name, name.capitalize()), formatting.percent(top1.mean),
+                    delta=formatting.interval(top1) or None, delta_color="off", delta_arrow="off",
+                )  # fmt: skip
+        for name in there:
+            if two := [
+                f"{TITLES[m]} {summary.networks[name][m].mean:.3f}" for m in TITLES if m in summary.networks[name]
+            ]:
+                st.caption(f"{palette.in_colour(name, name.capitalize())}: {', '.join(two)}")
+        more = " More test images, or more seeds, would show smaller differences." if summary.kind == "same" else ""
+        st.caption(f"Right on {summary.images:,} test images. {covers(summary)}{more}")
+
+
+def where_they_look(run_id: str) -> None:
+    """The pinned images with each network's map, as of the newest probe; of an ended run, any probe."""
+    run = engine.store().state(run_id)
+    if not run.probes:
+        return
+    place = len(run.probes) - 1
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Where they look", anchor=False, width="content")
+        if run.status in ACTIVE:
+            st.caption(f"after epoch {run.probes[place]['epoch']:.1f}; always the same test images", width="content")
+        elif place:
+            st.space("stretch")
+            epochs = [round(probe["epoch"], 2) for probe in run.probes]
+            chosen = st.select_slider("Epoch", epochs, value=epochs[-1], key=f"probe-{run_id}", width=320)
+            place = epochs.index(chosen)
+    try:
+        networks, table = drawn_maps(run.id, place, run.probes[place]["file"])
+    except UserError as error:
+        st.warning(str(error), icon=":material/broken_image:")
+        return
+    for side, column in enumerate(st.columns(2, gap="large")):
+        if part := table[side::2]:
+            with column:
+                map_table(networks, part, key=f"maps-{side}")
+
+
+def map_table(networks: list[str], table: list[list[probe_maps.Cell]], *, key: str) -> None:
+    with st.grid(columns=1 + len(networks), min_column_width=60, wrap=False, gap="small", key=key):
+        st.markdown("**Photo**")
+        for name in networks:
+            st.markdown(f"**{palette.in_colour(name, name.capitalize())}**")
+        for cells in table:
+            for name, cell in zip(("photo", *networks), cells, strict=True):
+                with st.container(gap="xxsmall"):
+                    if cell.jpeg:
+                        st.image(cell.jpeg, width="stretch", alt=f"{name}: {cell.says}")
+                    mark = {True: ":green[:material/check:] ", False: ":red[:material/close:] ", None: ""}[cell.right]
+                    st.caption(mark + cell.says)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def drawn_maps(run_id: str, place: int, file: str) -> tuple[list[str], list[list[probe_maps.Cell]]]:
+    store = engine.store()
+    return probe_maps.rows(store, store.state(run_id), place, PINNED)
+
+
+def knobs(run: RunState, recipe: Recipe) -> None:
+    with st.expander("Knobs: change the run while it trains", icon=":material/tune:"):
+        st.caption("Each multiplies what the recipe says, from the next step on. Every turn is written into the run.")
+        names = {"learning_rate": "Learning rate"} | {f"weight/{t.label}": f"Weight of {t.label}" for t in recipe.terms}
+        with st.grid(columns="auto", min_column_width=220, key="knobs"):
+            for knob, label in names.items():
+                now = run.knobs.get(knob, 1.0)
+                factor = st.slider(label, 0.0, max(3.0, now), now, 0.1, format="× %.1f", key=f"{knob}-{run.id}")
+                if factor != now and (trouble := engine.obeys(engine.runner().turn, run.id, knob, factor)):
+                    st.error(trouble)
+
+
+def particulars(run: RunState, recipe: Recipe) -> None:
+    with st.expander("Recipe, sizes and notes", icon=":material/description:"):
+        sizes = " · ".join(f"{name.replace('_', ' ')} {formatting.count(n)}" for name, n in run.parameters.items())
+        if sizes:
+            st.caption(f"Parameters: {sizes}")
+        for note in run.notes:
+            st.markdown(f"{'⚠ ' if note['level'] == 'warning' else ''}{formatting.when(note['time'])} · {note['text']}")
+        st.code(recipe.to_yaml(), language="yaml")

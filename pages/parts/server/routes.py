@@ -1,0 +1,162 @@
+"""Live data for the browser, beside the pages: no rerun, no session, only numbers of runs.
+
+GET /api/runs/{id}/state                        how far the run is and how well it does
+GET /api/runs/{id}/series?since=STEP&names=a,b  its points from a step on; all of them, thinned out, without it
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kdcore.store import ACTIVE, DamagedRun, RunState, Store
+from pages.parts import engine
+from pages.parts.server.hosts import OwnAddress
+from pages.parts.server.uploads import UploadQuota
+
+MOST_POINTS = 1500  # of a series, in one answer
+STEP = re.compile(r"-?[0-9]{1,300}")
+LONGEST_NAME = 255  # of a folder, and every run is one
+
+
+def state(request: Request) -> Response:
+    try:
+        run = engine.store().state(_run_id(request))
+    except ValueError:
+        return JSONResponse({"error": "There is no such run."}, status_code=404)
+    if run.status == "damaged":
+        return _damaged(run.damage)
+    return JSONResponse(_without_nan(summary(run)))
+
+
+def series(request: Request) -> Response:
+    since = request.query_params.get("since", "-1")
+    if not STEP.fullmatch(since):
+        return JSONResponse({"error": f"`since` is a step, a whole number, not {since[:40]!r}."}, status_code=400)
+    names = tuple(sorted(filter(None, request.query_params.get("names", "").split(","))))
+    try:
+        store, run_id = engine.store(), _run_id(request)
+        run = store.state(run_id)
+        if run.status == "damaged":
+            return _damaged(run.damage)
+        body = _series(store, run_id, store.version(run_id), run.status, int(since), names)
+    except DamagedRun as error:
+        return _damaged(str(error))
+    except ValueError:
+        return JSONResponse({"error": "There is no such run."}, status_code=404)
+    return Response(body, media_type="application/json")
+
+
+def _damaged(why: str) -> Response:
+    return JSONResponse({"error": f"The run's folder is damaged. {why}"}, status_code=409)
+
+
+def _run_id(request: Request) -> str:
+    """Raises ValueError for a name that no folder can have, so no run."""
+    run_id = str(request.path_params["id"])
+    if len(run_id) > LONGEST_NAME:
+        raise ValueError(f"A run's name has at most {LONGEST_NAME} characters, not {len(run_id)}.")
+    return run_id
+
+
+def summary(run: RunState) -> dict[str, Any]:
+    return {
+        "status": run.status, "active": run.status in ACTIVE, "step": run.step, "steps": run.steps, "epoch": run.epoch,
+        "epochs": run.epochs, "remaining_seconds": run.remaining_seconds, "images_per_second": run.images_per_second,
+        "latest": run.latest, "teacher": run.teacher, "results": run.results, "probes": len(run.probes),
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _series(store: Store, run_id: str, version: int, status: str, since: int, names: tuple[str, ...]) -> bytes:
+    """The answer as bytes; browsers that watch the same run ask the same, so it is made once."""
+    run, found = store.state(run_id), store.series(run_id)
+    reset = since < 0 or since > run.step  # a resumed run went back to its checkpoint
+    points = {}
+    for name in names or found:
+        if name in found:
+            steps, values = found[name]
+            first = (
+                0 if reset else int(np.searchsorted(steps, since))
+            )  # that step again: its evaluation comes after its losses
+            points[name] = _plain(*thinned(steps[first:], values[first:], MOST_POINTS))
+    answer = {
+        "status": status, "active": status in ACTIVE, "step": run.step, "epochs": run.epochs, "reset": reset,
+        "steps_per_epoch": run.steps / run.epochs if run.steps and run.epochs else 0, "teacher": run.teacher,
+        "series": points,
+    }  # fmt: skip
+    return json.dumps(_without_nan(answer), separators=(",", ":"), allow_nan=False).encode()
+
+
+def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many points: the lowest and the highest of each stretch, so that no spike is lost."""
+    if len(steps) <= most:
+        return steps, values
+    gaps = np.isnan(values)
+    # a stretch of nothing but gaps keeps its first point, which is a gap
+    low, high = (np.where(gaps, of, values) if gaps.any() else values for of in (np.inf, -np.inf))
+    length = -(-len(steps) // (most // 2 - 1))  # of a stretch; the last one is shorter
+    whole = len(steps) // length * length
+    starts = np.arange(0, whole, length)
+    lowest, highest = low[:whole].reshape(-1, length).argmin(1), high[:whole].reshape(-1, length).argmax(1)
+    kept = [0, *(starts + lowest), *(starts + highest)]
+    if whole < len(steps):
+        kept += [whole + int(low[whole:].argmin()), whole + int(high[whole:].argmax())]
+    chosen = np.unique([*kept, len(steps) - 1])
+    return steps[chosen], values[chosen]
+
+
+def _plain(steps: np.ndarray, values: np.ndarray) -> list[list[Any]]:
+    """Five significant digits are more than a screen shows."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 10.0 ** (4 - np.floor(np.log10(np.abs(values))))
+        rounded = np.where(values == 0, 0.0, np.round(values * scale) / scale)
+    return [steps.tolist(), [value if math.isfinite(value) else None for value in rounded.tolist()]]
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: null instead."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {key: _without_nan(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+class SecureHeaders:
+    """What a browser is told with every answer: take types as they are said, no foreign frame, no address to others."""
+
+    HEADERS = (
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "SAMEORIGIN"),
+        ("Referrer-Policy", "same-origin"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.HEADERS:
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+ROUTES: Sequence[Route] = (Route("/api/runs/{id}/state", state), Route("/api/runs/{id}/series", series))
+MIDDLEWARE: Sequence[Middleware] = (Middleware(SecureHeaders), Middleware(OwnAddress), Middleware(UploadQuota))

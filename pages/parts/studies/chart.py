@@ -1,0 +1,86 @@
+"""Variants side by side: points with their intervals, as Vega-Lite (a dictionary costs a tenth of a chart object)."""
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.results.comparison import Figure, Summary
+from pages.parts import palette
+
+ROW = 44  # pixels a variant
+Values = list[dict[str, Any]]
+
+
+def draw(summaries: dict[str, Summary]) -> None:
+    """Two charts: accuracy of the networks, and student less twin with the line of no difference."""
+    accuracies = [
+        {"variant": label, "network": network.capitalize(), **plain(summary.networks[network]["top1"])}
+        for label, summary in summaries.items()
+        for network in palette.NETWORKS
+        if network in summary.networks
+    ]
+    gaps = [
+        {"variant": label, **plain(summary.difference)} for label, summary in summaries.items() if summary.difference
+    ]
+    left, right = st.columns(2, gap="large") if gaps else (st.container(), None)
+    names = list(summaries)
+    with left:
+        st.markdown("**Test images right, %**")
+        there = [
+            name for name in palette.NETWORKS if any(value["network"] == name.capitalize() for value in accuracies)
+        ]
+        colours = {
+            "field": "network", "type": "nominal", "title": None, "legend": {"orient": "top"},
+            "scale": {"domain": [name.capitalize() for name in there], "range": [palette.shade(name) for name in there]},
+        }  # fmt: skip
+        chart(accuracies, names, colours, there, said(summaries))
+    if right:
+        with right:
+            st.markdown("**Student less twin, points**")
+            chart(gaps, names, {"value": palette.shade("student")}, [], "Student less twin of each variant", zero=True)
+
+
+def plain(figure: Figure) -> dict[str, float]:
+    """In percent; without an interval the ends are the mean."""
+    low, high = (figure.low, figure.high) if figure.bounded else (figure.mean, figure.mean)
+    return {"mean": 100 * figure.mean, "low": 100 * low, "high": 100 * high}
+
+
+def chart(
+    values: Values, names: list[str], colour: dict[str, Any], networks: list[str], alt: str, *, zero: bool = False
+) -> None:
+    """A row a variant; the networks of a variant one under another."""
+    y: dict[str, Any] = {
+        "field": "variant", "type": "nominal", "title": None, "sort": names,
+        "axis": {"labelLimit": 150, "ticks": False, "domain": False},
+    }  # fmt: skip
+    offset = {"yOffset": {"field": "network", "sort": [name.capitalize() for name in networks]}} if networks else {}
+    x = {"type": "quantitative", "title": None, "scale": {"zero": zero, "nice": True}}
+    tooltip = [{"field": "variant"}, *([{"field": "network"}] if networks else [])] + [
+        {"field": name, "format": ".1f"} for name in ("mean", "low", "high")
+    ]
+    shared = {"y": y, **offset, "color": colour, "tooltip": tooltip}
+    layers: list[dict[str, Any]] = [
+        {
+            "mark": {"type": "rule", "strokeWidth": 2},
+            "encoding": {**shared, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "opacity": 1, "size": 70},
+            "encoding": {**shared, "x": {**x, "field": "mean"}},
+        },
+    ]
+    if zero:
+        line = {"mark": {"type": "rule", "strokeDash": [4, 4], "color": "gray"}, "encoding": {"x": {"datum": 0}}}
+        layers.insert(0, line)
+    spec = {
+        "data": {"values": values},
+        "layer": layers,
+        "height": {"step": ROW / max(1, len(networks))} if networks else {"step": ROW},
+    }
+    st.vega_lite_chart(spec, width="stretch", alt=alt)
+
+
+def said(summaries: dict[str, Summary]) -> str:
+    means = ", ".join(f"{label} {summary.networks['student']['top1'].mean:.1%}" for label, summary in summaries.items())
+    return f"Test accuracy of each variant's networks with 95 % intervals; the student's: {means}"

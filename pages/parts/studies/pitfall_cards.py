@@ -1,0 +1,84 @@
+"""Failures on purpose: what is done wrongly, what that should show, one click, and whether it did."""
+
+import streamlit as st
+
+from kdcore.errors import UserError
+from kdcore.recipe import library
+from kdcore.results import pitfalls
+from kdcore.results.pitfalls import Failure
+from kdcore.store import ACTIVE, RunState
+from pages.parts import engine, formatting, page_table
+from pages.parts.runs.view import following
+
+SECONDS = 3.0
+
+
+def show() -> None:
+    st.caption(
+        "The same small run each time, with one thing wrong. About half a minute each on two free processor cores; they wait "
+        "for one another."
+    )
+    following(cards, any(run.status in ACTIVE for run in newest().values()), SECONDS)("")
+
+
+def newest() -> dict[str, RunState]:
+    """The newest run of each failure's recipe."""
+    names = {library.recipe(failure.recipe).name: failure.recipe for failure in pitfalls.FAILURES}
+    found: dict[str, RunState] = {}
+    for run in engine.store().states():
+        if run.name in names:
+            found.setdefault(names[run.name], run)
+    return found
+
+
+def cards(_: str) -> None:
+    runs = newest()
+    active = any(run.status in ACTIVE for run in runs.values())
+    if st.session_state.get("failures-active", active) != active:
+        st.session_state["failures-active"] = active
+        st.rerun()
+    st.session_state["failures-active"] = active
+    for place in range(0, len(pitfalls.FAILURES), 2):
+        for column, failure in zip(st.columns(2, gap="medium"), pitfalls.FAILURES[place : place + 2], strict=False):
+            with column.container(border=True, height="stretch"):
+                card(failure, runs.get(failure.recipe))
+
+
+def card(failure: Failure, run: RunState | None) -> None:
+    st.markdown(f"**{failure.title}**")
+    st.markdown(failure.wrong)
+    st.markdown(f":gray[What to expect:] {failure.expects}")
+    if run:
+        what_came(failure, run)
+    with st.container(horizontal=True):
+        if run is None or run.status not in ACTIVE:
+            label = "Try it" if run is None else "Try it again"
+            if st.button(label, icon=":material/play_arrow:", key=failure.recipe):
+                start(failure)
+        if run and st.button("Look at the run", icon=":material/monitoring:", key=f"look-{failure.recipe}"):
+            st.switch_page(page_table.TRAIN, query_params={"run": run.id})
+
+
+def what_came(failure: Failure, run: RunState) -> None:
+    """The expectation against the numbers, or how far the run is."""
+    if run.status != "finished":
+        label, colour, icon = formatting.STATUS[run.status]
+        st.badge(label, color=colour, icon=icon)
+        st.caption(formatting.progress(run) if run.status in ACTIVE else run.reason or "It ended before its last step.")
+        return
+    if failure.happened(run.results):
+        st.success("It happened.", icon=":material/check:")
+    else:
+        st.warning("It did not happen this time.", icon=":material/close:")
+    for claim in failure.claims(run.results):
+        st.markdown(f"{':green[:material/check:]' if claim.holds else ':red[:material/close:]'} {claim.words}")
+    st.caption(f"The way out: {failure.remedy}")
+
+
+def start(failure: Failure) -> None:
+    try:
+        engine.runner().start(library.recipe(failure.recipe))
+    except UserError as error:
+        st.error(str(error))
+    else:
+        st.rerun()

@@ -1,0 +1,162 @@
+"""A study on the screen: how far it is, its table and chart, what they say, and its runs."""
+
+import streamlit as st
+
+from kdcore.errors import UserError
+from kdcore.results.comparison import TWO_CLASSES, Summary, covers, sentence
+from kdcore.store import ACTIVE, StudyState
+from pages.parts import engine, formatting, page_table
+from pages.parts.runs.view import TITLES, following
+from pages.parts.studies import chart
+
+SECONDS = 2.0
+
+
+def show(study_id: str) -> None:
+    """Draw a study. While it is at work a line at its head follows it; the rest is drawn again when there is more to show."""
+    try:
+        state = engine.studies().state(study_id)
+    except UserError as error:
+        st.title("Studies", anchor=False)
+        st.error(str(error))
+        return
+    st.title(state.name, anchor=False)
+    if state.study.note:
+        st.caption(state.study.note)
+    st.session_state[f"drawn-{study_id}"] = state.version()
+    following(header, state.status in ACTIVE, SECONDS)(study_id)
+    summaries = {label: summary for label, summary in state.summaries().items() if summary}
+    if summaries:
+        say(summaries, state)
+        chart.draw(summaries)
+    elif state.status in ACTIVE:
+        st.info("The first result appears here when the first run is done.", icon=":material/hourglass_empty:")
+    table(state)
+    runs(state)
+    with st.expander("The study as YAML", icon=":material/description:"):
+        st.code(state.study.to_yaml(), language="yaml")
+
+
+def header(study_id: str) -> None:
+    """Status, progress and buttons. When a run has ended the whole page is drawn once more."""
+    state = engine.studies().state(study_id)
+    if st.session_state.get(f"drawn-{study_id}") != state.version():
+        st.rerun()
+    label, colour, icon = formatting.STATUS[state.status]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(label, color=colour, icon=icon)
+        st.space("stretch")
+        controls(state)
+    share = state.done / len(state.places)
+    words = [f"{state.done} of {len(state.places)} runs done"]
+    if now := state.now:
+        words.append(f"now {now.name.removeprefix(f'{state.name}: ')}: {formatting.progress(now).lower()}")
+        share += now.progress / len(state.places)
+    st.progress(min(share, 1.0), text=" · ".join(words))
+    reasons: dict[str, list[str]] = {}
+    for place in state.places:
+        if place.run and place.run.status == "failed":
+            reasons.setdefault(place.run.reason, []).append(f"{place.point.variant}, seed {place.point.seed}")
+    for reason, whose in reasons.items():
+        st.error(f"{'; '.join(whose)}: {reason}")
+
+
+def controls(state: StudyState) -> None:
+    runner = engine.runner()
+    here = any(place.run_id in runner.active() for place in state.places)
+    if state.status in ACTIVE and not here:
+        st.caption("Another program works on it, for example in a terminal: stop it there.", width="content")
+    elif state.status in ACTIVE:
+        if st.button("Stop", icon=":material/stop:"):
+            told(engine.obeys(runner.stop_study, state.id))
+    elif state.status != "finished" and st.button("Continue", icon=":material/play_arrow:", type="primary"):
+        told(engine.obeys(runner.resume_study, state.id))
+    st.download_button(
+        "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
+        on_click="ignore", help="A row a run: settings, seed, every figure.",
+    )  # fmt: skip
+    if state.status not in ACTIVE and st.button("Delete", icon=":material/delete:"):
+        confirm_delete(state)
+    page_table.go_button("All studies", ":material/science:", page_table.STUDIES)
+
+
+def told(trouble: str) -> None:
+    if trouble:
+        st.error(trouble)
+    else:
+        st.rerun()
+
+
+@st.dialog("Delete this study?", icon=":material/delete:")
+def confirm_delete(state: StudyState) -> None:
+    st.markdown(f"**{state.name}**")
+    st.caption("The table goes; its runs stay on the Runs page, where each can be deleted.")
+    with st.container(horizontal=True):
+        if st.button("Delete", type="primary", icon=":material/delete:", key="delete-study-for-good"):
+            if trouble := engine.obeys(engine.studies().delete, state.id):
+                st.error(trouble)
+            else:
+                st.query_params.clear()
+                st.rerun()
+        if st.button("Keep"):
+            st.rerun()
+
+
+def say(summaries: dict[str, Summary], state: StudyState) -> None:
+    """One sentence a variant, and what the intervals mean."""
+    with st.container(border=True):
+        if any(summary.difference for summary in summaries.values()):
+            st.markdown("\n".join(f"- **{label}:** {sentence(summary)}" for label, summary in summaries.items()))
+        if (fewest := min(summaries.values(), key=lambda summary: summary.seeds)).seeds < len(state.study.seeds):
+            st.caption("Not all seeds are done: a variant's interval is over those that are.")
+        st.caption(covers(fewest))
+
+
+def table(state: StudyState) -> None:
+    """A line a variant. What is not there yet is left blank."""
+    summaries, gaps = state.summaries(), state.against()
+    first = next(iter(summaries))
+    rows = []
+    for label, summary in summaries.items():
+        row = {"Variant": label, "Seeds": f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"}
+        if summary:
+            row |= {name.capitalize(): accuracy(summary, name) for name in ("student", "twin", "teacher")}
+            row["Student − twin, points"] = formatting.gap(summary.difference) if summary.difference else ""
+            if gap := gaps.get(label):
+                row[f"Student − that of {first}"] = formatting.gap(gap)
+            for metric in TWO_CLASSES:
+                if figure := summary.networks["student"].get(metric):
+                    row[f"Student's {TITLES[metric]}"] = f"{figure.mean:.3f}" + (
+                        f"  ({figure.low:.3f} to {figure.high:.3f})" if figure.bounded else ""
+                    )
+            row["Time a run"] = formatting.duration(state.seconds(label) or 0)
+        rows.append(row)
+    st.dataframe(
+        rows, hide_index=True, placeholder="", alt="Each variant's accuracy and difference with 95 % intervals"
+    )
+
+
+def accuracy(summary: Summary, network: str) -> str:
+    if network not in summary.networks:
+        return ""
+    top1 = summary.networks[network]["top1"]
+    between = formatting.interval(top1)
+    return formatting.percent(top1.mean) + (f"  ({between})" if between else "")
+
+
+def runs(state: StudyState) -> None:
+    """Its runs, each a link to its curves."""
+    with st.expander("Its runs", icon=":material/stacked_line_chart:"):
+        for label, places in state.variants().items():
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{label}**", width="content")
+                for place in places:
+                    words, _, icon = formatting.STATUS[place.run.status if place.run else "created"]
+                    text = f"Seed {place.point.seed}: {words.lower() if place.run else 'not begun'}"
+                    if st.button(
+                        text, icon=icon, key=f"run-{place.run_id}", disabled=place.run is None, type="tertiary"
+                    ):
+                        st.switch_page(page_table.TRAIN, query_params={"run": place.run_id})
+        there = [place.run_id for place in state.places if place.run]
+        if len(there) > 1 and st.button("Compare their curves", icon=":material/stacked_line_chart:"):
+            st.switch_page(page_table.RUNS, query_params={"run": there})

@@ -1,0 +1,126 @@
+"""What the form starts from: the project's recipes, one from a file, a run's, or a text edited by hand."""
+
+import hashlib
+from typing import Any
+
+import streamlit as st
+
+from kdcore import recipe as recipes
+from kdcore.errors import UserError
+from kdcore.paths import ASSETS
+from kdcore.recipe import Recipe, RecipeError, library
+from kdcore.store import Store
+from pages.parts import engine
+
+FIRST = "quick"
+CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
+TRIED = "tried-method"  # in the session's state; the Methods page takes it out
+EDITED = "Edited text"
+MOST_RUNS = 8  # as teachers
+
+
+def choose() -> tuple[Recipe, str]:
+    """The recipe to start from, and a key for the widgets that show it: another preset brings its own values."""
+    take_run()
+    take_method()
+    known = all_presets()
+    preset, file = st.columns([3, 1], vertical_alignment="bottom")
+    name = preset.selectbox("Start from", list(known), key=CHOSEN)
+    with file.popover("From a file", icon=":material/upload_file:", width="stretch"):
+        st.file_uploader("A recipe as YAML", type=["yaml", "yml"], key="recipe-file", on_change=take_file)
+    say_trouble("file")
+    text = known[name]
+    recipe = recipes.from_yaml(text)
+    if recipe.note:
+        st.caption(recipe.note)
+    return recipe, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def all_presets() -> dict[str, str]:
+    """Name -> YAML; the quick one first, own ones last."""
+    folder = ASSETS / "recipes"
+    known = sorted(library.names(folder), key=lambda name: name != FIRST)
+    texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in known}
+    return texts | st.session_state.get(OWN, {})
+
+
+def take(name: str, text: str | bytes, place: str) -> None:
+    """Make a text the preset, or keep what is wrong with it for the place where it came from."""
+    source = "This text" if place == "text" else name
+    try:
+        kept = recipes.from_yaml(text, source=source).to_yaml()
+        recipes.from_yaml(kept, source=source)  # indented as here it may be longer than a text may be
+    except RecipeError as error:
+        st.session_state[TROUBLE] = (place, str(error))
+    else:
+        st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: kept}
+        st.session_state[CHOSEN] = name
+
+
+def take_file() -> None:
+    if (file := st.session_state["recipe-file"]) is not None:
+        take(file.name, file.getvalue(), "file")
+
+
+def take_run() -> None:
+    """`?like=ID`: start from an earlier run's recipe."""
+    run_id = st.query_params.get("like")
+    if run_id in engine.store().ids() and st.session_state.get("like") != run_id:
+        st.session_state["like"] = run_id
+        try:
+            recipe = engine.store().recipe(run_id)
+        except RecipeError as error:
+            st.session_state[TROUBLE] = ("file", str(error))
+            return
+        take(f"As in {recipe.name} ({run_id})", recipe.to_yaml(), "file")
+
+
+def take_method() -> None:
+    """`?method=NAME`: start from a recipe that shows this method."""
+    name = st.query_params.get("method")
+    if name in engine.methods() and st.session_state.get(TRIED) != name:
+        st.session_state[TRIED] = name
+        title = engine.methods()[name].card.title
+        try:
+            take(f"Trying {title}", engine.trial(name).to_yaml(), "file")
+        except UserError as error:
+            st.session_state[TROUBLE] = ("file", str(error))
+
+
+def edit_as_text(recipe: Recipe, key: str) -> None:
+    """The whole recipe, for what the form does not show."""
+    text = recipe.to_yaml()
+    area = f"text-{hashlib.sha256((key + text).encode()).hexdigest()[:8]}"
+    with st.expander("Advanced: the whole recipe as YAML", icon=":material/code:"):
+        st.text_area("Recipe", text, key=area, height=320, label_visibility="collapsed")
+        st.button("Use this text", on_click=lambda: take(EDITED, st.session_state[area], "text"))
+        say_trouble("text")
+
+
+def say_trouble(place: str) -> None:
+    if st.session_state.get(TROUBLE, ("", ""))[0] == place:
+        st.error(st.session_state.pop(TROUBLE)[1])
+
+
+def teachers(own: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Title -> teacher as a recipe says it: the preset's own, the bundled models, students of earlier runs."""
+    known = {title_of(own): own} if own else {}
+    for name in engine.bundled():
+        known.setdefault(name, {"weights": name})
+    for title, reference in trained(engine.store()).items():
+        known.setdefault(title, {"weights": reference})
+    return known
+
+
+def trained(store: Store) -> dict[str, str]:
+    finished = [run for run in store.states() if run.status == "finished" and not (run.recorded or run.damage)]
+    return {f"Student of {run.name} ({run.id[:15]})": f"run:{run.id}/student" for run in finished[:MOST_RUNS]}
+
+
+def title_of(teacher: dict[str, Any]) -> str:
+    """`cues-teacher`, `vit_tiny_patch16_224, pretrained, tuned first (3 epochs)`."""
+    weights = {"none": "random", "pretrained": "pretrained"}.get(teacher["weights"])
+    title = f"{teacher['model']}, {weights}" if weights else str(teacher["weights"])
+    title += f", tuned first ({teacher['finetune']['epochs']} epochs)" if teacher.get("finetune") else ""
+    title += ", classes mapped" if teacher.get("map_classes") else ""
+    return title + (", accepted as it is" if teacher.get("accept") else "")

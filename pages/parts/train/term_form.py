@@ -1,0 +1,165 @@
+"""The terms of the loss: which methods, how much each counts, and what of it changes over the run."""
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.recipe import RecipeError, yaml_text
+from pages.parts import engine
+from pages.parts.train import schedule_form
+
+Plain = dict[str, Any]
+LAYERS = {
+    None: "The method's own choice",
+    "entropy": "By entropy, sharply",
+    "inverse_entropy": "By entropy, gently",
+    "uniform": "All alike",
+}
+
+
+def choose_terms(terms: list[Plain], epochs: int, key: str) -> list[Plain]:
+    """The terms, chosen by their methods' names. Those of the preset keep what it says of them."""
+    methods = engine.methods()
+    known = {term["name"] or term["method"]: term for term in terms}
+    options = [*known, *(name for name in methods if name not in known)]
+    chosen = st.multiselect(
+        "Terms of the loss", options, default=list(known), format_func=lambda label: titled(label, known),
+        key=f"terms-{key}", placeholder="Search by name, or by what is compared: logits, features …",
+        label_visibility="collapsed", wrap=True, select_all=False,
+    )  # fmt: skip
+    return [choose_term(dict(known.get(label) or fresh(label)), label, chosen, epochs, key) for label in chosen]
+
+
+def titled(label: str, known: dict[str, Plain]) -> str:
+    """`Knowledge distillation (logits)`; a term that has a name of its own begins with it."""
+    method = engine.methods()[known[label]["method"] if label in known else label]
+    title = f"{method.card.title} ({method.compares})"
+    return title if label == method.name else f"{label}: {title}"
+
+
+def fresh(name: str) -> Plain:
+    """A method's term as its card would start it."""
+    card = engine.methods()[name].card
+    return {"method": name, "name": None, "weight": card.weight, "temperature": card.temperature or 4.0}
+
+
+def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: str) -> Plain:
+    """A row: name, weight, temperature, and behind a button what is seldom changed."""
+    method = engine.methods()[term["method"]]
+    key = f"{label}-{key}"
+    name, weight, temperature, more = st.columns([3, 3, 3, 1], vertical_alignment="center")
+    with more.popover(":material/tune:", help=f"{label}: course over the run, epochs, options", width="stretch"):
+        st.markdown(f"**{method.card.title}**")
+        st.caption(method.card.summary)
+        term["weight"] = schedule_form.choose("Weight", term.get("weight", 1.0), f"weight-{key}")
+        if method.uses_temperature:
+            now = term.get("temperature", 4.0)
+            term["temperature"] = schedule_form.choose("Temperature", now, f"temperature-{key}")
+        choose_epochs(term, epochs, key)
+        choose_adapting(term, labels, key)
+        choose_options(term, method, key)
+    term["weight"] = slider(weight, "Weight", term["weight"], key)
+    if method.uses_temperature:
+        term["temperature"] = slider(temperature, "Temperature", term["temperature"], key)
+    details = "".join(f"  \n:gray[:small[{words}]]" for words in [method.card.title, *notes(term)])
+    name.markdown(f"**{label}**{details}", help=method.card.summary)
+    return term
+
+
+def slider(place: Any, label: str, value: Any, key: str) -> Any:
+    """A constant's own value; a schedule is said in words."""
+    if isinstance(value, dict):
+        place.markdown(f":small[{label}]  \n{schedule_form.in_words(value)}")
+        return value
+    usual = 1.0 if label == "Weight" else 10.0
+    most = usual if value <= usual else 2.0 * value
+    least, step, shown = (0.0, most / 100, "%g") if label == "Weight" else (0.5, 0.5, "%.1f")
+    least, step = (value, value) if value < least else (least, step)
+    return place.slider(label, least, most, float(value), step, format=shown, key=f"{label.lower()}-{most:g}-{key}")
+
+
+def notes(term: Plain) -> list[str]:
+    """What is set behind the button, in a few words."""
+    first, last = term.get("from_epoch") or 1, term.get("to_epoch")
+    said = [f"epochs {first} to {last}" if last else f"from epoch {first}"] if first > 1 or last else []
+    if term.get("adapt"):
+        said.append(f"weight × {term['adapt']['factor']:g} when the held-out loss stalls")
+    if isinstance(layers := term.get("layers"), str):
+        said.append(f"layers {LAYERS[layers][0].lower()}{LAYERS[layers][1:]}")
+    return said + [f"{name}: {value}" for name, value in (term.get("options") or {}).items()]
+
+
+def choose_epochs(term: Plain, epochs: int, key: str) -> None:
+    first, last = st.columns(2)
+    term["from_epoch"] = first.number_input(
+        "Counts from epoch", 1, None, term.get("from_epoch") or 1, key=f"from-{key}"
+    )
+    term["to_epoch"] = last.number_input(
+        "Up to epoch", 1, None, term.get("to_epoch"), placeholder=f"the last, {epochs}", key=f"to-{key}"
+    )
+
+
+def choose_adapting(term: Plain, labels: list[str], key: str) -> None:
+    now = term.get("adapt") or {}
+    on = st.toggle(
+        "Let the weight fall when it no longer helps", bool(now), key=f"adapts-{key}",
+        help="Multiplied by the factor when the watched loss on held-out images had no new best for so many epochs.",
+    )  # fmt: skip
+    if not on:
+        term["adapt"] = None
+        return
+    factor, patience = st.columns(2)
+    usual = now.get("watch") or next((label for label in labels if label.startswith("kd")), labels[0])
+    term["adapt"] = {
+        "factor": factor.number_input("Factor", 0.01, 0.99, float(now.get("factor", 0.5)), key=f"adapt-factor-{key}"),
+        "patience": patience.number_input("Epochs of patience", 1, None, now.get("patience", 2), key=f"patience-{key}"),
+        "watch": st.selectbox(
+            "Watched loss", labels, labels.index(usual) if usual in labels else 0, key=f"watch-{key}"
+        ),
+    }
+
+
+def choose_options(term: Plain, method: Any, key: str) -> None:
+    """A method's own options, each by the kind of its default; what is left at its default stays out of the recipe."""
+    options = dict(term.get("options") or {})
+    for option in method.options:
+        if option.name == "layers":
+            choose_layers(term, key)
+            continue
+        default = yaml_text.read(option.default, source=f"The default of {option.name}")
+        value = one_option(option, options.get(option.name, default), default, key)
+        if value == default:
+            options.pop(option.name, None)
+        else:
+            options[option.name] = value
+    term["options"] = options
+
+
+def choose_layers(term: Plain, key: str) -> None:
+    now = term.get("layers")
+    if isinstance(now, (list, tuple)):
+        st.caption(f"The teacher's layers share as {', '.join(f'{share:g}' for share in now)}; see the YAML below.")
+        return
+    ways = list(LAYERS)
+    term["layers"] = st.selectbox(
+        "How the teacher's layers share", ways, ways.index(now), format_func=LAYERS.get, key=f"layers-{key}"
+    )
+
+
+def one_option(option: Any, value: Any, default: Any, key: str) -> Any:
+    label, key = option.name.replace("_", " ").capitalize(), f"option-{option.name}-{key}"
+    about = option.about or None
+    if isinstance(default, bool) and isinstance(value, bool):
+        return st.toggle(label, value, key=key, help=about)
+    if isinstance(default, (int, float)) and isinstance(value, (int, float)):
+        kind = type(default)
+        shown = "%d" if kind is int else "%g"
+        return st.number_input(label, None, None, kind(value), format=shown, key=key, help=about)
+    written = "" if value is None else str(value)
+    said = st.text_input(label, written, key=key, help=about, placeholder="not set" if default is None else None)
+    if said == written:
+        return value
+    try:
+        return yaml_text.read(said, source="This")
+    except RecipeError:
+        return said

@@ -1,0 +1,221 @@
+import json
+
+import pytest
+
+from kdcore import recipe as recipes
+from kdcore.cli import dynamic_attention_flags, main
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("KD_THREADS", "1")
+
+
+@pytest.fixture
+def recipe_file(tmp_path, tiny):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(tiny(epochs=1).to_yaml())
+    return str(path)
+
+
+def lines(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+def test_distill_tells_events_as_json_and_leaves_a_run(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--json", "--device", "cpu"]) == 0
+    told = lines(capsys)
+    assert told[0]["event"] == "Queued"
+    assert told[-1]["event"] == "RunFinished"
+    assert main(["runs", "--json"]) == 0
+    runs = {run["id"]: run["status"] for run in json.loads(capsys.readouterr().out)}
+    assert runs[told[0]["run"]] == "finished"
+
+
+def test_distill_prints_every_network_with_its_interval_and_a_verdict(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--device", "cpu", "--seeds", "0", "1"]) == 0
+    out = capsys.readouterr().out
+    for word in ("teacher", "student", "twin", "95 % interval", "against its twin", "Mean over 2 seeds"):
+        assert word in out
+
+
+def test_settings_can_be_changed_and_mistakes_are_answered(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--set", "epoch=2"]) == 1
+    assert "Did you mean `epochs`?" in capsys.readouterr().err
+    assert main(["distill", "quik"]) == 1
+    assert "no recipe 'quik'. Did you mean 'quick'? Known: " in capsys.readouterr().err
+
+
+def test_a_run_can_be_shown_taken_away_and_deleted(recipe_file, capsys, tmp_path):
+    main(["distill", recipe_file, "--json", "--device", "cpu"])
+    run_id = lines(capsys)[0]["run"]
+    assert main(["runs", "csv", run_id]) == 0
+    assert capsys.readouterr().out.startswith("step,")
+    assert main(["runs", "recipe", run_id]) == 0
+    assert "three_stage_cnn_16" in capsys.readouterr().out
+    out = tmp_path / "student.safetensors"
+    assert main(["export", f"run:{run_id}/student", str(out), "--fp16", "--command", "distill tiny"]) == 0
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["command"] == "distill tiny"
+    assert card["accuracy"]["low"] <= card["accuracy"]["top1"] <= card["accuracy"]["high"]
+    assert card["recipe"]["name"] == "tiny"
+    capsys.readouterr()
+    assert main(["evaluate", str(out), "--json", "--set", "test_images=20"]) == 0
+    assert json.loads(capsys.readouterr().out)["count"] == 20
+    assert main(["runs", "delete", run_id]) == 0
+    assert main(["runs", "show", run_id]) == 1
+    assert "There is no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["distill", "train-distill", "train_distill"])
+def test_the_seed_s_own_flags_set_weights_and_temperature(command, tiny, tmp_path, capsys):
+    path = tmp_path / "tiny.yaml"
+    temperature = {"piecewise": [[1, 3.0], [2, 2.0]]}
+    terms = [{"method": "attention"}, {"method": "kd", "temperature": temperature}]
+    path.write_text(tiny(epochs=1, terms=terms, twin=False).to_yaml())
+    assert main([command, "--recipe", str(path), "--alpha", "0.7", "--temp", "5.0", "--json", "--device", "cpu"]) == 0
+    run_id = lines(capsys)[0]["run"]
+    main(["runs", "recipe", run_id])
+    attention, kd = recipes.from_yaml(capsys.readouterr().out).terms
+    assert (attention.weight, kd.weight) == (0.7, 0.3)
+    assert kd.temperature == {"piecewise": [[1, 5.0], [2, 2.0]]}
+
+
+def test_flags_that_a_recipe_has_no_terms_for_are_refused(recipe_file, capsys, tmp_path, tiny):
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(tiny(terms=[{"method": "ce"}]).to_yaml())
+    assert main(["distill", str(plain), "--alpha", "0.7"]) == 1
+    assert "--alpha 0.7 needs one attention or attention_transfer term" in capsys.readouterr().err
+    assert main(["distill", str(plain), "--temp", "3"]) == 1
+    assert "--temp 3 needs one kd term in the recipe; tiny has ce." in capsys.readouterr().err
+    assert main(["distill", recipe_file, "--alpha", "1.5"]) == 1
+    assert "so it is from 0 to 1" in capsys.readouterr().err
+    assert main(["distill"]) == 1
+    assert "Which recipe? For example: python -m kdcore distill quick" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "schedule, expected",
+    [
+        (4.0, 3.0),
+        ({"linear": [4, 1]}, {"linear": [3.0, 1]}),
+        ({"cosine": [4, 1]}, {"cosine": [3.0, 1]}),
+        ({"steps": {"start": 4, "factor": 0.5, "at": [2]}}, {"steps": {"start": 3.0, "factor": 0.5, "at": [2]}}),
+    ],
+)
+def test_temp_is_where_a_schedule_starts(schedule, expected, tiny):
+    recipe = tiny(terms=[{"method": "kd", "temperature": schedule}])
+    assert dynamic_attention_flags.applied(recipe, None, 3.0).terms[0].temperature == expected
+
+
+@pytest.mark.parametrize("command", ["train-teacher", "train_teacher"])
+def test_a_recipe_s_teacher_is_trained_on_its_data_with_right_labels(command, tiny, tmp_path, capsys):
+    path = tmp_path / "tiny.yaml"
+    teacher = {**tiny().teacher.model_dump(), "finetune": {"epochs": 9, "lr": 0.002}}
+    data = {**tiny().data.model_dump(), "labels": 20, "label_noise": 0.5}
+    path.write_text(tiny(teacher=teacher, data=data).to_yaml())
+    assert main([command, "--recipe", str(path), "--epochs", "1", "--json", "--device", "cpu"]) == 0
+    told = lines(capsys)
+    (started,) = [event for event in told if event["event"] == "RunStarted"]
+    assert (started["labelled_images"], started["epochs"]) == (80, 1)
+    main(["runs", "recipe", told[0]["run"]])
+    trained = recipes.from_yaml(capsys.readouterr().out)
+    assert (trained.student.model, trained.optimizer.lr, trained.teacher) == ("small_vit_patch4_32", 0.002, None)
+
+
+def test_train_teacher_is_a_run_of_one_network(capsys):
+    command = [
+        "train-teacher",
+        "three_stage_cnn_16",
+        "--image-size",
+        "32",
+        "--epochs",
+        "1",
+        "--json",
+        "--device",
+        "cpu",
+    ]
+    settings = ["--set", "data.train_images=60", "--set", "data.test_images=20", "--set", "data.batch_size=16"]
+    assert main(command + settings) == 0
+    results = lines(capsys)[-1]["results"]
+    assert set(results) == {"student"}
+
+
+def test_a_folder_without_a_path_and_a_seed_below_zero_are_refused(recipe_file, capsys):
+    assert main(["train-teacher", "resnet20", "--data", "folder"]) == 1
+    assert "data 'folder' needs `path`" in capsys.readouterr().err
+    assert main(["distill", recipe_file, "--seeds", "-1"]) == 1
+    assert "seeds" in capsys.readouterr().err
+
+
+def test_doctor_says_what_there_is_and_what_to_do(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["data"]["cues"] is True
+    assert found["packages"]["torch"]
+    assert main(["doctor"]) == 0
+    assert "datasets" in capsys.readouterr().out
+
+
+def test_explain_writes_the_map_that_the_page_shows(recipe_file, capsys, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    from kdcore import photos
+    from kdcore.cli.commands import store
+    from kdcore.inspection import Inspector
+
+    main(["distill", recipe_file, "--json", "--device", "cpu"])
+    reference = f"run:{lines(capsys)[0]['run']}/student"
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)).save(photo)
+    assert main(["explain", str(photo), "--model", reference, "--npz", str(tmp_path / "maps.npz")]) == 0
+    assert "written: " in capsys.readouterr().out
+    with Image.open(tmp_path / "photo-explained.png") as sheet:
+        assert sheet.width > 320
+    with np.load(tmp_path / "maps.npz") as maps:
+        pixels = photos.read(photo.read_bytes(), "photo.png").pixels
+        np.testing.assert_array_equal(maps[reference], Inspector(store()).inspect(pixels, reference).heatmap)
+
+
+def test_methods_are_listed_printed_and_written(capsys, tmp_path):
+    assert main(["methods"]) == 0
+    out = capsys.readouterr().out
+    assert "kd " in out
+    assert "The student's softened class probabilities follow the teacher's." in out
+    assert main(["methods", "kd"]) == 0
+    assert capsys.readouterr().out.startswith("# Knowledge distillation (`kd`)")
+    assert main(["methods", "kd", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["refusals"]["ViT to CNN"] == ""
+    assert main(["methods", "--write", str(tmp_path)]) == 0
+    assert (tmp_path / "kd.md").is_file()
+    assert main(["methods", "kdd"]) == 1
+    assert "Unknown method 'kdd'. Did you mean" in capsys.readouterr().err
+
+
+def test_a_student_of_two_classes_can_be_measured_and_taken_away(tiny, tmp_path, capsys):
+    path = tmp_path / "two.yaml"
+    two = {**tiny().data.model_dump(), "only": ["star", "circle"]}
+    path.write_text(tiny(data=two, epochs=1).to_yaml())
+    assert main(["distill", str(path), "--json", "--device", "cpu"]) == 0
+    told = lines(capsys)
+    assert {"auroc", "sensitivity", "specificity"} <= told[-1]["results"]["student"].keys()
+    out = tmp_path / "student.safetensors"
+    assert main(["export", f"run:{told[0]['run']}/student", str(out)]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(out), "--set", "test_images=20"]) == 0
+    assert "circle against star: AUROC " in capsys.readouterr().out
+
+
+def test_a_missing_photo_is_answered(capsys):
+    assert main(["explain", "no-such.jpg"]) == 1
+    assert "There is no file no-such.jpg" in capsys.readouterr().err
+
+
+def test_help_is_worth_reading(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for word in ("distill quick", "explain photo.jpg", "doctor", "KD_RUNS"):
+        assert word in out

@@ -1,0 +1,113 @@
+"""What is measured of every map, and what a measured map may claim."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from kdcore.data import Split
+from kdcore.explain.quality.localization import OnTheObject
+from kdcore.explain.quality.report import CONTROLS, Randomised, Trust, trust
+
+from ..conftest import build
+
+SURE = (0.9, 0.8, 1.0)
+
+
+def split_with_masks(model, count=4, **extras) -> Split:
+    side = model.image_size
+    masks = torch.zeros(count, side, side, dtype=torch.bool)
+    masks[:, : side // 2, : side // 2] = True
+    images = torch.randint(
+        0, 256, (count, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(2)
+    )
+    return Split("test", model.classes, images, torch.arange(count) % len(model.classes), {"masks": masks} | extras)
+
+
+def measured(**changed) -> Trust:
+    whole = {
+        "map": "grad_cam",
+        "on_object": OnTheObject(SURE, (0.5, 0.4, 0.6), 0.3, 0.3, 0.2, 0.35, (0.15, 0.1, 0.2), 10, 0),
+        "deletion": (0.2, 0.1, 0.3), "insertion": SURE, "faithful": (0.2, 0.1, 0.3), "count": 5,
+        "cascade": (Randomised("head", SURE, SURE, 5), Randomised("stem", (0.1, -0.1, 0.3), (0.0, -0.1, 0.1), 5)),
+        "forwards": 1.1,
+    }  # fmt: skip
+    return Trust(**{**whole, **changed})
+
+
+@pytest.mark.parametrize("kind", ["our_vit", "our_cnn"])
+def test_every_map_that_can_be_right_is_measured_beside_two_controls(kind):
+    network = build(kind)
+    found = {each.map: each for each in trust(network, split_with_masks(network), few=2)}
+    assert set(CONTROLS) < set(found)
+    assert "patch_attention" not in found  # they ask about a patch, not about the picture
+    assert "self_similarity" not in found
+    assert ("relevance" in found) == (kind == "our_vit")
+    for each in found.values():
+        assert each.on_object.count + each.on_object.without == 4
+        assert each.on_object.by_chance == pytest.approx(0.25)
+        assert math.isfinite(each.deletion[0])
+    assert found["grad_cam"].forwards > 0
+    assert found["random"].cascade == ()
+    assert found["random"].faithful == (0, 0, 0)  # that is what the others are held against
+
+
+def test_the_cascade_ends_with_the_first_layer_and_costly_maps_see_only_its_end():
+    network = build("our_cnn")
+    found = {
+        each.map: each for each in trust(network, split_with_masks(network), ["activation_energy", "occlusion"], few=3)
+    }
+    whole, end = found["activation_energy"].cascade, found["occlusion"].cascade
+    assert [step.layer for step in whole] == ["head", "stages.2", "stages.1", "stages.0"]
+    assert [step.layer for step in end] == ["stages.0"]
+    # the head has no say in where the last stage is active
+    assert whole[0].spearman[0] == pytest.approx(1)
+    assert whole[0].ssim[0] == pytest.approx(1)
+    assert whole[-1].spearman[0] < 0.9
+
+
+def test_the_model_is_left_as_it_was():
+    network = build("our_cnn").train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    trust(network, split_with_masks(network), ["grad_cam"], few=2)
+    assert network.training
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+
+
+def test_a_map_passes_where_its_interval_bears_it_out():
+    assert measured().passes == {"object": True, "faithful": True, "learnt": True}
+    in_the_middle = OnTheObject(SURE, (0.4, 0.36, 0.44), 0.3, 0.3, 0.2, 0.35, (0.05, -0.01, 0.11), 10, 0)
+    assert not measured(on_object=in_the_middle).passes["object"]
+    assert not measured(faithful=(0.2, -0.01, 0.3)).passes["faithful"]
+    unmoved = (Randomised("stem", (0.45, 0.4, 0.55), SURE, 5),)
+    assert not measured(cascade=unmoved).passes["learnt"]
+    assert not measured(map="random", cascade=()).passes["learnt"]
+
+
+def test_nothing_is_claimed_where_a_figure_is_not_known():
+    nothing = (math.nan,) * 3
+    nowhere = OnTheObject(nothing, nothing, 0.3, 0.3, 0.2, 0.35, nothing, 0, 6)
+    silent = measured(on_object=nowhere, faithful=nothing, cascade=(Randomised("stem", nothing, nothing, 0),))
+    assert not any(silent.passes.values())
+
+
+def test_a_split_without_masks_is_refused():
+    network = build("our_cnn")
+    blind = Split(
+        "test", network.classes, torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.zeros(2, dtype=torch.long)
+    )
+    with pytest.raises(
+        ValueError,
+        match="The test split has no masks, so nobody knows where its objects are. The splits of `cues` have",
+    ):
+        trust(network, blind)
+
+
+def test_figures_do_not_change_from_one_time_to_the_next():
+    network = build("our_cnn")
+    one, other = (trust(network, split_with_masks(network), ["eigen_cam"], few=3) for _ in range(2))
+    for a, b in zip(one, other, strict=True):
+        assert (a.on_object, a.deletion, a.faithful, a.cascade) == (b.on_object, b.deletion, b.faithful, b.cascade)
+        assert np.isfinite(a.faithful).all()

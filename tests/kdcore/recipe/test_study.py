@@ -1,0 +1,143 @@
+import pytest
+
+from kdcore.recipe import RecipeError, library
+from kdcore.recipe import study as studies
+
+RECIPE = {
+    "student": {"model": "three_stage_cnn_16"},
+    "teacher": {"weights": "cues-teacher"},
+    "terms": [{"method": "ce", "weight": 0.1}, {"method": "kd", "weight": 0.9}],
+}
+
+
+def study(**settings):
+    return studies.from_plain({"name": "mine", "recipe": RECIPE, "seeds": [0, 1], **settings})
+
+
+def test_a_grid_of_two_settings_has_every_combination_with_every_seed():
+    made = study(vary={"terms.1.temperature": [2, 4], "optimizer.lr": [0.001, "2e-3", 0.004]})
+    points = studies.points(made)
+    assert len(points) == made.count == 12
+    assert [point.variant for point in points[::2]][:2] == ["kd temperature 2, lr 0.001", "kd temperature 2, lr 0.002"]
+    last = points[-1].recipe
+    assert (last.terms[1].temperature, last.optimizer.lr, last.seeds) == (4, 0.004, (1,))
+    assert last.name == "mine: kd temperature 4, lr 0.004, seed 1"
+
+
+def test_variants_may_replace_whole_sections():
+    terms = [{"method": "ce"}]
+    made = study(variants={"with": {}, "without": {"terms": terms, "teacher": None}})
+    with_teacher, *_, without = studies.points(made)
+    assert [term.method for term in with_teacher.recipe.terms] == ["ce", "kd"]
+    assert [term.method for term in without.recipe.terms] == ["ce"]
+    assert without.recipe.teacher is None
+
+
+def test_with_neither_it_is_one_recipe_over_its_seeds():
+    assert [(point.variant, point.seed) for point in studies.points(study())] == [("as it is", 0), ("as it is", 1)]
+
+
+def test_it_reads_back_what_it_writes():
+    made = study(vary={"data.labels": [100, "all"]}, note="why")
+    import yaml
+
+    assert studies.from_plain(yaml.safe_load(made.to_yaml())) == made
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"varry": {}}, "`varry` is not a known key. Did you mean `vary`?"),
+        ({"vary": {"epochs": [1], "optimizer.lr": [1], "data.labels": [1]}}, "varies 3 settings; a grid takes one or two"),
+        ({"vary": {"epochs": []}}, "gives no value for 'epochs'"),
+        ({"vary": {"seeds": [1]}}, "'seeds' is the study's own"),
+        ({"variants": {"a": {"seeds": [1]}}}, "'seeds' is the study's own"),
+        ({"vary": {"epochs": [1, 2]}, "variants": {"a": {}}}, "either `vary` or `variants`, not both"),
+        ({"seeds": []}, "`seeds` is empty"),
+        ({"seeds": [1, 1]}, "`seeds` names one twice"),
+        ({"seeds": list(range(2000))}, "`seeds` has 2,000 entries; 1,000 are the most."),
+        ({"vary": {"s" * 10**6: []}}, "gives no value for 'sss"),
+        ({"seeds": ["x"]}, "`seeds.0` should be an integer, not 'x'"),
+        ({"vary": {"epochs": list(range(1, 300))}}, "it has 598 runs; 500 are the most"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_study_is_refused_by_name(settings, message):
+    with pytest.raises(RecipeError) as refused:
+        study(**settings)
+    assert message in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 100_000, "nested too deeply here: 50 levels are the most"),
+        ("recipe: quick\nvary: {epochs: [1, 2]}\nvary: {}", "line 3, `vary`: it is there twice (lines 2 and 3)"),
+        ("recipe: quick\nvary: {optimizer.lr: [.inf]}", "line 2, `vary.optimizer.lr.0`: '.inf' is no finite number"),
+        ("recipe: &it quick\nname: *it", "line 1, `recipe`: &it: anchors (&) and aliases (*) are not read here"),
+        ("recipe: quick\nnote: 2026-02-30", "line 2, `note`: '2026-02-30' is a date"),
+    ],
+)
+def test_a_study_s_file_is_read_within_the_limits_of_a_recipe_s(tmp_path, text, told):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=r"mine\.yaml is not valid YAML: line") as refused:
+        studies.named(str(tmp_path / "mine.yaml"))
+    assert told in str(refused.value)
+
+
+def test_a_value_that_is_not_finite_names_the_variant():
+    for value in (float("inf"), "nan", "inf"):
+        with pytest.raises(RecipeError, match=r"The variant 'lr \w+' of the study mine cannot be used") as refused:
+            studies.points(study(vary={"optimizer.lr": [0.1, value]}))
+        assert "`optimizer.lr` should be a finite number" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["q" * 10**6, "q\0k", "q/" * 5000])
+def test_a_name_that_no_file_can_have_is_unknown(name):
+    with pytest.raises(RecipeError, match=r"There is no recipe 'q") as refused:
+        library.recipe(name)
+    assert len(str(refused.value)) < 2000
+
+
+def test_a_setting_that_does_not_exist_names_the_variant():
+    with pytest.raises(RecipeError, match="The variant 'lrr 1' of the study mine cannot be used") as refused:
+        studies.points(study(vary={"optimizer.lrr": [1]}))
+    assert "Did you mean `lr`?" in str(refused.value)
+
+
+def test_one_value_twice_is_refused():
+    with pytest.raises(RecipeError, match="has the variant 'epochs 2' twice"):
+        studies.points(study(vary={"epochs": [2, 2]}))
+
+
+def test_spelling_the_recipe_out_keeps_the_study_what_it_is():
+    made = studies.from_plain({"name": "mine", "recipe": "quick", "vary": {"epochs": [2, 3]}})
+    alone = studies.resolved(made, ["data.labels=100"])
+    assert isinstance(alone.recipe, dict)
+    assert {point.recipe.data.labels for point in studies.points(alone)} == {100}
+    assert {point.recipe.teacher.weights for point in studies.points(alone)} == {"cues-teacher"}
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(RecipeError, match="There is no study 'temperatur'. Did you mean 'temperature'?"):
+        studies.named("temperatur")
+    with pytest.raises(RecipeError, match="There is no recipe 'quik'. Did you mean 'quick'?"):
+        studies.points(studies.from_plain({"recipe": "quik"}))
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_every_bundled_study_has_points_and_says_what_it_is(name):
+    found = studies.named(name)
+    assert studies.points(found)
+    assert found.note
+    assert len(found.seeds) >= 3
+
+
+def test_a_recipe_in_a_folder_is_found_by_its_path():
+    assert "failures/random-teacher" in library.recipe_names()
+    assert library.recipe("failures/random-teacher").teacher.accept
+
+
+def test_a_name_never_leads_out_of_the_folder():
+    with pytest.raises(RecipeError, match=r"There is no recipe '../studies/temperature'"):
+        library.recipe("../studies/temperature")

@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from kdcore.results import metrics
+
+
+def test_classification_worked_by_hand():
+    # confidences .75 (right), .75 (wrong), .5 (right): bins 11 and 7 of 15
+    logits = torch.tensor([[math.log(3), 0.0], [math.log(3), 0.0], [0.0, 0.0]])
+    figures = metrics.classification(logits, torch.tensor([0, 1, 0]))
+    assert figures["top1"] == pytest.approx(2 / 3)
+    assert figures["nll"] == pytest.approx(-(math.log(0.75) + math.log(0.25) + math.log(0.5)) / 3)
+    assert figures["ece"] == pytest.approx((abs(1 - 1.5) + abs(1 - 0.5)) / 3)
+    assert figures["count"] == 3
+
+
+def test_two_classes_worked_by_hand():
+    # positives score 2 and 0, negatives 0 and -1: of four pairs three are in order and one is a tie
+    logits = torch.tensor([[0.0, 2.0], [0.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    figures = metrics.classification(logits, torch.tensor([1, 1, 0, 0]))
+    assert figures["auroc"] == pytest.approx(3.5 / 4)
+    assert figures["sensitivity"] == pytest.approx(1 / 2)  # equal logits are answered with class 0
+    assert figures["specificity"] == pytest.approx(1.0)
+
+
+def test_two_classes_agree_with_scikit_learn():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(2, (300,), generator=generator)
+    logits = torch.randn(300, 2, generator=generator) + 0.7 * torch.nn.functional.one_hot(targets, 2)
+    logits = (4 * logits).round() / 4  # with ties
+    figures, answers = metrics.two_classes(logits, targets), logits.argmax(1)
+    assert figures["auroc"] == pytest.approx(sklearn.roc_auc_score(targets, logits[:, 1] - logits[:, 0]))
+    assert figures["sensitivity"] == pytest.approx(sklearn.recall_score(targets, answers))
+    assert figures["specificity"] == pytest.approx(sklearn.recall_score(targets, answers, pos_label=0))
+
+
+def test_what_one_class_cannot_tell_is_left_out():
+    assert metrics.two_classes(torch.tensor([[0.0, 1.0]]), torch.tensor([1])) == {"sensitivity": 1.0}
+    assert "auroc" not in metrics.classification(torch.randn(4, 3), torch.tensor([0, 1, 2, 0]))
+
+
+def test_wilson_agrees_with_the_closed_form():
+    low, high = metrics.wilson(80, 100)
+    z, p, n = stats.norm.ppf(0.975), 0.8, 100
+    centre, half = (
+        (p + z * z / 2 / n) / (1 + z * z / n),
+        z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n),
+    )
+    assert (low, high) == pytest.approx((centre - half, centre + half))
+
+
+def test_the_paired_interval_is_the_bootstrap_s_over_images():
+    rng = np.random.default_rng(1)
+    first, second = rng.random(500) < 0.8, rng.random(500) < 0.7
+    found = metrics.paired_difference(first, second)
+    gaps = first.astype(float) - second.astype(float)
+    drawn = np.array([rng.choice(gaps, 500).mean() for _ in range(4000)])  # one resampled test set at a time
+    assert found["top1"] == pytest.approx(gaps.mean())
+    assert (found["low"], found["high"]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.006)
+
+
+def test_mcnemar_counts_only_the_images_on_which_they_differ():
+    first = np.array([True] * 8 + [False] * 2 + [True] * 90)
+    second = np.array([False] * 8 + [True] * 2 + [True] * 90)
+    found = metrics.paired_difference(first, second)
+    assert (found["only_first"], found["only_second"]) == (8, 2)
+    assert found["mcnemar"] == pytest.approx(2 * sum(math.comb(10, k) for k in (8, 9, 10)) / 2**10)
+
+
+def test_equal_networks_show_no_difference():
+    same = np.array([True, False] * 50)
+    assert metrics.paired_difference(same, same) == {
+        "top1": 0, "low": 0, "high": 0, "only_first": 0, "only_second": 0, "mcnemar": 1.0,
+    }  # fmt: skip

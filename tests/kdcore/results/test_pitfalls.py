@@ -1,0 +1,51 @@
+import pytest
+
+from kdcore.recipe import library
+from kdcore.results import pitfalls
+
+
+def results(student, twin, teacher):
+    gap = student - twin
+    return {
+        "student": {"top1": student},
+        "twin": {"top1": twin},
+        "teacher": {"top1": teacher},
+        "difference": {"top1": gap, "low": gap - 0.03, "high": gap + 0.03, "mcnemar": 0.001},
+    }
+
+
+NOTHING_WRONG = results(
+    0.79, 0.19, 0.997
+)  # measured: the same run with a trained teacher, temperature 4 and right labels
+
+
+@pytest.mark.parametrize("failure", pitfalls.FAILURES, ids=lambda failure: failure.title)
+def test_it_is_not_said_to_have_happened_where_nothing_is_wrong(failure):
+    assert not failure.happened(NOTHING_WRONG)
+
+
+@pytest.mark.parametrize("failure", pitfalls.FAILURES, ids=lambda failure: failure.title)
+def test_each_has_a_small_recipe_that_says_what_it_should_show(failure):
+    recipe = library.recipe(failure.recipe)
+    assert recipe.note.startswith("On purpose: ")
+    assert recipe.twin
+    assert recipe.data.name == "cues"
+    assert recipe.epochs * (recipe.data.train_images or 0) <= 10_000
+
+
+def test_a_random_teacher_is_known_by_its_guesses_and_by_what_it_costs():
+    failure = pitfalls.named("failures/random-teacher")
+    assert failure.happened(results(0.73, 0.88, 0.1))  # measured
+    assert not failure.happened(results(0.73, 0.88, 0.9))
+    assert not failure.happened(results(0.88, 0.88, 0.1))
+
+
+def test_shuffled_labels_are_known_by_a_twin_that_guesses_beside_a_student_that_does_not():
+    failure = pitfalls.named("failures/shuffled-labels")
+    assert failure.happened(results(0.78, 0.1, 0.997))
+    assert not failure.happened(results(0.1, 0.1, 0.997))
+
+
+def test_every_recipe_of_the_folder_is_a_failure_that_a_page_offers():
+    in_folder = {name for name in library.recipe_names() if name.startswith("failures/")}
+    assert in_folder == {failure.recipe for failure in pitfalls.FAILURES}

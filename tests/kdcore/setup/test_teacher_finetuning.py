@@ -1,0 +1,168 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdcore import data, models
+from kdcore.events import Noted
+from kdcore.recipe import FineTune, ModelRecipe
+from kdcore.runner import Runner
+from kdcore.setup import teacher_finetuning
+from kdcore.setup.build import assemble
+from kdcore.store import Store
+from kdcore.tensors.outputs import NO_LABEL
+from kdcore.training.state import Parts
+
+TEACHER = {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}}
+TUNED = {**TEACHER, "finetune": {"epochs": 1, "lr": 0.001}}
+
+
+@pytest.fixture(autouse=True)
+def shelf(tmp_path, monkeypatch) -> Path:
+    """A data folder of the test's own, and where fine-tuned teachers lie in it."""
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    return tmp_path / "data" / "teachers"
+
+
+@pytest.fixture
+def tuned(tiny):
+    """Builds the parts of a tiny run whose teacher is fine-tuned; gives them with what was said."""
+
+    def build(*, seed: int = 0, own: Path | None = None, **changes) -> tuple[Parts, list[str]]:
+        steps = assemble(tiny(**{"teacher": TUNED, **changes}), seed=seed, device=torch.device("cpu"), teacher_file=own)
+        told: list[str] = []
+        try:
+            while True:
+                if isinstance(event := next(steps), Noted):
+                    told.append(event.text)
+        except StopIteration as ended:
+            return ended.value, told
+
+    return build
+
+
+def weights(parts: Parts) -> torch.Tensor:
+    return torch.cat([p.flatten() for p in parts.teacher.model.parameters()])
+
+
+def trained(told: list[str]) -> bool:
+    return any("Fine-tuning the teacher" in text for text in told)
+
+
+def test_a_teacher_is_tuned_once_for_all_seeds(tuned, shelf):
+    first, told = tuned(seed=0)
+    assert trained(told)
+    assert any("Every run that asks for the same teacher shares it, whatever its seed" in text for text in told)
+    second, told_again = tuned(seed=1)
+    assert not trained(told_again)
+    assert any(f"it comes from {shelf}" in text for text in told_again)
+    assert torch.equal(weights(first), weights(second))
+    assert len(list(shelf.iterdir())) == 1
+
+
+def test_few_and_wrong_labels_are_the_student_s_and_the_twin_s_alone(tuned, tiny):
+    clean, _ = tuned()
+    few = {**tiny().data.model_dump(), "labels": 20, "label_noise": 0.5}
+    harmed, told = tuned(data=few)
+    assert not trained(told)  # the same teacher serves both
+    assert torch.equal(weights(clean), weights(harmed))
+    assert (harmed.train.targets != NO_LABEL).sum() == 20
+    assert any("10 of 20 training labels are wrong on purpose" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"teacher": {**TUNED, "finetune": {"epochs": 2, "lr": 0.001}}},
+        {"teacher": {**TUNED, "finetune": {"epochs": 1, "lr": 0.001, "freeze_backbone": True}}},
+        {"teacher": {**TUNED, "mean": [0.1, 0.2, 0.3]}},
+        {"precision": "fast"},
+    ],
+    ids=["epochs", "frozen", "statistics", "precision"],
+)
+def test_whatever_decides_a_teacher_makes_another(tuned, changes):
+    tuned()
+    _, told = tuned(**changes)
+    assert trained(told)
+
+
+@pytest.mark.parametrize("changes", [{"train_images": 90}, {"seed": 1}, {"augment": ["flip"]}], ids=str)
+def test_other_images_make_another_teacher(tuned, tiny, changes):
+    tuned()
+    _, told = tuned(data={**tiny().data.model_dump(), **changes})
+    assert trained(told)
+
+
+def test_what_the_student_does_makes_no_other_teacher(tuned):
+    tuned()
+    _, told = tuned(epochs=1, optimizer={"lr": 0.1}, lr={"shape": "constant"}, terms=[{"method": "kd"}], twin=False)
+    assert not trained(told)
+
+
+def test_one_photo_replaced_by_another_makes_another_name(tiny):
+    split = data.load(tiny().data, "train")
+    parts = teacher_finetuning.recipe_of(tiny(), model := _random(split), FineTune())
+    before = teacher_finetuning.fingerprint(model, parts, FineTune(), split)
+    split.images[5] = 255 - split.images[5]
+    assert teacher_finetuning.fingerprint(model, parts, FineTune(), split) != before
+    assert before.startswith("small_vit_patch4_32-")
+
+
+def test_a_damaged_file_is_said_and_made_again(tuned, shelf):
+    first, _ = tuned()
+    (file,) = shelf.iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    second, told = tuned()
+    assert any(f"{file} cannot be used, so it is made again" in text for text in told)
+    assert trained(told)
+    assert torch.equal(weights(first), weights(second))
+    assert file.stat().st_size > 1000
+
+
+def test_a_run_keeps_its_teacher_when_the_shelf_is_emptied(tuned, shelf, tmp_path):
+    own = tmp_path / "teacher.safetensors"
+    first, _ = tuned(own=own)
+    for file in shelf.iterdir():
+        assert os.path.samefile(file, own)  # not a second copy on the disk
+        file.unlink()
+    second, told = tuned(own=own)
+    assert not trained(told)
+    assert torch.equal(weights(first), weights(second))
+
+
+def test_a_damaged_file_of_the_run_comes_back_from_the_shelf(tuned, tmp_path):
+    own = tmp_path / "teacher.safetensors"
+    tuned(own=own)
+    own.unlink()
+    own.write_bytes(b"not weights")
+    _, told = tuned(own=own)
+    assert any("cannot be used, so it is made again" in text for text in told)
+    assert not trained(told)
+    assert own.stat().st_size > 1000
+
+
+def test_a_folder_that_cannot_be_written_costs_the_shelf_not_the_run(tuned, shelf, tmp_path):
+    shelf.parent.mkdir()
+    shelf.write_text("in the way")
+    parts, told = tuned(own=tmp_path / "teacher.safetensors")
+    assert parts.teacher is not None
+    assert any(f"cannot be kept in {shelf}" in text for text in told)
+    assert (tmp_path / "teacher.safetensors").is_file()
+
+
+def test_runs_of_two_seeds_share_one_teacher_on_the_disk(tiny, tmp_path, shelf):
+    runner = Runner(Store(tmp_path / "runs"), device="cpu", threads=1)
+    try:
+        ids = runner.start(tiny(teacher=TUNED, seeds=[0, 1], epochs=1))
+        assert all(runner.wait(run_id, 60) for run_id in ids)
+        one, two = (runner.store.folder(run_id) / "teacher.safetensors" for run_id in ids)
+        assert os.path.samefile(one, two)
+        assert [runner.store.state(run_id).status for run_id in ids] == ["finished", "finished"]
+    finally:
+        runner.close()
+
+
+def _random(split):
+    torch.manual_seed(0)
+    return models.build(ModelRecipe.model_validate(TEACHER), split.classes, 32)

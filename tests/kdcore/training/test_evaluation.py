@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import torch
+
+from kdcore import data, models
+from kdcore.recipe import ModelRecipe
+from kdcore.training import evaluation
+
+
+@pytest.fixture
+def split(tiny):
+    return data.load(tiny().data, "test")
+
+
+def network(split, seed: int):
+    torch.manual_seed(seed)
+    return models.build(ModelRecipe(model="three_stage_cnn_16"), split.classes, 32)
+
+
+def test_logits_come_in_the_order_of_the_split_whatever_the_mode(split):
+    model = network(split, 0).train()
+    said = evaluation.logits(model, split)
+    alone = model.eval()(split.images[3:4].float() / 255).logits
+    torch.testing.assert_close(said[3:4], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_the_model_is_left_in_its_mode_with_its_statistics(split):
+    model = network(split, 0).train()
+    model.net.eval()  # a part in another mode than the whole
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    evaluation.evaluate(model, split)
+    assert model.training
+    assert not model.net.training
+    assert all(torch.equal(before[name], buffer) for name, buffer in model.named_buffers())
+
+
+def test_a_comparison_counts_image_by_image(split):
+    networks = {"teacher": network(split, 0), "student": network(split, 1), "twin": network(split, 2)}
+    found = evaluation.drained(evaluation.compare_in_steps(networks, split))
+    answers = {name: evaluation.logits(model, split).argmax(1).numpy() for name, model in networks.items()}
+    right = {name: answer == split.targets.numpy() for name, answer in answers.items()}
+    assert found["student"]["correct"] == right["student"].sum()
+    assert found["student"]["low"] <= found["student"]["top1"] <= found["student"]["high"]
+    assert found["difference"]["top1"] == pytest.approx(right["student"].mean() - right["twin"].mean())
+    assert found["agreement"]["twin"] == np.mean(answers["twin"] == answers["teacher"])

@@ -1,0 +1,128 @@
+"""What a visitor brings is decoded apart, and no longer than the visitor stays."""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.testing.v1 import AppTest
+
+from kdcore import photos
+from pages.parts.attention import photo_choice
+from pages.parts.components.photo_paste import photo_paste
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    st.cache_data.clear()
+
+
+def offered() -> None:
+    import streamlit as st
+
+    from pages.parts.attention.photo_choice import offer_photos
+
+    st.session_state["found"] = offer_photos()
+
+
+def read_by(reader: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos, "read_upload", reader)
+
+
+def test_uploads_pasted_pictures_and_the_camera_are_decoded_apart(monkeypatch):
+    apart: list[str] = []
+
+    def reader(raw: bytes, name: str, **settings: Any) -> photos.Photo:
+        apart.append(name)
+        return photos.Photo(np.zeros((24, 32, 3), np.uint8), 32, 24, name)
+
+    read_by(reader, monkeypatch)
+    monkeypatch.setattr(photo_choice, "photo_paste", picture)
+    monkeypatch.setattr(st, "camera_input", lambda *_, **__: io.BytesIO(picture() + b"."))
+    monkeypatch.setattr(photo_choice.st, "popover", lambda *_, **__: OpenBox())
+    at = AppTest.from_function(offered).run()
+    at.file_uploader[0].set_value([("mine.png", picture(), "image/png")]).run()
+    assert not at.exception
+    assert set(apart) == {"mine.png", "pasted", "camera"}
+
+
+class OpenBox:
+    open = True
+
+    def __enter__(self) -> "OpenBox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_that_too_many_are_being_read_is_not_remembered(monkeypatch):
+    def busy(raw: bytes, name: str, **settings: Any) -> photos.Photo:
+        raise photos.Busy(f"{name} has to wait: many photos are being read.")
+
+    with monkeypatch.context() as now:
+        read_by(busy, now)
+        assert photo_choice._read("id", "x.png", picture) == "x.png has to wait: many photos are being read."
+    assert photo_choice._read("id", "x.png", picture).pixels.shape == (24, 32, 3)
+
+
+def test_a_refusal_is_remembered(monkeypatch):
+    asked: list[str] = []
+
+    def slow(raw: bytes, name: str, **settings: Any) -> photos.Photo:
+        asked.append(name)
+        raise photos.BadPhoto(f"{name} cannot be used: it takes longer than 10 seconds to decode.")
+
+    read_by(slow, monkeypatch)
+    for _ in range(2):
+        assert "takes longer" in photo_choice._read("id", "x.png", picture)
+    assert asked == ["x.png"]
+
+
+def test_a_script_that_is_stopped_waits_for_no_photo(monkeypatch):
+    """As when its tab is closed: the look at whether the photo is wanted raises what ends the script."""
+    ended: list[str] = []
+
+    def reader(raw: bytes, name: str, *, side: int, wanted: Callable[[], bool]) -> photos.Photo:
+        assert wanted()
+        get_script_run_ctx().script_requests.request_stop()
+        try:
+            wanted()
+        except BaseException as error:
+            ended.append(type(error).__name__)
+            raise
+        raise AssertionError("it waits on")
+
+    read_by(reader, monkeypatch)
+    at = AppTest.from_function(offered).run()
+    at.file_uploader[0].set_value([("mine.png", picture(), "image/png")]).run()
+    assert ended == ["StopException"]
+
+
+def test_a_pasted_picture_that_is_too_large_is_refused_and_not_kept(monkeypatch):
+    monkeypatch.setattr(photo_choice, "photo_paste", lambda: bytes(21 << 20))
+    at = AppTest.from_function(offered).run()
+    (refused,) = at.session_state["found"][1]
+    assert "pasted cannot be used" in refused.replace("\\", "")
+    assert "the file has 21.0 MiB; at most 20 MiB are taken. Make it smaller first." in refused.replace("\\", "")
+    assert at.session_state["taken_photos"] == {}
+
+
+@pytest.mark.parametrize("pasted, found", [
+    ("data:image/jpeg;base64," + base64.b64encode(b"raw").decode(), b"raw"), ("data:image/jpeg;base64,~~", None),
+    ("data:image/jpeg;base64,ä", None), ("", None),
+])  # fmt: skip
+def test_what_is_pasted_is_bytes_or_nothing(monkeypatch, pasted, found):
+    monkeypatch.setattr(photo_paste, "_component", lambda **_: type("Said", (), {"pasted": pasted}))
+    assert photo_paste.photo_paste() == found

@@ -1,0 +1,67 @@
+"""The figures that come with the project, and what the part says of them."""
+
+import json
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdcore.explain import METHODS
+from kdcore.explain.quality.report import CONTROLS
+from pages.parts.attention import trust
+
+from ..conftest import SECONDS, FakeRunner
+
+
+def page(reference: str, architecture: str, method: str | None) -> None:
+    from types import SimpleNamespace
+
+    from pages.parts.attention import trust
+
+    trust.show({"Teacher": SimpleNamespace(reference=reference, architecture=architecture)}, method)
+
+
+def opened(reference: str = "cues-teacher", architecture: str = "vit", method: str | None = "grad_cam") -> AppTest:
+    return AppTest.from_function(page, default_timeout=SECONDS, args=(reference, architecture, method)).run()
+
+
+def text(test: AppTest) -> str:
+    return "\n".join(element.value for element in (*test.markdown, *test.caption, *test.info))
+
+
+def test_the_figures_are_of_every_map_that_can_be_right():
+    measured = json.loads(trust.FILE.read_text(encoding="utf-8"))
+    assert list(measured["models"]) == ["cues-teacher", "cues-student", "cues-twin"]
+    could = {name for name, card in METHODS.items() if not card.takes_query}
+    assert set(measured["models"]["cues-teacher"]) == could | set(CONTROLS)
+    no_attention = {name for name in could if METHODS[name].architectures == "any"}
+    assert set(measured["models"]["cues-student"]) == no_attention | set(CONTROLS)
+    assert trust.CONTROLS == CONTROLS
+    assert measured["command"].startswith("python -m benchmarks.trust ")
+
+
+def test_the_network_that_is_shown_comes_first(runner: FakeRunner):
+    assert opened("cues-twin", "cnn").segmented_control[0].value == "cues-twin"
+    assert opened("run:a/student", "cnn").segmented_control[0].value == "cues-student"
+    assert opened("cifar10-teacher", "vit").segmented_control[0].value == "cues-teacher"
+
+
+def test_the_table_holds_the_maps_beside_noise_and_a_blob(runner: FakeRunner):
+    test = opened()
+    assert not test.exception
+    table = test.dataframe[0].value
+    assert list(table["Map"][-2:]) == ["A blob in the middle", "Noise"]
+    assert set(table["Object"][:-2]) <= {"\u2713", "\u2014"}
+    assert list(table["Object"][-2:]) == ["", ""]
+    assert table["Inside"].max() == table["Inside"][0]
+
+
+def test_the_map_that_is_shown_is_told_in_words(runner: FakeRunner):
+    assert "**Grad-CAM** of the" in text(opened())
+    assert "Patch attention asks about one patch, not about the picture" in text(opened(method="patch_attention"))
+    assert "Attention rollout is not defined for this network." in text(opened("cues-student", "cnn", "rollout"))
+    assert not opened(method=None).exception
+
+
+def test_without_figures_it_says_how_to_get_them(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.setattr(trust, "FILE", tmp_path / "trust.json")
+    assert "`python -m benchmarks.trust --write` does it" in text(opened())

@@ -1,0 +1,131 @@
+"""What the browser asks for while a run trains."""
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from kdcore import events as ev
+from pages.parts.server import routes
+
+
+@pytest.fixture
+def client(runner) -> TestClient:
+    app = Starlette(routes=list(routes.ROUTES), middleware=list(routes.MIDDLEWARE))
+    return TestClient(app, base_url="http://localhost:8501")
+
+
+def test_state_says_how_far_a_run_is(client, make_run):
+    said = client.get(f"/api/runs/{make_run('running')}/state").json()
+    assert (said["status"], said["active"], said["step"], said["steps"]) == ("running", True, 9, 20)
+    assert said["latest"]["student"]["top1"] == 0.5
+
+
+def test_series_go_on_from_a_step(client, make_run):
+    run_id = make_run("running")
+    first = client.get(f"/api/runs/{run_id}/series").json()
+    assert first["reset"]
+    assert first["series"]["loss/student/total"] == [list(range(1, 10)), [1.0] * 9]
+    later = client.get(f"/api/runs/{run_id}/series?since=7").json()
+    assert not later["reset"]
+    assert later["series"]["loss/student/total"] == [[7, 8, 9], [1.0, 1.0, 1.0]]
+
+
+def test_an_evaluation_that_comes_after_its_step_was_told_is_not_lost(client, runner, make_run):
+    run_id = make_run("stopped")
+    assert client.get(f"/api/runs/{run_id}/series").json()["step"] == 10
+    with runner.store.writer(run_id) as writer:
+        writer.append(ev.Evaluated(10, 1.0, "validation", {"student": {"top1": 0.75, "nll": 1.0, "ece": 0.1}}))
+    said = client.get(f"/api/runs/{run_id}/series?since=10").json()
+    assert said["series"]["top1/student"] == [[10], [0.75]]
+
+
+def test_series_grow_with_the_run(client, runner, make_run):
+    run_id = make_run("stopped")
+    assert client.get(f"/api/runs/{run_id}/series?since=10").json()["series"]["share/kd"] == [[], []]
+    with runner.store.writer(run_id) as writer:
+        for step in (11, 12):
+            writer.append(
+                ev.StepEnded(step, step / 10, {"student": {"total": 0.123456789}}, {"kd": 0.5}, {}, {}, 1e-3, 200.0, {})
+            )
+    said = client.get(f"/api/runs/{run_id}/series?since=10&names=share/kd,loss/student/total").json()
+    assert said["series"] == {"share/kd": [[11, 12], [0.5, 0.5]], "loss/student/total": [[11, 12], [0.12346, 0.12346]]}
+
+
+def test_a_run_that_went_back_to_its_checkpoint_starts_anew(client, make_run):
+    said = client.get(f"/api/runs/{make_run('running')}/series?since=500").json()
+    assert said["reset"]
+    assert said["series"]["share/kd"][0] == list(range(1, 10))
+
+
+def test_a_gap_is_null(client, make_run):
+    said = client.get(f"/api/runs/{make_run()}/series?names=train_top1/twin").json()
+    assert set(said["series"]["train_top1/twin"][1]) == {None}
+
+
+def test_the_end_of_a_run_is_said(client, make_run):
+    assert client.get(f"/api/runs/{make_run()}/series").json()["active"] is False
+
+
+@pytest.mark.parametrize(
+    "run_id", ["nope", "..", "%2e%2e%2f%2e%2e", ".hidden", "a" * 256, "a" * 5000, "%00", "ä" * 300]
+)
+@pytest.mark.parametrize("route", ["state", "series"])
+def test_what_is_no_run_is_not_found(client, make_run, run_id, route):
+    make_run()
+    assert client.get(f"/api/runs/{run_id}/{route}").status_code == 404
+
+
+@pytest.mark.parametrize("since", ["yesterday", "--5", "-", "", "1.5", "1e3", "²", "٣", "5_0", "nan", "0x10"])
+def test_since_is_a_step(client, make_run, since):
+    answer = client.get(f"/api/runs/{make_run()}/series", params={"since": since})
+    assert answer.status_code == 400
+    assert answer.json() == {"error": f"`since` is a step, a whole number, not {since!r}."}
+
+
+@pytest.mark.parametrize("since", ["-5", "9" * 300, "-" + "9" * 300])
+def test_a_step_that_is_not_in_the_run_starts_anew(client, make_run, since):
+    assert client.get(f"/api/runs/{make_run()}/series", params={"since": since}).json()["reset"]
+
+
+def test_long_digits_are_no_step(client, make_run):
+    assert client.get(f"/api/runs/{make_run()}/series?since={'9' * 5000}").status_code == 400
+
+
+def test_every_answer_tells_the_browser_to_be_careful(client):
+    headers = client.get("/api/runs/nope/state").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_thinning_keeps_ends_and_spikes():
+    steps, values = np.arange(100_000), np.sin(np.arange(100_000) / 5000)
+    values[54_321], values[12_345], values[200:400] = 9.0, -9.0, np.nan
+    kept, shown = routes.thinned(steps, values, 1500)
+    assert len(kept) <= 1500
+    assert (kept[0], kept[-1]) == (0, 99_999)
+    assert {54_321, 12_345} <= set(kept.tolist())
+    assert (np.diff(kept) > 0).all()
+    np.testing.assert_array_equal(shown, values[kept])
+
+
+def test_few_points_stay_as_they_are():
+    steps, values = np.arange(10), np.arange(10.0)
+    assert routes.thinned(steps, values, 1500)[0] is steps
+
+
+def test_rounding_keeps_five_digits_of_any_size():
+    values = np.array([0.0, -123456.789, 1.23456789e-7, np.inf])
+    assert routes._plain(np.arange(4), values)[1] == [0.0, -123460.0, 1.2346e-07, None]
+
+
+@pytest.mark.parametrize("count", [1_501, 3_000, 99_999, 100_000])
+def test_thinning_keeps_the_extremes_and_the_ends_of_any_length_with_gaps_between(count):
+    values = np.random.default_rng(0).normal(size=count)
+    values[::7] = np.nan
+    values[[3, count - 2]] = 50.0, -50.0
+    kept, shown = routes.thinned(np.arange(count), values, 1500)
+    assert len(kept) <= 1500
+    assert (kept[0], kept[-1]) == (0, count - 1)
+    assert (np.nanmax(shown), np.nanmin(shown)) == (50.0, -50.0)
