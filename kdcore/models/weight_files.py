@@ -1,7 +1,6 @@
 """Weights as safetensors files: a network's tensors under its own names, and in the header what it takes to build it."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kdcore.errors import UserError
+from kdcore.files import atomic
 from kdcore.models.tapped import Tapped
 from kdcore.recipe import weight_header
 
@@ -31,9 +31,8 @@ def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: d
         tensors[name] = kept.contiguous()
     header = {"kdcore": json.dumps({**model.description(), **(card or {})}), "format": "pt"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(f".{os.getpid()}.half")  # two processes may write the same teacher
-    save_file(tensors, half, metadata=header)
-    os.replace(half, path)
+    with atomic.replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=header)
 
 
 def holds(path: Path, prefix: str) -> bool:

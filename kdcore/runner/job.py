@@ -25,10 +25,11 @@ from kdcore.events import (
     RunStopped,
     StepTaken,
 )
+from kdcore.files import disk
 from kdcore.recipe import Recipe
 from kdcore.runner import snapshots
 from kdcore.setup.build import assemble
-from kdcore.store import Store, checkpoint, disk, in_one_line
+from kdcore.store import Store, checkpoint, in_one_line
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
 

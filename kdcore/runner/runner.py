@@ -10,13 +10,14 @@ from kdcore.checks import preflight, teacher_check
 from kdcore.checks.findings import Examination
 from kdcore.errors import UserError
 from kdcore.events import Event
+from kdcore.files import disk
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.worker import Worker
 from kdcore.setup.cost import Estimate, estimate
-from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, disk
+from kdcore.store import ACTIVE, RESUMABLE, Store, Studies
 
 
 class Runner:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from kdcore.errors import UserError
-from kdcore.store.lines import regular
+from kdcore.files.reading import regular
 
 MOST_BYTES = 1 << 30  # of all arrays together
 

@@ -5,7 +5,6 @@ A state is nested dicts and lists of tensors, numbers, strings and None. Its ten
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kdcore.errors import UserError
+from kdcore.files import atomic
 from kdcore.recipe import weight_header
 
 MARK = "__tensor__"
 
 
 def save(state: dict[str, Any], path: Path, *, description: dict[str, Any] | None = None) -> None:
-    """Write a state so that a reader sees either the old file or the whole new one.
+    """Write a state, atomically.
 
     `description` goes to the header under `kdcore`: what the models in it are.
     """
@@ -28,11 +28,8 @@ def save(state: dict[str, Any], path: Path, *, description: dict[str, Any] | Non
     plain = _flatten(state, "", tensors)
     header = {"state": json.dumps(plain), "kdcore": json.dumps(description or {})}
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
-    save_file(tensors, half, metadata=header)
-    with half.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(half, path)
+    with atomic.replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=header)
 
 
 def load(path: Path, *, device: str = "cpu") -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """A file of lines that grows: what is new, in whole lines, without ever holding a line that is too long."""
 
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,26 +33,3 @@ class Lines:
                     self.offset += len(half)
                     self.skipping, half = True, b""
                 yield lines
-
-
-def regular(path: str | Path) -> os.stat_result:
-    """What is known of a file. Raises OSError where it is none: a folder cannot be read, and a pipe would be waited for."""
-    return _regular(os.stat(path), path)
-
-
-def read_whole(path: str | Path, most: int) -> bytes:
-    """A file's content. Raises OSError, also where it is no plain file, or has more than `most` bytes."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # which does not wait for a pipe
-    try:
-        if (size := _regular(os.fstat(file), path).st_size) > most:
-            raise OSError(None, f"It has {size:,} bytes, {most:,} are the most that are read", str(path))
-        return os.read(file, size)
-    finally:
-        os.close(file)
-
-
-def _regular(found: os.stat_result, path: str | Path) -> os.stat_result:
-    if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
-        raise OSError(None, f"It is {what}", str(path))
-    return found

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from kdcore import recipe as recipes
+from kdcore.files.locks import is_held
+from kdcore.files.reading import regular
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.store import checking, replay_cache
 from kdcore.store.columns import Column
-from kdcore.store.lines import READ_BYTES, Lines, regular
+from kdcore.store.lines import READ_BYTES, Lines
 from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
-from kdcore.store.writing import is_locked
+from kdcore.store.writing import LOCK
 
 KEEP_BYTES = 4 << 20  # of new events, before a fold is kept; as many as it has, later
 KEPT_NOTES = 50
@@ -96,7 +98,7 @@ class Fold:
             found.append(
                 f"{self._left_out:,} {lines} of events.jsonl cannot be read and {are} left out; {self._first_left_out}."
             )
-        if (self.folder / "writer.lock").is_dir():
+        if (self.folder / LOCK).is_dir():
             found.append("writer.lock is a folder and should be a file.")
         return " ".join(found)
 
@@ -109,7 +111,7 @@ class Fold:
         with self.lock:
             self._read()
             unwatched = self._folded.status in (*ACTIVE, "created") and not self.recorded
-            if unwatched and not is_locked(self.folder / "writer.lock"):
+            if unwatched and not is_held(self.folder / LOCK):
                 self._read()  # it may have ended between the reading and the look at the lock
                 self.state = self._left_alone(self._folded)
             else:

@@ -10,7 +10,6 @@ is damaged, is not used and made again; deleting them loses nothing.
 import hashlib
 import json
 import os
-import threading
 import zlib
 from contextlib import suppress
 from dataclasses import fields
@@ -20,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from kdcore.files import atomic
+from kdcore.files.reading import read_whole, regular
 from kdcore.store import arrays as stored
-from kdcore.store.lines import read_whole, regular
 from kdcore.store.state import RunState
 
 Mark = tuple[int, int]  # size in bytes and time of writing of events.jsonl
@@ -44,7 +44,8 @@ def mark(folder: Path) -> Mark:
 def keep_state(folder: Path, seen: Mark, state: RunState) -> None:
     text = json.dumps(vars(state))
     head = {"version": version(), "size": seen[0], "written": seen[1], "check": zlib.crc32(text.encode())}
-    _write(folder / "folded.json", f"{json.dumps(head)[:-1]}{STATE}{text}}}".encode())
+    with suppress(OSError):  # read-only, or full: it is made again next time
+        atomic.write_text(folder / "folded.json", f"{json.dumps(head)[:-1]}{STATE}{text}}}", durable=False)
 
 
 def recalled_state(folder: Path, seen: Mark) -> RunState | None:
@@ -83,14 +84,12 @@ def keep_fold(
         "check": _checksum(plain),
     }  # fmt: skip
     arrays["note"] = np.frombuffer(json.dumps(note).encode(), dtype=np.uint8)
-    half = _half(folder / "folded.npz")
-    with suppress(OSError):  # read-only, or full: it is folded again next time
-        try:
-            with half.open("wb") as file:
-                np.savez(file, **arrays)
-            half.replace(folder / "folded.npz")
-        finally:
-            half.unlink(missing_ok=True)
+    with (
+        suppress(OSError),  # read-only, or full: it is made again next time
+        atomic.replacing(folder / "folded.npz", durable=False) as temporary,
+        temporary.open("wb") as file,
+    ):
+        np.savez(file, **arrays)
 
 
 def recalled_fold(folder: Path) -> tuple[int, dict[str, Any], dict[str, tuple[np.ndarray, np.ndarray]]] | None:
@@ -133,20 +132,6 @@ def _checksum(plain: Any) -> int:
 
 def _is_column(steps: np.ndarray, values: np.ndarray) -> bool:
     return (steps.dtype, values.dtype, steps.ndim) == (np.int64, np.float64, 1) and steps.shape == values.shape
-
-
-def _half(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.half")
-
-
-def _write(path: Path, content: bytes) -> None:
-    half = _half(path)
-    with suppress(OSError):  # read-only, or full: it is folded again next time
-        try:
-            half.write_bytes(content)
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
 
 
 assert set(TUPLES) <= {field.name for field in fields(RunState)}

@@ -18,13 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from kdcore.errors import UserError
+from kdcore.files import atomic, disk
+from kdcore.files.locks import is_held
 from kdcore.recipe import Recipe, RecipeError
-from kdcore.store import arrays, disk, replay_cache
-from kdcore.store.checkpoints import is_whole
+from kdcore.store import arrays, replay_cache
+from kdcore.store.completeness import is_whole
 from kdcore.store.replay import Fold, created_at, read_recipe
 from kdcore.store.replay_cache import Mark
 from kdcore.store.state import ACTIVE, DamagedRun, RunState, in_one_line
-from kdcore.store.writing import RunWriter, is_locked, nobody_writes, snapshots
+from kdcore.store.writing import LOCK, RunWriter, nobody_writes, snapshots
 
 HELD_FOLDS = 32  # runs whose series are in memory
 HELD_RECIPES = 256
@@ -67,13 +69,10 @@ class Store:
         folder = self.root / run_id
         with disk.in_words(self.root, then="start the run again"):
             folder.mkdir(parents=True, exist_ok=True)  # a killed process may have made it and no more
-            half = folder / "recipe.half"
             try:
-                half.write_text(recipe.to_yaml(), encoding="utf-8")
-                os.replace(half, folder / "recipe.yaml")  # from here on the run is listed
+                atomic.write_text(folder / "recipe.yaml", recipe.to_yaml())  # from here on the run is listed
             except OSError:
                 with suppress(OSError):
-                    half.unlink(missing_ok=True)
                     folder.rmdir()
                 raise
         return run_id
@@ -185,7 +184,7 @@ class Store:
             known = self._over[folder.name] = (seen, kept)
         if known and known[0] == seen:
             state = known[1]
-            if state.status != "interrupted" or not is_locked(folder / "writer.lock"):
+            if state.status != "interrupted" or not is_held(folder / LOCK):
                 return state
         fold = self._fold(folder)
         if fold.over and not fold.state.damage:  # else somebody may mend it

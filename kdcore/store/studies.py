@@ -17,12 +17,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from kdcore.errors import UserError
+from kdcore.files import atomic, disk
+from kdcore.files.reading import read_whole, regular
 from kdcore.recipe import study as studies
 from kdcore.recipe import yaml_text
 from kdcore.recipe.study import Point, Study
 from kdcore.results.comparison import Figure, Summary, over_seeds, summarise
-from kdcore.store import disk
-from kdcore.store.lines import read_whole, regular
 from kdcore.store.replay import created_at
 from kdcore.store.runs import RUN_ID, Store
 from kdcore.store.state import ACTIVE, RunState, in_one_line
@@ -237,15 +237,10 @@ class Studies:
             return Place(point, run_id, None)
 
     def _write(self, study_id: str, study: Study, run_ids: list[str]) -> None:
-        half = self.root / f".{study_id}.half"
         plain = {"study": studies.to_plain(study), "runs": run_ids}
         with disk.in_words(self.root, then="start the study again"):
             self.root.mkdir(parents=True, exist_ok=True)
-            try:
-                half.write_text(yaml_text.written(plain), encoding="utf-8")
-                os.replace(half, self.root / f"{study_id}.yaml")  # a reader sees no file or the whole one
-            finally:
-                half.unlink(missing_ok=True)
+            atomic.write_text(self.root / f"{study_id}.yaml", yaml_text.written(plain))
 
 
 @lru_cache(maxsize=256)

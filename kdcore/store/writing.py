@@ -1,7 +1,6 @@
 """The writing side: one process at a time, and a lock that says whether it is still there."""
 
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -9,15 +8,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from kdcore import events as ev
 from kdcore.errors import UserError
-from kdcore.store.lines import regular
+from kdcore.files import atomic, locks
+from kdcore.files.reading import regular
 
-SNAPSHOTS = "snapshots"
+LOCK = "writer.lock"
+CHECKPOINTS, PROBES, SNAPSHOTS = "checkpoints", "probes", "snapshots"
+PATIENCE = 1.0  # seconds to wait for the lock
 LOOK_BACK = 1 << 16  # bytes
 LONGEST_STEP = 16  # digits
 
@@ -30,16 +31,18 @@ class RunWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock: IO[bytes] | None = None
+        self._lock: locks.Lock | None = None
         self._file: FileIO | None = None
 
     def __enter__(self) -> "RunWriter":
-        self._lock = _lock(self.folder / "writer.lock", fcntl.LOCK_EX, patience=1.0)
+        self._lock = locks.acquire(self.folder / LOCK, patience=PATIENCE)
         if self._lock is None:
             raise UserError(f"Run {self.folder.name} is being written by another process; stop it there first.")
         path = self.folder / "events.jsonl"
         try:
             _drop_half_line(path)
+            for name in (CHECKPOINTS, PROBES, SNAPSHOTS):
+                atomic.remove_leftovers(self.folder / name)
             self._file = path.open("ab", buffering=0)
         except BaseException:
             self.__exit__()
@@ -55,27 +58,23 @@ class RunWriter:
         finally:
             if self._lock:
                 with contextlib.suppress(OSError):
-                    self._lock.close()
+                    self._lock.release()
 
     def append(self, event: ev.Event) -> None:
         """Write an event, whole or not at all; a probe's arrays go to their own file first. Raises OSError."""
         assert self._file is not None, "open the writer first"
         if isinstance(event, ev.ProbeTaken):
-            file = f"probes/{event.step:08d}.npz"
-            (self.folder / "probes").mkdir(exist_ok=True)
-            half = self.folder / "probes" / "half.npz"
-            try:
-                np.savez_compressed(half, **event.arrays)
-                os.replace(half, self.folder / file)  # a reader sees the old file or the whole new one
-            finally:
-                half.unlink(missing_ok=True)
+            file = f"{PROBES}/{event.step:08d}.npz"
+            (self.folder / PROBES).mkdir(exist_ok=True)
+            with atomic.replacing(self.folder / file, durable=False) as temporary, temporary.open("wb") as opened:
+                np.savez_compressed(opened, **event.arrays)
             event = replace(event, file=file)
         line = json.dumps({**event.to_plain(), "time": round(time.time(), 3)}, allow_nan=True)
         _write_whole(self._file, f"{line}\n".encode())
 
     def checkpoint_path(self, step: int) -> Path:
-        (self.folder / "checkpoints").mkdir(exist_ok=True)
-        return self.folder / "checkpoints" / f"{step:08d}.safetensors"
+        (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
+        return self.folder / CHECKPOINTS / f"{step:08d}.safetensors"
 
     def snapshot_path(self, step: int) -> Path:
         (self.folder / SNAPSHOTS).mkdir(exist_ok=True)
@@ -112,8 +111,8 @@ def nobody_writes(folder: Path) -> Iterator[None]:
         ValueError: a process writes the run.
     """
     try:
-        regular(folder / "writer.lock")
-        lock = _lock(folder / "writer.lock", fcntl.LOCK_EX, patience=1.0, create=False)
+        regular(folder / LOCK)
+        lock = locks.acquire(folder / LOCK, patience=PATIENCE, create=False)
     except OSError:  # there is none, or it is no file: then nobody holds it
         yield
         return
@@ -121,36 +120,6 @@ def nobody_writes(folder: Path) -> Iterator[None]:
         raise UserError(f"Run {folder.name} is being written by another process; stop it there first.")
     with lock:
         yield
-
-
-def _lock(path: Path, mode: int, *, patience: float = 0.0, create: bool = True) -> IO[bytes] | None:
-    """The file, locked until it is closed or its process ends; None where another one holds it for that long."""
-    file = path.open("ab" if create else "rb")
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                file.close()
-                return None
-            time.sleep(0.01)  # a reader that looks whether the run is alive holds it for some microseconds
-        else:
-            return file
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a writer is at work. Readers share the lock, so that they never take each other for one. What is no file, or
-    must not be opened, nobody holds."""
-    try:
-        regular(path)
-        lock = _lock(path, fcntl.LOCK_SH, create=False)
-    except OSError:
-        return False
-    if lock is None:
-        return True
-    lock.close()
-    return False
 
 
 def _drop_half_line(path: Path) -> None:

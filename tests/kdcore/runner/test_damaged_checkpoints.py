@@ -9,7 +9,7 @@ import pytest
 from kdcore import inspection, models
 from kdcore.runner import Runner
 from kdcore.store import Store, checkpoint
-from kdcore.store.checkpoints import is_whole
+from kdcore.store.completeness import is_whole
 
 
 @pytest.fixture

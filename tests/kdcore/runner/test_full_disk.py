@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from kdcore.recipe import study as studies
 from kdcore.runner import Runner
-from kdcore.store import RunWriter, Store, Studies, checkpoint, disk
+from kdcore.files import disk
+from kdcore.store import RunWriter, Store, Studies, checkpoint
 
 SIZE = 32 << 20  # bytes of the small disk; a tiny run takes 8 MiB
 PAGE = os.sysconf("SC_PAGE_SIZE")

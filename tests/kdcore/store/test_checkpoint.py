@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -30,7 +32,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     checkpoint.save({"step": 1}, path)
     monkeypatch.setattr(
-        checkpoint.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save({"step": 2}, path)

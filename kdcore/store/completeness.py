@@ -5,7 +5,7 @@ import struct
 from functools import lru_cache
 from pathlib import Path
 
-from kdcore.store.lines import regular
+from kdcore.files.reading import regular
 
 MOST_HEADER = 100_000_000  # bytes, as safetensors has it
 
