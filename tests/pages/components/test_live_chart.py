@@ -9,6 +9,7 @@ from playwright.sync_api import Page, sync_playwright
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term
 from kdcore.store import RunState
 from pages.parts import palette
+from pages.parts.components import loading
 from pages.parts.components.live_chart import live_chart
 
 CHROMIUM = [
@@ -21,7 +22,6 @@ CHROMIUM = [
 ]
 STUDENT = ModelRecipe(model="tiny")
 RUN = RunState(id="a", name="a")
-HERE = live_chart.HERE
 
 # A server in the page: `points` so far, and whether more will come.
 SERVER = """
@@ -124,9 +124,9 @@ def chromium() -> Iterator[Page]:
 
 @pytest.fixture
 def chart(chromium: Page) -> Page:
-    script = (HERE / "live_chart.js").read_text().replace("export default function", "const draw = function")
+    script = loading.script("live_chart").replace("export default function", "const draw = function")
     script = script.replace("EVERY = 1000", "EVERY = 100")
-    body, style = (HERE / "live_chart.html").read_text(), (HERE / "live_chart.css").read_text()
+    body, style = loading.text("live_chart", "html"), loading.text("live_chart", "css")
     chromium.goto("about:blank")
     chromium.set_content(f"<style>{style} .panels {{width: 700px}}</style><div id=chart>{body}</div>")
     chromium.add_script_tag(content=script + SERVER, type="module")

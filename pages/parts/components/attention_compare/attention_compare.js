@@ -1,6 +1,12 @@
-// Photo and heatmaps side by side or under a slider. What is pointed at, opacity, threshold, colours, zoom and the difference
-// answer here, without the server; it hears of a changed photo, and of settings so that they get into the address.
-const VIEWS = new WeakMap(); // what the visitor set, kept while new photos and maps come
+// Photo and heatmaps side by side or under a slider. Pointing, opacity, threshold, colours, zoom and difference are handled
+// here; the server gets edits of the photo, and settings, which it puts into the address.
+import {gradient, paintHeat} from "../shared/heat.js";
+import {clamp, percent} from "../shared/numbers.js";
+import {savePicture} from "./export_picture.js";
+import {cellAt, differenceOfMaps, lineInPhoto, multiple, numberOf, signedMultiple, toggled, withNumber} from "./maps.js";
+import {differenceOf, figureOf, swipeOf} from "./tiles.js";
+
+const VIEWS = new WeakMap(); // the visitor's settings, kept while new photos and maps arrive
 const POKED = 8; // patches a side of the photo that are covered and blurred, as in kdcore.explain.poke
 
 export default function ({data, parentElement, setTriggerValue}) {
@@ -8,12 +14,12 @@ export default function ({data, parentElement, setTriggerValue}) {
   const view = VIEWS.get(parentElement) ?? {...data.start, spot: null, pinned: null, zoom: 1, origin: [0.5, 0.5], pair: 0, swipe: 50};
   VIEWS.set(parentElement, view);
   const forget = () => VIEWS.delete(parentElement), same = JSON.stringify({...data, start: null});
-  if (view.drawn === same) return forget; // only a setting got into the address: what is pointed at stays as it is
+  if (view.drawn === same) return forget; // only the address changed: keep what is pointed at
   view.drawn = same;
 
   const pairs = [];
   for (const [i, one] of data.looks.entries()) for (const [j, other] of data.looks.entries())
-    if (i < j && !one.problem && !other.problem) pairs.push([i, j, `${one.title} less ${other.title.toLowerCase()}`]);
+    if (i < j && !one.problem && !other.problem) pairs.push([i, j, `${one.title} − ${other.title.toLowerCase()}`]);
   if (view.pair >= pairs.length) view.pair = 0;
   if (!pairs.length) view.view = "side";
 
@@ -36,7 +42,6 @@ export default function ({data, parentElement, setTriggerValue}) {
 
   const following = () => view.point === "follow";
   const asked = () => view.spot ?? view.pinned ?? {u: 0.5, v: 0.5};
-  const cellAt = ({u, v}, [rows, columns]) => [Math.floor(v * rows), Math.floor(u * columns)];
   const most = () => (following() ? data.near_most : data.most);
 
   // What is drawn of a network: its map, or what the pointed patch looks at. 0 to 255 for 0 to `most()`.
@@ -57,11 +62,8 @@ export default function ({data, parentElement, setTriggerValue}) {
     }
     if (difference) {
       const [i, j] = pairs[view.pair], one = mapOf(looks[i]), other = mapOf(looks[j]);
-      const grid = [Math.min(one.grid[0], other.grid[0]), Math.min(one.grid[1], other.grid[1])];
-      const [a, b] = [one, other].map(({values, grid: own}) => pooled(values, own, grid));
-      difference.grid = grid;
-      difference.values = Float32Array.from(a, (value, k) => (value - b[k]) / 2 + 127.5);
-      paintHeat(difference.heat, difference.values, ...grid, {...settings, colours: "difference"});
+      Object.assign(difference, differenceOfMaps(one, other));
+      paintHeat(difference.heat, difference.values, ...difference.grid, {...settings, colours: "difference"});
       difference.heat.style.opacity = view.opacity / 100;
       const say = (name, text) => { difference.legend.querySelector(name).textContent = text; };
       say(".low", `−${top}×`); say(".high", `+${top}×`);
@@ -97,7 +99,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     swiped.heats[0].style.clipPath = `inset(0 ${100 - 100 * edge()}% 0 0)`;
     swiped.heats[1].style.clipPath = `inset(0 0 0 ${100 * edge()}%)`;
   }
-  const edge = () => Math.min(1, Math.max(0, view.origin[0] + (view.swipe / 100 - view.origin[0]) / view.zoom)); // where the line lies in the photo
+  const edge = () => lineInPhoto(view.swipe, view.origin[0], view.zoom);
 
   function point() {
     const place = view.spot ?? view.pinned, spoken = [];
@@ -115,7 +117,7 @@ export default function ({data, parentElement, setTriggerValue}) {
       const {values, grid} = mapOf(each);
       boxed(each.spot, poking ? [POKED, POKED] : grid);
       const [row, column] = cellAt(place, grid), level = values[row * grid[1] + column], times = ((level / 255) * most()).toFixed(1);
-      each.value.textContent = level >= 255 ? `≥ ${most()}×` : `${times}×`;
+      each.value.textContent = multiple(level, most());
       spoken.push(`${each.look.title} ${times} times the average`);
     }
     if (difference) {
@@ -124,8 +126,8 @@ export default function ({data, parentElement, setTriggerValue}) {
       if (place) {
         boxed(difference.spot, poking ? [POKED, POKED] : difference.grid);
         boxed(swiped.spot, poking ? [POKED, POKED] : mapOf(looks[pairs[view.pair][0]]).grid);
-        const [row, column] = cellAt(place, difference.grid), gap = ((difference.values[row * difference.grid[1] + column] - 127.5) / 127.5) * most();
-        difference.value.textContent = `${gap < 0 ? "−" : "+"}${Math.abs(gap).toFixed(1)}×`;
+        const [row, column] = cellAt(place, difference.grid);
+        difference.value.textContent = signedMultiple(difference.values[row * difference.grid[1] + column], most());
       }
     }
     return spoken.join(", ");
@@ -151,22 +153,19 @@ export default function ({data, parentElement, setTriggerValue}) {
     zoom();
   }
 
-  const tell = () => setTriggerValue("looked", {view: view.view, point: view.point, opacity: view.opacity, threshold: view.threshold, colours: view.colours, cells: view.cells});
+  const report = () => setTriggerValue("looked", {view: view.view, point: view.point, opacity: view.opacity, threshold: view.threshold, colours: view.colours, cells: view.cells});
 
   function poke(words) {
     find("compare").classList.add("waiting");
     setTriggerValue("poked", words.join("."));
   }
   const words = data.poke ? data.poke.split(".") : [];
-  const number = (name) => Number(words.find((word) => word.startsWith(name))?.slice(name.length) ?? 0);
-  const withNumber = (name, value) => [...words.filter((word) => !word.startsWith(name)), ...(value ? [name + value] : [])];
-  const toggled = (word) => (words.includes(word) ? words.filter((each) => each !== word) : [...words, word]);
 
-  const inside = (share) => Math.min(0.9999, Math.max(0, share));
+  const inside = (share) => clamp(share, 0, 0.9999);
   function press(place) {
     if (view.point === "cover" || view.point === "blur") {
       const [row, column] = cellAt(place, [POKED, POKED]);
-      poke(toggled(`${view.point}${row * POKED + column}`));
+      poke(toggled(words, `${view.point}${row * POKED + column}`));
     } else {
       view.pinned = view.pinned && cellAt(view.pinned, [POKED, POKED]).join() === cellAt(place, [POKED, POKED]).join() ? null : place;
       redraw();
@@ -202,23 +201,23 @@ export default function ({data, parentElement, setTriggerValue}) {
     find(name).max = name === "opacity" ? 100 : most();
     find(name).value = view[name];
     find(name).oninput = (event) => { view[name] = Number(event.target.value); paint(); };
-    find(name).onchange = tell;
+    find(name).onchange = report;
   }
   find("colours").value = view.colours;
-  find("colours").onchange = (event) => { view.colours = event.target.value; paint(); tell(); };
+  find("colours").onchange = (event) => { view.colours = event.target.value; paint(); report(); };
   find("cells").checked = view.cells;
-  find("cells").onchange = (event) => { view.cells = event.target.checked; paint(); tell(); };
+  find("cells").onchange = (event) => { view.cells = event.target.checked; paint(); report(); };
   find("zoom").onchange = (event) => zoomTo(Number(event.target.value));
-  for (const button of parentElement.querySelectorAll("[data-view]")) button.onclick = () => { view.view = button.dataset.view; arrange(); paint(); point(); tell(); };
-  for (const button of parentElement.querySelectorAll("[data-point]")) button.onclick = () => { view.point = button.dataset.point; arrange(); paint(); point(); tell(); };
+  for (const button of parentElement.querySelectorAll("[data-view]")) button.onclick = () => { view.view = button.dataset.view; arrange(); paint(); point(); report(); };
+  for (const button of parentElement.querySelectorAll("[data-point]")) button.onclick = () => { view.point = button.dataset.point; arrange(); paint(); point(); report(); };
 
-  const tiled = number("scramble"), moved = number("right");
+  const tiled = numberOf(words, "scramble"), moved = numberOf(words, "right");
   for (const [name, on] of [["flip", words.includes("flip")], ["shift", moved], ["scramble", tiled]]) find(name).setAttribute("aria-pressed", Boolean(on));
   find("shift").textContent = moved ? `Shift ${moved}` : "Shift";
   find("scramble").textContent = tiled ? `Scramble ${tiled}×${tiled}` : "Scramble";
-  find("flip").onclick = () => poke(toggled("flip"));
-  find("shift").onclick = () => poke(withNumber("right", (moved + 1) % 5));
-  find("scramble").onclick = () => poke(withNumber("scramble", {0: 2, 2: 4, 4: 8, 8: 0}[tiled]));
+  find("flip").onclick = () => poke(toggled(words, "flip"));
+  find("shift").onclick = () => poke(withNumber(words, "right", (moved + 1) % 5));
+  find("scramble").onclick = () => poke(withNumber(words, "scramble", {0: 2, 2: 4, 4: 8, 8: 0}[tiled]));
   find("undo").hidden = !data.poke;
   find("undo").onclick = () => poke([]);
 
@@ -234,7 +233,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     const drawn = [{...own, title: "Photo", layers: [{picture: find("whole")}], lines: data.poke_says ? [data.poke_says] : []}];
     if (view.view === "swipe") {
       const [i, j, title] = pairs[view.pair], line = edge();
-      drawn.push({...own, title: title.replace(" less ", " | "), lines: [looks[i].method.textContent, looks[j].method.textContent],
+      drawn.push({...own, title: title.replace(" − ", " | "), lines: [looks[i].method.textContent, looks[j].method.textContent],
         layers: [under, {picture: swiped.heats[0], opacity, smooth, between: [0, line]}, {picture: swiped.heats[1], opacity, smooth, between: [line, 1]}]});
     } else for (const each of looks)
       drawn.push({...own, title: each.look.title, layers: [under, ...(each.look.problem ? [] : [{picture: each.heat, opacity, smooth}])], lines: [each.look.problem || each.method.textContent, ...answers(each.look)]});

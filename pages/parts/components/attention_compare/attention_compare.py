@@ -6,7 +6,6 @@ change to the photo (`poke`), and of settings, which it puts into the address.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ import streamlit as st
 
 from pages.parts import formatting
 from pages.parts.components import pictures
+from pages.parts.components.loading import component
 
-HERE = Path(__file__).parent
-SHARED = HERE.parent / "shared"
 KEY = "attention_compare"
 FIGURES: dict[str, tuple[str, Callable[[float], str], str]] = {
     # of kdcore.explain's agreement -> name, how it is written, what it means
@@ -39,15 +37,7 @@ CHOICES = {
     "view": ("side", "swipe"), "point": ("read", "follow", "cover", "blur"), "colours": ("viridis", "inferno", "cividis"),
 }  # fmt: skip
 
-_component = st.components.v2.component(
-    KEY,
-    html=(HERE / "attention_compare.html").read_text(encoding="utf-8"),
-    css=(HERE / "attention_compare.css").read_text(encoding="utf-8"),
-    js="".join(
-        file.read_text(encoding="utf-8")
-        for file in (SHARED / "heat.js", SHARED / "attention_tiles.js", HERE / "attention_compare.js")
-    ),
-)
+_component = component(KEY)
 
 
 @dataclass(frozen=True)

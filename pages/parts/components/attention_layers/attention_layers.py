@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,22 +11,16 @@ from kdcore.errors import UserError
 from pages.parts import formatting
 from pages.parts.attention import networks
 from pages.parts.components import pictures
+from pages.parts.components.loading import component
 
 if TYPE_CHECKING:
     from kdcore.inspection import Atlas
     from pages.parts.attention.comparison import Lab
     from pages.parts.attention.photo_choice import Shown
 
-HERE = Path(__file__).parent
-SHARED = HERE.parent / "shared"
 KEY = "attention_layers"
 
-_component = st.components.v2.component(
-    KEY,
-    html='<div class="atlas"></div>',
-    css=(HERE / "attention_layers.css").read_text(encoding="utf-8"),
-    js="".join(file.read_text(encoding="utf-8") for file in (SHARED / "heat.js", HERE / "attention_layers.js")),
-)
+_component = component(KEY)
 
 
 def show(lab: Lab, _offered: list[Shown]) -> None:

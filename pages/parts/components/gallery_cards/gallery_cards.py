@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import streamlit as st
 
 from pages.parts import formatting
 from pages.parts.components import pictures
+from pages.parts.components.loading import component
 from pages.parts.runs import probe_maps
 
 if TYPE_CHECKING:
     from kdcore.explain.quality.survey import Seen, Survey
 
-HERE = Path(__file__).parent
 KEY = "gallery_cards"
 SIDE = 144  # pixels of a picture
 
-_component = st.components.v2.component(
-    KEY,
-    html='<div class="cards" role="group" aria-label="Test images"></div>',
-    css=(HERE / "gallery_cards.css").read_text(encoding="utf-8"),
-    js=(HERE / "gallery_cards.js").read_text(encoding="utf-8"),
-)
+_component = component(KEY)
 
 
 def draw(found: Survey, places: np.ndarray, headings: tuple[str, str], *, clickable: bool) -> int | None:

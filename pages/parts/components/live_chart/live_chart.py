@@ -2,22 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-
-import streamlit as st
 
 from kdcore.recipe import Recipe
 from kdcore.store import ACTIVE, RunState
 from pages.parts import formatting, palette
+from pages.parts.components.loading import component
 
-HERE = Path(__file__).parent
-
-_component = st.components.v2.component(
-    "live_chart",
-    html=(HERE / "live_chart.html").read_text(encoding="utf-8"),
-    css=(HERE / "live_chart.css").read_text(encoding="utf-8"),
-    js=(HERE / "live_chart.js").read_text(encoding="utf-8"),
-)
+_component = component("live_chart")
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,15 @@
 """A strip of small pictures to choose one from."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import streamlit as st
 
-HERE = Path(__file__).parent
+from pages.parts.components.loading import component
+
 KEY = "photo_strip"
 
-_component = st.components.v2.component(
-    KEY,
-    html='<div class="strip" role="group" aria-label="Photos"></div>',
-    css=(HERE / "photo_strip.css").read_text(encoding="utf-8"),
-    js=(HERE / "photo_strip.js").read_text(encoding="utf-8"),
-)
+_component = component(KEY)
 
 
 class Pictured(Protocol):

@@ -3,7 +3,6 @@
 Everything is sent once; playing, scrubbing and hovering cost the server nothing.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,13 @@ from kdcore.errors import UserError
 from kdcore.store import RunState, Store
 from pages.parts import palette
 from pages.parts.components import pictures
+from pages.parts.components.loading import component
 from pages.parts.runs import probe_maps as maps_of
 
 MAX_IMAGES = 3
 MAX_FRAMES = 60
-HERE = Path(__file__).parent
-SHARED = HERE.parent / "shared"
 
-_component = st.components.v2.component(
-    "replay",
-    html=(HERE / "replay.html").read_text(encoding="utf-8"),
-    css=(HERE / "replay.css").read_text(encoding="utf-8"),
-    js=(SHARED / "heat.js").read_text(encoding="utf-8") + (HERE / "replay.js").read_text(encoding="utf-8"),
-)
+_component = component("replay")
 
 
 def replay(store: Store, run_id: str) -> None:

@@ -1,6 +1,9 @@
-// The pictures of the comparison: a network's, the difference of two, and two networks under one slider.
+// The pictures of the comparison: one network's map, the difference of two, and two maps under a slider.
+import {element} from "../shared/elements.js";
+import {gradient} from "../shared/heat.js";
+import {percent, unpack} from "../shared/numbers.js";
 
-// A tile: the grey photo, maps over it, the pointed place. What zooms together lies in `inner`.
+// A tile: the grey photo, maps over it, the marked patch. `inner` holds what zooms together.
 function tileOf(photo, label, maps = 1) {
   const tile = element("div", "tile"), inner = element("div", "inner"), grey = element("img", "grey"), spot = element("i", "spot");
   const value = element("output", "value"), heats = Array.from({length: maps}, () => element("canvas"));
@@ -15,8 +18,8 @@ function tileOf(photo, label, maps = 1) {
   return {tile, inner, heats, heat: heats[0], spot, value};
 }
 
-// One network: who it is, its map over the photo, what it answers and answered before the photo was changed.
-function figureOf(look, data) {
+// One network: its name, its map over the photo, its predictions now and before the photo was changed.
+export function figureOf(look, data) {
   const figure = element("figure"), who = element("figcaption", "who");
   figure.style.setProperty("--mine", look.colour);
   who.append(element("b", "", look.title), element("span", "", look.network));
@@ -44,8 +47,8 @@ function figureOf(look, data) {
   return {...made, figure, method, look, own: unpack(look.values), near: look.near ? unpack(look.near.values) : null};
 }
 
-// The first of two maps less the second.
-function differenceOf(data, options, chosen, choose) {
+// The first of two maps minus the second.
+export function differenceOf(data, options, chosen, choose) {
   const figure = element("figure", "difference"), who = element("figcaption");
   who.append(element("b", "", "Difference"));
   const made = tileOf(data.photo, "Difference of two maps over the photo.");
@@ -66,8 +69,8 @@ function differenceOf(data, options, chosen, choose) {
   return {...made, figure, legend};
 }
 
-// Two networks in one picture: left of the line the first, right of it the second.
-function swipeOf(data, at, move) {
+// Two maps in one picture: the first left of the line, the second right of it.
+export function swipeOf(data, at, move) {
   const figure = element("figure", "swiped"), who = element("figcaption", "sides");
   who.append(element("b", "left"), element("b", "right"));
   const made = tileOf(data.photo, "Two maps under a slider: left of the line the first, right of it the second.", 2), line = element("i", "line");
@@ -84,49 +87,3 @@ function swipeOf(data, at, move) {
   figure.append(who, made.tile, slide);
   return {...made, figure, put, slide};
 }
-
-// Densities on a coarser grid, by the area that cells share.
-function pooled(values, [rows, columns], [toRows, toColumns]) {
-  if (rows === toRows && columns === toColumns) return values;
-  const shared = (n, m, i, k) => Math.max(0, Math.min(((k + 1) * n) / m, i + 1) - Math.max((k * n) / m, i));
-  const area = (rows / toRows) * (columns / toColumns), found = new Float32Array(toRows * toColumns);
-  for (let y = 0; y < rows; y++) for (let r = Math.floor((y * toRows) / rows); r < toRows && (r * rows) / toRows < y + 1; r++)
-    for (let x = 0; x < columns; x++) for (let c = Math.floor((x * toColumns) / columns); c < toColumns && (c * columns) / toColumns < x + 1; c++)
-      found[r * toColumns + c] += (values[y * columns + x] * shared(rows, toRows, y, r) * shared(columns, toColumns, x, c)) / area;
-  return found;
-}
-
-// The comparison as it is shown, as one PNG on white.
-function savePicture(data, shown, note) {
-  const side = 480, gap = 24, top = 92, below = 148, canvas = element("canvas");
-  canvas.width = gap + shown.length * (side + gap);
-  canvas.height = top + side + below;
-  const g = canvas.getContext("2d"), font = (size, weight = "") => { g.font = `${weight} ${size}px system-ui, sans-serif`; };
-  g.fillStyle = "#fff"; g.fillRect(0, 0, canvas.width, canvas.height);
-  g.fillStyle = "#18181b"; font(24, "600"); g.fillText(data.name, gap, 38);
-  for (const [place, each] of shown.entries()) {
-    const left = gap + place * (side + gap), fit = (text) => { let cut = text; while (cut && g.measureText(cut).width > side) cut = cut.slice(0, -2); return cut === text ? text : cut + "…"; };
-    g.fillStyle = "#18181b"; font(22, "600"); g.fillText(fit(each.title), left, top - 14);
-    g.save();
-    g.beginPath(); g.rect(left, top, side, side); g.clip();
-    g.translate(left + side * each.origin[0] * (1 - each.zoom), top + side * each.origin[1] * (1 - each.zoom)); g.scale(each.zoom, each.zoom);
-    for (const layer of each.layers) {
-      g.globalAlpha = layer.opacity ?? 1; g.imageSmoothingEnabled = layer.smooth ?? true; g.filter = layer.grey ? "grayscale(1)" : "none";
-      const [from, to] = layer.between ?? [0, 1], {width, height} = size(layer.picture);
-      g.drawImage(layer.picture, from * width, 0, (to - from) * width, height, from * side, 0, (to - from) * side, side);
-    }
-    g.restore();
-    g.fillStyle = "#52525b"; font(18);
-    for (const [row, text] of each.lines.entries()) g.fillText(fit(text), left, top + side + 28 + row * 24);
-  }
-  g.fillStyle = "#52525b"; font(16); g.fillText(note, gap, canvas.height - 10);
-  canvas.toBlob((blob) => {
-    const anchor = element("a");
-    anchor.href = URL.createObjectURL(blob);
-    anchor.download = `${data.name.replace(/[^\w-]+/g, "-")}-comparison.png`;
-    anchor.click();
-    setTimeout(() => URL.revokeObjectURL(anchor.href), 10000);
-  });
-}
-
-const size = (picture) => ({width: picture.naturalWidth || picture.width, height: picture.naturalHeight || picture.height});

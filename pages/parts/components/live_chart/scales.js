@@ -1,0 +1,97 @@
+// The numbers behind a chart: axes, smoothing, zoom and what stands under the pointer. Nothing here touches the page.
+
+export const LEFT = 52, RIGHT = 10, TOP = 8, BOTTOM = 24; // margins of a plot, in pixels
+
+/** Add new points to [x, y] of a series; points that it already has from there on are replaced. */
+export function append([x, y], steps, values, stepsPerEpoch) {
+  while (x.length && steps.length && x.at(-1) >= steps[0] / stepsPerEpoch) { x.pop(); y.pop(); }
+  for (let i = 0; i < steps.length; i++) { x.push(steps[i] / stepsPerEpoch); y.push(values[i]); }
+}
+
+/** Exponential moving average without the bias towards 0 at the start. Gaps stay gaps. */
+export function movingAverage(values, keep) {
+  let sum = 0, weight = 0;
+  return values.map((v) => {
+    if (v == null) return v;
+    sum = keep * sum + (1 - keep) * v;
+    weight = keep * weight + (1 - keep);
+    return sum / weight;
+  });
+}
+
+/** Where the x axis ends, in epochs: early in a run three times as far as it is, later its length. */
+export function axisEnd(runs) {
+  return Math.max(1e-9, ...runs.map(({ about, last }) => {
+    if (!about?.steps_per_epoch || last < 0) return 0;
+    const now = about.step / about.steps_per_epoch;
+    return about.active ? Math.min(about.epochs, Math.max(3 * now, about.epochs / 50)) : now;
+  }));
+}
+
+/** The part [start, start + width] of an axis that ends at `end`, kept inside it; null for the whole. */
+export function viewOf(start, width, end) {
+  if (width >= end * 0.999) return null;
+  const a = Math.min(Math.max(0, start), end - width);
+  return [a, a + Math.max(width, end / 2000)];
+}
+
+/** The view [a, b] made wider by a factor, with `at` in the same place of it; null for the whole. */
+export function zoomed([a, b], at, factor, end) {
+  const width = Math.min(end, (b - a) * factor);
+  return viewOf(at - ((at - a) / (b - a)) * width, width, end);
+}
+
+/** The epoch that stands `pixel` pixels from the left edge of a canvas of this width, which shows [a, b]. */
+export function epochUnder(pixel, wide, [a, b]) {
+  return a + ((pixel - LEFT) / (wide - LEFT - RIGHT)) * (b - a);
+}
+
+/** The points of a line that are drawn for the view [a, b]: from one before it to one after it. */
+export function visible(xs, a, b) {
+  return [Math.max(0, nearest(xs, a) - 1), Math.min(xs.length, nearest(xs, b) + 2)];
+}
+
+/** The y axis: the visible values with a margin, from 0 where that is near. */
+export function bounds(lines, a, b, log) {
+  let low = Infinity, high = -Infinity;
+  for (const [xs, , ys] of lines) {
+    const [start, stop] = visible(xs, a, b);
+    for (let i = start; i < stop; i++)
+      if (ys[i] != null && (!log || ys[i] > 0)) { low = Math.min(low, ys[i]); high = Math.max(high, ys[i]); }
+  }
+  if (low > high) return log ? [0.1, 1] : [0, 1];
+  if (log) return [low / 1.15, high * 1.15];
+  const margin = (high - low) * 0.08 || Math.abs(high) * 0.1 || 0.5;
+  return [low >= 0 && low < 0.4 * high ? 0 : low - margin, high + margin];
+}
+
+/** The index of the value of sorted `xs` that is nearest to x. */
+export function nearest(xs, x) {
+  let low = 0, high = xs.length - 1;
+  while (low < high) { const middle = (low + high) >> 1; xs[middle] < x ? (low = middle + 1) : (high = middle); }
+  return low > 0 && x - xs[low - 1] < xs[low] - x ? low - 1 : low;
+}
+
+/** About `count` round numbers from low to high. */
+export function ticks(low, high, count) {
+  const rough = (high - low) / Math.max(2, count), power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((m) => m * power >= rough) * power, found = [];
+  for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-6; v += step) found.push(Math.abs(v) < step * 1e-6 ? 0 : v);
+  return found;
+}
+
+/** Ticks of a log scale: 1, 2, 5 times a power of ten; over more than 2.5 decades the powers alone. */
+export function decades(low, high) {
+  const found = [];
+  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
+    for (const m of high / low > 300 ? [1] : [1, 2, 5]) if (m * power >= low && m * power <= high) found.push(m * power);
+  return found;
+}
+
+/** A value as text; `short` on an axis. */
+export function readable(value, unit, short = false) {
+  if (value == null) return "–";
+  if (unit === "%") return `${(100 * value).toFixed(short ? 0 : 1)} %`;
+  if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) return value.toExponential(short ? 0 : 2);
+  return `${+value.toPrecision(3)}`;
+}

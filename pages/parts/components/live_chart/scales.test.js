@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import {
+  append, axisEnd, bounds, decades, epochUnder, movingAverage, nearest, readable, ticks, viewOf, visible, zoomed,
+} from "./scales.js";
+
+const near = (found, expected) => found.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-9, `${found}`));
+
+test("ticks are round and about as many as requested", () => {
+  assert.deepEqual(ticks(0, 10, 5), [0, 2, 4, 6, 8, 10]);
+  near(ticks(0.12, 0.47, 4), [0.2, 0.3, 0.4]); // a step of 0.0875 is rounded up to 0.1
+  assert.deepEqual(ticks(-7, 7, 3), [-5, 0, 5]);
+});
+
+test("ticks of a log scale are 1, 2, 5 times powers of ten, and the powers alone over a wide range", () => {
+  near(decades(0.4, 30), [0.5, 1, 2, 5, 10, 20]);
+  near(decades(0.01, 10), [0.01, 0.1, 1, 10]);
+});
+
+test("values are written with three digits, shares as percent, gaps as a dash", () => {
+  assert.deepEqual([0.12345, 271.44, 0].map((v) => readable(v, "")), ["0.123", "271", "0"]);
+  assert.deepEqual([readable(0.00012, ""), readable(123456, "", true)], ["1.20e-4", "1e+5"]);
+  assert.deepEqual([readable(0.5312, "%"), readable(0.5312, "%", true)], ["53.1 %", "53 %"]);
+  assert.equal(readable(null, ""), "–");
+});
+
+test("the moving average of a constant is the constant from the first value on", () => {
+  near(movingAverage([3, 3, 3], 0.9), [3, 3, 3]);
+});
+
+test("the moving average weighs older values less and keeps gaps", () => {
+  // 0.5 * 1 / 0.5 = 1; then (0.25 + 0.5 * 4) / 0.75 = 3
+  const smooth = movingAverage([1, null, 4], 0.5);
+  assert.deepEqual(smooth, [1, null, 3]);
+});
+
+test("the nearest point is found by halving, the earlier one only where it is nearer", () => {
+  const xs = [0, 1, 4, 10];
+  assert.deepEqual([-5, 0.4, 0.6, 2.4, 8, 99].map((x) => nearest(xs, x)), [0, 0, 1, 1, 3, 3]);
+});
+
+test("a line is drawn from one point before the view to one after it", () => {
+  assert.deepEqual(visible([0, 1, 2, 3, 4, 5], 2, 3), [1, 5]);
+  assert.deepEqual(visible([0, 1], 0, 1), [0, 2]);
+});
+
+test("the y axis starts at 0 where the lowest value is less than 0.4 of the highest", () => {
+  near(bounds([[[0, 1], [], [1, 5]]], 0, 1, false), [0, 5.32]); // a margin of 8 % of 4
+  near(bounds([[[0, 1], [], [4, 5]]], 0, 1, false), [3.92, 5.08]);
+});
+
+test("the y axis covers what is visible, not the rest of the line", () => {
+  const xs = [0, 1, 2, 3, 4, 5, 6, 7, 8], line = [xs, [], [100, 5, 5, 4, 4, 4, 5, 5, 100]];
+  near(bounds([line], 3, 5, false), [3.92, 5.08]);
+});
+
+test("without values the y axis is 0 to 1; on a log scale only positive values count", () => {
+  assert.deepEqual(bounds([], 0, 1, false), [0, 1]);
+  assert.deepEqual(bounds([[[0], [], [null]]], 0, 1, true), [0.1, 1]);
+  near(bounds([[[0, 1, 2], [], [0, 2, 4]]], 0, 2, true), [2 / 1.15, 4.6]);
+});
+
+test("new points replace those that are there from the same step on", () => {
+  const series = [[1, 2, 3], [10, 20, 30]];
+  append(series, [30, 40], [31, 41], 10);
+  assert.deepEqual(series, [[1, 2, 3, 4], [10, 20, 31, 41]]);
+});
+
+test("the axis is three times as long as a young run, as long as an old one, and ends with an ended one", () => {
+  const run = (step, active) => ({ last: step, about: { steps_per_epoch: 10, step, epochs: 50, active } });
+  assert.equal(axisEnd([run(20, true)]), 6);
+  assert.equal(axisEnd([run(1, true)]), 1); // a fiftieth of the run at least
+  assert.equal(axisEnd([run(400, true)]), 50);
+  assert.equal(axisEnd([run(400, false), run(20, false)]), 40);
+  assert.equal(axisEnd([{ last: -1 }]), 1e-9);
+});
+
+test("zooming keeps the epoch under the pointer in its place", () => {
+  const [a, b] = zoomed([0, 10], 4, 0.5, 10);
+  near([a, b, (4 - a) / (b - a)], [2, 7, 0.4]);
+});
+
+test("a view stays inside the axis, and the whole axis is no view", () => {
+  assert.deepEqual(viewOf(-3, 4, 10), [0, 4]);
+  assert.deepEqual(viewOf(9, 4, 10), [6, 10]);
+  assert.equal(viewOf(0, 10, 10), null);
+  near(viewOf(5, 0, 10), [5, 5.005]); // a two-thousandth at least
+  assert.equal(zoomed([2, 6], 4, 3, 10), null);
+});
+
+test("the pointer's pixel becomes an epoch", () => {
+  // margins of 52 and 10 pixels leave 200 of 262
+  assert.equal(epochUnder(52, 262, [2, 6]), 2);
+  assert.equal(epochUnder(152, 262, [2, 6]), 4);
+  assert.equal(epochUnder(252, 262, [2, 6]), 6);
+});

@@ -1,0 +1,9 @@
+// Numbers as text, and arrays that arrive as text.
+export const percent = (share) => `${Math.round(share * 100)} %`;
+
+export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+// The bytes of a base64 text.
+export function unpack(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
