@@ -1,15 +1,15 @@
 """The folder of entries: opening one, and making room for it within a cap, the oldest out first."""
 
-import fcntl
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kdcore.errors import UserError
+from kdcore.files import atomic, locks
+from kdcore.files.locks import Lock
 from kdcore.paths import data_folder
 
 GB = 1e9
@@ -19,21 +19,6 @@ LEFT_FREE = 1 * GB  # of the disk, for everything else
 
 class NoRoom(Exception):
     """An entry cannot be kept; the message says why."""
-
-
-class Lock:
-    """A shared lock that says that an entry is in use; it ends with `release`, with the object, or with the process."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = _opened(folder / "in-use.lock")
-        fcntl.flock(self._file, fcntl.LOCK_SH)
-
-    def release(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    __del__ = release
 
 
 def folder() -> Path:
@@ -60,13 +45,13 @@ def opened(name: str, key: dict[str, Any], size: int) -> tuple[Path, Lock]:
     own, text = folder() / name, json.dumps(key, indent=1, sort_keys=True)
     try:
         own.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(own.parent):  # nobody else opens or removes an entry meanwhile
+        with locks.holding(own.parent / ".lock"):  # nobody else opens or removes an entry meanwhile
             if own.exists() and not _is_about(own, text) and not _removed(own):
                 raise NoRoom(f"another process writes in {own}, under the same name")
             _make_room(own, size)
             own.mkdir(exist_ok=True)
-            _put(own / "key.json", text)  # also its date: entries are removed by it
-            return own, Lock(own)
+            atomic.write_text(own / "key.json", text, durable=False)  # also its date: entries are removed by it
+            return own, _in_use(own)
     except OSError as error:
         raise NoRoom(f"{own.parent} cannot be written ({error.strerror})") from error
 
@@ -94,16 +79,24 @@ def _make_room(own: Path, size: int) -> None:
 
 def _removed(entry: Path) -> bool:
     """Remove an entry unless somebody uses it."""
-    lock = _opened(entry / "in-use.lock")
+    held: list[Lock] = []
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
+        for path in entry.glob("in-use*.lock"):
+            lock = locks.acquire(path)
+            if lock is None:
+                return False
+            held.append(lock)
         shutil.rmtree(entry)
         return True
     finally:
-        os.close(lock)
+        for lock in held:
+            lock.release()
+
+
+def _in_use(entry: Path) -> Lock:
+    """A lock that marks an entry as in use: the first free one of in-use.lock, in-use-1.lock, ..., one for each user."""
+    numbered = (entry / f"in-use{f'-{number}' if number else ''}.lock" for number in itertools.count())
+    return next(lock for path in numbered if (lock := locks.acquire(path)))
 
 
 def _is_about(entry: Path, text: str) -> bool:
@@ -124,26 +117,6 @@ def _last_used(entry: Path) -> float:
         return (entry / "key.json").stat().st_mtime
     except OSError:
         return 0.0
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    lock = _opened(root / ".lock")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-
-
-def _put(path: Path, text: str) -> None:
-    beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def in_words(size: float) -> str:

@@ -27,9 +27,14 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.txt"
     atomic.write_text(path, "old")
-    with pytest.raises(type(error)), atomic.replacing(path) as temporary:
-        temporary.write_text("ne")
-        raise error
+
+    def fail():
+        with atomic.replacing(path) as temporary:
+            temporary.write_text("ne")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

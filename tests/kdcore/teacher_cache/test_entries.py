@@ -55,6 +55,18 @@ def test_an_entry_in_use_stays_and_the_new_one_is_refused():
     assert names() == ["new"]
 
 
+def test_an_entry_with_two_users_stays_until_both_are_done():
+    used("in-use", kilobytes=2)
+    _, first = entries.opened("in-use", {"is": "in-use"}, 2000)
+    _, second = entries.opened("in-use", {"is": "in-use"}, 2000)
+    for lock in (first, second):
+        with pytest.raises(entries.NoRoom, match="other runs use theirs now"):
+            entries.opened("new", {}, 2000)
+        lock.release()
+    entries.opened("new", {}, 2000)[1].release()
+    assert names() == ["new"]
+
+
 def test_what_can_never_fit_removes_nothing():
     used("one")
     with pytest.raises(entries.NoRoom, match="KD_CACHE_GB allows 3 kB in all"):
