@@ -1,4 +1,4 @@
-"""Every recipe and study that comes with the project: it loads, it is explained, and the small ones train for real."""
+"""Every bundled recipe and study loads and explains itself; the small ones train on real images."""
 
 import re
 import subprocess
@@ -19,9 +19,51 @@ from kdcore.setup.build import assemble
 from kdcore.training.loop import train
 
 RECIPES, STUDIES = library.recipe_names(), study.names()
-SEEDS = [name for name in RECIPES if re.match(r"s\d", name)]
-SMALL = [name for name in SEEDS if name.endswith("-small")]
-METHOD_STUDIES = ("s4-vit-to-cnn-small", "s4-cnn-to-vit-small")
+PROJECTS = ("dynamic-attention", "two-classes", "adaptive-hints", "class-space", "vit-to-cnn", "cnn-to-vit")
+REPRODUCED = [name for name in RECIPES if name.startswith(PROJECTS)]
+SMALL = [name for name in REPRODUCED if name.endswith("-small")]
+METHOD_STUDIES = ("vit-to-cnn-small", "cnn-to-vit-small")
+OLD_RECIPES = {
+    "s0": "dynamic-attention",
+    "s0-small": "dynamic-attention-small",
+    "s0-uniform": "dynamic-attention-uniform",
+    "s0-uniform-small": "dynamic-attention-uniform-small",
+    "s0-baseline": "dynamic-attention-baseline",
+    "s0-baseline-small": "dynamic-attention-baseline-small",
+    "s1": "two-classes",
+    "s1-small": "two-classes-small",
+    "s2-baseline": "adaptive-hints-baseline",
+    "s2-baseline-small": "adaptive-hints-baseline-small",
+    "s2-static": "adaptive-hints-constant",
+    "s2-static-small": "adaptive-hints-constant-small",
+    "s2-adaptive": "adaptive-hints",
+    "s2-adaptive-small": "adaptive-hints-small",
+    "s2-selective": "adaptive-hints-selective",
+    "s2-selective-small": "adaptive-hints-selective-small",
+    "s3": "class-space",
+    "s3-small": "class-space-small",
+    "s4-vit-to-cnn": "vit-to-cnn",
+    "s4-vit-to-cnn-small": "vit-to-cnn-small",
+    "s4-cnn-to-vit": "cnn-to-vit",
+    "s4-cnn-to-vit-small": "cnn-to-vit-small",
+}
+OLD_STUDIES = {
+    "s0": "dynamic-attention",
+    "s0-small": "dynamic-attention-small",
+    "s2": "adaptive-hints",
+    "s2-small": "adaptive-hints-small",
+    "s2-40": "adaptive-hints-40-epochs",
+    "s2-side": "adaptive-hints-settings",
+    "s2-side-small": "adaptive-hints-settings-small",
+    "s4-vit-to-cnn": "vit-to-cnn",
+    "s4-vit-to-cnn-long": "vit-to-cnn-long",
+    "s4-vit-to-cnn-small": "vit-to-cnn-small",
+    "s4-vit-to-cnn-small-long": "vit-to-cnn-small-long",
+    "s4-cnn-to-vit": "cnn-to-vit",
+    "s4-cnn-to-vit-long": "cnn-to-vit-long",
+    "s4-cnn-to-vit-small": "cnn-to-vit-small",
+    "s4-cnn-to-vit-small-long": "cnn-to-vit-small-long",
+}
 PAGE = PROJECT / "docs" / "recipes.md"
 
 
@@ -69,7 +111,7 @@ def trains(recipe: Recipe) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_says_its_name_and_what_it_is(name):
+def test_a_recipe_has_its_name_and_a_note(name):
     recipe = library.recipe(name)
     assert name.startswith("failures/") or recipe.name == name
     assert len(recipe.note) > 80
@@ -78,17 +120,37 @@ def test_a_recipe_says_its_name_and_what_it_is(name):
     preflight.check(recipe)
 
 
-@pytest.mark.parametrize("name", SEEDS)
-def test_a_seed_s_recipe_says_what_it_costs_and_what_is_smaller(name):
+@pytest.mark.parametrize("name", REPRODUCED)
+def test_a_reproduced_recipe_says_what_it_costs_and_what_is_smaller(name):
     note = library.recipe(name).note
-    assert re.search(r"\bCost\b|cost as|About .* on two cores", note), "no cost"
-    assert note.startswith("Shrunk for two cores: ") == name.endswith("-small")
+    assert re.search(r"\bCost\b|About .* on two cores", note), "no cost"
+    assert note.startswith("Scaled down for two cores: ") == name.endswith("-small")
 
 
-def test_every_seed_has_its_full_recipes_and_a_small_one_of_each():
-    full = [name for name in SEEDS if not name.endswith("-small")]
-    assert {name[:2] for name in full} == {"s0", "s1", "s2", "s3", "s4"}
+def test_every_reproduced_project_has_its_full_recipes_and_a_small_one_of_each():
+    full = [name for name in REPRODUCED if not name.endswith("-small")]
+    assert set(PROJECTS) <= set(full)
     assert {f"{name}-small" for name in full} == set(SMALL)
+
+
+@pytest.mark.parametrize(("old", "name"), OLD_RECIPES.items())
+def test_an_old_name_of_a_recipe_still_works(old, name):
+    assert library.recipe(old) == library.recipe(name)
+
+
+@pytest.mark.parametrize(("old", "name"), OLD_STUDIES.items())
+def test_an_old_name_of_a_study_still_works(old, name):
+    assert study.named(old) == study.named(name)
+
+
+def test_a_study_on_disk_may_name_its_recipe_by_the_old_name():
+    written = study.from_plain({"name": "mine", "recipe": "s2-static-small", "seeds": [0]})
+    assert study.recipe_of(written).name == "adaptive-hints-constant-small"
+
+
+def test_an_old_name_with_a_slip_is_refused_as_it_was_typed():
+    with pytest.raises(RecipeError, match=r"There is no recipe 's0-smal'\. Did you mean "):
+        library.recipe("s0-smal")
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -125,13 +187,13 @@ def test_a_study_says_what_it_is_and_its_variants_exist(name):
             methods.check(term)
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if re.match(r"s\d", name)])
-def test_a_seed_s_study_has_three_seeds(name):
+@pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith(PROJECTS)])
+def test_a_study_of_a_reproduced_project_has_three_random_seeds(name):
     assert study.named(name).seeds == (0, 1, 2)
 
 
-def test_the_class_space_problem_of_s3_is_refused_without_its_remedy():
-    untuned = recipes.with_values(library.recipe("s3"), {"teacher.finetune": None})
+def test_a_teacher_with_other_classes_is_refused_unless_it_is_fine_tuned():
+    untuned = recipes.with_values(library.recipe("class-space"), {"teacher.finetune": None})
     with pytest.raises(RecipeError, match=r"1000 classes.* cifar10 has 10"):
         preflight.check(untuned)
 
@@ -144,6 +206,6 @@ def test_the_page_of_the_recipes_names_them_all_and_none_that_is_not_there():
 def test_every_command_on_the_page_names_a_recipe_or_a_study():
     text = PAGE.read_text(encoding="utf-8")
     for kind, known in (("distill", RECIPES), ("study", STUDIES)):
-        asked = [name for name in re.findall(rf"python -m kdcore {kind} ([\w/-]+)", text) if not name.startswith("-")]
-        assert asked
-        assert set(asked) <= {*known, "list", "resume"}
+        named = [name for name in re.findall(rf"python -m kdcore {kind} ([\w/-]+)", text) if not name.startswith("-")]
+        assert named
+        assert set(named) <= {*known, "list", "resume"}
