@@ -1,16 +1,72 @@
-"""Errors that a user can mend, and how values are shown in messages."""
+"""Errors: the tree of those that a user can fix, logging of all others, and how values are shown in messages.
+
+    UserError
+        RecipeError     a recipe or study
+        NotHere         weights or images that are not on this machine
+        DamagedRun      files of a run
+        NotDefined      a heatmap for this network
+        EmptyMap        a heatmap that came out empty
+        BadPhoto        an upload
+            Busy        too many uploads at once
+
+A UserError is shown as it is, on pages, in a terminal and as the reason why a run failed. Any other exception is a bug: `shown`
+logs its traceback and gives the sentence to show instead.
+"""
 
 import itertools
+import logging
 import math
 import reprlib
+import secrets
 from typing import Any
+
+_LOG = logging.getLogger("kdcore")
 
 
 class UserError(ValueError):
-    """Something that whoever uses this can mend: the message says what came, what was expected and how to fix it.
+    """Something that the user can fix. The message says what came, what was expected and how to fix it."""
 
-    Only these are shown as they are, on pages and in a terminal. Any other exception is a bug.
-    """
+
+class RecipeError(UserError):
+    """A recipe that cannot be used; the message names the key, the reason and what would be accepted."""
+
+
+class NotHere(UserError):
+    """Weights or images that are not on this machine and may not be downloaded now; the message says when they are."""
+
+
+class DamagedRun(UserError):
+    """A run whose files cannot be read; the message names the file and the reason."""
+
+
+class NotDefined(UserError):
+    """A heatmap that this network does not have; the message says why."""
+
+
+class EmptyMap(UserError):
+    """A heatmap that came out empty, constant or not finite; the message names it and says why."""
+
+
+class BadPhoto(UserError):
+    """A file that cannot be used as a photo; the message says why."""
+
+
+class Busy(BadPhoto):
+    """Too many photos are being decoded; the same file may be accepted a moment later."""
+
+
+def log_bug(error: BaseException) -> str:
+    """Log an exception with its traceback, as an error of the logger `kdcore`; returns the number that finds it there."""
+    number = secrets.token_hex(3)
+    _LOG.error("Bug %s: %s", number, type(error).__name__, exc_info=error)
+    return number
+
+
+def shown(error: BaseException) -> str:
+    """What a user reads of an exception: a UserError's message; of a bug, which is logged, one sentence with its number."""
+    if isinstance(error, UserError):
+        return str(error)
+    return f"Something went wrong here. The log of the server has the details under {log_bug(error)}."
 
 
 class _Short(reprlib.Repr):

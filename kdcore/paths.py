@@ -1,14 +1,7 @@
-"""Where things lie on disk. Environment variables move them; nothing else does."""
+"""Folders of runs, data and assets. Environment variables move them."""
 
 import os
 from pathlib import Path
-
-from kdcore.errors import UserError
-
-
-class NotHere(UserError):
-    """Weights or images that are not on this machine and may not be downloaded now; says when they are."""
-
 
 PROJECT = Path(__file__).resolve().parents[1]
 ASSETS = PROJECT / "assets"

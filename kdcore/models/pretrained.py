@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 from timm.models import get_pretrained_cfg
 from torch import nn
 
-from kdcore.errors import UserError
+from kdcore.errors import NotHere, UserError
 from kdcore.models import resnets, zoo
 from kdcore.models.zoo import TORCHVISION
-from kdcore.paths import NotHere, data_folder
+from kdcore.paths import data_folder
 from kdcore.recipe.architecture import check_options
 
 OFFLINE_MODELS = "What works without the network: bundled models (python -m kdcore doctor lists them), weights from a run or a .safetensors file, and `weights: none`."

@@ -6,11 +6,11 @@ within bounds of time and memory: whatever comes from a browser. Both read and r
 
 import atexit
 
+from kdcore.errors import BadPhoto, Busy
 from kdcore.photos.decoding import (
     MAX_PIXELS,
     OWN,
     UPLOADED,
-    BadPhoto,
     Limits,
     Photo,
     Picture,
@@ -19,7 +19,7 @@ from kdcore.photos.decoding import (
     picture,
     read,
 )
-from kdcore.photos.workers import Busy, NotWanted, Workers
+from kdcore.photos.workers import NotWanted, Workers
 
 MAX_MIB = UPLOADED.mib
 _WORKERS = Workers()

@@ -25,7 +25,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from kdcore.errors import UserError
+from kdcore.errors import BadPhoto
 from kdcore.photos import headers
 from kdcore.photos.words import ANEW, what_else
 
@@ -65,10 +65,6 @@ class Limits:
 
 UPLOADED = Limits(mib=20, min_side=8, max_aspect=32)
 OWN = Limits(mib=512)  # a file of whoever runs this
-
-
-class BadPhoto(UserError):
-    """A file that cannot be used as a photo; the message says why, in words for the visitor."""
 
 
 class Unusable(Exception):

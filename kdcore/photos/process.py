@@ -13,7 +13,8 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
-from kdcore.photos.decoding import BadPhoto, read
+from kdcore.errors import BadPhoto
+from kdcore.photos.decoding import read
 from kdcore.photos.workers import CPU_SECONDS, LENGTHS
 
 MEMORY_BYTES = 2 << 30  # a progressive JPEG of 120 million pixels needs half of it

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from kdcore.errors import BadPhoto, Busy
 from kdcore.paths import PROJECT
-from kdcore.photos.decoding import UPLOADED, BadPhoto, Photo, Unusable, check_length, plain_name, refusal
+from kdcore.photos.decoding import UPLOADED, Photo, Unusable, check_length, plain_name, refusal
 
 COMMAND = (sys.executable, "-m", "kdcore.photos.process")
 CPU_SECONDS = 10  # that a photo may take, and by the clock as many
@@ -34,10 +35,6 @@ SIMPLER = "Make it smaller, or save it again as an ordinary JPEG."
 STOPPED = f"its decoder stopped, as it does for lack of memory or in a damaged file. {SIMPLER}"
 
 Wanted = Callable[[], bool]
-
-
-class Busy(BadPhoto):
-    """Too many photos are being decoded: the same file may be taken a moment later."""
 
 
 class NotWanted(Exception):

@@ -10,7 +10,7 @@ is wrong with one.
 A recipe carries a `note` that says what it reproduces, what to expect and what it costs.
 """
 
-from kdcore.recipe.base import RecipeError
+from kdcore.errors import RecipeError
 from kdcore.recipe.changing import with_overrides, with_values
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe

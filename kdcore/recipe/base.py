@@ -14,10 +14,6 @@ MOST_EPOCHS = 10_000
 LONGEST_PATH, LONGEST_PART = 1000, 200  # what file systems take is somewhat more
 
 
-class RecipeError(UserError):
-    """A recipe that cannot be used; the message says which key, why, and what would do."""
-
-
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

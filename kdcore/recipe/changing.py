@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from kdcore.errors import clipped, shortened
+from kdcore.errors import RecipeError, clipped, shortened
 from kdcore.recipe import yaml_text
-from kdcore.recipe.base import RecipeError
 from kdcore.recipe.reading import from_plain
 from kdcore.recipe.recipe import Recipe
 

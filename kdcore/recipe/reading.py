@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from kdcore.errors import clipped, shortened
+from kdcore.errors import RecipeError, clipped, shortened
 from kdcore.recipe import yaml_text
-from kdcore.recipe.base import RecipeError
 from kdcore.recipe.recipe import Recipe
 from kdcore.recipe.refusal import validated
 

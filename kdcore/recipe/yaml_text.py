@@ -13,8 +13,7 @@ from typing import Any, NoReturn
 import yaml
 from yaml import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, StreamEndEvent
 
-from kdcore.errors import clipped, shortened
-from kdcore.recipe.base import RecipeError
+from kdcore.errors import RecipeError, clipped, shortened
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 50  # lists and mappings in each other

@@ -15,14 +15,13 @@ Each run is read on its own. What cannot be read of one is said in its state (`R
 """
 
 from kdcore.store.runs import Store
-from kdcore.store.state import ACTIVE, RESUMABLE, DamagedRun, RunState, in_one_line
+from kdcore.store.state import ACTIVE, RESUMABLE, RunState, in_one_line
 from kdcore.store.studies import Place, Studies, StudyState
 from kdcore.store.writing import RunWriter
 
 __all__ = [
     "ACTIVE",
     "RESUMABLE",
-    "DamagedRun",
     "Place",
     "RunState",
     "RunWriter",

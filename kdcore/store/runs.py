@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdcore.errors import UserError
+from kdcore.errors import DamagedRun, UserError
 from kdcore.files import atomic, disk
 from kdcore.files.locks import is_held
 from kdcore.recipe import Recipe, RecipeError
@@ -25,7 +25,7 @@ from kdcore.store import arrays, replay_cache
 from kdcore.store.completeness import is_whole
 from kdcore.store.replay import Fold, created_at, read_recipe
 from kdcore.store.replay_cache import Mark
-from kdcore.store.state import ACTIVE, DamagedRun, RunState, in_one_line
+from kdcore.store.state import ACTIVE, RunState, in_one_line
 from kdcore.store.writing import LOCK, RunWriter, nobody_writes, snapshots
 
 HELD_FOLDS = 32  # runs whose series are in memory

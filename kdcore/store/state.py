@@ -4,16 +4,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdcore.errors import UserError
-
 ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
 ACTIVE = ("queued", "preparing", "running", "paused")  # a process works on the run, or will
 RESUMABLE = ("stopped", "failed", "interrupted")
 LONGEST_WORDS = 300  # characters of a message that is to be one line
-
-
-class DamagedRun(UserError):
-    """A run whose files cannot be read; says which, and why."""
 
 
 def in_one_line(text: str) -> str:

@@ -8,12 +8,13 @@ import torch
 from huggingface_hub import constants as hub
 from safetensors.torch import save_file
 
-from kdcore import data, models
+from kdcore import models
 from kdcore.checks import teacher_check
 from kdcore.cli.main import main
+from kdcore.data import loading
 from kdcore.data.preview import preview
+from kdcore.errors import NotHere
 from kdcore.models import pretrained, zoo
-from kdcore.paths import NotHere
 from kdcore.recipe import DataRecipe, ModelRecipe
 from kdcore.runner import Runner
 from kdcore.setup.build import assemble
@@ -114,7 +115,7 @@ def test_a_run_s_pretrained_teacher_is_neither(tiny, runner, attempts):
 
 
 def test_a_look_at_images_downloads_none(attempts):
-    for look in (lambda recipe: preview(recipe, 4), lambda recipe: data.load(recipe, "test")):
+    for look in (lambda recipe: preview(recipe, 4), lambda recipe: loading.load(recipe, "test")):
         with pytest.raises(
             NotHere, match="The images of cifar100 are not on this machine yet: .* when a run that uses them"
         ):
@@ -169,10 +170,10 @@ def test_weights_in_another_library_s_layout_are_left_to_timm(monkeypatch, tmp_p
 
 
 def test_an_archive_put_there_by_hand_is_no_download(tmp_path, attempts):
-    assert "cifar10" in data.missing(DataRecipe(name="cifar10"))
+    assert "cifar10" in loading.missing(DataRecipe(name="cifar10"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "cifar-10-python.tar.gz").write_bytes(b"half of it")
-    assert data.missing(DataRecipe(name="cifar10")) == ""
+    assert loading.missing(DataRecipe(name="cifar10")) == ""
     with pytest.raises(NotHere, match="The files of cifar10 in .* are damaged or not complete"):
-        data.load(DataRecipe(name="cifar10"), "test")
+        loading.load(DataRecipe(name="cifar10"), "test")
     assert attempts == []

@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from kdcore import inspection
+from kdcore.errors import DamagedRun
 from kdcore.events import Noted
-from kdcore.store import DamagedRun, Store
+from kdcore.store import Store
 from pages.parts.runs import table
 from pages.parts.server import routes
 

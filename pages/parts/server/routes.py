@@ -19,7 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kdcore.store import ACTIVE, DamagedRun, RunState, Store
+from kdcore.errors import DamagedRun
+from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import engine
 from pages.parts.server.hosts import OwnAddress
 from pages.parts.server.uploads import UploadQuota
