@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcore import models
-from kdcore.data import cues
+from kdcore.data.datasets import cues
 from kdcore.recipe import ModelRecipe
 
 BATCH = 128

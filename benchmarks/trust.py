@@ -15,7 +15,8 @@ from dataclasses import asdict
 
 import torch
 
-from kdcore import data, models
+from kdcore import models
+from kdcore.data import loading
 from kdcore.explain import METHODS
 from kdcore.explain.quality.agreement import Interval
 from kdcore.explain.quality.report import CONTROLS, Trust, trust
@@ -39,7 +40,7 @@ def main() -> None:
     torch.set_num_threads(1)
     command = f"python -m benchmarks.trust --images {asked.images} --models {' '.join(asked.models)}"
     print(f"`{command}`: {platform.machine()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}")
-    split = data.load(DataRecipe(name="cues", test_images=asked.images), "test")
+    split = loading.load(DataRecipe(name="cues", test_images=asked.images), "test")
     measured: dict[str, tuple[Trust, ...]] = {}
     for name in asked.models:
         began = time.process_time()

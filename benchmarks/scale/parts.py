@@ -19,9 +19,9 @@ def load_synthetic(folder: Path, count: int, streamed: bool) -> Figures:
     """Noise, a million pictures of which are the same few thousand again: making it costs next to nothing."""
     import torch
 
-    from kdcore import data
     from kdcore.data import memory, reading
-    from kdcore.data.source import Images
+    from kdcore.data.datasets.base import Images
+    from kdcore.data.split import Split
 
     class Noise:
         classes, pools = ("a", "b"), ("train", "test")
@@ -40,30 +40,29 @@ def load_synthetic(folder: Path, count: int, streamed: bool) -> Figures:
         memory.free = lambda: 0
     found, seconds = timed(lambda: reading.read(Noise(), "train", np.arange(count), SIDE, lambda text: None))
     pixels = torch.from_numpy(found.pixels).permute(0, 3, 1, 2)
-    split = data.Split("train", Noise.classes, pixels, torch.arange(count) % 2, streamed=found.on_disk)
+    split = Split("train", Noise.classes, pixels, torch.arange(count) % 2, streamed=found.on_disk)
     return {"reading": seconds, **feeding(split), **taken()}
 
 
 def load_photos(folder: Path, count: int, streamed: bool) -> Figures:
-    from kdcore import data
-    from kdcore.data import memory
+    from kdcore.data import loading, memory
     from kdcore.recipe import DataRecipe
 
     if streamed:
         memory.free = lambda: 0
     recipe = DataRecipe(name="folder", path=str(folder / "photos"), image_size=64)
-    split, seconds = timed(lambda: data.load(recipe, "train"))
+    split, seconds = timed(lambda: loading.load(recipe, "train"))
     return {"reading": seconds, **feeding(split), **taken()}
 
 
 def feeding(split: Any) -> Figures:
     """CPU microseconds an image of batches, flipped and cropped as most recipes do."""
-    from kdcore import data
+    from kdcore.data.batches import batches
 
     def some() -> int:
         seen, epoch = 0, 0
         while seen < STEPS:
-            for _ in data.batches(split, BATCH, seed=0, epoch=epoch, augment=("flip", "crop")):
+            for _ in batches(split, BATCH, seed=0, epoch=epoch, augment=("flip", "crop")):
                 seen += 1
                 if seen == STEPS:
                     break

@@ -13,7 +13,9 @@ import torch
 from benchmarks.train import script
 from benchmarks.train.pairs import Pair
 from benchmarks.train.turns import Laps, Steps
-from kdcore import data, recipe
+from kdcore import recipe
+from kdcore.data import loading
+from kdcore.data.batches import batches
 from kdcore.events import StepTaken
 from kdcore.recipe import Recipe
 from kdcore.runtime import mixed_precision
@@ -126,10 +128,10 @@ class _Booked:
 def only_loading(pair: Pair, folder: Path, laps: Laps) -> Steps:
     """Batches as the trainer gets them, and normalised once, as the script's are."""
     mixed_precision.settle()
-    split = data.load(as_recipe(pair, folder, "exact").data, "train", device=script.DEVICE)
+    split = loading.load(as_recipe(pair, folder, "exact").data, "train", device=script.DEVICE)
     mean, std = (torch.tensor(each, device=script.DEVICE).view(1, 3, 1, 1) for each in (script.MEAN, script.STD))
     epoch = 0
     while True:
-        for batch in data.batches(split, script.batch(pair), seed=0, epoch=epoch, augment=pair.augment):
+        for batch in batches(split, script.batch(pair), seed=0, epoch=epoch, augment=pair.augment):
             yield len((batch.images - mean) / std)
         epoch += 1

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from kdcore import models
-from kdcore.data import Split, batches
-from kdcore.data.choose import share
+from kdcore.data.batches import batches
+from kdcore.data.sampling import share
+from kdcore.data.split import Split
 from kdcore.models import Tapped, in_eval
 from kdcore.models.tapped import Statistics
 from kdcore.runtime import mixed_precision

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 from kdcore.checks.findings import Finding, Remedy
+from kdcore.data import datasets
 from kdcore.errors import clipped
 from kdcore.paths import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header
 from kdcore.store import Store
 
-CLASS_COUNTS = {"cues": 10, "cifar10": 10, "cifar100": 100}
 IMAGENET_CLASSES = 1000
 MAP_CLASSES = Remedy(
     "Keep only the data's classes, where they are among its own by name", ("teacher.map_classes=true",)
@@ -23,8 +23,10 @@ def check(recipe: Recipe, runs: Store | None = None) -> None:
     """Refuse a recipe whose teacher and student do not share a class space.
 
     Raises:
+        UserError: an unknown dataset, or settings that it cannot work with.
         RecipeError: with the numbers of classes and the remedies; or a weight file that cannot be one.
     """
+    datasets.check(recipe.data)
     if (found := class_counts(recipe, runs)) and found.verdict == "stop":
         raise RecipeError(found.in_words)
     check_labels(recipe.data)
@@ -88,14 +90,10 @@ def fine_tune(teacher: TeacherRecipe) -> Remedy:
 
 
 def data_classes(data: DataRecipe) -> int | None:
-    """How many classes the data has; None for a folder that is not there."""
+    """How many classes the data has; None where that is not known yet, as of a folder that does not exist."""
     if data.only is not None:
         return len(data.only)
-    if data.name != "folder":
-        return CLASS_COUNTS[data.name]
-    root = Path(data.path or "")
-    root = root / "train" if (root / "train").is_dir() else root
-    return sum(f.is_dir() and not f.name.startswith(".") for f in root.iterdir()) if root.is_dir() else None
+    return datasets.of(data).class_count()
 
 
 def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:

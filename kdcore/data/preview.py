@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdcore import data
+from kdcore.data import loading
+from kdcore.data.batches import batches
 from kdcore.recipe import DataRecipe
 from kdcore.tensors.outputs import NO_LABEL
 
@@ -29,11 +30,11 @@ def preview(recipe: DataRecipe, count: int, *, seed: int = 0) -> Preview:
     """`count` training images of as many classes as there are, drawn and augmented anew by another seed.
 
     Raises:
-        ValueError: as `data.load` does.
+        ValueError: as `load` does.
     """
-    split = data.load(recipe, "train", at_most=max(CHOICE * count, len(data.classes(recipe))))
+    split = loading.load(recipe, "train", at_most=max(CHOICE * count, len(loading.classes(recipe))))
     truths = split.with_every_label().targets
-    epoch = data.batches(split, len(split), seed=seed, epoch=0, augment=recipe.augment)
+    epoch = batches(split, len(split), seed=seed, epoch=0, augment=recipe.augment)
     batch = next(epoch)
     truth = truths[batch.indices]
     rank = (truth[:, None] == truth[None, :]).tril(-1).sum(dim=1)  # how many of its class came before

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kdcore.data import decoded, memory
-from kdcore.data.source import Images, Progress, Report, Source
+from kdcore.data import disk_cache, memory
+from kdcore.data.datasets.base import Images, Progress, Report, Source
 
 SHARE = 0.5  # of the free main memory; networks, their optimizer and other programs need the rest
 PART_BYTES = 64 << 20  # read in one go
@@ -23,7 +23,7 @@ def read(source: Source, pool: str, places: np.ndarray, size: int, report: Repor
         "memory are free, half of which they may have: they are read from disk while it trains."
     )
     parts = _parts(source, pool, places, size, report)
-    return decoded.mapped(identity, parts, len(places), size, report)
+    return disk_cache.mapped(identity, parts, len(places), size, report)
 
 
 def _held(source: Source, pool: str, places: np.ndarray, size: int, report: Report) -> Images:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kdcore import data, models
+from kdcore import models
+from kdcore.data import datasets, loading
+from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.explain.quality.randomization import untrained
 from kdcore.explain.quality.survey import Survey, survey
@@ -53,11 +55,11 @@ def picture(student: str, store: Store, place: int, *, at_most: int) -> np.ndarr
     return np.ascontiguousarray(split.images[place].permute(1, 2, 0).numpy())
 
 
-def _images(student: str, model: Tapped, store: Store, at_most: int) -> data.Split:
+def _images(student: str, model: Tapped, store: Store, at_most: int) -> Split:
     described = soft_labels.data_of(student, model.classes, store).model_copy(update={"image_size": model.image_size})
     if not soft_labels.at_hand(described):
         raise UserError(
             f"The test images of {described.name} are not in {data_folder()}: a run with this data fetches them, and KD_DATA "
-            "names another folder. The networks for cues need none: their images are drawn here."
+            f"names another folder. Networks for {', '.join(datasets.names('drawn'))} need no download."
         )
-    return data.load(described, "test", at_most=at_most)
+    return loading.load(described, "test", at_most=at_most)

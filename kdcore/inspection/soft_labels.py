@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore import data, models
-from kdcore.data import choose
+from kdcore import models
+from kdcore.data import datasets, loading, sampling
+from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.methods.attention import DIVERGENCES, attention_loss
 from kdcore.methods.dkd import dkd_loss
@@ -22,7 +23,6 @@ from kdcore.recipe import DataRecipe
 from kdcore.store import Store
 
 PER_CLASS, MOST = 20, 400  # images to ask about
-DOWNLOADED = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}  # folders of the data folder
 NO_DIVISION = 1e-12
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -57,7 +57,7 @@ def ask(references: Mapping[str, str], store: Store) -> Answers:
     if not at_hand(described):
         raise UserError(
             f"The images of {described.name} are not in {data_folder()}: a run with this data fetches them, and "
-            "KD_DATA names another folder. The networks for cues need none, their images are drawn here."
+            f"KD_DATA names another folder. Networks for {', '.join(datasets.names('drawn'))} need no download."
         )
     split = _some(described.model_copy(update={"image_size": first.image_size}), len(first.classes))
     images = split.images.float() / 255
@@ -73,26 +73,24 @@ def data_of(reference: str, classes: tuple[str, ...], store: Store) -> DataRecip
     """The data that a network was trained on: its run's, or the dataset with its classes. Raises ValueError."""
     if reference.startswith("run:"):
         return store.recipe(reference.removeprefix("run:").partition("/")[0]).data
-    for name in ("cues", "cifar10", "cifar100"):
-        described = DataRecipe.model_validate({"name": name})
-        if data.classes(described) == classes:
-            return described
+    if (found := datasets.with_classes(classes)) and found.only is None:
+        return found
     raise UserError(f"{reference} answers classes of no dataset that is known here: {', '.join(classes[:5])}, ...")
 
 
 def at_hand(described: DataRecipe) -> bool:
     """Whether the images are there, or are drawn: what would be downloaded is not."""
-    return described.name not in DOWNLOADED or (data_folder() / DOWNLOADED[described.name]).is_dir()
+    return not loading.missing(described)
 
 
-def _some(described: DataRecipe, classes: int) -> data.Split:
+def _some(described: DataRecipe, classes: int) -> Split:
     wanted = min(PER_CLASS * classes, MOST)
     try:
-        split = data.load(described.model_copy(update={"test_images": wanted}), "test")
+        split = loading.load(described.model_copy(update={"test_images": wanted}), "test")
     except ValueError:  # a folder may hold fewer
-        split = data.load(described, "test")
+        split = loading.load(described, "test")
     targets = split.targets.numpy()
-    kept = choose.balanced(targets, min(wanted, len(targets)), (described.seed, 0))
+    kept = sampling.balanced(targets, min(wanted, len(targets)), (described.seed, 0))
     order = torch.from_numpy(kept[np.argsort(_turns(targets[kept]), kind="stable")])
     return split.at(order)
 

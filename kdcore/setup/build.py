@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 import torch
 
-from kdcore import data, methods, models, teacher_cache
+from kdcore import methods, models, teacher_cache
 from kdcore.checks import preflight, teacher_check
-from kdcore.data import Split
+from kdcore.data import loading
+from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import Event, Noted
 from kdcore.models import Tapped
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe, TeacherRecipe, Term, TwinRecipe
+from kdcore.recipe.terms import SUPERVISED
 from kdcore.runtime import mixed_precision
 from kdcore.setup import teacher_finetuning
 from kdcore.store import Store
@@ -114,7 +116,7 @@ def pinned(test: Split, count: int) -> Batch:
 
 
 def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[str], Split]:
-    return lambda split: data.load(recipe.data, split, device=device, report=report, download=True)
+    return lambda split: loading.load(recipe.data, split, device=device, report=report, download=True)
 
 
 def _cache(teacher: Teacher, distiller: Distiller, split: Split, recipe: Recipe) -> TeacherCache | None:
@@ -129,9 +131,9 @@ def _learner(distiller: Distiller, recipe: Recipe, lr: float) -> Learner:
 
 def _twin(student: Tapped, recipe: Recipe) -> Learner:
     """The same student with labels alone: the recipe's own cross-entropy term, at weight 1."""
-    given = [term for term in recipe.terms if term.method == "ce"]
-    term = Term(method="ce", options=given[0].options if given else {})
-    distiller = Distiller(student, {"ce": methods.build(term, student.shapes(), None)}, precision=recipe.precision)
+    given = [term for term in recipe.terms if term.method == SUPERVISED]
+    term = Term(method=SUPERVISED, options=given[0].options if given else {})
+    distiller = Distiller(student, {SUPERVISED: methods.build(term, student.shapes(), None)}, precision=recipe.precision)
     lr = recipe.twin.lr if isinstance(recipe.twin, TwinRecipe) else None
     return _learner(distiller, recipe, lr or recipe.optimizer.lr)
 

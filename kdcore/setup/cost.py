@@ -4,21 +4,22 @@ import copy
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 
-from kdcore import data, methods, models, teacher_cache
+from kdcore import methods, models, teacher_cache
+from kdcore.data import datasets, loading
+from kdcore.data.batches import steps_per_epoch
 from kdcore.models.sources import without_weights
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import DataRecipe, Recipe, TeacherRecipe, Term
+from kdcore.recipe.terms import SUPERVISED
 from kdcore.store import Store
 from kdcore.tensors.outputs import Batch
 from kdcore.training import optim
 from kdcore.training.distiller import Distiller
 
 TRIED_IMAGES = 16
-TRAIN_IMAGES = {"cues": 20_000, "cifar10": 50_000, "cifar100": 50_000}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None)
     teacher_cache.check(recipe)
     per_image = _tried(_key(recipe, runs), str(device))
     kept = _kept_images(recipe.data)
-    steps = recipe.epochs * data.steps_per_epoch(kept, recipe.data.batch_size)
+    steps = recipe.epochs * steps_per_epoch(kept, recipe.data.batch_size)
     asked = min(recipe.kept_views, recipe.epochs) or recipe.epochs  # epochs in which the teacher is asked
     told = (recipe.epochs - asked) * (1 - per_image.teacher_share)
     seconds = per_image.seconds * kept * (asked + told)
@@ -66,7 +67,7 @@ def downloads(recipe: Recipe, runs: Store | None = None) -> tuple[str, ...]:
         ValueError: there are no such weights anywhere.
     """
     weights = [models.missing(spec, runs) for spec in (recipe.teacher, recipe.student) if spec]
-    return tuple(dict.fromkeys(filter(None, (*weights, data.missing(recipe.data)))))
+    return tuple(dict.fromkeys(filter(None, (*weights, loading.missing(recipe.data)))))
 
 
 def _kept_images(recipe: DataRecipe) -> int:
@@ -77,13 +78,9 @@ def _train_images(recipe: DataRecipe) -> int:
     """How many training images there are before some are held out, as far as it is known without reading any."""
     if recipe.train_images:
         return recipe.train_images
-    if recipe.name == "folder":
-        root = Path(recipe.path or "")
-        return sum(
-            1 for file in ((root / "train") if (root / "train").is_dir() else root).glob("*/*") if file.is_file()
-        )
-    share = len(recipe.only) / len(data.classes(recipe.model_copy(update={"only": None}))) if recipe.only else 1
-    return round(TRAIN_IMAGES[recipe.name] * share)
+    dataset = datasets.of(recipe)
+    share = len(recipe.only) / len(dataset.classes) if recipe.only else 1
+    return round(dataset.train_count() * share)
 
 
 # a term costs the same whatever its weight, and it is tried in a run of one epoch
@@ -110,7 +107,7 @@ def _key(recipe: Recipe, runs: Store | None) -> str:
 @lru_cache(maxsize=64)
 def _tried(key: str, device_name: str) -> Estimate:
     recipe, device = Recipe.model_validate_json(key), torch.device(device_name)
-    classes, side = data.classes(recipe.data), recipe.data.image_size
+    classes, side = loading.classes(recipe.data), recipe.data.image_size
     student = models.build(recipe.student, classes, side).to(device)
     teacher_model = models.build(recipe.teacher, classes, side).to(device) if recipe.teacher else None
     teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
@@ -121,8 +118,8 @@ def _tried(key: str, device_name: str) -> Estimate:
         method.see_data(torch.arange(images, device=device) % len(classes))
     learners = [Distiller(student, terms, precision=recipe.precision).to(device).train()]
     if recipe.twin:
-        ce = methods.build(Term(method="ce"), shapes, None)
-        learners.append(Distiller(copy.deepcopy(student), {"ce": ce}, precision=recipe.precision).train())
+        ce = methods.build(Term(method=SUPERVISED), shapes, None)
+        learners.append(Distiller(copy.deepcopy(student), {SUPERVISED: ce}, precision=recipe.precision).train())
     optimizers = [optim.build(learner, recipe.optimizer) for learner in learners]
     pixels = torch.rand(TRIED_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
     places = torch.arange(TRIED_IMAGES, device=device)

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from kdcore import methods, models
-from kdcore.data import Split
+from kdcore.data.split import Split
 from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
 from kdcore.recipe import FineTune, ModelRecipe, OptimizerRecipe, Probes, Recipe, Term
+from kdcore.recipe.terms import SUPERVISED
 from kdcore.tensors.outputs import Batch
 from kdcore.training import optim
 from kdcore.training.distiller import Distiller
@@ -72,7 +73,7 @@ def recipe_of(recipe: Recipe, model: Tapped, settings: FineTune) -> Recipe:
         name="teacher",
         data=recipe.data.model_copy(update={"labels": "all", "label_noise": 0.0}),
         student=ModelRecipe(model=model.name, options=model.options),
-        terms=(Term(method="ce"),),
+        terms=(Term(method=SUPERVISED),),
         optimizer=OptimizerRecipe(lr=settings.lr),
         epochs=settings.epochs,
         seeds=(SEED,),
@@ -120,7 +121,7 @@ def _trained(
         head = {id(p) for p in model.head_parameters()}
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in head)
-    alone = {"ce": methods.build(Term(method="ce"), model.shapes(), None)}
+    alone = {SUPERVISED: methods.build(Term(method=SUPERVISED), model.shapes(), None)}
     distiller = Distiller(model, alone, precision=recipe.precision).train()
     learner = Learner(distiller, optim.build(distiller, recipe.optimizer), settings.lr)
     nothing = Batch(train_split.images[:0], train_split.targets[:0], train_split.targets[:0])

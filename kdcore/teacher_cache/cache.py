@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kdcore import methods
-from kdcore.data import Split
+from kdcore.data.split import Split
 from kdcore.events import Noted
 from kdcore.methods.base import Method
 from kdcore.models.teacher import Teacher

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdcore.data import Split, augment
+from kdcore.data import augment
+from kdcore.data.split import Split
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import DataRecipe
 from kdcore.teacher_cache.packing import Answers

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.data import Split, batches
+from kdcore.data.batches import batches
+from kdcore.data.split import Split
 from kdcore.models import Tapped, in_eval
 from kdcore.models.teacher import Teacher
 from kdcore.results import metrics

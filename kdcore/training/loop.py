@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from kdcore.data import batches
+from kdcore.data.batches import batches
 from kdcore.events import (
     CheckpointReady,
     Evaluated,
@@ -24,6 +24,7 @@ from kdcore.events import (
     TermMeasured,
     WeightAdapted,
 )
+from kdcore.recipe.terms import SUPERVISED
 from kdcore.tensors.outputs import Batch, Objective, Outputs
 from kdcore.training import evaluation, optim, reporting
 from kdcore.training.compilation import Compiling
@@ -83,7 +84,7 @@ def train(parts: Parts) -> Iterator[Event]:
             objective, outputs = _step(parts, parts.student, batch, said, weights, temperatures, factor, pulls.measure)
             objectives, answers = {"student": objective}, {"student": outputs.logits}
             if parts.twin:
-                alone, twin_outputs = _step(parts, parts.twin, batch, None, {"ce": 1.0}, {"ce": 1.0}, factor)
+                alone, twin_outputs = _step(parts, parts.twin, batch, None, {SUPERVISED: 1.0}, {SUPERVISED: 1.0}, factor)
                 objectives["twin"], answers["twin"] = alone, twin_outputs.logits
             parts.step += 1
             clock.count(len(batch.targets))

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from kdcore.data import Split, steps_per_epoch
+from kdcore.data.batches import steps_per_epoch
+from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.methods.base import Method
 from kdcore.models import Tapped

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from kdcore.data.cues import drawn
+from kdcore.data.datasets.cues import drawn
 from kdcore.data.drawing import SHAPES
 from tests.e2e.conftest import Server
 

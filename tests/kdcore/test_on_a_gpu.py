@@ -7,8 +7,8 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
 from kdcore import methods, models
-from kdcore.data import Split
 from kdcore.data.augment import augmented, drawn
+from kdcore.data.split import Split
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe, Term
 from kdcore.tensors.outputs import Batch

@@ -6,8 +6,8 @@ import torch
 from kdcore import methods, models
 from kdcore.checks import predictions, teacher_check
 from kdcore.checks.predictions import fingerprint, logits, some_of
-from kdcore.data import Split
-from kdcore.data.cues import Cues
+from kdcore.data.datasets.cues import Cues
+from kdcore.data.split import Split
 from kdcore.events import Noted, RunStarted
 from kdcore.models import Tapped
 from kdcore.recipe import ModelRecipe, Recipe
@@ -84,8 +84,9 @@ def test_a_pairing_that_cannot_work_is_told_with_the_methods_reason(tiny):
 def test_two_classes_are_too_few_for_some_methods(tiny):
     two = {**tiny().data.model_dump(), "only": list(Cues.classes[:2]), "test_images": None, "train_images": 40}
     found = teacher_check.examine(tiny(data=two, terms=[{"method": "kd"}, {"method": "dkd"}]), device=CPU).findings
-    told = [finding.finding for finding in found if finding.check == "two classes"]
-    assert told == ["dkd: with two classes its second part, over the other classes, is always 0."]
+    (warned,) = [finding for finding in found if finding.check == "pairing"]
+    assert warned.verdict == "warn"
+    assert "dkd: with two classes there is a single other class, so the part among the others is always 0" in warned.finding
 
 
 def test_unasked_only_in_seconds(tiny):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore import data
-from kdcore.data import cues, drawing
+from kdcore.data import drawing, loading
+from kdcore.data.datasets import cues
 from kdcore.recipe import DataRecipe
 
 SMALL = DataRecipe(image_size=24, train_images=400, test_images=200)
@@ -26,24 +26,24 @@ def test_another_seed_or_pool_draws_other_images(other):
 
 @pytest.mark.parametrize("agreement", [0.0, 0.1, 0.6, 1.0])
 def test_textures_agree_with_shapes_as_often_as_the_recipe_says(agreement):
-    split = data.load(SMALL.model_copy(update={"texture_agreement": agreement, "validation": 0.0}), "train")
+    split = loading.load(SMALL.model_copy(update={"texture_agreement": agreement, "validation": 0.0}), "train")
     share = split.extras["textures"].eq(split.targets).double().mean().item()
     assert share == pytest.approx(agreement, abs=0.06)  # 400 images: a standard deviation is at most 0.025
 
 
 def test_textures_of_the_test_split_come_by_chance_whatever_the_training_images_wear():
-    split = data.load(SMALL.model_copy(update={"texture_agreement": 1.0}), "test")
+    split = loading.load(SMALL.model_copy(update={"texture_agreement": 1.0}), "test")
     assert split.extras["textures"].eq(split.targets).double().mean() < 0.2
 
 
 def test_in_a_cue_conflict_no_shape_wears_its_own_texture_and_every_texture_is_worn():
-    split = data.load(SMALL, "cue_conflict")
+    split = loading.load(SMALL, "cue_conflict")
     assert not split.extras["textures"].eq(split.targets).any()
     assert set(split.extras["textures"].tolist()) == set(range(10))
 
 
 def test_shapes_are_balanced():
-    assert data.load(SMALL, "test").targets.bincount().tolist() == [20] * 10
+    assert loading.load(SMALL, "test").targets.bincount().tolist() == [20] * 10
 
 
 def test_what_is_not_the_object_does_not_depend_on_its_texture():
@@ -80,9 +80,9 @@ def test_a_picture_is_the_same_picture_at_another_size():
 
 def test_what_was_drawn_is_kept_and_found_again(data_folder, monkeypatch):
     recipe = SMALL.model_copy(update={"seed": 11})
-    first = data.load(recipe, "test")
+    first = loading.load(recipe, "test")
     monkeypatch.setattr(cues, "drawn", None)  # would fail if called
-    again = data.load(recipe, "test")
+    again = loading.load(recipe, "test")
     assert torch.equal(first.images, again.images)
     assert torch.equal(first.extras["masks"], again.extras["masks"])
     assert list((data_folder / "cues").glob("test-24px-200-seed11-*.npz"))
@@ -91,23 +91,23 @@ def test_what_was_drawn_is_kept_and_found_again(data_folder, monkeypatch):
 @pytest.mark.parametrize("damage", ["cut off", "changed", "empty"])
 def test_a_damaged_file_is_drawn_again(data_folder, damage):
     recipe = SMALL.model_copy(update={"seed": 12})
-    first = data.load(recipe, "test")
+    first = loading.load(recipe, "test")
     (path,) = (data_folder / "cues").glob("test-24px-200-seed12-*.npz")
     whole = path.read_bytes()
     middle = len(whole) // 2
     path.write_bytes(
         {"cut off": whole[:middle], "changed": whole[:middle] + b"damage" + whole[middle + 6 :], "empty": b""}[damage]
     )
-    assert torch.equal(first.images, data.load(recipe, "test").images)
+    assert torch.equal(first.images, loading.load(recipe, "test").images)
     assert path.read_bytes() == whole
 
 
 def test_images_of_an_older_drawing_are_dropped(data_folder, monkeypatch):
     recipe = SMALL.model_copy(update={"seed": 13})
-    data.load(recipe, "test")
+    loading.load(recipe, "test")
     (old,) = (data_folder / "cues").glob("test-24px-200-seed13-*.npz")
     monkeypatch.setattr(cues, "_version", lambda: "newer")
-    data.load(recipe, "test")
+    loading.load(recipe, "test")
     assert not old.exists()
 
 
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_does_no_harm(tmp_path, monk
     (tmp_path / "cues").write_text("a file where the folder should be")
     monkeypatch.setenv("KD_DATA", str(tmp_path))
     said = []
-    assert len(data.load(SMALL, "test", report=said.append)) == 200
+    assert len(loading.load(SMALL, "test", report=said.append)) == 200
     assert "could not be kept" in said[-1]
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdcore import data, photos
-from kdcore.data.folder import decoded
+from kdcore import photos
+from kdcore.data import loading
+from kdcore.data.datasets.folder import decoded
 from kdcore.recipe import DataRecipe
 
 COLOURS = {"cat": (250, 0, 0), "dog": (0, 250, 0), "elk": (0, 0, 250)}
@@ -28,13 +29,13 @@ def recipe(folder, **settings):
 
 def test_class_folders_become_classes_and_a_test_split_is_split_off(tmp_path):
     chosen = recipe(fill(tmp_path))
-    assert data.classes(chosen) == ("cat", "dog", "elk")
-    sizes = {name: data.load(chosen, name).targets.bincount().tolist() for name in data.splits(chosen)}
+    assert loading.classes(chosen) == ("cat", "dog", "elk")
+    sizes = {name: loading.load(chosen, name).targets.bincount().tolist() for name in loading.splits(chosen)}
     assert sizes == {"train": [7] * 3, "validation": [1] * 3, "test": [2] * 3}
 
 
 def test_images_have_the_colour_of_their_class(tmp_path):
-    split = data.load(recipe(fill(tmp_path)), "train")
+    split = loading.load(recipe(fill(tmp_path)), "train")
     assert split.images.shape == (21, 3, 8, 8)
     assert split.images.amax((2, 3)).argmax(1).tolist() == split.targets.tolist()
 
@@ -43,7 +44,7 @@ def test_images_have_the_colour_of_their_class(tmp_path):
 def test_folders_named_after_splits_are_those_splits(tmp_path, validation):
     for name, n in (("train", 6), (validation, 2), ("test", 3)):
         fill(tmp_path / name, n)
-    sizes = {name: len(data.load(recipe(tmp_path), name)) for name in data.splits(recipe(tmp_path))}
+    sizes = {name: len(loading.load(recipe(tmp_path), name)) for name in loading.splits(recipe(tmp_path))}
     assert sizes == {"train": 18, "validation": 6, "test": 9}
 
 
@@ -54,7 +55,7 @@ def test_files_that_cannot_be_read_are_listed_and_left_out(tmp_path):
     (tmp_path / "dog" / "3.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "dog" / "readme.txt").write_text("ignored")
     said = []
-    sizes = [len(data.load(recipe(tmp_path), name, report=said.append)) for name in ("train", "validation", "test")]
+    sizes = [len(loading.load(recipe(tmp_path), name, report=said.append)) for name in ("train", "validation", "test")]
     assert sum(sizes) == 29
     told = " ".join(said)
     assert "Left out" in told
@@ -70,48 +71,48 @@ def test_a_class_without_a_readable_image_is_refused(tmp_path):
     with pytest.raises(
         ValueError, match="Not one train image of the class 'dog' can be read; for example dog/.*Replace the files"
     ):
-        data.load(recipe(tmp_path), "train")
+        loading.load(recipe(tmp_path), "train")
 
 
 def test_a_small_split_may_lose_a_class_to_unreadable_files(tmp_path):
     fill(tmp_path / "train")
     fill(tmp_path / "test", n=1)
     (tmp_path / "test" / "dog" / "0.png").write_text("gone")
-    assert data.load(recipe(tmp_path), "test").targets.tolist() == [0, 2]
+    assert loading.load(recipe(tmp_path), "test").targets.tolist() == [0, 2]
 
 
 def test_more_images_than_there_are_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`data.train_images` is 1,000, but folder has only 24: choose fewer"):
-        data.load(recipe(fill(tmp_path), train_images=1000), "train")
+        loading.load(recipe(fill(tmp_path), train_images=1000), "train")
 
 
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="There is no folder .*nowhere.*one folder of images for each class"):
-        data.classes(recipe(tmp_path / "nowhere"))
+        loading.classes(recipe(tmp_path / "nowhere"))
 
 
 def test_a_folder_without_classes_is_refused(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "cat.png")
     with pytest.raises(ValueError, match="has no folders in it"):
-        data.classes(recipe(tmp_path))
+        loading.classes(recipe(tmp_path))
 
 
 def test_a_single_class_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a single class, 'cat'; at least two are needed"):
-        data.classes(recipe(fill(tmp_path, classes=["cat"])))
+        loading.classes(recipe(fill(tmp_path, classes=["cat"])))
 
 
 def test_a_class_without_images_is_refused(tmp_path):
     (fill(tmp_path) / "fox").mkdir()
     with pytest.raises(ValueError, match="The class 'fox' has no images"):
-        data.load(recipe(tmp_path), "train")
+        loading.load(recipe(tmp_path), "train")
 
 
 def test_a_test_class_that_training_does_not_have_is_refused(tmp_path):
     fill(tmp_path / "train", classes=["cat", "dog"])
     fill(tmp_path / "test")
     with pytest.raises(ValueError, match="has the class 'elk'"):
-        data.classes(recipe(tmp_path))
+        loading.classes(recipe(tmp_path))
 
 
 def test_the_middle_square_is_kept(tmp_path):
@@ -175,7 +176,7 @@ def test_a_damaged_file_of_any_kind_is_left_out_with_a_reason(tmp_path):
     last = (progressive := encoded(picture, progressive=True)).rfind(b"\xff\xda")
     (tmp_path / "dog" / "scans.jpg").write_bytes(progressive[:-2] + progressive[last:-2] * 200 + progressive[-2:])
     said = []
-    sizes = [len(data.load(recipe(tmp_path), name, report=said.append)) for name in ("train", "validation", "test")]
+    sizes = [len(loading.load(recipe(tmp_path), name, report=said.append)) for name in ("train", "validation", "test")]
     told = " ".join(said)
     assert sum(sizes) == 31
     assert "script.png (it is text, not a picture" in told
@@ -191,7 +192,7 @@ def test_pictures_of_one_colour_are_named(tmp_path):
     Image.new("RGB", (9, 9), "white").save(tmp_path / "dog" / "3.png")
     said = []
     for name in ("train", "validation", "test"):
-        data.load(recipe(tmp_path), name, report=said.append)
+        loading.load(recipe(tmp_path), name, report=said.append)
     (told,) = said
     assert "1 of " in told
     assert "files are one colour all over; look at them: dog/3.png" in told

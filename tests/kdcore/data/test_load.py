@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kdcore import data
+from kdcore.data import loading
 from kdcore.recipe import DataRecipe
 from kdcore.tensors.outputs import NO_LABEL
 
@@ -13,45 +13,45 @@ def changed(**settings):
 
 
 def test_a_split_is_one_uint8_tensor_with_its_targets():
-    split = data.load(SMALL, "train")
+    split = loading.load(SMALL, "train")
     assert split.images.shape == (160, 3, 16, 16)
     assert split.images.dtype == torch.uint8
     assert split.targets.shape == (160,)
     assert split.targets.dtype == torch.int64
-    assert split.classes == data.classes(SMALL)
+    assert split.classes == loading.classes(SMALL)
     assert len(split) == 160
 
 
 def test_validation_is_held_out_of_the_training_images_by_class():
-    train, validation = data.load(SMALL, "train"), data.load(SMALL, "validation")
+    train, validation = loading.load(SMALL, "train"), loading.load(SMALL, "validation")
     assert validation.targets.bincount().tolist() == [4] * 10
     seen = {image.numpy().tobytes() for image in train.images.contiguous()}
     assert not any(image.numpy().tobytes() in seen for image in validation.images.contiguous())
 
 
 def test_labels_keeps_that_many_balanced_over_the_classes():
-    split = data.load(changed(labels=50), "train")
+    split = loading.load(changed(labels=50), "train")
     kept = split.targets[split.targets != NO_LABEL]
     assert len(split) == 160
     assert kept.bincount().tolist() == [5] * 10
 
 
 def test_kept_labels_are_the_right_ones():
-    some, every = data.load(changed(labels=50), "train"), data.load(SMALL, "train")
+    some, every = loading.load(changed(labels=50), "train"), loading.load(SMALL, "train")
     kept = some.targets != NO_LABEL
     assert torch.equal(some.images, every.images)
     assert torch.equal(some.targets[kept], every.targets[kept])
 
 
 def test_the_seed_decides_whose_labels_are_kept():
-    one, same, other = (data.load(changed(labels=50, seed=seed), "train").targets for seed in (0, 0, 1))
+    one, same, other = (loading.load(changed(labels=50, seed=seed), "train").targets for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 @pytest.mark.parametrize("split", ["validation", "test", "cue_conflict"])
 def test_labels_are_withheld_from_training_images_alone(split):
-    assert not data.load(changed(labels=50), split).targets.eq(NO_LABEL).any()
+    assert not loading.load(changed(labels=50), split).targets.eq(NO_LABEL).any()
 
 
 @pytest.mark.parametrize("labels", [9, 161])
@@ -59,13 +59,13 @@ def test_too_few_or_too_many_labels_are_refused_with_the_range(labels):
     with pytest.raises(
         ValueError, match=rf"`data.labels` is {labels}, .* 160 training images here: choose 10 to 160, or `all`"
     ):
-        data.load(changed(labels=labels), "train")
+        loading.load(changed(labels=labels), "train")
 
 
 def test_label_noise_makes_that_share_of_the_training_labels_wrong_and_says_so():
     told = []
-    noisy = data.load(changed(label_noise=0.25), "train", report=told.append)
-    clean = data.load(SMALL, "train")
+    noisy = loading.load(changed(label_noise=0.25), "train", report=told.append)
+    clean = loading.load(SMALL, "train")
     wrong = noisy.targets != clean.targets
     assert torch.equal(noisy.images, clean.images)
     assert wrong.sum() == 40  # a quarter of 160, each class hit alike
@@ -76,27 +76,27 @@ def test_label_noise_makes_that_share_of_the_training_labels_wrong_and_says_so()
 
 
 def test_only_labels_that_are_kept_can_be_wrong():
-    noisy = data.load(changed(labels=50, label_noise=0.2), "train")
+    noisy = loading.load(changed(labels=50, label_noise=0.2), "train")
     kept = noisy.targets != NO_LABEL
     assert kept.sum() == 50
     assert (noisy.targets != noisy.truth)[kept].sum() == 10
 
 
 def test_more_noise_holds_less_noise():
-    little, much = (data.load(changed(label_noise=share), "train") for share in (0.1, 0.4))
+    little, much = (loading.load(changed(label_noise=share), "train") for share in (0.1, 0.4))
     wrong = little.targets != little.truth
     assert torch.equal(little.targets[wrong], much.targets[wrong])
 
 
 @pytest.mark.parametrize("split", ["validation", "test", "cue_conflict"])
 def test_noise_leaves_every_other_split_alone(split):
-    assert torch.equal(data.load(changed(label_noise=0.5), split).targets, data.load(SMALL, split).targets)
+    assert torch.equal(loading.load(changed(label_noise=0.5), split).targets, loading.load(SMALL, split).targets)
 
 
 @pytest.mark.parametrize("settings", [{"labels": 50}, {"label_noise": 0.3}, {"labels": 50, "label_noise": 0.3}])
 def test_the_right_labels_come_back_for_whoever_may_have_them(settings):
-    split = data.load(changed(**settings), "train")
-    assert torch.equal(split.with_every_label().targets, data.load(SMALL, "train").targets)
+    split = loading.load(changed(**settings), "train")
+    assert torch.equal(split.with_every_label().targets, loading.load(SMALL, "train").targets)
     assert split.with_every_label().with_every_label().truth is None
 
 
@@ -104,11 +104,11 @@ def test_an_unknown_split_is_refused_with_those_that_exist():
     with pytest.raises(
         ValueError, match="Unknown split 'tset' of cues. Known splits: train, validation, test, cue_conflict"
     ):
-        data.load(SMALL, "tset")
+        loading.load(SMALL, "tset")
 
 
 def test_without_a_share_for_it_there_is_no_validation_split():
-    assert data.splits(changed(validation=0.0)) == ("train", "test", "cue_conflict")
-    assert len(data.load(changed(validation=0.0), "train")) == 200
+    assert loading.splits(changed(validation=0.0)) == ("train", "test", "cue_conflict")
+    assert len(loading.load(changed(validation=0.0), "train")) == 200
     with pytest.raises(ValueError, match="`data.validation` is 0: nothing is held out"):
-        data.load(changed(validation=0.0), "validation")
+        loading.load(changed(validation=0.0), "validation")

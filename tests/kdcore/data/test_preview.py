@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kdcore import data
+from kdcore.data import loading
 from kdcore.data.preview import preview
 from kdcore.recipe import DataRecipe
 
@@ -16,11 +16,11 @@ def test_one_image_of_each_class_in_the_order_of_the_classes():
     shown = preview(SMALL, 10)
     assert shown.images.shape == (10, 16, 16, 3)
     assert shown.images.dtype == np.uint8
-    assert shown.labels == shown.truths == data.classes(SMALL)
+    assert shown.labels == shown.truths == loading.classes(SMALL)
 
 
 def test_they_are_training_images_with_their_own_labels():
-    shown, split = preview(SMALL, 4), data.load(SMALL, "train")
+    shown, split = preview(SMALL, 4), loading.load(SMALL, "train")
     pictures = split.images.permute(0, 2, 3, 1).contiguous().numpy()
     for image, label in zip(shown.images, shown.labels, strict=True):
         (place,) = [n for n, picture in enumerate(pictures) if np.array_equal(picture, image)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore import data
+from kdcore.data import loading
 from kdcore.inspection import gallery
 from kdcore.recipe import DataRecipe
 from kdcore.store import Store
@@ -24,7 +24,7 @@ def test_both_networks_see_the_students_own_test_images(store):
     assert (found.teacher.predicted == found.targets).mean() >= 0.9  # else they are not its images, or not its labels
     assert found.untrained is not None
     assert np.isfinite(found.untrained.probabilities).all()
-    split = data.load(DataRecipe(), "test", at_most=20)
+    split = loading.load(DataRecipe(), "test", at_most=20)
     place = int(found.places[7])
     picture = gallery.picture("cues-student", store, place, at_most=20)
     np.testing.assert_array_equal(picture, split.images[place].permute(1, 2, 0))

@@ -1,6 +1,7 @@
 import pytest
 
-from kdcore import data, methods, models
+from kdcore import methods, models
+from kdcore.data import loading
 from kdcore.inspection import method_cards
 from kdcore.methods.base import Card, Method
 from kdcore.paths import PROJECT
@@ -78,7 +79,7 @@ def test_methods_come_in_the_order_of_what_they_compare():
 @pytest.mark.parametrize("name", methods.names())
 def test_the_recipe_that_tries_a_method_fits_the_networks_that_come_with_the_project(name):
     recipe = method_cards.trial(method_cards.entry(name))
-    classes, side = data.classes(recipe.data), recipe.data.image_size
+    classes, side = loading.classes(recipe.data), recipe.data.image_size
     student = models.build(recipe.student, classes, side).shapes()
     teacher = models.build(recipe.teacher, classes, side).shapes() if recipe.teacher else None
     for term in recipe.terms:

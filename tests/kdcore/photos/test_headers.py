@@ -124,7 +124,7 @@ def test_nothing_is_set_for_the_whole_process(monkeypatch):
     """Who else uses Pillow changes nothing here either."""
     code = (
         "import warnings, kdcore.data; from PIL import Image; before = Image.MAX_IMAGE_PIXELS, list(warnings.filters)\n"
-        "import kdcore.photos, kdcore.data.folder\n"
+        "import kdcore.photos, kdcore.data.datasets.folder\n"
         "assert (Image.MAX_IMAGE_PIXELS, warnings.filters) == before, 'changed'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdcore import data, models
+from kdcore import models
+from kdcore.data import loading
 from kdcore.events import Noted
 from kdcore.recipe import FineTune, ModelRecipe
 from kdcore.runner import Runner
@@ -101,7 +102,7 @@ def test_what_the_student_does_makes_no_other_teacher(tuned):
 
 
 def test_one_photo_replaced_by_another_makes_another_name(tiny):
-    split = data.load(tiny().data, "train")
+    split = loading.load(tiny().data, "train")
     parts = teacher_finetuning.recipe_of(tiny(), model := _random(split), FineTune())
     before = teacher_finetuning.fingerprint(model, parts, FineTune(), split)
     split.images[5] = 255 - split.images[5]

@@ -5,7 +5,8 @@ import os
 import pytest
 import torch
 
-from kdcore import data, models
+from kdcore import models
+from kdcore.data import loading
 from kdcore.events import Noted, StepEnded, StepTaken
 from kdcore.recipe import ModelRecipe, RecipeError
 from kdcore.setup.build import assemble
@@ -32,7 +33,7 @@ def keeping(tiny, tmp_path):
         if not file.exists():
             torch.manual_seed(len(weights))
             model = models.build(
-                ModelRecipe(model=teacher["model"], options=teacher["options"]), data.classes(tiny().data), 32
+                ModelRecipe(model=teacher["model"], options=teacher["options"]), loading.classes(tiny().data), 32
             )
             models.save(model, file)
         mine = {**teacher, **changes.pop("teacher", {}), "model": None, "options": {}, "weights": str(file)}

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore import data, models
+from kdcore import models
+from kdcore.data import loading
 from kdcore.recipe import ModelRecipe
 from kdcore.training import evaluation
 
 
 @pytest.fixture
 def split(tiny):
-    return data.load(tiny().data, "test")
+    return loading.load(tiny().data, "test")
 
 
 def network(split, seed: int):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from kdcore.data import batches
+from kdcore.data.batches import batches
 from kdcore.events import StepEnded
 from kdcore.recipe import Recipe, from_plain
 from kdcore.runtime import mixed_precision

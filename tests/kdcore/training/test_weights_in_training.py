@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from kdcore.data import batches
+from kdcore.data.batches import batches
 from kdcore.events import GradientsMeasured, Noted, StepEnded, StepTaken, TermMeasured, WeightAdapted
 from kdcore.setup.build import assemble
 from kdcore.store import checkpoint

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from kdcore import data
+from kdcore.data.batches import batches, steps_per_epoch
+from kdcore.data.split import Split
 from kdcore.tensors.outputs import NO_LABEL
 
 ALL = ("flip", "crop", "jitter", "rotation")
@@ -10,7 +11,7 @@ ALL = ("flip", "crop", "jitter", "rotation")
 @pytest.fixture(scope="module")
 def split():
     images = torch.randint(0, 256, (50, 16, 16, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
-    return data.Split("train", ("a", "b"), images, torch.arange(50) % 2)
+    return Split("train", ("a", "b"), images, torch.arange(50) % 2)
 
 
 def same(one, other):
@@ -19,57 +20,56 @@ def same(one, other):
 
 @pytest.mark.parametrize("start", [1, 3, 6])
 def test_an_epoch_continues_exactly_from_any_batch(split, start):
-    whole = list(data.batches(split, 8, seed=3, epoch=2, augment=ALL))
+    whole = list(batches(split, 8, seed=3, epoch=2, augment=ALL))
     torch.manual_seed(start)  # what others draw changes nothing
-    rest = list(data.batches(split, 8, seed=3, epoch=2, augment=ALL, start=start))
+    rest = list(batches(split, 8, seed=3, epoch=2, augment=ALL, start=start))
     assert len(rest) == len(whole) - start
     assert all(same(a, b) for a, b in zip(rest, whole[start:], strict=True))
 
 
 def test_an_epoch_visits_every_image_once(split):
-    indices = torch.cat([batch.indices for batch in data.batches(split, 8, seed=0, epoch=0)])
+    indices = torch.cat([batch.indices for batch in batches(split, 8, seed=0, epoch=0)])
     assert sorted(indices.tolist()) == list(range(50))
 
 
 def test_images_and_targets_are_those_of_the_indices(split):
-    for batch in data.batches(split, 8, seed=0, epoch=0):
+    for batch in batches(split, 8, seed=0, epoch=0):
         assert torch.equal(batch.targets, split.targets[batch.indices])
         torch.testing.assert_close(batch.images, split.images[batch.indices] / 255)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own(split):
     first, second, other = (
-        next(data.batches(split, 50, seed=seed, epoch=epoch)).indices.tolist()
-        for seed, epoch in ((0, 0), (0, 1), (1, 0))
+        next(batches(split, 50, seed=seed, epoch=epoch)).indices.tolist() for seed, epoch in ((0, 0), (0, 1), (1, 0))
     )
     assert first != second
     assert first != other
 
 
 def test_the_order_does_not_depend_on_the_augmentation(split):
-    plain, changed = (next(data.batches(split, 50, seed=0, epoch=0, augment=names)).indices for names in ((), ALL))
+    plain, changed = (next(batches(split, 50, seed=0, epoch=0, augment=names)).indices for names in ((), ALL))
     assert torch.equal(plain, changed)
 
 
 def test_without_shuffling_images_come_in_their_order(split):
-    assert next(data.batches(split, 8, seed=0, epoch=0, shuffle=False)).indices.tolist() == list(range(8))
+    assert next(batches(split, 8, seed=0, epoch=0, shuffle=False)).indices.tolist() == list(range(8))
 
 
 @pytest.mark.parametrize("drop_last, steps", [(False, 7), (True, 6)])
 def test_steps_per_epoch_counts_the_batches(split, drop_last, steps):
-    assert data.steps_per_epoch(50, 8, drop_last) == steps
-    assert len(list(data.batches(split, 8, seed=0, epoch=0, drop_last=drop_last))) == steps
+    assert steps_per_epoch(50, 8, drop_last) == steps
+    assert len(list(batches(split, 8, seed=0, epoch=0, drop_last=drop_last))) == steps
 
 
 def test_augmenting_leaves_the_split_as_it_was(split):
     before = split.images.clone()
-    list(data.batches(split, 8, seed=0, epoch=0, augment=ALL, shuffle=False))
+    list(batches(split, 8, seed=0, epoch=0, augment=ALL, shuffle=False))
     assert torch.equal(split.images, before)
 
 
 def test_withheld_labels_travel_as_no_label(split):
-    hidden = data.Split("train", split.classes, split.images, torch.full((50,), NO_LABEL))
-    assert next(data.batches(hidden, 8, seed=0, epoch=0)).targets.eq(NO_LABEL).all()
+    hidden = Split("train", split.classes, split.images, torch.full((50,), NO_LABEL))
+    assert next(batches(hidden, 8, seed=0, epoch=0)).targets.eq(NO_LABEL).all()
 
 
 def of_images(batches):
@@ -78,7 +78,7 @@ def of_images(batches):
 
 
 def fixed(split, *, views=2, **changes):
-    return data.batches(split, 8, **{"seed": 0, "epoch": 0, "augment": ALL, "views": views, "view_seed": 0, **changes})
+    return batches(split, 8, **{"seed": 0, "epoch": 0, "augment": ALL, "views": views, "view_seed": 0, **changes})
 
 
 def test_a_view_of_an_image_is_the_same_in_other_epochs_batches_and_seeds(split):
@@ -100,11 +100,11 @@ def test_views_and_view_seeds_differ(split):
 
 def test_views_come_in_turn_and_each_batch_says_which(split):
     assert [next(fixed(split, views=3, epoch=epoch)).view for epoch in range(5)] == [0, 1, 2, 0, 1]
-    assert next(data.batches(split, 8, seed=0, epoch=0)).view is None
+    assert next(batches(split, 8, seed=0, epoch=0)).view is None
 
 
 def test_fixed_views_leave_the_order_as_it_is(split):
-    assert torch.equal(next(fixed(split)).indices, next(data.batches(split, 8, seed=0, epoch=0)).indices)
+    assert torch.equal(next(fixed(split)).indices, next(batches(split, 8, seed=0, epoch=0)).indices)
 
 
 def test_an_epoch_of_a_view_continues_from_any_batch(split):

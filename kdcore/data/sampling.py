@@ -1,4 +1,4 @@
-"""Choosing images by class, seeded. A larger choice holds every smaller one of the same seed."""
+"""Stratified sampling of images, seeded. A larger sample holds every smaller one of the same seed."""
 
 import numpy as np
 
@@ -6,13 +6,15 @@ Seed = tuple[int, ...]
 
 
 def balanced(targets: np.ndarray, n: int, seed: Seed) -> np.ndarray:
-    """Sorted places of n images with the classes as even as they can be.
+    """Sorted places of n images with the classes as balanced as possible.
 
     Args:
-        targets: [N] int; a class that has too few gives all it has.
+        targets: [N] int; a class with too few images contributes all of them.
     """
     rank = _ranks(targets, seed)
-    classes = np.random.default_rng((*seed, 1)).permutation(int(targets.max(initial=0)) + 1)  # who gives one more
+    classes = np.random.default_rng((*seed, 1)).permutation(
+        int(targets.max(initial=0)) + 1
+    )  # which contribute one more
     return np.sort(np.lexsort((classes[targets], rank))[:n])
 
 
@@ -26,7 +28,7 @@ def share(targets: np.ndarray, part: float, seed: Seed) -> np.ndarray:
 
 
 def _ranks(targets: np.ndarray, seed: Seed) -> np.ndarray:
-    """Each image's place in a random order of its class: [N]."""
+    """Each image's rank in a random order of its class: [N]."""
     order = np.random.default_rng(seed).permutation(len(targets))
     by_class = order[np.argsort(targets[order], kind="stable")]
     counts = np.bincount(targets)

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from kdcore import data
-from kdcore.data import memory
+from kdcore.data import loading, memory
+from kdcore.data.batches import batches
+from kdcore.data.split import Split
 from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe
 
@@ -45,12 +46,12 @@ def kept(tmp_path: Path) -> Path:
     return found
 
 
-def same(one: data.Split, other: data.Split) -> bool:
+def same(one: Split, other: Split) -> bool:
     return torch.equal(one.images, other.images) and torch.equal(one.targets, other.targets)
 
 
 def test_pixels_that_fit_stay_in_memory(photos, tmp_path):
-    assert not data.load(recipe(photos), "train").streamed
+    assert not loading.load(recipe(photos), "train").streamed
     assert not (tmp_path / "data" / "decoded").exists()
 
 
@@ -59,7 +60,7 @@ def test_pixels_that_do_not_fit_are_read_from_disk_and_the_message_says_where_ho
     photos, tmp_path
 ):
     told: list[str] = []
-    split = data.load(recipe(photos), "train", report=told.append)
+    split = loading.load(recipe(photos), "train", report=told.append)
     assert split.streamed
     assert kept(tmp_path).stat().st_size == len(split) * SIZE * SIZE * 3
     assert "58 train images of 16 pixels take 0.0 GiB" in told[0]
@@ -70,14 +71,14 @@ def test_pixels_that_do_not_fit_are_read_from_disk_and_the_message_says_where_ho
 
 
 def test_batches_from_disk_are_those_from_memory_to_the_bit(photos, monkeypatch):
-    held = data.load(recipe(photos), "train")
+    held = loading.load(recipe(photos), "train")
     monkeypatch.setattr(memory, "free", lambda: 0)
-    streamed = data.load(recipe(photos), "train")
+    streamed = loading.load(recipe(photos), "train")
     assert same(streamed, held)
     for start in (0, 3):
         pairs = zip(
             *(
-                data.batches(split, 8, seed=1, epoch=2, augment=("flip", "crop", "jitter", "rotation"), start=start)
+                batches(split, 8, seed=1, epoch=2, augment=("flip", "crop", "jitter", "rotation"), start=start)
                 for split in (held, streamed)
             ),
             strict=True,
@@ -90,27 +91,27 @@ def test_batches_from_disk_are_those_from_memory_to_the_bit(photos, monkeypatch)
 
 @pytest.mark.usefixtures("little_memory")
 def test_a_later_run_decodes_nothing(photos, monkeypatch):
-    first = data.load(recipe(photos), "train")
-    monkeypatch.setattr("kdcore.data.folder.decoded", lambda file, size: pytest.fail("decoded again"))
+    first = loading.load(recipe(photos), "train")
+    monkeypatch.setattr("kdcore.data.datasets.folder.decoded", lambda file, size: pytest.fail("decoded again"))
     told: list[str] = []
-    assert same(data.load(recipe(photos), "train", report=told.append), first)
+    assert same(loading.load(recipe(photos), "train", report=told.append), first)
     assert "from an earlier run; delete that folder to free" in told[-1]
 
 
 @pytest.mark.usefixtures("little_memory")
 def test_a_replaced_photo_and_another_size_are_decoded_anew(photos, tmp_path):
-    data.load(recipe(photos), "train")
+    loading.load(recipe(photos), "train")
     for file in photos.rglob("*.png"):
         os.utime(file, ns=(0, 0))
-    data.load(recipe(photos), "train")
-    data.load(recipe(photos, image_size=20), "train")
+    loading.load(recipe(photos), "train")
+    loading.load(recipe(photos, image_size=20), "train")
     assert len(list((tmp_path / "data" / "decoded").iterdir())) == 3
 
 
 @pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("harm", ["cut", "zeroed", "no note", "half a note", "another note"])
 def test_a_damaged_or_half_written_file_is_made_again(photos, tmp_path, harm):
-    whole = data.load(recipe(photos), "train").images.clone()
+    whole = loading.load(recipe(photos), "train").images.clone()
     pixels = kept(tmp_path)
     note = pixels.with_name("made.json")
     match harm:
@@ -124,7 +125,7 @@ def test_a_damaged_or_half_written_file_is_made_again(photos, tmp_path, harm):
             note.write_text(note.read_text()[:20])
         case "another note":
             note.write_text(json.dumps({"count": 3}))
-    assert torch.equal(data.load(recipe(photos), "train").images, whole)
+    assert torch.equal(loading.load(recipe(photos), "train").images, whole)
     assert pixels.stat().st_size == whole.numel()
 
 
@@ -132,8 +133,8 @@ def test_a_damaged_or_half_written_file_is_made_again(photos, tmp_path, harm):
 def test_unreadable_files_are_left_out_of_it_and_of_what_is_found_again(photos):
     (photos / "cat" / "05.png").write_text("no image")
     told: list[str] = []
-    first = data.load(recipe(photos, validation=0), "train", report=told.append)
-    again = data.load(recipe(photos, validation=0), "train", report=told.append)
+    first = loading.load(recipe(photos, validation=0), "train", report=told.append)
+    again = loading.load(recipe(photos, validation=0), "train", report=told.append)
     assert len(first) == 63
     assert same(first, again)
     assert sum("Left out 1 of 64 train files" in text for text in told) == 1
@@ -141,7 +142,7 @@ def test_unreadable_files_are_left_out_of_it_and_of_what_is_found_again(photos):
 
 @pytest.mark.usefixtures("little_memory")
 def test_writing_into_the_pixels_does_not_reach_the_file(photos, tmp_path):
-    split = data.load(recipe(photos), "train")
+    split = loading.load(recipe(photos), "train")
     before = kept(tmp_path).read_bytes()
     split.images.zero_()
     assert kept(tmp_path).read_bytes() == before
@@ -155,31 +156,33 @@ def test_a_disk_without_room_is_refused_before_anything_is_decoded(photos, monke
         match=r"The decoded images take 0.0 GiB, and the disk of .*decoded.* has 1.0 GiB free .*Free some space, set KD_DATA "
         r"to a larger disk, or choose a smaller `data.image_size` or `data.train_images`",
     ):
-        data.load(recipe(photos), "train")
+        loading.load(recipe(photos), "train")
     assert not list((tmp_path / "data" / "decoded").glob("*/pixels.uint8"))
 
 
 @pytest.mark.usefixtures("little_memory")
 def test_on_a_full_disk_what_was_made_for_other_runs_is_named(photos, monkeypatch):
-    data.load(recipe(photos), "train")
+    loading.load(recipe(photos), "train")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 2**30))
     with pytest.raises(ValueError, match=r"delete folders of .*decoded \(0.0 GiB, made for other runs"):
-        data.load(recipe(photos, image_size=20), "train")
+        loading.load(recipe(photos, image_size=20), "train")
 
 
 def test_of_two_processes_one_decodes_and_the_other_waits(photos, tmp_path):
     code = f"""
-from kdcore import data
+from kdcore.data import loading
+from kdcore.data.batches import batches
+from kdcore.data.split import Split
 from kdcore.data import memory
 from kdcore.recipe import DataRecipe
 memory.free = lambda: 0
-split = data.load(DataRecipe(name="folder", path={str(photos)!r}, image_size=16), "train")
+split = loading.load(DataRecipe(name="folder", path={str(photos)!r}, image_size=16), "train")
 print(int(split.images.sum()))
 """
     both = [subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate(timeout=120)[0] for process in both]
     assert said[0] == said[1]
-    assert int(said[0]) == int(data.load(recipe(photos), "train").images.sum())
+    assert int(said[0]) == int(loading.load(recipe(photos), "train").images.sum())
     assert kept(tmp_path).is_file()
 
 
@@ -188,8 +191,8 @@ def test_a_part_of_the_classes_can_be_streamed_too(photos, monkeypatch):
     shutil.copy(photos / "cat" / "00.png", photos / "elk")
     shutil.copy(photos / "cat" / "01.png", photos / "elk")
     some = recipe(photos, only=["dog", "cat"])
-    held = data.load(some, "train")
+    held = loading.load(some, "train")
     monkeypatch.setattr(memory, "free", lambda: 0)
-    streamed = data.load(some, "train")
+    streamed = loading.load(some, "train")
     assert streamed.streamed
     assert same(held, streamed)

@@ -1,63 +1,71 @@
-"""`cues`: pictures drawn by code, in which shape and texture are two cues to choose from. Works without any download.
+"""Cues: images drawn by code, in which both shape and texture may predict the label.
 
 The label is the shape. Each shape has a texture of its own (the one at the same place in the list), and
-`texture_agreement` says how often a training image wears it: 0.1 is what chance gives, at 1.0 the texture tells the label
-as well as the shape does. In the test split textures come by chance; in `cue_conflict` a shape never wears its own.
+`texture_agreement` is the share of training images that have it: 0.1 is chance; at 1.0 the texture predicts the label as
+well as the shape does. In the test split textures are random; in `cue_conflict` a shape never has its own.
 """
 
 import hashlib
+import math
 import os
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from kdcore.data import drawing
-from kdcore.data.source import Images, Progress, Report, quiet
+from kdcore.data.datasets.base import Dataset, Images, Progress, Report, quiet
 from kdcore.paths import data_folder
-from kdcore.recipe import DataRecipe
 
-TRAIN_IMAGES, TEST_IMAGES = 20_000, 2_000  # unless the recipe says how many
 POOLS = ("train", "test", "cue_conflict")
+CHANCE = 0.1  # one texture of ten
 Arrays = dict[str, np.ndarray]  # images uint8 [n, S, S, 3], textures int64 [n], masks bool [n, S, S]
 
 
-class Cues:
-    """A `Source` that draws what is asked for, once, and keeps it in the data folder."""
+class Cues(Dataset):
+    """Draws what is requested once, and caches it in the data folder."""
 
+    title = "Cues: drawn shapes"
+    summary = "Ten shapes in ten textures, drawn by code, with the object's pixels known; the label is the shape."
+    obtained = "drawn"
+    image_size = 64
     classes = tuple(drawing.SHAPES)
-    pools = POOLS
+    counts: ClassVar = {"train": 20_000, "test": 2_000, "cue_conflict": 2_000}
+    own_keys = frozenset({"texture_agreement"})
+    has_masks = True
 
-    def __init__(self, data: DataRecipe, report: Report = quiet) -> None:
-        self.data = data
-        self.report = report
+    def notes(self) -> tuple[str, ...]:
+        agreement = self.data.texture_agreement
+        return (
+            (f"In {agreement:.0%} of the training images the texture gives the shape away.",)
+            if agreement > CHANCE
+            else ()
+        )
 
     def targets(self, pool: str) -> np.ndarray:
-        wanted, usual = (
-            (self.data.train_images, TRAIN_IMAGES) if pool == "train" else (self.data.test_images, TEST_IMAGES)
-        )
-        return np.arange(wanted or usual) % len(self.classes)
+        wanted = self.data.train_images if pool == "train" else self.data.test_images
+        if wanted and self.data.only:  # so many images of some classes take more of all classes
+            wanted = math.ceil(wanted / len(self.data.only)) * len(self.classes)
+        return np.arange(wanted or self.counts[pool]) % len(self.classes)
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
-        agreement = self.data.texture_agreement if pool == "train" else 0.1
+        agreement = self.data.texture_agreement if pool == "train" else CHANCE
         n = len(self.targets(pool))
-        path = _kept(pool, n, size, self.data.seed, agreement)
-        arrays = _recalled(path)
+        path = _cache_file(pool, n, size, self.data.seed, agreement)
+        arrays = _read_cached(path)
         if arrays is None:
             arrays = drawn(pool, n, size, self.data.seed, agreement, self.report)
-            _keep(path, arrays, self.report)
+            _write_cached(path, arrays, self.report)
         return Images(
             pixels=arrays["images"][places],
             kept=np.arange(len(places)),
             extras={"textures": arrays["textures"][places], "masks": arrays["masks"][places]},
         )
-
-    def identity(self, pool: str, places: np.ndarray) -> None:
-        """They are drawn at once, with their masks."""
 
 
 def drawn(pool: str, n: int, size: int, seed: int, agreement: float, report: Report = quiet) -> Arrays:
@@ -78,7 +86,7 @@ def drawn(pool: str, n: int, size: int, seed: int, agreement: float, report: Rep
 
     progress = Progress(f"Drawing {n:,} {pool} images of {size} pixels", n, report)
     parts = [range(start, min(start + 100, n)) for start in range(0, n, 100)]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # OpenCV and numpy work outside Python's lock
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # OpenCV and numpy release the GIL
         for part, _ in zip(parts, threads.map(draw, parts), strict=True):
             progress(part.stop)
     return arrays
@@ -93,18 +101,18 @@ def _texture(pool: str, shape: int, agreement: float, random: np.random.Generato
 
 @cache
 def _version() -> str:
-    """Changes when the drawing does."""
+    """A hash of the drawing code: other code draws other images."""
     code = b"".join(Path(file).read_bytes() for file in (drawing.__file__, __file__))
     return hashlib.sha256(code + cv2.__version__.encode() + np.__version__.encode()).hexdigest()[:10]
 
 
-def _kept(pool: str, n: int, size: int, seed: int, agreement: float) -> Path:
-    """Where the images are kept; the name says everything that decides them."""
+def _cache_file(pool: str, n: int, size: int, seed: int, agreement: float) -> Path:
+    """The file that caches the images; everything that decides them is in its name."""
     return data_folder() / "cues" / f"{pool}-{size}px-{n}-seed{seed}-agreement{agreement:g}-{_version()}.npz"
 
 
-def _recalled(path: Path) -> Arrays | None:
-    """What was kept, or None where there is nothing or the file is damaged (its checksums do not fit)."""
+def _read_cached(path: Path) -> Arrays | None:
+    """The cached images; None where there are none or the file is damaged (its checksums do not fit)."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             images, textures, bits = file["images"], file["textures"], file["masks"]
@@ -114,8 +122,8 @@ def _recalled(path: Path) -> Arrays | None:
     return {"images": images, "textures": textures, "masks": masks.reshape(images.shape[:3])}
 
 
-def _keep(path: Path, arrays: Arrays, report: Report) -> None:
-    """Write the images whole or not at all, and drop those that an older version drew."""
+def _write_cached(path: Path, arrays: Arrays, report: Report) -> None:
+    """Write the images whole or not at all, and delete those of older versions of the drawing code."""
     part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     bits = np.packbits(arrays["masks"].reshape(len(arrays["masks"]), -1), axis=1)
     try:
@@ -130,4 +138,6 @@ def _keep(path: Path, arrays: Arrays, report: Report) -> None:
             if old != path:
                 old.unlink(missing_ok=True)
     except OSError as error:
-        report(f"The images could not be kept in {path.parent} ({error.strerror}); they will be drawn again next time.")
+        report(
+            f"The images could not be cached in {path.parent} ({error.strerror}); they will be drawn again next time."
+        )

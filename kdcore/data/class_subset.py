@@ -1,16 +1,16 @@
-"""Some of a dataset's classes, in an order of one's own: two of ten make a two-class question."""
+"""Some classes of a dataset, in the order of `data.only`; two of them make a two-class task."""
 
 import difflib
 from collections.abc import Sequence
 
 import numpy as np
 
-from kdcore.data.source import Images, Source
+from kdcore.data.datasets.base import Images, Source
 from kdcore.errors import UserError
 
 
-class Only:
-    """A `Source` that has a few of another's classes; class k of these is the k-th name asked for."""
+class ClassSubset:
+    """A `Source` with some of the classes of another; class k is the k-th of `names`."""
 
     def __init__(self, source: Source, names: Sequence[str]) -> None:
         for name in names:
@@ -18,7 +18,7 @@ class Only:
                 near = difflib.get_close_matches(name, source.classes, n=1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise UserError(
-                    f"`data.only` names {name!r}, which is no class here.{hint} The classes: {', '.join(source.classes)}."
+                    f"`data.only` names {name!r}, which is not a class of this dataset.{hint} Its classes: {', '.join(source.classes)}."
                 )
         if len(set(names)) < max(2, len(names)):
             raise UserError(f"`data.only` must name two or more different classes, not {', '.join(names) or 'none'}.")
@@ -31,9 +31,9 @@ class Only:
 
     def targets(self, pool: str) -> np.ndarray:
         targets = self.source.targets(pool)
-        ours = np.full(len(self.source.classes), -1, dtype=np.int64)
-        ours[[self.source.classes.index(name) for name in self.classes]] = np.arange(len(self.classes))
-        return ours[targets[self._places(pool)]]
+        renumbered = np.full(len(self.source.classes), -1, dtype=np.int64)
+        renumbered[[self.source.classes.index(name) for name in self.classes]] = np.arange(len(self.classes))
+        return renumbered[targets[self._places(pool)]]
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         return self.source.read(pool, self._places(pool)[places], size)

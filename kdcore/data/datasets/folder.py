@@ -1,8 +1,8 @@
-"""`folder`: a user's own photos, one folder a class, as ImageFolder has them.
+"""A folder of image files, one subfolder per class, as in torchvision's ImageFolder.
 
-path/CLASS/*.jpg                        validation and a fifth for the test are split off, by class and seeded
-path/train/CLASS, path/test/CLASS       where a `test` is missing, a fifth of `train` is split off for it
-path/val/CLASS                          (or valid, validation) taken as it is; else split off `train`
+path/CLASS/*.jpg                        a fifth is split off for the test, and a share for validation; stratified, seeded
+path/train/CLASS, path/test/CLASS       where there is no `test`, a fifth of `train` is split off for it
+path/val/CLASS                          (or valid, validation) used as it is; else split off `train`
 """
 
 import hashlib
@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from kdcore import photos
-from kdcore.data import choose
-from kdcore.data.source import Images
+from kdcore.data import sampling
+from kdcore.data.datasets.base import Dataset, Images, Report, quiet
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 
@@ -32,12 +32,36 @@ LAYOUT = "It should hold one folder of images for each class, or train/ and test
 Files = tuple[list[Path], np.ndarray]  # the files and their classes, [n] int64
 
 
-class Folder:
-    """A `Source` of files. They are decoded when they are read, and held as uint8 from then on."""
+class Folder(Dataset):
+    """Files that are decoded when they are read, and held as uint8 from then on."""
 
-    def __init__(self, data: DataRecipe) -> None:
+    title = "A folder of your own"
+    summary = "Your own images on this computer: one folder for each class, named as the class."
+    obtained = "folder"
+    image_size = 224
+    own_keys = frozenset({"path"})
+
+    def __init__(self, data: DataRecipe, report: Report = quiet, *, download: bool = False) -> None:
+        super().__init__(data, report, download=download)
         self.root = Path(data.path or "").expanduser()
         self.seed = data.seed
+
+    def check(self) -> None:
+        if not self.data.path:
+            raise UserError(
+                f"data {self.data.name!r} needs `path`: a folder that holds one folder of images for each class"
+            )
+
+    def class_count(self) -> int | None:
+        return len(_folders(self.parts["train"])) if self.data.path and self.root.is_dir() else None
+
+    def train_count(self) -> int:
+        return len(self.targets("train"))
+
+    @cached_property
+    def parts(self) -> dict[str, Path]:
+        """pool -> the folder that holds its class folders."""
+        self.check()
         if not self.root.is_dir():
             raise UserError(f"There is no folder {self.root} (looked in {self.root.absolute().parent}). {LAYOUT}")
         inside = {folder.name.lower(): folder for folder in _folders(self.root)}
@@ -45,7 +69,7 @@ class Folder:
             pool: next((inside[name] for name in names if name in inside and _folders(inside[name])), None)
             for pool, names in POOL_FOLDERS.items()
         }
-        self.parts = {pool: part for pool, part in found.items() if part} if found["train"] else {"train": self.root}
+        return {pool: part for pool, part in found.items() if part} if found["train"] else {"train": self.root}
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -83,15 +107,15 @@ class Folder:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
             problems = list(threads.map(read_into, range(len(places))))
         kept = np.flatnonzero([not problem for problem in problems])
-        asked = zip(places, problems, strict=True)
-        bad = [f"{files[place].relative_to(self.root)} ({problem})" for place, problem in asked if problem]
+        requested = zip(places, problems, strict=True)
+        bad = [f"{files[place].relative_to(self.root)} ({problem})" for place, problem in requested if problem]
         plain = [
             str(files[places[row]].relative_to(self.root)) for row in kept if (pixels[row] == pixels[row, 0, 0]).all()
         ]
         return Images(pixels[kept] if bad else pixels, kept, unreadable=tuple(bad), plain=tuple(plain))
 
     def identity(self, pool: str, places: np.ndarray) -> bytes:
-        """The files as they are now: another size or time of writing makes another file."""
+        """The files with their sizes and modification times."""
         files, _ = self._files[pool]
         digest = hashlib.sha256()
         for place in places:
@@ -110,7 +134,7 @@ class Folder:
                 f"({', '.join(sorted(ENDINGS))}), or remove its folder."
             )
         if "test" not in pools:
-            chosen = choose.share(targets, TEST_SHARE, (self.seed, TEST_SEED))
+            chosen = sampling.share(targets, TEST_SHARE, (self.seed, TEST_SEED))
             pools["test"] = ([files[i] for i in chosen], targets[chosen])
             rest = np.delete(np.arange(len(files)), chosen)
             pools["train"] = ([files[i] for i in rest], targets[rest])
@@ -127,10 +151,10 @@ class Folder:
 
 
 def decoded(file: Path, size: int) -> np.ndarray:
-    """The middle square of a picture, upright, RGB: uint8 [size, size, 3]. Read and refused as an upload is.
+    """The central square of an image file, upright, RGB: uint8 [size, size, 3]. Subject to the same checks as an upload.
 
     Raises:
-        photos.Unusable: with the reason, whatever the file holds.
+        photos.Unusable: the file is no image that can be read; with the reason.
         OSError: the file cannot be opened.
     """
     photos.check_length(file.stat().st_size, photos.OWN)

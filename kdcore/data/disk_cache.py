@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from kdcore.data.source import Images, Report
+from kdcore.data.datasets.base import Images, Report
 from kdcore.errors import UserError
 from kdcore.paths import data_folder
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.data import ahead
 from kdcore.data.augment import augmented, drawn
-from kdcore.data.source import Split
+from kdcore.data.prefetch import prefetched
+from kdcore.data.split import Split
 from kdcore.tensors.outputs import Batch
 
 VIEWS = 1_000_003  # apart from what other seeds draw
@@ -56,7 +56,7 @@ def batches(
     parts = [slice(number * batch_size, (number + 1) * batch_size) for number in numbers]
     read: Generator[Tensor, None, None]
     if split.streamed:
-        read = ahead.taken(pixels, [local[rows] for rows in parts], pinned=device.type == "cuda")
+        read = prefetched(pixels, [local[rows] for rows in parts], pinned=device.type == "cuda")
     else:
         read = (pixels.index_select(0, local[rows]) for rows in parts)
     with closing(read):

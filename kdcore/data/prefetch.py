@@ -1,4 +1,4 @@
-"""Batches of pixels read by a thread that stays ahead, so that a disk or main memory answers while the step computes."""
+"""Batches of pixels prefetched by a thread, so that reading them overlaps with the training step."""
 
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -6,29 +6,29 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
-BATCHES = 4  # read and waiting, at most
+PREFETCHED = 4  # batches, at most
 
 
-def taken(pixels: Tensor, parts: Sequence[Tensor], *, pinned: bool) -> Generator[Tensor, None, None]:
-    """`pixels[rows]` for each of the parts, in their order. What goes wrong in the thread is raised here; closing the
+def prefetched(pixels: Tensor, parts: Sequence[Tensor], *, pinned: bool) -> Generator[Tensor, None, None]:
+    """`pixels[rows]` for each of the parts, in their order. Exceptions of the thread are raised here; closing the
     generator ends the thread.
 
     Args:
         pixels: uint8 [n, H, W, 3], in main memory or mapped from disk.
         parts: int64 [B] each, on the CPU.
-        pinned: hand out pinned memory, from which a GPU copies without being waited for.
+        pinned: return pinned memory, from which copies to a GPU are asynchronous.
     """
 
     def read(rows: Tensor) -> Tensor:
         images = pixels.index_select(0, rows)
         return images.pin_memory() if pinned else images
 
-    thread = ThreadPoolExecutor(1, thread_name_prefix="reads-ahead")
+    thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     waiting: deque[Future[Tensor]] = deque()
     try:
         for rows in parts:
             waiting.append(thread.submit(read, rows))
-            if len(waiting) > BATCHES:
+            if len(waiting) > PREFETCHED:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -1,0 +1,70 @@
+"""The datasets: a file each, whose name is the dataset's name in a recipe, on a page and on the command line."""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+
+from kdcore.data.datasets.base import Dataset, Obtained, Report, quiet
+from kdcore.errors import UserError, shortened
+from kdcore.recipe import DataRecipe
+
+ORDER: tuple[Obtained, ...] = ("drawn", "downloaded", "folder")
+LONGEST_NAME = 80  # that is compared with the known ones
+
+
+def names(*obtained: Obtained) -> tuple[str, ...]:
+    """All datasets, or those obtained in one of these ways: drawn, downloaded, a user's folder; in this order, sorted."""
+    known = sorted((ORDER.index(_class(name).obtained), name) for name in _files())
+    return tuple(name for place, name in known if not obtained or ORDER[place] in obtained)
+
+
+def get(name: str) -> type[Dataset]:
+    """The class of a dataset.
+
+    Raises:
+        UserError: there is no such dataset; the message names the nearest.
+    """
+    if name not in _files():
+        near = difflib.get_close_matches(name[:LONGEST_NAME], names(), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"Unknown dataset {shortened(name)}.{hint} Known datasets: {', '.join(names())}.")
+    return _class(name)
+
+
+def of(data: DataRecipe, report: Report = quiet, *, download: bool = False) -> Dataset:
+    """A recipe's dataset, with all of its classes. Reads nothing yet.
+
+    Args:
+        report: called with a sentence now and then while reading takes long.
+        download: whether images may be downloaded where they are not on this machine.
+    """
+    return get(data.name)(data, report, download=download)
+
+
+def check(data: DataRecipe) -> None:
+    """Refuse a dataset that does not exist, or settings that it cannot work with. Raises UserError."""
+    of(data).check()
+
+
+def with_classes(classes: tuple[str, ...]) -> DataRecipe | None:
+    """The dataset that has exactly these classes, else one that has them among others; None where there is none."""
+    whole = {name: of(DataRecipe(name=name)).classes for name in names("drawn", "downloaded")}
+    if exact := next((name for name, known in whole.items() if known == classes), None):
+        return DataRecipe(name=exact)
+    part = next((name for name, known in whole.items() if set(classes) <= set(known)), None)
+    return DataRecipe(name=part, only=classes) if part else None
+
+
+def _files() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"]
+
+
+def _class(name: str) -> type[Dataset]:
+    module = importlib.import_module(f"{__name__}.{name}")
+    (dataset,) = [
+        cls
+        for cls in vars(module).values()
+        if inspect.isclass(cls) and issubclass(cls, Dataset) and cls.__module__ == module.__name__
+    ]
+    return dataset

@@ -1,0 +1,138 @@
+"""What a dataset declares and provides: its classes, sizes and origin; pools of images, their labels and pixels."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+
+from kdcore.recipe import DataRecipe
+
+Obtained = Literal["drawn", "downloaded", "folder"]
+Report = Callable[[str], None]
+
+
+def quiet(text: str) -> None:
+    """A report that is discarded."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that were read.
+
+    pixels: uint8 [m, size, size, 3].
+    kept: [m] int, which of the requested images they are: all but unreadable files.
+    extras: as in `Split`, [m, ...].
+    unreadable: the files left out, each with the reason, in the order requested.
+    on_disk: the pixels are a file that is mapped into memory.
+    plain: the files among them that are one colour all over, in the order requested.
+    """
+
+    pixels: np.ndarray
+    kept: np.ndarray
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    on_disk: bool = False
+    plain: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """Pools of images from which the splits are chosen: a dataset, or some of its classes."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """`train` and `test` always; a pool `validation` replaces the split that is held out of `train`."""
+        ...
+
+    def targets(self, pool: str) -> np.ndarray:
+        """[n] int64, without reading images where that is possible."""
+        ...
+
+    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
+        """The images at `places`, resized to squares of `size` pixels."""
+        ...
+
+    def identity(self, pool: str, places: np.ndarray) -> bytes | None:
+        """What decides the pixels at `places` besides their size; None where `read` must give all of them at once."""
+        ...
+
+
+class Dataset:
+    """A dataset. A subclass declares the attributes below, and provides `targets` and `read`.
+
+    title: its name on a page.
+    summary: one sentence about it.
+    obtained: `drawn` by code, `downloaded` where it is not on this machine yet, or a user's own `folder`.
+    image_size: the usual side, in pixels.
+    classes: the names of the classes, in the order of the targets.
+    counts: how many images each pool has where the recipe does not limit them.
+    own_keys: settings of a recipe's data that this dataset alone reads.
+    has_masks: whether `read` gives `extras["masks"]`, the object's visible pixels.
+    """
+
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    obtained: ClassVar[Obtained]
+    image_size: ClassVar[int]
+    counts: ClassVar[Mapping[str, int]] = {}
+    own_keys: ClassVar[frozenset[str]] = frozenset()
+    has_masks: ClassVar[bool] = False
+
+    def __init__(self, data: DataRecipe, report: Report = quiet, *, download: bool = False) -> None:
+        """See `kdcore.data.datasets.of`. Reads nothing."""
+        self.data = data
+        self.report = report
+        self.may_download = download
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        return tuple(self.counts)
+
+    def targets(self, pool: str) -> np.ndarray:
+        raise NotImplementedError
+
+    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
+        raise NotImplementedError
+
+    def identity(self, pool: str, places: np.ndarray) -> bytes | None:
+        return None
+
+    def check(self) -> None:
+        """Refuse settings that cannot work, as far as that is known without reading anything. Raises UserError."""
+
+    def missing(self) -> str:
+        """The sentence about images that would have to be downloaded; empty where nothing is. Reads nothing."""
+        return ""
+
+    def class_count(self) -> int | None:
+        """How many classes there are; None where that is not known yet."""
+        return len(self.classes)
+
+    def train_count(self) -> int:
+        """How many training images there are where the recipe does not limit them, validation images included."""
+        return self.counts["train"]
+
+    def notes(self) -> tuple[str, ...]:
+        """What a summary of a run should mention of its own settings."""
+        return ()
+
+
+class Progress:
+    """Reports how far a long task is, every few seconds at most; a short one reports nothing."""
+
+    def __init__(self, what: str, total: int, report: Report, seconds: float = 2.0) -> None:
+        self.what, self.total, self.report, self.seconds = what, total, report, seconds
+        self.last = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        if (now := time.monotonic()) - self.last >= self.seconds:
+            self.last = now
+            self.report(f"{self.what}: {done / self.total:.0%}")
