@@ -10,7 +10,7 @@ from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
-from kdcore.recipe.terms import Adapt, Term
+from kdcore.recipe.terms import SUPERVISED, WATCHED, Adapt, Term
 
 
 class Probes(Section):
@@ -30,7 +30,7 @@ class Recipe(Section):
     teacher: TeacherRecipe | None = None
     student: ModelRecipe
     twin: bool | TwinRecipe = False
-    terms: tuple[Term, ...] = Field((Term(method="ce"),), max_length=50)
+    terms: tuple[Term, ...] = Field((Term(method=SUPERVISED),), max_length=50)
     weighting: Literal["fixed", "gradients", "uncertainty"] = Field(
         "fixed", description="how terms share: as their weights say, by equal pull on the student, or learned"
     )
@@ -47,8 +47,8 @@ class Recipe(Section):
 
     def watched(self, adapt: Adapt) -> str:
         """The term whose loss decides when a weight falls: the `kd` term unless said otherwise."""
-        named = [term.label for term in self.terms if term.method == "kd"]
-        return adapt.watch or (named[0] if named else "kd")
+        named = [term.label for term in self.terms if term.method == WATCHED]
+        return adapt.watch or (named[0] if named else WATCHED)
 
     @property
     def kept_views(self) -> int:

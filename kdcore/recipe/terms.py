@@ -6,6 +6,11 @@ from pydantic import Field
 
 from kdcore.recipe.base import MOST_EPOCHS, ScheduleSpec, Section
 
+SUPERVISED = (
+    "ce"  # the method that learns from labels alone: of a twin, of a fine-tuned teacher, of a recipe without terms
+)
+WATCHED = "kd"  # the method whose loss an adapted weight watches unless the recipe names a term
+
 
 class Adapt(Section):
     """A weight that falls when a term's loss on the held-out images no longer does (seed: adaptive beta)."""

@@ -6,12 +6,11 @@ of its temperature; every term has a weight of its own. Elsewhere the square is 
 now on the one, now on the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kdcore.recipe import Term, schedules
-
-SUMMED = frozenset({"kd", "dkd", "logit_standardisation", "nkd"})  # over classes, and times temperature^2
+from kdcore.recipe.terms import SUPERVISED
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,16 @@ class Translation:
     weight: float
 
 
-def translations(terms: Sequence[Term], classes: int, epochs: int) -> list[Translation]:
-    """The weights of a recipe's terms as other conventions have them, for methods whose loss is one of those in `SUMMED`."""
+def translations(terms: Sequence[Term], classes: int, epochs: int, *, summed: Collection[str]) -> list[Translation]:
+    """The weights of a recipe's terms as other conventions have them.
+
+    Args:
+        summed: the methods whose loss is summed over the classes and multiplied by the squared temperature; the weights of
+            others are left out.
+    """
     found = []
     for term in terms:
-        if term.method not in SUMMED:
+        if term.method not in summed:
             continue
         weight, temperature = at_first(term, epochs)
         found += [
@@ -42,10 +46,10 @@ def translations(terms: Sequence[Term], classes: int, epochs: int) -> list[Trans
                 averaged_over_classes(without_square(weight, temperature), classes),
             ),
         ]
-    labels = [at_first(term, epochs)[0] for term in terms if term.method == "ce"]
-    taught = [at_first(term, epochs)[0] for term in terms if term.method in SUMMED]
+    labels = [at_first(term, epochs)[0] for term in terms if term.method == SUPERVISED]
+    taught = [at_first(term, epochs)[0] for term in terms if term.method in summed]
     if len(labels) == len(taught) == 1 and labels[0] + taught[0] > 0:
-        name = next(term.label for term in terms if term.method in SUMMED)
+        name = next(term.label for term in terms if term.method in summed)
         alpha, factor = one_alpha(labels[0], taught[0])
         found += [
             Translation(name, "alpha on the teacher's term", alpha),

@@ -138,7 +138,8 @@ def explain(recipe: Recipe) -> None:
                 st.latex(formula.in_full(name, method.card.formula))
                 st.caption(method.card.symbols)
     classes = preflight.data_classes(recipe.data)
-    if classes and (found := weight_conventions.translations(recipe.terms, classes, recipe.epochs)):
+    summed = {name for name, method in methods.items() if method.summed_over_classes}
+    if classes and (found := weight_conventions.translations(recipe.terms, classes, recipe.epochs, summed=summed)):
         with st.expander("These weights in other people's code", icon=":material/translate:"):
             st.caption(
                 "Here a divergence is summed over the classes, averaged over the batch and multiplied by the squared "

@@ -20,7 +20,7 @@ def elsewhere(*, square: bool, reduction: str) -> torch.Tensor:
 
 
 def weights(*terms: Term, classes: int = 10, epochs: int = 10) -> dict[str, float]:
-    found = weight_conventions.translations(terms, classes, epochs)
+    found = weight_conventions.translations(terms, classes, epochs, summed={"kd"})
     return {translation.convention: translation.weight for translation in found}
 
 
