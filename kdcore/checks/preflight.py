@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kdcore.checks.findings import Finding, Remedy
 from kdcore.data import datasets
-from kdcore.errors import clipped
+from kdcore.errors import UserError, clipped
 from kdcore.paths import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header
 from kdcore.store import Store
@@ -39,7 +39,7 @@ def check_weight_files(recipe: Recipe) -> None:
         if spec and spec.weights.endswith(".safetensors") and (file := weight_file(spec.weights)).is_file():
             try:
                 weight_header.description(file)
-            except ValueError as error:
+            except UserError as error:
                 raise RecipeError(str(error)) from None
 
 
@@ -115,5 +115,5 @@ def _header_classes(path: Path) -> int | None:
     """The number of class names in a weight file's header; None where it names none, or cannot be read."""
     try:
         return len(weight_header.description(path).get("classes", ())) or None
-    except ValueError:
+    except UserError:
         return None

@@ -33,7 +33,7 @@ def trouble(error: BaseException, folder: Path, *, then: str = RESUME) -> str | 
     chain = list(_chain(error))
     if full := next((each for each in chain if _means(each, FULL_CODES, FULL_WORDS)), None):
         where = _parent(full) or min((folder, data_folder()), key=_free)
-        own = f" ({error})" if isinstance(error, ValueError) and str(error) else ""
+        own = f" ({error})" if isinstance(error, UserError) and str(error) else ""
         return f"The disk is full: free some space in {where} and {then}.{own}"
     if closed := next((each for each in chain if _means(each, CLOSED_CODES, CLOSED_WORDS)), None):
         return f"{_parent(closed) or folder} cannot be written to (it is read-only here): make it writable and {then}."
@@ -64,7 +64,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _means(error: BaseException, codes: tuple[int, ...], words: re.Pattern[str]) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in codes
-    return not isinstance(error, ValueError) and bool(words.search(str(error)))
+    return not isinstance(error, UserError) and bool(words.search(str(error)))
 
 
 def _parent(error: BaseException) -> Path | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from kdcore.errors import UserError
 from kdcore import models
 from kdcore.recipe import weight_header
 from kdcore.store import RunState, Store
@@ -38,7 +39,7 @@ def choices(store: Store) -> list[Choice]:
         for network, described in _networks(state, store).items():
             reference = f"run:{state.id}/{network}"
             progress = f"{state.status}, epoch {state.epoch:g} of {state.epochs}"
-            with contextlib.suppress(ValueError):  # a header that names a network which cannot be built
+            with contextlib.suppress(UserError):  # a header that names a network which cannot be built
                 found.append(_choice(reference, title(reference, store), "run", described, progress))
     return found
 
@@ -77,7 +78,7 @@ def _networks(state: RunState, store: Store) -> dict[str, Plain]:
             return {}
         described: dict[str, Plain] = weight_header.description(path)
         teacher = store.recipe(state.id).teacher
-    except ValueError:  # a newer one is taking its place this moment, or it is damaged
+    except UserError:  # a newer one is taking its place this moment, or it is damaged
         return {}
     random = teacher is not None and teacher.weights == "none"
     if random and not (store.folder(state.id) / "teacher.safetensors").is_file():

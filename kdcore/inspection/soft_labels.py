@@ -87,7 +87,7 @@ def _some(described: DataRecipe, classes: int) -> Split:
     wanted = min(PER_CLASS * classes, MOST)
     try:
         split = loading.load(described.model_copy(update={"test_images": wanted}), "test")
-    except ValueError:  # a folder may hold fewer
+    except UserError:  # a folder may hold fewer
         split = loading.load(described, "test")
     targets = split.targets.numpy()
     kept = sampling.balanced(targets, min(wanted, len(targets)), (described.seed, 0))

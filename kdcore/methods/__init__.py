@@ -64,5 +64,5 @@ def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:
     layers = {} if term.layers is None else {"layers": term.layers}
     try:
         return method(student, teacher, **term.options, **layers)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"The term {term.label!r} cannot be used here: {error}") from None

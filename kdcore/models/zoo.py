@@ -113,7 +113,7 @@ def made(name: str, classes: int, image_size: int, options: dict[str, Any], **li
 
 
 def _why_not(name: str, image_size: int, options: dict[str, Any], error: Exception) -> str:
-    if name in OWN and isinstance(error, ValueError):
+    if name in OWN and isinstance(error, UserError):
         return str(error)
     if isinstance(error, TypeError) and "img_size" in str(error) and (config := get_pretrained_cfg(name)):
         wanted = config.input_size[-1]

@@ -89,7 +89,7 @@ def _network(found: Any, path: Path, whose: str) -> dict[str, Any]:
         if "model" in kept:
             check_name(kept["model"])
         check_options(kept.get("options", {}))
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{path}: {whose}{error}") from None
     return kept
 

@@ -50,7 +50,7 @@ class Runner:
             run_id = self.store.create(single)
             try:
                 self._enqueue(run_id, single, resume=False, then="start the run again")
-            except ValueError:
+            except UserError:
                 self.store.delete(run_id)
                 raise
             ids.append(run_id)
@@ -101,7 +101,7 @@ class Runner:
             if point.seed == study.seeds[0]:
                 try:
                     self.check(point.recipe)
-                except ValueError as error:
+                except UserError as error:
                     raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
         study_id = Studies(self.store).create(study)
         self.resume_study(study_id)
@@ -131,7 +131,7 @@ class Runner:
         mine = self.active()
         for place in reversed(Studies(self.store).state(study_id).places):  # the present one last, so that none begins
             if place.run_id in mine:
-                with contextlib.suppress(ValueError):  # it has ended just now
+                with contextlib.suppress(UserError):  # it has ended just now
                     self.stop(place.run_id)
 
     def check(self, recipe: Recipe) -> None:

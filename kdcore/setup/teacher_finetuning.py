@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kdcore.errors import UserError
 from kdcore import methods, models
 from kdcore.data.split import Split
 from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
@@ -39,7 +40,7 @@ def recalled(path: Path) -> Generator[Event, None, Tapped | None]:
         return None
     try:
         return models.load(str(path))
-    except ValueError as error:  # no safetensors file, or not the tensors that it should hold
+    except UserError as error:  # no safetensors file, or not the tensors that it should hold
         yield Noted(f"The fine-tuned teacher in {path} cannot be used, so it is made again: {error}", "warning")
         return None
 

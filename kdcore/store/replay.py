@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kdcore.errors import UserError
 from kdcore import recipe as recipes
 from kdcore.files.locks import is_held
 from kdcore.files.reading import regular
@@ -151,7 +152,7 @@ class Fold:
         self._seen += 1
         try:
             event = checking.event(line)
-        except ValueError as error:  # a full disk, a power cut: what else was written still counts
+        except UserError as error:  # a full disk, a power cut: what else was written still counts
             self._first_left_out = self._first_left_out or f"line {self._seen}: {in_one_line(str(error))}"
             self._left_out += 1
             self._note(self._facts["updated"], "A damaged line of events.jsonl was left out.", "warning")

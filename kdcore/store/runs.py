@@ -108,8 +108,8 @@ class Store:
                 return root / run_id
         raise self._no_run(run_id)
 
-    def _no_run(self, run_id: str) -> ValueError:
-        return ValueError(f"There is no run {reprlib.repr(run_id)} in {self.root}.")
+    def _no_run(self, run_id: str) -> UserError:
+        return UserError(f"There is no run {reprlib.repr(run_id)} in {self.root}.")
 
     def recipe(self, run_id: str) -> Recipe:
         """Read once: a run's recipe never changes. Raises RecipeError where it cannot be read."""
@@ -157,7 +157,7 @@ class Store:
         for root in (self.root, self.recorded):
             if root:
                 for run_id in self._listed(root):
-                    with suppress(ValueError):  # deleted meanwhile
+                    with suppress(UserError):  # deleted meanwhile
                         found.append(self._state(root / run_id))
         return found
 
@@ -299,7 +299,7 @@ class Store:
             raise self._no_run(folder.name)
         return fold
 
-    def _unreadable(self, folder: Path, error: BaseException) -> ValueError:
+    def _unreadable(self, folder: Path, error: BaseException) -> UserError:
         if not _is_run(str(folder)):
             return self._no_run(folder.name)
         if isinstance(error, OSError) and error.filename:

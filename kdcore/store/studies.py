@@ -174,13 +174,13 @@ class Studies:
     def damaged(self) -> dict[str, str]:
         """The studies that cannot be read: id -> what is wrong, in one line."""
         found = zip(self.ids(), self._each(), strict=False)
-        return {study_id: in_one_line(str(each)) for study_id, each in found if isinstance(each, ValueError)}
+        return {study_id: in_one_line(str(each)) for study_id, each in found if isinstance(each, UserError)}
 
-    def _each(self) -> Iterator[StudyState | ValueError]:
+    def _each(self) -> Iterator[StudyState | UserError]:
         for study_id in self.ids():
             try:
                 yield self.state(study_id)
-            except ValueError as error:
+            except UserError as error:
                 yield error
 
     def delete(self, study_id: str) -> None:
@@ -233,7 +233,7 @@ class Studies:
     def _place(self, point: Point, run_id: str) -> Place:
         try:
             return Place(point, run_id, self.store.state(run_id))
-        except ValueError:  # not begun, or deleted
+        except UserError:  # not begun, or deleted
             return Place(point, run_id, None)
 
     def _write(self, study_id: str, study: Study, run_ids: list[str]) -> None:
@@ -256,7 +256,7 @@ def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
             raise UserError(f"it has {len(points)} points and names {len(run_ids)} runs.")
     except OSError as error:
         raise UserError(f"The study {path.stem} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"The study {path.stem} cannot be read: {error}") from None
     return study, points, run_ids
 

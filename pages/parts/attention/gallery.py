@@ -57,7 +57,7 @@ class Asking:
             self._steps = self._steps or self._begin()
             try:
                 self.found = next(self._steps)
-            except ValueError:
+            except Exception:
                 self._steps = None  # the next try begins anew
                 raise
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from kdcore.errors import UserError
 from pages.parts import engine, palette
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def poke_as_asked(text: str) -> str:
 
     try:
         return str(perturb.parse(text[:2000]))
-    except ValueError:
+    except UserError:
         return ""
 
 

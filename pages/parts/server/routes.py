@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kdcore.errors import DamagedRun
+from kdcore.errors import DamagedRun, UserError
 from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import engine
 from pages.parts.server.hosts import OwnAddress
@@ -33,7 +33,7 @@ LONGEST_NAME = 255  # of a folder, and every run is one
 def state(request: Request) -> Response:
     try:
         run = engine.store().state(_run_id(request))
-    except ValueError:
+    except UserError:
         return JSONResponse({"error": "There is no such run."}, status_code=404)
     if run.status == "damaged":
         return _damaged(run.damage)
@@ -53,7 +53,7 @@ def series(request: Request) -> Response:
         body = _series(store, run_id, store.version(run_id), run.status, int(since), names)
     except DamagedRun as error:
         return _damaged(str(error))
-    except ValueError:
+    except UserError:
         return JSONResponse({"error": "There is no such run."}, status_code=404)
     return Response(body, media_type="application/json")
 
@@ -66,7 +66,7 @@ def _run_id(request: Request) -> str:
     """Raises ValueError for a name that no folder can have, so no run."""
     run_id = str(request.path_params["id"])
     if len(run_id) > LONGEST_NAME:
-        raise ValueError(f"A run's name has at most {LONGEST_NAME} characters, not {len(run_id)}.")
+        raise UserError(f"A run's name has at most {LONGEST_NAME} characters, not {len(run_id)}.")
     return run_id
 
 

@@ -94,7 +94,7 @@ def _like(first: dict[str, np.ndarray], store: Store, state: RunState, place: in
     """A probe of the same networks and photos as the first; None where its file is damaged."""
     try:
         probe = maps_of.read(store, state, place)
-    except ValueError:
+    except UserError:
         return None
     shared = [name for name in first if name not in ("images", "targets")]
     same = all(name in probe and probe[name].shape == first[name].shape for name in shared)
