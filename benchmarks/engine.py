@@ -1,8 +1,8 @@
-"""Two figures of the engine: what plain attention saves a small ViT that learns on a CPU, and how fast `cues` is drawn.
+"""Two speeds of the engine: training a small ViT with fused and plain attention, and drawing `cues`.
 
     python -m benchmarks.engine [--threads 1] [--rounds 5]
 
-Both kinds of attention take turns within a round and are compared by the median ratio, in CPU seconds of the process.
+Both kinds of attention run interleaved and are compared by the median ratio, in CPU seconds of the process.
 """
 
 import argparse
@@ -24,16 +24,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
 
     speeds = {fused: [] for fused in (True, False)}
-    for _ in range(asked.rounds):
+    for _ in range(options.rounds):
         for fused, seen in speeds.items():
             seen.append(trained(fused))
     ratio = statistics.median(plain / fused for fused, plain in zip(speeds[True], speeds[False], strict=True))
-    told = ", ".join(f"{'fused' if fused else 'plain'} {statistics.median(seen):.0f}" for fused, seen in speeds.items())
-    print(f"small_vit_patch8_64, batch {BATCH}, bfloat16, training, images per CPU second: {told} (x{ratio:.2f})")
+    medians = ", ".join(
+        f"{'fused' if fused else 'plain'} {statistics.median(seen):.0f}" for fused, seen in speeds.items()
+    )
+    print(f"small_vit_patch8_64, batch {BATCH}, bfloat16, training, images per CPU second: {medians} (x{ratio:.2f})")
 
     began, cpu = time.perf_counter(), time.process_time()
     cues.drawn("train", DRAWN, 64, seed=0, agreement=0.1)

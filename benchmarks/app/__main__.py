@@ -1,14 +1,13 @@
-"""What watching costs: training speed with and without viewers on the live page, how fast news reaches them, how fast the
-server closes. How long each page takes, and the server's memory over use.
+"""Training speed with and without viewers of the live page, page times, and the server's memory over time.
 
     python -m benchmarks.app [watching pages soak] [--watchers 0 1 10] [--client light chromium] [--seconds 20] [--rounds 3]
                              [--browsers 1 10 25] [--minutes 4] [--json FILE]
 
-Two kinds of viewers. `light` ones speak what a browser speaks (Streamlit's websocket with the page's fragments, and the live
-data route once a second) and draw nothing, as if their browsers were on other machines. `chromium` ones are real pages of a
-headless browser on this machine, which takes its own share of the processor. Numbers of viewers alternate within a round,
-and speeds are compared within it, since a shared machine changes its pace. Pages are timed by light visitors until all of a
-page has come: drawing it is the browser's.
+Two kinds of viewers. `light` viewers use Streamlit's websocket with the page's fragments, and the live data route once a
+second, without drawing, as if their browsers were on other machines. `chromium` viewers are pages of a headless browser on
+this machine, which uses the same processor. Numbers of viewers alternate within a round, and speeds are compared within it,
+since the load of a shared machine changes. Pages are timed by light visitors until a page has arrived completely; drawing
+it in the browser is not included.
 """
 
 import argparse
@@ -33,23 +32,23 @@ def main() -> None:
     parser.add_argument("--browsers", type=int, nargs="+", default=[1, 10, 25], help="that visit pages at once")
     parser.add_argument("--minutes", type=float, default=4.0, help="of use, while memory is watched")
     parser.add_argument("--json", type=Path, help="write the figures there")
-    asked = parser.parse_args()
-    parts = asked.parts or ["watching", "pages", "soak"]
-    if strange := set(parts) - {"watching", "pages", "soak"}:
-        parser.error(f"unknown: {', '.join(sorted(strange))}; choose of watching, pages, soak.")
-    if "chromium" in asked.client and shutil.which("chromium") is None:
-        print("No chromium here (apt-get install chromium): light viewers only.")
-        asked.client = ["light"]
+    options = parser.parse_args()
+    parts = options.parts or ["watching", "pages", "soak"]
+    if unknown := set(parts) - {"watching", "pages", "soak"}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: watching, pages, soak.")
+    if "chromium" in options.client and shutil.which("chromium") is None:
+        print("chromium is not installed (apt-get install chromium): light viewers only.")
+        options.client = ["light"]
 
     figures: dict[str, Any] = {}
     if "watching" in parts:
-        figures["watching"] = watching.costs(asked.client, asked.watchers, asked.seconds, asked.rounds)
+        figures["watching"] = watching.costs(options.client, options.watchers, options.seconds, options.rounds)
     if "pages" in parts:
-        figures["pages"] = visits(asked.browsers)
+        figures["pages"] = visits(options.browsers)
     if "soak" in parts:
-        figures["soak"] = use(asked.minutes)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+        figures["soak"] = use(options.minutes)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
 def visits(browsers: list[int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A browser that draws nothing: it speaks Streamlit's websocket, waits for pages to be done and uploads files."""
+"""A browser that draws nothing: it uses Streamlit's websocket, waits until pages are complete and uploads files."""
 
 import http.client
 import time
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 120.0
 
 
 def connect_to(port: int) -> ClientConnection:
-    """The websocket of a page, to be used as a context: opened as a browser does: with the page's own address as its origin."""
+    """The websocket of a page, as a context manager, with the page's own address as its origin."""
     address = f"127.0.0.1:{port}"
     return connect(
         f"ws://{address}/_stcore/stream",
@@ -30,7 +30,7 @@ def connect_to(port: int) -> ClientConnection:
 
 
 class Browser:
-    """One visitor's session. Use as a context."""
+    """One visitor's session, as a context manager."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -48,12 +48,12 @@ class Browser:
         self._open.close()
 
     def visit(self, page: str, query: str = "") -> float:
-        """Go to a page ("" is the start); returns the milliseconds until its script is done and all of it came."""
+        """Go to a page ("" is the start); returns the milliseconds until its script has ended and the page has arrived."""
         self._page, self._files, self.uploader = (page, query), [], None
         return self._run()
 
     def upload(self, name: str, content: bytes) -> float:
-        """Give the page's uploader one more file; returns the milliseconds from the choice to the page drawn with it."""
+        """Upload one more file; returns the milliseconds until the page has arrived with it."""
         if self.uploader is None:
             raise ValueError("The page that was visited last has no file uploader.")
         began = time.perf_counter()
@@ -115,7 +115,7 @@ class Browser:
             headers |= {"Cookie": f"_streamlit_xsrf={token}", "X-Xsrftoken": token}
         data.request("PUT", url, body, headers)
         answer = data.getresponse()
-        said = answer.read()
+        reason = answer.read()
         data.close()
         if answer.status not in (200, 204):
-            raise RuntimeError(f"The upload of {name} was refused: {answer.status} {said[:200]!r}")
+            raise RuntimeError(f"The upload of {name} was refused: {answer.status} {reason[:200]!r}")

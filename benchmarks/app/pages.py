@@ -1,4 +1,4 @@
-"""How long each page takes, for one visitor and for many, while nothing trains and while something does."""
+"""Times of each page, for one visitor and for many, idle and during training."""
 
 import statistics
 import threading
@@ -43,7 +43,7 @@ def measure(port: int, run_id: str | None, browsers: int) -> Milliseconds:
 
 
 def together(what: Callable[[int], None], number: int) -> None:
-    """The same in so many threads at once; what goes wrong in one of them goes wrong here."""
+    """The same in several threads at once; an error in one of them is raised here."""
     troubles: list[BaseException] = []
 
     def guarded(place: int) -> None:
@@ -66,7 +66,7 @@ def report(figures: dict[str, dict[int, Milliseconds]], numbers: Sequence[int]) 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Until a page is there, ms: median / 95th percentile")
+    table = Table(title="Until a page is complete, ms: median / 95th percentile")
     table.add_column("Page")
     for when in figures:
         for number in numbers:

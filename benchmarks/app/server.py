@@ -1,4 +1,4 @@
-"""The app in a process of its own, to be watched, visited and measured."""
+"""The app in a process of its own, for benchmarks."""
 
 import http.client
 import json
@@ -23,21 +23,21 @@ CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--
 
 
 class Server:
-    """The app in a process of its own, with a long run in it, or with none."""
+    """The app in a process of its own, with or without a long run."""
 
     def __init__(self, folder: Path, *, training: bool = True) -> None:
         plain = recipes.load(ASSETS / "recipes" / "quick.yaml").model_dump(mode="json")
         # any teacher costs the same; this one need not have been trained
         plain |= {"name": "benchmark", "teacher": {"model": "small_vit_patch8_64", "accept": True}, "epochs": 2000}
-        self.asked = folder / "asked"  # recipes to be run
-        self.asked.mkdir()
+        self.inbox = folder / "inbox"  # recipes to run
+        self.inbox.mkdir()
         self.long = recipes.from_plain(plain)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.store = Store(folder / "runs")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(self.asked), str(self.port)],
+            [sys.executable, "-c", SERVE, str(self.inbox), str(self.port)],
             cwd=PROJECT,
             env=os.environ | {"KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data")},
         )
@@ -49,11 +49,11 @@ class Server:
             self._until(lambda: self.store.state(self.run_id).step > 20, 180)
 
     def start(self, recipe: Recipe) -> str:
-        """Have a recipe run; returns the run's id once it is there."""
+        """Start a run; returns its id once its folder exists."""
         before = set(self.store.ids())
-        half = self.asked / "recipe.half"
-        half.write_text(recipe.to_yaml(), encoding="utf-8")
-        half.rename(self.asked / "recipe.yaml")
+        partial = self.inbox / "recipe.partial"
+        partial.write_text(recipe.to_yaml(), encoding="utf-8")
+        partial.rename(self.inbox / "recipe.yaml")
         self._until(lambda: set(self.store.ids()) - before, 60)
         (run_id,) = set(self.store.ids()) - before
         return run_id
@@ -66,9 +66,9 @@ class Server:
 
     def _answers(self) -> bool:
         with suppress(OSError, http.client.HTTPException):
-            asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-            asked.request("GET", "/_stcore/health")
-            return asked.getresponse().status == 200
+            request = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            request.request("GET", "/_stcore/health")
+            return request.getresponse().status == 200
         return False
 
     def _until(self, true: Callable[[], object], seconds: float) -> None:
@@ -80,7 +80,7 @@ class Server:
             time.sleep(0.2)
 
     def images_per_second(self, seconds: float) -> float:
-        """Between the first and the last step that are told of within so many seconds."""
+        """Training speed between the first and the last step logged in this time."""
         path = self.store.folder(self.run_id) / "events.jsonl"
         start = path.stat().st_size
         time.sleep(seconds)
@@ -97,11 +97,11 @@ class Server:
         self.process.wait(timeout=60)
         spent = time.monotonic() - began
         state = self.store.state(self.run_id)
-        kept = self.store.checkpoint(self.run_id)
+        checkpoint = self.store.checkpoint(self.run_id)
         return {
             "seconds": spent,
             "status": state.status,
-            "checkpoint": kept is not None and int(kept.stem) == state.step,
+            "checkpoint": checkpoint is not None and int(checkpoint.stem) == state.step,
         }
 
 
@@ -110,16 +110,16 @@ import pathlib, sys, threading, time
 from kdcore import recipe, runner
 from streamlit.web.cli import main
 
-def start_what_is_asked_for(asked):
+def start_runs(inbox):
     while True:
-        if asked.is_file():
-            found = recipe.load(asked)
-            asked.unlink()
+        if inbox.is_file():
+            found = recipe.load(inbox)
+            inbox.unlink()
             runner.get().start(found)
         time.sleep(0.1)
 
-asked = pathlib.Path(sys.argv[1]) / "recipe.yaml"
-threading.Thread(target=start_what_is_asked_for, args=(asked,), daemon=True).start()
+inbox = pathlib.Path(sys.argv[1]) / "recipe.yaml"
+threading.Thread(target=start_runs, args=(inbox,), daemon=True).start()
 sys.argv = ["streamlit", "run", "app.py", "--server.headless", "true", "--server.port", sys.argv[2],
             "--logger.hideWelcomeMessage", "true"]
 main()

@@ -1,4 +1,4 @@
-"""The server's memory over use: visitors come, upload photos, train something short, and go; again and again."""
+"""The server's memory over many cycles of visitors, uploads and short runs."""
 
 import statistics
 import time
@@ -45,7 +45,7 @@ def visit(port: int, number: int) -> None:
 
 
 def photo(seed: int) -> bytes:
-    """A JPEG of two megapixels that no other seed has."""
+    """A JPEG of two megapixels, different for every seed."""
     import cv2
 
     random = np.random.default_rng(seed)
@@ -58,12 +58,12 @@ def photo(seed: int) -> bytes:
 
 
 def memory(pid: int) -> dict[str, float]:
-    """In MiB: what the process holds, and what of it is its own and not files'."""
-    said = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    """In MiB: the process's resident memory, and the part that is not mapped files."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {
-        "held": int(said["VmRSS"].split()[0]) / 1024,
-        "own": int(said["RssAnon"].split()[0]) / 1024,
-        "threads": int(said["Threads"]),
+        "held": int(status["VmRSS"].split()[0]) / 1024,
+        "own": int(status["RssAnon"].split()[0]) / 1024,
+        "threads": int(status["Threads"]),
     }
 
 
@@ -74,7 +74,7 @@ def report(rows: list[dict[str, Any]]) -> None:
     table = Table(
         title=f"The server's memory, MiB: {VISITORS} visitors with {UPLOADS} photos each and a short run a cycle"
     )
-    for heading in ("Cycle", "Minutes", "Held", "Its own", "Threads"):
+    for heading in ("Cycle", "Minutes", "Resident", "Without files", "Threads"):
         table.add_column(heading, justify="right")
     step = -(-len(rows) // 15)
     for row in [*rows[::step], *([rows[-1]] if (len(rows) - 1) % step else [])]:

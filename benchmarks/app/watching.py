@@ -1,4 +1,4 @@
-"""What watching costs: training speed with and without viewers on the live page, and how fast news reaches them."""
+"""Training speed with and without viewers of the live page, and how fast updates reach them."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ POLL_SECONDS = 1.0
 
 
 def costs(clients: list[str], watchers: list[int], seconds: float, rounds: int) -> dict[str, Any]:
-    """Training speed beside each number of viewers, what they wait for, and how fast the server closes under them."""
+    """Training speed for each number of viewers, their response times, and how fast the server closes with viewers."""
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="kd-bench-") as folder:
         server = Server(Path(folder))
@@ -37,7 +37,7 @@ def costs(clients: list[str], watchers: list[int], seconds: float, rounds: int) 
 
 
 def measure(server: Server, client: str, watchers: list[int], seconds: float, rounds: int) -> dict[int, dict[str, Any]]:
-    """For each number of viewers: training speed, and its ratio to that of nobody watching in the same round."""
+    """For each number of viewers: training speed, and its ratio to the speed without viewers in the same round."""
     speeds: dict[int, list[float]] = {number: [] for number in watchers}
     answers: dict[int, list[float]] = {number: [] for number in watchers}
     redraws: dict[int, list[float]] = {number: [] for number in watchers}
@@ -63,7 +63,7 @@ def measure(server: Server, client: str, watchers: list[int], seconds: float, ro
 
 
 class Seen:
-    """What viewers saw, in milliseconds: answers of the live data route, and parts of the page drawn again."""
+    """Response times in milliseconds: of the live data route, and of redrawn page parts."""
 
     def __init__(self) -> None:
         self.answers: list[float] = []
@@ -124,7 +124,7 @@ def watch(server: Server, seen: Seen, over: threading.Event, delay: float) -> No
 
     over.wait(delay)
     fragments: dict[str, tuple[float, float]] = {}  # id -> every so many seconds, next time
-    asked: float | None = None
+    requested: float | None = None
     script = ""
     since, poll_at = -1, time.monotonic()
     with (
@@ -142,9 +142,9 @@ def watch(server: Server, seen: Seen, over: threading.Event, delay: float) -> No
                     case "auto_rerun":
                         every = message.auto_rerun.interval
                         fragments[message.auto_rerun.fragment_id] = (every, time.monotonic() + every)
-                    case "script_finished" if asked:
-                        seen.redraws.append(1000 * (time.perf_counter() - asked))
-                        asked = None
+                    case "script_finished" if requested:
+                        seen.redraws.append(1000 * (time.perf_counter() - requested))
+                        requested = None
                 continue
             now = time.monotonic()
             if now >= poll_at:
@@ -154,9 +154,9 @@ def watch(server: Server, seen: Seen, over: threading.Event, delay: float) -> No
                 since = json.loads(data.getresponse().read())["step"]
                 seen.answers.append(1000 * (time.perf_counter() - began))
             for fragment, (every, due) in fragments.items():
-                if now >= due and asked is None:
+                if now >= due and requested is None:
                     fragments[fragment] = (every, now + every)
-                    asked = time.perf_counter()
+                    requested = time.perf_counter()
                     ask(fragment_id=fragment, is_auto_rerun=True, page_script_hash=script)
         data.close()
 
@@ -196,8 +196,15 @@ def report(figures: dict[str, Any]) -> None:
     def spread(values: dict[str, float] | None) -> str:
         return f"{values['p50']:.0f} / {values['p95']:.0f} ms" if values else ""
 
-    table = Table(title="What watching costs")
-    for heading in ("Viewers", "Watching", "Images a second", "Of nobody's", "Live data p50 / p95", "Redraw p50 / p95"):
+    table = Table(title="Training speed with viewers")
+    for heading in (
+        "Viewers",
+        "Watching",
+        "Images a second",
+        "Share of no viewers",
+        "Live data p50 / p95",
+        "Redraw p50 / p95",
+    ):
         table.add_column(heading, justify="left" if heading == "Viewers" else "right")
     for client in (name for name in figures if name != "closing"):
         for number, row in figures[client].items():

@@ -1,10 +1,10 @@
-"""How the engine bears size: images of a dataset, events of a run, runs on the shelf.
+"""How the engine scales: images of a dataset, events of a run, number of runs.
 
     python -m benchmarks.scale [images folder events runs] [--images 1000 ... 1000000] [--events ...] [--runs ...] [--json FILE]
 
-Every figure is taken in a process of its own, so that its peak of memory is its own. Seconds are wall clock and CPU of that
-process, with one thread of torch; "held" is in main memory, "streamed" is read from a mapped file by the thread that stays
-ahead, as a run does it where the images do not fit. Needs 7 GiB of disk for a million images.
+Every figure comes from a process of its own, so that peak memory is its own. Seconds are wall and CPU seconds of that
+process, with one thread of torch; "held" is in main memory, "streamed" is read from a mapped file by the prefetching
+thread, as in a run whose images do not fit. Needs 7 GiB of disk for a million images.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from kdcore.paths import ASSETS, PROJECT
 
 Figures = dict[str, Any]
 RECORDING = next((ASSETS / "runs").iterdir())
-EVENTS_A_RUN = 200  # of those on the shelf
+EVENTS_A_RUN = 200  # in each of many runs
 
 
 def main() -> None:
@@ -35,23 +35,23 @@ def main() -> None:
     parser.add_argument("--events", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--runs", type=int, nargs="+", default=[10, 100, 1_000, 5_000])
     parser.add_argument("--json", type=Path, help="write the figures there")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     figures: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory(prefix="kd-scale-") as name:
         folder = Path(name)
         for part, measure in PARTS.items():
-            if part in (asked.parts or PARTS):
-                figures[part] = measure(asked, folder / part)
+            if part in (options.parts or PARTS):
+                figures[part] = measure(options, folder / part)
                 report(part, figures[part])
                 shutil.rmtree(folder / part, ignore_errors=True)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
-def images(asked: argparse.Namespace, folder: Path) -> list[Figures]:
+def images(options: argparse.Namespace, folder: Path) -> list[Figures]:
     """Synthetic images, held and streamed: reading them, and batches of them."""
     rows = []
-    for count in asked.images:
+    for count in options.images:
         for how in ("held", "streamed", "streamed again"):
             found = alone("load_synthetic", folder, count=count, streamed=how != "held")
             rows.append({"images": count, "how": how, **found})
@@ -59,10 +59,10 @@ def images(asked: argparse.Namespace, folder: Path) -> list[Figures]:
     return rows
 
 
-def photos(asked: argparse.Namespace, folder: Path) -> list[Figures]:
+def photos(options: argparse.Namespace, folder: Path) -> list[Figures]:
     """JPEGs of 256 pixels in class folders, decoded to 64."""
     rows = []
-    for count in asked.photos:
+    for count in options.photos:
         draw_photos(folder / "photos", count)
         for how in ("held", "streamed", "streamed again"):
             found = alone("load_photos", folder, count=count, streamed=how != "held")
@@ -71,10 +71,10 @@ def photos(asked: argparse.Namespace, folder: Path) -> list[Figures]:
     return rows
 
 
-def events(asked: argparse.Namespace, folder: Path) -> list[Figures]:
-    """One run of so many events: opened, opened again by another process, followed, and sent to a browser."""
+def events(options: argparse.Namespace, folder: Path) -> list[Figures]:
+    """One run of so many events: opened, opened again by another process, updated, and sent to a browser."""
     rows = []
-    for count in asked.events:
+    for count in options.events:
         write_run(folder / "20260101-000000-long", count)
         first, again = (alone("open_run", folder, count=count) for _ in range(2))
         rows.append({"events": count, "first opening": first.pop("opening"), "opening": again["opening"], **again})
@@ -82,10 +82,10 @@ def events(asked: argparse.Namespace, folder: Path) -> list[Figures]:
     return rows
 
 
-def runs(asked: argparse.Namespace, folder: Path) -> list[Figures]:
-    """So many runs: listed for the first time, listed by another process, listed again, and the Runs page."""
+def runs(options: argparse.Namespace, folder: Path) -> list[Figures]:
+    """So many runs: listed first, listed by another process, listed again, and shown on the Runs page."""
     rows = []
-    for count in asked.runs:
+    for count in options.runs:
         for place in range(count):
             stamp = f"202601{1 + place // 1440:02}-{place // 60 % 24:02}{place % 60:02}00"
             write_run(folder / f"{stamp}-run", EVENTS_A_RUN, name=f"run {place}")
@@ -106,21 +106,21 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], list[Figures]]] = {
 def alone(what: str, folder: Path, **arguments: Any) -> Figures:
     """Call a function of `benchmarks.scale.parts` in a new process; its figures, and the process's peak of memory."""
     folder.mkdir(parents=True, exist_ok=True)
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "benchmarks.scale.parts", what, str(folder), json.dumps(arguments)],
         cwd=PROJECT, check=True, stdout=subprocess.PIPE,
         env=os.environ | {"KD_DATA": str(folder), "KD_RUNS": str(folder), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    found: Figures = json.loads(said.stdout.splitlines()[-1])
+    found: Figures = json.loads(output.stdout.splitlines()[-1])
     return found
 
 
 def write_run(folder: Path, steps: int, name: str = "long") -> None:
-    """A run like the recording that comes with the project, with so many logged steps."""
-    told = [json.loads(line) for line in (RECORDING / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    logged = [event for event in told if event["event"] == "StepEnded"]
-    (started,) = [event for event in told if event["event"] == "RunStarted"]
-    ends = [event for event in told if event["event"] in ("Evaluated", "RunFinished")]
+    """A run like the bundled recording, with so many logged steps."""
+    recorded = [json.loads(line) for line in (RECORDING / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    logged = [event for event in recorded if event["event"] == "StepEnded"]
+    (started,) = [event for event in recorded if event["event"] == "RunStarted"]
+    ends = [event for event in recorded if event["event"] in ("Evaluated", "RunFinished")]
     folder.mkdir(parents=True)
     recipe = (RECORDING / "recipe.yaml").read_text(encoding="utf-8")
     (folder / "recipe.yaml").write_text(recipe.replace("name: ", f"name: {name}, ", 1), encoding="utf-8")

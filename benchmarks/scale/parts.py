@@ -1,4 +1,4 @@
-"""What `benchmarks.scale` measures: a function each, called in a process of its own."""
+"""The measurements of `benchmarks.scale`: one function each, called in a process of its own."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SIDE, BATCH, STEPS = 32, 64, 300  # of the batches that are timed
 
 
 def load_synthetic(folder: Path, count: int, streamed: bool) -> Figures:
-    """Noise, a million pictures of which are the same few thousand again: making it costs next to nothing."""
+    """Noise: a few thousand images, repeated, so that making them costs almost nothing."""
     import torch
 
     from kdcore.data import memory, reading
@@ -74,7 +74,7 @@ def feeding(split: Any) -> Figures:
 
 
 def open_run(folder: Path, count: int) -> Figures:
-    """What the run's page needs of the store and what its chart asks the server for; then one more step is logged."""
+    """The data of a run's page and of its chart; then the same after one more logged step."""
     from kdcore.store import Store
     from pages.parts.server import routes
 
@@ -134,9 +134,9 @@ def timed(what: Callable[[], Any]) -> tuple[Any, Seconds]:
 
 
 def taken() -> Figures:
-    """The process's peak of memory, and what of its memory now is its own and not the page cache's."""
-    said = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {"peak": int(said["VmHWM"].split()[0]) / 1024, "own": int(said["RssAnon"].split()[0]) / 1024}
+    """The process's peak memory, and its present memory without mapped files."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {"peak": int(status["VmHWM"].split()[0]) / 1024, "own": int(status["RssAnon"].split()[0]) / 1024}
 
 
 if __name__ == "__main__":

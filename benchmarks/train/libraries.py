@@ -1,5 +1,7 @@
-"""Libraries that people distil with, as released: timm's own distillation task and torchdistill, each in the loop that its
-authors' training script has, with standard transforms in a DataLoader with two workers, in float32."""
+"""timm's distillation task and torchdistill, as released, each in the loop of its own training script.
+
+Standard transforms in a DataLoader with two workers, float32.
+"""
 
 import importlib.util
 import logging
@@ -13,8 +15,8 @@ from timm.task import LogitDistillationTask
 from timm.utils import AverageMeter
 
 from benchmarks.train import script
+from benchmarks.train.interleaved import Laps, Steps
 from benchmarks.train.pairs import CLASSES, Pair, networks
-from benchmarks.train.turns import Laps, Steps
 
 HOW_TO_GET_TORCHDISTILL = "torchdistill is not installed, so it is left out: pip install -r requirements-bench.txt"
 
@@ -29,7 +31,7 @@ def timm_steps(pair: Pair, folder: Path, laps: Laps, *, workers: int = 2) -> Ste
     teacher: Any
     student: Any
     teacher, student = (network.to(script.DEVICE) for network in networks(pair))
-    for network in (teacher, student):  # what timm's own models know of themselves
+    for network in (teacher, student):  # attributes that timm's own models have
         network.pretrained_cfg = {"mean": script.MEAN, "std": script.STD}
         network.num_classes, network.in_chans = CLASSES, 3
     task = LogitDistillationTask(

@@ -1,4 +1,4 @@
-"""How fast this machine can multiply, and how much there is to multiply: the share of the limit is made of the two."""
+"""The machine's limit in FLOP a second, and the FLOP of a step: the share of the limit follows from both."""
 
 import time
 

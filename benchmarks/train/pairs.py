@@ -1,4 +1,4 @@
-"""What is compared: four pairs of teacher and student, and a fifth for the libraries."""
+"""The measured pairs of teacher and student: four, and a fifth for the libraries."""
 
 import io
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Pair:
     terms: as in a recipe, besides cross-entropy and `kd`.
     train_images: few, as only time is measured; a whole number of batches, but at least two.
     gpu_batch: batch size on a GPU.
-    steps: of the script in a turn; the other ways take more, so that their turns are not too short.
+    steps: of the script in a turn; faster variants take more, so that their turns are not too short.
     """
 
     title: str
@@ -77,7 +77,7 @@ def networks(pair: Pair) -> tuple[nn.Module, nn.Module]:
 
 
 def draw_photos(folder: Path, train_images: int) -> Path:
-    """Synthetic JPEGs of 32 px in folders, as CIFAR lies in them: train/CLASS and test/CLASS."""
+    """Synthetic JPEGs of 32 px in class folders: train/CLASS and test/CLASS."""
     random = np.random.default_rng(0)
     for split, count in (("train", train_images), ("test", 2 * CLASSES)):
         for number in range(count):

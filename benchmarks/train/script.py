@@ -1,8 +1,8 @@
-"""The baseline: distillation as public scripts write it.
+"""The baseline: distillation as public scripts implement it.
 
-PIL an image in a DataLoader with two workers, hooks that keep every block's attention (for which fused attention is off),
-`no_grad`, NCHW in float32, AdamW as it comes, `.item()` at every step, the allocator as shipped. What it computes is what
-the pair's recipe computes.
+PIL an image in a DataLoader with two workers, hooks that store every block's attention (for which fused attention is off),
+`no_grad`, NCHW in float32, AdamW with its defaults, `.item()` at every step, the allocator as shipped. It computes the
+losses of the pair's recipe.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ from torch.utils.data import ConcatDataset, DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks.train.interleaved import Laps, Steps
 from benchmarks.train.pairs import Pair, networks
-from benchmarks.train.turns import Laps, Steps
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LENGTH = 200_000  # images an epoch, so that no new workers are started while it is measured
@@ -29,7 +29,7 @@ def steps(pair: Pair, folder: Path, laps: Laps, *, workers: int = 2) -> Steps:
     student: Any
     teacher, student = (network.to(DEVICE) for network in networks(pair))
     teacher.eval().requires_grad_(False)
-    attention = kept_attention(teacher)
+    attention = stored_attention(teacher)
     hint = Hint(teacher, student) if any(term["method"] == "fitnets" for term in pair.terms) else None
     learning = [*student.parameters(), *(hint.regressor.parameters() if hint else [])]
     optimizer = torch.optim.AdamW(learning, lr=1e-3, weight_decay=0.05)
@@ -70,7 +70,7 @@ def loader(pair: Pair, folder: Path, *, workers: int = 2) -> DataLoader[tuple[Te
 
 
 def photos(pair: Pair, folder: Path) -> ConcatDataset[tuple[Tensor, Tensor]]:
-    """The training photos over and over, each opened, shaped and normalised with PIL and torchvision when it is asked for."""
+    """The training photos over and over, each opened, resized and normalised by PIL and torchvision on access."""
     shaping = (
         [transforms.RandomCrop(pair.size, padding=4)] if pair.size == 32 else [transforms.Resize((pair.size,) * 2)]
     )
@@ -95,13 +95,13 @@ def kd(student: Tensor, teacher: Tensor, temperature: float = 4.0) -> Tensor:
     return F.kl_div(log_student, F.softmax(teacher / temperature, dim=1), reduction="batchmean") * temperature**2
 
 
-def kept_attention(vit: nn.Module) -> list[Tensor]:
-    """The list into which every block's attention [B, h, N, N] goes at each forward."""
-    kept: list[Tensor] = []
+def stored_attention(vit: nn.Module) -> list[Tensor]:
+    """A list that receives every block's attention [B, h, N, N] at each forward."""
+    stored: list[Tensor] = []
     for block in getattr(vit, "blocks", ()):
         block.attn.fused_attn = False
-        block.attn.attn_drop.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
-    return kept
+        block.attn.attn_drop.register_forward_hook(lambda _module, _inputs, output: stored.append(output))
+    return stored
 
 
 def attention_maps(maps: list[Tensor], attention: list[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""From pressing start to the first step of the quick recipe: what a person waits until something moves."""
+"""Seconds from Start to the first step of the recipe `quick`."""
 
 import json
 import os
@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 RECIPE = "quick"
-COLD, FIRST, AGAIN = "with Python and imports", "first press in the app", "pressed again"
+COLD, FIRST, AGAIN = "with Python and imports", "first start in the app", "second start"
 
 
 def waits(rounds: int) -> dict[str, list[float]]:
-    """Seconds on the clock: from nothing, as in a terminal; in the app, whose Train page has told the recipe's price; and
-    in one that has run it before."""
+    """Wall seconds: in a new process, as in a terminal; in the app, whose Train page has estimated the recipe's cost; and
+    in an app that has run it before."""
     found: dict[str, list[float]] = {COLD: [], FIRST: [], AGAIN: []}
     for _ in range(rounds):
         found[COLD] += _in_a_process(priced=False)
@@ -28,16 +28,16 @@ def waits(rounds: int) -> dict[str, list[float]]:
 def _in_a_process(*, priced: bool) -> list[float]:
     began = str(time.time())
     command = [sys.executable, "-m", "benchmarks.train.start", began, *(["priced"] if priced else [])]
-    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    seconds: list[float] = json.loads(told.splitlines()[-1])
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    seconds: list[float] = json.loads(output.splitlines()[-1])
     return seconds
 
 
 def press(began: float, folder: Path, *, priced: bool) -> float:
-    """Start the recipe in a fresh Runner and stop it after its first step; seconds from `began`, or from the press where
-    the recipe is priced first."""
+    """Start the recipe in a new Runner and stop it after its first step; seconds from `began`, or from the start where its
+    cost is estimated first."""
     from kdcore.events import Event, StepEnded
-    from kdcore.recipe import library  # imported here, as a cold start waits for it
+    from kdcore.recipe import library  # imported here: a cold start waits for it
     from kdcore.runner import Runner
     from kdcore.store import Store
 

@@ -1,7 +1,7 @@
-"""Our own ways, as the app goes them: a recipe, assembled and driven by the trainer.
+"""This project's variants: a recipe, assembled and driven by the trainer as in the app.
 
-Two things that a run of the app does now and then are left out, as nothing like them is in what we compare with: maps of
-pinned images (at most 2 % of a run's time) and the measuring of each term's gradient (at most 5 %).
+Left out, because the scripts and libraries compared with have neither: heatmaps of pinned images (at most 2 % of a run's
+time) and gradient norms (at most 5 %).
 """
 
 import os
@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from benchmarks.train import script
+from benchmarks.train.interleaved import Laps, Steps
 from benchmarks.train.pairs import Pair
-from benchmarks.train.turns import Laps, Steps
 from kdcore import recipe
 from kdcore.data import loading
 from kdcore.data.batches import batches
@@ -25,15 +25,15 @@ from kdcore.training import compilation
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
 
-PAST_THE_FIRST = 1000  # steps: at the first hundred of a run gradients are measured often
+PAST_THE_FIRST = 1000  # steps: gradients are measured often in a run's first hundred
 
 
 def steps(
     pair: Pair, folder: Path, precision: str, laps: Laps, *, cached: bool = False, compiled: bool = False
 ) -> Steps:
-    """With `cached` the teacher's answers are kept, so that after an epoch it is not asked any more. With `compiled` the
-    run tries torch.compile in its first steps, and keeps to it where that is worth it."""
-    os.environ["KD_DATA"] = str(folder)  # whose teacher-cache goes with it
+    """With `cached` the teacher's outputs are cached, so that it runs in the first epoch alone. With `compiled` the run
+    tries torch.compile in its first steps, and uses it where it is faster."""
+    os.environ["KD_DATA"] = str(folder)  # and its teacher-cache
     mixed_precision.settle()
     parts = built(as_recipe(pair, folder, precision, cached, compiled))
     parts.step, parts.resumed = PAST_THE_FIRST, True
@@ -49,7 +49,7 @@ def steps_an_epoch(pair: Pair) -> int:
 
 
 def steps_until_compiled() -> int:
-    """Until a run has decided whether its networks run compiled."""
+    """Steps until a run has decided whether its networks run compiled."""
     return compilation.WARM_UP + 2 * compilation.TIMED + compilation.SETTLING + 1
 
 
@@ -79,8 +79,8 @@ def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool = False, co
     return recipe.with_values(made, {"teacher.cache_views": 1}) if cached else made
 
 
-def built(asked: Recipe) -> Parts:
-    events = assemble(asked, seed=0, device=script.DEVICE)
+def built(wanted: Recipe) -> Parts:
+    events = assemble(wanted, seed=0, device=script.DEVICE)
     while True:
         try:
             next(events)
@@ -89,7 +89,7 @@ def built(asked: Recipe) -> Parts:
 
 
 def book(parts: Parts, laps: Laps) -> None:
-    """Let hooks say where a step's time goes."""
+    """Measure the parts of a step's time with hooks."""
     distiller, optimizer = parts.student.distiller, parts.student.optimizer
     assert parts.teacher is not None
     if parts.teacher_cache:
@@ -110,16 +110,16 @@ def book(parts: Parts, laps: Laps) -> None:
 
 
 class _Booked:
-    """A teacher's cache that says how long it takes."""
+    """A teacher cache whose time is measured."""
 
     def __init__(self, cache: Any, laps: Laps) -> None:
         self._cache, self._laps = cache, laps
 
     def __call__(self, batch: Batch) -> Outputs:
         self._laps("data")
-        said: Outputs = self._cache(batch)
+        outputs: Outputs = self._cache(batch)
         self._laps("teacher")
-        return said
+        return outputs
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
