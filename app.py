@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore import photos
-from pages.parts import engine
+from pages.parts import boundary, engine
 from pages.parts.server import routes
 
 ROOT = Path(__file__).resolve().parent
@@ -39,7 +39,11 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 app = st.App(
-    ROOT / "pages" / "parts" / "shell.py", lifespan=lifespan, routes=routes.ROUTES, middleware=routes.MIDDLEWARE
+    ROOT / "pages" / "parts" / "shell.py",
+    lifespan=lifespan,
+    routes=routes.ROUTES,
+    middleware=routes.MIDDLEWARE,
+    on_script_error=boundary.show,
 )
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A runner that trains nothing, and runs as they would be on disk."""
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.testing.v1 import AppTest
 
 from kdcore import events as ev
@@ -18,7 +20,7 @@ from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, Term
 from kdcore.recipe.study import Study
 from kdcore.store import RunWriter, Store, Studies
-from pages.parts import engine
+from pages.parts import boundary, engine
 from pages.parts.train import presets
 
 CLASSES = ("star", "circle", "square")
@@ -102,6 +104,13 @@ def method(
         name=name, card=card, uses_teacher=compares != "labels", uses_temperature=uses_temperature, compares=compares,
         options=tuple(SimpleNamespace(name=n, default=default, about="") for n, default in options),
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _served_as_by_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's test runner is given the app's handler of uncaught exceptions, as the server gives it to each session."""
+    made = ScriptRunner.__init__
+    monkeypatch.setattr(ScriptRunner, "__init__", functools.partialmethod(made, on_script_error=boundary.show))
 
 
 @pytest.fixture
