@@ -1,4 +1,4 @@
-"""What the form starts from: the project's recipes, one from a file, a run's, or a text edited by hand."""
+"""Recipes that the form starts from: included ones, an uploaded file, an earlier run's, or edited YAML."""
 
 import hashlib
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore import recipe as recipes
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library
@@ -14,21 +15,21 @@ from pages.parts import engine
 
 FIRST = "quick"
 CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
-TRIED = "tried-method"  # in the session's state; the Methods page takes it out
-EDITED = "Edited text"
+TRIED = "tried-method"  # in the session's state; the Methods page removes it
+EDITED = "Edited recipe"
 MOST_RUNS = 8  # as teachers
 
 
 def choose() -> tuple[Recipe, str]:
-    """The recipe to start from, and a key for the widgets that show it: another preset brings its own values."""
+    """The recipe to start from, and a key for its widgets, so that another preset resets them."""
     take_run()
     take_method()
     known = all_presets()
     preset, file = st.columns([3, 1], vertical_alignment="bottom")
     name = preset.selectbox("Start from", list(known), key=CHOSEN)
-    with file.popover("From a file", icon=":material/upload_file:", width="stretch"):
-        st.file_uploader("A recipe as YAML", type=["yaml", "yml"], key="recipe-file", on_change=take_file)
-    say_trouble("file")
+    with file.popover("Upload a recipe", icon=":material/upload_file:", width="stretch"):
+        st.file_uploader("Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file)
+    show_error("file")
     text = known[name]
     recipe = recipes.from_yaml(text)
     if recipe.note:
@@ -37,7 +38,7 @@ def choose() -> tuple[Recipe, str]:
 
 
 def all_presets() -> dict[str, str]:
-    """Name -> YAML; the quick one first, own ones last."""
+    """Name -> YAML: the quick recipe first, the visitor's own last."""
     folder = ASSETS / "recipes"
     known = sorted(library.names(folder), key=lambda name: name != FIRST)
     texts = {name: (folder / f"{name}.yaml").read_text(encoding="utf-8") for name in known}
@@ -45,12 +46,12 @@ def all_presets() -> dict[str, str]:
 
 
 def take(name: str, text: str | bytes, place: str) -> None:
-    """Make a text the preset, or keep what is wrong with it for the place where it came from."""
+    """Make a text the preset, or remember its error for the widget that it came from."""
     source = "This text" if place == "text" else name
     try:
         kept = recipes.from_yaml(text, source=source).to_yaml()
-        recipes.from_yaml(kept, source=source)  # indented as here it may be longer than a text may be
-    except RecipeError as error:
+        datasets.check(recipes.from_yaml(kept, source=source).data)  # indented like this it may exceed the size limit
+    except UserError as error:
         st.session_state[TROUBLE] = (place, str(error))
     else:
         st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: kept}
@@ -63,7 +64,7 @@ def take_file() -> None:
 
 
 def take_run() -> None:
-    """`?like=ID`: start from an earlier run's recipe."""
+    """`?like=RUN`: start from an earlier run's recipe."""
     run_id = st.query_params.get("like")
     if run_id in engine.store().ids() and st.session_state.get("like") != run_id:
         st.session_state["like"] = run_id
@@ -72,7 +73,7 @@ def take_run() -> None:
         except RecipeError as error:
             st.session_state[TROUBLE] = ("file", str(error))
             return
-        take(f"As in {recipe.name} ({run_id})", recipe.to_yaml(), "file")
+        take(f"From run {recipe.name} ({run_id})", recipe.to_yaml(), "file")
 
 
 def take_method() -> None:
@@ -82,28 +83,28 @@ def take_method() -> None:
         st.session_state[TRIED] = name
         title = engine.methods()[name].card.title
         try:
-            take(f"Trying {title}", engine.trial(name).to_yaml(), "file")
+            take(f"Example: {title}", engine.trial(name).to_yaml(), "file")
         except UserError as error:
             st.session_state[TROUBLE] = ("file", str(error))
 
 
 def edit_as_text(recipe: Recipe, key: str) -> None:
-    """The whole recipe, for what the form does not show."""
+    """The full recipe as YAML, for settings that the form does not show."""
     text = recipe.to_yaml()
     area = f"text-{hashlib.sha256((key + text).encode()).hexdigest()[:8]}"
-    with st.expander("Advanced: the whole recipe as YAML", icon=":material/code:"):
+    with st.expander("Edit the full recipe (YAML)", icon=":material/code:"):
         st.text_area("Recipe", text, key=area, height=320, label_visibility="collapsed")
-        st.button("Use this text", on_click=lambda: take(EDITED, st.session_state[area], "text"))
-        say_trouble("text")
+        st.button("Apply", on_click=lambda: take(EDITED, st.session_state[area], "text"))
+        show_error("text")
 
 
-def say_trouble(place: str) -> None:
+def show_error(place: str) -> None:
     if st.session_state.get(TROUBLE, ("", ""))[0] == place:
         st.error(st.session_state.pop(TROUBLE)[1])
 
 
 def teachers(own: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Title -> teacher as a recipe says it: the preset's own, the bundled models, students of earlier runs."""
+    """Title -> teacher as in a recipe: the preset's, the bundled models, students of earlier runs."""
     known = {title_of(own): own} if own else {}
     for name in engine.bundled():
         known.setdefault(name, {"weights": name})
@@ -118,9 +119,9 @@ def trained(store: Store) -> dict[str, str]:
 
 
 def title_of(teacher: dict[str, Any]) -> str:
-    """`cues-teacher`, `vit_tiny_patch16_224, pretrained, tuned first (3 epochs)`."""
+    """`cues-teacher`, `vit_tiny_patch16_224, pretrained, fine-tuned first (3 epochs)`."""
     weights = {"none": "random", "pretrained": "pretrained"}.get(teacher["weights"])
     title = f"{teacher['model']}, {weights}" if weights else str(teacher["weights"])
-    title += f", tuned first ({teacher['finetune']['epochs']} epochs)" if teacher.get("finetune") else ""
+    title += f", fine-tuned first ({teacher['finetune']['epochs']} epochs)" if teacher.get("finetune") else ""
     title += ", classes mapped" if teacher.get("map_classes") else ""
-    return title + (", accepted as it is" if teacher.get("accept") else "")
+    return title + (", accepted as is" if teacher.get("accept") else "")

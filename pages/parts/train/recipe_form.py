@@ -1,4 +1,4 @@
-"""The form that makes a recipe: a preset, and what of it is to be different. Says what it will cost before it starts."""
+"""The form on Train: start from a preset, change it, see the estimated cost, start the run."""
 
 import re
 from typing import Any
@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kdcore import recipe as recipes
 from kdcore.checks import preflight
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe, RecipeError, weight_conventions
 from pages.parts import engine, formatting, page_table
@@ -16,25 +17,25 @@ from pages.parts.train.sections import choose_data, choose_length, choose_networ
 from pages.parts.train.term_form import choose_terms
 
 START = ":material/play_arrow:"
-Spots = dict[str, DeltaGenerator]  # where a section's errors are said
+Spots = dict[str, DeltaGenerator]  # section -> where its errors are shown
 
 
 def show() -> None:
     st.title("Train a student", anchor=False)
-    st.caption("Choose who teaches whom, and on what. The run then starts here, and you can watch it learn.")
+    st.caption("Choose data, teacher, student and loss, then start the run and watch it live.")
     choices, summary = st.columns([3, 2], gap="large")
     spots: Spots = {}
     with choices:
         base, key = presets.choose()
         plain = base.model_dump(mode="json")
-        with section("Images", "data", spots):
+        with section("Data", "data", spots):
             choose_data(plain["data"], key)
             preview = st.container()
         with section("Networks", "networks", spots):
             choose_networks(plain, key)
-        with section("What the student learns from", "terms", spots):
+        with section("Loss terms", "terms", spots):
             terms = st.container()
-        with section("Length", "length", spots):
+        with section("Training", "length", spots):
             choose_length(plain, key)
         with terms:
             plain["terms"] = choose_terms(plain["terms"], plain["epochs"], key)
@@ -56,7 +57,7 @@ def section(title: str, name: str, spots: Spots) -> DeltaGenerator:
 
 
 def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
-    """The recipe, or each thing that is wrong with it said where it was chosen."""
+    """The recipe; or None, with each error shown in the section that it belongs to."""
     try:
         recipe = recipes.from_plain(plain, source="This")
     except RecipeError as error:
@@ -64,16 +65,19 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
             spot_of(line, spots, "length").error(line.removeprefix("  - "))
         return None
     data, cards = recipe.data, engine.methods()
-    left = round((data.train_images or 0) * (1 - data.validation))
-    if left and data.labels != "all" and data.labels > left:
-        spots["data"].error(f"{left:,} training images are left after some are held out: keep at most as many labels.")
+    try:
+        datasets.check(data)
+        preflight.check_labels(data)
+    except UserError as error:
+        spots["data"].error(str(error))
         return None
     lacking = [
         t.label for t in recipe.terms if not recipe.teacher and t.method in cards and cards[t.method].uses_teacher
     ]
     if lacking:
         spots["terms"].error(
-            f"There is no teacher for {' and '.join(lacking)}: choose one above, or leave the term out."
+            f"No teacher is chosen, but {' and '.join(lacking)} need{'s' * (len(lacking) == 1)} one: choose a teacher "
+            "above, or remove the term."
         )
         return None
     try:
@@ -88,7 +92,7 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
 
 
 def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
-    """Where a message belongs, by the first section that it names."""
+    """The place for a message, by the first section that it names."""
     words = {"data": "data", "teacher": "networks", "student": "networks", "model": "networks", "weights": "networks",
              "term": "terms", "terms": "terms", "method": "terms", "epochs": "length", "seeds": "length"}  # fmt: skip
     named = next((word for word in re.findall(r"[a-z]+", message.lower()) if word in words), None)
@@ -96,21 +100,21 @@ def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
 
 
 def sum_up(recipe: Recipe | None, spots: Spots) -> None:
-    """The loss as a formula, what the doctor says of the teacher, the price, the button."""
+    """The loss as a formula, the teacher check, the estimated cost, the button."""
     if recipe is None:
         st.markdown("**Not ready to start**")
-        st.caption("What is missing is said beside the choice that it belongs to.")
+        st.caption("Fix the errors shown in the form.")
         return
     methods = engine.methods()
     st.markdown("**Total loss of the student**")
     st.latex(formula.latex(recipe.terms, methods))
     st.caption(formula.legend(recipe.terms, methods))
-    # the button is there while the teacher is examined and the price measured
+    # drawn first, so that it is there during the teacher check and the cost estimate
     teacher, price, button, further = st.container(), st.container(), st.empty(), st.container()
     if button.button("Start training", type="primary", icon=START, width="stretch", key="start"):
         start(recipe)
     with further:
-        waits(busy := engine.runner().active())
+        show_queue(busy := engine.runner().active())
         explain(recipe)
     with teacher:
         stopped = teacher_check_card.examine(recipe)
@@ -120,19 +124,20 @@ def sum_up(recipe: Recipe | None, spots: Spots) -> None:
         button.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
 
 
-def waits(busy: tuple[str, ...]) -> None:
+def show_queue(busy: tuple[str, ...]) -> None:
+    """The run that a new one would wait for, if any."""
     if busy:
-        st.caption(f"It will wait: {engine.store().state(busy[0]).name} trains now.")
-        page_table.go_button("Watch that run", ":material/monitoring:", page_table.TRAIN, run=busy[0])
+        st.caption(f"It will be queued: {engine.store().state(busy[0]).name} is training now.")
+        page_table.go_button("Watch the current run", ":material/monitoring:", page_table.TRAIN, run=busy[0])
 
 
 def explain(recipe: Recipe) -> None:
-    """What can be unfolded about the loss: its course over the run, its terms in full, its weights elsewhere."""
+    """Expanders: schedules over the run, definitions of the terms, equivalent weights in other implementations."""
     methods = engine.methods()
-    with st.expander("The course of the run", icon=":material/show_chart:"):
+    with st.expander("Schedules", icon=":material/show_chart:"):
         schedule_chart.draw(recipe, [name for name, method in methods.items() if method.uses_temperature])
     if defined := formula.definitions(recipe.terms, methods):
-        with st.expander("The terms in full", icon=":material/function:"):
+        with st.expander("Definitions of the terms", icon=":material/function:"):
             for name, method in defined.items():
                 st.markdown(f"**{method.card.title}** · {method.card.paper}")
                 st.latex(formula.in_full(name, method.card.formula))
@@ -140,10 +145,10 @@ def explain(recipe: Recipe) -> None:
     classes = preflight.data_classes(recipe.data)
     summed = {name for name, method in methods.items() if method.summed_over_classes}
     if classes and (found := weight_conventions.translations(recipe.terms, classes, recipe.epochs, summed=summed)):
-        with st.expander("These weights in other people's code", icon=":material/translate:"):
+        with st.expander("Equivalent weights in other implementations", icon=":material/translate:"):
             st.caption(
-                "Here a divergence is summed over the classes, averaged over the batch and multiplied by the squared "
-                "temperature. For the same gradient another convention needs:"
+                "In this project a divergence is summed over the classes, averaged over the batch and multiplied by "
+                "the squared temperature. Other conventions need these weights for the same gradient:"
             )
             several = len({translation.term for translation in found}) > 1
             st.table(
@@ -155,15 +160,15 @@ def explain(recipe: Recipe) -> None:
 
 
 def cost_of(recipe: Recipe, busy: bool, spots: Spots) -> bool:
-    """Say what a run will cost. False where it cannot be tried, so that it could not run either."""
-    st.markdown("**What it will cost**")
-    if busy and not st.button("Measure it now", help="It slows down the run that trains now for some seconds."):
+    """Show the estimated cost. False if the estimate fails, since the run would fail too."""
+    st.markdown("**Estimated cost**")
+    if busy and not st.button("Estimate now", help="Slows down the current run for a few seconds."):
         return True
     try:
-        with st.spinner("Trying a few steps on this device …"):
-            show_price(recipe, engine.estimate(recipe))
+        with st.spinner("Timing a few steps on this device …"):
+            show_cost(recipe, engine.estimate(recipe))
     except UserError as error:
-        st.caption("Nothing that could be measured: see the message beside the choices.")
+        st.caption("No estimate: see the error in the form.")
         spot_of(str(error), spots, "networks").error(str(error))
         return False
     return True
@@ -179,10 +184,10 @@ def start(recipe: Recipe) -> None:
         st.rerun()
 
 
-def show_price(recipe: Recipe, cost: engine.Cost) -> None:
+def show_cost(recipe: Recipe, cost: engine.Cost) -> None:
     runs = len(recipe.seeds)
     time = formatting.duration(cost.seconds * runs) + (f" for {runs} runs" if runs > 1 else "")
-    where = "the processor" if cost.device == "cpu" else f"the GPU ({cost.device})"
+    where = "the CPU" if cost.device == "cpu" else f"the GPU ({cost.device})"
     lines = {
         "Time": f"**about {time}** on {where}",
         "Images": f"{formatting.count(cost.images)} × {recipe.epochs} epochs = {cost.steps:,} steps",
@@ -190,7 +195,7 @@ def show_price(recipe: Recipe, cost: engine.Cost) -> None:
     }
     if cost.teacher_parameters:
         lines[":violet[Teacher]"] = size(cost.teacher_parameters, cost.teacher_flops)
-        lines[":violet[Its answers]"] = answers(recipe, cost)
+        lines[":violet[Teacher outputs]"] = teacher_outputs(recipe, cost)
     st.table(lines, border="horizontal")
     for download in cost.downloads:
         st.warning(download, icon=":material/download:")
@@ -200,14 +205,14 @@ def size(parameters: int, flops: int) -> str:
     return f"{formatting.count(parameters)} parameters, {formatting.count(flops)} FLOPs an image"
 
 
-def answers(recipe: Recipe, cost: engine.Cost) -> str:
-    """How much of the time the teacher's answers take, and what is saved where they are kept."""
+def teacher_outputs(recipe: Recipe, cost: engine.Cost) -> str:
+    """The share of time that the teacher's outputs take, and what caching them saves."""
     views, share = recipe.kept_views, f"{formatting.percent(cost.teacher_share, 0)} of the time"
     if not views:
-        return f"asked for in every step, {share}"
+        return f"computed in every step, {share}"
     if cost.view_bytes is None:
-        return "not needed: no term reads them"
-    kept = f"kept, {formatting.disk(views * cost.view_bytes)} on disk"
+        return "not needed: no term uses them"
+    cached = f"cached, {formatting.disk(views * cost.view_bytes)} on disk"
     if views >= recipe.epochs:
-        return f"{kept} for other runs; this one asks in every step, {share}"
-    return f"{kept}: from epoch {views + 1} on a step takes {formatting.percent(cost.teacher_share, 0)} less time"
+        return f"{cached} for other runs; this one computes them in every step, {share}"
+    return f"{cached}: from epoch {views + 1} on a step takes {formatting.percent(cost.teacher_share, 0)} less time"

@@ -1,54 +1,56 @@
-"""The terms of the loss: which methods, how much each counts, and what of it changes over the run."""
+"""The loss terms of the form: methods, weights, temperatures, schedules and options."""
 
 from typing import Any
 
 import streamlit as st
 
 from kdcore.recipe import RecipeError, yaml_text
+from kdcore.recipe.limits import limits
+from kdcore.recipe.terms import WATCHED, Adapt, Term
 from pages.parts import engine
 from pages.parts.train import schedule_form
 
 Plain = dict[str, Any]
 LAYERS = {
-    None: "The method's own choice",
-    "entropy": "By entropy, sharply",
-    "inverse_entropy": "By entropy, gently",
-    "uniform": "All alike",
+    None: "Method default",
+    "entropy": "By entropy (softmax)",
+    "inverse_entropy": "By inverse entropy",
+    "uniform": "Uniform",
 }
 
 
 def choose_terms(terms: list[Plain], epochs: int, key: str) -> list[Plain]:
-    """The terms, chosen by their methods' names. Those of the preset keep what it says of them."""
+    """The terms, chosen by the names of their methods. Those of the preset keep its settings."""
     methods = engine.methods()
     known = {term["name"] or term["method"]: term for term in terms}
     options = [*known, *(name for name in methods if name not in known)]
     chosen = st.multiselect(
         "Terms of the loss", options, default=list(known), format_func=lambda label: titled(label, known),
-        key=f"terms-{key}", placeholder="Search by name, or by what is compared: logits, features …",
+        key=f"terms-{key}", placeholder="Search by name or by what is compared: logits, features …",
         label_visibility="collapsed", wrap=True, select_all=False,
     )  # fmt: skip
     return [choose_term(dict(known.get(label) or fresh(label)), label, chosen, epochs, key) for label in chosen]
 
 
 def titled(label: str, known: dict[str, Plain]) -> str:
-    """`Knowledge distillation (logits)`; a term that has a name of its own begins with it."""
+    """`Knowledge distillation (logits)`, after the term's own name if it has one."""
     method = engine.methods()[known[label]["method"] if label in known else label]
     title = f"{method.card.title} ({method.compares})"
     return title if label == method.name else f"{label}: {title}"
 
 
 def fresh(name: str) -> Plain:
-    """A method's term as its card would start it."""
+    """A new term with the defaults of the method's card."""
     card = engine.methods()[name].card
     return {"method": name, "name": None, "weight": card.weight, "temperature": card.temperature or 4.0}
 
 
 def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: str) -> Plain:
-    """A row: name, weight, temperature, and behind a button what is seldom changed."""
+    """A row: name, weight, temperature, and a button for the rest."""
     method = engine.methods()[term["method"]]
     key = f"{label}-{key}"
     name, weight, temperature, more = st.columns([3, 3, 3, 1], vertical_alignment="center")
-    with more.popover(":material/tune:", help=f"{label}: course over the run, epochs, options", width="stretch"):
+    with more.popover(":material/tune:", help=f"{label}: schedule, epochs, options", width="stretch"):
         st.markdown(f"**{method.card.title}**")
         st.caption(method.card.summary)
         term["weight"] = schedule_form.choose("Weight", term.get("weight", 1.0), f"weight-{key}")
@@ -67,7 +69,7 @@ def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: st
 
 
 def slider(place: Any, label: str, value: Any, key: str) -> Any:
-    """A constant's own value; a schedule is said in words."""
+    """A slider for a constant; a schedule is described in words."""
     if isinstance(value, dict):
         place.markdown(f":small[{label}]  \n{schedule_form.in_words(value)}")
         return value
@@ -79,48 +81,56 @@ def slider(place: Any, label: str, value: Any, key: str) -> Any:
 
 
 def notes(term: Plain) -> list[str]:
-    """What is set behind the button, in a few words."""
+    """The settings behind the button, in a few words."""
     first, last = term.get("from_epoch") or 1, term.get("to_epoch")
-    said = [f"epochs {first} to {last}" if last else f"from epoch {first}"] if first > 1 or last else []
+    notes = [f"epochs {first} to {last}" if last else f"from epoch {first}"] if first > 1 or last else []
     if term.get("adapt"):
-        said.append(f"weight × {term['adapt']['factor']:g} when the held-out loss stalls")
+        notes.append(f"weight × {term['adapt']['factor']:g} when the validation loss stalls")
     if isinstance(layers := term.get("layers"), str):
-        said.append(f"layers {LAYERS[layers][0].lower()}{LAYERS[layers][1:]}")
-    return said + [f"{name}: {value}" for name, value in (term.get("options") or {}).items()]
+        notes.append(f"layers {LAYERS[layers][0].lower()}{LAYERS[layers][1:]}")
+    return notes + [f"{name}: {value}" for name, value in (term.get("options") or {}).items()]
 
 
 def choose_epochs(term: Plain, epochs: int, key: str) -> None:
     first, last = st.columns(2)
     term["from_epoch"] = first.number_input(
-        "Counts from epoch", 1, None, term.get("from_epoch") or 1, key=f"from-{key}"
+        "Active from epoch", *limits(Term, "from_epoch"), term.get("from_epoch") or 1, key=f"from-{key}"
     )
     term["to_epoch"] = last.number_input(
-        "Up to epoch", 1, None, term.get("to_epoch"), placeholder=f"the last, {epochs}", key=f"to-{key}"
+        "Until epoch",
+        *limits(Term, "to_epoch"),
+        term.get("to_epoch"),
+        placeholder=f"the last ({epochs})",
+        key=f"to-{key}",
     )
 
 
 def choose_adapting(term: Plain, labels: list[str], key: str) -> None:
     now = term.get("adapt") or {}
     on = st.toggle(
-        "Let the weight fall when it no longer helps", bool(now), key=f"adapts-{key}",
-        help="Multiplied by the factor when the watched loss on held-out images had no new best for so many epochs.",
+        "Lower the weight on a plateau", bool(now), key=f"adapts-{key}",
+        help="Multiplied by the factor when the monitored validation loss has not improved for the epochs of patience.",
     )  # fmt: skip
     if not on:
         term["adapt"] = None
         return
     factor, patience = st.columns(2)
-    usual = now.get("watch") or next((label for label in labels if label.startswith("kd")), labels[0])
+    usual = now.get("watch") or (WATCHED if WATCHED in labels else labels[0])
     term["adapt"] = {
-        "factor": factor.number_input("Factor", 0.01, 0.99, float(now.get("factor", 0.5)), key=f"adapt-factor-{key}"),
-        "patience": patience.number_input("Epochs of patience", 1, None, now.get("patience", 2), key=f"patience-{key}"),
+        "factor": factor.number_input(
+            "Factor", *limits(Adapt, "factor"), float(now.get("factor", 0.5)), key=f"adapt-factor-{key}"
+        ),
+        "patience": patience.number_input(
+            "Patience, epochs", *limits(Adapt, "patience"), now.get("patience", 2), key=f"patience-{key}"
+        ),
         "watch": st.selectbox(
-            "Watched loss", labels, labels.index(usual) if usual in labels else 0, key=f"watch-{key}"
+            "Monitored loss", labels, labels.index(usual) if usual in labels else 0, key=f"watch-{key}"
         ),
     }
 
 
 def choose_options(term: Plain, method: Any, key: str) -> None:
-    """A method's own options, each by the kind of its default; what is left at its default stays out of the recipe."""
+    """A method's options, with widgets by the type of the default; defaults are left out of the recipe."""
     options = dict(term.get("options") or {})
     for option in method.options:
         if option.name == "layers":
@@ -138,11 +148,13 @@ def choose_options(term: Plain, method: Any, key: str) -> None:
 def choose_layers(term: Plain, key: str) -> None:
     now = term.get("layers")
     if isinstance(now, (list, tuple)):
-        st.caption(f"The teacher's layers share as {', '.join(f'{share:g}' for share in now)}; see the YAML below.")
+        st.caption(
+            f"Weights of the teacher's layers: {', '.join(f'{share:g}' for share in now)}. Edit them in the YAML below."
+        )
         return
-    ways = list(LAYERS)
+    choices = list(LAYERS)
     term["layers"] = st.selectbox(
-        "How the teacher's layers share", ways, ways.index(now), format_func=LAYERS.get, key=f"layers-{key}"
+        "Weights of the teacher's layers", choices, choices.index(now), format_func=LAYERS.get, key=f"layers-{key}"
     )
 
 
@@ -156,10 +168,10 @@ def one_option(option: Any, value: Any, default: Any, key: str) -> Any:
         shown = "%d" if kind is int else "%g"
         return st.number_input(label, None, None, kind(value), format=shown, key=key, help=about)
     written = "" if value is None else str(value)
-    said = st.text_input(label, written, key=key, help=about, placeholder="not set" if default is None else None)
-    if said == written:
+    typed = st.text_input(label, written, key=key, help=about, placeholder="not set" if default is None else None)
+    if typed == written:
         return value
     try:
-        return yaml_text.read(said, source="This")
+        return yaml_text.read(typed, source="This")
     except RecipeError:
-        return said
+        return typed
