@@ -1,4 +1,4 @@
-"""All runs: what came of them; one looked at, several compared, taken away, resumed or deleted."""
+"""Runs: the list with results; one run in detail, or several compared; download, resume and delete."""
 
 import contextlib
 import re
@@ -21,13 +21,13 @@ def main() -> None:
     st.title("Runs", anchor=False)
     runs = engine.store().states()
     if not runs:
-        st.info("No run yet. Train one: it appears here, with its curves and its result.", icon=":material/info:")
+        st.info("No runs yet. Train a student: its curves and its result appear here.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train a student", icon=":material/school:")
         return
     following(table, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)("")
     chosen = [run for run in runs if run.id in in_address()]
     if not chosen:
-        st.caption("Choose a run by the box in front of it to see its curves; choose several to compare them.")
+        st.caption("Select a run to see its curves, or several to compare them.")
     elif len(chosen) == 1:
         one(chosen[0])
     else:
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def table(_: str) -> None:
-    """The table; while something trains, it follows. What is chosen in it stands in the address."""
+    """The table, refreshed while a run is active."""
     if draw(engine.store().states()):
         st.rerun()
 
@@ -49,42 +49,42 @@ def one(run: RunState) -> None:
         return
     if run.status == "damaged":
         st.subheader(run.name, anchor=False)
-        actions.say_damage(run)
+        actions.show_damage(run)
         actions.delete([run])
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(run.name, anchor=False, width="content")
         badge(run)
         st.space("stretch")
-        label = "Watch it train" if run.status in ACTIVE else "Look closely"
+        label = "Watch live" if run.status in ACTIVE else "Open run"
         page_table.go_button(label, ":material/monitoring:", page_table.TRAIN, run=run.id)
-        actions.set_up_alike(run)
+        actions.new_run(run)
         actions.sweep(run)
         actions.controls(run)
-        actions.take_away([run])
+        actions.download([run])
         actions.delete([run])
-    actions.say_damage(run)
-    actions.say_why_it_ended(run)
+    actions.show_damage(run)
+    actions.show_end(run)
     if run.results:
         outcome(summarise([run.results]))
-        offer_its_seeds(run)
+        offer_seeds(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
-    actions.say_warnings(run)
+    actions.show_warnings(run)
     with st.expander("Recipe", icon=":material/description:"):
         st.code(recipe.to_yaml(), language="yaml")
 
 
-def offer_its_seeds(run: RunState) -> None:
-    """Where other seeds of the same recipe are done: what they say together."""
+def offer_seeds(run: RunState) -> None:
+    """A button to compare the run with its recipe's other seeds, where there are any."""
     store = engine.store()
     group = next((group for group in store.by_recipe([run.id, *store.ids()]) if run.id in group), [])
-    if len(group) > 1 and st.button(f"What its {len(group)} seeds say together", icon=":material/casino:"):
+    if len(group) > 1 and st.button(f"Compare its {len(group)} seeds", icon=":material/casino:"):
         choose(group)
 
 
 def over_seeds(runs: list[RunState]) -> None:
-    """The summary of those among the chosen runs that differ in their seed alone."""
+    """A summary for each group of the selected runs that differ only in their seed."""
     results = {run.id: run for run in runs}
     for group in engine.store().by_recipe(list(results)):
         if len(group) > 1:
@@ -98,19 +98,19 @@ def several(runs: list[RunState]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{len(runs)} runs compared", anchor=False, width="content")
         st.space("stretch")
-        actions.take_away(runs)
+        actions.download(runs)
         actions.delete(runs)
     over_seeds(runs)
     for run in runs:
         if run.damage:
-            st.caption(f"The folder of {run.id} is damaged; choose it alone to see what is wrong.")
+            st.caption(f"The folder of {run.id} is damaged. Select only this run to see the details.")
     recipes = readable(runs)
     begun = [run for run in runs if run.steps and run.id in recipes]
     live_chart(begun, panels_to_compare(begun, [recipes[run.id] for run in begun]), key="compared")
 
 
 def readable(runs: list[RunState]) -> dict[str, Recipe]:
-    """Run -> its recipe, of those whose recipe can be read."""
+    """Run id -> recipe, for the runs whose recipe can be read."""
     found = {}
     for run in runs:
         with contextlib.suppress(RecipeError):

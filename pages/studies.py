@@ -1,11 +1,12 @@
-"""Studies: variants over several seeds, and what can be told from luck; and failures made on purpose."""
+"""Studies: variants of a recipe over several seeds, compared with intervals; and common pitfalls to try."""
 
 import streamlit as st
 
 from pages.parts import engine, page_table
 from pages.parts.studies import form, pitfall_cards, table, view
 
-OWN = "A sweep of your own"
+OWN = "Your own sweep"
+PITFALLS = "Common pitfalls"
 
 
 def main() -> None:
@@ -16,20 +17,20 @@ def main() -> None:
         view.show(study_id)
     else:
         st.title("Studies", anchor=False)
-        st.warning("There is no such study here; it may have been deleted.")
-        page_table.go_button("See the studies that there are", ":material/science:", page_table.STUDIES)
+        st.warning("Study not found. It may have been deleted.")
+        page_table.go_button("Show all studies", ":material/science:", page_table.STUDIES)
 
 
 def overview() -> None:
     st.title("Studies", anchor=False)
     st.caption(
-        "One run is one draw of the lot. A study trains variants of a recipe with several seeds, one run after another, and "
-        "says which differences are larger than luck."
+        "The result of one run depends on its random seed. A study trains variants of a recipe with several seeds, one "
+        "run after another, and shows which differences are larger than the variation between seeds."
     )
     table.show()
     like = OWN if "like" in st.query_params else None
-    failures, ready, own = st.tabs(["Guided failures", "Ready-made studies", OWN], default=like)
-    with failures:
+    pitfalls, ready, own = st.tabs([PITFALLS, "Ready-made studies", OWN], default=like)
+    with pitfalls:
         pitfall_cards.show()
     with ready:
         form.ready_made()

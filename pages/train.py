@@ -1,4 +1,4 @@
-"""Choose what is distilled, see what it costs, start it; then watch it learn."""
+"""Train: a form that makes a recipe, estimates its cost and starts it; then the run, live."""
 
 import streamlit as st
 
@@ -15,8 +15,8 @@ def main() -> None:
         view.show(run_id)
     else:
         st.title("Train")
-        st.warning("There is no such run here; it may have been deleted.")
-        st.page_link(page_table.RUNS, label="See the runs that there are", icon=":material/stacked_line_chart:")
+        st.warning("Run not found. It may have been deleted.")
+        st.page_link(page_table.RUNS, label="Show all runs", icon=":material/stacked_line_chart:")
 
 
 main()

@@ -1,4 +1,4 @@
-"""Numbers and states as a visitor reads them. The engine speaks in fractions, seconds and names."""
+"""Numbers, durations and statuses as text; the engine uses fractions, seconds and names."""
 
 import time
 from typing import Literal
@@ -22,11 +22,11 @@ __all__ = [
     "when",
 ]
 
-QUIET = 2.0  # seconds without news after which a visitor is told what the run is at
+QUIET = 2.0  # seconds without a new event after which the progress line shows the run's last note
 
 STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "primary"], str]] = {
     "created": ("Starting", "gray", ":material/hourglass_empty:"),
-    "queued": ("Waiting", "gray", ":material/hourglass_empty:"),
+    "queued": ("Queued", "gray", ":material/hourglass_empty:"),
     "preparing": ("Preparing", "blue", ":material/autorenew:"),
     "running": ("Training", "primary", ":material/play_arrow:"),
     "paused": ("Paused", "orange", ":material/pause:"),
@@ -66,7 +66,7 @@ def count(number: float) -> str:
 
 
 def disk(size: float) -> str:
-    """`412 kB`, `165 MB`, `3.3 GB`: powers of ten, as disks are sold."""
+    """`412 kB`, `165 MB`, `3.3 GB`: powers of ten."""
     unit, word = next(each for each in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size >= each[0] or each[1] == "kB")
     return f"{size / unit:,.0f} {word}" if size >= 10 * unit else f"{size / unit:.2g} {word}"
 
@@ -84,10 +84,10 @@ def when(stamp: float) -> str:
 def progress(run: RunState) -> str:
     """Where a run is, in one line."""
     if not run.steps:
-        return "Before the first step"
+        return "Waiting for the first step"
     parts = [f"Epoch {min(run.epoch, run.epochs):.1f} of {run.epochs}", f"step {run.step:,} of {run.steps:,}"]
-    if waits := waits_for(run):
-        return " · ".join([*parts, waits])
+    if note := last_note(run):
+        return " · ".join([*parts, note])
     if run.status == "running" and run.images_per_second:
         parts.append(f"{run.images_per_second:,.0f} images/s")
     if (left := run.remaining_seconds) is not None:
@@ -95,27 +95,29 @@ def progress(run: RunState) -> str:
     return " · ".join(parts)
 
 
-def waits_for(run: RunState) -> str:
-    """What a running run said last, where nothing has happened for a while since; else nothing."""
+def last_note(run: RunState) -> str:
+    """The last note of a running run, if nothing else was logged for a while; else nothing."""
     newest = run.notes[-1] if run.notes else {"time": 0.0, "text": ""}
     quiet = newest["time"] == run.updated and time.time() - run.updated > QUIET
     return str(newest["text"]) if run.status == "running" and quiet else ""
 
 
 def setting(recipe: Recipe, run: RunState) -> str:
-    """What is compared, in words."""
+    """The data and the twin, in words."""
     images, labelled = run.train_images, run.labelled_images
     if labelled and labelled < images:
         words = [
-            f"{labelled:,} of {images:,} training images keep their label; the others are images without an answer, "
-            "for student and twin alike."
+            f"{labelled:,} of {images:,} training images are labelled; the others have no label for student and twin "
+            "alike."
         ]
     else:
-        words = [f"All {images:,} training images keep their label."] if images else []
+        words = [f"All {images:,} training images are labelled."] if images else []
     if recipe.data.name == "cues" and recipe.data.texture_agreement > 0.1:
-        words.append(f"In {recipe.data.texture_agreement:.0%} of them the texture gives the shape away.")
+        words.append(
+            f"In {recipe.data.texture_agreement:.0%} of them the texture agrees with the shape, which is a shortcut."
+        )
     if recipe.twin:
-        words.append("The twin is the same student without a teacher: same start, same batches, labels alone.")
+        words.append("The twin is the same network without a teacher: same initial weights, same batches, labels only.")
     return " ".join(words)
 
 
@@ -127,5 +129,5 @@ def interval(figure: Figure) -> str:
 
 
 def gap(figure: Figure) -> str:
-    """`+3.5  (−2.9 to +9.9)`: a difference in points."""
+    """`+3.5  (−2.9 to +9.9)`: a difference in percentage points."""
     return points(figure.mean) + (f"  ({points(figure.low)} to {points(figure.high)})" if figure.bounded else "")

@@ -1,4 +1,4 @@
-"""The pages, each by its absolute path, so that the router need not lie beside them."""
+"""The pages: their files, titles, icons and addresses."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ METHODS = str(PAGES / "methods.py")
 
 
 def table(*, training: bool = False) -> list[StreamlitPage]:
-    """The pages in the order of the menu; while something trains, Train's icon turns."""
+    """The pages in the order of the menu; while a run is training, the icon of Train is a spinner."""
     return [
         st.Page(START, title="Start", icon=":material/home:", default=True),
         st.Page(TRAIN, title="Train", icon="spinner" if training else ":material/school:", url_path="train"),
@@ -28,6 +28,6 @@ def table(*, training: bool = False) -> list[StreamlitPage]:
 
 
 def go_button(label: str, icon: str, page: str, **address: str) -> None:
-    """A button that leads to a page, with what its address is to say. A link would look chosen on the page itself."""
+    """A button that opens a page with these query parameters. A link to the page itself would be drawn as active."""
     if st.button(label, icon=icon, key=f"go-{label}"):
         st.switch_page(page, query_params=address)

@@ -1,7 +1,8 @@
-"""A colour for each network, the same in words, curves and pictures.
+"""A colour for each network, the same in text, curves and pictures.
 
 The colours themselves are the theme's (.streamlit/config.toml), so that text (`:violet[teacher]`),
-badges and the charts (`--st-violet-color`) agree. Told apart with any colour blindness, and at least 3.9 : 1 on the page, light or dark.
+badges and the charts (`--st-violet-color`) agree. They stay distinct with any colour blindness; contrast on the page
+is at least 3.9 : 1, light or dark.
 """
 
 import streamlit as st
@@ -18,6 +19,6 @@ def in_colour(network: str, text: str) -> str:
 
 
 def shade(network: str) -> str:
-    """The colour itself, in the theme that is shown, for charts that know no CSS variables."""
+    """The hex colour in the current theme, for charts that cannot use CSS variables."""
     name = {"primary": "primaryColor"}.get(COLOURS[network], f"{COLOURS[network]}Color")
     return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.{name}"))

@@ -37,18 +37,18 @@ def test_a_day_is_named_where_it_is_not_today():
     assert "today" not in formatting.when(now - 2 * 86400)
 
 
-def test_the_setting_says_how_many_labels_are_kept():
+def test_the_setting_names_the_number_of_labels():
     few = replace(RUN, train_images=4000, labelled_images=500)
-    assert "500 of 4,000 training images keep their label" in formatting.setting(RECIPE, few)
+    assert "500 of 4,000 training images are labelled; the others have no label" in formatting.setting(RECIPE, few)
     everything = replace(few, labelled_images=4000)
-    assert formatting.setting(RECIPE, everything) == "All 4,000 training images keep their label."
+    assert formatting.setting(RECIPE, everything) == "All 4,000 training images are labelled."
 
 
 def test_the_setting_names_the_shortcut_and_the_twin():
     recipe = Recipe(student=ModelRecipe(model="tiny"), data=DataRecipe(texture_agreement=0.9), twin=True)
     words = formatting.setting(recipe, replace(RUN, train_images=4000, labelled_images=4000))
-    assert "In 90% of them the texture gives the shape away." in words
-    assert "same start, same batches" in words
+    assert "In 90% of them the texture agrees with the shape, which is a shortcut." in words
+    assert "same initial weights, same batches" in words
 
 
 def test_progress_is_one_line():
@@ -56,16 +56,16 @@ def test_progress_is_one_line():
         RUN, status="running", step=200, steps=496, epoch=3.2, epochs=8, images_per_second=271.4, train_images=3600
     )
     assert formatting.progress(run) == "Epoch 3.2 of 8 · step 200 of 496 · 271 images/s · 1 min 3 s left"
-    assert formatting.progress(RUN) == "Before the first step"
+    assert formatting.progress(RUN) == "Waiting for the first step"
 
 
-@pytest.mark.parametrize(("since", "after", "told"), [(60, 0, True), (0, 0, False), (60, 1, False)])
-def test_progress_says_what_a_silent_run_is_at(since, after, told):
-    """Only of what it said last, and not at once, so that nothing flickers."""
+@pytest.mark.parametrize(("since", "after", "shown"), [(60, 0, True), (0, 0, False), (60, 1, False)])
+def test_progress_shows_the_last_note_of_a_silent_run(since, after, shown):
+    """Only if the note is the last event, and not at once, so that nothing flickers."""
     said = time.time() - since
     note = {"time": said, "text": "Compiling the networks.", "level": "info"}
     run = replace(RUN, status="running", step=13, steps=496, epoch=0.2, epochs=8, updated=said + after, notes=(note,))
-    assert formatting.progress(run) == "Epoch 0.2 of 8 · step 13 of 496" + told * " · Compiling the networks."
+    assert formatting.progress(run) == "Epoch 0.2 of 8 · step 13 of 496" + shown * " · Compiling the networks."
 
 
 def test_every_status_has_its_words():

@@ -22,7 +22,7 @@ def charts(test: AppTest) -> int:
 
 def test_without_runs_it_leads_to_training(open_page):
     test = open_page("runs.py")
-    assert "No run yet" in test.info[0].value
+    assert "No runs yet" in test.info[0].value
     assert not test.dataframe
 
 
@@ -57,11 +57,11 @@ def test_seeds_of_one_recipe_are_offered_and_summed_up(open_page, make_run):
     make_run(seed=1, difference=(0.1, 0, 0.2))
     test = open_page("runs.py", run=first)
     assert "One seed." in said(test)
-    button(test, "What its 2 seeds say together").click().run()
+    button(test, "Compare its 2 seeds").click().run()
     assert subheaders(test)[0] == "2 runs compared"
     assert "+15.0 points against its twin" in said(test)
     assert "Mean over 2 seeds" in said(test)
-    assert not [b for b in open_page("runs.py", run=alone).button if "seeds say together" in b.label]
+    assert not [b for b in open_page("runs.py", run=alone).button if b.label.startswith("Compare its")]
 
 
 def test_several_recipes_are_not_summed_up(open_page, make_run):
@@ -81,7 +81,7 @@ def test_a_run_whose_recipe_is_of_another_version_is_said_and_can_be_deleted(ope
 def test_a_setting_of_a_run_can_be_varied(open_page, make_run):
     run_id = make_run()
     test = open_page("runs.py", run=run_id)
-    button(test, "Vary a setting of it").click().run()
+    button(test, "Sweep a setting").click().run()
     assert not test.exception
     assert test.query_params["like"] == run_id
 
@@ -90,10 +90,10 @@ def test_an_address_of_a_run_that_is_gone_shows_the_table(open_page, make_run):
     make_run()
     test = open_page("runs.py", run="20200101-000000-gone-0000")
     assert not test.exception
-    assert "Choose a run" in test.caption[0].value
+    assert "Select a run" in test.caption[0].value
 
 
-def test_a_failed_run_says_why_and_is_resumed(open_page, runner, make_run):
+def test_a_failed_run_shows_why_and_is_resumed(open_page, runner, make_run):
     run_id = make_run("failed")
     test = open_page("runs.py", run=run_id)
     assert test.error[0].value.startswith("The loss is not finite at step 10.")
@@ -110,9 +110,9 @@ def test_what_the_runner_refuses_is_said(open_page, runner, make_run):
     assert runner.refusal in [error.value for error in test.error]
 
 
-def test_numbers_and_recipe_can_be_taken_away(open_page, make_run):
+def test_metrics_and_recipe_can_be_downloaded(open_page, make_run):
     test = open_page("runs.py", run=make_run())
-    assert [b.label for b in test.get("download_button")] == ["Numbers, CSV", "Recipe, YAML"]
+    assert [b.label for b in test.get("download_button")] == ["Metrics (CSV)", "Recipe (YAML)"]
 
 
 def test_deleting_asks_first(open_page, runner, make_run):

@@ -15,7 +15,7 @@ CLASSES = ("star", "circle", "square")
 
 
 class FakeRunner:
-    """A runner that starts nothing and remembers what it was asked."""
+    """A runner that starts nothing and remembers its calls."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -95,17 +95,17 @@ def text_of(at: AppTest) -> str:
 
 def test_without_a_recording_it_says_so_and_still_offers_to_train(runner: FakeRunner) -> None:
     at = opened()
-    assert "no recorded run" in at.info[0].value
+    assert "No recorded run" in at.info[0].value
     assert at.button[0].label == "Train it here"
 
 
-def test_the_recording_tells_its_result_with_the_interval_and_the_setting(runner: FakeRunner) -> None:
+def test_the_recording_shows_its_result_with_the_interval_and_the_setting(runner: FakeRunner) -> None:
     record(runner.store.recorded)
     at = opened()
     assert not at.info
-    assert "worth 40.0 percentage points" in text_of(at)
-    assert "+35.0 to +45.0 points" in text_of(at)
-    assert "Only 500 of 4,000 training images" in text_of(at)
+    assert "the teacher adds 40.0 percentage points" in text_of(at)
+    assert "+35.0 to +45.0 percentage points (one run)" in text_of(at)
+    assert "500 of 4,000 training images are labelled" in text_of(at)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_busy_runner_is_said_and_its_run_linked(runner: FakeRunner) -> None:
     run_id = record(runner.store.root)
     runner.busy = (run_id,)
     at = opened()
-    assert "busy" in text_of(at)
+    assert "A run is in progress" in text_of(at)
     at.button[0].click().run()
     assert not runner.started
     assert at.query_params["run"] == run_id

@@ -1,4 +1,4 @@
-"""The page Studies: what there is, a new one, one looked at; and failures on purpose."""
+"""The page Studies: the list, a new study, one study; and common pitfalls."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -60,7 +60,7 @@ def test_the_studies_are_listed_and_lead_to_themselves(open_page, study):
     test = open_page("studies.py")
     assert not test.exception
     assert "0 of 4 runs · 2 variants" in said(test)
-    button(test, "Look").click().run()
+    button(test, "Open").click().run()
     assert test.query_params["study"] == study
     assert test.title[0].value == "mine"
 
@@ -71,8 +71,8 @@ def test_a_study_shows_its_table_with_intervals_and_a_sentence_a_variant(open_pa
     assert not test.exception
     table = test.dataframe[0].value.set_index("Variant")
     assert table.loc["labels 100", "Student"].startswith("65.0 %  (")
-    assert table.loc["labels all", "Student − twin, points"] == "+0.0  (+0.0 to +0.0)"
-    assert table.loc["labels all", "Student − that of labels 100"].startswith("−15.0")
+    assert table.loc["labels all", "Student − twin (percentage points)"] == "+0.0  (+0.0 to +0.0)"
+    assert table.loc["labels all", "Student − labels 100 (percentage points)"].startswith("−15.0")
     assert "**labels 100:** +15.0 points against its twin" in said(test)
     assert "Mean over 2 seeds" in said(test)
     assert [b.label for b in test.get("download_button")] == ["CSV"]
@@ -109,13 +109,13 @@ def test_deleting_asks_first(open_page, runner, study):
     test = open_page("studies.py", study=study)
     button(test, "Delete").click().run()
     assert Studies(runner.store).ids() == [study]
-    assert "its runs stay on the Runs page" in said(test)
+    assert "Its runs stay on the page Runs" in said(test)
 
 
 def test_an_address_of_a_study_that_is_gone_is_answered(open_page):
     test = open_page("studies.py", study="20200101-000000-gone-0000")
     assert not test.exception
-    assert "no such study" in test.warning[0].value
+    assert "Study not found" in test.warning[0].value
 
 
 def test_a_damaged_study_is_an_error_in_words(open_page, runner, study):
@@ -129,7 +129,7 @@ def test_a_study_that_comes_with_the_project_is_chosen_and_started(open_page, ru
     test = open_page("studies.py")
     widget(test, "selectbox", "Study").set_value("temperature").run()
     assert "4 variants × 3 seeds = 12 runs" in said(test)
-    button(test, "Start this study").click().run()
+    button(test, "Start study").click().run()
     assert not test.exception
     (study_id,) = Studies(runner.store).ids()
     assert test.query_params["study"] == study_id
@@ -137,15 +137,15 @@ def test_a_study_that_comes_with_the_project_is_chosen_and_started(open_page, ru
 
 def test_a_sweep_says_what_it_makes_and_starts(open_page, runner):
     test = open_page("studies.py")
-    widget(test, "selectbox", "What varies").set_value("optimizer.lr")
+    widget(test, "selectbox", "Setting").set_value("optimizer.lr")
     test.run()
-    widget(test, "text_input", "Its values").set_value("1e-3, 2e-3, 4e-3")
+    widget(test, "text_input", "Values").set_value("1e-3, 2e-3, 4e-3")
     widget(test, "text_input", "Seeds").set_value("0, 1")
     test.run()
     assert "3 variants × 2 seeds = 6 runs" in said(test)
-    button(test, "What will it cost?").click().run()
+    button(test, "Estimate cost").click().run()
     assert "About 10 min 24 s for 6 runs" in said(test)
-    button(test, "Start the study").click().run()
+    button(test, "Start study").click().run()
     (state,) = Studies(runner.store).states()
     assert (state.name, len(state.places)) == ("quick: lr", 6)
     assert {place.point.recipe.optimizer.lr for place in state.places} == {0.001, 0.002, 0.004}
@@ -153,18 +153,18 @@ def test_a_sweep_says_what_it_makes_and_starts(open_page, runner):
 
 def test_a_sweep_that_cannot_be_says_why(open_page):
     test = open_page("studies.py")
-    widget(test, "selectbox", "What varies").set_value("data.labels").run()
-    widget(test, "text_input", "Its values").set_value("100, many").run()
+    widget(test, "selectbox", "Setting").set_value("data.labels").run()
+    widget(test, "text_input", "Values").set_value("100, many").run()
     assert not test.exception
     assert "The variant 'labels many'" in test.error[0].value
-    widget(test, "text_input", "Its values").set_value("[1, 2").run()
+    widget(test, "text_input", "Values").set_value("[1, 2").run()
     assert "are not values separated by commas" in test.error[0].value
 
 
 def test_a_recipe_that_cannot_run_starts_nothing(open_page, runner):
     runner.refusal = "The variant 'lr 1' cannot run: no such student."
     test = open_page("studies.py")
-    button(test, "Start the study").click().run()
+    button(test, "Start study").click().run()
     assert runner.refusal in said(test)
     assert Studies(runner.store).ids() == []
 
@@ -181,18 +181,18 @@ def test_after_the_run_it_says_from_the_numbers_whether_it_happened(open_page, r
     recipe = library.recipe("failures/random-teacher")
     ended(runner, None, recipe, student=0.73, twin=0.88, teacher=0.1)
     test = open_page("studies.py")
-    assert test.success[0].value == "It happened."
+    assert test.success[0].value == "As expected."
     assert "The teacher gets 10.0 % right; guessing gets 10 %." in said(test)
     ended(runner, f"29991231-235959-{'later'}", recipe, student=0.8, twin=0.2, teacher=0.95)
     test = open_page("studies.py")
-    assert test.warning[0].value == "It did not happen this time."
+    assert test.warning[0].value == "Not as expected this time."
 
 
 def test_older_studies_are_a_click_away(open_page, runner):
     for _ in range(6):
         Studies(runner.store).create(STUDY)
     test = open_page("studies.py")
-    assert len([b for b in test.button if b.label == "Look"]) == 6
+    assert len([b for b in test.button if b.label == "Open"]) == 6
     assert [each.label for each in test.expander] == ["2 older"]
 
 

@@ -7,7 +7,7 @@ from kdcore.checks.findings import Examination, Finding, Remedy
 
 
 def texts(test: AppTest) -> str:
-    """Everything that is said on the page."""
+    """All text on the page."""
     kinds = ("title", "subheader", "markdown", "caption", "error", "warning", "info", "latex", "code")
     return "\n".join(str(element.value) for kind in kinds for element in test.get(kind))
 
@@ -37,14 +37,14 @@ def test_the_quick_preset_is_ready_to_start(open_page, runner):
     assert test.title[0].value == "quick"
 
 
-def test_the_price_is_said_before_it_starts(open_page):
+def test_the_cost_is_estimated_before_the_start(open_page):
     said = open_page("train.py").table[0].value.to_string()
-    assert "about 1 min 44 s" in said
+    assert "about 1 min 44 s on the CPU" in said
     assert "24,570 parameters, 31 million FLOPs an image" in said
     assert "3,600 × 8 epochs = 496 steps" in said
 
 
-def test_what_a_start_would_download_stands_beside_the_price(open_page, runner):
+def test_downloads_are_listed_beside_the_cost(open_page, runner):
     runner.downloads = ("The images of cifar10 are not on this machine yet.",)
     assert [warning.value for warning in open_page("train.py").warning] == list(runner.downloads)
 
@@ -56,7 +56,7 @@ def test_what_is_chosen_is_what_starts(open_page, runner):
     widget(test, "slider", "Temperature").set_value(2.0)
     widget(test, "number_input", "Epochs").set_value(3)
     widget(test, "text_input", "Seeds").set_value("0, 1")
-    widget(test, "toggle", "Train its :orange[twin] beside it").set_value(False)
+    widget(test, "toggle", "Also train its :orange[twin]").set_value(False)
     test.run()
     assert r"0.5 \; \tau^2" in test.latex[0].value
     assert r"\tau = 2" in test.latex[0].value
@@ -68,43 +68,43 @@ def test_what_is_chosen_is_what_starts(open_page, runner):
     assert (recipe.epochs, recipe.seeds, recipe.twin) == (3, (0, 1), False)
 
 
-def test_keeping_the_teacher_s_answers_says_what_it_takes_and_saves(open_page, runner):
+def test_caching_the_teacher_s_outputs_shows_what_it_takes_and_saves(open_page, runner):
     test = open_page("train.py")
-    assert "asked for in every step, 40 % of the time" in test.table[0].value.to_string()
-    keep = widget(test, "toggle", "Keep the :violet[teacher]'s answers")
+    assert "computed in every step, 40 % of the time" in test.table[0].value.to_string()
+    keep = widget(test, "toggle", "Cache the :violet[teacher]'s outputs")
     keep.set_value(True).run()  # nothing is augmented, so one view is all there is
     said = test.table[0].value.to_string()
-    assert "kept, 1.5 MB on disk: from epoch 2 on a step takes 40 % less time" in said
+    assert "cached, 1.5 MB on disk: from epoch 2 on a step takes 40 % less time" in said
     button(test, "Start training").click().run()
     (recipe,) = runner.started
     assert (recipe.teacher.weights, recipe.teacher.cache_views, recipe.kept_views) == ("cues-teacher", 8, 1)
 
 
-def test_a_run_without_epochs_to_save_keeps_the_answers_for_others(open_page):
+def test_a_run_without_epochs_to_save_caches_the_outputs_for_others(open_page):
     test = open_page("train.py")
-    widget(test, "toggle", "Keep the :violet[teacher]'s answers").set_value(True)
+    widget(test, "toggle", "Cache the :violet[teacher]'s outputs").set_value(True)
     widget(test, "number_input", "Epochs").set_value(1).run()
-    assert "on disk for other runs; this one asks in every step" in test.table[0].value.to_string()
+    assert "on disk for other runs; this one computes them in every step" in test.table[0].value.to_string()
 
 
 def test_terms_that_lack_a_teacher_are_named(open_page):
     test = open_page("train.py")
     widget(test, "selectbox", ":violet[Teacher]").set_value("No teacher").run()
-    assert "There is no teacher for kd and attention" in test.error[0].value
+    assert "No teacher is chosen, but kd and attention need one" in test.error[0].value
     assert "Start training" not in labels_of(test)
 
 
 def test_more_labels_than_images_are_refused(open_page):
     test = open_page("train.py")
-    widget(test, "number_input", "Labels kept").set_value(3700).run()
+    widget(test, "number_input", "Labelled images").set_value(3700).run()
     assert "3,600 training images are left" in test.error[0].value
 
 
 def test_a_teacher_for_other_classes_is_refused(open_page):
     test = open_page("train.py")
     widget(test, "selectbox", ":violet[Teacher]").set_value("Another network …").run()
-    widget(test, "text_input", "Its name").set_value("vit_tiny_patch16_224")
-    widget(test, "number_input", "First fine-tuned for, epochs").set_value(0).run()
+    widget(test, "text_input", "Network name").set_value("vit_tiny_patch16_224")
+    widget(test, "number_input", "Fine-tune first, epochs").set_value(0).run()
     assert "1000 classes, cues has 10" in test.error[0].value
 
 
@@ -138,24 +138,24 @@ def test_nothing_is_tried_beside_a_run_unless_asked(open_page, runner, make_run)
     runner.busy = (make_run("running", name="first"),)
     test = open_page("train.py")
     assert runner.tried == 0
-    assert "It will wait: first trains now." in texts(test)
-    button(test, "Measure it now").click().run()
+    assert "It will be queued: first is training now." in texts(test)
+    button(test, "Estimate now").click().run()
     assert runner.tried == 1
 
 
 def test_an_edited_text_fills_the_form(open_page):
     test = open_page("train.py")
     test.text_area[0].set_value(test.text_area[0].value.replace("epochs: 8", "epochs: 5"))
-    button(test, "Use this text").click().run()
+    button(test, "Apply").click().run()
     assert not test.error
     assert widget(test, "number_input", "Epochs").value == 5
-    assert widget(test, "selectbox", "Start from").value == "Edited text"
+    assert widget(test, "selectbox", "Start from").value == "Edited recipe"
 
 
 def test_a_text_with_a_mistake_says_which(open_page):
     test = open_page("train.py")
     test.text_area[0].set_value("student: {model: tiny}\nepoch: 5\n")
-    button(test, "Use this text").click().run()
+    button(test, "Apply").click().run()
     assert "`epoch` is not a known key. Did you mean `epochs`?" in test.error[0].value
     assert widget(test, "selectbox", "Start from").value == "quick"
 
@@ -205,7 +205,7 @@ def test_no_text_ends_the_page(open_page, name):
     text, told = HOSTILE[name]
     test = open_page("train.py")
     test.text_area[0].set_value(text)
-    button(test, "Use this text").click().run()
+    button(test, "Apply").click().run()
     assert not test.exception
     assert told in test.error[0].value
     assert test.error[0].value.startswith("This text")
@@ -249,7 +249,7 @@ def test_a_schedule_without_end_is_refused(open_page):
 def test_a_run_can_be_the_start_of_another(open_page, make_run):
     run_id = make_run(name="first try")
     test = open_page("train.py", like=run_id)
-    assert widget(test, "selectbox", "Start from").value.startswith("As in first try")
+    assert widget(test, "selectbox", "Start from").value.startswith("From run first try")
     assert widget(test, "number_input", "Epochs").value == 2
 
 
@@ -264,7 +264,7 @@ def test_a_schedule_is_chosen_by_widgets_and_drawn_before_the_run(open_page, run
     term(test, "kd", "selectbox", "Temperature over the run").set_value("linear").run()
     term(test, "kd", "number_input", "From").set_value(3.0)
     term(test, "kd", "number_input", "To").set_value(1.0).run()
-    assert "3 → 1, straight line" in texts(test)
+    assert "3 → 1, linear" in texts(test)
     assert len(test.get("vega_lite_chart")) == 3  # weights, temperature, learning rate
     button(test, "Start training").click().run()
     assert runner.started[0].terms[1].temperature == {"linear": [3.0, 1.0]}
@@ -280,9 +280,9 @@ def test_points_that_cannot_be_read_are_refused_beside_the_terms(open_page):
 
 def test_a_term_can_count_in_some_epochs_and_adapt(open_page, runner):
     test = open_page("train.py")
-    term(test, "attention", "number_input", "Counts from epoch").set_value(3)
-    term(test, "attention", "number_input", "Up to epoch").set_value(5)
-    term(test, "attention", "toggle", "Let the weight fall when it no longer helps").set_value(True).run()
+    term(test, "attention", "number_input", "Active from epoch").set_value(3)
+    term(test, "attention", "number_input", "Until epoch").set_value(5)
+    term(test, "attention", "toggle", "Lower the weight on a plateau").set_value(True).run()
     assert "epochs 3 to 5" in texts(test)
     assert "The weight of attention may fall below this" in texts(test)
     button(test, "Start training").click().run()
@@ -311,16 +311,16 @@ def test_options_that_are_left_alone_stay_out_of_the_recipe(open_page, runner):
 def test_wrong_labels_and_the_weighting_are_plain_settings(open_page, runner):
     test = open_page("train.py")
     widget(test, "number_input", "Wrong labels, %").set_value(20)
-    widget(test, "button_group", "How the terms share").set_value("gradients").run()
-    assert "the missing and the wrong ones alike" in texts(test)
-    assert "pull alike on the student" in texts(test)
+    widget(test, "button_group", "Weighting of the terms").set_value("gradients").run()
+    assert "with the same ones missing or wrong" in texts(test)
+    assert "have the same gradient norm" in texts(test)
     button(test, "Start training").click().run()
     assert (runner.started[0].data.label_noise, runner.started[0].weighting) == (0.2, "gradients")
 
 
-def test_exact_or_fast_arithmetic_is_a_choice(open_page, runner):
+def test_exact_or_fast_precision_is_a_choice(open_page, runner):
     test = open_page("train.py")
-    widget(test, "button_group", "Arithmetic").set_value("exact").run()
+    widget(test, "button_group", "Precision").set_value("exact").run()
     button(test, "Start training").click().run()
     assert runner.started[0].precision == "exact"
 
@@ -339,8 +339,8 @@ def test_the_weights_are_translated_into_other_conventions(open_page):
     assert "alpha on cross-entropy" in said
 
 
-def test_what_the_doctor_says_of_the_teacher_stands_beside_the_button(open_page):
-    assert "95.8 % right on 300 images" in texts(open_page("train.py"))
+def test_the_teacher_check_is_beside_the_button(open_page):
+    assert "95.8 % correct on 300 images" in texts(open_page("train.py"))
 
 
 STOP = Finding(
@@ -355,7 +355,7 @@ def test_a_teacher_that_should_not_teach_blocks_the_start_and_its_remedy_is_a_bu
     assert button(test, "Start training").disabled
     runner.examination = Examination((), {})
     button(test, "Tune it").click().run()
-    assert widget(test, "selectbox", ":violet[Teacher]").value == "cues-teacher, tuned first (3 epochs)"
+    assert widget(test, "selectbox", ":violet[Teacher]").value == "cues-teacher, fine-tuned first (3 epochs)"
     button(test, "Start training").click().run()
     assert runner.started[0].teacher.finetune.epochs == 3
 
@@ -363,7 +363,7 @@ def test_a_teacher_that_should_not_teach_blocks_the_start_and_its_remedy_is_a_bu
 def test_a_teacher_can_be_accepted_as_it_is(open_page, runner):
     runner.examination = Examination((STOP,), {"top1": 0.1}, 300, 0.5)
     test = open_page("train.py")
-    button(test, "Run it all the same").click().run()
+    button(test, "Run anyway").click().run()
     assert not test.error
     assert test.warning[0].value == "It knows nothing."
     button(test, "Start training").click().run()
@@ -374,8 +374,8 @@ def test_a_teacher_that_takes_long_is_examined_when_asked(open_page, runner):
     runner.unasked = False
     test = open_page("train.py")
     assert "95.8 %" not in texts(test)
-    button(test, "Examine the teacher").click().run()
-    assert "95.8 % right on 300 images" in texts(test)
+    button(test, "Check the teacher").click().run()
+    assert "95.8 % correct on 300 images" in texts(test)
 
 
 @pytest.mark.parametrize(
@@ -401,15 +401,15 @@ def test_a_paused_run_goes_on(open_page, runner, make_run):
     run_id = make_run("paused")
     runner.busy = (run_id,)
     test = open_page("train.py", run=run_id)
-    assert labels_of(test) == ["Go on", "Stop", "New run like it"]
-    button(test, "Go on").click().run()
+    assert labels_of(test) == ["Continue", "Stop", "New run from this recipe"]
+    button(test, "Continue").click().run()
     assert runner.told == [("unpause", run_id)]
 
 
 def test_a_run_of_another_program_has_no_buttons(open_page, make_run):
     test = open_page("train.py", run=make_run("running"))
-    assert labels_of(test) == ["New run like it"]
-    assert "Another program trains it" in texts(test)
+    assert labels_of(test) == ["New run from this recipe"]
+    assert "Training in another process" in texts(test)
 
 
 def test_a_knob_is_turned(open_page, runner, make_run):
@@ -425,7 +425,7 @@ def test_the_result_is_a_sentence_for_a_visitor(open_page, make_run):
     test = open_page("train.py", run=make_run())
     assert test.subheader[0].value == "+20.0 points against its twin, between +15.0 and +25.0: the teacher helps."
     assert [m.value for m in test.metric] == ["95.8 %", "62.0 %", "42.0 %"]
-    assert "500 of 3,600 training images keep their label" in texts(test)
+    assert "500 of 3,600 training images are labelled" in texts(test)
 
 
 def test_the_maps_can_be_followed_back(open_page, make_run):
@@ -447,5 +447,5 @@ def test_a_failed_run_says_why_and_can_be_resumed(open_page, runner, make_run):
 
 def test_a_run_that_is_not_there_leads_on(open_page):
     test = open_page("train.py", run="../secrets")
-    assert "There is no such run here" in test.warning[0].value
+    assert "Run not found" in test.warning[0].value
     assert not test.exception

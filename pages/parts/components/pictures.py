@@ -1,4 +1,4 @@
-"""Pictures on their way to the browser: compact text for the components' data."""
+"""Arrays and images as compact text for the components."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Where the networks look, over the pinned images of a run."""
+"""Maps of a run's pinned images, as pictures."""
 
 import io
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ SIDE = 144  # pixels of a picture
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture with what is said under it. jpeg is None where there is no map."""
+    """One picture with its caption. jpeg is None where there is no map."""
 
     jpeg: bytes | None
-    says: str
+    caption: str
     right: bool | None = None
 
 
 def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str], list[list[Cell]]]:
-    """A probe as a table: the networks' names, and for each pinned image the photo and a cell a network.
+    """A probe as a table: the networks' names, and for each pinned image the image and a cell per network.
 
     Args:
         place: which of the run's probes.
 
     Raises:
-        ValueError: its file, or that of the photos, is damaged.
+        ValueError: its file, or that of the images, is damaged.
     """
     first, probe = read(store, run, 0), read(store, run, place)
     images, targets = first["images"][:most], first["targets"][:most]
@@ -43,13 +43,15 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
         photo = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         cells = [Cell(_jpeg(photo), run.classes[target])]
         for name in networks:
-            says = probe[f"{name}_probabilities"][i].astype(np.float32)
-            best = int(says.argmax())
+            probabilities = probe[f"{name}_probabilities"][i].astype(np.float32)
+            best = int(probabilities.argmax())
             shown = np.isfinite(probe[name][i]).all()
             cells.append(
                 Cell(
                     _jpeg(over(photo, densities[name][i] / scale)) if shown else None,
-                    f"{run.classes[best]} {says[best]:.0%}" if np.isfinite(says).all() else "no answer",
+                    f"{run.classes[best]} {probabilities[best]:.0%}"
+                    if np.isfinite(probabilities).all()
+                    else "no prediction",
                     best == target,
                 )
             )
@@ -58,16 +60,16 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
 
 
 def read(store: Store, run: RunState, place: int) -> dict[str, np.ndarray]:
-    """The arrays of a run's probe as `kdcore.events.ProbeTaken` has them; the first of a run also has the photos.
+    """The arrays of a run's probe as `kdcore.events.ProbeTaken` has them; the first of a run also has the images.
 
     Raises:
         ValueError: the file is damaged, or the arrays do not belong together.
     """
-    told = run.probes[place]
+    event = run.probes[place]
     try:
-        probe = store.probe(run.id, told["file"])
+        probe = store.probe(run.id, event["file"])
     except UserError as error:
-        raise UserError(f"The maps of step {told['step']} cannot be shown: {error}") from None
+        raise UserError(f"The maps of step {event['step']} cannot be shown: {error}") from None
     wanted = {"images": (4, "u"), "targets": (1, "iu")} if place == 0 else {}
     for name in palette.NETWORKS:
         if name in probe:
@@ -76,7 +78,7 @@ def read(store: Store, run: RunState, place: int) -> dict[str, np.ndarray]:
         found = probe.get(name, np.empty(0))
         if found.ndim != dimensions or found.dtype.kind not in kinds or not found.size:
             raise UserError(
-                f"The maps of step {told['step']} cannot be shown: {told['file']} has no `{name}` as expected."
+                f"The maps of step {event['step']} cannot be shown: {event['file']} has no `{name}` as expected."
             )
     classes = [probe[name].shape[1] for name in wanted if name.endswith("_probabilities")]
     targets = probe["targets"] if place == 0 else np.zeros(1, int)
@@ -85,14 +87,14 @@ def read(store: Store, run: RunState, place: int) -> dict[str, np.ndarray]:
         or set(classes) != {len(run.classes)}
         or not (0 <= targets.min() <= targets.max() < len(run.classes))
     ):
-        raise UserError(f"The maps of step {told['step']} cannot be shown: they are of other classes than the run.")
+        raise UserError(f"The maps of step {event['step']} cannot be shown: their classes differ from the run's.")
     if len({len(probe[name]) for name in wanted}) != 1:
-        raise UserError(f"The maps of step {told['step']} cannot be shown: they are of different numbers of photos.")
+        raise UserError(f"The maps of step {event['step']} cannot be shown: they are of different numbers of images.")
     return probe
 
 
 def over(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A map, 0 to 1, over its photo: the higher, the less of the photo shines through. As the browser's maps are drawn."""
+    """A map, 0 to 1, over its image: the higher, the more opaque, as `components/shared/heat.js` draws it."""
     side = photo.shape[0]
     heat = heat.astype(np.float32).clip(0, 1)  # before it is enlarged, else a peak beyond the scale becomes a block
     heat = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""The table of runs. What is chosen in it stands in the address, so that a link shows the same."""
+"""The table of runs. The selection is in the address, so that a link shows the same."""
 
 import hashlib
 import time
@@ -10,35 +10,38 @@ from kdcore.results.comparison import summarise
 from kdcore.store import ACTIVE, RunState
 from pages.parts import formatting
 
-ACCURACY = st.column_config.NumberColumn(format="%.1f %%", width="small", help="On the test images, at the end.")
+ACCURACY = st.column_config.NumberColumn(
+    format="%.1f %%", width="small", help="On the test images, at the end of the run."
+)
 COLUMNS = {
     "Run": st.column_config.TextColumn(width=220),
     "Student": ACCURACY,
     "Twin": ACCURACY,
     "Teacher": ACCURACY,
-    "Problem": st.column_config.TextColumn(width="large", help="What of the run's folder cannot be read."),
+    "Problem": st.column_config.TextColumn(width="large", help="What cannot be read in the run's folder."),
     "Difference": st.column_config.TextColumn(
-        help="Student less twin in points, with its 95 % interval. A difference whose interval holds 0 may be chance."
+        help="Student − twin in percentage points, with its 95 % interval. If the interval contains 0, it may be "
+        "chance."
     ),
 }
 
 
 def in_address() -> list[str]:
-    """The ids of the runs that the address names."""
+    """The ids of the runs in the address."""
     return st.query_params.get_all("run")
 
 
 def choose(ids: list[str]) -> None:
-    """Choose other runs than the table's boxes do: they are made anew, or they would choose theirs again."""
+    """Select other runs. The table gets a new key, or its checkboxes would restore the old selection."""
     st.query_params["run"] = ids
     st.session_state["runs-chosen"] = st.session_state.get("runs-chosen", 0) + 1
     st.rerun()
 
 
 def draw(runs: list[RunState]) -> bool:
-    """Draw the table; True where the rest of the page is to be drawn again."""
+    """Draw the table. True if the rest of the page must be drawn again."""
     ids = [run.id for run in runs]
-    # another list of runs is another table: rows are chosen by their place
+    # a new list of runs needs a new key: rows are selected by position
     key = f"runs-{st.session_state.get('runs-chosen', 0)}-" + hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]
     named = [place for place, run_id in enumerate(ids) if run_id in in_address()]
     found = st.dataframe(
@@ -59,7 +62,7 @@ def draw(runs: list[RunState]) -> bool:
 
 
 def rows(runs: list[RunState]) -> list[dict[str, Any]]:
-    """A line a run; where one is damaged, a column says what is wrong."""
+    """A row per run; if one is damaged, a column says what is wrong."""
     if not any(run.damage for run in runs):
         return [row(run) for run in runs]
     return [row(run) | {"Problem": run.damage} for run in runs]

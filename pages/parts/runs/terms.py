@@ -1,4 +1,4 @@
-"""What the terms of a run's loss did: which of them does nothing, how weights and layers shared, what each says of itself."""
+"""The loss terms of a run: negligible terms, changed weights, layer weights and the terms' own metrics."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -18,7 +18,7 @@ USED = "kept"  # the figure that says whether a layer is used
 
 
 def show(run_id: str) -> None:
-    """Nothing at all where there is nothing to say."""
+    """Draw what the run logged about its terms; nothing if it logged nothing."""
     store = engine.store()
     run, recipe, series = store.state(run_id), store.recipe(run_id), store.series(run_id)
     idle_terms(run)
@@ -26,13 +26,13 @@ def show(run_id: str) -> None:
     rankings = layer_figures(recipe, series)
     if not (panels or rankings or run.layer_weights or run.adaptations):
         return
-    st.subheader("What the terms did", anchor=False)
+    st.subheader("Loss terms during the run", anchor=False)
     if run.adaptations:
         adapted(run)
     if panels:
         live_chart([run], panels, key=f"figures-{run_id}")
     tables = [term for term in recipe.terms if term.label in rankings]
-    heats = [term for term in recipe.terms if any(told["term"] == term.label for told in run.layer_weights)]
+    heats = [term for term in recipe.terms if any(entry["term"] == term.label for entry in run.layer_weights)]
     columns = st.columns(2, gap="large") if len(tables) + len(heats) > 1 else [st.container()]
     for place, term in enumerate(tables):
         with columns[place % len(columns)]:
@@ -43,14 +43,14 @@ def show(run_id: str) -> None:
 
 
 def idle_terms(run: RunState) -> None:
-    """The hint that a term does nothing, while that is so."""
+    """A hint for each term whose share of the gradient is negligible."""
     if not run.gradients:
         return
     newest = run.gradients[-1]
     for term, weight in newest["idle"].items():
         st.warning(
-            f"**{term} does nothing at this weight**: {share(newest['shares'][term])} of the gradient that the student learns "
-            f"from. At a weight of about {rounded(weight)} it would pull as hard as the other terms do.",
+            f"**{term} contributes {share(newest['shares'][term])} of the gradient at its present weight.** At a "
+            f"weight of about {rounded(weight)} it would contribute as much as the other terms.",
             icon=":material/hourglass_disabled:",
         )
 
@@ -66,19 +66,19 @@ def rounded(number: float) -> str:
 
 
 def adapted(run: RunState) -> None:
-    """The changes of weights, the last ones first."""
+    """The changes of weights, the latest first."""
     lines = [
-        f"- Epoch {change['epoch']:.0f}: the weight of **{change['term']}** fell to **{change['factor']:.3g}** times what the "
-        f"recipe says. :gray[{change['reason']}.]"
+        f"- Epoch {change['epoch']:.0f}: the weight of **{change['term']}** was lowered to **{change['factor']:.3g}** "
+        f"times the recipe's value. :gray[{change['reason']}.]"
         for change in reversed(run.adaptations)
     ]
     if len(lines) > SHOWN_CHANGES:
-        lines[SHOWN_CHANGES:] = [f"- and {len(lines) - SHOWN_CHANGES} before; all are in the table to take away"]
+        lines[SHOWN_CHANGES:] = [f"- and {len(lines) - SHOWN_CHANGES} earlier ones; the CSV download has all"]
     st.markdown("\n".join(lines))
 
 
 def figure_panels(recipe: Recipe, series: Mapping[str, Any]) -> list[Panel]:
-    """A panel for each number that terms tell of themselves, a line a term."""
+    """A panel per metric that terms log, with a line per term."""
     lines: dict[str, list[Line]] = {}
     for place, term in enumerate(recipe.terms):
         colour = palette.TERM_COLOURS[place % len(palette.TERM_COLOURS)]
@@ -93,7 +93,7 @@ def figure_panels(recipe: Recipe, series: Mapping[str, Any]) -> list[Panel]:
 
 
 def layer_figures(recipe: Recipe, series: Mapping[str, Any]) -> Figures:
-    """The newest of the numbers that terms tell of each of the teacher's layers."""
+    """The newest of the metrics that terms log for each teacher layer."""
     found: Figures = {}
     for term in recipe.terms:
         start = f"figure/{term.label}/"
@@ -105,35 +105,40 @@ def layer_figures(recipe: Recipe, series: Mapping[str, Any]) -> Figures:
 
 
 def layer_table(term: Term, figures: dict[str, dict[int, float]]) -> None:
-    """The teacher's layers as a term ranks them, the best first."""
-    st.markdown(f"**Layers of the teacher, for {term.label}**")
-    by = str(term.options.get("by", "variance"))
+    """The teacher's layers in the order of a term's ranking."""
+    st.markdown(f"**Teacher layers ranked by {term.label}**")
+    by = str(option(term, "by"))
     ranked = sorted({n for row in figures.values() for n in row}, key=lambda n: (-figures.get(by, {}).get(n, 0.0), n))
-    columns: dict[str, list[str]] = {"Map": [str(layer) for layer in ranked]}
+    columns: dict[str, list[str]] = {"Feature map": [str(layer) for layer in ranked]}
     chosen = ""
     if USED in figures:
         columns["Used"] = ["✓" if figures[USED].get(layer) else "" for layer in ranked]
-        chosen = (
-            f"The {int(np.nansum(list(figures[USED].values())))} with the highest {by.replace('_', ' ')} give hints. "
-        )
+        chosen = f"The {int(np.nansum(list(figures[USED].values())))} with the highest {by.replace('_', ' ')} are used as hints. "
     for name, row in figures.items():
         if name != USED:
-            said = [f"{row[layer]:.3g}" if layer in row else "" for layer in ranked]
-            columns[name.replace("_", " ").capitalize()] = said
+            values = [f"{row[layer]:.3g}" if layer in row else "" for layer in ranked]
+            columns[name.replace("_", " ").capitalize()] = values
     st.table(columns, border="horizontal")
-    st.caption(f"{chosen}Maps are counted from 0, the shallowest, as in the recipe's `pairs`.")
+    st.caption(f"{chosen}Feature maps are counted from 0, the shallowest, as in the recipe's `pairs`.")
+
+
+def option(term: Term, name: str) -> Any:
+    """An option of a term: as the recipe sets it, else the method's default; None where the method has no such option."""
+    method = engine.methods().get(term.method)
+    defaults = {known.name: known.default for known in method.options} if method else {}
+    return term.options.get(name, defaults.get(name))
 
 
 def layer_heat(run: RunState, term: Term) -> None:
-    """How a term shared its weight among the teacher's layers, epoch by epoch; the colours mean the same all the time."""
-    told = [told for told in run.layer_weights if told["term"] == term.label]
+    """A term's weights of the teacher's layers over the epochs, on a fixed colour scale."""
+    entries = [entry for entry in run.layer_weights if entry["term"] == term.label]
     rows = [
         {"epoch": round(entry["epoch"]), "layer": layer, "weight": weight}
-        for entry in told
+        for entry in entries
         for layer, weight in enumerate(entry["weights"], start=1)
     ]
-    layers = len(told[-1]["weights"])
-    cap = max(float(term.options.get("cap", 0.4)), 1 / layers)
+    layers = len(entries[-1]["weights"])
+    cap = max(float(option(term, "cap") or 0), 1 / layers)
     top = max(cap, *(row["weight"] for row in rows))
     st.markdown(f"**Weights of the teacher's layers, for {term.label}**")
     spec = {
@@ -159,4 +164,4 @@ def layer_heat(run: RunState, term: Term) -> None:
         "width": "container",
     }  # fmt: skip
     st.vega_lite_chart(cast(Any, spec), width="stretch")
-    st.caption(f"Layer 1 is the shallowest. Were all alike, each would have {1 / layers:.0%}.")
+    st.caption(f"Layer 1 is the shallowest. Uniform weights would be {1 / layers:.0%}.")

@@ -1,4 +1,4 @@
-"""A run on the screen: how far it is, what came of it, its curves, where its networks look."""
+"""One run: progress, result, curves, loss terms and the maps of its pinned images."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ TITLES = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specif
 
 
 def show(run_id: str) -> None:
-    """Draw a run; while it is active, what is drawn follows it."""
+    """Draw a run; its parts are refreshed while it is active."""
     store = engine.store()
     run = store.state(run_id)
     try:
@@ -27,72 +27,70 @@ def show(run_id: str) -> None:
     except RecipeError as error:  # of another version, edited by hand, or damaged
         st.title(run.name, anchor=False)
         st.error(str(error))
-        to_the_runs(run_id)
+        link_to_runs(run_id)
         return
     if run.status == "damaged":
         st.title(run.name, anchor=False)
-        actions.say_damage(run)
-        to_the_runs(run_id)
+        actions.show_damage(run)
+        link_to_runs(run_id)
         return
     active = run.status in ACTIVE
     st.title(run.name, anchor=False)
     if words := formatting.setting(recipe, run):
         st.caption(words)
-    actions.say_damage(run)
+    actions.show_damage(run)
     following(header, active, HEADER_SECONDS)(run_id)
-    actions.say_warnings(run)
+    actions.show_warnings(run)
     if run.results:
         outcome(summarise([run.results]))
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
     following(terms.show, active, terms.SECONDS)(run_id)
-    following(where_they_look, active, MAPS_SECONDS)(run_id)
+    following(pinned_maps, active, MAPS_SECONDS)(run_id)
     if run.status in ("running", "paused") and run_id in engine.runner().active():
-        knobs(run, recipe)
-    particulars(run, recipe)
+        adjustments(run, recipe)
+    details(run, recipe)
 
 
-def to_the_runs(run_id: str) -> None:
-    page_table.go_button(
-        "See it among the runs, where it can be deleted", ":material/list:", page_table.RUNS, run=run_id
-    )
+def link_to_runs(run_id: str) -> None:
+    page_table.go_button("Open in the run list", ":material/list:", page_table.RUNS, run=run_id)
 
 
 def following(draw: Callable[[str], None], active: bool, seconds: float) -> Callable[[str], None]:
-    """A part of the page that is drawn again by itself while the run is active."""
+    """A part of the page that is redrawn periodically while the run is active."""
     return st.fragment(draw, run_every=seconds if active else None)
 
 
 def header(run_id: str) -> None:
-    """Status, progress and buttons. When the run begins or ends, the whole page is drawn once more."""
+    """Status, progress and buttons. When the run begins or ends, the whole page is redrawn."""
     run = engine.store().state(run_id)
-    if was(run_id, run.status, bool(run.steps)):
+    if changed(run_id, run.status, bool(run.steps)):
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(run)
         if run.device:
             st.badge(run.device, color="gray", icon=":material/memory:")
         if run.recorded:
-            st.badge("A recording that comes with the project", color="gray")
+            st.badge("Recording included with the project", color="gray")
         st.space("stretch")
         actions.controls(run)
-        actions.set_up_alike(run)
+        actions.new_run(run)
         if run.status not in ACTIVE:
-            actions.take_away([run])
+            actions.download([run])
     match run.status:
         case "running" | "paused":
             st.progress(min(run.progress, 1.0), text=formatting.progress(run))
         case "queued":
-            st.info("It waits until the run before it is done.", icon=":material/hourglass_empty:")
+            st.info("Queued: starts when the current run ends.", icon=":material/hourglass_empty:")
         case "created" | "preparing":
-            st.progress(0.0, text=run.notes[-1]["text"] if run.notes else "Getting ready.")
+            st.progress(0.0, text=run.notes[-1]["text"] if run.notes else "Preparing.")
         case "failed" | "stopped" | "interrupted":
             st.caption(formatting.progress(run))
-            actions.say_why_it_ended(run)
+            actions.show_end(run)
 
 
-def was(run_id: str, status: str, stepped: bool) -> bool:
-    """Whether the page now on screen was drawn for another state of the run."""
+def changed(run_id: str, status: str, stepped: bool) -> bool:
+    """Whether the run has begun or ended since the page was drawn."""
     key, now = f"drawn-{run_id}", (status in ACTIVE, stepped)
     before = st.session_state.get(key, now)
     st.session_state[key] = now
@@ -105,7 +103,7 @@ def badge(run: RunState) -> None:
 
 
 def outcome(summary: Summary, key: str = "outcome") -> None:
-    """The result on the test split: each network, and whether the teacher helped."""
+    """The result on the test split: whether the teacher helped, and each network's accuracy."""
     with st.container(border=True):
         st.subheader(sentence(summary), anchor=False)
         there = [name for name in palette.NETWORKS if name in summary.networks]
@@ -121,20 +119,22 @@ def outcome(summary: Summary, key: str = "outcome") -> None:
                 f"{TITLES[m]} {summary.networks[name][m].mean:.3f}" for m in TITLES if m in summary.networks[name]
             ]:
                 st.caption(f"{palette.in_colour(name, name.capitalize())}: {', '.join(two)}")
-        more = " More test images, or more seeds, would show smaller differences." if summary.kind == "same" else ""
-        st.caption(f"Right on {summary.images:,} test images. {covers(summary)}{more}")
+        more = " More test images or seeds would show smaller differences." if summary.kind == "same" else ""
+        st.caption(f"Accuracy on {summary.images:,} test images. {covers(summary)}{more}")
 
 
-def where_they_look(run_id: str) -> None:
-    """The pinned images with each network's map, as of the newest probe; of an ended run, any probe."""
+def pinned_maps(run_id: str) -> None:
+    """The pinned images with each network's map at the newest probe; of an ended run, at any probe."""
     run = engine.store().state(run_id)
     if not run.probes:
         return
     place = len(run.probes) - 1
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader("Where they look", anchor=False, width="content")
+        st.subheader("Where the networks look", anchor=False, width="content")
         if run.status in ACTIVE:
-            st.caption(f"after epoch {run.probes[place]['epoch']:.1f}; always the same test images", width="content")
+            st.caption(
+                f"after epoch {run.probes[place]['epoch']:.1f}, on the same test images throughout", width="content"
+            )
         elif place:
             st.space("stretch")
             epochs = [round(probe["epoch"], 2) for probe in run.probes]
@@ -153,16 +153,16 @@ def where_they_look(run_id: str) -> None:
 
 def map_table(networks: list[str], table: list[list[probe_maps.Cell]], *, key: str) -> None:
     with st.grid(columns=1 + len(networks), min_column_width=60, wrap=False, gap="small", key=key):
-        st.markdown("**Photo**")
+        st.markdown("**Image**")
         for name in networks:
             st.markdown(f"**{palette.in_colour(name, name.capitalize())}**")
         for cells in table:
-            for name, cell in zip(("photo", *networks), cells, strict=True):
+            for name, cell in zip(("image", *networks), cells, strict=True):
                 with st.container(gap="xxsmall"):
                     if cell.jpeg:
-                        st.image(cell.jpeg, width="stretch", alt=f"{name}: {cell.says}")
+                        st.image(cell.jpeg, width="stretch", alt=f"{name}: {cell.caption}")
                     mark = {True: ":green[:material/check:] ", False: ":red[:material/close:] ", None: ""}[cell.right]
-                    st.caption(mark + cell.says)
+                    st.caption(mark + cell.caption)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -171,9 +171,9 @@ def drawn_maps(run_id: str, place: int, file: str) -> tuple[list[str], list[list
     return probe_maps.rows(store, store.state(run_id), place, PINNED)
 
 
-def knobs(run: RunState, recipe: Recipe) -> None:
-    with st.expander("Knobs: change the run while it trains", icon=":material/tune:"):
-        st.caption("Each multiplies what the recipe says, from the next step on. Every turn is written into the run.")
+def adjustments(run: RunState, recipe: Recipe) -> None:
+    with st.expander("Adjust while training", icon=":material/tune:"):
+        st.caption("Factors on the recipe's values, applied from the next step on. Changes are logged.")
         names = {"learning_rate": "Learning rate"} | {f"weight/{t.label}": f"Weight of {t.label}" for t in recipe.terms}
         with st.grid(columns="auto", min_column_width=220, key="knobs"):
             for knob, label in names.items():
@@ -183,8 +183,8 @@ def knobs(run: RunState, recipe: Recipe) -> None:
                     st.error(trouble)
 
 
-def particulars(run: RunState, recipe: Recipe) -> None:
-    with st.expander("Recipe, sizes and notes", icon=":material/description:"):
+def details(run: RunState, recipe: Recipe) -> None:
+    with st.expander("Recipe, parameters and log", icon=":material/description:"):
         sizes = " · ".join(f"{name.replace('_', ' ')} {formatting.count(n)}" for name, n in run.parameters.items())
         if sizes:
             st.caption(f"Parameters: {sizes}")

@@ -1,4 +1,4 @@
-"""Variants side by side: points with their intervals, as Vega-Lite (a dictionary costs a tenth of a chart object)."""
+"""Charts of a study: each variant's accuracy and difference with intervals, as Vega-Lite."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import streamlit as st
 from kdcore.results.comparison import Figure, Summary
 from pages.parts import palette
 
-ROW = 44  # pixels a variant
+ROW = 44  # pixels per variant
 Values = list[dict[str, Any]]
 
 
 def draw(summaries: dict[str, Summary]) -> None:
-    """Two charts: accuracy of the networks, and student less twin with the line of no difference."""
+    """Two charts: accuracy of the networks, and student − twin with a line at 0."""
     accuracies = [
         {"variant": label, "network": network.capitalize(), **plain(summary.networks[network]["top1"])}
         for label, summary in summaries.items()
@@ -25,7 +25,7 @@ def draw(summaries: dict[str, Summary]) -> None:
     left, right = st.columns(2, gap="large") if gaps else (st.container(), None)
     names = list(summaries)
     with left:
-        st.markdown("**Test images right, %**")
+        st.markdown("**Test accuracy, %**")
         there = [
             name for name in palette.NETWORKS if any(value["network"] == name.capitalize() for value in accuracies)
         ]
@@ -33,15 +33,15 @@ def draw(summaries: dict[str, Summary]) -> None:
             "field": "network", "type": "nominal", "title": None, "legend": {"orient": "top"},
             "scale": {"domain": [name.capitalize() for name in there], "range": [palette.shade(name) for name in there]},
         }  # fmt: skip
-        chart(accuracies, names, colours, there, said(summaries))
+        chart(accuracies, names, colours, there, description(summaries))
     if right:
         with right:
-            st.markdown("**Student less twin, points**")
-            chart(gaps, names, {"value": palette.shade("student")}, [], "Student less twin of each variant", zero=True)
+            st.markdown("**Student − twin, percentage points**")
+            chart(gaps, names, {"value": palette.shade("student")}, [], "Student − twin of each variant", zero=True)
 
 
 def plain(figure: Figure) -> dict[str, float]:
-    """In percent; without an interval the ends are the mean."""
+    """In percent; without an interval, low and high are the mean."""
     low, high = (figure.low, figure.high) if figure.bounded else (figure.mean, figure.mean)
     return {"mean": 100 * figure.mean, "low": 100 * low, "high": 100 * high}
 
@@ -49,7 +49,7 @@ def plain(figure: Figure) -> dict[str, float]:
 def chart(
     values: Values, names: list[str], colour: dict[str, Any], networks: list[str], alt: str, *, zero: bool = False
 ) -> None:
-    """A row a variant; the networks of a variant one under another."""
+    """A row per variant, with its networks one under another."""
     y: dict[str, Any] = {
         "field": "variant", "type": "nominal", "title": None, "sort": names,
         "axis": {"labelLimit": 150, "ticks": False, "domain": False},
@@ -81,6 +81,6 @@ def chart(
     st.vega_lite_chart(spec, width="stretch", alt=alt)
 
 
-def said(summaries: dict[str, Summary]) -> str:
+def description(summaries: dict[str, Summary]) -> str:
     means = ", ".join(f"{label} {summary.networks['student']['top1'].mean:.1%}" for label, summary in summaries.items())
     return f"Test accuracy of each variant's networks with 95 % intervals; the student's: {means}"

@@ -1,4 +1,4 @@
-"""Start a study: one that comes with the project, or a sweep over one or two settings of any recipe."""
+"""Start a study: an included one, or a sweep over one or two settings of any recipe."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from kdcore.recipe.study import Study
 from pages.parts import engine, formatting
 from pages.parts.train import presets, sections
 
-NOTHING = "Nothing more"
+NOTHING = "None"
 START = ":material/play_arrow:"
 
 
 def ready_made() -> None:
-    """A study that comes with the project: what it asks, what it takes, a button."""
+    """An included study: its question, its cost, a button."""
     name = st.selectbox("Study", studies.names(), index=None, key="ready-made", placeholder="Choose one")
     if name is None:
         st.caption(
-            f"{len(studies.names())} studies come with the project: each system's table, its small form, and what varies."
+            f"{len(studies.names())} studies come with the project, among them the tables of the reproduced systems."
         )
         return
     try:
@@ -33,16 +33,16 @@ def ready_made() -> None:
     st.markdown(study.note)
     st.caption(f"Variants: {'; '.join(variants)}.")
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Start this study", icon=START, type="primary", key=f"study-{name}"):
+        if st.button("Start study", icon=START, type="primary", key=f"study-{name}"):
             start(study)
-        priced = st.button("What will it cost?", icon=":material/timer:", key="ready-price")
+        priced = st.button("Estimate cost", icon=":material/timer:", key="ready-price")
         st.caption(size(len(variants), len(study.seeds)), width="content")
     if priced:
-        price(studies.recipe_of(study), study.count)
+        show_cost(studies.recipe_of(study), study.count)
 
 
 def own_sweep() -> None:
-    """Choose a recipe, settings with values, seeds; see what it makes; start it."""
+    """Choose a recipe, settings with their values, and seeds; see the number of runs; start."""
     presets.take_run()
     known = presets.all_presets()
     like = st.session_state.get(presets.CHOSEN) if "like" in st.query_params else None
@@ -51,10 +51,12 @@ def own_sweep() -> None:
     if recipe.note:
         st.caption(recipe.note)
     vary = dict(filter(None, [choose_setting(recipe, 1, name), choose_setting(recipe, 2, name)]))
-    said = st.text_input("Seeds", "0, 1, 2", key="sweep-seeds", help="Three at least, to tell luck from effect.")
-    seeds = sections.seeds_in(said)
+    typed = st.text_input(
+        "Seeds", "0, 1, 2", key="sweep-seeds", help="At least three, to measure the variation between seeds."
+    )
+    seeds = sections.seeds_in(typed)
     if not vary:
-        st.caption("Choose a setting and give it at least two values, or none to see how much the seed alone changes.")
+        st.caption("Choose a setting and at least two values, or none to measure the variation between seeds alone.")
     title = f"{recipe.name}: {', '.join(studies.called(key, recipe) for key in vary) or 'seeds'}"[:60]
     plain = {
         "name": title,
@@ -69,30 +71,30 @@ def own_sweep() -> None:
         st.error(str(error))
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Start the study", icon=START, type="primary", key="sweep-start"):
+        if st.button("Start study", icon=START, type="primary", key="sweep-start"):
             start(study)
-        priced = st.button("What will it cost?", icon=":material/timer:", key="sweep-price")
+        priced = st.button("Estimate cost", icon=":material/timer:", key="sweep-price")
         st.caption(size(len(points) // len(study.seeds), len(study.seeds)), width="content")
     if priced:
-        price(recipe, len(points))
+        show_cost(recipe, len(points))
 
 
 def choose_setting(recipe: Recipe, place: int, name: str) -> tuple[str, list[Any]] | None:
     """A setting and its values, or None."""
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     known = settings(recipe)
-    label = "What varies" if place == 1 else "And also"
+    label = "Setting" if place == 1 else "Second setting"
     key = left.selectbox(
         label, [NOTHING, *known], index=1 if place == 1 else 0, key=f"sweep-key-{place}-{name}", accept_new_options=True,
-        help="Any setting of the recipe by its dotted name, as in its YAML; terms are counted from 0.",
+        help="Any setting of the recipe by its dotted name; terms are counted from 0.",
     )  # fmt: skip
     if not key or key == NOTHING:
         return None
     key = next((full for full in known if full.endswith(f".{key}")), key)  # typed without its section
     now = known.get(key)
     given = right.text_input(
-        "Its values", starting_values(now), key=f"sweep-values-{place}-{name}-{key}",
-        help=f"Separated by commas. The recipe says {now}." if key in known else "Separated by commas.",
+        "Values" if place == 1 else "Its values", starting_values(now), key=f"sweep-values-{place}-{name}-{key}",
+        help=f"Separated by commas. The recipe has {now}." if key in known else "Separated by commas.",
     )  # fmt: skip
     try:
         values = yaml_text.read(f"[{given}]", source="This")
@@ -103,7 +105,7 @@ def choose_setting(recipe: Recipe, place: int, name: str) -> tuple[str, list[Any
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """The settings that are usually varied, with what the recipe says of each."""
+    """The settings that are often varied, with the recipe's values."""
     plain = recipe.model_dump(mode="json")
     found: dict[str, Any] = {}
     methods = engine.methods()
@@ -122,7 +124,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def starting_values(now: Any) -> str:
-    """Half, the same, twice, of a number; else the value alone."""
+    """Half, the same and twice a number; else the value alone."""
     if isinstance(now, (int, float)) and now:
         return ", ".join(f"{type(now)(value):g}" for value in (now / 2, now, now * 2))
     return "" if now is None else str(now)
@@ -132,22 +134,23 @@ def size(variants: int, seeds: int) -> str:
     return f"{variants} variant{'s' * (variants > 1)} × {seeds} seed{'s' * (seeds > 1)} = {variants * seeds} runs"
 
 
-def price(recipe: Recipe, runs: int) -> None:
+def show_cost(recipe: Recipe, runs: int) -> None:
     try:
-        with st.spinner("Trying a few steps on this device …"):
+        with st.spinner("Timing a few steps on this device …"):
             cost = engine.estimate(recipe)
     except UserError as error:
         st.error(str(error))
         return
     st.caption(
-        f"About {formatting.duration(cost.seconds * runs)} for {runs} runs like the recipe's own "
-        f"({formatting.duration(cost.seconds)} each); settings that change the length change this."
+        f"About {formatting.duration(cost.seconds * runs)} for {runs} runs of "
+        f"{formatting.duration(cost.seconds)} each, timed with the recipe's own values; the varied values may change "
+        "this."
     )
 
 
 def start(study: Study) -> None:
     try:
-        with st.spinner("Trying every variant before the first run …"):
+        with st.spinner("Checking every variant …"):
             study_id = engine.runner().start_study(study)
     except UserError as error:
         st.error(str(error))

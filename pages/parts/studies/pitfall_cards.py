@@ -1,4 +1,4 @@
-"""Failures on purpose: what is done wrongly, what that should show, one click, and whether it did."""
+"""Common pitfalls as runs to try: the mistake, the expected result, and whether the run shows it."""
 
 import streamlit as st
 
@@ -15,8 +15,8 @@ SECONDS = 3.0
 
 def show() -> None:
     st.caption(
-        "The same small run each time, with one thing wrong. About half a minute each on two free processor cores; they wait "
-        "for one another."
+        "The same small run with one mistake each. About half a minute each on two idle CPU cores; further runs are "
+        "queued."
     )
     following(cards, any(run.status in ACTIVE for run in newest().values()), SECONDS)("")
 
@@ -47,32 +47,32 @@ def cards(_: str) -> None:
 def card(failure: Failure, run: RunState | None) -> None:
     st.markdown(f"**{failure.title}**")
     st.markdown(failure.wrong)
-    st.markdown(f":gray[What to expect:] {failure.expects}")
+    st.markdown(f":gray[Expected:] {failure.expects}")
     if run:
-        what_came(failure, run)
+        show_outcome(failure, run)
     with st.container(horizontal=True):
         if run is None or run.status not in ACTIVE:
-            label = "Try it" if run is None else "Try it again"
+            label = "Run" if run is None else "Run again"
             if st.button(label, icon=":material/play_arrow:", key=failure.recipe):
                 start(failure)
-        if run and st.button("Look at the run", icon=":material/monitoring:", key=f"look-{failure.recipe}"):
+        if run and st.button("Open run", icon=":material/monitoring:", key=f"look-{failure.recipe}"):
             st.switch_page(page_table.TRAIN, query_params={"run": run.id})
 
 
-def what_came(failure: Failure, run: RunState) -> None:
-    """The expectation against the numbers, or how far the run is."""
+def show_outcome(failure: Failure, run: RunState) -> None:
+    """The expectation against the results, or the run's progress."""
     if run.status != "finished":
         label, colour, icon = formatting.STATUS[run.status]
         st.badge(label, color=colour, icon=icon)
-        st.caption(formatting.progress(run) if run.status in ACTIVE else run.reason or "It ended before its last step.")
+        st.caption(formatting.progress(run) if run.status in ACTIVE else run.reason or "It ended before the last step.")
         return
     if failure.happened(run.results):
-        st.success("It happened.", icon=":material/check:")
+        st.success("As expected.", icon=":material/check:")
     else:
-        st.warning("It did not happen this time.", icon=":material/close:")
+        st.warning("Not as expected this time.", icon=":material/close:")
     for claim in failure.claims(run.results):
         st.markdown(f"{':green[:material/check:]' if claim.holds else ':red[:material/close:]'} {claim.words}")
-    st.caption(f"The way out: {failure.remedy}")
+    st.caption(f"How to fix it: {failure.remedy}")
 
 
 def start(failure: Failure) -> None:

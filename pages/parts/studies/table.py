@@ -1,4 +1,4 @@
-"""The studies that there are, each a line that leads to it."""
+"""The list of studies."""
 
 import streamlit as st
 
@@ -28,7 +28,7 @@ def draw(_: str) -> None:
 
 
 def damaged(study_id: str, why: str) -> None:
-    """A study that cannot be read: what is wrong, and a button to delete it."""
+    """A study that cannot be read: the reason, and a button to delete it."""
     with st.container(border=True):
         st.text(f"{study_id}: {why}")
         if st.button("Delete this damaged study", icon=":material/delete:", key=f"delete-{study_id}"):
@@ -48,6 +48,6 @@ def line(state: StudyState) -> None:
             width="content",
         )
         st.space("stretch")
-        if st.button("Look", icon=":material/monitoring:", key=f"look-{state.id}"):
+        if st.button("Open", icon=":material/monitoring:", key=f"look-{state.id}"):
             st.query_params.from_dict({"study": state.id})
             st.rerun()

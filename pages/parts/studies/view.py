@@ -1,4 +1,4 @@
-"""A study on the screen: how far it is, its table and chart, what they say, and its runs."""
+"""One study: progress, conclusions, charts, table and its runs."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ SECONDS = 2.0
 
 
 def show(study_id: str) -> None:
-    """Draw a study. While it is at work a line at its head follows it; the rest is drawn again when there is more to show."""
+    """Draw a study. While it is active its header is refreshed; the rest is redrawn when a run has ended."""
     try:
         state = engine.studies().state(study_id)
     except UserError as error:
@@ -27,18 +27,18 @@ def show(study_id: str) -> None:
     following(header, state.status in ACTIVE, SECONDS)(study_id)
     summaries = {label: summary for label, summary in state.summaries().items() if summary}
     if summaries:
-        say(summaries, state)
+        conclusions(summaries, state)
         chart.draw(summaries)
     elif state.status in ACTIVE:
-        st.info("The first result appears here when the first run is done.", icon=":material/hourglass_empty:")
+        st.info("The first result appears when the first run ends.", icon=":material/hourglass_empty:")
     table(state)
     runs(state)
-    with st.expander("The study as YAML", icon=":material/description:"):
+    with st.expander("Study (YAML)", icon=":material/description:"):
         st.code(state.study.to_yaml(), language="yaml")
 
 
 def header(study_id: str) -> None:
-    """Status, progress and buttons. When a run has ended the whole page is drawn once more."""
+    """Status, progress and buttons. When a run has ended, the whole page is redrawn."""
     state = engine.studies().state(study_id)
     if st.session_state.get(f"drawn-{study_id}") != state.version():
         st.rerun()
@@ -65,22 +65,22 @@ def controls(state: StudyState) -> None:
     runner = engine.runner()
     here = any(place.run_id in runner.active() for place in state.places)
     if state.status in ACTIVE and not here:
-        st.caption("Another program works on it, for example in a terminal: stop it there.", width="content")
+        st.caption("Running in another process, for example a terminal: stop it there.", width="content")
     elif state.status in ACTIVE:
         if st.button("Stop", icon=":material/stop:"):
-            told(engine.obeys(runner.stop_study, state.id))
+            report(engine.obeys(runner.stop_study, state.id))
     elif state.status != "finished" and st.button("Continue", icon=":material/play_arrow:", type="primary"):
-        told(engine.obeys(runner.resume_study, state.id))
+        report(engine.obeys(runner.resume_study, state.id))
     st.download_button(
         "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
-        on_click="ignore", help="A row a run: settings, seed, every figure.",
+        on_click="ignore", help="One row per run: settings, seed and all metrics.",
     )  # fmt: skip
     if state.status not in ACTIVE and st.button("Delete", icon=":material/delete:"):
         confirm_delete(state)
     page_table.go_button("All studies", ":material/science:", page_table.STUDIES)
 
 
-def told(trouble: str) -> None:
+def report(trouble: str) -> None:
     if trouble:
         st.error(trouble)
     else:
@@ -90,7 +90,7 @@ def told(trouble: str) -> None:
 @st.dialog("Delete this study?", icon=":material/delete:")
 def confirm_delete(state: StudyState) -> None:
     st.markdown(f"**{state.name}**")
-    st.caption("The table goes; its runs stay on the Runs page, where each can be deleted.")
+    st.caption("The study and its table are deleted. Its runs stay on the page Runs.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:", key="delete-study-for-good"):
             if trouble := engine.obeys(engine.studies().delete, state.id):
@@ -98,22 +98,22 @@ def confirm_delete(state: StudyState) -> None:
             else:
                 st.query_params.clear()
                 st.rerun()
-        if st.button("Keep"):
+        if st.button("Cancel"):
             st.rerun()
 
 
-def say(summaries: dict[str, Summary], state: StudyState) -> None:
-    """One sentence a variant, and what the intervals mean."""
+def conclusions(summaries: dict[str, Summary], state: StudyState) -> None:
+    """One sentence per variant, and what the intervals mean."""
     with st.container(border=True):
         if any(summary.difference for summary in summaries.values()):
             st.markdown("\n".join(f"- **{label}:** {sentence(summary)}" for label, summary in summaries.items()))
         if (fewest := min(summaries.values(), key=lambda summary: summary.seeds)).seeds < len(state.study.seeds):
-            st.caption("Not all seeds are done: a variant's interval is over those that are.")
+            st.caption("Some seeds are not finished: a variant's interval covers those that are.")
         st.caption(covers(fewest))
 
 
 def table(state: StudyState) -> None:
-    """A line a variant. What is not there yet is left blank."""
+    """A row per variant; missing values are blank."""
     summaries, gaps = state.summaries(), state.against()
     first = next(iter(summaries))
     rows = []
@@ -121,15 +121,15 @@ def table(state: StudyState) -> None:
         row = {"Variant": label, "Seeds": f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"}
         if summary:
             row |= {name.capitalize(): accuracy(summary, name) for name in ("student", "twin", "teacher")}
-            row["Student − twin, points"] = formatting.gap(summary.difference) if summary.difference else ""
+            row["Student − twin (percentage points)"] = formatting.gap(summary.difference) if summary.difference else ""
             if gap := gaps.get(label):
-                row[f"Student − that of {first}"] = formatting.gap(gap)
+                row[f"Student − {first} (percentage points)"] = formatting.gap(gap)
             for metric in TWO_CLASSES:
                 if figure := summary.networks["student"].get(metric):
-                    row[f"Student's {TITLES[metric]}"] = f"{figure.mean:.3f}" + (
-                        f"  ({figure.low:.3f} to {figure.high:.3f})" if figure.bounded else ""
-                    )
-            row["Time a run"] = formatting.duration(state.seconds(label) or 0)
+                    row[
+                        f"{TITLES[metric].capitalize() if TITLES[metric].islower() else TITLES[metric]} of the student"
+                    ] = f"{figure.mean:.3f}" + (f"  ({figure.low:.3f} to {figure.high:.3f})" if figure.bounded else "")
+            row["Time per run"] = formatting.duration(state.seconds(label) or 0)
         rows.append(row)
     st.dataframe(
         rows, hide_index=True, placeholder="", alt="Each variant's accuracy and difference with 95 % intervals"
@@ -145,14 +145,14 @@ def accuracy(summary: Summary, network: str) -> str:
 
 
 def runs(state: StudyState) -> None:
-    """Its runs, each a link to its curves."""
-    with st.expander("Its runs", icon=":material/stacked_line_chart:"):
+    """The runs of the study, each a link."""
+    with st.expander("Runs of this study", icon=":material/stacked_line_chart:"):
         for label, places in state.variants().items():
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{label}**", width="content")
                 for place in places:
                     words, _, icon = formatting.STATUS[place.run.status if place.run else "created"]
-                    text = f"Seed {place.point.seed}: {words.lower() if place.run else 'not begun'}"
+                    text = f"Seed {place.point.seed}: {words.lower() if place.run else 'not started'}"
                     if st.button(
                         text, icon=icon, key=f"run-{place.run_id}", disabled=place.run is None, type="tertiary"
                     ):

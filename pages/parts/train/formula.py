@@ -10,11 +10,11 @@ from kdcore.recipe import Term
 if TYPE_CHECKING:
     from kdcore.inspection.method_cards import Entry
 
-LONG = 48  # letters that a line of the total has room for
+LONG = 48  # symbols that fit into a line of the total
 
 
 def latex(terms: tuple[Term, ...], methods: Mapping[str, "Entry"]) -> str:
-    """A line a term. What is long goes by its name; `definitions` says it in full."""
+    """One line per term. A long formula is replaced by its name; `definitions` has it in full."""
     lines = []
     for i, term in enumerate(terms):
         method = methods.get(term.method)
@@ -26,13 +26,13 @@ def latex(terms: tuple[Term, ...], methods: Mapping[str, "Entry"]) -> str:
 
 
 def legend(terms: tuple[Term, ...], methods: Mapping[str, "Entry"]) -> str:
-    """What the letters mean, as far as they occur in the total."""
-    said = [methods[t.method].card.symbols for t in terms if t.method in methods and not named(t, methods)]
-    return "; ".join(["$T$ teacher, $S$ student, $p$ class probabilities", *dict.fromkeys(filter(None, said))])
+    """The symbols that occur in the total, explained."""
+    symbols = [methods[t.method].card.symbols for t in terms if t.method in methods and not named(t, methods)]
+    return "; ".join(["$T$ teacher, $S$ student, $p$ class probabilities", *dict.fromkeys(filter(None, symbols))])
 
 
 def definitions(terms: tuple[Term, ...], methods: Mapping[str, "Entry"]) -> dict[str, "Entry"]:
-    """Formula of a term as the total names it -> its method, for those that go by their name."""
+    """Name of a term in the total -> its method, for the terms whose formula is replaced by a name."""
     found = {
         _name(term.method): methods[term.method] for term in terms if term.method in methods and named(term, methods)
     }
@@ -40,7 +40,7 @@ def definitions(terms: tuple[Term, ...], methods: Mapping[str, "Entry"]) -> dict
 
 
 def in_full(name: str, formula: str) -> str:
-    """A definition in lines that fit: what follows after a comma, and each summand of a long sum, on its own."""
+    """A definition in lines that fit: each part after a comma, and each summand of a long sum, on its own line."""
     parts = [part.strip(" ,") for part in re.split(r"\\q?quad", formula)]
     first, *others = _summands(parts[0]) if len(_letters(parts[0])) > LONG else [parts[0]]
     lines = [
@@ -52,7 +52,7 @@ def in_full(name: str, formula: str) -> str:
 
 
 def named(term: Term, methods: Mapping[str, "Entry"]) -> bool:
-    """Whether the term goes by its name in the total."""
+    """Whether the total shows the term's name instead of its formula."""
     if term.method not in methods:
         return True
     formula = methods[term.method].card.formula
@@ -67,18 +67,18 @@ def _summand(term: Term, methods: Mapping[str, "Entry"]) -> str:
 
 
 def _is_sum(formula: str) -> bool:
-    """Whether a factor before it needs brackets."""
+    """Whether it needs brackets after a factor."""
     return bool(_signs(formula))
 
 
 def _summands(formula: str) -> list[str]:
-    """The formula cut before each plus or minus that stands outside all brackets."""
+    """The formula, split before each plus or minus outside all brackets."""
     cuts = [0, *(place for place in _signs(formula) if place), len(formula)]
     return [formula[start:end].strip() for start, end in itertools.pairwise(cuts)]
 
 
 def _signs(formula: str) -> list[int]:
-    """Where a plus or minus stands outside all brackets."""
+    """Positions of plus and minus outside all brackets."""
     depth, found = 0, []
     for place, letter in enumerate(formula):
         depth += (letter in "{([") - (letter in "})]")
@@ -88,7 +88,7 @@ def _signs(formula: str) -> list[int]:
 
 
 def _letters(formula: str) -> str:
-    """What of a formula takes room, roughly: a command is a letter, and braces are none."""
+    """A formula's width, roughly: a command counts as one letter, braces as none."""
     return re.sub(r"[{}\s]|\\[,;!]", "", re.sub(r"\\[a-zA-Z]+", "x", formula))
 
 

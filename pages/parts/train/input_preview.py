@@ -1,4 +1,4 @@
-"""What the networks are shown: a few training images, augmented, with the labels that they come with."""
+"""A preview of the training data: a few augmented images with their labels."""
 
 import numpy as np
 import streamlit as st
@@ -9,17 +9,17 @@ from pages.parts import engine
 from pages.parts.components import pictures
 
 SHOWN = 6
-WIDTH = 96  # on the screen: six are a row of the form, three of a phone
+WIDTH = 96  # pixels on the screen: six in a row of the form, three on a phone
 SIDE = 192
 
 
 def show(data: DataRecipe, key: str) -> None:
-    """A switch and, when it is on, the pictures. Reads the data, which may take a moment, so only when it is asked for."""
+    """A switch and, when it is on, the images. The data is loaded only then, since that may take a moment."""
     line = st.container(horizontal=True, vertical_alignment="center", gap="medium")
-    if not line.toggle("Show some training images", key=f"preview-{key}", help="As they are augmented in this recipe."):
+    if not line.toggle("Preview training images", key=f"preview-{key}", help="With the augmentation of this recipe."):
         return
     turn = f"preview-turn-{key}"
-    line.button("Others", icon=":material/casino:", type="tertiary", on_click=lambda: _next(turn))
+    line.button("Show others", icon=":material/casino:", type="tertiary", on_click=lambda: _next(turn))
     try:
         urls, labels = _pictures(data.model_dump_json(), st.session_state.get(turn, 0))
     except UserError as error:
@@ -34,21 +34,21 @@ def _next(turn: str) -> None:
     st.session_state[turn] = st.session_state.get(turn, 0) + 1
 
 
-@st.cache_data(max_entries=16, show_spinner="Reading some training images …")
+@st.cache_data(max_entries=16, show_spinner="Loading training images …")
 def _pictures(data_json: str, seed: int) -> tuple[list[str], list[str]]:
     found = engine.preview(DataRecipe.model_validate_json(data_json), SHOWN, seed)
-    labels = [_said(label, truth) for label, truth in zip(found.labels, found.truths, strict=True)]
+    labels = [_caption(label, truth) for label, truth in zip(found.labels, found.truths, strict=True)]
     return [pictures.data_url(_enlarged(image), SIDE) for image in found.images], labels
 
 
-def _said(label: str | None, truth: str) -> str:
-    """What the student is told, and where that is not the truth, what it is not told."""
+def _caption(label: str | None, truth: str) -> str:
+    """The label that the student gets; where that is missing or wrong, also the true class."""
     if label is None:
         return f"no label (:gray[{truth}])"
     return label if label == truth else f"{label} (:red[wrong: {truth}])"
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:
-    """Each pixel as a block of whole pixels, so that a small image is shown as it is."""
+    """Each pixel as a block of pixels, so that a small image is not blurred."""
     times = max(1, SIDE // max(image.shape[:2]))
     return image.repeat(times, axis=0).repeat(times, axis=1)

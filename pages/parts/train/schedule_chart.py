@@ -1,4 +1,4 @@
-"""The course of a run before it starts: weights, temperatures and learning rate over its epochs."""
+"""Charts of a recipe's schedules: weights, temperatures and learning rate over the epochs."""
 
 from collections.abc import Callable, Collection
 from typing import Any, cast
@@ -10,14 +10,14 @@ from pages.parts import palette
 
 POINTS = 240  # of a curve
 HEIGHT = 110  # pixels of a panel
-# the theme's own, which Vega cannot ask for
+# the theme's colours, which Vega cannot read
 LIGHT = {"blue": "#1c83e1", "red": "#ff4b4b", "green": "#158237", "yellow": "#b98900", "gray": "#737785"}
 DARK = {"blue": "#3d9df3", "red": "#ff6c6c", "green": "#3dd56d", "yellow": "#ffe312", "gray": "#a3a8b8"}
 Rows = list[dict[str, Any]]
 
 
 def draw(recipe: Recipe, with_temperature: Collection[str]) -> None:
-    """Panels that share their epochs.
+    """One panel per quantity, over the same epochs.
 
     Args:
         with_temperature: the methods that have one.
@@ -35,10 +35,16 @@ def draw(recipe: Recipe, with_temperature: Collection[str]) -> None:
     factor, rate = recipe.lr.schedule(recipe.epochs), recipe.optimizer.lr
     panel("Learning rate", over_the_run(recipe, {"learning rate": lambda p: rate * factor(p)}), {}, last=True)
     if adapting := [term.label for term in terms if term.adapt]:
-        st.caption(f"The weight of {' and '.join(adapting)} may fall below this: it adapts to the held-out images.")
+        st.caption(
+            f"The weight of {' and '.join(adapting)} may fall below this: it is lowered when the validation loss stops "
+            "improving."
+        )
     if recipe.weighting != "fixed":
-        how = {"gradients": "set so that all terms pull alike on the student", "uncertainty": "learned during the run"}
-        st.caption(f"These weights are only where the run starts from: they are {how[recipe.weighting]}.")
+        how = {
+            "gradients": "scaled so that all terms have the same gradient norm",
+            "uncertainty": "learned during the run",
+        }
+        st.caption(f"These are initial weights: they are {how[recipe.weighting]}.")
 
 
 def weight_of(term: Term, epochs: int) -> Callable[[float], float]:
@@ -47,7 +53,7 @@ def weight_of(term: Term, epochs: int) -> Callable[[float], float]:
 
 
 def over_the_run(recipe: Recipe, courses: dict[str, Callable[[float], float]]) -> Rows:
-    """A row a point and line: `epoch` from 0 to the last, `value`."""
+    """One row per line and point: `line`, `epoch` from 0 to the last, `value`."""
     inside = 1 - 1e-9  # at 1 a run is over
     return [
         {"line": name, "epoch": recipe.epochs * i / POINTS, "value": course(min(i / POINTS, inside))}
@@ -57,13 +63,13 @@ def over_the_run(recipe: Recipe, courses: dict[str, Callable[[float], float]]) -
 
 
 def spread(rows: Rows) -> bool:
-    """Whether the lines are so far apart that the small ones would lie on the axis."""
+    """Whether the lines differ so much that the small ones would coincide with the axis."""
     tops = largest(rows)
     return max(tops) > 50 * min((value for value in tops if value > 0), default=1.0)
 
 
 def largest(rows: Rows) -> list[float]:
-    """Of each line."""
+    """The largest value of each line."""
     return [max(row["value"] for row in rows if row["line"] == line) for line in {row["line"] for row in rows}]
 
 
@@ -73,7 +79,7 @@ def panel(title: str, rows: Rows, colours: dict[str, str], *, last: bool = False
     lines = list(dict.fromkeys(row["line"] for row in rows))
     scale = {"domain": lines, "range": [shades[colours[line]] if line in colours else other for line in lines]}
     least = min((row["value"] for row in rows if row["value"] > 0), default=1.0)
-    # written out: Altair checks every part of a chart against its schema, which took four fifths of the page's time
+    # a plain dictionary: Altair validates every part of a chart, which took four fifths of the page's time
     spec = {
         "data": {"values": rows},
         "mark": {"type": "line", "strokeWidth": 2, "interpolate": "linear"},

@@ -1,4 +1,4 @@
-"""A number that may change over a run, chosen by widgets: constant, a line, a cosine, steps, or points with lines between."""
+"""Widgets for a schedule: constant, linear, cosine, steps or piecewise linear."""
 
 import math
 import re
@@ -8,10 +8,10 @@ import streamlit as st
 
 KINDS = {
     "constant": "Constant",
-    "linear": "Straight line",
+    "linear": "Linear",
     "cosine": "Cosine",
     "steps": "Steps",
-    "piecewise": "Points",
+    "piecewise": "Piecewise linear",
 }
 
 
@@ -20,10 +20,10 @@ def kind_of(spec: Any) -> str:
 
 
 def choose(label: str, spec: Any, key: str) -> Any:
-    """The widgets of a schedule; a constant's own value is chosen elsewhere, so it comes back as it is.
+    """The widgets of a schedule. A constant is returned as it is: its value has its own widget.
 
     Returns:
-        the schedule as a recipe has it. What cannot be understood comes back as it was typed: the recipe refuses it.
+        the schedule as in a recipe. Text that cannot be parsed is returned unchanged, so that the recipe reports it.
     """
     given = kind_of(spec)
     kind = st.selectbox(
@@ -42,21 +42,24 @@ def choose(label: str, spec: Any, key: str) -> Any:
         case "steps":
             own = own or {"start": first, "factor": 0.5, "at": [2]}
             start = left.number_input("From", 0.0, None, float(own["start"]), format="%g", key=f"step-start-{key}")
-            factor = right.number_input("Times", 0.0, None, float(own["factor"]), format="%g", key=f"factor-{key}")
+            factor = right.number_input(
+                "Multiply by", 0.0, None, float(own["factor"]), format="%g", key=f"factor-{key}"
+            )
             at = st.text_input("At the start of epochs", ", ".join(f"{e:g}" for e in own["at"]), key=f"at-{key}")
             return {"steps": {"start": start, "factor": factor, "at": numbers(at)}}
         case "piecewise":
             points = own or [[1, first], [2, 0.5 * first]]
-            said = st.text_input(
+            typed = st.text_input(
                 "Epoch: value, …", ", ".join(f"{epoch:g}: {value:g}" for epoch, value in points), key=f"points-{key}",
-                help="Values at epochs, counted from 1, with straight lines between: 1: 3, 20: 2, 21: 1.5, 50: 1",
+                help="Epochs are counted from 1; values in between are interpolated. Example: 1: 3, 20: 2, 21: 1.5, "
+                "50: 1",
             )  # fmt: skip
-            return {"piecewise": pairs(said)}
+            return {"piecewise": pairs(typed)}
     return first
 
 
 def first_value(spec: Any) -> float:
-    """Where a schedule begins, so that another kind of schedule can begin there too."""
+    """The first value of a schedule, so that another kind can start from it."""
     match spec:
         case {"linear": [start, *_]} | {"cosine": [start, *_]} | {"steps": {"start": start}}:
             return float(start)
@@ -66,19 +69,19 @@ def first_value(spec: Any) -> float:
 
 
 def in_words(spec: Any) -> str:
-    """`3 → 1, straight line`."""
+    """`3 → 1, linear`."""
     match spec:
         case {"linear": [start, end]} | {"cosine": [start, end]}:
             return f"{start:g} → {end:g}, {KINDS[kind_of(spec)].lower()}"
         case {"steps": {"start": start, "factor": factor, "at": at}} if isinstance(at, list):
-            return f"{start:g}, times {factor:g} at epoch {', '.join(f'{epoch:g}' for epoch in at)}"
+            return f"{start:g}, × {factor:g} at epoch {', '.join(f'{epoch:g}' for epoch in at)}"
         case {"piecewise": [[_, start], *_, [_, end]]}:
             return f"{start:g} → {end:g}, through {len(spec['piecewise'])} points"
     return f"{spec}"
 
 
 def numbers(text: str) -> list[float] | str:
-    """`30, 40` -> [30, 40]; the text itself where it is something else."""
+    """`30, 40` -> [30, 40]; text that cannot be parsed is returned unchanged."""
     try:
         return [plain(part) for part in re.split(r"[,;\s]+", text.strip()) if part]
     except ValueError:
@@ -86,7 +89,7 @@ def numbers(text: str) -> list[float] | str:
 
 
 def pairs(text: str) -> list[list[float]] | str:
-    """`1: 3, 20: 2` -> [[1, 3], [20, 2]]; the text itself where it is something else."""
+    """`1: 3, 20: 2` -> [[1, 3], [20, 2]]; text that cannot be parsed is returned unchanged."""
     try:
         found = [[plain(epoch), plain(value)] for epoch, value in (part.split(":") for part in re.split(r"[,;]", text))]
     except ValueError:
@@ -95,8 +98,8 @@ def pairs(text: str) -> list[list[float]] | str:
 
 
 def plain(text: str) -> float:
-    """A whole number stays one, so that a recipe reads as it was typed."""
+    """The number, an integer where it is whole, so that the recipe shows it as typed."""
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("It is no finite number.")
+        raise ValueError("not a finite number")
     return int(number) if number == int(number) else number

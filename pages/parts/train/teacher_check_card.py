@@ -1,4 +1,4 @@
-"""What the doctor says of the teacher, beside the Start button; its remedies are buttons that change the recipe."""
+"""The teacher check beside the Start button; its remedies are buttons that change the recipe."""
 
 import streamlit as st
 
@@ -14,26 +14,27 @@ ICONS = {
     "warn": ":orange[:material/warning:]",
     "stop": ":red[:material/block:]",
 }
-ANYWAY = Remedy("Run it all the same", ("teacher.accept=true",))
-ASKED = "examined-teachers"  # in the session's state: recipes whose teacher was asked for by hand
+ANYWAY = Remedy("Run anyway", ("teacher.accept=true",))
+REQUESTED = "examined-teachers"  # in the session's state: recipes whose check a visitor requested
 
 
 def examine(recipe: Recipe) -> bool:
     """Draw the card. True where the run would be stopped.
 
-    It is filled by itself where that costs seconds; else a button asks.
+    The check runs by itself where it takes seconds; else a button starts it.
     """
     if recipe.teacher is None:
         return False
-    if not engine.examined_unasked(recipe) and key_of(recipe) not in st.session_state.get(ASKED, ()):
+    if not engine.examined_unasked(recipe) and key_of(recipe) not in st.session_state.get(REQUESTED, ()):
         st.markdown("**Teacher**")
         st.button(
-            "Examine the teacher", icon=":material/stethoscope:", on_click=ask, args=(recipe,), key="examine",
-            help="Some hundred images: accuracy, classes, normalisation, calibration, soft labels. A run does it too.",
+            "Check the teacher", icon=":material/stethoscope:", on_click=request, args=(recipe,), key="examine",
+            help="Accuracy, classes, normalisation, calibration and soft labels on a few hundred images. Every run "
+            "starts with it.",
         )  # fmt: skip
         return False
     try:
-        with st.spinner("Examining the teacher …"):
+        with st.spinner("Checking the teacher …"):
             examination = engine.examine(recipe)
     except UserError as error:
         st.error(str(error), icon=":material/block:")
@@ -48,7 +49,7 @@ def blocking(examination: Examination, recipe: Recipe) -> list[Finding]:
 
 
 def show(examination: Examination, recipe: Recipe) -> None:
-    """One line where all is well; else what is not, with its remedies."""
+    """One line if all is well; else each warning or error with its remedies."""
     stops = blocking(examination, recipe)
     st.markdown(f"**Teacher** &ensp; {ICONS[examination.verdict]} {headline(examination, bool(stops))}")
     for place, finding in enumerate(examination.findings):
@@ -57,7 +58,7 @@ def show(examination: Examination, recipe: Recipe) -> None:
         box = st.error if finding in stops else st.warning
         box(finding.finding)
         remedies = [remedy for remedy in finding.remedies if remedy.changes]
-        by_hand = [remedy.title for remedy in finding.remedies if not remedy.changes]
+        manual = [remedy.title for remedy in finding.remedies if not remedy.changes]
         if finding in stops and not finding.final:
             remedies.append(ANYWAY)
         for choice, remedy in enumerate(remedies):
@@ -65,10 +66,10 @@ def show(examination: Examination, recipe: Recipe) -> None:
                 remedy.title, type="tertiary" if remedy is ANYWAY else "secondary", on_click=apply, args=(recipe, remedy),
                 key=f"remedy-{place}-{choice}", width="stretch",
             )  # fmt: skip
-        if by_hand:
-            st.caption(f"{'Or: ' if remedies else ''}{'; '.join(by_hand)}.")
+        if manual:
+            st.caption(f"{'Or: ' if remedies else ''}{'; '.join(manual)}.")
     fine = [finding for finding in examination.findings if finding.verdict == "ok"]
-    with st.expander("What was looked at" if fine else "Nothing else was looked at"):
+    with st.expander("Passed checks" if fine else "No other checks"):
         for finding in fine:
             st.markdown(f"{ICONS['ok']} **{finding.check.capitalize()}**  \n:small[{finding.finding}]")
         if examination.images:
@@ -77,25 +78,25 @@ def show(examination: Examination, recipe: Recipe) -> None:
 
 def headline(examination: Examination, stopped: bool) -> str:
     figures = examination.figures
-    words = f"{100 * figures['top1']:.1f} % right on {examination.images} images" if "top1" in figures else ""
+    words = f"{100 * figures['top1']:.1f} % correct on {examination.images} images" if "top1" in figures else ""
     if not words and examination.verdict == "ok":
-        words = "is fine-tuned on these images first"
+        words = "will be fine-tuned on these images first"
     if stopped:
-        return f"{words + ': ' if words else ''}should not teach here"
+        return f"{words + ': ' if words else ''}not suited as a teacher here"
     warned = sum(finding.verdict != "ok" for finding in examination.findings)
     return words + (f", {warned} warning{'s' if warned > 1 else ''}" if warned else "") if words else "see below"
 
 
-def ask(recipe: Recipe) -> None:
-    st.session_state[ASKED] = {*st.session_state.get(ASKED, ()), key_of(recipe)}
+def request(recipe: Recipe) -> None:
+    st.session_state[REQUESTED] = {*st.session_state.get(REQUESTED, ()), key_of(recipe)}
 
 
 def key_of(recipe: Recipe) -> str:
-    """What was asked about: teacher and images, whatever else of the recipe changes."""
+    """Teacher and data: what the check depends on."""
     assert recipe.teacher is not None
     return f"{recipe.teacher.model_dump_json()} {recipe.data.model_dump_json()}"
 
 
 def apply(recipe: Recipe, remedy: Remedy) -> None:
-    mended = recipes.with_overrides(recipe, list(remedy.changes))
-    presets.take(presets.EDITED, mended.to_yaml(), "text")
+    changed = recipes.with_overrides(recipe, list(remedy.changes))
+    presets.take(presets.EDITED, changed.to_yaml(), "text")

@@ -60,7 +60,7 @@ def test_one_term_has_no_shares_to_show():
     assert [panel.title for panel in live_chart.panels_of(Recipe(student=STUDENT), RUN)] == ["Accuracy", "Total loss"]
 
 
-def test_the_pull_of_each_term_is_shown_where_it_was_measured():
+def test_the_share_of_the_gradient_is_shown_where_it_was_measured():
     recipe = Recipe(student=STUDENT, teacher=TeacherRecipe(weights="t"), terms=(Term(method="ce"), Term(method="kd")))
     for run in (RunState(id="a", name="a", status="running"), RunState(id="a", name="a", gradients=({"step": 1},))):
         panel = live_chart.panels_of(recipe, run)[-1]
@@ -94,7 +94,7 @@ def test_weights_that_stay_are_not_drawn():
     assert "Weight of each term" not in [panel.title for panel in panels]
 
 
-def test_without_held_out_images_accuracy_is_of_training():
+def test_without_validation_images_accuracy_is_of_training():
     recipe = Recipe(student=STUDENT, data=DataRecipe(validation=0), teacher=TeacherRecipe(weights="t"))
     accuracy = live_chart.panels_of(recipe, RUN)[0]
     assert accuracy.note == "on training images"
@@ -141,7 +141,7 @@ def view(page: Page) -> str:
 
 
 def epoch_at(page: Page, x: int) -> str:
-    """What the crosshair says: the same place, the same epoch, while the view is the same.
+    """The epoch at the crosshair: the same place, the same epoch, while the view is the same.
 
     A button that appears moves the charts, which takes the crosshair away until the pointer moves again.
     """
@@ -155,7 +155,7 @@ def epoch_at(page: Page, x: int) -> str:
 
 
 @pytest.mark.browser
-def test_new_points_come_without_being_asked_twice(chart):
+def test_new_points_are_requested_once(chart):
     chart.evaluate("points = 120")
     chart.wait_for_function("asked.length >= 3 && asked.at(-1).includes('since=120')")
     assert "since=-1" in chart.evaluate("asked[0]")
@@ -180,7 +180,7 @@ def test_zoom_is_kept_when_points_come_and_undone_by_a_double_click(chart):
 
 
 @pytest.mark.browser
-def test_asking_ends_with_the_run_and_begins_again_when_it_is_resumed(chart):
+def test_requests_end_with_the_run_and_begin_again_when_it_is_resumed(chart):
     chart.evaluate("active = false")
     chart.wait_for_timeout(300)
     asked = chart.evaluate("asked.length")
@@ -191,7 +191,7 @@ def test_asking_ends_with_the_run_and_begins_again_when_it_is_resumed(chart):
 
 
 @pytest.mark.browser
-def test_a_run_that_was_deleted_is_not_asked_for_again(chart):
+def test_a_run_that_was_deleted_is_not_requested_again(chart):
     chart.evaluate("gone = true")
     chart.wait_for_timeout(300)
     asked = chart.evaluate("asked.length")
@@ -213,7 +213,7 @@ def test_a_line_can_be_hidden_and_a_value_read(chart):
 
 
 @pytest.mark.browser
-def test_it_is_left_without_a_trace(chart):
+def test_an_unmounted_chart_requests_nothing(chart):
     chart.evaluate("unmount()")
     asked = chart.evaluate("asked.length")
     chart.wait_for_timeout(300)

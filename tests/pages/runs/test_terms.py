@@ -1,4 +1,4 @@
-"""What a run's page says of its terms."""
+"""The loss terms on a run's page."""
 
 import json
 
@@ -35,22 +35,22 @@ def shown(runner, open_page):
 
 
 def hints(page) -> list[str]:
-    return [warning.value for warning in page.warning if "does nothing" in warning.value]
+    return [warning.value for warning in page.warning if "of the gradient" in warning.value]
 
 
 def gradients(share: float, idle: dict[str, float]) -> ev.GradientsMeasured:
     return ev.GradientsMeasured(10, 1.0, {"kd": 1.0, "attention": share}, {"kd": 1 - share, "attention": share}, idle)
 
 
-def test_a_term_that_does_nothing_is_named_with_the_way_out(shown):
+def test_a_term_with_a_negligible_gradient_is_named_with_a_better_weight(shown):
     (hint,) = hints(shown(gradients(0.002, {"attention": 719.6})))
     assert hint == (
-        "**attention does nothing at this weight**: 0.2 % of the gradient that the student learns from. At a weight of about "
-        "720 it would pull as hard as the other terms do."
+        "**attention contributes 0.2 % of the gradient at its present weight.** At a weight of about 720 it would contribute as "
+        "much as the other terms."
     )
 
 
-def test_the_hint_is_gone_when_the_term_pulls_again(shown):
+def test_the_hint_is_gone_when_the_term_contributes_again(shown):
     assert not hints(shown(gradients(0.002, {"attention": 720}), gradients(0.4, {})))
 
 
@@ -63,20 +63,20 @@ def test_each_change_of_a_weight_is_said_with_its_reason(shown):
     page = shown(
         *(ev.WeightAdapted(n, n / 10, "fitnets", 0.5**n, f"kd is {n}") for n in range(1, 8)), ev.StepTaken(8)
     )  # fmt: skip
-    (told,) = [m.value for m in page.markdown if "the weight of **fitnets** fell" in m.value]
+    (told,) = [m.value for m in page.markdown if "the weight of **fitnets** was lowered" in m.value]
     lines = told.splitlines()
-    assert lines[0].startswith("- Epoch 1: the weight of **fitnets** fell to **0.00781** times what the recipe says.")
+    assert lines[0].startswith("- Epoch 1: the weight of **fitnets** was lowered to **0.00781** times the recipe's value.")
     assert lines[0].endswith(":gray[kd is 7.]")
-    assert lines[5] == "- and 2 before; all are in the table to take away"
+    assert lines[5] == "- and 2 earlier ones; the CSV download has all"
 
 
 def test_the_ranking_of_layers_is_a_table_with_the_chosen_ones_first(shown):
     page = shown(ev.TermMeasured(10, 1.0, "fitnets", FIGURES))
     (table,) = page.table
     assert table.value.to_dict("list") == {
-        "Map": ["1", "0"], "Used": ["✓", ""], "Similarity": ["0.5", ""], "Variance": ["1", "9"], "Spatial variance": ["0.75", "0.25"],
+        "Feature map": ["1", "0"], "Used": ["✓", ""], "Similarity": ["0.5", ""], "Variance": ["1", "9"], "Spatial variance": ["0.75", "0.25"],
     }  # fmt: skip
-    assert any("The 1 with the highest spatial variance give hints" in caption.value for caption in page.caption)
+    assert any("The 1 with the highest spatial variance are used as hints" in caption.value for caption in page.caption)
 
 
 def test_numbers_of_a_term_become_a_curve_each():
@@ -103,10 +103,10 @@ def test_layer_weights_are_drawn_on_a_scale_that_stays(shown):
     (chart,) = page.get("arrow_vega_lite_chart") or page.get("vega_lite_chart")
     spec = json.loads(chart.proto.spec)
     assert spec["encoding"]["color"]["scale"]["domain"] == [0, 0.4]
-    assert any("Were all alike, each would have 33%" in caption.value for caption in page.caption)
+    assert any("Uniform weights would be 33%" in caption.value for caption in page.caption)
 
 
 def test_a_run_without_such_things_says_nothing_of_them(shown):
     page = shown()
     assert not hints(page)
-    assert "What the terms did" not in [heading.value for heading in page.subheader]
+    assert "Loss terms during the run" not in [heading.value for heading in page.subheader]

@@ -21,7 +21,7 @@ def shown(labels, truths):
 
 
 def switch(test):
-    (found,) = [toggle for toggle in test.toggle if toggle.label == "Show some training images"]
+    (found,) = [toggle for toggle in test.toggle if toggle.label == "Preview training images"]
     return found
 
 

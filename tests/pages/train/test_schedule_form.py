@@ -5,9 +5,9 @@ from pages.parts.train import schedule_chart, schedule_form
 
 SPECS = [
     (2.0, "constant", 2.0, "2.0"),
-    ({"linear": [3.0, 1.0]}, "linear", 3.0, "3 → 1, straight line"),
+    ({"linear": [3.0, 1.0]}, "linear", 3.0, "3 → 1, linear"),
     ({"cosine": [3.0, 1.0]}, "cosine", 3.0, "3 → 1, cosine"),
-    ({"steps": {"start": 0.5, "factor": 0.1, "at": [30, 40]}}, "steps", 0.5, "0.5, times 0.1 at epoch 30, 40"),
+    ({"steps": {"start": 0.5, "factor": 0.1, "at": [30, 40]}}, "steps", 0.5, "0.5, × 0.1 at epoch 30, 40"),
     ({"piecewise": [[1, 3.0], [20, 2.0], [50, 1.0]]}, "piecewise", 3.0, "3 → 1, through 3 points"),
 ]
 

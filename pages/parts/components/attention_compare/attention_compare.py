@@ -1,4 +1,4 @@
-"""A photo and what up to three networks look at in it; the first network is what the others are compared with.
+"""A photo with the maps of up to three networks; the others are compared with the first.
 
 What is pointed at, opacity, threshold, colours, zoom, swipe and the difference answer in the browser; the server hears of a
 change to the photo (`poke`), and of settings, which it puts into the address.

@@ -1,4 +1,4 @@
-"""A map at every layer and head, as small pictures to choose from."""
+"""The maps of every layer and head as thumbnails to choose from."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ _component = component(KEY)
 
 
 def show(lab: Lab, _offered: list[Shown]) -> None:
-    headings = [heading for heading, each in lab.answers.items() if each.layers > 1 or each.heads > 1]
+    headings = [heading for heading, each in lab.inspections.items() if each.layers > 1 or each.heads > 1]
     if not headings:
-        title = networks.maps()[next(iter(lab.answers.values())).method].title
+        title = networks.maps()[next(iter(lab.inspections.values())).map_name].title
         st.info(
-            f"{title} is one map for the whole network. Choose a map of one layer above, such as class-token attention or Grad-CAM."
+            f"{title} is one map for the whole network. Choose a map of one layer above, such as class-token attention "
+            "or Grad-CAM."
         )
         return
     heading = headings[0]
@@ -39,9 +40,9 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
             )
             or headings[0]
         )
-    with st.spinner("Asking every layer", show_time=True):
+    with st.spinner("Computing all layers", show_time=True):
         try:
-            found = networks.atlas(lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.questions[heading])
+            found = networks.atlas(lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.requests[heading])
         except UserError as error:
             st.warning(str(error), icon=":material/warning:")
             return
@@ -54,19 +55,19 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
 
 def draw(lab: Lab, heading: str, found: Atlas) -> None:
     """A row a layer. A click sets layer and head above, so the comparison follows."""
-    answer = lab.answers[heading]
+    inspection = lab.inspections[heading]
     densities = [pictures.density(layer) for layer in found.maps]
     most = pictures.scale_for(densities)
     weights = next((w for _, w in networks.layer_weights(lab.chosen[heading].reference)
                     if lab.role(heading) == "teacher" and len(w) == len(found.maps)), None)  # fmt: skip
-    layer = answer.layers - 1 if answer.layer is None else answer.layer
+    layer = inspection.layers - 1 if inspection.layer is None else inspection.layer
     _component(
         key=KEY,
         data={
             "most": most,
-            "heads": answer.heads,
-            "chosen": [layer, answer.head],
-            "photo": pictures.data_url(answer.photo, side=96),
+            "heads": inspection.heads,
+            "chosen": [layer, inspection.head],
+            "photo": pictures.data_url(inspection.photo, side=96),
             "weights": weights,
             "rows": [
                 [
@@ -83,8 +84,8 @@ def draw(lab: Lab, heading: str, found: Atlas) -> None:
         on_picked_change=lambda: _pick(lab, heading),
     )
     st.caption(
-        f"{heading}: {networks.maps()[found.method].title}. Under each: entropy, 1.00 looks everywhere alike, 0.00 at one "
-        f"place. Bright: {most} times the map's average or more. Click one to compare it above."
+        f"{heading}: {networks.maps()[found.map_name].title}. Under each: its entropy, from 0.00 (one cell) to 1.00 "
+        f"(uniform). Bright: {most} times the map's average or more. Click one to compare it above."
         + (" Bars: how the run's distillation shared its weight among these layers." if weights else "")
     )
 
@@ -95,9 +96,9 @@ def _pick(lab: Lab, heading: str) -> None:
     if not picked:
         return
     layer, head = picked
-    deepest = max(each.layers for each in lab.answers.values())
-    own = lab.answers[heading].layers
+    deepest = max(each.layers for each in lab.inspections.values())
+    own = lab.inspections[heading].layers
     if own > 1:
         st.session_state["layer"] = 1 + round(layer / (own - 1) * (deepest - 1))
-    if lab.answers[heading].heads > 1:
+    if lab.inspections[heading].heads > 1:
         st.session_state["head"] = head + 1

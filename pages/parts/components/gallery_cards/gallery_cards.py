@@ -1,4 +1,4 @@
-"""Cards of the gallery: the picture, where either network looks, and what it says. A click names an image."""
+"""Cards of the gallery: an image, both networks' maps and predictions. A click returns the image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pages.parts.components.loading import component
 from pages.parts.runs import probe_maps
 
 if TYPE_CHECKING:
-    from kdcore.explain.quality.survey import Seen, Survey
+    from kdcore.inspection.gallery import NetworkMaps, Survey
 
 KEY = "gallery_cards"
 SIDE = 144  # pixels of a picture
@@ -67,7 +67,7 @@ def _card(found: Survey, place: int, heats: list[np.ndarray], headings: tuple[st
     }
 
 
-def _says(found: Survey, seen: Seen, place: int, target: int) -> dict[str, object]:
+def _says(found: Survey, seen: NetworkMaps, place: int, target: int) -> dict[str, object]:
     best = int(seen.predicted[place])
     return {
         "says": found.classes[best],

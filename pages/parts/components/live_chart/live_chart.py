@@ -1,4 +1,4 @@
-"""Curves of runs that grow by themselves: the browser asks for new points, no page is run again for them."""
+"""Curves of runs that update themselves: the browser requests new points without rerunning the page."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,10 +13,10 @@ _component = component("live_chart")
 
 @dataclass(frozen=True)
 class Line:
-    """One line in a panel: a series of the store by its `name`, or the teacher's `level`.
+    """One line in a panel: a series of the store by `name`, or a constant `level` of the teacher.
 
     run: which of the chart's runs.
-    colour: a name that the theme knows, see `palette`.
+    colour: a colour name of the theme, see `palette`.
     smooth: noisy, so that the smoothing slider applies.
     """
 
@@ -35,25 +35,25 @@ class Panel:
     lines: tuple[Line, ...]
     note: str = ""
     unit: str = ""  # "%" for fractions
-    log: bool = False  # makes sense on a log scale
+    log: bool = False  # may be drawn on a log scale
 
 
 def live_chart(runs: Sequence[RunState], panels: Sequence[Panel], *, key: str) -> None:
-    """Draw panels that share one x axis. A run that got another status is asked for again."""
+    """Draw panels that share one x axis. When a run's status changes, its points are requested again."""
     plain = [{("series" if k == "lines" else k): v for k, v in asdict(panel).items()} for panel in panels]
     _component(key=key, data={"runs": [{"id": run.id, "version": run.status} for run in runs], "panels": plain})
 
 
 def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
-    """What there is to see of one run."""
+    """The panels of one run."""
     twin, terms = bool(recipe.twin), [term.label for term in recipe.terms]
     networks = ("student", "twin") if twin else ("student",)
     coloured = {term: palette.TERM_COLOURS[i % len(palette.TERM_COLOURS)] for i, term in enumerate(terms)}
 
-    held_out = bool(recipe.data.validation)
-    name, images = ("top1", "held-out images") if held_out else ("train_top1", "training images")
-    right = [_network(n, f"{name}/{n}", smooth=not held_out) for n in networks]
-    if recipe.teacher and held_out:
+    validated = bool(recipe.data.validation)
+    name, images = ("top1", "validation images") if validated else ("train_top1", "training images")
+    right = [_network(n, f"{name}/{n}", smooth=not validated) for n in networks]
+    if recipe.teacher and validated:
         right.append(Line("Teacher", palette.COLOURS["teacher"], level="top1", dash=True))
     panels = [
         Panel("Accuracy", tuple(right), note=f"on {images}", unit="%"),
@@ -65,18 +65,16 @@ def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
         panels.append(Panel("Loss of each term", losses, note="student, before weighting", log=True))
         panels.append(Panel("Share of the total", shares, note="student, weighted", unit="%"))
         if run.gradients or run.status in ACTIVE:
-            pulls = tuple(Line(t, coloured[t], f"gradient_share/{t}") for t in terms)
-            panels.append(
-                Panel("Share of the gradient", pulls, note="how hard each term pulls at the student", unit="%")
-            )
-    if moving(recipe, run):
+            gradients = tuple(Line(t, coloured[t], f"gradient_share/{t}") for t in terms)
+            panels.append(Panel("Share of the gradient", gradients, note="student, by gradient norm", unit="%"))
+    if weights_change(recipe, run):
         weights = tuple(Line(t, coloured[t], f"weight/{t}") for t in terms)
         panels.append(Panel("Weight of each term", weights, log=True))
     return panels
 
 
-def moving(recipe: Recipe, run: RunState) -> bool:
-    """Whether a term's weight is not the same all the time."""
+def weights_change(recipe: Recipe, run: RunState) -> bool:
+    """Whether a term's weight changes during the run."""
     scheduled = any(
         isinstance(t.weight, dict) or t.from_epoch > 1 or t.to_epoch is not None or t.adapt for t in recipe.terms
     )
@@ -84,7 +82,7 @@ def moving(recipe: Recipe, run: RunState) -> bool:
 
 
 def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> list[Panel]:
-    """The same panels for several runs: a colour a run, twins dashed."""
+    """The panels of several runs: a colour per run, twins dashed."""
     right, loss, names = [], [], [run.name for run in runs]
     for i, (run, recipe) in enumerate(zip(runs, recipes, strict=True)):
         colour = palette.RUN_COLOURS[i % len(palette.RUN_COLOURS)]
@@ -94,7 +92,7 @@ def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> li
         if recipe.twin:
             right.append(Line(f"{name}, twin", colour, "top1/twin", run=i, dash=True))
     return [
-        Panel("Accuracy", tuple(right), note="on held-out images", unit="%"),
+        Panel("Accuracy", tuple(right), note="on validation images", unit="%"),
         Panel("Total loss", tuple(loss), note="student", log=True),
     ]
 

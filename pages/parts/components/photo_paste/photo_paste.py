@@ -1,4 +1,4 @@
-"""A picture from the clipboard."""
+"""A photo pasted from the clipboard."""
 
 import base64
 
@@ -11,8 +11,8 @@ _component = component(KEY)
 
 def photo_paste() -> bytes | None:
     """A picture that was pasted just now, as a JPEG file."""
-    said = _component(key=KEY, on_pasted_change=lambda: None).pasted
+    url = _component(key=KEY, on_pasted_change=lambda: None).pasted
     try:
-        return base64.b64decode(str(said).partition("base64,")[2], validate=True) if said else None
+        return base64.b64decode(str(url).partition("base64,")[2], validate=True) if url else None
     except ValueError:  # no base64, which no browser sends
         return None

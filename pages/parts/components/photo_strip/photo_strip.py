@@ -1,4 +1,4 @@
-"""A strip of small pictures to choose one from."""
+"""A strip of thumbnails to choose from."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

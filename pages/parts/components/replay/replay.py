@@ -1,6 +1,6 @@
-"""A finished run replaying in the browser: curves, and the maps of the pinned images, on one scrubber.
+"""A finished run replayed in the browser: curves and the maps of pinned images on one scrubber.
 
-Everything is sent once; playing, scrubbing and hovering cost the server nothing.
+All data is sent once; playing, scrubbing and hovering need no request to the server.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ _component = component("replay")
 
 
 def replay(store: Store, run_id: str) -> None:
-    """Draw the replay of a run that `can_replay`, or say what of it is damaged."""
+    """Draw the replay of a run that `can_replay`, or report what is damaged."""
     try:
         data = _data(store, run_id, store.version(run_id))
     except UserError as error:
@@ -30,7 +30,7 @@ def replay(store: Store, run_id: str) -> None:
         return
     draw(data, key="replay")
     if left_out := data["left_out"]:
-        st.caption(f"{left_out} of its moments {'is' if left_out == 1 else 'are'} left out: the files are damaged.")
+        st.caption(f"{left_out} {'epoch is' if left_out == 1 else 'epochs are'} omitted: the files are damaged.")
 
 
 def draw(data: dict[str, Any], key: str) -> None:
@@ -51,7 +51,7 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
     there = {int(i): probe for i in kept if (probe := _like(first, _store, state, int(i)))}
     left_out, kept, probes = len(kept) - len(there), list(there), list(there.values())
     if len(probes) < 2:
-        raise UserError("This run cannot be replayed: the maps of nearly all its moments are damaged.")
+        raise UserError("This run cannot be replayed: nearly all of its maps are damaged.")
     images, targets = first["images"][:MAX_IMAGES], first["targets"][:MAX_IMAGES]
 
     maps = {name: _frames(probes, name) for name in palette.NETWORKS if name in first}
