@@ -1,4 +1,4 @@
-"""`--alpha` and `--temp`, as the ViT-to-CNN system (seed S0) calls them, put into a recipe's terms."""
+"""`--alpha` and `--temp`, as the ViT-to-CNN project (recipe dynamic-attention) calls them, put into a recipe's terms."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def _only(recipe: Recipe, methods: tuple[str, ...], flag: str) -> int:
     if len(found) != 1:
         raise RecipeError(
             f"{flag} needs one {' or '.join(methods)} term in the recipe; {recipe.name} has {_told(recipe.terms)}. Take the "
-            "recipe s0, or set a term's own: --set terms.0.weight=0.7 --set terms.1.temperature=3.0."
+            "recipe dynamic-attention, or set a term's own: --set terms.0.weight=0.7 --set terms.1.temperature=3.0."
         )
     return found[0]
 

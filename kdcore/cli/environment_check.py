@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, what it lacks, and what to do about it."""
+"""`check-environment` (also `doctor`): packages, device, memory, disk, data and models, and how to fix what is missing."""
 
 import importlib.metadata
 import os
@@ -7,46 +7,71 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from cyclopts import App
 from rich.console import Console
 
-from kdcore import models
+from kdcore.cli.options import Json
+from kdcore.data import datasets
 from kdcore.paths import data_folder, runs_folder, test_data_folder
 from kdcore.recipe import DataRecipe
+from kdcore.results import json_text
 
-PACKAGES = ("torch", "torchvision", "timm", "streamlit", "altair", "pillow", "opencv-python", "safetensors", "pydantic")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "streamlit",
+    "altair",
+    "pillow",
+    "opencv-python-headless",
+    "safetensors",
+    "pydantic",
+)
 GIB = 2**30
+
+app = App(name="check-environment")
+
+
+@app.default
+def check_environment(*, as_json: Json = False) -> int:
+    """Check this machine: packages, device, memory, disk, datasets, bundled models, and how to fix what is missing."""
+    findings = examine()
+    if as_json:
+        print(json_text.text(findings))
+    else:
+        show(findings)
+    return 0
 
 
 def examine() -> dict[str, Any]:
-    """Everything that the doctor looks at, as plain data. `advice` says what to do about what is missing."""
+    """All findings as plain data. `advice` says how to fix what is missing."""
     import torch
+
+    from kdcore import models
 
     advice: list[str] = []
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     if not gpus:
-        advice.append(
-            "No GPU that PyTorch can use: runs go to the CPU. The quick recipe takes two minutes on two cores."
-        )
+        advice.append("PyTorch finds no GPU, so runs use the CPU. The recipe `quick` takes two minutes on two cores.")
     folders = {"runs": runs_folder(), "data": data_folder()}
     free = {name: shutil.disk_usage(_existing(folder)).free / GIB for name, folder in folders.items()}
     for name, folder in folders.items():
         if free[name] < 2:
-            advice.append(f"Only {free[name]:.1f} GiB free for {name} in {folder}; KD_{name.upper()} moves it.")
+            advice.append(
+                f"Only {free[name]:.1f} GiB are free for {name} in {folder}. KD_{name.upper()} sets another folder."
+            )
     bundled = models.bundled()
     if not bundled:
-        advice.append("No bundled models in assets/models: the checkout is not complete.")
-    datasets = {
-        "cues": True,
-        "cifar10": _has(data_folder() / "cifar-10-batches-py"),
-        "cifar100": _has(data_folder() / "cifar-100-python"),
-    }
-    for name in (name for name, there in datasets.items() if not there):
+        advice.append("There are no bundled models in assets/models: the checkout is incomplete.")
+    present = {name: not datasets.of(DataRecipe(name=name)).missing() for name in datasets.names("drawn", "downloaded")}
+    for name in (name for name, there in present.items() if not there):
         advice.append(
-            f"{name} is not in {data_folder()}: it is downloaded when a run that uses it starts, or put there by hand. `cues` needs nothing."
+            f"{name} is not in {data_folder()}: a run that uses it downloads it, or put it there. "
+            f"Datasets without a download: {', '.join(datasets.names('drawn', 'folder'))}."
         )
     memory = _memory_gib()
     if memory is not None and memory < 2:
-        advice.append(f"Only {memory:.1f} GiB of memory are free: take small images and batches.")
+        advice.append(f"Only {memory:.1f} GiB of memory are free: use small images and batches.")
     return {
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
@@ -56,7 +81,7 @@ def examine() -> dict[str, Any]:
         "memory_free_gib": memory,
         "disk_free_gib": free,
         "folders": {name: str(folder) for name, folder in folders.items()},
-        "data": datasets,
+        "data": present,
         "test_data": str(test_data_folder()) if test_data_folder().is_dir() else None,
         "bundled_models": {name: card["accuracy"]["top1"] for name, card in bundled.items()},
         "data_classes": _class_counts(),
@@ -65,7 +90,7 @@ def examine() -> dict[str, Any]:
 
 
 def show(findings: dict[str, Any]) -> None:
-    """The findings as a page of text."""
+    """Print the findings."""
     console = Console(highlight=False)
     console.print(f"Python {findings['python']}; " + ", ".join(f"{k} {v}" for k, v in findings["packages"].items()))
     console.print(f"device   {findings['device']}, {findings['cpu_cores']} CPU cores")
@@ -73,10 +98,10 @@ def show(findings: dict[str, Any]) -> None:
         console.print(f"memory   {findings['memory_free_gib']:.1f} GiB free")
     for name, folder in findings["folders"].items():
         console.print(f"{name:8} {folder} ({findings['disk_free_gib'][name]:.0f} GiB free)")
-    there = [f"{name}{'' if has else ' (missing)'}" for name, has in findings["data"].items()]
-    console.print(f"datasets {', '.join(there)}")
-    told = [f"{name} {top1:.1%}" for name, top1 in findings["bundled_models"].items()]
-    console.print(f"models   {', '.join(told) or 'none'}")
+    present = [f"{name}{'' if here else ' (missing)'}" for name, here in findings["data"].items()]
+    console.print(f"datasets {', '.join(present)}")
+    accuracies = [f"{name} {top1:.1%}" for name, top1 in findings["bundled_models"].items()]
+    console.print(f"models   {', '.join(accuracies) or 'none'}")
     for line in findings["advice"]:
         console.print(f"- {line}", style="yellow")
     if not findings["advice"]:
@@ -94,14 +119,8 @@ def _existing(folder: Path) -> Path:
     return folder if folder.exists() else _existing(folder.parent)
 
 
-def _has(folder: Path) -> bool:
-    return folder.is_dir()
-
-
 def _class_counts() -> dict[str, int]:
-    from kdcore import data
-
-    return {name: len(data.classes(DataRecipe(name=name))) for name in ("cues", "cifar10", "cifar100")}
+    return {name: len(datasets.of(DataRecipe(name=name)).classes) for name in datasets.names("drawn", "downloaded")}
 
 
 def _memory_gib() -> float | None:

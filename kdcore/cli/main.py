@@ -1,193 +1,160 @@
-"""What can be typed, and how mistakes are answered."""
+"""The commands, each loaded when it runs, and how errors are shown."""
 
-import argparse
+import contextlib
+import difflib
+import logging
+import os
 import sys
 from collections.abc import Sequence
 
+from cyclopts import App, Argument, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnknownCommandError
+from cyclopts.exceptions import ConsumeMultipleError, UnknownOptionError, UnusedCliTokensError
+
 from kdcore import __version__
-from kdcore.cli import commands, studies, teacher_check
-from kdcore.errors import UserError
+from kdcore.errors import UserError, log_bug, shortened
+from kdcore.paths import runs_folder
 
-EPILOG = """examples:
-  python -m kdcore distill quick                        the two-minute recipe, student against twin
-  python -m kdcore distill quick --seeds 0 1 2          three seeds, mean with interval
-  python -m kdcore study temperature                    a study: variants times seeds, a table with intervals
-  python -m kdcore sweep quick --vary optimizer.lr=1e-3,2e-3 --seeds 0 1 2
-  python -m kdcore distill my.yaml --set epochs=3 --set data.labels=500
-  python -m kdcore explain photo.jpg                    the CIFAR-10 teacher, student and twin on a photo
-  python -m kdcore methods kd                           what a method does, needs and is good for
-  python -m kdcore runs                                 what there is; `runs resume ID` continues one
-  python -m kdcore doctor                               what this machine has, and what to do about what is missing
+PROGRAM = "python -m kdcore"
+LOG = "errors.log"  # in the folder of runs: tracebacks of bugs
+EXAMPLES = """Examples:
 
-Runs, data and weights are shared with the app: a run that is started here appears there, live.
-KD_RUNS and KD_DATA move their folders, KD_THREADS sets the CPU threads of training."""
+  python -m kdcore distill quick                  student and twin, 2 minutes
+  python -m kdcore distill quick --seeds 0 1 2    mean of three seeds
+  python -m kdcore study temperature              variants, with intervals
+  python -m kdcore explain photo.jpg              heatmaps of three networks
+  python -m kdcore runs                           all runs
+  python -m kdcore runs resume ID                 continue a run
+  python -m kdcore doctor                         check this machine
+  python -m kdcore COMMAND --help                 options of a command
+
+The app shows the same runs: one that is started here appears there, live.
+Environment: KD_RUNS and KD_DATA set the folders of runs and data, KD_THREADS
+the CPU threads of training. --debug or KD_DEBUG=1 shows tracebacks of bugs.
+Exit status: 0 success, 1 refused or failed, 2 not understood, 130 interrupted."""
+
+app = App(
+    name=PROGRAM,
+    help="Train students with and without their teachers, and look inside the networks.",
+    help_epilogue=EXAMPLES,
+    help_format="plaintext",
+    version=__version__,
+    version_flags=["--version"],
+    default_parameter=Parameter(negative=()),
+)
+add = app.command
+add("kdcore.cli.distill:app", name="distill", alias=("train-distill", "train_distill"), sort_key=1,
+    help="Train a student from a recipe.")  # fmt: skip
+add("kdcore.cli.distill:teacher_app", name="train-teacher", alias="train_teacher", sort_key=2,
+    help="Train one network with labels alone.")  # fmt: skip
+add("kdcore.cli.study:app", name="study", sort_key=3,
+    help="Compare variants of a recipe over several seeds.")  # fmt: skip
+add("kdcore.cli.sweep:app", name="sweep", sort_key=4,
+    help="Vary one or two settings of a recipe over several seeds.")  # fmt: skip
+add("kdcore.cli.runs:app", name="runs", sort_key=5,
+    help="List, show, resume, export and delete runs.")  # fmt: skip
+add("kdcore.cli.evaluate:app", name="evaluate", sort_key=6,
+    help="Measure a model on a split.")  # fmt: skip
+add("kdcore.cli.explain:app", name="explain", sort_key=7,
+    help="Draw heatmaps of a photo.")  # fmt: skip
+add("kdcore.cli.methods:app", name="methods", sort_key=8,
+    help="List the distillation methods, or print one's page.")  # fmt: skip
+add("kdcore.cli.weights:export_app", name="export", sort_key=9,
+    help="Write a network as one .safetensors file, with a card.")  # fmt: skip
+add("kdcore.cli.weights:import_app", name="import-weights", sort_key=10,
+    help="Turn .pth files into a .safetensors file.")  # fmt: skip
+add("kdcore.cli.teacher_check:app", name="check-teacher", alias="examine", sort_key=11,
+    help="Check a recipe's teacher before a run.")  # fmt: skip
+add("kdcore.cli.environment_check:app", name="check-environment", alias="doctor", sort_key=12,
+    help="Check this machine, and say how to fix what is missing.")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 done, 1 refused or failed, 2 not understood, 130 interrupted."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    """Run one command; returns the exit status: 0 success, 1 refused or failed, 2 not understood, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    tokens = [word for word in words if word != "--debug"]
+    debug = len(tokens) < len(words) or os.environ.get("KD_DEBUG", "") not in ("", "0")
     try:
-        return int(options.run(options))
-    except UserError as error:  # our own messages: what came, what would do, the way out
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        status = command(*bound.args, **bound.kwargs)
+    except CycloptsError as error:
+        print(f"error: {in_words(error)}", file=sys.stderr)
+        return 2
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        report(error, debug=debug)
+        return 1
+    return int(status or 0) if tokens else 2  # without a command, the help is shown
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m kdcore",
-        description="Distillation Explorer's engine: train students with and without their teachers, and look inside.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    add = parser.add_subparsers(title="commands", required=True, metavar="COMMAND").add_parser
+def in_words(error: CycloptsError) -> str:
+    """A command line that was not understood: what came, what was expected, and where the help is."""
+    command = " ".join(error.command_chain or ())
+    match error:
+        case UnknownCommandError():
+            reason = _unknown_command((error.unused_tokens or [""])[0], app)
+        case UnknownOptionError():
+            reason = str(error)
+        case UnusedCliTokensError():
+            reason = _unexpected((error.unused_tokens or [""])[0], command)
+        case ConsumeMultipleError():
+            reason = f"{error.keyword} needs at least {error.min_required} value, as in {error.keyword} 0 1 2."
+        case MissingArgumentError(argument=argument) if argument:
+            reason = _missing(error, argument, command)
+        case CoercionError(token=token) if token:
+            expected = {int: "a whole number", float: "a number"}.get(error.target_type or str, "another value")
+            reason = f"{token.keyword or 'Argument'} is {shortened(token.value)}; {expected} was expected."
+        case _:
+            reason = str(error)
+    return f"{reason} Help: {PROGRAM} {command + ' ' if command else ''}--help"
 
-    distill = add("distill", aliases=["train-distill", "train_distill"], help="train a student from a recipe",
-                  description="Train a student from a recipe.")  # fmt: skip
-    distill.add_argument("recipe", nargs="?", help="a recipe's name (see assets/recipes) or a YAML file")
-    distill.add_argument("--recipe", dest="recipe_flag", metavar="RECIPE", help="the same, as a flag")
-    distill.add_argument("--alpha", type=float, help="weight of attention alignment, with 1 - ALPHA on kd; for recipes with "
-                         "both terms, such as s0, which is taken where no recipe is named")  # fmt: skip
-    distill.add_argument("--temp", type=float, help="temperature of kd; where it has a schedule, what that starts at")
-    distill.set_defaults(run=commands.distill)
 
-    teach = add("train-teacher", aliases=["train_teacher"], help="train one network with labels alone",
-                description="Train one network with labels alone. With --recipe s0 it is that recipe's teacher, on its data.")  # fmt: skip
-    teach.add_argument("--recipe", help="take model, weights, data and learning rate from this recipe's teacher")
-    teach.add_argument("model", nargs="?", default="small_vit_patch8_64", help="a model's name (default: %(default)s)")
-    teach.add_argument("--data", default="cues", help="cues, cifar10, cifar100 or folder (default: %(default)s)")
-    teach.add_argument("--path", help="the folder of class folders, for --data folder")
-    teach.add_argument("--image-size", type=int, help="side in pixels (default: the model's own)")
-    teach.add_argument("--epochs", type=int, help="default: 10, or what the recipe fine-tunes for")
-    teach.add_argument("--weights", default="none", help="none, pretrained, a bundled model, run:ID/student, or a file")
-    teach.set_defaults(run=commands.train_teacher)
-
-    study = add(
-        "study",
-        help="compare variants of a recipe over several seeds",
-        description="Start a study by its name (see assets/studies) or file; or list, show, csv, resume ID, delete ID.",
-    )
-    study.add_argument("what", metavar="NAME or list, show, csv, resume, delete")
-    study.add_argument("study_id", nargs="?", metavar="ID")
-    study.add_argument(
-        "--against", metavar="VARIANT", help="which variant the others are compared with (default: the first)"
-    )
-    study.set_defaults(run=studies.study)
-
-    sweep = add(
-        "sweep",
-        help="vary one or two settings of a recipe",
-        description="Vary one or two settings of a recipe over several seeds. It survives being killed: study resume ID.",
-    )
-    sweep.add_argument("recipe", help="a recipe's name (see assets/recipes) or a YAML file")
-    sweep.add_argument("--vary", action="append", required=True, metavar="KEY=VALUE,VALUE",
-                       help="a setting and its values; twice for a grid of two")  # fmt: skip
-    sweep.set_defaults(run=studies.sweep)
-
-    for training in (distill, teach, study, sweep):
-        training.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-                              help="change a setting, for example data.labels=500 (repeat for more)")  # fmt: skip
-        training.add_argument(
-            "--seeds", type=int, nargs="+", help="one run a seed; the summary has their mean and interval"
+def report(error: Exception, *, debug: bool) -> None:
+    """A bug as a sentence with its number; the traceback goes to a log file, or to stderr with `debug`."""
+    if debug:
+        print(
+            f"error: {type(error).__name__}, a bug, number {log_bug(error)}; its traceback is above.", file=sys.stderr
         )
-        if training is not study:
-            training.add_argument("--name", help="what it is called")
-        training.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the GPU where there is one)")
-        training.add_argument("--json", action="store_true", help="one JSON line an event instead of a progress bar")
+        return
+    log = runs_folder() / LOG
+    handler: logging.Handler = logging.NullHandler()
+    with contextlib.suppress(OSError):  # a disk that cannot be written to is no second error
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(log, encoding="utf-8")
+    logger = logging.getLogger("kdcore")
+    logger.addHandler(handler)
+    try:
+        number = log_bug(error)
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+    message = f"error: Something went wrong here, a bug. {log} has the details under {number}; --debug shows them."
+    print(message, file=sys.stderr)
 
-    examine = add("examine", help="what a recipe's teacher is worth, before a run",
-                  description="Show a recipe's teacher some hundred images: accuracy, classes, normalisation, calibration, soft "
-                  "labels. Exit status 1 where a run would be stopped.")  # fmt: skip
-    examine.add_argument("recipe", help="a recipe's name (see assets/recipes) or a YAML file")
-    examine.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-                         help="change a setting first")  # fmt: skip
-    examine.add_argument("--device", help="cpu, cuda, ...")
-    examine.add_argument("--json", action="store_true")
-    examine.set_defaults(run=teacher_check.examine)
 
-    evaluate = add("evaluate", help="measure a model on a split", description="Measure a model on a split.")
-    evaluate.add_argument("model", help="a bundled model, run:ID/student, or a .safetensors file")
-    evaluate.add_argument("--data", default=None, help="default: what the model was trained on")
-    evaluate.add_argument(
-        "--split", default="test", help="test, validation, or for cues cue_conflict (default: %(default)s)"
-    )
-    evaluate.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-                          help="a data setting, for example test_images=500")  # fmt: skip
-    evaluate.add_argument("--device", help="cpu, cuda, ...")
-    evaluate.add_argument("--json", action="store_true")
-    evaluate.add_argument("--path", help="the folder of class folders, for --data folder")
-    evaluate.set_defaults(run=commands.evaluate)
+def _unexpected(word: str, command: str) -> str:
+    group = app.parse_commands(command.split())[1][-1] if command else app
+    if any(not name.startswith("-") for name in group):
+        return _unknown_command(word, group, command)
+    return f"Unexpected argument {shortened(word)}."
 
-    explain = add("explain", help="heatmaps of a photo", description="Where one or more networks look in a photo.")
-    explain.add_argument("photo", help="an image file")
-    explain.add_argument("--model", action="append", dest="models", metavar="MODEL",
-                         help="a bundled model, run:ID/student, or a file; repeat to compare (default: the CIFAR-10 three)")  # fmt: skip
-    explain.add_argument(
-        "--method",
-        help="grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, eigen_cam, cls_attention, rollout, gradient_rollout, relevance, "
-        "patch_attention, activation_energy, self_similarity, input_gradient, occlusion (default: each model's own)",
-    )
-    explain.add_argument("--layer", type=int)
-    explain.add_argument("--head", type=int)
-    explain.add_argument(
-        "--out", default=None, help="the picture to write (default: PHOTO-explained.png beside the photo)"
-    )
-    explain.add_argument("--npz", help="also write the maps as arrays")
-    explain.add_argument("--json", action="store_true")
-    explain.set_defaults(run=commands.explain)
 
-    runs = add(
-        "runs",
-        help="list, show, resume, delete, or take figures and recipe away",
-        description="The runs on this machine.",
-    )
-    runs.add_argument(
-        "action", nargs="?", default="list", choices=("list", "show", "resume", "delete", "csv", "recipe")
-    )
-    runs.add_argument("run_id", nargs="?")
-    runs.add_argument("--json", action="store_true")
-    runs.set_defaults(run=commands.runs)
+def _unknown_command(word: str, group: App, command: str = "") -> str:
+    known = [name for name in group if not name.startswith("-")]
+    near = difflib.get_close_matches(word[:80], known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"Unknown command {shortened(f'{command} {word}'.strip())}.{hint} Commands: {', '.join(known)}."
 
-    export = add("export", help="take a run's network away as one file",
-                 description="Write a run's network as safetensors with a card: recipe, accuracy with interval, date, hash.")  # fmt: skip
-    export.add_argument("model", help="run:ID/student, run:ID/twin, a bundled model or a file")
-    export.add_argument("out", help="the .safetensors file to write; the card lies beside it as .json")
-    export.add_argument("--command", help="how it was trained, for the card")
-    export.add_argument(
-        "--fp16", action="store_true", help="half the size; the card's accuracy is measured on what is written"
-    )
-    export.set_defaults(run=commands.export)
 
-    importing = add("import-weights", help="turn .pth files into safetensors",
-                    description="Turn a state dict into a .safetensors file that knows its model. The files are read without "
-                    "running code that may be in them. Of several, a later one replaces tensors of an earlier one.")  # fmt: skip
-    importing.add_argument("files", nargs="+")
-    importing.add_argument("--model", required=True)
-    importing.add_argument("--data", required=True, help="whose classes it answers: cues, cifar10, cifar100")
-    importing.add_argument("--image-size", type=int, required=True)
-    importing.add_argument("--mean", type=float, nargs=3, help="default: the model's own statistics")
-    importing.add_argument("--std", type=float, nargs=3)
-    importing.add_argument("--out", required=True)
-    importing.set_defaults(run=commands.import_weights)
-
-    methods = add(
-        "methods", help="the ways of distilling: all of them, or one's card", description="The ways of distilling."
-    )
-    methods.add_argument("name", nargs="?", help="print this method's page")
-    methods.add_argument(
-        "--write", metavar="FOLDER", help="write a page a method and a table of all, as in docs/methods"
-    )
-    methods.add_argument("--json", action="store_true")
-    methods.set_defaults(run=commands.methods)
-
-    doctor = add(
-        "doctor", help="what this machine has and lacks", description="Device, versions, data, weights, disk, memory."
-    )
-    doctor.add_argument("--json", action="store_true")
-    doctor.set_defaults(run=commands.doctor)
-    return parser
+def _missing(error: MissingArgumentError, argument: Argument, command: str) -> str:
+    if keyword := error.keyword or next((token.keyword for token in argument.tokens if token.keyword), None):
+        count = argument.token_count()[0]
+        return f"{keyword} needs {'a value' if count == 1 else f'{count} values'}."
+    return f"`{command}` needs {argument.name if argument.field_info.is_keyword_only else argument.name.lstrip('-').upper()}."

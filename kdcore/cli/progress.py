@@ -1,48 +1,59 @@
-"""A run as a terminal shows it: a bar with its figures, or JSON lines, and the summary at the end."""
+"""A run in a terminal: a progress bar or lines of JSON, and its results at the end."""
 
 import contextlib
-import json
 import threading
 import time
-from typing import Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from kdcore.cli.options import store, torch_device
 from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
+from kdcore.results import json_text
 from kdcore.results.comparison import TWO_CLASSES, Results, Summary, covers, sentence, summarise
-from kdcore.runner import Runner
 from kdcore.store import RunState
+
+if TYPE_CHECKING:
+    from kdcore.runner import Runner
 
 
 class Watcher(Protocol):
+    """Shows the events of runs. `take` is called from the training thread; `close` may be called more than once."""
+
     def take(self, run_id: str, event: Event) -> None: ...
-    def close(self, states: list[RunState]) -> None: ...
+    def close(self) -> None: ...
+    def show_seeds(self, finished: list[Results]) -> None: ...
 
 
 class JsonLines:
-    """Every event as one JSON line on standard output."""
+    """Every event as one line of JSON on standard output."""
 
     def take(self, run_id: str, event: Event) -> None:
-        print(json.dumps({"run": run_id, "time": round(time.time(), 3), **event.to_plain()}), flush=True)
+        print(json_text.text({"run": run_id, "time": round(time.time(), 3), **event.to_plain()}), flush=True)
 
-    def close(self, states: list[RunState]) -> None:
+    def close(self) -> None:
+        pass
+
+    def show_seeds(self, finished: list[Results]) -> None:
         pass
 
 
 class Bar:
-    """A progress bar for the present run; notes and validation results above it. Called from the training thread."""
+    """A progress bar for the current run, with notes and validation results above it."""
 
     def __init__(self) -> None:
         self.console = Console()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"),
             TimeElapsedColumn(), TimeRemainingColumn(), console=self.console,
         )  # fmt: skip
-        self.task = self.bar.add_task("preparing", total=None, told="")
-        self.bar.start()
+        self.task = self.bar.add_task("preparing", total=None, figures="")
         self._lock = threading.Lock()
+        self._closed = False
+        self.bar.start()
 
     def take(self, run_id: str, event: Event) -> None:
         with self._lock:
@@ -54,16 +65,15 @@ class Bar:
                 case RunStarted():
                     self.bar.update(self.task, description="training", total=event.steps, completed=event.step)
                     self.console.print(
-                        f"{event.train_images} training images, {event.labelled_images} with a label; {event.device}, {event.precision}"
+                        f"{event.train_images} training images, {event.labelled_images} of them labelled; {event.device}, {event.precision}"
                     )
                 case StepEnded():
                     loss = event.losses["student"]["total"]
-                    self.bar.update(
-                        self.task, completed=event.step, told=f"loss {loss:.3f}  {event.images_per_second:.0f} images/s"
-                    )
+                    written = f"loss {loss:.3f}  {event.images_per_second:.0f} images/s"
+                    self.bar.update(self.task, completed=event.step, figures=written)
                 case Evaluated(epoch=epoch, metrics=figures):
-                    told = "  ".join(f"{name} {numbers['top1']:.1%}" for name, numbers in figures.items())
-                    self.console.print(f"epoch {epoch:g}: {told} (held-out images right)", highlight=False)
+                    accuracies = "  ".join(f"{name} {numbers['top1']:.1%}" for name, numbers in figures.items())
+                    self.console.print(f"epoch {epoch:g}: validation accuracy {accuracies}", highlight=False)
                 case RunFailed(reason=reason, traceback=trace):
                     self.console.print(f"failed: {reason}", style="red")
                     self.console.print(trace, style="dim", highlight=False)
@@ -76,32 +86,52 @@ class Bar:
                 case _:
                     pass
 
-    def close(self, states: list[RunState]) -> None:
-        self.bar.stop()
-        finished = [state.results for state in states if state.status == "finished"]
-        if len(finished) > 1:
-            show_seeds(self.console, finished)
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self.bar.stop()
+
+    def show_seeds(self, finished: list[Results]) -> None:
+        show_seeds(self.console, finished)
 
 
-def follow(runner: Runner, ids: list[str], watcher: Watcher) -> int:
-    """Wait for the runs, and sum them up. Returns the exit status."""
-    if not waited(runner, ids):
-        watcher.close([])
+@contextlib.contextmanager
+def running(*, device: str | None = None, as_json: bool = False) -> "Iterator[tuple[Runner, Watcher]]":
+    """A runner whose events are shown; both are closed at the end."""
+    from kdcore.runner import Runner
+
+    runner = Runner(store(), device=str(torch_device(device)))
+    watcher: Watcher = JsonLines() if as_json else Bar()
+    runner.listener = watcher.take
+    try:
+        yield runner, watcher
+    finally:
+        watcher.close()
+        runner.close()
+
+
+def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
+    """Wait for the runs; of several, show their mean. Returns the exit status."""
+    uninterrupted = waited(runner, ids)
+    watcher.close()
+    if not uninterrupted:
         return 130
-    states = [runner.store.state(run_id) for run_id in ids]
-    watcher.close(states)
-    return 0 if all(state.status == "finished" for state in states) else 1
+    states: list[RunState] = [runner.store.state(run_id) for run_id in ids]
+    finished = [state.results for state in states if state.status == "finished"]
+    if len(finished) > 1:
+        watcher.show_seeds(finished)
+    return 0 if len(finished) == len(states) else 1
 
 
-def waited(runner: Runner, ids: list[str]) -> bool:
-    """Wait for the runs; Ctrl-C stops the present one with a checkpoint, and the others: then False."""
+def waited(runner: "Runner", ids: list[str]) -> bool:
+    """Wait for the runs. False after Ctrl-C, which stops the current run with a checkpoint, and the queued ones."""
     try:
         for run_id in ids:
             while not runner.wait(run_id, timeout=0.2):
                 pass
     except KeyboardInterrupt:
-        for run_id in reversed(runner.active()):  # those that wait first, so that none of them begins
-            with contextlib.suppress(ValueError):  # it has ended just now
+        for run_id in reversed(runner.active()):  # queued ones first, so that none of them starts
+            with contextlib.suppress(ValueError):  # it has just ended
                 runner.stop(run_id, "Interrupted from the keyboard.")
         for run_id in ids:
             runner.wait(run_id, timeout=30)
@@ -110,34 +140,35 @@ def waited(runner: Runner, ids: list[str]) -> bool:
 
 
 def show_results(console: Console, results: Results) -> None:
-    """A run's test figures with their intervals, and what they say."""
-    table = Table("network", "test images right", "95 % interval", "calibration error", "answers as the teacher")
+    """A run's results on the test images with their intervals, and the conclusion."""
+    table = Table("network", "test accuracy", "95 % interval", "calibration error", "agreement with the teacher")
     for network in ("teacher", "student", "twin"):
         if figures := results.get(network):
-            agrees = results.get("agreement", {}).get(network)
+            agreement = results.get("agreement", {}).get(network)
             table.add_row(
                 network, f"{figures['top1']:.2%}", f"{figures['low']:.2%} to {figures['high']:.2%}",
-                f"{figures['ece']:.3f}", "" if agrees is None else f"{agrees:.1%}",
+                f"{figures['ece']:.3f}", "" if agreement is None else f"{agreement:.1%}",
             )  # fmt: skip
     console.print(table)
     for network in ("teacher", "student", "twin"):
-        if told := [f"{name} {results[network][name]:.3f}" for name in TWO_CLASSES if name in results.get(network, {})]:
-            console.print(f"{network}: {', '.join(told)}", highlight=False)
-    say_verdict(console, summarise([results]))
+        figures = results.get(network, {})
+        if two_classes := [f"{name} {figures[name]:.3f}" for name in TWO_CLASSES if name in figures]:
+            console.print(f"{network}: {', '.join(two_classes)}", highlight=False)
+    show_conclusion(console, summarise([results]))
 
 
 def show_seeds(console: Console, finished: list[Results]) -> None:
-    """Mean over seeds with its interval, network by network, and of student less twin."""
+    """Mean over seeds with its interval: of each network, and of student - twin."""
     summary = summarise(finished)
-    table = Table("network", f"test images right, {summary.seeds} seeds", "95 % interval")
+    table = Table("network", f"test accuracy, mean of {summary.seeds} seeds", "95 % interval")
     for network, figures in summary.networks.items():
         top1 = figures["top1"]
         table.add_row(network, f"{top1.mean:.2%}", f"{top1.low:.2%} to {top1.high:.2%}")
     console.print(table)
-    say_verdict(console, summary)
+    show_conclusion(console, summary)
 
 
-def say_verdict(console: Console, summary: Summary) -> None:
+def show_conclusion(console: Console, summary: Summary) -> None:
     if summary.difference:
         console.print(f"Student: {sentence(summary)}", highlight=False)
         console.print(covers(summary), highlight=False, style="dim")

@@ -1,35 +1,49 @@
-"""`examine`: what a recipe's teacher is worth, before the run."""
+"""`check-teacher` (also `examine`): what a recipe's teacher is worth, before a run."""
 
-import json
-from argparse import Namespace
 from dataclasses import asdict
 
+from cyclopts import App
 from rich.console import Console
 
 from kdcore import recipe as recipes
 from kdcore.checks.findings import Examination
-from kdcore.cli.commands import named_recipe, store
+from kdcore.cli.options import Device, Json, Overrides, store, torch_device
+from kdcore.recipe import library
+from kdcore.results import json_text
 
 COLOURS = {"ok": "green", "warn": "yellow", "stop": "red"}
 
+app = App(
+    name="check-teacher",
+    help_epilogue="""The exit status is 1 where a run with this teacher would be refused.
 
-def examine(options: Namespace) -> int:
-    """Returns 1 where the doctor says stop, so that a script can ask before it starts a run."""
-    import torch
+Examples:
 
+  python -m kdcore check-teacher quick
+  python -m kdcore check-teacher my.yaml --set teacher.weights=cues-teacher --json""",
+)
+
+
+@app.default
+def check_teacher(recipe: str, *, overrides: Overrides = None, device: Device = None, as_json: Json = False) -> int:
+    """Check a recipe's teacher on a few hundred images: accuracy, classes, normalisation, calibration, soft labels.
+
+    Args:
+        recipe: Name of a recipe (assets/recipes) or path of a YAML file.
+    """
     from kdcore.checks import teacher_check
 
-    recipe = recipes.with_overrides(named_recipe(options.recipe), options.overrides)
-    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    examination = teacher_check.examine(recipe, device=device, runs=store())
-    if options.json:
-        print(json.dumps({"verdict": examination.verdict, **asdict(examination)}))
+    chosen = recipes.with_overrides(library.recipe(recipe), overrides or [])
+    examination = teacher_check.examine(chosen, device=torch_device(device), runs=store())
+    if as_json:
+        print(json_text.text({"verdict": examination.verdict, **asdict(examination)}))
     else:
         show(examination)
     return 1 if examination.verdict == "stop" else 0
 
 
 def show(examination: Examination) -> None:
+    """Print a line per finding."""
     console = Console(highlight=False)
     if not examination.findings:
         console.print("This recipe has no teacher.")

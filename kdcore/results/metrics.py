@@ -21,7 +21,7 @@ def classification(logits: Tensor, targets: Tensor) -> dict[str, float]:
     probabilities = logits.double().softmax(dim=1)
     confidence, guess = probabilities.max(dim=1)
     right = (guess == targets).double()
-    bins = (confidence * BINS).long().clamp(max=BINS - 1)
+    bins = (confidence * BINS).long().clamp(0, BINS - 1)  # NaN, whose bin is arbitrary, makes ece NaN
     gaps = torch.zeros(BINS, dtype=torch.double, device=logits.device).scatter_add_(0, bins, right - confidence)
     return {
         "top1": right.mean().item(),

@@ -1,4 +1,8 @@
 import json
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -23,7 +27,7 @@ def lines(capsys) -> list[dict]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
 
 
-def test_distill_tells_events_as_json_and_leaves_a_run(recipe_file, capsys):
+def test_distill_prints_events_as_json_and_leaves_a_run(recipe_file, capsys):
     assert main(["distill", recipe_file, "--json", "--device", "cpu"]) == 0
     told = lines(capsys)
     assert told[0]["event"] == "Queued"
@@ -163,7 +167,7 @@ def test_explain_writes_the_map_that_the_page_shows(recipe_file, capsys, tmp_pat
     from PIL import Image
 
     from kdcore import photos
-    from kdcore.cli.commands import store
+    from kdcore.cli.options import store
     from kdcore.inspection import Inspector
 
     main(["distill", recipe_file, "--json", "--device", "cpu"])
@@ -214,8 +218,104 @@ def test_a_missing_photo_is_answered(capsys):
 
 
 def test_help_is_worth_reading(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
+    assert main(["--help"]) == 0
     out = capsys.readouterr().out
     for word in ("distill quick", "explain photo.jpg", "doctor", "KD_RUNS"):
         assert word in out
+
+
+def strict(text: str):
+    """JSON as strict readers take it: without NaN and infinity."""
+
+    def refused(constant: str):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refused)
+
+
+def test_a_loss_that_is_not_finite_is_null_in_json(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--json", "--device", "cpu", "--set", "optimizer.lr=1e30"]) == 1
+    events = [strict(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events][-1] == "RunFailed"
+    run_id = events[0]["run"]
+    assert main(["runs", "show", run_id]) == 0
+    assert strict(capsys.readouterr().out)["status"] == "failed"
+    assert main(["runs", "--json"]) == 0
+    assert strict(capsys.readouterr().out)[0]["id"] == run_id
+
+
+def test_a_network_of_nan_is_explained_in_json_with_nulls(tmp_path, capsys):
+    import torch
+    from PIL import Image
+
+    from kdcore import models
+
+    network = models.load("cues-student")
+    with torch.no_grad():
+        for parameter in network.net.parameters():
+            parameter.fill_(torch.nan)
+    models.save(network, tmp_path / "nan.safetensors")
+    Image.new("RGB", (80, 80), "grey").save(tmp_path / "photo.png")
+    assert main(["explain", str(tmp_path / "photo.png"), "--model", str(tmp_path / "nan.safetensors"), "--json"]) == 0
+    (row,) = strict(capsys.readouterr().out)
+    assert row["heatmap"] is None
+    assert row["problem"]
+    assert {probability for _, probability in row["predictions"]} == {None}
+    assert main(["evaluate", str(tmp_path / "nan.safetensors"), "--json", "--set", "test_images=20"]) == 0
+    assert strict(capsys.readouterr().out)["nll"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "cues-student", "--device", "gpu"], "--device is 'gpu'; cpu, cuda, cuda:1 or mps was expected."),
+        (["distill", "quick", "--device", "cuda:99"], "--device is cuda:99, but PyTorch finds "),
+        (["export", "cues-student", "no/folder/out.safetensors"], "There is no folder no/folder to write out.safetensors"),
+        (["export", "cues-student", "."], " is a folder. Give the path of a file."),
+        (["distill", "quick", "--set", "x"], "x"),
+    ],
+)  # fmt: skip
+def test_what_a_user_can_mend_is_one_line_and_ends_with_1(arguments, message, capsys):
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("error", [ValueError("broken inside"), KeyError("key"), RuntimeError("shape")])
+def test_a_bug_is_a_calm_sentence_with_a_number_and_its_traceback_in_the_log(error, capsys, monkeypatch, tmp_path):
+    from kdcore.inspection import method_cards
+
+    def fails():
+        raise error
+
+    monkeypatch.setattr(method_cards, "entries", fails)
+    assert main(["methods"]) == 1
+    err = capsys.readouterr().err
+    number = re.fullmatch(
+        r"error: Something went wrong here, a bug. \S+errors.log has the details under (\w+); --debug shows them.\n",
+        err,
+    )
+    log = (tmp_path / "runs" / "errors.log").read_text()
+    assert f"Bug {number[1]}: {type(error).__name__}" in log
+    assert "in fails" in log
+
+
+@pytest.mark.parametrize(("flags", "variable"), [(["--debug"], ""), ([], "1")])
+def test_with_debug_the_traceback_of_a_bug_is_shown(flags, variable):
+    code = (
+        "import sys\nfrom kdcore.inspection import method_cards\nfrom kdcore.cli import main\n"
+        f"method_cards.entries = None\nsys.exit(main(['methods', *{flags}]))"
+    )
+    environment = {**os.environ, "KD_DEBUG": variable}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert "TypeError: 'NoneType' object is not callable" in done.stderr
+    assert re.search(r"error: TypeError, a bug, number \w+; its traceback is above", done.stderr)
+
+
+def test_a_reader_that_has_enough_ends_the_output_quietly():
+    command = f"set -o pipefail; {sys.executable} -m kdcore methods --json | head -c 10"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

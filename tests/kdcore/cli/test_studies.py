@@ -28,7 +28,13 @@ def last_line(capsys) -> dict:
 def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
     assert main(["sweep", recipe_file, "--vary", "optimizer.lr=1e-3,2e-3", "--seeds", "0", "1", "--device", "cpu", "--name", "rates"]) == 0  # fmt: skip
     out = capsys.readouterr().out
-    for words in ("finished, 4 of 4 runs done", "lr 0.001: ", "lr 0.002: ", "against its twin", "Mean over 2 seeds"):
+    for words in (
+        "finished, 4 of 4 runs finished",
+        "lr 0.001: ",
+        "lr 0.002: ",
+        "against its twin",
+        "Mean over 2 seeds",
+    ):
         assert words in " ".join(out.split())
     assert main(["study", "list", "--json"]) == 0
     (study,) = json.loads(capsys.readouterr().out)
@@ -46,7 +52,7 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
     told = " ".join(capsys.readouterr().out.split())
     mean = 100 * (gap[0] + gap[1] - gap[2] - gap[3]) / 2
     assert (
-        f"lr 0.001 less lr 0.002, the students seed by seed: {'−' if round(mean, 1) < 0 else '+'}{abs(mean):.1f} points"
+        f"lr 0.001 - lr 0.002, students paired by seed: {'−' if round(mean, 1) < 0 else '+'}{abs(mean):.1f} percentage points"
         in told
     )
     assert main(["study", "show", study["id"], "--against", "lr 1"]) == 1
@@ -75,7 +81,7 @@ def test_a_study_file_with_changed_settings_and_seeds(recipe_file, capsys, tmp_p
     ("arguments", "message"),
     [
         (["study", "temperatur"], "There is no study 'temperatur'. Did you mean 'temperature'?"),
-        (["study", "show"], "`study show` needs a study's id"),
+        (["study", "lsit"], "There is no study 'lsit'. Did you mean `study list`?"),
         (["sweep", "quick", "--vary", "epochs"], "'epochs' is not KEY=VALUE,VALUE"),
         (
             ["sweep", "quick", "--vary", "epochs=[1"],

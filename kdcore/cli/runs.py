@@ -1,0 +1,104 @@
+"""`runs`: list, show, resume, export figures of, and delete runs."""
+
+from typing import Any
+
+from cyclopts import App
+from rich.console import Console
+from rich.table import Table
+
+from kdcore.cli import progress
+from kdcore.cli.options import Json, JsonEvents, RunId, store
+from kdcore.results import json_text
+from kdcore.store import RunState
+
+SUMMARY = (
+    "id", "name", "status", "step", "steps", "epoch", "epochs", "device", "latest", "results", "reason", "parameters",
+    "damage",
+)  # fmt: skip
+
+app = App(
+    name="runs",
+    help_epilogue="""Examples:
+
+  python -m kdcore runs                     all runs of this machine
+  python -m kdcore runs resume ID           continue from the last checkpoint
+  python -m kdcore runs csv ID > run.csv    losses and metrics by step""",
+)
+
+
+@app.command(name="list")
+@app.default
+def list_runs(*, as_json: Json = False) -> int:
+    """List the runs."""
+    runs = store()
+    states = runs.states()
+    if as_json:
+        print(json_text.text([summary(state) for state in states]))
+        return 0
+    console = Console()
+    if states:
+        console.print(table(states))
+    else:
+        console.print(f"No runs in {runs.root} yet. Start one: python -m kdcore distill quick")
+    for state in states:
+        if state.damage:
+            remedy = "" if state.recorded else f" Delete it: python -m kdcore runs delete {state.id}"
+            message = f"{state.id} is damaged: {state.damage}{remedy}"
+            console.print(message, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+@app.command
+def show(run_id: RunId, /, *, as_json: Json = False) -> int:
+    """Show a run: status, progress and results, as JSON."""
+    print(json_text.text(summary(store().state(run_id)), indent=None if as_json else 2))
+    return 0
+
+
+@app.command
+def resume(run_id: RunId, /, *, as_json: JsonEvents = False) -> int:
+    """Continue a stopped, failed or interrupted run from its last checkpoint."""
+    with progress.running(as_json=as_json) as (runner, watcher):
+        runner.resume(run_id)
+        return progress.follow(runner, [run_id], watcher)
+
+
+@app.command
+def csv(run_id: RunId, /) -> int:
+    """Print losses and metrics by step as CSV."""
+    print(store().csv(run_id), end="")
+    return 0
+
+
+@app.command
+def recipe(run_id: RunId, /) -> int:
+    """Print the recipe of a run as YAML."""
+    print(store().recipe(run_id).to_yaml(), end="")
+    return 0
+
+
+@app.command
+def delete(run_id: RunId, /) -> int:
+    """Delete a run with its checkpoints. This cannot be undone."""
+    store().delete(run_id)
+    print(f"deleted {run_id}")
+    return 0
+
+
+def summary(state: RunState) -> dict[str, Any]:
+    """What of a run's state is printed as JSON."""
+    return {key: getattr(state, key) for key in SUMMARY}
+
+
+def table(states: list[RunState]) -> Table:
+    """A row per run: its accuracies on the test images, or the latest on validation images."""
+    found = Table("id", "status", "student", "twin", "teacher", "epoch")
+    for state in states:
+        figures = state.results or state.latest
+        accuracies = (_percent(figures.get(network)) for network in ("student", "twin", "teacher"))
+        found.add_row(state.id, state.status, *accuracies, f"{state.epoch:.1f} / {state.epochs}")
+    return found
+
+
+def _percent(figures: dict[str, float] | None) -> str:
+    return f"{figures['top1']:.1%}" if figures else ""

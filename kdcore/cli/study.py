@@ -1,0 +1,216 @@
+"""`study`: variants of a recipe over several seeds; start, list, show, resume and delete studies."""
+
+import difflib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App
+from rich.console import Console
+from rich.table import Column, Table
+
+from kdcore.cli import progress
+from kdcore.cli.options import Against, Device, Json, JsonEvents, Overrides, Seeds, StudyId, store
+from kdcore.errors import UserError, shortened
+from kdcore.recipe import study as studies
+from kdcore.recipe.study import Study
+from kdcore.results import json_text
+from kdcore.results.comparison import Figure, Summary, covers, points, sentence
+from kdcore.store import Studies, StudyState
+
+if TYPE_CHECKING:
+    from kdcore.runner import Runner
+
+app = App(
+    name="study",
+    help_epilogue="""Examples:
+
+  python -m kdcore study temperature        a study from assets/studies
+  python -m kdcore study my.yaml --seeds 0 1 2 --set epochs=5
+  python -m kdcore study show ID --against "lr 0.002"
+  python -m kdcore study resume ID          continue after an interruption""",
+)
+
+
+@app.default
+def start(
+    study: str,
+    /,
+    *,
+    overrides: Overrides = None,
+    seeds: Seeds = None,
+    against: Against = None,
+    device: Device = None,
+    as_json: JsonEvents = False,
+) -> int:
+    """Compare variants of a recipe over several seeds.
+
+    Args:
+        study: Name of a study (assets/studies) or path of a YAML file.
+    """
+    return begin(_named(study), overrides, seeds, against, device, as_json)
+
+
+@app.command(name="list")
+def list_studies(*, as_json: Json = False) -> int:
+    """List the studies that were started, and those of the project."""
+    known = Studies(store())
+    states = known.states()
+    if as_json:
+        damaged = [{"id": study_id, "status": "damaged", "damage": why} for study_id, why in known.damaged().items()]
+        print(json_text.text([*(_brief(state) for state in states), *damaged]))
+        return 0
+    if states:
+        widest = max(len(state.id) for state in states)
+        table = Table(Column("id", no_wrap=True, min_width=widest), "status", "runs finished")
+        for state in states:
+            table.add_row(state.id, state.status, f"{state.done} of {len(state.places)}")
+        Console().print(table)
+    for study_id, why in known.damaged().items():
+        print(f"{study_id} is damaged: {why} Delete it: python -m kdcore study delete {study_id}")
+    print(f"Studies of the project: {', '.join(studies.names())}. Start one: python -m kdcore study NAME")
+    return 0
+
+
+@app.command
+def show(study_id: StudyId, /, *, against: Against = None, as_json: Json = False) -> int:
+    """Show the results of a study."""
+    show_state(Studies(store()).state(study_id), against, as_json)
+    return 0
+
+
+@app.command
+def resume(study_id: StudyId, /, *, against: Against = None, device: Device = None, as_json: JsonEvents = False) -> int:
+    """Continue a study: start what is missing, resume what was interrupted."""
+
+    def resumed(runner: "Runner") -> str:
+        runner.resume_study(study_id)
+        return study_id
+
+    return drive(resumed, against, device, as_json)
+
+
+@app.command
+def csv(study_id: StudyId, /) -> int:
+    """Print a row per run as CSV."""
+    print(Studies(store()).csv(study_id), end="")
+    return 0
+
+
+@app.command
+def delete(study_id: StudyId, /) -> int:
+    """Delete a study. Its runs are kept."""
+    Studies(store()).delete(study_id)
+    print(f"deleted {study_id}; its runs are kept")
+    return 0
+
+
+def _named(name: str) -> Study:
+    """A study by name or path. Raises UserError with the nearest study or subcommand."""
+    try:
+        return studies.named(name)
+    except UserError:
+        actions = [action for action in app if not action.startswith("-")]
+        near = difflib.get_close_matches(name[:80], [*actions, *studies.names()], n=1)
+        if near and near[0] in actions:
+            raise UserError(f"There is no study {shortened(name)}. Did you mean `study {near[0]}`?") from None
+        raise
+
+
+def begin(
+    study: Study,
+    overrides: list[str] | None,
+    seeds: list[int] | None,
+    against: str | None,
+    device: str | None,
+    as_json: bool,
+) -> int:
+    """Start a study with changed settings and follow it. Returns the exit status."""
+    if seeds:
+        study = studies.from_plain({**studies.to_plain(study), "seeds": seeds}, source=f"the study {study.name}")
+    study = studies.resolved(study, overrides or [])
+    return drive(lambda runner: runner.start_study(study), against, device, as_json)
+
+
+def drive(begun: "Callable[[Runner], str]", against: str | None, device: str | None, as_json: bool) -> int:
+    """Start or resume a study, wait for its runs and show the results. Returns the exit status.
+
+    Args:
+        begun: starts the study in the runner, and returns its id.
+    """
+    with progress.running(device=device, as_json=as_json) as (runner, watcher):
+        known = Studies(runner.store)
+        study_id = begun(runner)
+        uninterrupted = progress.waited(runner, [place.run_id for place in known.state(study_id).places])
+        watcher.close()
+        state = known.state(study_id)
+        show_state(state, against, as_json)
+        if not as_json and state.status != "finished":
+            finished = f"{state.done} of {len(state.places)} runs finished"
+            print(f"{finished}. Continue with: python -m kdcore study resume {study_id}")
+        return 130 if not uninterrupted else 0 if state.status == "finished" else 1
+
+
+def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
+    """Print the results of a study, variant by variant."""
+    if as_json:
+        print(json_text.text({**_brief(state), "variants": [_row(state, label) for label in state.variants()]}))
+        return
+    console = Console()
+    title = f"{state.id}: {state.status}, {state.done} of {len(state.places)} runs finished"
+    console.print(title, highlight=False, soft_wrap=True)
+    console.print(_table(state))
+    known = {label: summary for label, summary in state.summaries().items() if summary}
+    for label, summary in known.items():
+        if summary.difference:
+            console.print(f"{label}: {sentence(summary)}", highlight=False)
+    other = against or next(iter(state.variants()))
+    for label, lead in state.against(other).items():
+        if lead and lead.bounded:
+            gap = f"{points(lead.mean)} percentage points, interval {points(lead.low)} to {points(lead.high)}"
+            console.print(f"{label} - {other}, students paired by seed: {gap}", highlight=False)
+    if known:
+        console.print(covers(next(iter(known.values()))), highlight=False, style="dim")
+
+
+def _table(state: StudyState) -> Table:
+    table = Table("variant", "seeds", "student, %", "twin, %", "teacher, %", "student - twin", "seconds")
+    for label, summary in state.summaries().items():
+        seeds = f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"
+        if summary is None:
+            table.add_row(label, seeds)
+            continue
+        accuracies = (_percent(summary, network) for network in ("student", "twin", "teacher"))
+        gap = _interval(summary.difference, points) if summary.difference else ""
+        table.add_row(label, seeds, *accuracies, gap, f"{state.seconds(label):.0f}")
+    return table
+
+
+def _brief(state: StudyState) -> dict[str, Any]:
+    return {"id": state.id, "name": state.name, "status": state.status, "done": state.done, "runs": len(state.places)}
+
+
+def _row(state: StudyState, label: str) -> dict[str, Any]:
+    summary = state.summaries()[label]
+    row: dict[str, Any] = {"variant": label, "runs": [place.run_id for place in state.variants()[label]]}
+    if summary is None:
+        return {**row, "seeds": 0}
+    plain = {
+        network: {metric: _plain(figure) for metric, figure in figures.items()}
+        for network, figures in summary.networks.items()
+    }
+    if summary.difference:
+        plain["difference"] = {"top1": _plain(summary.difference)}
+    return {**row, "seeds": summary.seeds, "seconds": state.seconds(label), **plain, "sentence": sentence(summary)}
+
+
+def _plain(figure: Figure) -> dict[str, float]:
+    return {"mean": figure.mean} | ({"low": figure.low, "high": figure.high} if figure.bounded else {})
+
+
+def _percent(summary: Summary, network: str) -> str:
+    figures = summary.networks.get(network)
+    return _interval(figures["top1"], lambda fraction: f"{100 * fraction:.1f}") if figures else ""
+
+
+def _interval(figure: Figure, written: Callable[[float], str]) -> str:
+    return written(figure.mean) + (f"\n{written(figure.low)} to {written(figure.high)}" if figure.bounded else "")
