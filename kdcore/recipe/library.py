@@ -22,7 +22,7 @@ OLD_NAMES = {
     "s3": "class-space",
     "s4-vit-to-cnn": "vit-to-cnn",
     "s4-cnn-to-vit": "cnn-to-vit",
-}  # of version 0.1, in studies on disk and on command lines; what follows one (`-small`, `-long`) is kept
+}  # earlier names, still read in studies and on command lines; a suffix (`-small`, `-long`) is kept
 
 
 def recipe_names() -> tuple[str, ...]:
