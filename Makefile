@@ -29,7 +29,7 @@ env:
 	@$(PROJECT)
 
 test: env
-	@$(VENV) -m pytest $(ARGS)
+	@$(VENV) -m pytest -n auto --maxprocesses=8 --dist worksteal $(ARGS)
 
 check: env
 	@$(VENV) -m ruff format .

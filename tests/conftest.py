@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # Before torch is imported anywhere: one thread, since tests run beside each other, and folders that are thrown away.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -62,6 +65,25 @@ def real_data() -> Path:
     folder = test_data_folder()
     if not folder.is_dir():
         pytest.skip(f"no test data: put it in {folder}, or name its folder in KD_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder that all processes of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder(real_data: Path, shared_folder: Path) -> Path:
+    """A data folder with the real CIFAR-10. Manually: `python ../shared/data/cifar10/unpack.py data`."""
+    unpack = real_data / "cifar10" / "unpack.py"
+    if not unpack.is_file():
+        pytest.skip(f"no test data: the real CIFAR-10 is not in {unpack.parent} (KD_TEST_DATA)")
+    folder = shared_folder / "cifar10"
+    with FileLock(f"{folder}.lock"):  # files that are complete already are left as they are
+        subprocess.run([sys.executable, str(unpack), str(folder)], check=True, capture_output=True)
     return folder
 
 

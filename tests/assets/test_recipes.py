@@ -1,9 +1,6 @@
 """Every bundled recipe and study loads and explains itself; the small ones train on real images."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +10,6 @@ from kdcore import recipe as recipes
 from kdcore.checks import preflight
 from kdcore.events import RunFinished, StepEnded
 from kdcore.paths import PROJECT
-from kdcore.paths import test_data_folder as real_data_folder
 from kdcore.recipe import Recipe, RecipeError, library, study
 from kdcore.setup.build import assemble
 from kdcore.training.loop import train
@@ -65,17 +61,6 @@ OLD_STUDIES = {
     "s4-cnn-to-vit-small-long": "cnn-to-vit-small-long",
 }
 PAGE = PROJECT / "docs" / "recipes.md"
-
-
-@pytest.fixture(scope="module")
-def cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the real CIFAR-10 in it."""
-    unpack = real_data_folder() / "cifar10" / "unpack.py"
-    if not unpack.is_file():
-        pytest.skip(f"no test data: the real CIFAR-10 is not in {unpack.parent} (KD_TEST_DATA)")
-    folder = tmp_path_factory.mktemp("cifar10")
-    subprocess.run([sys.executable, str(unpack), str(folder)], check=True, capture_output=True)
-    return folder
 
 
 def shortest(recipe: Recipe) -> Recipe:
@@ -163,15 +148,15 @@ def test_a_small_recipe_needs_nothing_but_cifar_10(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_small_recipe_trains_on_real_images(name, cifar10, monkeypatch):
-    monkeypatch.setenv("KD_DATA", str(cifar10))
+def test_a_small_recipe_trains_on_real_images(name, cifar10_folder, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(cifar10_folder))
     losses = trains(library.recipe(name))
     assert all(0 < loss < 1e5 for loss in losses.values())
 
 
 @pytest.mark.parametrize("name", METHOD_STUDIES)
-def test_every_method_of_a_small_study_trains_on_real_images(name, cifar10, monkeypatch):
-    monkeypatch.setenv("KD_DATA", str(cifar10))
+def test_every_method_of_a_small_study_trains_on_real_images(name, cifar10_folder, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(cifar10_folder))
     for point in study.points(study.named(name)):
         if point.seed == 0:
             assert trains(point.recipe), point.variant

@@ -123,8 +123,9 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture(scope="session")
-def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data")
+def drawn_data(shared_folder: Path) -> Path:
+    """For all servers: images are drawn once."""
+    return shared_folder / "e2e-data"
 
 
 @pytest.fixture

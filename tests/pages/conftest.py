@@ -2,13 +2,14 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.testing.v1 import AppTest
 
@@ -81,7 +82,7 @@ class FakeRunner:
         )  # fmt: skip
 
     def __getattr__(self, command: str) -> Callable[..., None]:
-        if command not in ("pause", "unpause", "stop", "resume", "turn", "close", "stop_study", "resume_study"):
+        if command not in ("pause", "unpause", "stop", "resume", "set_knob", "close", "stop_study", "resume_study"):
             raise AttributeError(command)
 
         def tell(*arguments: Any) -> None:
@@ -102,6 +103,7 @@ def method(
     )  # fmt: skip
     return SimpleNamespace(
         name=name, card=card, uses_teacher=compares != "labels", uses_temperature=uses_temperature, compares=compares,
+        summed_over_classes=name == "kd",
         options=tuple(SimpleNamespace(name=n, default=default, about="") for n, default in options),
     )  # fmt: skip
 
@@ -111,6 +113,15 @@ def _served_as_by_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streamlit's test runner is given the app's handler of uncaught exceptions, as the server gives it to each session."""
     made = ScriptRunner.__init__
     monkeypatch.setattr(ScriptRunner, "__init__", functools.partialmethod(made, on_script_error=boundary.show))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_are_scanned_once() -> Iterator[None]:
+    """Every run of an AppTest reads the metadata of all installed packages: nine tenths of the time of a page."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture
