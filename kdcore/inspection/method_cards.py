@@ -1,7 +1,7 @@
-"""The methods as a person reads of them: each one's card, options and pairings, and the pages of docs/methods made of them.
+"""Cards of the methods for readers, with options and pairings, and the pages of docs/methods made from them.
 
-Everything is read off the code: the card, the signature and docstring of the class, and what happens when the method is
-built for a ViT and a CNN. So a page cannot say other than the method does, and a new method has its page at once.
+Everything comes from the code: the card, the declarations, signature and docstring of the class, and what happens when the
+method is built for a ViT and a CNN. So a page cannot contradict the method, and a new method has its page at once.
 """
 
 import inspect
@@ -20,9 +20,10 @@ from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, Term
+from kdcore.recipe.terms import SUPERVISED
 from kdcore.tensors.outputs import Shapes
 
-# Small networks that stand for their kind: four blocks on one grid, and three stages of which the last has that grid.
+# Shapes of a small ViT with four blocks, and of a small CNN with three stages, the last on the ViT's grid.
 VIT = Shapes(
     classes=10, pooled=12, features=((12, 4, 4),) * 4, attention=((3, 4, 4),) * 4, tokens=True, qkv=(3, 4, 4, 4)
 )
@@ -48,14 +49,20 @@ NEEDS = {
     "pooled": "the pooled vector that the classifier reads",
     "features": "feature maps",
     "attention": "a ViT's attention maps",
-    "dense": "logits at every place of the last map",
+    "dense": "logits at every position of the last map",
     "qkv": "queries, keys and values of a ViT's last block",
+}
+
+
+LABELS = {
+    True: "Needed: images whose label is withheld are left out.",
+    False: "Not needed: it also learns from images whose label is withheld.",
 }
 
 
 @dataclass(frozen=True)
 class Option:
-    """A keyword that the method takes in a recipe. `default` as it would be written there."""
+    """An option of a method in a recipe; `default` as YAML."""
 
     name: str
     default: str
@@ -64,10 +71,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Entry:
-    """What there is to know of a method.
+    """All there is to read about a method.
 
     compares: a key of `COMPARES`.
-    needs: the outputs it reads of both networks, in the order of `NEEDS`.
+    needs: the outputs of both networks that it uses, in the order of `NEEDS`.
     refusals: (teacher, student), as in ("ViT", "CNN") -> why this pairing is refused; empty where it works.
     background: further paragraphs, from the file's own docstring.
     """
@@ -78,20 +85,23 @@ class Entry:
     needs: tuple[str, ...]
     uses_teacher: bool
     uses_temperature: bool
+    needs_labels: bool
+    summed_over_classes: bool
+    two_classes: str
     options: tuple[Option, ...]
     refusals: dict[tuple[str, str], str]
     background: str
 
 
 def entries() -> tuple[Entry, ...]:
-    """Every method, in the order of `COMPARES` and of their titles within."""
+    """Every method, in the order of `COMPARES`, then by title."""
     order = list(COMPARES)
     return tuple(sorted(map(entry, methods.names()), key=lambda e: (order.index(e.compares), e.card.title.lower())))
 
 
 @lru_cache(maxsize=256)
 def entry(name: str) -> Entry:
-    """One method. Raises ValueError where there is none of this name, with the nearest."""
+    """One method. Raises UserError with the nearest name where there is none of this name."""
     method = methods.get(name)
     return Entry(
         name=name,
@@ -100,6 +110,9 @@ def entry(name: str) -> Entry:
         needs=tuple(need for need in NEEDS if need in method.needs),
         uses_teacher=method.uses_teacher,
         uses_temperature=method.uses_temperature,
+        needs_labels=method.needs_labels,
+        summed_over_classes=method.summed_over_classes,
+        two_classes=method.two_classes,
         options=options(name),
         refusals=refusals(name),
         background=background(sys.modules[method.__module__].__doc__ or ""),
@@ -107,7 +120,7 @@ def entry(name: str) -> Entry:
 
 
 def compares(method: type[Method]) -> str:
-    """What a method compares: as its card says, else by what it reads."""
+    """What a method compares: as its card states, else by the outputs it needs."""
     if method.card.compares:
         return method.card.compares
     if not method.uses_teacher:
@@ -118,12 +131,12 @@ def compares(method: type[Method]) -> str:
 
 
 def options(name: str) -> tuple[Option, ...]:
-    """What the method takes in a recipe, with what the class's docstring says of each."""
+    """The method's options, each with its line of the class's docstring."""
     method = methods.get(name)
     parameters = inspect.signature(method.__init__).parameters.values()
-    said = explanations(method.__doc__ or "")
+    texts = explanations(method.__doc__ or "")
     return tuple(
-        Option(p.name, written(p.default), said.get(p.name, ""))
+        Option(p.name, written(p.default), texts.get(p.name, ""))
         for p in parameters
         if p.kind is p.KEYWORD_ONLY  # `layers` too, which stands beside the options in a term
     )
@@ -132,40 +145,40 @@ def options(name: str) -> tuple[Option, ...]:
 def explanations(docstring: str) -> dict[str, str]:
     """The options under "Options:" in a docstring: `name: what it does`, or `one, other: ...`, going on in lines further in."""
     _, _, listed = inspect.cleandoc(docstring).partition("Options:")
-    said: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for about in re.split(r"\n(?=\w)", textwrap.dedent(listed.strip("\n"))):
         names, _, text = about.strip().partition(": ")
-        said |= dict.fromkeys(names.split(", "), " ".join(text.split()))
-    return said
+        texts |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+    return texts
 
 
 def written(default: Any) -> str:
-    """A default as YAML would have it."""
+    """A default as YAML."""
     plain = {None: "null", True: "true", False: "false"}
     return plain[default] if default is None or isinstance(default, bool) else f"{default}"
 
 
 def refusals(name: str) -> dict[tuple[str, str], str]:
-    """What happens when the method is built for each pairing: why it is refused, or nothing."""
+    """For each pairing why the method refuses it, or an empty string."""
     return {(teacher, student): _refusal(name, KINDS[teacher], KINDS[student]) for teacher, student in PAIRINGS}
 
 
 def _refusal(name: str, teacher: Shapes, student: Shapes) -> str:
     try:
         methods.build(Term(method=name), student, teacher)
-    except ValueError as error:
+    except UserError as error:
         return str(error).partition("cannot be used here: ")[2] or str(error)
     return ""
 
 
 def background(docstring: str) -> str:
-    """What a file's docstring says after its first paragraph, a paragraph a line."""
+    """The paragraphs of a docstring after the first, each on one line."""
     _, *further = re.split(r"\n\s*\n", inspect.cleandoc(docstring))
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in further)
 
 
 def pairings(entry: Entry) -> str:
-    """Where it works, in words: `ViT to CNN, CNN to ViT and CNN to CNN`."""
+    """The pairings that work, as text: `ViT to CNN, CNN to ViT and CNN to CNN`."""
     works = [f"{teacher} to {student}" for (teacher, student), refusal in entry.refusals.items() if not refusal]
     if len(works) == len(PAIRINGS):
         return "every pairing of ViT and CNN"
@@ -178,7 +191,7 @@ def and_(words: Iterable[str]) -> str:
 
 
 def term(entry: Entry) -> dict[str, Any]:
-    """The method as a recipe's term, with its card's weight and temperature."""
+    """The method as a term of a recipe, with the weight and temperature of its card."""
     plain: dict[str, Any] = {"method": entry.name, "weight": entry.card.weight}
     if entry.card.temperature is not None:
         plain["temperature"] = entry.card.temperature
@@ -189,15 +202,15 @@ def trial(entry: Entry) -> Recipe:
     """The quick recipe with this method beside cross-entropy, for the first pairing of bundled networks that it allows.
 
     Raises:
-        ValueError: it allows none.
+        UserError: it allows none.
     """
     quick = recipes.load(ASSETS / "recipes" / "quick.yaml").model_dump(mode="json", exclude_defaults=True)
     plain = {**quick, "name": f"quick-{entry.name}", "note": f"{entry.card.title}: {entry.card.summary}"}
     share = entry.card.weight if entry.compares == "logits" else 0
     labels = {
-        "method": "ce",
+        "method": SUPERVISED,
         "weight": round(1 - share, 3) if share < 1 else 1.0,
-    }  # as papers have it: 0.1 beside kd's 0.9
+    }  # as in the papers: 0.1 beside 0.9 of soft labels
     if not entry.uses_teacher:
         return recipes.from_plain({**plain, "teacher": None, "twin": False, "terms": [term(entry)]})
     for pairing, (teacher, student) in BUNDLED.items():
@@ -227,17 +240,19 @@ def page(entry: Entry) -> str:
 
 
 def facts(entry: Entry) -> list[str]:
-    """The list of a page: what it compares and needs, where it works, defaults, use and avoid."""
+    """The list on a page: what it compares and needs, where it works, defaults, use and avoid."""
     card = entry.card
     weight = f"weight {card.weight:g}" + (f", temperature {card.temperature:g}" if card.temperature is not None else "")
     needs = and_([NEEDS[need] for need in entry.needs]) if entry.uses_teacher else "no teacher"
     works = [f"- **Works** for {pairings(entry)}, teacher to student."] if entry.uses_teacher else []
     return [
         f"- **Compares** {COMPARES[entry.compares].lower()}. **Needs** {needs}.",
+        f"- **Labels.** {LABELS[entry.needs_labels]}",
+        *([f"- **Two classes.** With two classes {entry.two_classes}"] if entry.two_classes else []),
         *works,
         f"- **To start from.** {weight.capitalize()}. {card.source}",
         f"- **When to use it.** {card.use}",
-        f"- **When not, or with care.** {card.avoid}",
+        f"- **When not to, or with care.** {card.avoid}",
         f"- **In a recipe.** `{in_recipe(entry)}`",
     ]
 
@@ -248,7 +263,7 @@ def in_recipe(entry: Entry) -> str:
 
 def table(options: Iterable[Option]) -> list[str]:
     cells = [(f"`{o.name}`", f"`{o.default}`", o.about.replace("|", "\\|")) for o in options]
-    return ["| option | default | what it does |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)]
+    return ["| option | default | meaning |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)]
 
 
 def index(found: Iterable[Entry]) -> str:
@@ -261,11 +276,11 @@ def index(found: Iterable[Entry]) -> str:
         [
             "# Methods",
             "",
-            "A page each, made from the method's own file in `kdcore/methods/` by "
-            "`python -m kdcore methods --write docs/methods`; the page Methods of the app shows the same, with figures to "
-            "turn. How to add one: [CONTRIBUTING](../../CONTRIBUTING.md).",
+            "One page for each distillation method, generated from its file in `kdcore/methods/` by "
+            "`python -m kdcore methods --write docs/methods`. The Methods page of the app shows the same with interactive "
+            "figures. How to add a method: [CONTRIBUTING](../../CONTRIBUTING.md).",
             "",
-            "| method | in a recipe | compares | in a sentence |",
+            "| method | in a recipe | compares | summary |",
             "|---|---|---|---|",
             *rows,
             "",
@@ -280,7 +295,7 @@ def pages() -> dict[str, str]:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write all pages into a folder, and drop those of methods that are gone. Returns what changed."""
+    """Write all pages to a folder and delete those of removed methods. Returns the changed files."""
     made, changed = pages(), []
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob("*.md")):

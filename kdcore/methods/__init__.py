@@ -1,4 +1,4 @@
-"""The methods: a file each, whose name is the method's name in a recipe, on a page and in its test."""
+"""Distillation methods, one file each, named as in recipes; this module finds and builds them."""
 
 import difflib
 import importlib
@@ -12,7 +12,7 @@ from kdcore.tensors.outputs import Shapes
 
 
 def names() -> tuple[str, ...]:
-    """All methods, sorted."""
+    """The names of all methods, sorted."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"))
 
 
@@ -20,7 +20,7 @@ def get(name: str) -> type[Method]:
     """The class of a method.
 
     Raises:
-        ValueError: there is no such method; the message names the nearest.
+        UserError: there is no such method; the message names the nearest.
     """
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1)
@@ -36,13 +36,13 @@ def get(name: str) -> type[Method]:
 
 
 def options(name: str) -> dict[str, inspect.Parameter]:
-    """The options that a method takes in a recipe, with their defaults."""
+    """The options of a method in a recipe, with their defaults."""
     parameters = inspect.signature(get(name).__init__).parameters
     return {key: value for key, value in parameters.items() if value.kind is value.KEYWORD_ONLY and key != "layers"}
 
 
 def check(term: Term) -> None:
-    """Refuse a term whose method or options do not exist. Raises ValueError."""
+    """Raises UserError for a term whose method or options do not exist."""
     known = options(term.method)
     for option in term.options:
         if option not in known:
@@ -52,15 +52,17 @@ def check(term: Term) -> None:
                 f"Method {term.method!r} has no option {option!r}.{hint} Its options: {', '.join(known) or 'none'}."
             )
     if term.layers is not None and "layers" not in inspect.signature(get(term.method).__init__).parameters:
-        raise UserError(f"Method {term.method!r} does not weigh layers: leave `layers` out of the term {term.label!r}.")
+        raise UserError(f"Method {term.method!r} does not weight layers: remove `layers` from the term {term.label!r}.")
 
 
 def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:
-    """A term's method, sized for the two networks. Raises ValueError where it cannot work for them."""
+    """A term's method, sized for the two networks. Raises UserError where it cannot work for them."""
     check(term)
     method = get(term.method)
     if method.uses_teacher and teacher is None:
-        raise UserError(f"Method {term.method!r} needs a teacher, and the recipe has none.")
+        raise UserError(
+            f"Method {term.method!r} needs a teacher, and the recipe has none: add a `teacher` section, or remove the term."
+        )
     layers = {} if term.layers is None else {"layers": term.layers}
     try:
         return method(student, teacher, **term.options, **layers)

@@ -1,8 +1,8 @@
-"""Attention alignment over layers: the student looks where the teacher looks, and decisive teacher layers count more.
+"""Attention alignment: the student's attention maps match the teacher's, layer by layer, weighted by entropy.
 
 A ViT's map is its class token's attention, a CNN's the energy of its activations (Zagoruyko & Komodakis, ICLR 2017,
 https://arxiv.org/abs/1612.03928). Both are brought to one grid and to sum 1, so that a divergence of distributions
-compares them. A mean squared error of such maps would do almost nothing: its gradient is thousands of times smaller.
+compares them. A mean squared error of such maps has next to no effect: its gradient is thousands of times smaller.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ TINY = 1e-8
 
 
 def spatial_maps(outputs: Outputs) -> list[Tensor]:
-    """Where a network looks, a map [B, H, W] a layer, each summing to 1.
+    """A network's attention maps, one [B, H, W] per layer, each summing to 1.
 
-    Class-token attention averaged over heads where there is any; else the channels' mean energy, feature².
+    The class token's attention averaged over heads where there is any, else the mean energy of the channels, feature².
     """
     if outputs.attention:
         maps = [layer.mean(dim=1) for layer in outputs.attention]
@@ -34,13 +34,13 @@ def spatial_maps(outputs: Outputs) -> list[Tensor]:
 
 
 def attention_loss(student: Tensor, teacher: Tensor, *, divergence: str = "kl") -> Tensor:
-    """How far the student's map is from the teacher's, mean over the batch.
+    """Divergence of the student's map from the teacher's, mean over the batch.
 
     Args:
         student: map [B, H, W] that sums to 1 over H, W; the finer of the two is pooled to the coarser grid.
         teacher: map [B, H', W'], likewise.
-        divergence: `kl` (teacher against student) or `js`, in nats; `l2`, the mean squared gap of the maps as unit
-            vectors, as in attention transfer; `mse`, the mean squared gap of the maps as they are.
+        divergence: `kl`, KL(teacher || student), or `js`, in nats; `l2`, the mean squared difference of the maps as
+            unit vectors, as in attention transfer; `mse`, the mean squared difference of the maps themselves.
     """
     student, teacher = to_one_grid(student, teacher)
     return DIVERGENCES[divergence](student.flatten(1), teacher.flatten(1))
@@ -83,29 +83,29 @@ DIVERGENCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": _kl, "js": _
 class Attention(Method):
     """Options:
 
-    divergence: how two maps are compared. `kl`, the teacher's against the student's; `js`, its symmetric and bounded form;
-        `l2`, the squared gap of unit vectors, as in attention transfer; `mse`, the squared gap of the maps themselves.
-    layers: how the teacher's layers share the loss. `entropy`, a layer with a decisive focus counts more;
-        `inverse_entropy`, the same by 1 / entropy, which is nearly flat; `uniform`; or a list of one weight a layer.
-    entropy_temperature: how sharply `entropy` prefers decisive layers; the smaller, the sharper.
-    cap: the largest share of one layer. A very low entropy can also be an attention sink.
-    smoothing: how much of the last step's shares is kept at each step.
+    divergence: how two maps are compared. `kl`, KL(teacher || student); `js`, its symmetric and bounded form; `l2`, the
+        squared difference of unit vectors, as in attention transfer; `mse`, the squared difference of the maps themselves.
+    layers: how the teacher's layers are weighted. `entropy`, a layer with a concentrated map counts more;
+        `inverse_entropy`, the same by 1 / entropy, which is nearly flat; `uniform`; or a list with one weight per layer.
+    entropy_temperature: how strongly `entropy` prefers concentrated maps; the smaller, the stronger.
+    cap: the largest weight of one layer. A very low entropy can also be an attention sink.
+    smoothing: decay of the moving average of the layer weights.
     """
 
     card = Card(
         title="Attention alignment",
-        summary="The student looks where the teacher looks; the teacher's decisive layers count more.",
+        summary="The student's attention maps match the teacher's; teacher layers with concentrated maps count more.",
         formula=r"\sum_{l} \omega_{l}\, \mathrm{KL}\left(A_{T}^{l} \,\|\, A_{S}^{s(l)}\right), \qquad "
         r"\omega = \operatorname{softmax}\left(-H(A_{T}) / \theta\right)",
-        symbols=r"$A$ a map of where a network looks, summing to 1, $H$ its entropy over the largest possible, "
+        symbols=r"$A$ an attention map, summing to 1, $H$ its entropy as a share of the maximum, "
         r"$s(l)$ the student's layer at the depth of the teacher's $l$, $\theta$ the option `entropy_temperature`",
-        paper="Zagoruyko & Komodakis, ICLR 2017, for the maps of a CNN; layers weighed by entropy",
+        paper="Zagoruyko & Komodakis, ICLR 2017, for the maps of a CNN; layers weighted by entropy",
         url="https://arxiv.org/abs/1612.03928",
         weight=0.1,
-        source="The bundled students: cross-entropy 0.1, kd 0.9 and this 0.1, with `kl` on maps of 4 x 4 and 8 x 8 places.",
-        use="From ViT to CNN with a small weight beside kd, and watch where they look.",
-        avoid="A mean squared error of such maps does next to nothing: on maps of 196 places its gradient is more than a "
-        "thousand times smaller than that of `kl`. Compare weights only with the same divergence and grid.",
+        source="The bundled students: cross-entropy 0.1, kd 0.9 and this 0.1, with `kl` on maps of 4 x 4 and 8 x 8 cells.",
+        use="From ViT to CNN with a small weight beside kd; compare the heatmaps.",
+        avoid="A mean squared error of such maps has next to no effect: on maps of 196 cells its gradient is more than "
+        "a thousand times smaller than that of `kl`. Compare weights only with the same divergence and grid.",
     )
     needs = frozenset({"attention", "features"})
     narrow = frozenset({"features"})
@@ -135,26 +135,28 @@ class Attention(Method):
         return frozenset({self._read})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
-        ours, theirs = spatial_maps(student), spatial_maps(teacher)
+        student_maps, teacher_maps = spatial_maps(student), spatial_maps(teacher)
         if self.training:
-            self.weigh.observe(torch.stack([normalised_entropy(layer) for layer in theirs]))
-        gaps = [
-            attention_loss(ours[self.stage_of[layer]], theirs[layer], divergence=self.divergence)
-            for layer in range(len(theirs))
+            self.weigh.observe(torch.stack([normalised_entropy(layer) for layer in teacher_maps]))
+        divergences = [
+            attention_loss(student_maps[self.stage_of[layer]], teacher_maps[layer], divergence=self.divergence)
+            for layer in range(len(teacher_maps))
         ]
-        return (self.weigh.weights * torch.stack(gaps)).sum()
+        return (self.weigh.weights * torch.stack(divergences)).sum()
 
     def layer_weights(self) -> Tensor:
         return self.weigh.weights
 
 
 def pair_by_depth(students: int, teachers: int) -> list[int]:
-    """For each teacher layer the student layer at the same depth: equal runs of layers from shallow to deep."""
+    """For each teacher layer the student layer at the same relative depth."""
     return [layer * students // teachers for layer in range(teachers)]
 
 
 def _count(shapes: Shapes) -> int:
     count = len(shapes.attention) or len(shapes.features)
     if not count:
-        raise UserError("one of the two networks gives neither attention nor feature maps.")
+        raise UserError(
+            "one of the two networks has neither attention nor feature maps. Use kd, which needs logits only."
+        )
     return count

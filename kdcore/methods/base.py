@@ -1,8 +1,8 @@
-"""What every distillation method is: a module that compares what the student and the teacher say of a batch."""
+"""The base class of distillation methods, the card that describes one, and what several methods share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,18 +16,18 @@ from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 @dataclass(frozen=True)
 class Card:
-    """What a person should know of a method before using it. The Methods page and docs/methods are made from it.
+    """The description of a method for its users. The Methods page and docs/methods are made from it.
 
-    title: its name as the field says it.
-    summary: one sentence: what the student is asked to do.
+    title: its usual name.
+    summary: one sentence: what the student learns to match.
     formula: LaTeX of the unweighted loss, with T for the teacher and S for the student.
-    symbols: the letters of the formula but T, S and p (class probabilities), as one line of Markdown.
-    paper: authors, venue, year. url: where to read it.
-    weight: a weight to start from, tuned with this reduction. temperature: likewise, where it has one.
-    source: where these come from, and what they were tuned with.
+    symbols: the letters of the formula except T, S and p (class probabilities), as one line of Markdown.
+    paper: authors, venue, year. url: of the paper.
+    weight: a weight to start from, for this reduction. temperature: likewise, where the method uses one.
+    source: where these come from, and the setting they were tuned in.
     use: when it is the right choice. avoid: when it is not, or what to watch for.
-    compares: what of the two networks; told from what the method needs unless said. `relations` are those of images
-        to each other, which no single output shows.
+    compares: which outputs of the two networks; derived from `needs` unless given. `relations` are those between the
+        images of a batch.
     """
 
     title: str
@@ -47,75 +47,105 @@ class Card:
 class Method(nn.Module):
     """A published way of distilling. Returns one unweighted scalar; weight, temperature and schedule belong to the term.
 
-    A subclass has a `card`, says in `needs` which outputs it reads, and takes its options as keyword arguments after the
+    A subclass has a `card`, names in `needs` the outputs it uses, and takes its options as keyword arguments after the
     shapes. Projectors and memories are its parameters and buffers, so that the optimizer and the checkpoints find them.
-    A pairing that cannot work is refused in the constructor, with a ValueError, before the first step.
+    A pairing that cannot work is refused in the constructor, with a UserError, before the first step.
+
+    Whatever another package has to know of a method is declared here, so that no other package names methods:
+
+    needs: outputs of both networks that `forward` uses, of logits, pooled, features, attention, dense and qkv.
+    narrow: those of them that it takes in bfloat16 where a network computes in it.
+    uses_teacher, uses_temperature: whether `forward` does.
+    needs_labels: whether an image whose label is withheld counts for nothing.
+    soft_labels: whether it divides the teacher's logits, as they are, by its temperature; see `softens`.
+    summed_over_classes: whether the loss is a sum over the classes times temperature^2, which other code often averages
+        or leaves unscaled, so that its weights mean something else.
+    two_classes: what becomes of the loss with only two classes, where that is little: a clause after "with two classes".
+    has_views: whether it needs further views of the batch, see `views`.
     """
 
     card: ClassVar[Card]
-    needs: ClassVar[frozenset[str]] = frozenset({"logits"})  # of logits, pooled, features, attention, dense, qkv
-    narrow: ClassVar[frozenset[str]] = frozenset()  # of these, what it takes in bfloat16 where a network computes in it
+    needs: ClassVar[frozenset[str]] = frozenset({"logits"})
+    narrow: ClassVar[frozenset[str]] = frozenset()
     uses_teacher: ClassVar[bool] = True
     uses_temperature: ClassVar[bool] = False
-    has_views: ClassVar[bool] = False  # whether it asks for further views of the batch, see `views`
+    needs_labels: ClassVar[bool] = False
+    soft_labels: ClassVar[bool] = False
+    summed_over_classes: ClassVar[bool] = False
+    two_classes: ClassVar[str] = ""
+    has_views: ClassVar[bool] = False
 
     def __init__(self, student: Shapes, teacher: Shapes | None) -> None:
         super().__init__()
+        self._warnings = [f"with two classes {self.two_classes}"] if self.two_classes and student.classes == 2 else []
+        self._data_warnings: list[str] = []
+
+    @classmethod
+    def softens(cls, options: Mapping[str, Any]) -> bool:
+        """Whether a term with these options divides the teacher's logits, as they are, by its temperature."""
+        return cls.soft_labels
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         raise NotImplementedError
 
     def see_data(self, targets: Tensor) -> None:
-        """Called once before the optimizer is made, with the training split's targets [n], in the order that
-        `Batch.indices` counts in; `NO_LABEL` where one is withheld. Memories are sized here."""
+        """Called before the optimizer is made, with the training split's targets [n], in the order of `Batch.indices`;
+        `NO_LABEL` where one is withheld. Memory banks are sized here."""
+        self._data_warnings = []
+        labelled, images = int((targets != NO_LABEL).sum()), len(targets)
+        if self.needs_labels and self.uses_teacher and labelled < images:
+            self._data_warnings.append(
+                f"it needs labels, and only {labelled} of {images} training images have one; the others count for nothing "
+                "here. kd learns from all of them."
+            )
 
     def prepare(self, teacher: Teacher, batches: Iterator[Batch]) -> Iterator[str]:
-        """What is to be learned of the teacher alone before the first step of a run; not called when a run is resumed.
+        """Whatever is trained on the teacher alone before the first step of a run; not called when a run is resumed.
 
         Args:
             batches: training batches without end, augmented like the run's.
 
         Yields:
-            a sentence now and then; the run can be stopped there.
+            sentences on the progress; the run can be stopped there.
         """
         return iter(())
 
     def views(self, images: Tensor) -> Tensor:
-        """Further views of a batch [B, 3, H, W] -> [E, 3, H, W], which both networks see in the same forward; what they
-        say of them is `student.views` and `teacher.views`. Only called where `has_views` is set."""
+        """Further views of a batch [B, 3, H, W] -> [E, 3, H, W], which go through both networks in the same forward; the
+        outputs are `student.views` and `teacher.views`. Only called where `has_views` is set."""
         raise NotImplementedError
 
     def warnings(self) -> tuple[str, ...]:
-        """What a person should hear before this run: a degenerate case, an untested pairing."""
-        return ()
+        """Sentences that a user should read before this run: a degenerate case, an untested pairing."""
+        return (*self._warnings, *self._data_warnings)
 
     def epoch_ended(self, epoch: int) -> Iterator[str]:
-        """Called after each epoch (1-based), for what a method does now and then; perhaps twice for the same one.
+        """Called after each epoch (1-based), sometimes twice for the same one after a resume.
 
         Yields:
-            a sentence where something changed.
+            a sentence for each change.
         """
         return iter(())
 
     def reads(self) -> frozenset[Read]:
-        """What `forward` looks at of the teacher's answer, so that no more of it is kept on disk; all of `needs` unless said.
-        Asked once, after `prepare`."""
+        """The teacher outputs that `forward` uses, so that only these are cached on disk; all of `needs` unless overridden.
+        Called once, after `prepare`."""
         return frozenset(Read(name) for name in self.needs)
 
     def layer_weights(self) -> Tensor | None:
-        """How the teacher's layers shared the last loss, [L], where the method weighs layers."""
+        """The weights of the teacher's layers in the last loss, [L], where the method weights layers."""
         return None
 
     def figures(self) -> dict[str, float]:
-        """Numbers of the last forward that are worth following, such as a feature similarity. Asked for at each epoch's end;
+        """Numbers of the last forward that are logged at the end of each epoch, such as a feature similarity;
         `NAME/LAYER` where there is one for each of the teacher's layers."""
         return {}
 
 
 def pairs_by_depth(student: Shapes, teacher: Shapes, *, at_most: int = 4) -> list[tuple[int, int]]:
-    """[student, teacher] indices of feature maps at equal depth, as many as both have, the last with the last.
+    """[student, teacher] indices of feature maps at equal depth, as many as both have, counted from the last.
 
-    Of a CNN its last stages, since the first is often a mere stem; of a ViT the blocks at the ends of equal runs.
+    For a CNN its last stages, as the first is often only a stem; for a ViT evenly spaced blocks.
     """
     count = min(len(student.features), len(teacher.features), at_most)
 
@@ -129,37 +159,37 @@ def pairs_by_depth(student: Shapes, teacher: Shapes, *, at_most: int = 4) -> lis
 
 
 def check_pairs(pairs: list[tuple[int, int]], student: Shapes, teacher: Shapes) -> list[tuple[int, int]]:
-    """A recipe's [student, teacher] indices of feature maps, negative ones counted from the end. Raises ValueError."""
+    """A recipe's [student, teacher] indices of feature maps, negative ones counted from the end. Raises UserError."""
     for pair in pairs:
         for index, who, shapes in zip(pair, ("student", "teacher"), (student, teacher), strict=True):
             count = len(shapes.features)
             if not -count <= index < count:
                 raise UserError(
-                    f"the {who} has {count} feature maps, so there is no number {index}: take one from 0 to {count - 1}, "
-                    "or count from the end with -1, -2, ..."
+                    f"the {who} has {count} feature maps, so there is no number {index}: use 0 to {count - 1}, "
+                    "or -1, -2, ... from the end."
                 )
-    return [(ours % len(student.features), theirs % len(teacher.features)) for ours, theirs in pairs]
+    return [(s % len(student.features), t % len(teacher.features)) for s, t in pairs]
 
 
 def coarser_grid(one: Tensor, other: Tensor) -> tuple[int, int]:
-    """The grid [H, W] to which two maps [B, C, H, W] can both be pooled."""
+    """The coarser grid [H, W] of two maps [B, C, H, W], to which both can be pooled."""
     return min(one.shape[2], other.shape[2]), min(one.shape[3], other.shape[3])
 
 
 def mean_of_labelled(losses: Tensor, targets: Tensor) -> Tensor:
-    """Mean of losses [B] over the images that have a label; zero (with a graph) where none has."""
+    """Mean of losses [B] over the images that have a label; zero (with a graph) where there are none."""
     labelled = targets != NO_LABEL
     return losses.where(labelled, 0).sum() / labelled.sum().clamp(min=1)
 
 
 def without_target(logits: Tensor, targets: Tensor) -> Tensor:
-    """The logits of all classes but the target, [B, K] -> [B, K - 1]. An image without a label loses any one of them."""
-    places = torch.arange(logits.shape[1] - 1, device=logits.device)
-    return logits.gather(1, places + (places >= targets[:, None]).long())
+    """The logits of all classes but the target, [B, K] -> [B, K - 1]. For an image without a label any one class is dropped."""
+    columns = torch.arange(logits.shape[1] - 1, device=logits.device)
+    return logits.gather(1, columns + (columns >= targets[:, None]).long())
 
 
 def decoupled(student: Tensor, teacher: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """KL(teacher || student) of logits [B, K] in two parts, [B] each: the target against all the rest, and the other classes
+    """KL(teacher || student) of logits [B, K] in two parts, [B] each: the target against the rest, and the other classes
     among themselves (Zhao et al., CVPR 2022, https://arxiv.org/abs/2203.08679, equation 7)."""
     others = (
         F.log_softmax(without_target(student, targets), dim=1),
@@ -169,29 +199,18 @@ def decoupled(student: Tensor, teacher: Tensor, targets: Tensor) -> tuple[Tensor
 
 
 def _target_or_not(logits: Tensor, targets: Tensor) -> Tensor:
-    """Log probabilities [B, 2] of the target and of all the rest. 1 - p would lose a rest below 1e-7."""
+    """Log probabilities [B, 2] of the target and of the rest. Computing 1 - p would lose a rest below 1e-7."""
     target = logits.gather(1, targets.clamp(min=0)[:, None])
     rest = without_target(logits, targets).logsumexp(dim=1, keepdim=True)
     return F.log_softmax(torch.cat([target, rest], dim=1), dim=1)
 
 
 def _kl(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher || student) of log probabilities [B, K], an image each."""
+    """KL(teacher || student) of log probabilities [B, K], for each image, [B]."""
     return F.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Vectors [..., D] brought to length 1. One of length 0 stays so, and its gradient stays finite."""
+    """Vectors [..., D] scaled to length 1. A zero vector stays zero, with a finite gradient."""
     length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / length.where(length > 1e-8, 1)
-
-
-def told_of_withheld_labels(targets: Tensor) -> tuple[str, ...]:
-    """What to say of a method that learns from labelled images alone, given the training split's targets [n]."""
-    labelled, images = int((targets != NO_LABEL).sum()), len(targets)
-    if labelled == images:
-        return ()
-    return (
-        f"it needs labels, and only {labelled} of {images} training images have one; the others count for nothing here. "
-        "kd learns from all of them.",
-    )

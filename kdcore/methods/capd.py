@@ -1,12 +1,12 @@
-"""Cross-architecture projection: a CNN's map, turned into queries, keys and values, attends as a ViT's last block does.
+"""Cross-architecture projection: attention computed from a CNN's feature map matches a ViT's last block.
 
 Liu et al., Cross-Architecture Knowledge Distillation, ACCV 2022, https://arxiv.org/abs/2207.05273. Two projectors: the
 partially cross attention (PCA), in which each element of the student's queries, keys and values is replaced by the
 teacher's with probability 1/2, and the group-wise linear one (GL) to the teacher's tokens, with one linear layer for
-every 4 x 4 places. Both are used in training alone.
+every 4 x 4 cells. Both are used in training only.
 
-The teacher's queries, keys and values are those of its last block, patches only, so that the class token is left out of
-the attention on both sides. Squares are means, not sums, so that grids and widths do not change the weight. The paper's
+The teacher's queries, keys and values are those of its last block, patches only, so the class token is left out of
+the attention on both sides. Squares are means, not sums, so grids and widths do not change the weight. The paper's
 generator of views and its discriminator are left out, and so is the dropout in GL, whose rate is not given.
 """
 
@@ -20,7 +20,7 @@ from kdcore.tensors.fields import Read
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 EXCHANGED = 0.5  # of the student's elements are the teacher's
-GROUP = 4  # places on a side that share a linear layer
+GROUP = 4  # cells on a side that share a linear layer
 
 
 def capd_loss(
@@ -33,11 +33,11 @@ def capd_loss(
     attention_weight: float = 1.0,
     tokens_weight: float = 1.0,
 ) -> Tensor:
-    """Mean squared gaps: of what attention gives and of the values' products (PCA), and of the tokens (GL).
+    """Mean squared errors of the attention's output and of the values' products (PCA), and of the tokens (GL).
 
     Args:
         student: queries, keys and values [B, 3, h, N, d] made of the student's map.
-        teacher: its own, [B, 3, h, N, d].
+        teacher: queries, keys and values [B, 3, h, N, d].
         tokens_student: the student's map turned into tokens, [B, D, H, W].
         tokens_teacher: [B, D, H, W].
         exchanged: [B, 3, h, N, d], true where the teacher's element takes the place of the student's.
@@ -59,7 +59,7 @@ def value_products(value: Tensor) -> Tensor:
 
 
 class GroupwiseLinear(nn.Module):
-    """A linear layer [C] -> [D] for every 4 x 4 places of a map [B, C, H, W] -> [B, D, H, W]."""
+    """A linear layer [C] -> [D] for every 4 x 4 cells of a map [B, C, H, W] -> [B, D, H, W]."""
 
     def __init__(self, channels: int, width: int, grid: tuple[int, int]) -> None:
         super().__init__()
@@ -78,27 +78,27 @@ class GroupwiseLinear(nn.Module):
 class CAPD(Method):
     """Options:
 
-    layer: index of the student's feature map, negative from the end. A map as fine as the teacher's tokens loses least.
-    attention_weight: weight of the attention and of the values' products.
-    tokens_weight: weight of the tokens.
+    layer: index of the student's feature map, negative from the end. Best one with the grid of the teacher's tokens.
+    attention_weight: weight of the part on the attention's output and the values' products.
+    tokens_weight: weight of the part on the tokens.
     """
 
     card = Card(
         title="Cross-architecture projection",
-        summary="A CNN's map, turned into queries, keys and values, attends as a ViT's last block does.",
+        summary="Queries, keys and values projected from a CNN's feature map give the attention of a ViT's last block.",
         formula=r"\operatorname{mean}\left(A_T - A_{S \leftarrow T}\right)^2 + \operatorname{mean}\left("
         r"\frac{V_T V_T^\top}{\sqrt{d}} - \frac{V_S V_S^\top}{\sqrt{d}}\right)^2 + \operatorname{mean}\left(H_T - "
         r"\mathrm{GL}(F_S)\right)^2",
         symbols=r"$A = \operatorname{softmax}(QK^\top / \sqrt{d})\,V$ of the last block, $A_{S \leftarrow T}$ that of the student "
         r"with half its elements replaced by the teacher's, $H$ tokens, $F$ a feature map, GL a linear layer for every 4 x 4 "
-        r"places",
+        r"cells",
         paper="Liu et al., ACCV 2022",
         url="https://arxiv.org/abs/2207.05273",
         weight=1.0,
-        source="None was published with the paper; 1 is a start, as every square is a mean over all elements.",
-        use="From ViT to CNN beside cross-entropy and kd, at a student map whose grid is the tokens'.",
-        avoid="Alone: it never reaches the classifier, so without cross-entropy or kd a student stays at chance. Its attention "
-        "over all places costs memory with the square of the grid, in training only.",
+        source="The paper gives none; 1 is a starting point, as every square is a mean over all elements.",
+        use="From ViT to CNN beside cross-entropy and kd, at a student map with the grid of the tokens.",
+        avoid="On its own: it does not train the classifier, so without cross-entropy or kd the student stays at chance. The "
+        "memory for its attention grows with the square of the number of grid cells, in training only.",
     )
     needs = frozenset({"features", "qkv"})
 
@@ -115,17 +115,19 @@ class CAPD(Method):
         assert teacher is not None
         if teacher.qkv is None:
             raise UserError(
-                "the teacher gives no queries, keys and values, which a CNN does not have and which cannot be read from every "
-                "ViT (rotary ones, for example). Take a ViT or DeiT as the teacher, or the methods fitnets and review_kd."
+                "the teacher has no queries, keys and values: a CNN has none, and they cannot be read from every ViT (from "
+                "one with rotary embeddings, for example). Use a ViT or DeiT as the teacher, or the method fitnets or review_kd."
             )
         if student.tokens or not student.features:
             raise UserError(
-                "the student has no feature maps of a CNN to be turned into tokens. Take a CNN as the student, or for a ViT "
-                "the methods attention, fitnets or locality_guidance."
+                "the student has no CNN feature maps to project to tokens. Use a CNN as the student, or for a ViT the method "
+                "attention, fitnets or locality_guidance."
             )
         if not -len(student.features) <= layer < len(student.features):
             count = len(student.features)
-            raise UserError(f"the student has {count} feature maps, so there is no number {layer}: 0 to {count - 1}.")
+            raise UserError(
+                f"the student has {count} feature maps, so there is no number {layer}: use 0 to {count - 1}."
+            )
         self.layer = layer
         self.attention_weight, self.tokens_weight = attention_weight, tokens_weight
         heads, width, height, breadth = teacher.qkv
@@ -139,19 +141,21 @@ class CAPD(Method):
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         features, tokens, qkv = student.features[self.layer], teacher.features[-1], teacher.qkv
-        assert qkv is not None, "the constructor has seen that the teacher gives them"
+        assert qkv is not None, "checked in the constructor"
         grid = coarser_grid(features, tokens)
         features, tokens = F.adaptive_avg_pool2d(features, grid), F.adaptive_avg_pool2d(tokens, grid)
-        theirs = F.adaptive_avg_pool2d(qkv.flatten(1, 3), grid).flatten(2)  # [B, 3 h d, N]
-        ours = self.to_qkv(features).flatten(2)
+        teacher_qkv = F.adaptive_avg_pool2d(qkv.flatten(1, 3), grid).flatten(2)  # [B, 3 h d, N]
+        student_qkv = self.to_qkv(features).flatten(2)
         by_head = (3, *qkv.shape[2:4])
-        ours, theirs = (each.unflatten(1, by_head).transpose(3, 4) for each in (ours, theirs))  # [B, 3, h, N, d]
+        student_qkv, teacher_qkv = (
+            each.unflatten(1, by_head).transpose(3, 4) for each in (student_qkv, teacher_qkv)
+        )  # [B, 3, h, N, d]
         return capd_loss(
-            ours,
-            theirs,
+            student_qkv,
+            teacher_qkv,
             self.to_tokens(features),
             tokens,
-            exchanged=torch.rand_like(ours) < EXCHANGED,
+            exchanged=torch.rand_like(student_qkv) < EXCHANGED,
             attention_weight=self.attention_weight,
             tokens_weight=self.tokens_weight,
         )

@@ -1,4 +1,4 @@
-"""Cross-entropy on the labels: what a network learns from without a teacher. Images without a label count for nothing."""
+"""Cross-entropy on the labels; images without a label are left out."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,12 +8,12 @@ from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 
 def ce_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy over the labelled images; zero (with a graph) where none is.
+    """Mean cross-entropy over the labelled images; zero (with a graph) where there is none.
 
     Args:
         logits: [B, K].
         targets: [B]; `NO_LABEL` where the label is withheld.
-        smoothing: share of the target spread over all classes.
+        smoothing: label smoothing, the share of the target spread over all classes.
     """
     labelled = (targets != NO_LABEL).sum().clamp(min=1)
     total = F.cross_entropy(logits, targets, ignore_index=NO_LABEL, reduction="sum", label_smoothing=smoothing)
@@ -23,23 +23,24 @@ def ce_loss(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tenso
 class CE(Method):
     """Options:
 
-    smoothing: share of the target that is spread over all classes.
+    smoothing: label smoothing, the share of the target spread over all classes.
     """
 
     card = Card(
         title="Cross-entropy",
-        summary="The student answers as the labels say.",
+        summary="The student learns the labels.",
         formula=r"-\log p_{S}(y)",
         symbols="$y$ the label",
         paper="Standard supervised training",
         url="https://arxiv.org/abs/1512.00567",
         weight=1.0,
-        source="Weight 1 where it stands alone, 0.1 beside distillation at 0.9 (mdistiller, CIFAR-100); the smoothing option "
+        source="Weight 1 on its own, 0.1 beside distillation at 0.9 (mdistiller, CIFAR-100); the smoothing option "
         "is Szegedy et al., 2016.",
-        use="In nearly every recipe: it ties the student to the labels. A twin has this term alone.",
-        avoid="Images without a label are left out of its mean; with few labels its gradient is noisy.",
+        use="In nearly every recipe: the only term that needs no teacher. It is a twin's whole loss.",
+        avoid="With few labels its gradient is noisy.",
     )
     uses_teacher = False
+    needs_labels = True
 
     def __init__(self, student: Shapes, teacher: Shapes | None, *, smoothing: float = 0.0) -> None:
         super().__init__(student, teacher)

@@ -1,7 +1,7 @@
-"""Contrastive representation distillation: student and teacher say the same of an image, and not of two images.
+"""Contrastive representation distillation: match the two networks' embeddings of an image against other images.
 
 Tian, Krishnan & Isola, ICLR 2020, https://arxiv.org/abs/1910.10699. The form with a memory bank is that of the authors'
-code (https://github.com/HobbitLong/RepDistiller); `in_batch` contrasts with the rest of the batch alone, as InfoNCE does
+code (https://github.com/HobbitLong/RepDistiller); `in_batch` contrasts with the rest of the batch only, as InfoNCE does
 (van den Oord et al., 2018, https://arxiv.org/abs/1807.03748).
 """
 
@@ -20,12 +20,12 @@ UNSET = -1.0
 
 
 def crd_scores(embedding: Tensor, bank: Tensor, chosen: Tensor, *, temperature: float) -> Tensor:
-    """exp(cosine / temperature) of each image with the places of the bank chosen for it, [B, 1 + M].
+    """exp(cosine / temperature) of each image with the rows of the bank chosen for it, [B, 1 + M].
 
     Args:
         embedding: [B, d] of length 1.
         bank: [n, d], the other network's embeddings of all training images.
-        chosen: [B, 1 + M] places in the bank, the image's own first.
+        chosen: [B, 1 + M] rows of the bank, the image's own first.
     """
     # all n products first, then the choice: for CIFAR a fortieth of the memory that copies of 1 + M rows for each image
     # take, and on a CPU a sixteenth of the time
@@ -33,11 +33,11 @@ def crd_scores(embedding: Tensor, bank: Tensor, chosen: Tensor, *, temperature: 
 
 
 def crd_loss(scores: Tensor, *, images: int) -> Tensor:
-    """One side of the loss, equation 18 of the paper: tell the pair of one image from M pairs of two. Mean over the batch.
+    """One side of the loss, equation 18 of the paper: one positive pair against M negatives. Mean over the batch.
 
     Args:
-        scores: [B, 1 + M] over their normalising constant, so about 1 / images each; the image's own first.
-        images: n, how many the bank holds.
+        scores: [B, 1 + M] over their normalising constant, so about 1 / images each; the positive pair first.
+        images: n, the number of rows in the bank.
     """
     noise = (scores.shape[1] - 1) / images
     same, different = scores[:, :1], scores[:, 1:]
@@ -47,12 +47,12 @@ def crd_loss(scores: Tensor, *, images: int) -> Tensor:
 
 
 def in_batch_loss(student: Tensor, teacher: Tensor, apart: Tensor, *, temperature: float) -> Tensor:
-    """Symmetric InfoNCE: find the same image among the batch, from the student to the teacher and back.
+    """Symmetric InfoNCE over the batch, from the student to the teacher and back.
 
     Args:
         student: [B, d] of length 1.
         teacher: [B, d] of length 1.
-        apart: [B, B], which pairs may serve as negatives; the diagonal does not matter.
+        apart: [B, B], which pairs may be negatives; the diagonal is ignored.
     """
     own = torch.eye(len(student), dtype=torch.bool, device=student.device)
     logits = (student @ teacher.T / temperature).masked_fill(~(apart | own), -math.inf)
@@ -63,7 +63,7 @@ def in_batch_loss(student: Tensor, teacher: Tensor, apart: Tensor, *, temperatur
 def moved(bank: Tensor, embedding: Tensor, indices: Tensor, *, momentum: float) -> Tensor:
     """The bank [n, d] with the images' rows moved towards their new embeddings [B, d] and brought to length 1.
 
-    A new tensor: the old one is still needed for the gradient. An image that is twice in the batch counts with its mean.
+    A new tensor: the old one is still needed for the gradient. An image that occurs twice in the batch counts with its mean.
     """
     same = (indices[:, None] == indices).float()
     mean = same @ embedding / same.sum(1, keepdim=True)
@@ -71,10 +71,10 @@ def moved(bank: Tensor, embedding: Tensor, indices: Tensor, *, momentum: float) 
 
 
 class Negatives(nn.Module):
-    """Draws, for each image of a batch, others that are not known to be of its class; with replacement, on the device.
+    """Draws negatives for each image of a batch, never of its own class; with replacement, on the device.
 
-    With the training images in the order of their classes, those that must not be drawn lie in one block: the class, or
-    the image alone where its label is withheld. A number below n less the block's length, moved past the block, is a draw.
+    With the training images ordered by class, those that must not be drawn are one block: the class, or the image itself
+    where its label is withheld. A random number below n minus the block's length, shifted past the block, is a draw.
     """
 
     order: Tensor
@@ -92,10 +92,10 @@ class Negatives(nn.Module):
         last = torch.searchsorted(ranked, targets, right=True).where(~unlabelled, place + 1)
         if int((last - first).max()) == n:
             raise UserError(
-                "All training images are of one class, so CRD has no negatives to contrast with: use data of two or more "
-                "classes, or a method that needs none, such as fitnets."
+                "All training images are of one class, so CRD has no negatives: use data with two or more classes, or a "
+                "method that needs no negatives, such as fitnets."
             )
-        # they follow from the data, so they need no room in a checkpoint
+        # derived from the data, so not in checkpoints
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("length", last - first, persistent=False)
@@ -111,16 +111,16 @@ class Negatives(nn.Module):
 class CRD(Method):
     """Options:
 
-    variant: `bank`, against a memory of all training images, or `in_batch`, against the rest of the batch.
-    negatives: how many are drawn from the bank for each image.
-    width: of the space in which both networks' embeddings meet.
-    contrast_temperature: what cosines are divided by.
-    momentum: what a row of the bank keeps of itself when its image is seen again.
+    variant: `bank`, negatives from a memory bank of all training images, or `in_batch`, from the rest of the batch.
+    negatives: number of negatives drawn from the bank for each image.
+    width: dimension of the space both networks are projected to.
+    contrast_temperature: temperature of the cosines.
+    momentum: of the moving average that updates a row of the bank.
     """
 
     card = Card(
         title="Contrastive representation distillation",
-        summary="The student's vector of an image is nearer to the teacher's vector of that image than to those of others.",
+        summary="The student's embedding of an image is close to the teacher's of the same image and far from those of others.",
         formula=r"-\log h(S_i, T_i) - \sum_{m=1}^{M} \log\left(1 - h(S_i, T_{j_m})\right) + (S \leftrightarrow T), \quad "
         r"h(S, T) = \frac{e^{\langle S, T \rangle / \tau}}{e^{\langle S, T \rangle / \tau} + Z M / n}",
         symbols=r"$S_i, T_i$ learned embeddings of image $i$, of length 1; $j_m$ images of other classes, $M$ of them; "
@@ -130,16 +130,16 @@ class CRD(Method):
         weight=0.8,
         source="Weight 0.8 beside cross-entropy at 1 (RepDistiller and mdistiller, CIFAR-100): 16384 negatives, width 128, "
         "contrast temperature 0.07, momentum 0.5; sum over negatives, mean over the batch, both sides added. At the start "
-        "each side is about 11.5 (log 16385, 1, and 0.8 for the spread of random cosines), whatever the data. For "
+        "each side of the loss is about 11.5 (log 16385, 1, and 0.8 for the spread of random cosines), whatever the data. For "
         "`in_batch` start at weight 1.",
-        use="Between any two networks, since only pooled vectors meet. Add `kd` at weight 1 for the paper's CRD+KD.",
-        avoid="At this weight it outweighs cross-entropy at first: it was tuned for 240 epochs, and in a run of a few a "
-        "smaller one leaves more room for the labels. The bank takes 1 KiB an image on the device and in each checkpoint "
+        use="Between any two networks: only pooled vectors are compared. Add `kd` at weight 1 for the paper's CRD+KD.",
+        avoid="At this weight it outweighs cross-entropy at first: it was tuned for 240 epochs, and in a short run a smaller "
+        "one serves the labels better. The bank takes 1 KiB an image on the device and in each checkpoint "
         "(at width 128). `in_batch` needs large batches.",
     )
     needs = frozenset({"pooled"})
 
-    bank_student: Tensor  # [n, width], what the networks said of each training image
+    bank_student: Tensor  # [n, width], embeddings of the training images
     bank_teacher: Tensor
     constants: Tensor  # [2], the Z of the student's and of the teacher's side
 
@@ -168,10 +168,14 @@ class CRD(Method):
         self.contrast_temperature, self.momentum = contrast_temperature, momentum
         self.embed_student = nn.Linear(student.pooled, width)
         self.embed_teacher = nn.Linear(teacher.pooled, width)
-        self.withheld = 0.0
 
     def see_data(self, targets: Tensor) -> None:
-        self.withheld = (targets == NO_LABEL).float().mean().item()
+        super().see_data(targets)
+        if withheld := (targets == NO_LABEL).float().mean().item():
+            self._data_warnings.append(
+                f"{withheld:.0%} of the training images have no label, so some negatives are of the image's own class and are "
+                "pushed away from it all the same."
+            )
         if self.variant == "in_batch":
             return
         self.negatives = Negatives(targets)
@@ -182,34 +186,28 @@ class CRD(Method):
         self.register_buffer("constants", torch.full((2,), UNSET, device=targets.device))
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
-        ours = F.normalize(self.embed_student(student.pooled))
-        theirs = F.normalize(self.embed_teacher(teacher.pooled))
+        student_embedding = F.normalize(self.embed_student(student.pooled))
+        teacher_embedding = F.normalize(self.embed_teacher(teacher.pooled))
         if self.variant == "in_batch":
-            return in_batch_loss(ours, theirs, negatives_of(batch), temperature=self.contrast_temperature)
+            return in_batch_loss(
+                student_embedding, teacher_embedding, negatives_of(batch), temperature=self.contrast_temperature
+            )
         images = len(self.bank_student)
         chosen = torch.cat([batch.indices[:, None], self.negatives(batch.indices, self.count)], dim=1)
-        to_teacher = crd_scores(ours, self.bank_teacher, chosen, temperature=self.contrast_temperature)
-        to_student = crd_scores(theirs, self.bank_student, chosen, temperature=self.contrast_temperature)
+        to_teacher = crd_scores(student_embedding, self.bank_teacher, chosen, temperature=self.contrast_temperature)
+        to_student = crd_scores(teacher_embedding, self.bank_student, chosen, temperature=self.contrast_temperature)
         with torch.no_grad():
             found = torch.stack([to_teacher.mean(), to_student.mean()]) * images
             self.constants = torch.where(self.constants < 0, found, self.constants)  # only the first batch sets them
             if self.training:
-                self.bank_student = moved(self.bank_student, ours, batch.indices, momentum=self.momentum)
-                self.bank_teacher = moved(self.bank_teacher, theirs, batch.indices, momentum=self.momentum)
+                self.bank_student = moved(self.bank_student, student_embedding, batch.indices, momentum=self.momentum)
+                self.bank_teacher = moved(self.bank_teacher, teacher_embedding, batch.indices, momentum=self.momentum)
         one, other = self.constants
         return crd_loss(to_teacher / one, images=images) + crd_loss(to_student / other, images=images)
 
-    def warnings(self) -> tuple[str, ...]:
-        if not self.withheld:
-            return ()
-        return (
-            f"{self.withheld:.0%} of the training images have no label, so some negatives are of the image's own class and "
-            "are pushed away from it all the same.",
-        )
-
 
 def negatives_of(batch: Batch) -> Tensor:
-    """Which pairs of a batch are two images that are not known to be of one class, [B, B]."""
+    """Which pairs of a batch are two different images not known to be of one class, [B, B]."""
     labels, indices = batch.targets, batch.indices
     alike = (labels[:, None] == labels) & (labels != NO_LABEL)
     return ~alike & (indices[:, None] != indices)

@@ -1,4 +1,4 @@
-"""Cumulative spatial knowledge distillation: a ViT's patches follow what a CNN sees at their places, and later on the whole.
+"""Cumulative spatial distillation: a ViT's patch tokens learn a CNN's predictions at their positions.
 
 Zhao et al., ICCV 2023, https://arxiv.org/abs/2307.08500, after the authors' code (https://github.com/Zzzzz1/CSKD).
 """
@@ -22,18 +22,18 @@ LOCAL_SHARE: dict[str, Callable[[float], float]] = {
 
 
 def cumulative_target(dense: Tensor, *, local: float) -> Tensor:
-    """The teacher's logits at each place [B, K, H, W], with `local` of their own and the rest of their mean over places."""
+    """Teacher logits at each position [B, K, H, W]: `local` times their own plus the rest times their mean over positions."""
     return local * dense + (1 - local) * dense.mean(dim=(2, 3), keepdim=True)
 
 
 def cskd_loss(student: Tensor, target: Tensor, *, temperature: float | None = None) -> Tensor:
-    """How far the student's answer at each place is from the target's, mean over places and batch.
+    """Loss of the student's logits at each position, mean over positions and batch.
 
     Args:
         student: logits [B, K, H, W].
         target: logits [B, K, H, W].
         temperature: None for the hard loss, cross-entropy to the target's class; else temperature^2 * KL(target || student)
-            of the softened probabilities. (The authors sum the soft one over places, which makes it H W times larger.)
+            of the softened probabilities. (The authors sum the soft one over positions, which makes it H W times larger.)
     """
     if temperature is None:
         return F.cross_entropy(student, target.argmax(dim=1))
@@ -45,29 +45,29 @@ def cskd_loss(student: Tensor, target: Tensor, *, temperature: float | None = No
 class CSKD(Method):
     """Options:
 
-    variant: `hard`, the target's class at each place, or `soft`, its probabilities at the term's temperature.
-    decay: how the target goes from places to the whole over the run: `linear`, `square` (sooner) or `cosine` (later).
+    variant: `hard`, the teacher's class at each position, or `soft`, its probabilities at the term's temperature.
+    decay: how the target moves from local to global over the run: `linear`, `square` (sooner) or `cosine` (later).
     """
 
     card = Card(
         title="Cumulative spatial knowledge distillation",
-        summary="Each patch of the student ViT answers as the teacher CNN does at its place, later as it does of the image.",
+        summary="Each patch token of a ViT learns the CNN's prediction at its position, and later the one for the whole image.",
         formula=r"\frac{1}{|G|} \sum_{g \in G} -\log p_S^{g}\left(\arg\max_k \left[a\, z_T^{g} + (1 - a)\, \bar z_T\right]_k\right),"
         r" \quad a = 1 - e",
-        symbols=r"$G$ the places of the coarser grid, $z^g$ logits at a place, $\bar z$ their mean over places, which is the "
-        r"teacher's answer; $e$ how far the run has come, from 0 to 1",
+        symbols=r"$G$ the positions of the coarser grid, $z^g$ logits at a position, $\bar z$ their mean over positions, which is "
+        r"the teacher's logits; $e$ the progress of the run, from 0 to 1",
         paper="Zhao, Song & Liang, ICCV 2023",
         url="https://arxiv.org/abs/2307.08500",
         weight=1.0,
         temperature=1.0,
         source="The authors' ImageNet code: this at 1 beside 0.5 cross-entropy and 0.5 cross-entropy of a distillation token to "
-        "the teacher's class (`hard_label`), RegNetY-16GF to DeiT, 300 epochs of AdamW. The temperature counts in the soft "
-        "variant alone.",
-        use="From a CNN to a ViT, where few images leave the patches without a sense of place.",
-        avoid="The patches answer through a classifier of the method's own, which is dropped after training: the gain "
-        "that remains is what the tokens learned. The authors keep it (it is their distillation token's) and average its "
-        "answer into the prediction, so their figures are those of a larger classifier. With a weak teacher, single "
-        "places are mostly noise.",
+        "the teacher's class (`hard_label`), RegNetY-16GF to DeiT, 300 epochs of AdamW. Only the soft variant uses the "
+        "temperature.",
+        use="From a CNN to a ViT that has few training images to learn spatial structure from.",
+        avoid="The patch tokens are classified by a layer of the method's own, which is dropped after training: only what the "
+        "tokens learned remains. The authors keep it (it is their distillation token's) and average it into the prediction, "
+        "so their figures are those of a larger classifier. With a weak teacher, predictions at single positions are "
+        "mostly noise.",
         compares="logits",
     )
     needs = frozenset({"features", "dense"})
@@ -84,14 +84,14 @@ class CSKD(Method):
             raise UserError(f"decay {decay!r} is not one of {', '.join(LOCAL_SHARE)}.")
         if teacher.dense is None:
             raise UserError(
-                "the teacher's classifier cannot be asked at single places: it was not trained on the mean over them. That of "
-                "a class-token ViT, for one, never met a patch token. Take a CNN that averages its last map (a ResNet, a "
-                "RegNet) as teacher, or the method 'kd'."
+                "the teacher's classifier cannot be applied at single positions, as it does not read the mean over them: that of "
+                "a ViT with a class token was never trained on patch tokens. Use a CNN that averages its last map (a ResNet, "
+                "a RegNet) as the teacher, or the method kd."
             )
         if not student.tokens:
             raise UserError(
-                "the student has no patch tokens that could learn a sense of place: CSKD goes from a CNN to a ViT. Take a ViT "
-                "as student, or the method 'fitnets' for hints between feature maps."
+                "the student has no patch tokens: CSKD distils a CNN into a ViT. Use a ViT as the student, or the method fitnets "
+                "for hints between feature maps."
             )
         self.variant, self.decay = variant, decay
         width = student.features[-1][0]
@@ -104,8 +104,11 @@ class CSKD(Method):
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         assert teacher.dense is not None
         tokens = student.features[-1].permute(0, 2, 3, 1)
-        ours = self.head(self.norm(tokens)).permute(0, 3, 1, 2)
-        grid = coarser_grid(ours, teacher.dense)
-        ours, theirs = F.adaptive_avg_pool2d(ours, grid), F.adaptive_avg_pool2d(teacher.dense, grid)
-        target = cumulative_target(theirs, local=LOCAL_SHARE[self.decay](batch.progress))
-        return cskd_loss(ours, target, temperature=temperature if self.variant == "soft" else None)
+        student_logits = self.head(self.norm(tokens)).permute(0, 3, 1, 2)
+        grid = coarser_grid(student_logits, teacher.dense)
+        student_logits, teacher_logits = (
+            F.adaptive_avg_pool2d(student_logits, grid),
+            F.adaptive_avg_pool2d(teacher.dense, grid),
+        )
+        target = cumulative_target(teacher_logits, local=LOCAL_SHARE[self.decay](batch.progress))
+        return cskd_loss(student_logits, target, temperature=temperature if self.variant == "soft" else None)

@@ -1,12 +1,12 @@
-"""Decoupled knowledge distillation: how sure the teacher is of the target, and how it ranks the other classes, apart.
+"""Decoupled knowledge distillation: the target against the rest, and the other classes, with a weight each.
 
-Zhao et al., CVPR 2022, https://arxiv.org/abs/2203.08679. In plain distillation the second part counts the less the surer
-the teacher is; here each has a weight of its own. With weights 1 and 1 - p_T(y) the two add up to `kd`.
+Zhao et al., CVPR 2022, https://arxiv.org/abs/2203.08679. In plain distillation a confident teacher
+suppresses the second part; here each has its own weight. With weights 1 and 1 - p_T(y) the two add up to `kd`.
 """
 
 from torch import Tensor
 
-from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled, told_of_withheld_labels
+from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -21,7 +21,7 @@ def dkd_loss(
 ) -> Tensor:
     """temperature^2 * (target_weight * KL(target against the rest) + others_weight * KL(among the others)).
 
-    Sum over classes, mean over the labelled images; zero (with a graph) where none is.
+    Sum over classes, mean over the labelled images; zero (with a graph) where there is none.
 
     Args:
         student: logits [B, K].
@@ -35,14 +35,13 @@ def dkd_loss(
 class DKD(Method):
     """Options:
 
-    target_weight: weight of the part that tells the target from the rest (alpha in the paper).
-    others_weight: weight of the part among the other classes (beta in the paper); it wants to be the larger, the surer the
-        teacher is.
+    target_weight: weight of the part on the target against the rest (alpha in the paper).
+    others_weight: weight of the part among the other classes (beta in the paper); larger for a more confident teacher.
     """
 
     card = Card(
         title="Decoupled knowledge distillation",
-        summary="How sure the teacher is of the target, and how it ranks the other classes, with a weight for each.",
+        summary="The teacher's confidence in the target and its ranking of the other classes, each with a weight.",
         formula=r"\tau^2 \left( \alpha\, \mathrm{KL}\left(b_{T}^{\tau} \,\|\, b_{S}^{\tau}\right) + \beta\, "
         r"\mathrm{KL}\left(\hat{p}_{T}^{\tau} \,\|\, \hat{p}_{S}^{\tau}\right) \right)",
         symbols=r"$\tau$ temperature, $b$ the probabilities of the label and of all the rest, $\hat{p}$ softmax over the "
@@ -55,29 +54,23 @@ class DKD(Method):
         "classes, mean over the batch; it grows linearly over the first 20 epochs, as the weight "
         "`piecewise: [[1, 0.05], [20, 1]]` does. ImageNet: others_weight 0.5, temperature 1, over the first epoch. From ViT "
         "to CNN (OFA-KD): 2 at temperature 1.",
-        use="In either direction, with a teacher that is sure of nearly every training image.",
-        avoid="It needs true labels: images without one count for nothing, wrong ones split the teacher's answer in the wrong "
-        "place. With two classes it is kd.",
+        use="In either direction, with a teacher that is confident on nearly every training image.",
+        avoid="Wrong labels: they split the teacher's probabilities at the wrong class.",
     )
     uses_temperature = True
+    needs_labels = True
+    soft_labels = True
+    summed_over_classes = True
+    two_classes = (
+        "there is a single other class, so the part among the others is always 0 and the loss is `target_weight` times kd. "
+        "Use kd, whose weight means the same everywhere."
+    )
 
     def __init__(
         self, student: Shapes, teacher: Shapes | None, *, target_weight: float = 1.0, others_weight: float = 8.0
     ) -> None:
         super().__init__(student, teacher)
         self.target_weight, self.others_weight = target_weight, others_weight
-        self.heard: tuple[str, ...] = ()
-        if student.classes == 2:
-            self.heard = (
-                "with two classes there is a single other class, so the part among the others is always 0 and what is left "
-                f"is {target_weight:g} times kd. Take kd, whose weight means the same everywhere.",
-            )
-
-    def see_data(self, targets: Tensor) -> None:
-        self.heard += told_of_withheld_labels(targets)
-
-    def warnings(self) -> tuple[str, ...]:
-        return self.heard
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         return dkd_loss(

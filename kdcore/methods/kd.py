@@ -1,8 +1,11 @@
 """Knowledge distillation: the student's softened class probabilities follow the teacher's.
 
 Hinton, Vinyals & Dean, 2015, https://arxiv.org/abs/1503.02531. The squared-logit form is Ba & Caruana, NeurIPS 2014,
-https://arxiv.org/abs/1312.6184, which the first tends to as the temperature grows.
+https://arxiv.org/abs/1312.6184, the limit of the first for a high temperature.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,18 +30,18 @@ def kd_loss(student: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
 
 
 def centered_logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Half the squared gap of the logits, each less its own mean: the limit of `kd_loss` for a high temperature.
+    """Half the squared difference of the centred logits: the limit of `kd_loss` for a high temperature.
 
     Sum over classes divided by their number, mean over the batch; so its gradient is (student - teacher) / K, centred.
     """
-    gap = (student - student.mean(1, keepdim=True)) - (teacher - teacher.mean(1, keepdim=True))
-    return gap.square().mean() / 2
+    difference = (student - student.mean(1, keepdim=True)) - (teacher - teacher.mean(1, keepdim=True))
+    return difference.square().mean() / 2
 
 
 class KD(Method):
     """Options:
 
-    variant: `kl`, or `mse_centered`, the squared gap of centred logits, to which the first tends as the temperature grows.
+    variant: `kl`, or `mse_centered`, the squared difference of centred logits, the limit of `kl` for a high temperature.
     """
 
     card = Card(
@@ -52,17 +55,23 @@ class KD(Method):
         temperature=4.0,
         source="CIFAR-100 in mdistiller and RepDistiller: cross-entropy 0.1, this 0.9, temperature 4; sum over classes, "
         "mean over the batch.",
-        use="First, in either direction between ViT and CNN: it asks nothing of the architectures and needs no label.",
-        avoid="Two classes leave the teacher little to say beyond its confidence. Weights from code that divides by the "
-        "classes too (DeiT) or leaves out the square of the temperature mean something else.",
+        use="The method to try first, in either direction: it works with any two architectures.",
+        avoid="With two classes the soft labels carry little beyond the teacher's confidence. Weights from code that also "
+        "averages over the classes (DeiT) or leaves out the square of the temperature mean something else.",
     )
     uses_temperature = True
+    soft_labels = True
+    summed_over_classes = True
 
     def __init__(self, student: Shapes, teacher: Shapes | None, *, variant: str = "kl") -> None:
         super().__init__(student, teacher)
         if variant not in ("kl", "mse_centered"):
             raise UserError(f"variant {variant!r} is not one of 'kl', 'mse_centered'.")
         self.variant = variant
+
+    @classmethod
+    def softens(cls, options: Mapping[str, Any]) -> bool:
+        return options.get("variant") != "mse_centered"
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         if self.variant == "mse_centered":

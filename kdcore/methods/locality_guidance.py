@@ -1,7 +1,7 @@
-"""Locality guidance: a small CNN's feature maps show a ViT the local patterns that it would need many images to find.
+"""Locality guidance: a ViT's patch tokens follow the feature maps of a small CNN.
 
 Li et al., ECCV 2022, https://arxiv.org/abs/2207.10026; code https://github.com/lkhl/tiny-transformers. There the teacher
-is a ResNet-56 that sees the image at 32 pixels; here both networks see the run's images.
+is a ResNet-56 on images of 32 pixels; here both networks get the run's images.
 """
 
 import torch.nn.functional as F
@@ -12,11 +12,11 @@ from kdcore.methods.base import Card, Method, check_pairs
 from kdcore.tensors.fields import Read
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
-STAGES = 3  # the teacher's last ones, each with a student block
+STAGES = 3  # of the teacher, counted from its last, each with a student block
 
 
 def locality_guidance_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared gap over everything, both maps brought to the finer grid.
+    """Mean squared error over all elements, both maps upsampled to the finer grid.
 
     Args:
         student: map [B, C, H, W], after its 1x1 convolution.
@@ -33,22 +33,22 @@ class LocalityGuidance(Method):
     """Options:
 
     pairs: [student block, teacher stage] indices, negative from the end; default: the teacher's last three stages with
-        blocks evenly spread from the first to the last, 0, 6 and 11 of twelve.
+        evenly spaced blocks, 0, 6 and 11 of twelve.
     """
 
     card = Card(
         title="Locality guidance",
         summary="A ViT's patch tokens, through a 1x1 convolution, follow the feature maps of a small CNN.",
         formula=r"\sum_{(s,\,t)} \operatorname{mean}\left(\mathrm{up}(W_{s} F_{S}^{s}) - \mathrm{up}(F_{T}^{t})\right)^2",
-        symbols=r"$F$ feature maps, $W$ a 1x1 convolution that learns with the student, up bilinear to the finer grid",
+        symbols=r"$F$ feature maps, $W$ a 1x1 convolution that learns with the student, up bilinear upsampling to the finer grid",
         paper="Li et al., ECCV 2022",
         url="https://arxiv.org/abs/2207.10026",
         weight=2.5,
         source="The authors' configuration for DeiT-Tiny on CIFAR-100: 2.5 beside cross-entropy 1, no logit term, ResNet-56 as "
         "teacher, AdamW 5e-4, weight decay 0.05, 300 epochs.",
         use="For a ViT on few images: DeiT-Tiny went from 65.1 to 78.2 % on CIFAR-100. The teacher may be tiny.",
-        avoid="The teacher's maps are taken as they are: one with large activations wants a smaller weight, or fitnets with "
-        "`align: bilinear`, which standardises them. A teacher with fine maps costs memory, as the tokens are scaled up.",
+        avoid="The teacher's maps are not normalised: large activations need a smaller weight, or fitnets with "
+        "`align: bilinear`, which standardises them. Fine teacher maps cost memory, as the tokens are upsampled to them.",
     )
     needs = frozenset({"features"})
 
@@ -57,13 +57,13 @@ class LocalityGuidance(Method):
         assert teacher is not None
         if not student.tokens:
             raise UserError(
-                "the student gives no patch tokens, and it is a ViT that needs to be shown what is local; a CNN is local by "
-                "itself. Take a ViT as the student, or the method fitnets."
+                "the student has no patch tokens: locality guidance teaches a ViT what a CNN has by design. Use a ViT as the "
+                "student, or the method fitnets."
             )
         if teacher.tokens or not teacher.features:
             raise UserError(
-                "the teacher has no stages of a CNN, and only their maps are local. Take a CNN such as resnet56 as the "
-                "teacher, or the methods fitnets and attention."
+                "the teacher has no stages of a CNN, whose maps are local. Use a CNN such as resnet56 as the teacher, or the "
+                "method fitnets or attention."
             )
         self.pairs = check_pairs(pairs, student, teacher) if pairs else blocks_and_stages(student, teacher)
         self.projections = nn.ModuleList(
@@ -82,7 +82,7 @@ class LocalityGuidance(Method):
 
 
 def blocks_and_stages(student: Shapes, teacher: Shapes) -> list[tuple[int, int]]:
-    """The teacher's last stages, and student blocks evenly spread from the first to the last."""
+    """The teacher's last stages, each with one of evenly spaced student blocks."""
     blocks, stages = len(student.features), len(teacher.features)
     count = min(STAGES, stages, blocks)
     if count == 1:

@@ -1,9 +1,9 @@
-"""One-for-all distillation: classifiers at several depths of the student learn the teacher's class probabilities.
+"""One-for-all distillation: classifiers at several depths of the student learn the teacher's probabilities.
 
 Hao et al., One-for-All: Bridge the Gap Between Heterogeneous Architectures in Knowledge Distillation, NeurIPS 2023,
-https://arxiv.org/abs/2310.19444. Feature maps of unlike networks do not compare, class probabilities do; so each exit brings
-a map to logits. The exits belong to the method and are gone at test time. Their shapes are those of the authors' code
-(https://github.com/Hao840/OFAKD), but that a ViT's exit reads the mean of its patch tokens and not the class token.
+https://arxiv.org/abs/2310.19444. Feature maps of different architectures are not comparable, class probabilities are; so each
+exit maps features to logits. The exits belong to the method and are dropped after training. Their shapes are those of the
+authors' code (https://github.com/Hao840/OFAKD), except that a ViT's exit reads the mean of its patch tokens.
 """
 
 import math
@@ -19,7 +19,7 @@ from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 Shape = tuple[int, int, int]  # C, H, W
 VIT_DEPTHS = (2, 4, 10, 12)  # the authors' exits: after these blocks of 12
-FINEST_GRID = 7  # a ViT's tokens are merged 2 x 2 while at least this grid is left
+FINEST_GRID = 7  # a ViT's tokens are merged 2 x 2 while the grid stays at least this large
 
 
 def ofa_loss(student: Tensor, teacher: Tensor, targets: Tensor, *, enhancement: float = 1.0) -> Tensor:
@@ -29,17 +29,17 @@ def ofa_loss(student: Tensor, teacher: Tensor, targets: Tensor, *, enhancement: 
     Args:
         student: logits [B, K].
         teacher: logits [B, K].
-        targets: [B]; where the label is withheld (`NO_LABEL`), no class is raised as the target.
+        targets: [B]; where the label is withheld (`NO_LABEL`), no class is enhanced.
     """
     target = F.one_hot(targets.clamp(min=0), student.shape[1]) * (targets != NO_LABEL)[:, None]
-    wanted = (teacher.softmax(dim=1) + target) ** enhancement - target
-    return -(wanted * F.log_softmax(student, dim=1)).sum(dim=1).mean()
+    target_p = (teacher.softmax(dim=1) + target) ** enhancement - target
+    return -(target_p * F.log_softmax(student, dim=1)).sum(dim=1).mean()
 
 
 class OFA(Method):
     """Options:
 
-    enhancement: above 1 the label counts for more than the teacher says; 1 leaves the teacher's answer as it is.
+    enhancement: above 1 raises the target of the label above the teacher's probability; 1 leaves it unchanged.
     exits: the feature maps that get a classifier, negative from the end. Default: a CNN's last four stages, a ViT's blocks
         at 2, 4, 10 and 12 twelfths of its depth.
     """
@@ -54,9 +54,9 @@ class OFA(Method):
         weight=1.0,
         source="The authors' code: cross-entropy 1, this 1 (a sum over four exits and the classifier), temperature 1, "
         "enhancement 1 on CIFAR-100 and 1.5 on ImageNet.",
-        use="Between unlike networks, in either direction: the reference there. Images without a label teach as well.",
-        avoid="The exits make a step dearer and hold parameters of their own, which count for training alone. It is a "
-        "cross-entropy, so above 0 for equal networks too.",
+        use="Between different architectures, in either direction: the reference there.",
+        avoid="The exits add time and parameters to training. Its value is a cross-entropy, so above 0 even for equal "
+        "networks.",
         compares="logits",
     )
     needs = frozenset({"logits", "features"})
@@ -73,13 +73,11 @@ class OFA(Method):
         assert teacher is not None
         if enhancement < 1:
             raise UserError(
-                f"enhancement {enhancement:g} would make the label count for less than the teacher says; 1 leaves the "
-                "teacher's answer as it is, more raises the label."
+                f"enhancement {enhancement:g} would lower the target of the label; use 1 for the teacher's probabilities "
+                "unchanged, or more to raise the label."
             )
         if not student.features:
-            raise UserError(
-                "the student gives no feature maps for exits to read. Take kd or dist, which need its logits alone."
-            )
+            raise UserError("the student has no feature maps for the exits. Use kd or dist, which need logits only.")
         self.enhancement = enhancement
         self.exits = _exits(student, exits)
         width, last = max(student.pooled, teacher.pooled), len(self.exits) - 1
@@ -104,12 +102,12 @@ class OFA(Method):
 
 
 def map_exit(shape: Shape, width: int, following: int, classes: int) -> nn.Sequential:
-    """From a map [B, C, H, W] to logits [B, K]: halved once for each stage that follows, widened, averaged over places."""
+    """From a map [B, C, H, W] to logits [B, K]: halved once for each stage that follows, widened, averaged over the grid."""
     channels, side = shape[0], min(shape[1:])
     body: list[nn.Module] = [] if following else [nn.Conv2d(channels, width, 1)]
     for step in range(following):
         wider = width if step == following - 1 else 2 * channels
-        # a single place is nothing to normalise over when the last batch of an epoch holds one image
+        # BatchNorm cannot normalise a single cell of a last batch that holds one image
         body.append(_separable(channels, wider, stride=2 if side > 2 else 1))
         channels, side = wider, (side + 1) // 2
     return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
@@ -162,18 +160,18 @@ class Merge(nn.Module):
         return F.gelu(self.reduction(self.norm(stacked))).permute(0, 3, 1, 2)
 
 
-def _exits(student: Shapes, asked: list[int] | None) -> list[int]:
+def _exits(student: Shapes, requested: list[int] | None) -> list[int]:
     """Indices of the feature maps that get an exit, from shallow to deep."""
     maps = len(student.features)
-    if asked is None:
+    if requested is None:
         vit = {math.ceil(depth * maps / 12) - 1 for depth in VIT_DEPTHS}  # a set: blocks coincide in a shallow one
         return sorted(vit) if student.tokens else list(range(max(maps - 4, 0), maps))
-    if not asked or any(not -maps <= index < maps for index in asked):
+    if not requested or any(not -maps <= index < maps for index in requested):
         raise UserError(
-            f"exits {asked} must name one or more of the student's {maps} feature maps, from 0 to {maps - 1}, or negative "
+            f"exits {requested} must name one or more of the student's {maps} feature maps, from 0 to {maps - 1}, or negative "
             "from the end."
         )
-    return sorted({int(index) % maps for index in asked})
+    return sorted({int(index) % maps for index in requested})
 
 
 def _initialise(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Similarity-preserving distillation: images alike to the teacher should be alike to the student.
+"""Similarity-preserving distillation: match the matrix of similarities between the images of a batch.
 
 Tung & Mori, ICCV 2019, https://arxiv.org/abs/1907.09682
 """
@@ -12,7 +12,7 @@ from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
 def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared gap between the two row-normalised similarity matrices of a batch.
+    """Mean squared difference of the two row-normalised similarity matrices of a batch.
 
     Args:
         student: features [B, ...]; the trailing shape is flattened.
@@ -22,7 +22,7 @@ def sp_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def similarities(features: Tensor) -> Tensor:
-    """Dot products of each image's features [B, ...] with each other's, every row of length 1, [B, B]."""
+    """Dot products of all pairs of images' features [B, ...], rows scaled to length 1, [B, B]."""
     flat = features.flatten(1)
     return unit(flat @ flat.T)
 
@@ -30,18 +30,18 @@ def similarities(features: Tensor) -> Tensor:
 class SP(Method):
     card = Card(
         title="Similarity preserving",
-        summary="Images alike to the teacher are alike to the student, by their last feature maps.",
+        summary="Images that are similar for the teacher are similar for the student, by their last feature maps.",
         formula=r"\frac{1}{B^2} \left\| \tilde{G}_{S} - \tilde{G}_{T} \right\|_F^2, \qquad G = F F^{\top}",
-        symbols=r"$F$ the last feature maps of a batch, flattened, one image a row, $\tilde{G}$ with every row brought to "
+        symbols=r"$F$ the last feature maps of a batch, flattened, one image a row, $\tilde{G}$ with rows scaled to "
         "length 1",
         paper="Tung & Mori, ICCV 2019",
         url="https://arxiv.org/abs/1907.09682",
         weight=3000.0,
         source="CIFAR-100 in mdistiller and RepDistiller: cross-entropy 1, this 3000, mean over the B x B similarities, batches "
         "of 64.",
-        use="In either direction: nothing but the number of images must agree. Needs no label.",
-        avoid="The mean over B x B halves as the batch doubles, so a short last batch counts more: scale the weight with the batch. Rectified maps are alike all "
-        "over, so a CNN's matrix is flat beside a ViT's.",
+        use="In either direction: shapes and classes may differ.",
+        avoid="The mean over B x B halves as the batch doubles, so a short last batch counts more: scale the weight with the "
+        "batch size. Maps after a ReLU are similar for all images, so a CNN's matrix is flat beside a ViT's.",
         compares="relations",
     )
     needs = frozenset({"features"})
@@ -51,7 +51,7 @@ class SP(Method):
         assert teacher is not None
         if not (student.features and teacher.features):
             raise UserError(
-                "it compares the last feature maps, and one of the two networks gives none. Take pkt or rkd, which read the "
+                "it compares the last feature maps, and one of the two networks has none. Use pkt or rkd, which compare the "
                 "pooled vectors."
             )
 

@@ -1,7 +1,7 @@
-"""Self-supervised knowledge distillation: what the teacher says of rotated images, and how alike it finds them to the upright.
+"""Self-supervised knowledge distillation: match logits and similarities of rotated images.
 
 Xu et al., ECCV 2020, https://arxiv.org/abs/2006.07114, after the authors' code (https://github.com/xuguodong03/SSKD).
-Theirs crops each rotation anew; here the rotations are of the batch's own crops.
+Their code crops each rotation anew; here the batch's crops are rotated.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from kdcore.models.teacher import Teacher
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 QUARTER_TURNS = (1, 2, 3)
-SAID = 10  # so many times `prepare` tells how far it is
+REPORTS = 10  # of the progress of `prepare`
 
 
 def rotated(images: Tensor) -> Tensor:
@@ -31,8 +31,8 @@ def similarities(views: Tensor, images: Tensor) -> Tensor:
 
 
 def trusted(teacher: Tensor, targets: Tensor, *, share: float) -> Tensor:
-    """Which of the teacher's answers [E, K] the student follows, [E]: all right ones and this share of the wrong ones, first
-    those that rank the right answer highest. Where the label is withheld, nobody knows it to be wrong: it is followed."""
+    """Which of the teacher's predictions [E, K] the student follows, [E]: all correct ones and this share of the wrong ones,
+    those that rank the correct class highest first. Where the label is withheld, the prediction is followed."""
     labelled = targets != NO_LABEL
     order = teacher.argsort(dim=1, descending=True)
     rank = (order == targets[:, None]).int().argmax(dim=1).where(labelled, 0)
@@ -43,7 +43,7 @@ def trusted(teacher: Tensor, targets: Tensor, *, share: float) -> Tensor:
 
 
 def sskd_loss(student: Tensor, teacher: Tensor, follow: Tensor, *, temperature: float) -> Tensor:
-    """temperature^2 * KL(teacher || student) of the softened rows, mean over the rows that are followed; 0 where none is.
+    """temperature^2 * KL(teacher || student) of the softened rows, mean over the followed rows; 0 where there are none.
 
     Args:
         student: logits or similarities [E, K].
@@ -64,39 +64,40 @@ def head(width: int) -> nn.Sequential:
 class SSKD(Method):
     """Options:
 
-    views_weight: of the part that compares the logits of the views.
-    similarity_weight: of the part that compares how like each view is to its image.
-    views_share, similarity_share: which share of the teacher's wrong answers is followed.
-    similarity_temperature: what cosines are divided by; the term's own temperature is for the logits.
-    head_steps, head_lr: how long the teacher's head learns before the first step, with Adam.
+    views_weight: weight of the part on the logits of the rotated images.
+    similarity_weight: weight of the part on the similarities of rotated and upright images.
+    views_share, similarity_share: share of the teacher's wrong predictions that is followed.
+    similarity_temperature: temperature of the cosines; the term's own temperature is for the logits.
+    head_steps, head_lr: steps and learning rate of Adam for the teacher's head, before the first step of the run.
     """
 
     card = Card(
         title="Self-supervised knowledge distillation",
-        summary="Of an image and its three rotations, the student gives the teacher's answers and finds the same ones alike.",
+        summary="On three rotations of each image the student matches the teacher's logits, and their similarities to the upright "
+        "images.",
         formula=r"2.7\,\tau^2\,\mathrm{KL}\left(p_T^{\tau}(\tilde x) \,\|\, p_S^{\tau}(\tilde x)\right) + "
         r"10\,\sigma^2\,\mathrm{KL}\left(\mathrm{softmax}(A_T / \sigma) \,\|\, \mathrm{softmax}(A_S / \sigma)\right), \quad "
         r"A_{ij} = \cos\left(h(\tilde x_i), h(x_j)\right)",
         symbols=r"$\tilde x$ rotated images, $x$ upright ones; $h$ a head of two layers on the pooled vector; $\tau$ "
-        r"temperature, $\sigma$ that of the similarities; of wrong answers all ($p$) or 75 % ($A$) are followed",
+        r"temperature, $\sigma$ that of the similarities; of wrong predictions all ($p$) or 75 % ($A$) are followed",
         paper="Xu, Liu, Li & Loy, ECCV 2020",
         url="https://arxiv.org/abs/2006.07114",
         weight=1.0,
         temperature=4.0,
-        source="The authors' CIFAR-100 code: 0.1 cross-entropy and 0.9 KD at temperature 4 as terms of their own (`ce`, `kd`), "
+        source="The authors' CIFAR-100 code: 0.1 cross-entropy and 0.9 KD at temperature 4 as separate terms (`ce`, `kd`), "
         "and this term's two parts at 2.7 and 10, similarities at 0.5. Their head learns for 60 epochs (some 47 000 steps "
         "of SGD at 0.05) on the frozen teacher; here for 200 steps of Adam, a minute or two on a CPU, after which it "
-        "hardly gains on small data.",
-        use="For natural photographs, in either direction between ViT and CNN, where teacher and time allow: it says more of "
-        "each image than its class.",
-        avoid="Every step costs four times the images, of the student and of the teacher. A student with BatchNorm counts the "
-        "rotated images in its statistics, which the upright test images then meet: watch it against a twin that does not. "
-        "Where up and down carry the meaning or carry none (digits, cells under a microscope), rotation is a poor task. One "
-        "term of a recipe alone can ask for views.",
+        "gains little on small data.",
+        use="For natural photographs, in either direction, where the time allows: each image teaches more than its class.",
+        avoid="Every step runs four times the images through student and teacher. Rotated images enter the BatchNorm statistics "
+        "of the student, which upright test images are normalised with: compare it with its twin. Rotation is a poor task "
+        "where orientation is the label or means nothing (digits, cells under a microscope). Only one term of a recipe can "
+        "use views.",
         compares="relations",
     )
     needs = frozenset({"logits", "pooled"})
     uses_temperature = True
+    soft_labels = True
     has_views = True
 
     def __init__(
@@ -116,7 +117,7 @@ class SSKD(Method):
         assert teacher is not None
         for name, share in (("views_share", views_share), ("similarity_share", similarity_share)):
             if not 0 <= share <= 1:
-                raise UserError(f"{name} is a share of the teacher's wrong answers, from 0 to 1, not {share:g}.")
+                raise UserError(f"{name} is a share of the teacher's wrong predictions, from 0 to 1, not {share:g}.")
         if similarity_temperature <= 0:
             raise UserError(f"similarity_temperature must be above 0, not {similarity_temperature:g}.")
         self.views_weight, self.similarity_weight = views_weight, similarity_weight
@@ -124,14 +125,14 @@ class SSKD(Method):
         self.similarity_temperature = similarity_temperature
         self.head_steps, self.head_lr = head_steps, head_lr
         self.head_student = head(student.pooled)
-        self.head_teacher = head(teacher.pooled).requires_grad_(False)  # learns in `prepare` alone
+        self.head_teacher = head(teacher.pooled).requires_grad_(False)  # trained in `prepare` only
         self.parts: dict[str, Tensor] = {}
 
     def views(self, images: Tensor) -> Tensor:
         return rotated(images)
 
     def prepare(self, teacher: Teacher, batches: Iterator[Batch]) -> Iterator[str]:
-        """Teach the teacher's head to find the upright image of each rotated one in its batch."""
+        """Train the teacher's head to find the upright image of each rotated one in its batch."""
         self.head_teacher.requires_grad_(True)
         optimizer = torch.optim.Adam(self.head_teacher.parameters(), lr=self.head_lr)
         for step, batch in enumerate(itertools.islice(batches, self.head_steps), start=1):
@@ -143,9 +144,9 @@ class SSKD(Method):
             optimizer.zero_grad()
             F.cross_entropy(alike, own).backward()
             optimizer.step()
-            if step % max(1, self.head_steps // SAID) == 0 or step == self.head_steps:
-                right = (alike.argmax(dim=1) == own).float().mean().item()
-                yield f"the teacher's head, step {step} of {self.head_steps}: {right:.0%} of the rotated images found."
+            if step % max(1, self.head_steps // REPORTS) == 0 or step == self.head_steps:
+                correct = (alike.argmax(dim=1) == own).float().mean().item()
+                yield f"the teacher's head, step {step} of {self.head_steps}: {correct:.0%} of the rotated images matched."
         self.head_teacher.requires_grad_(False)
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
@@ -155,11 +156,11 @@ class SSKD(Method):
         follow = trusted(teacher.views.logits, targets, share=self.views_share)
         views = sskd_loss(student.views.logits, teacher.views.logits, follow, temperature=temperature)
 
-        ours = similarities(self.head_student(student.views.pooled), self.head_student(student.pooled))
-        theirs = similarities(self.head_teacher(teacher.views.pooled), self.head_teacher(teacher.pooled))
+        student_rows = similarities(self.head_student(student.views.pooled), self.head_student(student.pooled))
+        teacher_rows = similarities(self.head_teacher(teacher.views.pooled), self.head_teacher(teacher.pooled))
         own = torch.arange(len(batch.targets), device=targets.device).repeat(len(QUARTER_TURNS))
-        follow = trusted(theirs, own, share=self.similarity_share)
-        similarity = sskd_loss(ours, theirs, follow, temperature=self.similarity_temperature)
+        follow = trusted(teacher_rows, own, share=self.similarity_share)
+        similarity = sskd_loss(student_rows, teacher_rows, follow, temperature=self.similarity_temperature)
 
         self.parts = {"views": views.detach(), "similarity": similarity.detach()}
         return self.views_weight * views + self.similarity_weight * similarity

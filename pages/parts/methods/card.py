@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.parts import page_table
-from pages.parts.methods.figures import FIGURES
-from pages.parts.methods.index import FIRST, GROUPS, open_card
+from pages.parts.methods.figures import FIGURES, FIRST
+from pages.parts.methods.index import GROUPS, open_card
 from pages.parts.train import presets
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ OUTPUTS = {
     "pooled": "pooled vector",
     "features": "feature maps",
     "attention": "attention maps",
-    "dense": "logits at every place",
+    "dense": "logits at every position",
     "qkv": "queries, keys, values",
 }
 
@@ -34,7 +34,9 @@ def show(entry: Entry) -> None:
     with left:
         formula(entry)
         st.markdown(f"**When to use it**  \n{card.use}")
-        st.markdown(f"**When not, or with care**  \n{card.avoid}")
+        st.markdown(f"**When not to, or with care**  \n{card.avoid}")
+        if entry.two_classes:
+            st.markdown(f"**With two classes**  \n{entry.two_classes[:1].upper()}{entry.two_classes[1:]}")
         not_for(entry)
         if entry.background:
             with st.expander("More about it", icon=":material/notes:"):
@@ -67,6 +69,7 @@ def start_from(entry: Entry) -> None:
         if entry.uses_teacher:
             facts["Needs"] = ", ".join(OUTPUTS[need] for need in entry.needs) + " of both"
             facts["Works for"] = works_for(entry)
+        facts["Labels"] = "needed" if entry.needs_labels else "not needed"
         facts["Weight"] = f"**{card.weight:g}** to start from"
         if card.temperature is not None:
             facts["Temperature"] = f"**{card.temperature:g}** to start from"

@@ -1,9 +1,10 @@
-"""Which cards have figures to turn. A method without any needs no entry here."""
+"""Which method cards have interactive figures, and which card newcomers start with. Most methods need no entry."""
 
 from collections.abc import Callable
 
 from pages.parts.methods import decoupled, map_divergences, temperature
 
+FIRST = "kd"  # the card for newcomers; its figures show soft labels
 FIGURES: dict[str, tuple[Callable[[], None], ...]] = {
     "kd": (temperature.show,),
     "dkd": (decoupled.show,),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.parts.methods.figures import FIRST
+
 if TYPE_CHECKING:
     from kdcore.inspection.method_cards import Entry
 
@@ -17,7 +19,6 @@ GROUPS = {
     "attention": ("Attention", "where a network looks"),
     "relations": ("Relations", "how images lie to each other; shapes may differ"),
 }
-FIRST = "kd"  # for newcomers
 ANY = "Any direction"
 
 

@@ -48,7 +48,7 @@ def test_pairings_are_refused_as_the_method_refuses_them():
     assert method_cards.pairings(method_cards.entry("kd")) == "every pairing of ViT and CNN"
     refusals = method_cards.entry("capd").refusals
     assert [pair for pair, why in refusals.items() if not why] == [("ViT", "CNN")]
-    assert "Take a CNN as the student" in refusals["ViT", "ViT"]
+    assert "Use a CNN as the student" in refusals["ViT", "ViT"]
     assert "- CNN to CNN: " in method_cards.page(method_cards.entry("capd"))
 
 

@@ -114,11 +114,9 @@ def test_pairs_are_at_equal_depth():
 def test_what_cannot_work_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match="teacher is a ViT without a class token.* set the option vit_map to energy"):
         AttentionTransfer(CNN, WITHOUT_CLASS_TOKEN)
-    with pytest.raises(
-        ValueError, match="the student has 3 feature maps, so there is no number 3: take one from 0 to 2"
-    ):
+    with pytest.raises(ValueError, match="the student has 3 feature maps, so there is no number 3: use 0 to 2"):
         AttentionTransfer(CNN, CNN, pairs=[(3, 0)])
     with pytest.raises(ValueError, match="form 'book' is not one of 'code', 'paper'"):
         AttentionTransfer(CNN, CNN, form="book")
-    with pytest.raises(ValueError, match="the student gives no feature maps. Take a CNN or a ViT"):
+    with pytest.raises(ValueError, match="the student has no feature maps. Use a CNN or a ViT"):
         AttentionTransfer(dataclasses.replace(CNN, features=()), CNN)

@@ -129,12 +129,12 @@ def test_half_of_the_elements_are_exchanged_anew_at_every_step():
 
 def test_what_cannot_work_is_refused_with_the_way_out():
     with pytest.raises(
-        ValueError, match="the teacher gives no queries, keys and values.* Take a ViT or DeiT as the teacher"
+        ValueError, match="the teacher has no queries, keys and values.* Use a ViT or DeiT as the teacher"
     ):
         CAPD(CNN, CNN)
-    with pytest.raises(ValueError, match="the student has no feature maps of a CNN.* Take a CNN as the student"):
+    with pytest.raises(ValueError, match="the student has no CNN feature maps.* Use a CNN as the student"):
         CAPD(VIT, VIT)
-    with pytest.raises(ValueError, match="the student has 3 feature maps, so there is no number 3: 0 to 2"):
+    with pytest.raises(ValueError, match="the student has 3 feature maps, so there is no number 3: use 0 to 2"):
         CAPD(CNN, VIT, layer=3)
     rotary = dataclasses.replace(VIT, qkv=None)
     with pytest.raises(ValueError, match="rotary"):

@@ -130,7 +130,7 @@ def test_withheld_labels_are_warned_of():
 
 
 def test_data_of_one_class_is_refused():
-    with pytest.raises(ValueError, match="All training images are of one class.*use data of two or more classes"):
+    with pytest.raises(ValueError, match="All training images are of one class.*use data with two or more classes"):
         Negatives(torch.zeros(5, dtype=torch.long))
 
 

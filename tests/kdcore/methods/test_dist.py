@@ -81,5 +81,5 @@ def test_over_two_classes_there_is_no_gradient_and_that_is_said():
     assert student.grad.abs().max() < 1e-5
     (warning,) = DIST(shapes(2), shapes(2)).warnings()
     assert "always 1 or -1 and has no gradient" in warning
-    assert "Take kd" in warning
+    assert "Use kd" in warning
     assert not DIST(shapes(3), shapes(3)).warnings()

@@ -106,7 +106,7 @@ def test_two_classes_have_no_others_and_that_is_said():
     torch.testing.assert_close(*losses)
     (warning,) = DKD(shapes(2), shapes(2)).warnings()
     assert "the part among the others is always 0" in warning
-    assert "Take kd" in warning
+    assert "Use kd" in warning
     assert not DKD(shapes(3), shapes(3)).warnings()
 
 

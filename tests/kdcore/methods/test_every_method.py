@@ -227,7 +227,7 @@ def test_an_unknown_option_is_answered_with_the_nearest():
 
 
 def test_layers_are_refused_where_they_mean_nothing():
-    with pytest.raises(ValueError, match="'kd' does not weigh layers"):
+    with pytest.raises(ValueError, match="'kd' does not weight layers"):
         methods.check(Term(method="kd", layers="entropy"))
 
 

@@ -84,7 +84,7 @@ WIDE = Shapes(classes=3, pooled=8, features=FLAT, attention=())
 def selecting(**options) -> FitNets:
     method = FitNets(SMALL, WIDE, select=2, **options)
     told = list(method.prepare(a_teacher(1.0, 5.0, 3.0), iter([BATCH] * 100)))
-    assert told == ["hints come from the teacher's maps 1 and 2 (counted from 0), chosen among 3 by variance."]
+    assert told == ["hints come from the teacher's maps 1 and 2 (counted from 0), selected from 3 by variance."]
     return method
 
 
@@ -126,7 +126,7 @@ def test_every_so_many_epochs_a_clearly_better_map_takes_a_place():
         method(outputs(SMALL), better(BATCH.images), BATCH, 1.0)
     assert list(method.epoch_ended(1)) == []
     assert list(method.epoch_ended(2)) == [
-        "hints come from the teacher's maps 0 and 1 (counted from 0), chosen among 3 by variance."
+        "hints come from the teacher's maps 0 and 1 (counted from 0), selected from 3 by variance."
     ]
     assert list(method.epoch_ended(2)) == []
 
@@ -160,7 +160,7 @@ def test_similarity_is_the_cosine_of_the_maps():
     [
         ({"select": 4}, "select 4 of 3 feature maps is not possible"),
         ({"select": 1, "by": "depth"}, "by 'depth' is not one of variance, coefficient_of_variation, spatial_variance"),
-        ({"every": 2}, "say with `select` how many, for example 3"),
+        ({"every": 2}, "set `select`, for example to 3"),
     ],
 )
 def test_a_selection_that_cannot_be_made_is_refused(options, reason):

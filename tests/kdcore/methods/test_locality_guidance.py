@@ -74,11 +74,11 @@ def test_blocks_are_spread_over_the_teacher_s_last_stages(blocks, stages, pairs)
 
 def test_a_cnn_is_refused_as_the_student_and_a_vit_as_the_teacher():
     with pytest.raises(
-        ValueError, match="student gives no patch tokens.* Take a ViT as the student, or the method fitnets"
+        ValueError, match="student has no patch tokens.* Use a ViT as the student, or the method fitnets"
     ):
         LocalityGuidance(CNN, CNN)
     with pytest.raises(
-        ValueError, match="the teacher has no stages of a CNN.* Take a CNN such as resnet56 as the teacher"
+        ValueError, match="the teacher has no stages of a CNN.* Use a CNN such as resnet56 as the teacher"
     ):
         LocalityGuidance(VIT, VIT)
     with pytest.raises(ValueError, match="the teacher has 3 feature maps, so there is no number -4"):

@@ -68,5 +68,5 @@ def test_a_student_that_says_the_same_of_every_class_has_a_finite_gradient():
 def test_two_classes_are_refused_as_every_image_would_look_alike():
     assert standardised_logits(torch.tensor([[1.0, 0.5], [-3.0, 8.0]])).abs().sub(math.sqrt(0.5)).abs().max() < 1e-4
     two = Shapes(classes=2, pooled=4, features=(), attention=())
-    with pytest.raises(ValueError, match=r"\+0.71 and -0.71 for every image.*Take kd, or a method on features"):
+    with pytest.raises(ValueError, match=r"\+0.71 and -0.71 for every image.*Use kd, or a method on features"):
         LogitStandardisation(two, two)

@@ -90,7 +90,7 @@ def shapes(classes):
 def test_two_classes_have_no_others_and_that_is_said():
     (warning,) = NKD(shapes(2), shapes(2)).warnings()
     assert "cross-entropy on the labels" in warning
-    assert "Take kd" in warning
+    assert "Use kd" in warning
     assert not NKD(shapes(3), shapes(3)).warnings()
 
 

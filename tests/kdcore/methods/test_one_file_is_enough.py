@@ -85,7 +85,7 @@ def test_the_page_methods_shows_its_card(tmp_path, monkeypatch):
     fake = SimpleNamespace(store=Store(tmp_path / "runs"), active=lambda: ())
     monkeypatch.setattr(engine, "runner", lambda: fake)
     shell = str(page_table.PAGES / "parts" / "shell.py")
-    page = AppTest.from_file(shell, default_timeout=30).switch_page(page_table.METHODS).run()
+    page = AppTest.from_file(shell, default_timeout=120).switch_page(page_table.METHODS).run()
     assert "**Transformed teacher matching**" in [button.label for button in page.button]
     page.button(key="open-ttm").click().run()
     assert not page.exception

@@ -147,7 +147,9 @@ def test_a_pair_with_a_vit_is_warned_of():
 
 
 def test_what_cannot_work_is_refused_with_the_way_out():
-    with pytest.raises(ValueError, match=r"the teacher gives 1 feature map\(s\), and a review takes two or more. Take"):
+    with pytest.raises(
+        ValueError, match=r"the teacher has 1 feature map\(s\), and knowledge review needs two or more. Use"
+    ):
         ReviewKD(STUDENT, dataclasses.replace(TEACHER, features=TEACHER.features[:1]))
-    with pytest.raises(ValueError, match="do not go from shallow to deep"):
+    with pytest.raises(ValueError, match="are not ordered from shallow to deep"):
         ReviewKD(STUDENT, TEACHER, pairs=[(1, 1), (0, 0)])

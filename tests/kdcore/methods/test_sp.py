@@ -55,5 +55,5 @@ def test_an_image_without_any_activation_has_a_finite_gradient():
 
 def test_a_network_without_feature_maps_is_refused():
     bare = Shapes(classes=3, pooled=4, features=(), attention=())
-    with pytest.raises(ValueError, match="one of the two networks gives none. Take pkt or rkd"):
+    with pytest.raises(ValueError, match="one of the two networks has none. Use pkt or rkd"):
         SP(bare, bare)

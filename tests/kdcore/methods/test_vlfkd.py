@@ -123,7 +123,7 @@ def test_two_classes_and_the_experiment_are_warned_of():
 
 
 def test_a_cnn_is_refused_as_the_student_and_a_vit_as_the_teacher():
-    with pytest.raises(ValueError, match="student gives no patch tokens; this method teaches a ViT. Take a ViT"):
+    with pytest.raises(ValueError, match="student has no patch tokens; this method teaches a ViT. Use a ViT"):
         VLFKD(CNN, CNN)
-    with pytest.raises(ValueError, match="teacher has no stages of a CNN; this method learns from one. Take a CNN"):
+    with pytest.raises(ValueError, match="teacher has no stages of a CNN; this method distils a CNN. Use a CNN"):
         VLFKD(VIT, VIT)
