@@ -11,6 +11,7 @@ from kdcore.data import datasets
 from kdcore.errors import UserError, clipped
 from kdcore.paths import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header
+from kdcore.recipe.references import Bundled, Pretrained, RunNetwork, WeightFile
 from kdcore.store import Store
 
 IMAGENET_CLASSES = 1000
@@ -36,7 +37,7 @@ def check(recipe: Recipe, runs: Store | None = None) -> None:
 def check_weight_files(recipe: Recipe) -> None:
     """Refuse a weight file whose header cannot be believed. A file that is not there is named when it is loaded."""
     for spec in (recipe.teacher, recipe.student):
-        if spec and spec.weights.endswith(".safetensors") and (file := weight_file(spec.weights)).is_file():
+        if spec and isinstance(spec.reference, WeightFile) and (file := weight_file(spec.weights)).is_file():
             try:
                 weight_header.description(file)
             except UserError as error:
@@ -98,16 +99,15 @@ def data_classes(data: DataRecipe) -> int | None:
 
 def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
     """How many classes a model's weights answer, as far as names, cards and headers tell; None where they do not."""
-    if spec.weights == "none":
-        return None
-    if spec.weights == "pretrained":
-        return IMAGENET_CLASSES
-    if spec.weights.endswith(".safetensors"):
-        return _header_classes(weight_file(spec.weights))
-    if (card := ASSETS / "models" / f"{spec.weights}.json").is_file():
-        return len(json.loads(card.read_text(encoding="utf-8"))["classes"])
-    if runs is not None and spec.weights.startswith("run:"):
-        return data_classes(runs.recipe(spec.weights.removeprefix("run:").partition("/")[0]).data)
+    match spec.reference:
+        case Pretrained():
+            return IMAGENET_CLASSES
+        case WeightFile(path):
+            return _header_classes(weight_file(path))
+        case Bundled(name) if (card := ASSETS / "models" / f"{name}.json").is_file():
+            return len(json.loads(card.read_text(encoding="utf-8"))["classes"])
+        case RunNetwork(run_id) if runs is not None:
+            return data_classes(runs.recipe(run_id).data)
     return None
 
 

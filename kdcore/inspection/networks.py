@@ -10,6 +10,7 @@ from typing import Any, Literal
 from kdcore.errors import UserError
 from kdcore import models
 from kdcore.recipe import weight_header
+from kdcore.recipe.references import RandomWeights, RunNetwork
 from kdcore.store import RunState, Store
 
 NETWORKS = ("teacher", "student", "twin")
@@ -37,7 +38,7 @@ def choices(store: Store) -> list[Choice]:
         found.append(_choice(name, title(name, store), "bundled", card, accuracy))
     for state in store.states():
         for network, described in _networks(state, store).items():
-            reference = f"run:{state.id}/{network}"
+            reference = str(RunNetwork(state.id, network))
             progress = f"{state.status}, epoch {state.epoch:g} of {state.epochs}"
             with contextlib.suppress(UserError):  # a header that names a network which cannot be built
                 found.append(_choice(reference, title(reference, store), "run", described, progress))
@@ -46,9 +47,9 @@ def choices(store: Store) -> list[Choice]:
 
 def title(reference: str, store: Store) -> str:
     """A reference as a heading: a bundled model's name, `student of NAME` for a run's, a file's name."""
-    run_id, _, network = reference.removeprefix("run:").partition("/")
-    if run_id in store.ids():
-        return f"{network or 'student'} of {store.state(run_id).name}"
+    source = models.resolved(reference, store)
+    if isinstance(source, RunNetwork) and source.run_id in store.ids():
+        return f"{source.network} of {store.state(source.run_id).name}"
     return str(models.bundled().get(reference, {}).get("title", Path(reference).name))
 
 
@@ -80,7 +81,7 @@ def _networks(state: RunState, store: Store) -> dict[str, Plain]:
         teacher = store.recipe(state.id).teacher
     except UserError:  # a newer one is taking its place this moment, or it is damaged
         return {}
-    random = teacher is not None and teacher.weights == "none"
+    random = teacher is not None and isinstance(teacher.reference, RandomWeights)
     if random and not (store.folder(state.id) / "teacher.safetensors").is_file():
         described.pop("teacher", None)  # its weights are nowhere, so it could only be loaded as another network
     return {

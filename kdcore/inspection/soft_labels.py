@@ -19,7 +19,7 @@ from kdcore.methods.dkd import dkd_loss
 from kdcore.methods.kd import centered_logit_loss, kd_loss
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
-from kdcore.recipe import DataRecipe
+from kdcore.recipe import DataRecipe, references
 from kdcore.store import Store
 
 PER_CLASS, MOST = 20, 400  # images to ask about
@@ -71,8 +71,8 @@ def ask(references: Mapping[str, str], store: Store) -> Answers:
 
 def data_of(reference: str, classes: tuple[str, ...], store: Store) -> DataRecipe:
     """The data that a network was trained on: its run's, or the dataset with its classes. Raises ValueError."""
-    if reference.startswith("run:"):
-        return store.recipe(reference.removeprefix("run:").partition("/")[0]).data
+    if isinstance(source := references.parse(reference), references.RunNetwork):
+        return store.recipe(source.run_id).data
     if (found := datasets.with_classes(classes)) and found.only is None:
         return found
     raise UserError(f"{reference} answers classes of no dataset that is known here: {', '.join(classes[:5])}, ...")

@@ -12,12 +12,12 @@ from kdcore.models.building import build, load, missing
 from kdcore.models.cost import describe, flops, parameters
 from kdcore.models.importing import import_weights
 from kdcore.models.placing import placed, trainable
-from kdcore.models.sources import bundled
+from kdcore.models.sources import bundled, resolved
 from kdcore.models.tapped import Tapped, in_eval
 from kdcore.models.weight_files import save
 from kdcore.models.zoo import catalogue, check, default_image_size, names
 
 __all__ = [
     "Tapped", "build", "bundled", "catalogue", "check", "default_image_size", "describe", "flops", "import_weights",
-    "in_eval", "load", "missing", "names", "parameters", "placed", "quick", "save", "trainable",
+    "in_eval", "load", "missing", "names", "parameters", "placed", "quick", "resolved", "save", "trainable",
 ]  # fmt: skip

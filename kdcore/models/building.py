@@ -8,9 +8,10 @@ from kdcore.errors import UserError
 from kdcore.models import fitting, weight_files, zoo
 from kdcore.models import pretrained as zoo_weights
 from kdcore.models.fitting import Report
-from kdcore.models.sources import Source, find, teacher_description
+from kdcore.models.sources import Source, find, resolved, teacher_description
 from kdcore.models.tapped import Statistics, Tapped
 from kdcore.recipe import ModelRecipe, TeacherRecipe
+from kdcore.recipe.references import Pretrained, RandomWeights, RunNetwork
 
 if TYPE_CHECKING:
     from kdcore.store import Store
@@ -38,7 +39,7 @@ def build(
         NotHere: pretrained weights would have to be downloaded, and may not be.
         ValueError: no such model or weights, weights of another model, or a teacher that answers other questions.
     """
-    if spec.weights in ("none", "pretrained"):
+    if isinstance(spec.reference, RandomWeights | Pretrained):
         return _from_zoo(spec, classes, image_size, report, download)
     source = find(spec.weights, runs)
     if isinstance(source, ModelRecipe):
@@ -61,8 +62,10 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
     """
     source = find(reference, runs)
     if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
+        of_run = resolved(reference, runs)
         assert runs is not None
-        described = teacher_description(reference, runs)
+        assert isinstance(of_run, RunNetwork)
+        described = teacher_description(of_run.run_id, runs)
         return build(source, tuple(described["classes"]), described["image_size"], runs=runs)
     if source.description is None or not {"model", "classes", "image_size"} <= source.description.keys():
         raise UserError(
@@ -80,17 +83,17 @@ def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:
     Raises:
         ValueError: there are no such weights anywhere.
     """
-    if spec.weights == "pretrained":
+    if isinstance(spec.reference, Pretrained):
         assert spec.model is not None
         return zoo_weights.missing(spec.model)
-    source = find(spec.weights, runs) if spec.weights != "none" else None
+    source = None if isinstance(spec.reference, RandomWeights) else find(spec.weights, runs)
     return missing(source, runs) if isinstance(source, ModelRecipe) else ""
 
 
 def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, report: Report, download: bool) -> Tapped:
     name = spec.model
     assert name is not None
-    if spec.weights == "none":
+    if isinstance(spec.reference, RandomWeights):
         net = zoo.create(name, len(classes), image_size, spec.options)
     elif fitting.maps_classes(spec):
         names = zoo.class_names(name)

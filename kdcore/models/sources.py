@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 from kdcore.errors import UserError
 from kdcore.models import weight_files
 from kdcore.paths import ASSETS, weight_file
-from kdcore.recipe import ModelRecipe, Recipe, weight_header
+from kdcore.recipe import ModelRecipe, Recipe, references, weight_header
+from kdcore.recipe.references import Bundled, Reference, RunNetwork, WeightFile
 
 if TYPE_CHECKING:
     from kdcore.store import Store
 
-NETWORKS = ("student", "twin", "teacher")
 NO_SNAPSHOTS = (
     "it kept none along the way, as runs of earlier versions and recordings; train its recipe again to have them"
 )
-PICKLES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".pkl", ".tar")
 
 
 @dataclass(frozen=True)
@@ -46,26 +45,15 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
     Raises:
         ValueError: nothing is there; says what is.
     """
-    if (file := ASSETS / "models" / f"{reference}.safetensors").is_file():
-        return _file(file)
-    if reference.startswith("run:"):
-        if runs is None:
-            raise UserError(f"{reference} is a run, and no folder of runs was given to look in.")
-        return _in_run(reference, runs)
-    path = Path(reference).expanduser()
-    if path.suffix.lower() in PICKLES:
-        raise UserError(
-            f"{reference} is a pickle, which can run any code when it is opened, so it is not. Turn it into safetensors once, "
-            f"if you trust it: python -m kdcore import-weights {reference} --model NAME --data DATA --out {path.stem}.safetensors"
-        )
-    if path.suffix == ".safetensors":
-        file = weight_file(reference)
-        if not file.is_file():
-            looked = f"{path}" if file == path else f"{path}, nor {file}"
-            raise UserError(f"There is no weight file {looked}. docs/results.md says where the public ones come from.")
-        return _file(file)
-    if runs is not None and reference.partition("/")[0] in runs.ids():
-        return _in_run(f"run:{reference}", runs)
+    match parsed := resolved(reference, runs):
+        case RunNetwork():
+            if runs is None:
+                raise UserError(f"{reference} is a run, and no folder of runs was given to look in.")
+            return _in_run(parsed, runs)
+        case WeightFile():
+            return _weight_file(parsed)
+        case Bundled(name) if (file := ASSETS / "models" / f"{name}.safetensors").is_file():
+            return _file(file)
     known = sorted(bundled())
     near = difflib.get_close_matches(reference, known, n=3)
     raise UserError(
@@ -76,9 +64,30 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
     )
 
 
-def teacher_description(reference: str, runs: "Store") -> dict[str, Any]:
+def resolved(reference: str, runs: "Store | None" = None) -> Reference:
+    """A reference parsed; one that begins with a run's id is of that run, also without `run:`."""
+    parsed = references.parse(reference)
+    if isinstance(parsed, Bundled) and runs is not None and reference.partition("/")[0] in runs.ids():
+        return references.parse(f"{references.RUN}{reference}")
+    return parsed
+
+
+def _weight_file(reference: WeightFile) -> Source:
+    path = Path(reference.path).expanduser()
+    if reference.is_pickle:
+        raise UserError(
+            f"{reference} is a pickle, which can run any code when it is opened, so it is not. Turn it into safetensors once, "
+            f"if you trust it: python -m kdcore import-weights {reference} --model NAME --data DATA --out {path.stem}.safetensors"
+        )
+    file = weight_file(reference.path)
+    if not file.is_file():
+        looked = f"{path}" if file == path else f"{path}, nor {file}"
+        raise UserError(f"There is no weight file {looked}. docs/results.md says where the public ones come from.")
+    return _file(file)
+
+
+def teacher_description(run_id: str, runs: "Store") -> dict[str, Any]:
     """The classes and image size that a run's teacher was used with, for a teacher that was not fine-tuned."""
-    run_id = reference.removeprefix("run:").partition("/")[0]
     checkpoint = runs.whole_checkpoint(run_id)
     described = weight_header.description(checkpoint) if checkpoint else {}
     if {"classes", "image_size"} <= described.get("teacher", {}).keys():
@@ -93,15 +102,12 @@ def _file(path: Path) -> Source:
     return Source(path, description=weight_header.description(path) or None)
 
 
-def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
-    run_id, _, network = reference.removeprefix("run:").partition("/")
-    network, _, step = (network or "student").partition("@")
-    if network not in NETWORKS:
-        raise UserError(f"A run has no {network!r}; it has {', '.join(NETWORKS)}.")
+def _in_run(reference: RunNetwork, runs: "Store") -> Source | ModelRecipe:
+    run_id, network, step = reference.run_id, reference.network, reference.step
     recipe = runs.recipe(run_id)
     if network == "teacher":
         return _teacher(run_id, recipe, step, runs)
-    checkpoint = _snapshot(run_id, step, runs) if step else runs.whole_checkpoint(run_id)
+    checkpoint = runs.whole_checkpoint(run_id) if step is None else _snapshot(run_id, step, runs)
     if checkpoint is None:
         raise UserError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
     described = weight_header.description(checkpoint)
@@ -111,8 +117,8 @@ def _in_run(reference: str, runs: "Store") -> Source | ModelRecipe:
     return Source(checkpoint, prefix, described[network])
 
 
-def _teacher(run_id: str, recipe: Recipe, step: str, runs: "Store") -> Source | ModelRecipe:
-    if step:
+def _teacher(run_id: str, recipe: Recipe, step: int | None, runs: "Store") -> Source | ModelRecipe:
+    if step is not None:
         raise UserError(f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}.")
     if recipe.teacher is None:
         raise UserError(f"Run {run_id} has no teacher.")
@@ -123,10 +129,10 @@ def _teacher(run_id: str, recipe: Recipe, step: str, runs: "Store") -> Source | 
     raise UserError(f"The teacher of run {run_id} is not fine-tuned yet.")
 
 
-def _snapshot(run_id: str, step: str, runs: "Store") -> Path:
+def _snapshot(run_id: str, step: int, runs: "Store") -> Path:
     kept = runs.snapshots(run_id)
-    if step.isdecimal() and int(step) in kept:
-        return kept[int(step)]
+    if step in kept:
+        return kept[step]
     there = f"its snapshots are of steps {', '.join(map(str, kept))}" if kept else NO_SNAPSHOTS
     raise UserError(f"Run {run_id} has no snapshot @{step}: {there}.")
 

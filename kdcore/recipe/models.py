@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from kdcore.errors import UserError
 from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.base import MOST_EPOCHS, PathText, Section
+from kdcore.recipe.references import Pretrained, RandomWeights, Reference, parse
 
 
 class FineTune(Section):
@@ -38,15 +39,26 @@ class ModelRecipe(Section):
             check_name(model)
         return model
 
+    @field_validator("weights")
+    @classmethod
+    def _is_a_reference(cls, weights: str) -> str:
+        parse(weights)
+        return weights
+
     @field_validator("options")
     @classmethod
     def _are_settings(cls, options: dict[str, Any]) -> dict[str, Any]:
         check_options(options)
         return options
 
+    @property
+    def reference(self) -> Reference:
+        """What `weights` names."""
+        return parse(self.weights)
+
     @model_validator(mode="after")
     def _names_something(self) -> "ModelRecipe":
-        if self.model is None and self.weights in ("none", "pretrained"):
+        if self.model is None and isinstance(self.reference, RandomWeights | Pretrained):
             raise UserError("name a `model`, or `weights` that know their model (a bundled model, a run, a file)")
         return self
 

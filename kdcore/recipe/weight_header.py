@@ -14,13 +14,13 @@ from typing import Any, NoReturn
 
 from kdcore.errors import UserError
 from kdcore.recipe.architecture import check_name, check_options
+from kdcore.recipe.references import NETWORKS
 
 LARGEST = 16 << 20  # bytes of a header; a checkpoint of two EfficientNet-B7 with AdamW has 0.8 MiB
 LARGEST_TEXT = 4 << 20  # characters that describe networks: the names of 21,000 classes, thrice, are a quarter of it
 MOST_CLASSES = 100_000
 LONGEST_CLASS = 400
 IMAGE_SIZES = range(1, 1025)
-NETWORKS = ("student", "twin", "teacher")
 
 
 def metadata(path: Path) -> dict[str, str]:

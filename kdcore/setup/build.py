@@ -16,6 +16,7 @@ from kdcore.events import Event, Noted
 from kdcore.models import Tapped
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe, TeacherRecipe, Term, TwinRecipe
+from kdcore.recipe.references import RandomWeights
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.runtime import mixed_precision
 from kdcore.setup import teacher_finetuning
@@ -133,7 +134,9 @@ def _twin(student: Tapped, recipe: Recipe) -> Learner:
     """The same student with labels alone: the recipe's own cross-entropy term, at weight 1."""
     given = [term for term in recipe.terms if term.method == SUPERVISED]
     term = Term(method=SUPERVISED, options=given[0].options if given else {})
-    distiller = Distiller(student, {SUPERVISED: methods.build(term, student.shapes(), None)}, precision=recipe.precision)
+    distiller = Distiller(
+        student, {SUPERVISED: methods.build(term, student.shapes(), None)}, precision=recipe.precision
+    )
     lr = recipe.twin.lr if isinstance(recipe.twin, TwinRecipe) else None
     return _learner(distiller, recipe, lr or recipe.optimizer.lr)
 
@@ -161,7 +164,7 @@ def _teacher(
                 model, recipe, spec.finetune, splits.train, splits.validation, device, file
             )
         )
-    if spec.weights == "none":
+    if isinstance(spec.reference, RandomWeights):
         yield Noted("The teacher's weights are random: it knows nothing that a student could learn.", "warning")
     return model
 

@@ -1,0 +1,103 @@
+"""References to weights: `none`, `pretrained`, a bundled model's name, a file, or `run:ID/network@step`."""
+
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from kdcore.errors import UserError, clipped
+
+RUN = "run:"
+NETWORKS = ("student", "twin", "teacher")
+SAFETENSORS = ".safetensors"
+PICKLES = (
+    ".pt",
+    ".pth",
+    ".th",
+    ".bin",
+    ".ckpt",
+    ".pkl",
+    ".tar",
+)  # recognised, so that they can be refused with a reason
+
+
+@dataclass(frozen=True)
+class RandomWeights:
+    """`none`: a network as it is initialised."""
+
+    def __str__(self) -> str:
+        return "none"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """`pretrained`: the weights that the model's library offers for its name."""
+
+    def __str__(self) -> str:
+        return "pretrained"
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A model that comes with the project, by its name; whether there is one is seen when it is looked for."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A .safetensors file, or a pickle by its suffix."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def is_pickle(self) -> bool:
+        return PurePath(self.path).suffix.lower() in PICKLES
+
+
+@dataclass(frozen=True)
+class RunNetwork:
+    """A network of a run, from its newest checkpoint; or with a `step`, from the snapshot of that step."""
+
+    run_id: str
+    network: str = "student"
+    step: int | None = None
+
+    def __str__(self) -> str:
+        return f"{RUN}{self.run_id}/{self.network}" + ("" if self.step is None else f"@{self.step}")
+
+
+Reference = RandomWeights | Pretrained | Bundled | WeightFile | RunNetwork
+
+
+def parse(text: str) -> Reference:
+    """What a reference names. Looks at no file; `str` of the result is the reference again, a run's network spelled out.
+
+    Raises:
+        UserError: a run's reference without a run, with an unknown network, or with a step that is no number.
+    """
+    if text == "none":
+        return RandomWeights()
+    if text == "pretrained":
+        return Pretrained()
+    if text.startswith(RUN):
+        return _in_run(text)
+    return WeightFile(text) if PurePath(text).suffix.lower() in (SAFETENSORS, *PICKLES) else Bundled(text)
+
+
+def _in_run(text: str) -> RunNetwork:
+    run_id, _, rest = text.removeprefix(RUN).partition("/")
+    network, at, step = rest.partition("@")
+    if not run_id:
+        raise UserError(f"{clipped(text)} names no run: write run:ID/student, with an ID of `python -m kdcore runs`.")
+    if network and network not in NETWORKS:
+        raise UserError(f"A run has no {clipped(network)!r}; it has {', '.join(NETWORKS)}.")
+    if at and not (step.isascii() and step.isdecimal()):
+        raise UserError(
+            f"{clipped(text)} should end in the number of a step, as in run:{clipped(run_id)}/student@1200."
+        )
+    return RunNetwork(run_id, network or "student", int(step) if at else None)
