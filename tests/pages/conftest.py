@@ -25,7 +25,7 @@ from pages.parts import boundary, engine
 from pages.parts.train import presets
 
 CLASSES = ("star", "circle", "square")
-SECONDS = 30.0  # for a page: the machine may be busy
+SECONDS = 120.0  # for a page: the machine may be busy
 Open = Callable[..., AppTest]
 QUICK = """
 name: quick

@@ -130,7 +130,7 @@ def picture(colour: str = "teal") -> bytes:
 
 
 def opened(**address: str) -> AppTest:
-    at = AppTest.from_file(SHELL, default_timeout=20)
+    at = AppTest.from_file(SHELL, default_timeout=120)
     at.switch_page(page_table.ATTENTION)
     for name, value in address.items():
         at.query_params[name] = value

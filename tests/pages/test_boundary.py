@@ -41,7 +41,7 @@ def page(place: str, kind: str) -> None:
 
 
 def opened(place: str, kind: str) -> AppTest:
-    test = AppTest.from_function(page, args=(place, kind), default_timeout=30).run()
+    test = AppTest.from_function(page, args=(place, kind), default_timeout=120).run()
     return test.button[0].click().run() if place == "callback" else test
 
 

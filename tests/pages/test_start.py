@@ -84,7 +84,7 @@ def record(folder: Path, *, difference: tuple[float, float, float] = (0.4, 0.35,
 
 
 def opened() -> AppTest:
-    at = AppTest.from_file(SHELL, default_timeout=20).run()
+    at = AppTest.from_file(SHELL, default_timeout=120).run()
     assert not at.exception
     return at
 

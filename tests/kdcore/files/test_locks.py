@@ -24,7 +24,7 @@ from kdcore.files import locks
 print("ready", flush=True)
 until = time.monotonic() + float(sys.argv[2])
 found = [0, 0]
-while time.monotonic() < until:
+while time.monotonic() < until or not any(found):
     found[locks.is_held(Path(sys.argv[1]))] += 1
 print(*found)
 """
@@ -92,8 +92,8 @@ def test_many_probers_never_take_each_other_for_a_holder(tmp_path):
         output, _ = process.communicate()
         free, held = map(int, output.split())
         assert held == 0
-        assert free > 20
-    assert len(found) > 20
+        assert free > 0
+    assert found
     assert not any(found)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from kdcore import photos
 from kdcore.photos import BadPhoto
 
-SECONDS = 2.0
+CPU_SECONDS = 30.0  # none takes one; decoded, or counted in quadratic time, they take minutes
 NOISE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
 
 
@@ -78,21 +78,21 @@ BOMBS = {
 @pytest.mark.parametrize("raw, message", BOMBS.values(), ids=BOMBS)
 def test_is_refused_at_once(raw, message):
     assert len(raw) < photos.MAX_MIB * 2**20
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(BadPhoto, match=message):
         photos.read(raw, "bomb")
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < CPU_SECONDS
 
 
 def test_scans_are_counted_in_time_in_proportion_to_the_length():
     """Stuffed bytes, and what looks like a marker everywhere."""
     for filling in (b"\xff\x00", b"\xff\xff", b"\xff\xd0", b"\xff\xda"):
         raw = JPEG[:-2] + filling * 9_000_000 + b"\xff\xd9"
-        started = time.monotonic()
+        started = time.process_time()
         try:
             photos.headers.too_many_scans(raw, 1)
         finally:
-            assert time.monotonic() - started < SECONDS
+            assert time.process_time() - started < CPU_SECONDS
 
 
 def test_a_film_behind_a_photo_is_no_scan():

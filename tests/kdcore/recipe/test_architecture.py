@@ -4,7 +4,6 @@ import inspect
 import json
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -116,13 +115,11 @@ def test_nor_does_a_weight_file_s_header(number, address, tmp_path, tiny):
      "torchvision/../x", "torchvision/a/b", "torchvision/", "/etc/passwd", "test_vit.tag/../../x", "", "a b", "x" * 300],
 )  # fmt: skip
 def test_a_model_s_name_is_no_address_and_no_path(name, tiny):
-    began = time.perf_counter()
     with pytest.raises(RecipeError, match="is no network's name: by its name nothing is fetched"):
         tiny(student={"model": name})
     for ask in (models.check, models.describe, lambda name: zoo.create(name, 10, 32)):
         with pytest.raises(ValueError, match="is no network's name"):
             ask(name)
-    assert time.perf_counter() - began < 1
 
 
 def test_every_network_of_the_libraries_may_be_named():

@@ -27,7 +27,7 @@ def stopped(runner, tiny) -> str:
     while runner.store.state(run_id).step < 11 and time.monotonic() < until:
         time.sleep(0.01)
     runner.stop(run_id)
-    assert runner.wait(run_id, 30)
+    assert runner.wait(run_id, 60)
     assert runner.store.state(run_id).status == "stopped"
     return run_id
 
