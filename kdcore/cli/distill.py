@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from kdcore import recipe as recipes
 from kdcore.cli import dynamic_attention_flags, progress
 from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds
-from kdcore.recipe import Recipe, RecipeError, library
+from kdcore.recipe import DataRecipe, Recipe, RecipeError, library
 
 FLAGGED_RECIPE = "dynamic-attention"  # whose flags --alpha and --temp are
 
@@ -66,7 +66,7 @@ def train_teacher(
     /,
     *,
     recipe: str | None = None,
-    data: str = "cues",
+    data: str = DataRecipe().name,
     path: str | None = None,
     image_size: int | None = None,
     epochs: int | None = None,
@@ -82,7 +82,7 @@ def train_teacher(
     Args:
         model: Name of a model.
         recipe: Take model, weights, data and learning rate from the teacher of this recipe.
-        data: cues, cifar10, cifar100 or folder.
+        data: Name of a dataset; `doctor` lists them.
         path: Folder of class folders, for --data folder.
         image_size: Side of the images in pixels. Default: the model's own.
         epochs: Default: 10, or as many as the recipe fine-tunes its teacher.

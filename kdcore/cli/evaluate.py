@@ -36,9 +36,9 @@ def evaluate(
 
     Args:
         model: A bundled model, run:ID/student or a .safetensors file.
-        data: cues, cifar10, cifar100 or folder. Default: the dataset with the model's classes.
+        data: Name of a dataset; `doctor` lists them. Default: the dataset with the model's classes.
         path: Folder of class folders, for --data folder.
-        split: test, validation, or for cues also cue_conflict.
+        split: test, validation, or another split of the dataset.
     """
     from kdcore import models
     from kdcore.data import loading

@@ -10,7 +10,7 @@ from cyclopts import App
 from kdcore.cli.evaluate import dataset_of
 from kdcore.cli.options import store, writing
 from kdcore.errors import UserError
-from kdcore.recipe import DataRecipe
+from kdcore.recipe import DataRecipe, references
 from kdcore.results import json_text
 from kdcore.store import ACTIVE
 
@@ -86,9 +86,9 @@ def origin_of(reference: str, network: "Tapped") -> tuple[DataRecipe, dict[str, 
     Raises:
         UserError: the run has not ended.
     """
-    if not reference.startswith("run:"):
+    if not isinstance(source := references.parse(reference), references.RunNetwork):
         return DataRecipe(**dataset_of(network.classes), image_size=network.image_size), {}
-    run_id = reference.removeprefix("run:").partition("/")[0]
+    run_id = source.run_id
     state, recipe = store().state(run_id), store().recipe(run_id)
     if state.status in ACTIVE:
         raise UserError(f"Run {run_id} is {state.status}. Export it when it has ended.")
@@ -117,7 +117,7 @@ def import_weights(
     Args:
         files: Files with state dicts.
         model: Name of the model that the weights belong to.
-        data: The dataset whose classes it predicts: cues, cifar10 or cifar100.
+        data: The dataset whose classes it predicts; `doctor` lists them.
         image_size: Side of its input in pixels.
         out: The .safetensors file to write.
         mean: Mean of the input normalisation, three numbers in [0, 1]. Default: the model's own.

@@ -3,6 +3,7 @@
 import time
 from typing import Literal
 
+from kdcore.data import datasets
 from kdcore.recipe import Recipe
 from kdcore.results.comparison import MINUS, Figure, points
 from kdcore.store import RunState
@@ -112,10 +113,7 @@ def setting(recipe: Recipe, run: RunState) -> str:
         ]
     else:
         words = [f"All {images:,} training images are labelled."] if images else []
-    if recipe.data.name == "cues" and recipe.data.texture_agreement > 0.1:
-        words.append(
-            f"In {recipe.data.texture_agreement:.0%} of them the texture agrees with the shape, which is a shortcut."
-        )
+    words += datasets.notes(recipe.data)
     if recipe.twin:
         words.append("The twin is the same network without a teacher: same initial weights, same batches, labels only.")
     return " ".join(words)

@@ -42,6 +42,16 @@ def of(data: DataRecipe, report: Report = quiet, *, download: bool = False) -> D
     return get(data.name)(data, report, download=download)
 
 
+def notes(data: DataRecipe) -> tuple[str, ...]:
+    """What a summary of a run should mention of its dataset's own settings; also of a run whose dataset exists no more."""
+    return of(data).notes() if data.name in _files() else ()
+
+
+def title(name: str) -> str:
+    """A dataset's name on a page; the name itself where there is no such dataset."""
+    return get(name).title if name in _files() else name
+
+
 def check(data: DataRecipe) -> None:
     """Refuse a dataset that does not exist, or settings that it cannot work with. Raises UserError."""
     of(data).check()

@@ -121,7 +121,7 @@ class Dataset:
         return self.counts["train"]
 
     def notes(self) -> tuple[str, ...]:
-        """What a summary of a run should mention of its own settings."""
+        """Sentences about the dataset's own settings, for the summary of a run, where they follow one about its training images."""
         return ()
 
 

@@ -30,7 +30,7 @@ Arrays = dict[str, np.ndarray]  # images uint8 [n, S, S, 3], textures int64 [n],
 class Cues(Dataset):
     """Draws what is requested once, and caches it in the data folder."""
 
-    title = "Cues: drawn shapes"
+    title = "Cues"
     summary = "Ten shapes in ten textures, drawn by code, with the object's pixels known; the label is the shape."
     obtained = "drawn"
     image_size = 64
@@ -42,7 +42,7 @@ class Cues(Dataset):
     def notes(self) -> tuple[str, ...]:
         agreement = self.data.texture_agreement
         return (
-            (f"In {agreement:.0%} of the training images the texture gives the shape away.",)
+            (f"In {agreement:.0%} of them the texture agrees with the shape, which is a shortcut.",)
             if agreement > CHANCE
             else ()
         )

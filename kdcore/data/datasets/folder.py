@@ -35,7 +35,7 @@ Files = tuple[list[Path], np.ndarray]  # the files and their classes, [n] int64
 class Folder(Dataset):
     """Files that are decoded when they are read, and held as uint8 from then on."""
 
-    title = "A folder of your own"
+    title = "Your own folder"
     summary = "Your own images on this computer: one folder for each class, named as the class."
     obtained = "folder"
     image_size = 224

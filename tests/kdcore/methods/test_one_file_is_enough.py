@@ -21,7 +21,10 @@ from kdcore.training.loop import train
 from pages.parts import engine, page_table
 from tests.kdcore.methods import test_every_method as owed
 
-METHOD, TEST = re.findall(r"```python\n(.*?)```", (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+SECTION = (
+    (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("\n## Add a method\n")[2].partition("\n## ")[0]
+)
+METHOD, TEST = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
