@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Tensors and numbers", ("tensors", "runtime", "results", "photos")),
     ("Parts of a run", ("data", "models", "weighting", "methods", "teacher_cache")),
     ("Disk", ("store",)),
-    ("Questions to a network", ("explain", "inspection", "checks")),
+    ("Analysis of networks", ("explain", "inspection", "checks")),
     ("Training", ("training", "setup", "runner")),
     ("Command line", ("cli", "__main__")),
 )
@@ -65,7 +65,7 @@ def tree() -> str:
             place = PROJECT / "kdcore" / name
             found += lines(place if place.is_dir() else place.with_suffix(".py"))
         found.append("")
-    found += ["### Screens", "", *lines(PROJECT / "app.py")]
+    found += ["### Pages", "", *lines(PROJECT / "app.py")]
     for each in modules(PROJECT / "pages"):
         found += lines(each)
     return "\n".join(found)
