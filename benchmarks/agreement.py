@@ -1,4 +1,4 @@
-"""Do the bundled teachers and students look at the same places? The distance of their maps over test images, beside controls.
+"""Agreement of the bundled teachers' and students' maps over test images, beside its controls.
 
     python -m benchmarks.agreement [--images 300] [--maps own grad_cam hires_cam eigen_cam]
 
@@ -11,9 +11,7 @@ import time
 
 import torch
 
-from kdcore.explain import METHODS
-from kdcore.explain.quality.survey import by_class
-from kdcore.inspection import gallery
+from kdcore.inspection import gallery, map_card
 from kdcore.paths import runs_folder
 from kdcore.store import Store
 
@@ -25,7 +23,7 @@ HEAD = (
     "other image",
     "blob in the middle",
     "untrained",
-    "same less other",
+    "same - other",
     "images",
 )
 
@@ -34,31 +32,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--maps", nargs="+", default=(OWN, "grad_cam", "hires_cam", "eigen_cam"))
-    asked = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     print(
-        f"`python -m benchmarks.agreement --images {asked.images} --maps {' '.join(asked.maps)}`, {time.strftime('%Y-%m-%d')}\n"
+        f"`python -m benchmarks.agreement --images {options.images} --maps {' '.join(options.maps)}`, {time.strftime('%Y-%m-%d')}\n"
     )
     print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
     for data in ("cues", "cifar10"):
         for role in ("student", "twin"):
-            for method in asked.maps:
+            for map_name in options.maps:
                 try:
-                    print(row(data, role, method, asked.images), flush=True)
+                    print(row(data, role, map_name, options.images), flush=True)
                 except ValueError as error:
                     print(f"| {data} {role} | {error} |" + " |" * (len(HEAD) - 2))
 
 
-def row(data: str, role: str, method: str, images: int) -> str:
+def row(data: str, role: str, map_name: str, images: int) -> str:
     *_, found = gallery.look_through(
         f"{data}-teacher",
         f"{data}-{role}",
         Store(runs_folder()),
-        method=None if method == OWN else method,
+        map_name=None if map_name == OWN else map_name,
         at_most=images,
         threads=1,
     )
-    controlled = by_class(found)[0].controlled
+    controlled = gallery.by_class(found)[0].controlled
     if controlled is None:
         raise ValueError("fewer than two images have both maps")
     js = controlled["js"]
@@ -69,7 +67,7 @@ def row(data: str, role: str, method: str, images: int) -> str:
         + " | ".join(
             (
                 f"{data} {role}",
-                "each its own" if method == OWN else METHODS[method].title,
+                "each its own" if map_name == OWN else map_card(map_name).title,
                 *figures,
                 gain,
                 str(js.count),

@@ -1,17 +1,16 @@
-"""What a heatmap costs, against pytorch-grad-cam and rollout as vit-explain does it, both as shipped; and a 12-megapixel photo.
+"""The cost of a heatmap, against pytorch-grad-cam and vit-explain's rollout, both as shipped; and of a 12-megapixel photo.
 
     python -m benchmarks.heatmaps [--rounds 7]
 
-One thread; the ways take turns within a round and are compared by the median over rounds of the ratio within the round, in
-CPU seconds of the process, with the smallest and largest ratio beside it. The same weights (random: nothing but time is
-measured), the same image of 224 px, each way up to a map of 224 px. Ours are asked the way of the Attention page: of a copy
-that was made `ready` once, in the seconds given. `exact` is float32, `fast` bfloat16. `forward` is a plain forward pass of the
-network itself in float32 without gradient, its weights channels last.
+One thread; variants run interleaved; the ratio within a round in CPU seconds of the process, as median over rounds (min-max).
+The same weights (random: only time is measured), the same image of 224 px, each variant up to a map of 224 px. kdcore's maps
+are computed as on the Attention page: by a copy that was made `ready` once, in the seconds given. `exact` is float32, `fast`
+bfloat16. `forward` is a plain forward pass of the network in float32 without gradient, its weights channels last.
 
-vit-explain (https://github.com/jacobgil/vit-explain) drops the weakest 90 % of each layer's attention before it multiplies, and
-ours does not; `without discarding` is its way without that step, the same map as ours. Both take an image at a time.
+vit-explain (https://github.com/jacobgil/vit-explain) drops the weakest 90 % of each layer's attention before it multiplies;
+kdcore does not. `without discarding` is vit-explain without that step: the same map. Both take an image at a time.
 
-The photo goes the way of the Attention page: bytes to three networks' maps, drawn.
+The photo is processed as on the Attention page: bytes to three networks' maps, drawn.
 """
 
 import argparse
@@ -41,62 +40,63 @@ from kdcore.store import Store
 SIDE = 224
 CLASSES = tuple(f"class {i}" for i in range(10))
 NETWORKS = ("resnet18", "resnet50", "vit_tiny_patch16_224")
-Way = Callable[[Tensor], object]
+Variant = Callable[[Tensor], object]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     logging.getLogger().setLevel(logging.ERROR)
     print(
-        f"torch {torch.__version__}, one thread, {asked.rounds} rounds, CPU ms an image (median), glibc malloc as it is"
+        f"torch {torch.__version__}, one thread, {options.rounds} rounds, CPU ms an image (median), glibc malloc as it is"
     )
     for name in NETWORKS:
         for batch in (1, 16):
-            compare(name, batch, max(3, asked.rounds // (3 if batch > 1 else 1)))
-    photo(asked.rounds)
+            compare(name, batch, max(3, options.rounds // (3 if batch > 1 else 1)))
+    photo(options.rounds)
 
 
 def compare(name: str, batch: int, rounds: int) -> None:
     torch.manual_seed(0)
     network = models.build(ModelRecipe(model=name), CLASSES, SIDE).eval().requires_grad_(False)
     network = network.to(memory_format=torch.channels_last)
-    theirs = models.build(ModelRecipe(model=name), CLASSES, SIDE).eval()
-    theirs.net.load_state_dict(network.net.state_dict())
+    reference = models.build(ModelRecipe(model=name), CLASSES, SIDE).eval()
+    reference.net.load_state_dict(network.net.state_dict())
     images = torch.rand(batch, 3, SIDE, SIDE)
     last = images.contiguous(memory_format=torch.channels_last)
     began = time.process_time()
     exact = explain.ready(network)
     seconds_to_make = time.process_time() - began
     fast = explain.ready(network, "fast")
-    bases: dict[str, Way] = {"pytorch-grad-cam": pytorch_grad_cam(theirs), "forward": lambda _: plain(network, last)}
-    ours: dict[str, tuple[str, Way]] = {
+    bases: dict[str, Variant] = {
+        "pytorch-grad-cam": pytorch_grad_cam(reference),
+        "forward": lambda _: plain(network, last),
+    }
+    measured: dict[str, tuple[str, Variant]] = {
         "grad_cam exact": ("pytorch-grad-cam", lambda _: drawn(exact, last, "grad_cam")),
         "grad_cam fast": ("pytorch-grad-cam", lambda _: drawn(fast, last, "grad_cam")),
     }
     if network.has_attention:
         bases |= {
-            "vit-explain rollout": published_rollout(theirs, discard=0.9),
-            "without discarding": published_rollout(theirs, discard=0),
+            "vit-explain rollout": published_rollout(reference, discard=0.9),
+            "without discarding": published_rollout(reference, discard=0),
         }
-        ours |= {
+        measured |= {
             "rollout exact": ("vit-explain rollout", lambda _: drawn(exact, last, "rollout")),
             "rollout fast": ("vit-explain rollout", lambda _: drawn(fast, last, "rollout")),
         }
-    seconds = timed(bases | {way: act for way, (_, act) in ours.items()}, images, rounds)
+    seconds = timed(bases | {name: run for name, (_, run) in measured.items()}, images, rounds)
     print(f"\n{name}, batch {batch}; made ready in {seconds_to_make:.2f} s")
-    for way, told in seconds.items():
-        line = (
-            f"  {way:20} {1000 * statistics.median(told) / batch:7.1f} ms   {ratio(told, seconds['forward'])} forwards"
-        )
-        if way in ours:
-            base = ours[way][0]
-            line += f"   x{ratio(seconds[base], told)} over {base}"
+    for name, times in seconds.items():
+        line = f"  {name:20} {1000 * statistics.median(times) / batch:7.1f} ms   {ratio(times, seconds['forward'])} forwards"
+        if name in measured:
+            base = measured[name][0]
+            line += f"   x{ratio(seconds[base], times)} over {base}"
             if base == "vit-explain rollout":
-                line += f"   x{ratio(seconds['without discarding'], told)} over it without discarding"
+                line += f"   x{ratio(seconds['without discarding'], times)} over it without discarding"
         print(line, flush=True)
 
 
@@ -106,22 +106,22 @@ def ratio(above: list[float], below: list[float]) -> str:
     return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
 
 
-def timed(ways: dict[str, Way], images: Tensor, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each way in each round, after a warm-up."""
-    for way in ways.values():
-        way(images)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+def timed(variants: dict[str, Variant], images: Tensor, rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of each variant in each round, after a warm-up."""
+    for variant in variants.values():
+        variant(images)
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):
-        for name, way in ways.items():
+        for name, variant in variants.items():
             began = time.process_time()
-            way(images)
+            variant(images)
             seconds[name].append(time.process_time() - began)
     return seconds
 
 
-def drawn(model: Tapped, images: Tensor, method: str) -> list[np.ndarray]:
-    """The way of the product: maps, each enlarged to the picture."""
-    found = explain.explain(model, images, method)
+def drawn(model: Tapped, images: Tensor, map_name: str) -> list[np.ndarray]:
+    """Maps as the product computes them, each enlarged to the picture."""
+    found = explain.explain(model, images, map_name)
     return [render.enlarge(heatmap, SIDE) for i, heatmap in enumerate(found.heatmaps) if i not in found.problems]
 
 
@@ -130,7 +130,7 @@ def plain(model: Tapped, images: Tensor) -> Tensor:
         return model(images).logits
 
 
-def pytorch_grad_cam(model: Tapped) -> Way:
+def pytorch_grad_cam(model: Tapped) -> Variant:
     vit = model.has_attention
     layer = model.net.blocks[-1].norm1 if vit else model.net.layer4[-1]
 
@@ -141,9 +141,9 @@ def pytorch_grad_cam(model: Tapped) -> Way:
     return lambda images: cam((images - model.mean) / model.std, None)
 
 
-def published_rollout(model: Tapped, discard: float) -> Way:
-    """As vit-explain does it, in our words: attention in the open in every block, all matrices kept, heads averaged, the
-    weakest share set to 0 save the first entry, whole matrices multiplied, an image at a time."""
+def published_rollout(model: Tapped, discard: float) -> Variant:
+    """vit-explain's rollout, rewritten: explicit attention in every block, all matrices in memory, heads averaged, the
+    weakest share set to 0 except the first entry, whole matrices multiplied, an image at a time."""
 
     model = copy.deepcopy(model)  # pytorch-grad-cam keeps the fused kernel, as it is shipped
     for block in model.net.blocks:
@@ -175,7 +175,7 @@ def published_rollout(model: Tapped, discard: float) -> Way:
 
 
 def photo(rounds: int) -> None:
-    """A synthetic 12-megapixel JPEG, from its bytes to three networks' maps over it, as the page asks for them."""
+    """A synthetic 12-megapixel JPEG, from its bytes to three networks' maps over it, as on the page."""
     random = np.random.default_rng(0)
     coarse = random.integers(0, 255, (75, 100, 3), dtype=np.uint8)
     noisy = cv2.resize(coarse, (4000, 3000), interpolation=cv2.INTER_CUBIC).astype(np.int16)
@@ -191,16 +191,16 @@ def photo(rounds: int) -> None:
         began = time.perf_counter()
         read = photos.read(raw, "photo.jpg", side=768)
         decoded = time.perf_counter() - began
-        for found in inspector.compare(read.pixels, networks, method="grad_cam").inspections:
+        for found in inspector.compare(read.pixels, networks, map_name="grad_cam").inspections:
             cv2.imencode(".jpg", render.overlay(found.photo, found.heatmap)[..., ::-1])
         return decoded, time.perf_counter() - began
 
     whole()
-    told = [whole() for _ in range(rounds)]
-    decode, end = (statistics.median(column) for column in zip(*told, strict=True))
+    times = [whole() for _ in range(rounds)]
+    decode, end = (statistics.median(column) for column in zip(*times, strict=True))
     print(
         f"\n12-megapixel JPEG of {len(raw) / 2**20:.1f} MiB, two threads: read in {1000 * decode:.0f} ms, three networks' "
-        f"maps drawn over it after {1000 * end:.0f} ms (at most {1000 * max(t for _, t in told):.0f})"
+        f"maps drawn over it after {1000 * end:.0f} ms (at most {1000 * max(t for _, t in times):.0f})"
     )
 
 

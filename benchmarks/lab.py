@@ -1,10 +1,10 @@
-"""The attention lab in a browser: how long until a poked patch, or a photo of 12 megapixels, is answered; what that costs a run.
+"""Response times of the Attention page in a browser, for a covered patch and a 12-megapixel photo, and their cost to a run.
 
-    python -m benchmarks.lab [--pokes 20] [--uploads 5] [--seconds 10] [--json FILE]
+    python -m benchmarks.lab [--patches 20] [--uploads 5] [--seconds 10] [--json FILE]
 
-A headless browser on this machine, which takes its own share of the processor, and the app with a run that trains in it; then
-the same with the run stopped. A time goes from the click, or from the chosen file, until the page shows the answers and maps of
-all three networks. The cost: training speed in windows with one upload each, beside windows without, by turns.
+A headless browser on this machine, which takes its own share of the processor, and the app with a run that trains; then the
+same with the run stopped. A time goes from the click, or from the chosen file, until the page shows the predictions and maps
+of all three networks. The cost: training speed in windows with one upload each, interleaved with windows without.
 """
 
 import argparse
@@ -36,11 +36,11 @@ WIDTH, HEIGHT = 4000, 3000  # of a photo: 12 megapixels
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--pokes", type=int, default=20)
+    parser.add_argument("--patches", type=int, default=20)
     parser.add_argument("--uploads", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10.0, help="of a window of training with one upload in it")
     parser.add_argument("--json", type=Path, help="write the figures there")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     if shutil.which("chromium") is None:
         parser.exit(1, "No chromium here (apt-get install chromium).\n")
     figures: dict[str, Any] = {"cores": os.cpu_count(), "load": [os.getloadavg()[0]]}
@@ -49,23 +49,23 @@ def main() -> None:
         try:
             with browser_page() as page:
                 lab = Lab(page, server, Path(folder))
-                for _ in range(2):  # the networks are loaded, the code is compiled
+                for _ in range(2):  # networks are loaded and code is compiled
                     lab.upload()
                 figures["upload_training"], figures["shares"] = lab.uploads_beside_training(
-                    asked.uploads, asked.seconds
+                    options.uploads, options.seconds
                 )
-                figures["window_seconds"] = asked.seconds
-                figures["poke_training"] = lab.pokes(asked.pokes)
+                figures["window_seconds"] = options.seconds
+                figures["patch_training"] = lab.covers(options.patches)
                 lab.stop_the_run()
-                figures["upload_alone"] = [lab.upload() for _ in range(asked.uploads)]
-                figures["poke_alone"] = lab.pokes(asked.pokes)
+                figures["upload_alone"] = [lab.upload() for _ in range(options.uploads)]
+                figures["patch_alone"] = lab.covers(options.patches)
         finally:
             server.process.kill()
             server.process.wait()
     figures["load"].append(os.getloadavg()[0])
     report(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
 @contextmanager
@@ -93,7 +93,7 @@ class Lab:
         self._page.locator("figure canvas").first.wait_for()
 
     def upload(self) -> float:
-        """Seconds until a photo that nobody has seen is compared."""
+        """Seconds until a new photo is compared."""
         self._photos += 1
         name = f"photo-{self._photos}.jpg"
         (self._folder / name).write_bytes(photo(self._photos))
@@ -101,8 +101,8 @@ class Lab:
         self._page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(self._folder / name)
         return self._when_it_says(".photo .name", name) - began
 
-    def pokes(self, number: int) -> list[float]:
-        """Seconds until each of so many patches, one after the other, is covered in every map and answer."""
+    def covers(self, number: int) -> list[float]:
+        """Seconds until each of so many patches, one after the other, is covered in every map and prediction."""
         page = self._page
         page.get_by_role("button", name="cover it").click()
         tile, spent = page.locator("figure", has=page.locator(".answers")).first.locator(".tile"), []
@@ -174,9 +174,9 @@ def photo(seed: int) -> bytes:
 
 def report(figures: dict[str, Any]) -> None:
     for title, key in {
-        "Poke, nothing else going on": "poke_alone",
-        "Poke, a run training beside it": "poke_training",
-        "Upload of 12 megapixels, nothing else": "upload_alone",
+        "Covered patch, nothing else running": "patch_alone",
+        "Covered patch, a run training": "patch_training",
+        "Upload of 12 megapixels, nothing else running": "upload_alone",
         "Upload of 12 megapixels, a run training": "upload_training",
     }.items():
         values = figures[key]

@@ -1,9 +1,9 @@
-"""Which maps deserve trust, on `cues`, where the object's pixels are known: a table for each network.
+"""Which maps can be trusted, on `cues`, where the object's pixels are known: a table for each network.
 
     python -m benchmarks.trust [--images 200] [--models cues-teacher cues-student cues-twin] [--write]
 
-`--write` keeps the figures in assets/trust.json, from where the Attention page takes them. One thread. The images are the
-first of the test split; a quarter of them is asked about deletion, insertion and the randomisation.
+`--write` saves the figures in assets/trust.json, which the Attention page reads. One thread. The images are the first of
+the test split; deletion, insertion and randomization are measured on a quarter of them.
 """
 
 import argparse
@@ -17,9 +17,9 @@ import torch
 
 from kdcore import models
 from kdcore.data import loading
-from kdcore.explain import METHODS
+from kdcore.explain import map_cards
 from kdcore.explain.quality.agreement import Interval
-from kdcore.explain.quality.report import CONTROLS, Trust, trust
+from kdcore.explain.quality.trust import CONTROLS, Trust, trust
 from kdcore.paths import ASSETS
 from kdcore.recipe import DataRecipe
 
@@ -35,31 +35,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--models", nargs="+", default=MODELS)
-    parser.add_argument("--write", action="store_true", help=f"keep the figures in {FILE.name}")
-    asked = parser.parse_args()
+    parser.add_argument("--write", action="store_true", help=f"save the figures in {FILE.name}")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    command = f"python -m benchmarks.trust --images {asked.images} --models {' '.join(asked.models)}"
+    command = f"python -m benchmarks.trust --images {options.images} --models {' '.join(options.models)}"
     print(f"`{command}`: {platform.machine()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}")
-    split = loading.load(DataRecipe(name="cues", test_images=asked.images), "test")
+    split = loading.load(DataRecipe(name="cues", test_images=options.images), "test")
     measured: dict[str, tuple[Trust, ...]] = {}
-    for name in asked.models:
+    for name in options.models:
         began = time.process_time()
         model = models.load(name).eval().requires_grad_(False)
-        measured[name] = trust(model, split, few=max(2, asked.images // 4))
+        measured[name] = trust(model, split, few=max(2, options.images // 4))
         print(f"\n**{name}**, {time.process_time() - began:.0f} CPU seconds\n")
         print(table(measured[name]), flush=True)
-    if asked.write:
-        FILE.write_text(json.dumps(as_plain(measured, command, asked.images), indent=1) + "\n", encoding="utf-8")
+    if options.write:
+        FILE.write_text(json.dumps(as_plain(measured, command, options.images), indent=1) + "\n", encoding="utf-8")
 
 
 def table(found: Sequence[Trust]) -> str:
-    """A Markdown table, the map with the most of it on the object first, with what chance and the centre give below."""
+    """A Markdown table, the map with the largest share on the object first; chance and centre below."""
+    cards = map_cards()
     rows = [HEAD, ("---",) * len(HEAD)]
     for each in sorted(found, key=lambda one: (one.map in CONTROLS, -one.on_object.inside[0])):
         last = each.cascade[-1] if each.cascade else None
         rows.append(
             (
-                METHODS[each.map].title if each.map in METHODS else CONTROLS[each.map],
+                CONTROLS[each.map] if each.map in CONTROLS else cards[each.map].title,
                 share(each.on_object.hits),
                 share(each.on_object.inside),
                 figure(each.deletion),
@@ -86,7 +87,7 @@ def figure(interval: Interval) -> str:
 
 
 def as_plain(measured: dict[str, tuple[Trust, ...]], command: str, images: int) -> dict[str, object]:
-    """What the page reads: everything measured, and what passed."""
+    """What the page reads: all measurements, and the tests passed."""
     return {
         "command": f"{command} --write",
         "date": time.strftime("%Y-%m-%d"),
@@ -99,7 +100,7 @@ def as_plain(measured: dict[str, tuple[Trust, ...]], command: str, images: int) 
 
 
 def rounded(value: object) -> object:
-    """Numbers to four digits behind the point, which is finer than any interval here; NaN, which JSON lacks, as None."""
+    """Numbers to four decimals, which is finer than any interval here; NaN, which JSON lacks, as None."""
     match value:
         case dict():
             return {key: rounded(each) for key, each in value.items()}

@@ -142,7 +142,7 @@ def test_the_loop_and_the_disk_do_not_know_each_other():
 
 def test_threads_are_in_the_runner_alone():
     starters = [by_name(path) for path in engine_files() if "threading.Thread(" in path.read_text(encoding="utf-8")]
-    assert starters in ([], ["kdcore/runner/worker.py"])
+    assert starters in ([], ["kdcore/runner/training_thread.py"])
 
 
 def test_plain_packages_load_without_torch():

@@ -1,4 +1,4 @@
-"""The pictures of docs/attention.md: every map of the bundled cues teacher and student on one sample.
+"""The heatmaps shown in docs/attention.md: every map of the bundled cues teacher and student on one sample.
 
     python -m tools.map_pictures [--sample cues-heart]
 
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from kdcore import photos
-from kdcore.explain import METHODS, NotDefined
+from kdcore.explain import NotDefined, map_names
 from kdcore.explain.render import comparison_sheet
 from kdcore.inspection import Inspection, Inspector
 from kdcore.paths import ASSETS, PROJECT
@@ -32,18 +32,18 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as nothing:
         inspector = Inspector(Store(Path(nothing)), threads=1)
-        for method in METHODS:
-            sheet = comparison_sheet(answers(inspector, photo.pixels, method), side=SIDE, colormap="viridis")
-            Image.fromarray(sheet).quantize(256).save(FOLDER / f"{method}.png", optimize=True)
-            print(FOLDER / f"{method}.png")
+        for map_name in map_names():
+            sheet = comparison_sheet(inspections(inspector, photo.pixels, map_name), side=SIDE, colormap="viridis")
+            Image.fromarray(sheet).quantize(256).save(FOLDER / f"{map_name}.png", optimize=True)
+            print(FOLDER / f"{map_name}.png")
 
 
-def answers(inspector: Inspector, pixels: np.ndarray, method: str) -> list[Inspection]:
-    """What each network that can have this map says."""
+def inspections(inspector: Inspector, pixels: np.ndarray, map_name: str) -> list[Inspection]:
+    """The inspection by each network that has this map."""
     found = []
     for reference in NETWORKS:
         try:
-            found.append(inspector.inspect(pixels, reference, method=method))
+            found.append(inspector.inspect(pixels, reference, map_name=map_name))
         except NotDefined:
             continue  # a CNN has no attention
     return found

@@ -1,186 +1,150 @@
-"""Heatmaps of a batch: which maps a model can have, one of them, or all layers and heads of it.
+"""Heatmaps of a batch: which maps a model has, one of them, or one at every layer and head.
 
 Every map is a distribution over the model's own grid: no value below 0, the sum 1.
 """
 
-import difflib
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from kdcore.errors import UserError
-from kdcore.explain import all_layers
-from kdcore.explain.maps import (
-    activation_energy,
-    cls_attention,
-    eigen_cam,
-    grad_cam,
-    grad_cam_plus_plus,
-    gradient_rollout,
-    hires_cam,
-    input_gradient,
-    layer_cam,
-    occlusion,
-    patch_attention,
-    relevance,
-    rollout,
-    self_similarity,
-)
-from kdcore.explain.maps.base import Ask, EmptyMap, MethodCard, NotDefined, left_as_it_was
+from kdcore.errors import EmptyMap, NotDefined, UserError
+from kdcore.explain import maps
+from kdcore.explain.base import MapOptions
+from kdcore.explain.grids import coarser
+from kdcore.explain.reading.hooks import left_as_it_was
 from kdcore.models import Tapped
 
-_MAPS: dict[str, ModuleType] = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (
-        grad_cam,
-        grad_cam_plus_plus,
-        hires_cam,
-        layer_cam,
-        eigen_cam,
-        cls_attention,
-        rollout,
-        gradient_rollout,
-        relevance,
-        patch_attention,
-        activation_energy,
-        self_similarity,
-        input_gradient,
-        occlusion,
-    )
-}
-METHODS: dict[str, MethodCard] = {name: module.CARD for name, module in _MAPS.items()}
-FLAT = 1e-5  # a map whose values differ by less than this share of the largest is the same everywhere
+FLAT = 1e-5  # a map whose values differ by less than this share of the largest is uniform
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a model says of a batch, and where it looked.
+    """Predictions for a batch, and the heatmap of each image.
 
-    heatmaps: float32 [B, H, W], each summing to 1; NaN where `problems` says why there is none.
+    heatmaps: float32 [B, H, W], each summing to 1; NaN where `problems` has an entry.
     probabilities: float32 [B, K].
-    targets: int64 [B], the class that each map was asked for, where the method explains a class.
-    problems: place in the batch -> the reason.
+    targets: int64 [B], the class that each map explains, where the map depends on a class.
+    problems: place in the batch -> why there is no map.
     """
 
-    method: str
+    map_name: str
     heatmaps: np.ndarray
     probabilities: np.ndarray
     targets: np.ndarray
     problems: dict[int, str] = field(default_factory=dict)
 
 
-def heatmap(
-    model: Tapped,
-    images: Tensor,
-    method: str,
-    **asked: Any,
-) -> np.ndarray:
+def heatmap(model: Tapped, images: Tensor, map_name: str, **options: Any) -> np.ndarray:
     """Where a model looks: float32 [B, H, W] that sums to 1, on the model's own grid.
 
     Args:
         images: [B, 3, H, W] in [0, 1], on the model's device.
-        asked: target, against, layer, head and query, as in `Ask`, for the methods that take them.
+        options: target, against, layer, head and query, as in `MapOptions`, for the maps that take them.
 
     Raises:
-        NotDefined: the model cannot have this map.
+        NotDefined: the model does not have this map.
         EmptyMap: a map came out constant, zero everywhere or not a number.
-        ValueError: there is no such method, layer, head or class.
+        UserError: there is no such map, layer, head or class.
     """
-    found = explain(model, images, method, **asked)
+    found = explain(model, images, map_name, **options)
     if found.problems:
         place, reason = next(iter(found.problems.items()))
-        raise EmptyMap(f"{METHODS[method].title} of image {place + 1} of {len(images)}: {reason}")
+        raise EmptyMap(f"{maps.card(map_name).title} of image {place + 1} of {len(images)}: {reason}")
     return found.heatmaps
 
 
-def explain(
-    model: Tapped,
-    images: Tensor,
-    method: str,
-    **asked: Any,
-) -> Explanation:
+def explain(model: Tapped, images: Tensor, map_name: str, **options: Any) -> Explanation:
     """Like `heatmap`, with the predictions of the same forward; one image without a map does not stop the others.
 
-    A network that is asked often answers sooner once it is made `ready`.
+    For many calls, a `ready` copy of the network is faster.
     """
-    ask = Ask(**asked)
+    chosen = MapOptions(**options)
     with left_as_it_was(model):
-        _check(model, images, method, ask)
-        logits, raw = _MAPS[method].maps(model, images, ask)
+        _check(model, images, map_name, chosen)
+        logits, raw = maps.get(map_name).maps(model, images, chosen)
     heatmaps = raw.detach().float().cpu().numpy()
     problems = {i: reason for i, each in enumerate(heatmaps) if (reason := _problem(each))}
     for i in problems:
         heatmaps[i] = np.nan
     heatmaps = heatmaps / heatmaps.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
     logits = logits.detach().float()
-    targets = logits.argmax(dim=1) if ask.target is None else ask.target
+    targets = logits.argmax(dim=1) if chosen.target is None else chosen.target
     probabilities = logits.softmax(dim=1).cpu().numpy()
-    return Explanation(method, heatmaps.astype(np.float32), probabilities, targets.cpu().numpy(), problems)
+    return Explanation(map_name, heatmaps.astype(np.float32), probabilities, targets.cpu().numpy(), problems)
+
+
+def maps_for(model: Tapped) -> tuple[str, ...]:
+    """The maps that this model has."""
+    return tuple(name for name, card in maps.cards().items() if not card.networks.lacking(model))
 
 
 def default_map(model: Tapped) -> str:
-    """A model's own map: class-token attention where there is a class token, else activation energy."""
-    return "cls_attention" if model.has_attention else "activation_energy"
+    """A model's own map: class-token attention where it can be read, else activation energy."""
+    return _first(model, [name for name, card in maps.cards().items() if card.own])
 
 
-def methods_for(model: Tapped) -> tuple[str, ...]:
-    """The maps that this model can have."""
-    return tuple(name for name, card in METHODS.items() if not _lacking(model, card))
+def counterpart(model: Tapped, map_name: str) -> tuple[str, str]:
+    """The map that a comparison shows for this model, and why it is not `map_name`; "" where it is."""
+    card = maps.card(map_name)
+    if (lacking := card.networks.lacking(model)) and card.counterpart:
+        return card.counterpart, lacking
+    return map_name, ""
 
 
-def layers_and_heads(model: Tapped, method: str) -> tuple[int, int]:
-    """How many layers and heads there are to choose from for a method; 0 where it takes none."""
-    card, shapes = METHODS[method], model.shapes()
-    stages = len(shapes.attention if card.architectures == "vit" else shapes.features)
+def layers_and_heads(model: Tapped, map_name: str) -> tuple[int, int]:
+    """How many layers and heads a map can be taken of; 0 where it takes none."""
+    card = maps.card(map_name)
+    shapes = model.shapes()
+    layers = len(shapes.attention if card.takes_head else shapes.features)
     heads = min((layer[0] for layer in shapes.attention), default=0)
-    return (stages if card.takes_layer else 0), (heads if card.takes_head else 0)
+    return (layers if card.takes_layer else 0), (heads if card.takes_head else 0)
+
+
+def affinity_map(model: Tapped) -> str:
+    """The map about one patch that `affinity` gives all patches of: patch attention of a ViT, else self-similarity."""
+    return _first(model, [name for name, card in maps.cards().items() if card.takes_query])
 
 
 def affinity(
-    model: Tapped, images: Tensor, *, largest: int | None = None, **asked: Any
+    model: Tapped, images: Tensor, *, largest: int | None = None, **options: Any
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """What every patch attends to (ViT) or resembles (CNN): float32 [B, N, N], and the grid (H, W) with N = H W.
-
-    One call answers every patch that a visitor may point at.
+    """What every patch attends to or resembles: float32 [B, N, N], and the grid (H, W) with N = H W.
 
     Args:
-        largest: cells a side at most; a finer grid is pooled to it.
-        asked: as in `Ask`: layer, and for a ViT head.
+        largest: cells a side at most; a finer grid is pooled.
+        options: as in `MapOptions`: layer, and for a ViT head.
     """
-    method = "patch_attention" if model.has_attention else "self_similarity"
-    ask = Ask(**asked)
-    shape = (model.shapes().attention or model.shapes().features)[-1 if ask.layer is None else ask.layer]
-    grid = (shape[1], shape[2])
-    to = all_layers.coarser(grid, largest) if largest else grid
+    map_name, chosen = affinity_map(model), MapOptions(**options)
     with left_as_it_was(model):
-        _check(model, images, method, ask)
-        if method == "patch_attention":
-            _, found = patch_attention.affinity(model, images, ask)
-            every = np.stack([all_layers.pooled(each, grid, to) for each in found.float().cpu().numpy()])
-        else:  # before N x N of them are compared: an early layer of a CNN has thousands of places
-            every = self_similarity.affinity(model, images, ask, to if to != grid else None)[1].cpu().numpy()
+        _check(model, images, map_name, chosen)
+        shapes = model.shapes()
+        stages = shapes.attention if maps.card(map_name).takes_head else shapes.features
+        shape = stages[-1 if chosen.layer is None else chosen.layer]
+        grid = (shape[1], shape[2])
+        to = coarser(grid, largest) if largest else grid
+        every: np.ndarray = maps.get(map_name).affinity(model, images, chosen, to)
     return every.astype(np.float32), to
 
 
-def every_map(model: Tapped, images: Tensor, method: str, **asked: Any) -> list[np.ndarray]:
-    """A method at every layer and head: a float32 [B, heads, H, W] a layer, each map summing to 1; NaN where there is none.
+def every_map(model: Tapped, images: Tensor, map_name: str, **options: Any) -> list[np.ndarray]:
+    """A map at every layer and head: a float32 [B, heads, H, W] a layer, each map summing to 1; NaN where there is none.
 
-    The heads axis is 1 long where the method takes no head; there is one layer where it takes no layer.
+    The heads axis is 1 long where the map takes no head; there is one layer where it takes no layer.
     """
-    layers, heads = layers_and_heads(model, method)
-    if method == "cls_attention":
+    layers, heads = layers_and_heads(model, map_name)
+    module = maps.get(map_name)
+    if hasattr(module, "every_layer"):  # all of them from one forward
         with left_as_it_was(model):
-            _check(model, images, method, Ask(**asked))
-            found = all_layers.attention_of_all(model, images)
+            _check(model, images, map_name, MapOptions(**options))
+            found: list[np.ndarray] = module.every_layer(model, images)
         return [each / each.sum(axis=(2, 3), keepdims=True) for each in found]
     return [
         np.stack(
             [
                 explain(
-                    model, images, method, **(asked | _place(layer if layers else None, head if heads else None))
+                    model, images, map_name, **options, **_place(layer if layers else None, head if heads else None)
                 ).heatmaps
                 for head in range(max(heads, 1))
             ],
@@ -194,52 +158,51 @@ def _place(layer: int | None, head: int | None) -> dict[str, int]:
     return {name: place for name, place in (("layer", layer), ("head", head)) if place is not None}
 
 
-def _check(model: Tapped, images: Tensor, method: str, ask: Ask) -> None:
-    if method not in METHODS:
-        near = difflib.get_close_matches(method, METHODS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"Unknown map {method!r}.{hint} Known maps: {', '.join(METHODS)}.")
-    card = METHODS[method]
-    if lacking := _lacking(model, card):
-        others = ", ".join(methods_for(model)) or "none"
+def _first(model: Tapped, names: list[str]) -> str:
+    """The first of these maps that the model has; where it has none, the last, whose refusal says why."""
+    return next((name for name in names if not maps.card(name).networks.lacking(model)), names[-1])
+
+
+def _check(model: Tapped, images: Tensor, map_name: str, options: MapOptions) -> None:
+    """Refuse what this map, or this model, does not have. Raises UserError."""
+    card = maps.card(map_name)
+    if lacking := card.networks.lacking(model):
+        others = ", ".join(maps_for(model)) or "none"
         raise NotDefined(f"{card.title} is not defined for this model, because {lacking}. Its maps: {others}.")
-    layers, heads = layers_and_heads(model, method)
+    layers, heads = layers_and_heads(model, map_name)
     for word, chosen, count, taken in (
-        ("layer", ask.layer, layers, card.takes_layer),
-        ("head", ask.head, heads, card.takes_head),
+        ("layer", options.layer, layers, card.takes_layer),
+        ("head", options.head, heads, card.takes_head),
     ):
         if chosen is not None and not taken:
-            raise UserError(f"{card.title} takes no {word}: it is one map for the whole network.")
+            raise UserError(f"{card.title} takes no {word}; leave it out.")
         if chosen is not None and not 0 <= chosen < count:
             raise UserError(f"There is no {word} {chosen}: this model has {word}s 0 to {count - 1}.")
-    if ask.query is not None and not card.takes_query:
-        raise UserError(f"{card.title} asks about no patch; Patch attention and Self-similarity do.")
-    if ask.against is not None and not card.explains_class:
-        raise UserError(f"{card.title} is not about a class, so there is none to set it against.")
-    classes = len(model.classes)
-    for labels in (ask.target, ask.against):
+    if options.query is not None and not card.takes_query:
+        about_a_patch = " and ".join(each.title for each in maps.cards().values() if each.takes_query)
+        raise UserError(f"{card.title} is not about one patch, so it takes no `query`; {about_a_patch} do.")
+    if options.against is not None and not card.explains_class:
+        raise UserError(f"{card.title} does not depend on a class, so it takes no `against`.")
+    _check_classes(len(model.classes), images, options)
+
+
+def _check_classes(classes: int, images: Tensor, options: MapOptions) -> None:
+    for labels in (options.target, options.against):
         if labels is None:
             continue
         if labels.shape != images.shape[:1] or not bool(((labels >= 0) & (labels < classes)).all()):
             raise UserError(f"The class to explain should be one number an image, from 0 to {classes - 1}.")
 
 
-def _lacking(model: Tapped, card: MethodCard) -> str:
-    """What a model would need for a map; empty where it has all."""
-    if card.architectures == "vit" and not model.has_attention:
-        return "its class token's attention cannot be read" if model.prefix_tokens else "it has no class token"
-    return "" if model.shapes().features else "none of its layers gives a map"
-
-
 def _problem(heatmap: np.ndarray) -> str:
-    """Why a map says nothing; empty where it says something."""
+    """Why a map is empty; "" where it is not."""
     if heatmap.size == 1:
         return "the network's grid is a single cell at this input size, so there is no place to point to."
     if not np.isfinite(heatmap).all():
         return "it is not a number: the network's weights or activations have overflowed."
     assert heatmap.min() >= 0, "maps have no negative values"
     if heatmap.max() == 0:
-        return "it is zero everywhere: nothing here speaks for this class, or the gradient vanished."
+        return "it is zero everywhere: nothing here raises the score of this class, or the gradient vanished."
     if heatmap.max() - heatmap.min() <= FLAT * heatmap.max():
         return "it is the same everywhere, so it points nowhere."
     return ""

@@ -1,4 +1,4 @@
-"""A network made ready to be asked often."""
+"""A frozen copy of a network that computes the same maps faster."""
 
 import torch
 
@@ -10,14 +10,14 @@ from kdcore.runtime.mixed_precision import Precision
 
 
 def ready(model: Tapped, precision: Precision = "exact") -> Tapped:
-    """A frozen copy that gives the same maps sooner; what happens to the network afterwards does not reach it.
+    """A frozen copy that computes the same maps faster; later changes of the network do not reach it.
 
-    BatchNorm is folded into the convolutions and their weights are laid out for the processor. Making the copy takes about
-    three forwards, so it pays from about the tenth question on.
+    BatchNorm is fused into the convolutions and their weights are laid out for the processor. Making the copy takes about
+    three forwards, so it pays from about the tenth map on.
 
     Args:
-        precision: `exact`, or `fast`: in bfloat16 where this machine is quick at it, which moves a map by about a hundredth
-            of its maximum.
+        precision: `exact`, or `fast`: in bfloat16 where that is faster on this device, which moves a map by about a
+            hundredth of its maximum.
     """
     quick = precision == "fast" and mixed_precision.quick_bf16(model.mean.device)
     copied = models.quick(model, torch.bfloat16 if quick else torch.float32)

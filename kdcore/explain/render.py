@@ -1,7 +1,7 @@
 """Heatmaps as pictures: a map over its photo, and several networks side by side.
 
-For the eye, a map is divided by its largest value: the brightest spot is where most of the attention is, and equal
-colours in two pictures mean equal shares of each picture's own maximum, not equal amounts. 0 stays the darkest colour.
+A map is drawn divided by its largest value: equal colours in two pictures mean equal shares of each picture's own maximum,
+not equal amounts. 0 is the darkest colour.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from kdcore.errors import UserError
-from kdcore.explain import METHODS
+from kdcore.explain import maps
 
 # Perceptually uniform and safe for colour-blind people.
 COLORMAPS = {
@@ -37,7 +37,7 @@ class Explained(Protocol):
     @property
     def title(self) -> str: ...
     @property
-    def method(self) -> str: ...
+    def map_name(self) -> str: ...
     @property
     def predictions(self) -> Sequence[tuple[str, float]]: ...
     @property
@@ -46,7 +46,7 @@ class Explained(Protocol):
 
 def enlarge(heatmap: np.ndarray, side: int) -> np.ndarray:
     """A map [H, W] at [side, side] pixels, from 0 to 1: divided by its maximum, bilinear between the cells' centres
-    (what torch calls `align_corners=False`). Raises ValueError where it is empty."""
+    (what torch calls `align_corners=False`). Raises UserError where it is empty."""
     peak = heatmap.max(initial=0)
     if not np.isfinite(heatmap).all() or peak <= 0:
         raise UserError("There is no map to draw: it is empty or not a number.")
@@ -65,7 +65,7 @@ def overlay(photo: np.ndarray, heatmap: np.ndarray, opacity: float = 0.55, color
 def comparison_sheet(
     inspections: Sequence[Explained], *, side: int = 320, opacity: float = 0.55, colormap: str = "inferno"
 ) -> np.ndarray:
-    """The photo and each network's map over it, with what it says: uint8 [height, width, 3].
+    """The photo and each network's map over it, with its predictions: uint8 [height, width, 3].
 
     A network without a map shows the photo faintly, with the reason.
     """
@@ -77,7 +77,7 @@ def comparison_sheet(
             faint = cv2.addWeighted(photo, 0.3, np.full_like(photo, 255), 0.7, 0)
             panels.append(_panel(faint, each.title, [f"no map: {each.problem}", *lines]))
         else:
-            lines.append(f"map: {METHODS[each.method].title}")
+            lines.append(f"map: {maps.card(each.map_name).title}")
             panels.append(_panel(overlay(photo, each.heatmap, opacity, colormap), each.title, lines))
     gap = np.full((len(panels[0]), GAP, 3), 255, np.uint8)
     row = [piece for panel in panels for piece in (panel, gap)][:-1]
@@ -85,7 +85,7 @@ def comparison_sheet(
 
 
 def write_png(picture: np.ndarray, path: Path) -> None:
-    """Write uint8 [H, W, 3] as a PNG. Raises ValueError where the place cannot be written to."""
+    """Write uint8 [H, W, 3] as a PNG. Raises UserError where the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path, "PNG")

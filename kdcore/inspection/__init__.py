@@ -1,15 +1,38 @@
-"""The one door for pages and the command line to ask networks about photos: numpy and plain data in and out.
+"""What pages and the command line get to know of networks: numpy and plain data in and out.
 
-Every network sees the same square of the photo, the middle of it, and that square comes back with the answer, so that
-heatmaps of any networks lie over the same picture.
+Every network sees the same square of a photo, its middle, and that square comes back with the result, so that heatmaps of
+any networks lie over the same picture.
 """
 
-from kdcore.inspection.inspector import BATCH, KEPT, Inspector
+from kdcore.explain import METRICS, MapCard, agreement, map_card, map_cards, map_names
+from kdcore.explain.quality.agreement import Controlled
+from kdcore.explain.quality.faithfulness import Faithfulness
+from kdcore.inspection.inspector import Inspector
 from kdcore.inspection.networks import Choice, choices, title
 from kdcore.inspection.preprocessing import DISPLAY, square
-from kdcore.inspection.questions import Affinity, Atlas, Comparison, Course, Inspection, OverTime, Question
+from kdcore.inspection.requests import MapRequest
+from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Inspection, OverTime
 
 __all__ = [
-    "BATCH", "DISPLAY", "KEPT", "Affinity", "Atlas", "Choice", "Comparison", "Course", "Inspection", "Inspector",
-    "OverTime", "Question", "choices", "square", "title",
-]  # fmt: skip
+    "DISPLAY",
+    "METRICS",
+    "Affinity",
+    "Atlas",
+    "Choice",
+    "Comparison",
+    "Controlled",
+    "Course",
+    "Faithfulness",
+    "Inspection",
+    "Inspector",
+    "MapCard",
+    "MapRequest",
+    "OverTime",
+    "agreement",
+    "choices",
+    "map_card",
+    "map_cards",
+    "map_names",
+    "square",
+    "title",
+]

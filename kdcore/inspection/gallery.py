@@ -1,4 +1,4 @@
-"""The one door for pages to look through a test split with two networks: references and plain data in, numpy out."""
+"""Maps of two networks over a test split: references and plain data in, numpy out."""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +10,14 @@ from kdcore.data import datasets, loading
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.explain.quality.randomization import untrained
-from kdcore.explain.quality.survey import Survey, survey
+from kdcore.explain.quality.survey import OUTCOMES, ClassRow, NetworkMaps, Survey, by_class, ranked, survey
 from kdcore.inspection import soft_labels
-from kdcore.inspection.inspector import torch_threads
+from kdcore.inspection.model_cache import torch_threads
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
 from kdcore.store import Store
+
+__all__ = ["OUTCOMES", "ClassRow", "NetworkMaps", "Survey", "by_class", "look_through", "picture", "ranked"]
 
 
 def look_through(
@@ -23,24 +25,26 @@ def look_through(
     student: str,
     store: Store,
     *,
-    method: str | None = None,
+    map_name: str | None = None,
     at_most: int = 300,
     threads: int | None = None,
 ) -> Iterator[Survey]:
-    """Both networks on test images of the student's data; yields all that is known after every batch.
+    """Both networks on test images of the student's data; yields all results so far after every batch.
 
     Args:
         teacher, student: references as `models.load` takes them.
-        method: the map of both; None for each network's own.
+        map_name: the map of both; None for each network's own.
         at_most: images; drawn or read in this number where the data allows it.
-        threads: torch's; one core is left to a run unless said.
+        threads: torch's; unless given, one core is left to a run.
 
     Raises:
-        ValueError: no such network, data that is not here, a map that one of them cannot have; in plain words.
+        UserError: no such network, missing data, or a map that one of them does not have.
     """
-    theirs, ours = (models.load(reference, runs=store).eval().requires_grad_(False) for reference in (teacher, student))
-    split = _images(student, ours, store, at_most)
-    steps = survey(theirs, ours, split, method, untrained=untrained(ours), at_most=at_most)
+    teacher_model, student_model = (
+        models.load(reference, runs=store).eval().requires_grad_(False) for reference in (teacher, student)
+    )
+    split = _images(student, student_model, store, at_most)
+    steps = survey(teacher_model, student_model, split, map_name, untrained=untrained(student_model), at_most=at_most)
     for _ in range(len(split)):  # the steps end sooner
         with torch_threads(threads or max(1, (os.cpu_count() or 1) - 1)):
             found = next(steps, None)
@@ -50,7 +54,7 @@ def look_through(
 
 
 def picture(student: str, store: Store, place: int, *, at_most: int) -> np.ndarray:
-    """One of those images in the network's own size: uint8 [S, S, 3]. `at_most` as it was looked through."""
+    """One of those images in the network's own size: uint8 [S, S, 3]. `at_most` as in `look_through`."""
     split = _images(student, models.load(student, runs=store), store, at_most)
     return np.ascontiguousarray(split.images[place].permute(1, 2, 0).numpy())
 

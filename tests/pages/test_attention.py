@@ -11,9 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from kdcore.errors import UserError
-from kdcore.explain.quality.agreement import METRICS, Controlled
-from kdcore.explain.quality.faithfulness import Faithfulness
-from kdcore.inspection import Affinity, Atlas, Choice, Inspection
+from kdcore.inspection import METRICS, Affinity, Atlas, Choice, Controlled, Faithfulness, Inspection, map_cards
 from kdcore.store import Store
 from pages.parts import engine, page_table
 from pages.parts.attention import downloads, networks, photo_choice
@@ -27,61 +25,68 @@ ANIMALS, SHAPES = ("cat", "dog", "frog"), ("star", "ring", "moon")
 
 
 class FakeInspector:
-    """Networks that answer the first of their classes and look at the top left; a student's second choice comes first."""
+    """Networks that predict the first of their classes and look at the top left; a student's second choice comes first."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.requests: list[tuple[str, dict[str, Any]]] = []
         self.pixels: list[np.ndarray] = []
         self.broken: set[str] = set()
 
-    def inspect(self, pixels: np.ndarray, reference: str, **asked: Any) -> Inspection:
-        self.asked.append((reference, asked))
+    def inspect(self, pixels: np.ndarray, reference: str, **request: Any) -> Inspection:
+        self.requests.append((reference, request))
         self.pixels.append(pixels)
         if reference in self.broken:
             raise UserError("its weights are damaged.")
         vit, heatmap = reference.endswith("teacher"), np.full((4, 4), 0.05, np.float32)
         heatmap[0, 0] = 0.25
-        method = asked.get("method") or ("cls_attention" if vit else "activation_energy")
-        layers, heads = LAYERS_AND_HEADS.get(method, (0, 0))
+        map_name = request.get("map_name") or ("cls_attention" if vit else "activation_energy")
+        card = map_cards()[map_name]
+        instead_of = map_name if request.get("substitute") and not (vit or card.any_network) else ""
+        map_name = card.counterpart if instead_of else map_name
+        layers, heads = LAYERS_AND_HEADS.get(map_name, (0, 0))
         layers = layers if vit else min(layers, 3)
         classes = SHAPES if "cues" in reference else ANIMALS
         ordered = (classes[1], classes[0], classes[2]) if "student" in reference else classes
-        depth = asked.get("depth")
+        depth = request.get("depth")
         return Inspection(
             reference=reference,
             title=reference,
             photo=np.zeros((16, 16, 3), np.uint8),
             heatmap=heatmap,
-            method=method,
+            map_name=map_name,
             predictions=[(name, share) for name, share in zip(ordered, (0.7, 0.2, 0.1), strict=True)],
-            target=asked.get("target", ordered[0]) if method == "hires_cam" else "",
-            against=asked.get("against", ""),
+            target=request.get("target", ordered[0]) if map_name == "hires_cam" else "",
+            against=request.get("against", ""),
             layer=None if depth is None else round(depth * (layers - 1)),
-            head=asked.get("head"),
+            head=request.get("head"),
             layers=layers,
             heads=heads if vit else 0,
-            methods={},
+            maps={},
             classes=classes,
             seconds=0.01,
+            instead_of=instead_of,
+            lacking="it has no class token" if instead_of else "",
         )
 
-    def affinity(self, pixels: np.ndarray, reference: str, **asked: Any) -> Affinity:
+    def affinity(self, pixels: np.ndarray, reference: str, **request: Any) -> Affinity:
         vit = reference.endswith("teacher")
-        return Affinity(np.eye(16, dtype=np.float32), (4, 4), vit, None, asked.get("head"))
+        return Affinity(np.eye(16, dtype=np.float32), (4, 4), vit, None, request.get("head"))
 
-    def atlas(self, pixels: np.ndarray, reference: str, **asked: Any) -> Atlas:
+    def atlas(self, pixels: np.ndarray, reference: str, **request: Any) -> Atlas:
         maps = [np.full((3, 4, 4), 1 / 16, np.float32)] * 6
-        return Atlas(asked["method"], maps, [[1.0] * 3] * 6)
+        return Atlas(request["map_name"], maps, [[1.0] * 3] * 6)
 
-    def faithfulness(self, pixels: np.ndarray, reference: str, **asked: Any) -> Faithfulness:
+    def faithfulness(self, pixels: np.ndarray, reference: str, **request: Any) -> Faithfulness:
         curve = np.array([[1.0, 0.5, 0.0], [1.0, 1.0, 0.0]])
         return Faithfulness(np.array([0, 0.5, 1]), curve, curve[:, ::-1])
 
-    def agreement(self, photos: list[np.ndarray], ours: str, theirs: str, **asked: Any) -> dict[str, Controlled]:
-        self.agreed = (len(photos), ours, theirs)
+    def agreement(self, photos: list[np.ndarray], student: str, teacher: str, **request: Any) -> dict[str, Controlled]:
+        self.agreed = (len(photos), student, teacher)
         return dict.fromkeys(METRICS, Controlled(0.6, 0.2, 0.1, 0.05, (0.4, 0.3, 0.5), len(photos)))
 
 
+HIRES_CAM = {"map_name": "hires_cam", "substitute": True}
+ROLLOUT = {"map_name": "rollout", "substitute": True}
 LAYERS_AND_HEADS = {
     "cls_attention": (6, 3),
     "activation_energy": (6, 0),
@@ -143,17 +148,17 @@ def ran(at: AppTest) -> AppTest:
     return at
 
 
-def asked_for(inspector: FakeInspector) -> list[str]:
-    """Whom the page has asked since the last look."""
-    references = [reference for reference, _ in inspector.asked]
-    inspector.asked.clear()
+def requested(inspector: FakeInspector) -> list[str]:
+    """The networks inspected since the last call."""
+    references = [reference for reference, _ in inspector.requests]
+    inspector.requests.clear()
     return references
 
 
 def test_the_first_sample_is_shown_without_any_choice(inspector: FakeInspector):
     at = opened()
-    assert asked_for(inspector) == ["cues-teacher", "cues-student", "cues-twin"]
-    assert "These networks know 3 classes: star, ring, moon." in at.caption[0].value
+    assert requested(inspector) == ["cues-teacher", "cues-student", "cues-twin"]
+    assert "3 classes: star, ring, moon. Each prediction is one of these" in at.caption[0].value
 
 
 def test_without_samples_it_asks_for_a_photo(inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -163,15 +168,15 @@ def test_without_samples_it_asks_for_a_photo(inspector: FakeInspector, monkeypat
 
 def test_without_networks_it_says_so(inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(networks, "choices", list)
-    assert "no network to ask" in opened().info[0].value
+    assert "There is no network yet" in opened().info[0].value
 
 
 def test_an_upload_is_shown_and_goes_to_the_networks_for_photos(inspector: FakeInspector):
     at = opened()
-    asked_for(inspector)
+    requested(inspector)
     at.file_uploader[0].set_value(("holiday.png", picture("navy"), "image/png"))
     ran(at)
-    assert asked_for(inspector) == ["cifar10-teacher", "cifar10-student", "cifar10-twin"]
+    assert requested(inspector) == ["cifar10-teacher", "cifar10-student", "cifar10-twin"]
     assert not at.warning
 
 
@@ -184,31 +189,45 @@ def test_one_bad_file_does_not_stop_the_others(inspector: FakeInspector):
     assert at.warning[0].value.startswith(
         r"no\[t\]\(a\)\*picture\*\.png cannot be used"
     )  # nothing is taken for markdown
-    assert asked_for(inspector)[-1] == "cifar10-twin"
+    assert requested(inspector)[-1] == "cifar10-twin"
 
 
 def test_the_sample_of_the_address_is_shown(inspector: FakeInspector):
     opened(photo="harbour.png")
-    assert asked_for(inspector) == ["cifar10-teacher", "cifar10-student", "cifar10-twin"]
+    assert requested(inspector) == ["cifar10-teacher", "cifar10-student", "cifar10-twin"]
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "gone.png", "<script>"])
 def test_an_address_that_names_no_sample_shows_the_first(inspector: FakeInspector, name: str):
     opened(photo=name)
-    assert asked_for(inspector)[0] == "cues-teacher"
+    assert requested(inspector)[0] == "cues-teacher"
 
 
 def test_any_network_can_be_chosen(inspector: FakeInspector):
     at = opened()
     at.selectbox(key="networks").select("singly")
     ran(at)
-    asked_for(inspector)
+    requested(inspector)
     at.multiselect(key="models").set_value(["cifar10-student", "cues-twin"])
     ran(at)
-    assert [reference for reference in asked_for(inspector) if "student" in reference] == ["cifar10-student"]
+    assert [reference for reference in requested(inspector) if "student" in reference] == ["cifar10-student"]
     assert [caption.value.split(":")[0] for caption in at.caption] == ["Student", "Twin"]
     at.multiselect(key="models").set_value([])
     assert "at least one" in ran(at).info[0].value
+
+
+@pytest.mark.parametrize(
+    "old, key, new",
+    [
+        ({"class": "The first network's answer"}, "class", "The first network's prediction"),
+        ({"networks": "Choose singly"}, "networks", "singly"),
+        ({"deeper": "Is the map faithful?"}, "deeper", "Faithfulness"),
+    ],
+)
+def test_links_with_labels_of_before_show_the_same(inspector: FakeInspector, old: dict[str, str], key: str, new: str):
+    at = opened(**old)
+    widgets = {widget.key: widget.value for widget in (*at.selectbox, *at.segmented_control)}
+    assert widgets[key] == new
 
 
 def test_layer_and_head_appear_where_a_network_has_them(inspector: FakeInspector):
@@ -216,11 +235,11 @@ def test_layer_and_head_appear_where_a_network_has_them(inspector: FakeInspector
     assert {"layer", "head"} & {box.key for box in at.selectbox} == {"layer"}  # it has no heads
     at.selectbox(key="method").select("own")
     ran(at)
-    inspector.asked.clear()
+    inspector.requests.clear()
     at.selectbox(key="layer").select(6)
     at.selectbox(key="head").select(2)
     ran(at)
-    assert inspector.asked == [
+    assert inspector.requests == [
         ("cues-teacher", {"depth": 1.0, "head": 1}),
         ("cues-student", {"depth": 1.0}),  # its last of three layers: as deep as the sixth of six
         ("cues-twin", {"depth": 1.0}),
@@ -229,7 +248,7 @@ def test_layer_and_head_appear_where_a_network_has_them(inspector: FakeInspector
 
 def test_the_address_says_what_is_shown(inspector: FakeInspector):
     opened(photo="harbour.png", networks="Cues", method="Each network's own", layer="2 of 6", head="3")
-    assert inspector.asked[-3:] == [
+    assert inspector.requests[-3:] == [
         ("cues-teacher", {"depth": 0.2, "head": 2}),
         ("cues-student", {"depth": 0.2}),
         ("cues-twin", {"depth": 0.2}),
@@ -238,12 +257,15 @@ def test_the_address_says_what_is_shown(inspector: FakeInspector):
 
 def test_a_map_of_attention_has_a_counterpart_in_networks_without(inspector: FakeInspector):
     at = opened(method="Attention rollout")
-    assert inspector.asked[-3:] == [
-        ("cues-teacher", {"method": "rollout"}),
-        ("cues-student", {"method": "activation_energy"}),
-        ("cues-twin", {"method": "activation_energy"}),
+    assert inspector.requests[-3:] == [
+        ("cues-teacher", ROLLOUT),
+        ("cues-student", ROLLOUT),
+        ("cues-twin", ROLLOUT),
     ]
-    assert "Student and Twin have not: Activation energy is shown there instead." in at.caption[0].value
+    assert at.caption[0].value == (
+        "Student and Twin: Activation energy instead of Attention rollout, which is not defined for these networks: "
+        "it has no class token."
+    )
 
 
 def test_many_bad_files_are_counted_and_their_reasons_folded(inspector: FakeInspector):
@@ -257,38 +279,38 @@ def test_many_bad_files_are_counted_and_their_reasons_folded(inspector: FakeInsp
 
 
 @pytest.mark.parametrize(
-    "picked, question",
+    "picked, options",
     [
-        ("The first network's answer", {"target": "star"}),
+        ("The first network's prediction", {"target": "star"}),
         ("Why do they disagree?", {"target": "star", "against": "ring"}),
         ("True class", {"target": "star"}),
         ("moon", {"target": "moon"}),
     ],
 )
-def test_any_class_can_be_explained(inspector: FakeInspector, picked: str, question: dict[str, str]):
+def test_any_class_can_be_explained(inspector: FakeInspector, picked: str, options: dict[str, str]):
     at = opened()
-    inspector.asked.clear()
+    inspector.requests.clear()
     at.selectbox(key="class").select(picked)
     ran(at)
-    assert inspector.asked == [
-        (f"cues-{role}", {"method": "hires_cam", **question}) for role in ("teacher", "student", "twin")
-    ]
+    assert inspector.requests == [(f"cues-{role}", {**HIRES_CAM, **options}) for role in ("teacher", "student", "twin")]
 
 
 def test_a_class_is_offered_for_maps_that_are_about_one(inspector: FakeInspector):
     assert "class" not in [box.key for box in opened(method="Activation energy").selectbox]
 
 
-def test_what_is_done_to_the_photo_is_in_the_address_and_both_are_asked(inspector: FakeInspector):
+def test_a_perturbation_of_the_address_is_inspected_beside_the_photo_as_it_is(inspector: FakeInspector):
     at = opened(poke="cover9.flip")
-    assert [reference for reference, _ in inspector.asked] == [f"cues-{r}" for r in ("teacher", "student", "twin")] * 2
+    assert [reference for reference, _ in inspector.requests] == [
+        f"cues-{r}" for r in ("teacher", "student", "twin")
+    ] * 2
     assert [pixels.shape for pixels in inspector.pixels] == [(30, 40, 3)] * 3 + [(384, 384, 3)] * 3
     assert len(at.main.children) > 2
 
 
 def test_nonsense_in_the_address_does_nothing(inspector: FakeInspector):
     opened(poke="explode", view="inside-out", opacity="much", method="Tea leaves")
-    assert inspector.asked[-3:] == [(f"cues-{r}", {"method": "hires_cam"}) for r in ("teacher", "student", "twin")]
+    assert inspector.requests[-3:] == [(f"cues-{r}", HIRES_CAM) for r in ("teacher", "student", "twin")]
 
 
 def test_settings_of_the_pictures_come_from_the_address():
@@ -309,7 +331,7 @@ def _settings() -> None:
 
 
 def test_faithfulness_is_shown_beside_what_needs_no_network(inspector: FakeInspector):
-    at = opened(deeper="Is the map faithful?")
+    at = opened(deeper="Faithfulness")
     table = at.table[0].value
     assert list(table["Network"]) == ["Teacher", "Student", "Twin"]
     assert table["Deletion (lower is better)"][0] == "50 %, from the middle 75 %"
@@ -325,11 +347,11 @@ def test_agreement_over_photos_is_shown_with_its_controls(inspector: FakeInspect
     table = at.table[0].value
     assert list(table["Same photo"])[:3] == ["0.60", "0.60", "0.60"]
     assert next(iter(table["Other photos"])) == "0.20"
-    assert next(iter(table["Same less other (95 %)"])) == "+0.40 (+0.30 to +0.50)".replace(" ", HARD)
+    assert next(iter(table["Same - other (95 %)"])) == "+0.40 (+0.30 to +0.50)".replace(" ", HARD)
     assert any("at the same places of the same photo" in text.value for text in at.markdown)
 
 
-def test_a_difference_of_nothing_has_no_sign():
+def test_a_difference_of_zero_has_no_sign():
     assert [signed(value) for value in (0.14, -0.02, -0.004)] == ["+0.14", "\u22120.02", "0.00"]
 
 
@@ -350,12 +372,12 @@ def test_layers_and_heads_are_offered_for_the_maps_that_have_them(inspector: Fak
     assert "one map for the whole network" in nothing.info[0].value
 
 
-def test_maps_and_figures_can_be_taken_away(inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch):
+def test_maps_and_figures_can_be_downloaded(inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch):
     made = []
     for kind in ("maps", "figures"):
         make = getattr(downloads, kind)
         monkeypatch.setattr(downloads, kind, lambda lab, make=make: made.append(make(lab)) or made[-1])
-    opened(deeper="Take it away")
+    opened(deeper="Download")
     arrays = np.load(io.BytesIO(made[0]))
     assert set(arrays) == {"photo", *(f"{h}_{k}" for h in ("Teacher", "Student", "Twin") for k in ("map", "patches"))}
     rows = list(csv.DictReader(io.StringIO(made[1])))
@@ -363,24 +385,22 @@ def test_maps_and_figures_can_be_taken_away(inspector: FakeInspector, monkeypatc
     assert [row["value"] for row in rows if row["figure"].startswith("Correlation")] == ["1", "1"]
 
 
-def test_a_network_that_cannot_answer_does_not_stop_the_others(inspector: FakeInspector):
+def test_a_network_that_fails_does_not_stop_the_others(inspector: FakeInspector):
     inspector.broken.add("cues-teacher")
     at = opened()
     assert at.warning[0].value == "Title of cues-teacher: its weights are damaged."
-    assert "These networks know" in at.caption[0].value
+    assert "3 classes: star, ring, moon." in at.caption[0].value
 
 
-def test_the_same_question_is_asked_once(inspector: FakeInspector):
+def test_the_same_request_is_computed_once(inspector: FakeInspector):
     at = opened()
-    asked_for(inspector)
+    requested(inspector)
     ran(at)
-    assert asked_for(inspector) == []
+    assert requested(inspector) == []
 
 
-def test_methods_that_only_a_vit_has_are_offered_to_vits_alone():
-    cards = networks.maps()
-    assert {card.architectures for card in cards.values()} == {"any", "vit"}
-    assert cards[networks.COMMON].architectures == "any"
+def test_a_comparison_starts_with_a_map_that_every_network_has():
+    assert networks.maps()[networks.first_choice()].any_network
 
 
 def test_runs_are_grouped_like_the_bundled_networks():
@@ -397,7 +417,7 @@ def test_networks_with_the_same_role_are_headed_by_their_titles():
     ]
 
 
-def test_where_a_map_is_strongest_is_said_in_words():
+def test_where_a_map_is_strongest_in_words():
     heatmap = np.zeros((6, 6))
     heatmap[0, 5] = 1
     assert attention_compare.where(heatmap) == "Strongest in the upper right."
@@ -405,14 +425,14 @@ def test_where_a_map_is_strongest_is_said_in_words():
     assert attention_compare.where(np.full((2, 2), np.nan)) == ""
 
 
-def test_what_was_done_to_a_photo_is_said_in_words():
+def test_a_perturbation_in_words_and_in_its_one_spelling():
     assert (
-        networks.poke_in_words("flip.right2.cover3.cover4.blur9")
+        networks.perturbation_in_words("flip.right2.cover3.cover4.blur9")
         == "flipped, shifted, 2 patches covered, 1 patch blurred"
     )
-    assert networks.poke_in_words("") == ""
-    assert networks.poke_as_asked("cover4.cover3.cover4") == "cover3.cover4"
-    assert networks.poke_as_asked("<script>") == ""
+    assert networks.perturbation_in_words("") == ""
+    assert networks.canonical("cover4.cover3.cover4") == "cover3.cover4"
+    assert networks.canonical("<script>") == ""
 
 
 def test_a_network_without_a_map_is_shown_with_the_reason():
@@ -425,7 +445,7 @@ def test_a_network_without_a_map_is_shown_with_the_reason():
     assert plain["agreement"] == [("Correlation", "no map", attention_compare.FIGURES["centred"][2])]
 
 
-def test_a_changed_photo_shows_the_answers_before():
+def test_a_perturbed_photo_shows_the_predictions_before():
     look = attention_compare.Look(
         "Twin", "cues-twin", "red", "Grad-CAM", np.eye(2), [("a", 0.6), ("b", 0.4)], {}, before={"a": 0.9},
         near=attention_compare.Near(np.eye(4), (2, 2), "near"),

@@ -6,17 +6,29 @@ Selvaraju et al., ICCV 2017, https://arxiv.org/abs/1610.02391
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.explain.maps.base import Ask, MethodCard
-from kdcore.explain.maps.cam import activations_and_gradients
+from kdcore.explain.base import MapCard, MapOptions
+from kdcore.explain.reading.activations import activations_and_gradients
 from kdcore.models import Tapped
 
-CARD = MethodCard(
+CARD = MapCard(
     title="Grad-CAM",
-    shows="The regions that speak for the chosen class in one layer; what speaks against it is left out.",
-    architectures="any",
+    summary="The regions of one layer that raise the score of the chosen class; what lowers it is left out.",
+    about=(
+        "The channels of one layer, each weighted by the mean of its gradient over the image, summed; negative values "
+        "are cut off. Shows the regions that raise the class's score. Does not show where in the image a channel "
+        "matters: the mean over places removes that. In a CNN that averages over places before its classifier nothing "
+        "is lost; in a ViT, whose last layer is read at one token, most is. Empty where nothing in the layer raises "
+        "the score. For a ViT the layer is the norm before a block's attention, because the patches that leave the "
+        "last block have no gradient."
+    ),
+    family="Class activation maps",
+    order=1,
     takes_layer=True,
     needs_gradient=True,
     explains_class=True,
+    forwards=1.3,
+    paper="Selvaraju et al., ICCV 2017",
+    url="https://arxiv.org/abs/1610.02391",
 )
 
 
@@ -26,7 +38,7 @@ def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
     return F.relu((weights * activations).sum(dim=1))
 
 
-def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+def maps(model: Tapped, images: Tensor, options: MapOptions) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W]."""
-    logits, activations, gradients = activations_and_gradients(model, images, ask)
+    logits, activations, gradients = activations_and_gradients(model, images, options)
     return logits, grad_cam(activations, gradients)

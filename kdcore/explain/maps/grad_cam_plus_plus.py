@@ -7,17 +7,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.explain.maps.base import Ask, MethodCard
-from kdcore.explain.maps.cam import activations_and_gradients
+from kdcore.explain.base import MapCard, MapOptions
+from kdcore.explain.reading.activations import activations_and_gradients
 from kdcore.models import Tapped
 
-CARD = MethodCard(
+CARD = MapCard(
     title="Grad-CAM++",
-    shows="Like Grad-CAM, with weights that let several small regions count as much as one large one.",
-    architectures="any",
+    summary="Like Grad-CAM, with weights that let several small regions count as much as one large one.",
+    about=(
+        "Grad-CAM with channel weights from positive gradients alone, larger where few places are active, so that "
+        "several small objects count as much as one large one. Shows the regions that raise the class's score, more "
+        "of them than Grad-CAM. Does not show what lowers it, and its weights assume activations of a ReLU, which a "
+        "ViT's are not. Empty where Grad-CAM is."
+    ),
+    family="Class activation maps",
+    order=2,
     takes_layer=True,
     needs_gradient=True,
     explains_class=True,
+    forwards=1.3,
+    paper="Chattopadhay et al., WACV 2018",
+    url="https://arxiv.org/abs/1710.11063",
 )
 
 
@@ -35,7 +45,7 @@ def grad_cam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     return F.relu((weights * activations).sum(dim=1))
 
 
-def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+def maps(model: Tapped, images: Tensor, options: MapOptions) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W]."""
-    logits, activations, gradients = activations_and_gradients(model, images, ask)
+    logits, activations, gradients = activations_and_gradients(model, images, options)
     return logits, grad_cam_plus_plus(activations, gradients)

@@ -6,16 +6,28 @@ Chefer, Gur & Wolf, ICCV 2021, https://arxiv.org/abs/2103.15679, equations 5 and
 import torch
 from torch import Tensor
 
-from kdcore.explain.maps.attention import attention_and_gradients
-from kdcore.explain.maps.base import Ask, MethodCard, last_shape
+from kdcore.explain.base import CLASS_TOKEN, MapCard, MapOptions
+from kdcore.explain.reading.attention import attention_and_gradients
+from kdcore.explain.reading.hooks import last_shape
 from kdcore.models import Tapped
 
-CARD = MethodCard(
+CARD = MapCard(
     title="Attention relevance",
-    shows="Which patches the chosen class's score flows from, through the attention of all layers.",
-    architectures="vit",
+    summary="Which patches the chosen class's score flows from, through the attention of all layers.",
+    about=(
+        "The product of gradient rollout, added up from layer to layer without normalising: how much of the score "
+        "flows from each patch. Shows nearly what gradient rollout does, with the layers' own magnitudes. Does not "
+        "show what lowers the score. Empty where gradient rollout is."
+    ),
+    family="Attention",
+    order=4,
+    networks=CLASS_TOKEN,
     needs_gradient=True,
     explains_class=True,
+    forwards=2.1,
+    counterpart="hires_cam",
+    paper="Chefer et al., ICCV 2021",
+    url="https://arxiv.org/abs/2103.15679",
 )
 
 
@@ -34,7 +46,7 @@ def relevance(layers: list[tuple[Tensor, Tensor]]) -> Tensor:
     return row[:, 0]
 
 
-def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+def maps(model: Tapped, images: Tensor, options: MapOptions) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W]."""
-    logits, layers = attention_and_gradients(model, images, ask)
+    logits, layers = attention_and_gradients(model, images, options)
     return logits, relevance(layers)[:, model.prefix_tokens :].unflatten(1, last_shape(model, images)[1:])

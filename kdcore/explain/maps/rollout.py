@@ -6,15 +6,27 @@ Abnar & Zuidema, ACL 2020, https://arxiv.org/abs/2005.00928
 import torch
 from torch import Tensor
 
-from kdcore.explain.maps.attention import attention_modules, attention_of
-from kdcore.explain.maps.base import Ask, MethodCard, last_shape
-from kdcore.explain.maps.last_block import only_tokens_are_read, shortened
+from kdcore.explain.base import CLASS_TOKEN, MapCard, MapOptions
+from kdcore.explain.reading.attention import attention_modules, attention_of
+from kdcore.explain.reading.hooks import last_shape
+from kdcore.explain.reading.last_block import only_tokens_are_read, shortened
 from kdcore.models import Tapped
 
-CARD = MethodCard(
+CARD = MapCard(
     title="Attention rollout",
-    shows="Which patches reach the deciding token through all layers together, if attention were all that moves information.",
-    architectures="vit",
+    summary="Which patches reach the class token through all layers, if attention alone moved information.",
+    about=(
+        "The attention matrices of all layers multiplied, half of each layer being its residual connection. Shows "
+        "which patches can reach the class token through all layers. Does not show heads apart, classes, or what the "
+        "layers do besides attention; it becomes more even with every layer."
+    ),
+    family="Attention",
+    order=2,
+    networks=CLASS_TOKEN,
+    forwards=1.1,
+    counterpart="activation_energy",
+    paper="Abnar & Zuidema, ACL 2020",
+    url="https://arxiv.org/abs/2005.00928",
 )
 
 
@@ -35,7 +47,7 @@ def rollout(attention: list[Tensor]) -> Tensor:
     return row[:, 0]
 
 
-def maps(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+def maps(model: Tapped, images: Tensor, options: MapOptions) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and maps [B, H, W]."""
     if only_tokens_are_read(model.net):
         last: list[Tensor] = []

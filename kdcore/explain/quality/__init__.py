@@ -1,1 +1,1 @@
-"""What judges heatmaps: agreement of two maps, faithfulness, localization and randomization."""
+"""Tests of heatmaps: agreement of two maps, faithfulness, localization and randomization."""

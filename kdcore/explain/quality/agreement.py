@@ -1,4 +1,4 @@
-"""How alike two heatmaps are, and whether that means anything: each figure beside its controls."""
+"""Agreement of two heatmaps by six metrics, each beside its controls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from scipy.special import rel_entr
 from scipy.stats import spearmanr
 
 from kdcore.errors import UserError
+from kdcore.explain.grids import pool
 
 METRICS = ("cosine", "centred", "spearman", "js", "ssim", "iou@20")
 TOP = 0.2
@@ -20,19 +21,19 @@ def agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     """Agreement of two maps [H, W], on the coarser of their grids. Negative values count as 0.
 
     Returns:
-        cosine: 1 where they point the same way. Two maps of anything are rarely below 0.5: compare, do not admire.
+        cosine: 1 where they point the same way. Any two maps are rarely below 0.5.
         centred: the cosine of what is left without the mean (Pearson's correlation), from -1 to 1.
         spearman: of the cells' ranks, from -1 to 1.
         js: Jensen-Shannon divergence in nats, from 0 (alike) to ln 2 = 0.693.
         ssim: structural similarity of the maps, each divided by its maximum, over windows of 3 x 3 cells (Wang et al.,
             2004, https://doi.org/10.1109/TIP.2003.819861); NaN on grids that are smaller.
         iou@20: the cells that both have among their top 20 %, over those that either has.
-        All are NaN where a map is constant or not finite: it says nothing, so nothing agrees with it.
+        All are NaN where a map is constant or not finite.
     """
     grid = (min(a.shape[0], b.shape[0]), min(a.shape[1], b.shape[1]))
     one, other = (pool(np.asarray(m, dtype=np.float64).clip(min=0), grid) for m in (a, b))
     p, q = one.ravel(), other.ravel()
-    if not (_says_something(p) and _says_something(q)):
+    if not (_has_contrast(p) and _has_contrast(q)):
         return dict.fromkeys(METRICS, float("nan"))
     similarity = ssim(one / one.max(), other / other.max())
     p, q = p / p.sum(), q / q.sum()
@@ -49,11 +50,11 @@ def agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Controlled:
-    """One metric's mean over images, and what it is without any transfer.
+    """One metric's mean over images, and the same metric of its controls.
 
-    paired: the two networks on the same image. shuffled: on different images: what is left of it is centre bias.
+    paired: the two networks on the same image. shuffled: on different images: what agrees there is centre bias.
     centre: the second network against a blob in the middle. untrained: the first network against the second before
-    training, where that is known. gain: paired less shuffled with its 95 % bootstrap interval over images.
+    training, where that is known. gain: paired - shuffled with its 95 % bootstrap interval over images.
     count: images on which both have a map.
     """
 
@@ -66,29 +67,31 @@ class Controlled:
 
 
 def with_controls(
-    ours: np.ndarray, theirs: np.ndarray, centre: np.ndarray, untrained: np.ndarray | None = None
+    student: np.ndarray, teacher: np.ndarray, centre: np.ndarray, untrained: np.ndarray | None = None
 ) -> dict[str, Controlled]:
     """The agreement of two networks' maps [n, H, W] over images, each metric beside its controls.
 
     Args:
-        ours: the student's maps; NaN where there is none. theirs: the teacher's.
+        student, teacher: their maps; NaN where there is none.
         centre: a map [H, W] that needs no network.
         untrained: the student's maps before it was trained, [n, H, W].
     """
-    there = np.flatnonzero(np.isfinite(ours).all(axis=(1, 2)) & np.isfinite(theirs).all(axis=(1, 2)))
+    there = np.flatnonzero(np.isfinite(student).all(axis=(1, 2)) & np.isfinite(teacher).all(axis=(1, 2)))
     if len(there) < 2:
-        raise UserError(f"Controls need at least 2 images on which both networks have a map; here are {len(there)}.")
-    ours, theirs = ours[there], theirs[there]
+        raise UserError(
+            f"Controls need at least 2 images on which both networks have a map, but there {'is 1' if len(there) == 1 else f'are {len(there)}'}."
+        )
+    student, teacher = student[there], teacher[there]
 
     def figures(of: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
         rows = [agreement(*of(i)) for i in range(len(there))]
         return {metric: np.array([row[metric] for row in rows]) for metric in METRICS}
 
-    paired = figures(lambda i: (ours[i], theirs[i]))
-    other = strangers(len(there))
-    shuffled = figures(lambda i: (ours[i], theirs[other[i]]))
-    middle = figures(lambda i: (ours[i], centre))
-    before = figures(lambda i: (untrained[there[i]], theirs[i])) if untrained is not None else {}
+    paired = figures(lambda i: (student[i], teacher[i]))
+    other = other_images(len(there))
+    shuffled = figures(lambda i: (student[i], teacher[other[i]]))
+    middle = figures(lambda i: (student[i], centre))
+    before = figures(lambda i: (untrained[there[i]], teacher[i])) if untrained is not None else {}
     nothing = np.full(1, np.nan)
     return {
         metric: Controlled(
@@ -103,7 +106,7 @@ def with_controls(
     }
 
 
-def strangers(count: int, seed: int = 0) -> np.ndarray:
+def other_images(count: int, seed: int = 0) -> np.ndarray:
     """Another image for each of `count`, never itself: [count]. Drawn, because a split's order may repeat its classes."""
     order = np.random.default_rng(seed).permutation(count)
     other = np.empty(count, dtype=np.int64)
@@ -131,23 +134,7 @@ def ssim(one: np.ndarray, other: np.ndarray) -> float:
     return float(alike.mean())
 
 
-def pool(heatmap: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Pool [H, W] to a coarser grid by area. What lies in a cell that is cut goes to both parts, so the sum is kept."""
-    rows, columns = (_shares(n, m) for n, m in zip(heatmap.shape, grid, strict=True))
-    return rows @ heatmap @ columns.T
-
-
-def _shares(cells: int, coarser: int) -> np.ndarray:
-    """The share of each of `cells` that lies in each of `coarser` equal parts of the same length: [coarser, cells]."""
-    if cells == coarser:
-        return np.eye(cells)
-    edges = np.arange(coarser + 1) * cells / coarser
-    starts = np.arange(cells)
-    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    return overlap.clip(min=0)
-
-
-def _says_something(values: np.ndarray) -> bool:
+def _has_contrast(values: np.ndarray) -> bool:
     return bool(np.isfinite(values).all() and values.max() - values.min() > 1e-6 * values.max())
 
 
@@ -171,7 +158,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def with_interval(values: np.ndarray, draws: int = 2000) -> Interval:
-    """The mean over images [n] with its 95 % bootstrap interval; what is not a number is left out."""
+    """The mean over images [n] with its 95 % bootstrap interval; values that are not numbers are left out."""
     known = values[np.isfinite(values)]
     if not len(known):
         return (float("nan"),) * 3

@@ -1,4 +1,4 @@
-"""Faithfulness: does the prediction really depend on what a map points to?
+"""Faithfulness: whether the prediction depends on the patches that a map ranks highest.
 
 Deletion and insertion of Petsiuk, Das & Saenko, RISE, BMVC 2018, https://arxiv.org/abs/1806.07421, patch by patch.
 """
@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from kdcore.explain.maps.base import left_as_it_was
+from kdcore.explain.reading.hooks import left_as_it_was
 from kdcore.models import Tapped
 
 # Standard deviation of the blur that insertion starts from, as a share of the side. The paper's 5 of 224 pixels leave small
-# pictures recognisable (98 % on cues, 71 % on CIFAR-10), so that every order of insertion seems perfect.
+# images recognisable (98 % on cues, 71 % on CIFAR-10), so that every order of insertion seems perfect.
 BLUR = 0.1
 TOGETHER = 64  # images in one forward
 
@@ -25,7 +25,7 @@ TOGETHER = 64  # images in one forward
 class Faithfulness:
     """How the class's probability changes as the most salient patches go, or come, first.
 
-    shares: [S + 1], the share of the picture that was deleted or inserted, from 0 to 1.
+    shares: [S + 1], the share of the image that was deleted or inserted, from 0 to 1.
     deletion, insertion: [B, S + 1] probabilities.
     """
 
@@ -49,8 +49,8 @@ def faithfulness(
 ) -> Faithfulness:
     """Delete and insert patches in the order of a map.
 
-    Deleted patches take the picture's mean colour; insertion starts from the blurred picture. Networks that are to be
-    compared get the same of both.
+    Deleted patches take the image's mean colour; insertion starts from the blurred image. The same for all networks that
+    are compared.
 
     Args:
         images: [B, 3, S, S] in [0, 1].
@@ -82,8 +82,8 @@ def _replaced(first: Tensor, then: Tensor, chosen: Tensor) -> Tensor:
 
 def _probabilities(model: Tapped, images: Tensor, targets: np.ndarray) -> np.ndarray:
     with left_as_it_was(model), torch.no_grad():
-        said = torch.cat([model(part).logits.float() for part in images.split(TOGETHER)]).softmax(dim=1)
-    return said.gather(1, torch.from_numpy(targets).to(said.device)[:, None])[:, 0].cpu().numpy()
+        probabilities = torch.cat([model(part).logits.float() for part in images.split(TOGETHER)]).softmax(dim=1)
+    return probabilities.gather(1, torch.from_numpy(targets).to(probabilities.device)[:, None])[:, 0].cpu().numpy()
 
 
 def _area(shares: np.ndarray, curve: np.ndarray) -> np.ndarray:

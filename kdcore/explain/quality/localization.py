@@ -1,4 +1,4 @@
-"""Maps against masks that are known: does a map lie on the object that decides?
+"""Localization: how much of a map lies on the object, on images whose objects are known.
 
 The pointing game is Zhang et al., 2016, https://arxiv.org/abs/1608.00507; the energy inside is Wang et al., Score-CAM, 2020,
 https://arxiv.org/abs/1910.01279.
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kdcore.explain.quality.agreement import Interval, pool, with_interval
+from kdcore.explain.grids import pool
+from kdcore.explain.quality.agreement import Interval, with_interval
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class OnTheObject:
     """How maps lie on their objects, over a set of images, as shares with 95 % intervals over images.
 
     hits: of images whose brightest cell touches the object; hits_by_chance: of all cells; hits_centred: of the middle one.
-    inside: of the map's sum that lies on the object; by_chance: of a uniform map's: the object's share of the picture;
-    centred: of a centre blob's; beyond: what is inside less the more of these two, image by image.
+    inside: of the map's sum that lies on the object; by_chance: of a uniform map's: the object's share of the image;
+    centred: of a centre blob's; beyond: inside - the larger of these two, image by image.
     count, without: images with a map, and without one.
     """
 
@@ -71,7 +72,7 @@ def covered(mask: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
 
 
 def centre_prior(grid: tuple[int, ...]) -> np.ndarray:
-    """A Gaussian in the middle of a grid (H, W), a quarter of the side wide, that sums to 1: what needs no network."""
+    """A Gaussian in the middle of a grid (H, W), a quarter of the side wide, that sums to 1: a map without a network."""
     rows, columns = (np.exp(-0.5 * (((np.arange(n) + 0.5) / n - 0.5) / 0.25) ** 2) for n in grid)
     prior: np.ndarray = np.outer(rows, columns)
     return prior / prior.sum()

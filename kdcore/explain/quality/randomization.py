@@ -1,4 +1,4 @@
-"""The same network with its weights drawn anew: a map that stays as it was has nothing to do with what was learnt.
+"""Randomization: the same network with random weights; a map that does not change shows nothing that was learnt.
 
 The randomisation check of Adebayo et al., NeurIPS 2018, https://arxiv.org/abs/1810.03292, figure 2 and section 3.
 """
@@ -14,7 +14,7 @@ from kdcore.recipe import ModelRecipe
 
 
 def untrained(model: Tapped, *, seed: int = 0) -> Tapped:
-    """The same architecture as it is before training, in eval mode on the same device; the random state is left alone."""
+    """The same architecture before training, in eval mode on the same device; the random state is not changed."""
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -23,10 +23,10 @@ def untrained(model: Tapped, *, seed: int = 0) -> Tapped:
 
 
 def cascading(model: Tapped, *, seed: int = 0) -> Iterator[tuple[str, Tapped]]:
-    """A copy whose layers lose what they learnt one after another, from the last to the first; at the end none is left.
+    """A copy whose layers get random weights one after another, from the last to the first.
 
-    Yields the layer's name and the copy: always the same one, so ask it before going on. BatchNorm's statistics go with
-    their layer.
+    Yields the layer's name and the copy, always the same one: use it before the next step. BatchNorm's statistics are
+    reset with their layer.
     """
     copied = copy.deepcopy(model).eval()
     fresh = untrained(model, seed=seed).net.state_dict()

@@ -1,4 +1,4 @@
-"""Where two networks look over a whole split: image by image, by class, and the images on which they differ most."""
+"""Maps of two networks over a whole split: image by image, by class, and the images on which they differ most."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,28 +8,29 @@ import cv2
 import numpy as np
 import torch
 
-from kdcore.data import Split, choose
+from kdcore.data import sampling
+from kdcore.data.split import Split
 from kdcore.errors import UserError
-from kdcore.explain import agreement, default_map, explain
-from kdcore.explain.quality.agreement import METRICS, Controlled, with_controls
+from kdcore.explain.heatmaps import default_map, explain
+from kdcore.explain.quality.agreement import METRICS, Controlled, agreement, with_controls
 from kdcore.explain.quality.localization import centre_prior
 from kdcore.models import Tapped
 
 THUMBNAIL = 96  # pixels at most
 BATCH = 50
-ANSWERS = ("any", "both right", "teacher right only", "student right only", "both wrong")
-Answers = Literal["any", "both right", "teacher right only", "student right only", "both wrong"]
+OUTCOMES = ("any", "both right", "teacher right only", "student right only", "both wrong")
+Outcome = Literal["any", "both right", "teacher right only", "student right only", "both wrong"]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What one network makes of n images.
+class NetworkMaps:
+    """Maps and predictions of one network for n images.
 
     heatmaps: float32 [n, H, W], each summing to 1; NaN where there is none.
     probabilities: float32 [n, K].
     """
 
-    method: str
+    map_name: str
     heatmaps: np.ndarray
     probabilities: np.ndarray
 
@@ -44,7 +45,7 @@ class Survey:
     """Two networks on the same images, so far.
 
     places: [n], where in the split an image lies. thumbnails: uint8 [n, S, S, 3]. targets: [n].
-    untrained: the student's architecture before training; None where it was not asked.
+    untrained: the student's architecture before training; None where it was not run.
     agreement: metric -> [n]; NaN where one of the two has no map.
     total: how many images there will be.
     """
@@ -53,9 +54,9 @@ class Survey:
     places: np.ndarray
     thumbnails: np.ndarray
     targets: np.ndarray
-    teacher: Seen
-    student: Seen
-    untrained: Seen | None
+    teacher: NetworkMaps
+    student: NetworkMaps
+    untrained: NetworkMaps | None
     agreement: dict[str, np.ndarray]
     total: int
 
@@ -65,7 +66,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How one class, or `all`, fares. controlled: None where fewer than two images have both maps."""
+    """The figures of one class, or of `all`. controlled: None where fewer than two images have both maps."""
 
     name: str
     count: int
@@ -78,71 +79,74 @@ def survey(
     teacher: Tapped,
     student: Tapped,
     split: Split,
-    method: str | None = None,
+    map_name: str | None = None,
     *,
     untrained: Tapped | None = None,
     at_most: int = 500,
     seed: int = 0,
 ) -> Iterator[Survey]:
-    """Ask both about a balanced part of a split, in a mixed order; yields all that is known after every batch.
+    """Both networks on a balanced part of a split, in random order; yields all results so far after every batch.
 
     Args:
-        method: None for each network's own map. A map of a class is that of the class which the network itself names.
+        map_name: None for each network's own map. A map that explains a class explains the one that its network predicts.
         untrained: the student before training, as a control.
 
     Raises:
-        ValueError: the two do not answer the same classes or take pictures of other sizes; as `explain.explain`.
+        UserError: the two have other classes or take images of other sizes; as `explain.explain`.
     """
     _check(teacher, student)
     targets = split.targets.cpu().numpy()
-    places = choose.balanced(targets, at_most, (seed, 0))
+    places = sampling.balanced(targets, at_most, (seed, 0))
     places = np.random.default_rng(seed).permutation(places)
     roles = {"teacher": teacher, "student": student} | ({"untrained": untrained} if untrained else {})
-    methods = {role: method or default_map(model) for role, model in roles.items()}
+    names = {role: map_name or default_map(model) for role, model in roles.items()}
     maps: dict[str, list[np.ndarray]] = {role: [] for role in roles}
-    said: dict[str, list[np.ndarray]] = {role: [] for role in roles}
-    figures: list[dict[str, float]] = []
-    small: list[np.ndarray] = []
+    probabilities: dict[str, list[np.ndarray]] = {role: [] for role in roles}
+    agreements: list[dict[str, float]] = []
+    thumbnails: list[np.ndarray] = []
     for start in range(0, len(places), BATCH):
         part = torch.from_numpy(places[start : start + BATCH]).to(split.images.device)
         pixels = split.images[part]
         for role, model in roles.items():
-            found = explain(model, pixels.to(model.mean.device).float() / 255, methods[role])
+            found = explain(model, pixels.to(model.mean.device).float() / 255, names[role])
             maps[role].append(found.heatmaps)
-            said[role].append(found.probabilities)
-        figures += [agreement(*pair) for pair in zip(maps["student"][-1], maps["teacher"][-1], strict=True)]
-        small += [_thumbnail(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
-        seen = {role: Seen(methods[role], np.concatenate(maps[role]), np.concatenate(said[role])) for role in roles}
-        done = places[: len(small)]
+            probabilities[role].append(found.probabilities)
+        agreements += [agreement(*pair) for pair in zip(maps["student"][-1], maps["teacher"][-1], strict=True)]
+        thumbnails += [_thumbnail(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+        results = {
+            role: NetworkMaps(names[role], np.concatenate(maps[role]), np.concatenate(probabilities[role]))
+            for role in roles
+        }
+        done = places[: len(thumbnails)]
         yield Survey(
             classes=split.classes,
             places=done,
-            thumbnails=np.stack(small),
+            thumbnails=np.stack(thumbnails),
             targets=targets[done],
-            teacher=seen["teacher"],
-            student=seen["student"],
-            untrained=seen.get("untrained"),
-            agreement={metric: np.array([each[metric] for each in figures]) for metric in METRICS},
+            teacher=results["teacher"],
+            student=results["student"],
+            untrained=results.get("untrained"),
+            agreement={metric: np.array([each[metric] for each in agreements]) for metric in METRICS},
             total=len(places),
         )
 
 
-def ranked(found: Survey, *, alike: bool = False, answers: Answers = "any") -> np.ndarray:
-    """Which images, as places in the survey, those first that are looked at most differently; or most alike.
+def ranked(found: Survey, *, most_similar: bool = False, outcome: Outcome = "any") -> np.ndarray:
+    """The images, as places in the survey, by how much the two maps differ: the most different first, or the most similar.
 
     By the Jensen-Shannon divergence. Images on which a network has no map are left out.
     """
-    teacher, student = (seen.predicted == found.targets for seen in (found.teacher, found.student))
+    teacher, student = (each.predicted == found.targets for each in (found.teacher, found.student))
     wanted = {
         "any": np.ones(len(found), dtype=bool),
         "both right": teacher & student,
         "teacher right only": teacher & ~student,
         "student right only": ~teacher & student,
         "both wrong": ~teacher & ~student,
-    }[answers]
+    }[outcome]
     divergence = found.agreement["js"]
     kept = np.flatnonzero(wanted & np.isfinite(divergence))
-    return kept[np.argsort(divergence[kept] * (1 if alike else -1), kind="stable")]
+    return kept[np.argsort(divergence[kept] * (1 if most_similar else -1), kind="stable")]
 
 
 def by_class(found: Survey) -> list[ClassRow]:
@@ -155,8 +159,8 @@ def by_class(found: Survey) -> list[ClassRow]:
 
 
 def _row(found: Survey, name: str, places: np.ndarray) -> ClassRow:
-    ours, theirs = found.student.heatmaps[places], found.teacher.heatmaps[places]
-    both = (np.isfinite(ours).all(axis=(1, 2))) & np.isfinite(theirs).all(axis=(1, 2))
+    student, teacher = found.student.heatmaps[places], found.teacher.heatmaps[places]
+    both = (np.isfinite(student).all(axis=(1, 2))) & np.isfinite(teacher).all(axis=(1, 2))
     targets = found.targets[places]
     return ClassRow(
         name=name,
@@ -164,9 +168,9 @@ def _row(found: Survey, name: str, places: np.ndarray) -> ClassRow:
         teacher_top1=float((found.teacher.predicted[places] == targets).mean()),
         student_top1=float((found.student.predicted[places] == targets).mean()),
         controlled=with_controls(
-            ours,
-            theirs,
-            centre_prior(theirs.shape[1:]),
+            student,
+            teacher,
+            centre_prior(teacher.shape[1:]),
             None if found.untrained is None else found.untrained.heatmaps[places],
         )
         if both.sum() >= 2
@@ -176,12 +180,12 @@ def _row(found: Survey, name: str, places: np.ndarray) -> ClassRow:
 
 def _check(teacher: Tapped, student: Tapped) -> None:
     for what, one, other in (
-        ("answer the same classes", teacher.classes, student.classes),
-        ("take pictures of the same size", teacher.image_size, student.image_size),
+        ("have the same classes", teacher.classes, student.classes),
+        ("take images of the same size", teacher.image_size, student.image_size),
     ):
         if one != other:
             raise UserError(
-                f"Two networks are compared over a split where they {what}; here they are {_few(one)} and {_few(other)}. "
+                f"Two networks are compared over a split if they {what}, but these have {_few(one)} and {_few(other)}. "
                 "Choose networks that belong together, such as those of one run."
             )
 

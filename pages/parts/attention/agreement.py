@@ -1,4 +1,4 @@
-"""How far two networks' maps agree over photos, each figure beside what it is without any transfer."""
+"""Agreement of two networks' maps over photos, each metric beside its controls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pages.parts.attention import networks
 from pages.parts.components.attention_compare.attention_compare import FIGURES, written
 
 if TYPE_CHECKING:
-    from kdcore.explain.quality.agreement import Controlled
+    from kdcore.inspection import Controlled
     from pages.parts.attention.comparison import Lab
     from pages.parts.attention.photo_choice import Shown
 
@@ -25,7 +25,7 @@ def show(lab: Lab, offered: list[Shown]) -> None:
     uploads = [each for each in offered if not each.sample]
     samples = [each for each in offered if each.sample and each.cues == lab.shown.cues]
     over = (samples if lab.shown.sample else uploads)[:MOST]
-    first, *others = lab.questions
+    first, *others = lab.requests
     if not others:
         st.info("Agreement needs a second network: choose two or three above.")
         return
@@ -33,46 +33,47 @@ def show(lab: Lab, offered: list[Shown]) -> None:
         st.info("Agreement needs at least two photos: upload more of your own above, many at once.")
         return
     whose = f"the {len(over)} samples" if lab.shown.sample else f"your {len(over)} photos"
-    st.markdown(f"Over **{whose}**, each as it is. The more photos, the narrower the interval.")
-    theirs = lab.chosen[first].reference
+    st.markdown(f"Over **{whose}**, without perturbation. The more photos, the narrower the interval.")
+    reference = lab.chosen[first].reference
     photos = {each.digest: each.pixels for each in over}
     for heading in others:
         try:
-            with st.spinner(f"Asking {heading.lower()} and {first.lower()} about {len(over)} photos", show_time=True):
-                found = networks.agreement_over(photos, lab.chosen[heading].reference, theirs, **_shared(lab, heading))
+            with st.spinner(f"Comparing {heading.lower()} and {first.lower()} on {len(over)} photos", show_time=True):
+                found = networks.agreement_over(
+                    photos, lab.chosen[heading].reference, reference, **_shared(lab, heading)
+                )
         except UserError as error:
             st.caption(f"{heading}: {error}")
             continue
         st.markdown(f"**{heading} and {first.lower()}.** {verdict(found['centred'])}")
         st.table(rows(found))
     st.caption(
-        "*Other photos*: the same two networks, each on another photo; what agrees there is a habit, such as looking at the middle. "
+        "*Other photos*: the same two networks, each on another photo; what agrees there is centre bias. "
         "*Middle*: the first network against a blob in the middle. *Untrained*: a network like the second with random weights. "
-        "Only agreement beyond these can have been learnt (for the divergence: below them); compare student and twin to see what came "
-        "from the teacher."
+        "Only agreement beyond these (for the divergence: below them) can have been learnt; compare student and twin to see the effect of the "
+        "teacher."
     )
     with st.expander("What the figures mean", icon=":material/help:"):
         st.markdown("\n".join(f"- **{name}**: {meaning}" for name, _, meaning in FIGURES.values()))
 
 
 def _shared(lab: Lab, heading: str) -> dict[str, object]:
-    """The question to both. Classes are left to each network's own answer: photos of many kinds have no class in common."""
-    asked = {name: value for name, value in lab.questions[heading].items() if name in ("depth", "head")}
-    first = next(iter(lab.answers.values()))
-    same = first.method == lab.answers[heading].method
-    return asked | ({"method": first.method} if same else {})
+    """The request to both networks. Each map explains the predicted class: photos of many kinds have no class in common."""
+    first = next(iter(lab.inspections.values()))
+    same = first.map_name == lab.inspections[heading].map_name
+    return lab.place(heading) | ({"map_name": first.map_name} if same else {})
 
 
 def verdict(centred: Controlled) -> str:
     gain, low, high = centred.gain
     if not np.isfinite(gain):
         return "Their maps cannot be compared here."
-    told = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", HARD)
+    figures = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", HARD)
     if low > 0:
-        return f"They look at the same places of the same photo: correlation above that on other photos by {told}."
+        return f"They look at the same places of the same photo: correlation {figures} above that on other photos."
     if high < 0:
-        return f"They agree less on the same photo than on others: {told}."
-    return f"Not told apart from two networks with the same habits: correlation above that on other photos by {told}."
+        return f"They agree less on the same photo than on other photos: {figures}."
+    return f"No evidence beyond centre bias: correlation {figures} compared with other photos."
 
 
 def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
@@ -83,7 +84,7 @@ def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
             "Other photos": written(metric, each.shuffled).replace(" ", HARD),
             "Middle": written(metric, each.centre).replace(" ", HARD),
             "Untrained": written(metric, each.untrained).replace(" ", HARD),
-            "Same less other (95 %)": _interval(each.gain),
+            "Same - other (95 %)": _interval(each.gain),
         }
         for metric, each in found.items()
     ]
@@ -97,5 +98,5 @@ def _interval(gain: tuple[float, float, float]) -> str:
 
 
 def signed(value: float) -> str:
-    """`+0.14`, `−0.02`, `0.00`: nothing has no sign."""
+    """`+0.14`, `−0.02`, `0.00`: zero has no sign."""
     return f"{value:+.2f}".replace("-", formatting.MINUS) if abs(value) >= 0.005 else "0.00"

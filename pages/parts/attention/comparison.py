@@ -1,4 +1,4 @@
-"""What is being looked at on the Attention page: the photo, who was asked what, and what they said."""
+"""The comparison on the Attention page: a photo, a request to each network, and the inspection that each gives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from kdcore.errors import UserError
 from pages.parts import palette
 from pages.parts.attention import form, networks
-from pages.parts.attention.photo_choice import POKE, Shown
+from pages.parts.attention.photo_choice import PERTURBATION, Shown
 from pages.parts.components import pictures
 from pages.parts.components.attention_compare.attention_compare import Look, Near, attention_compare
 
@@ -21,101 +21,106 @@ if TYPE_CHECKING:
 
 @dataclass
 class Lab:
-    """chosen, questions, answers: by heading (`Teacher`, `Student`, ...), the network that others are compared with first.
+    """chosen, requests, inspections: by heading (`Teacher`, `Student`, ...), the network that others are compared with first.
 
-    method: the map that was chosen, None for each network's own; a question names what a network shows in its place.
-    pixels, digest: the photo with what was done to it (`poke`), which all sections further down are about.
-    before: what each said of the photo as it is; the same as answers where nothing was done to it.
+    map_name: the chosen map, None for each network's own.
+    pixels, digest: the photo after the perturbation, which all sections further down are about.
+    before: the inspections of the photo as it is; the same as `inspections` without a perturbation.
     """
 
     shown: Shown
     chosen: dict[str, Choice]
-    method: str | None
+    map_name: str | None
     pixels: np.ndarray
     digest: str
-    poke: str = ""
-    questions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    answers: dict[str, Inspection] = field(default_factory=dict)
+    perturbation: str = ""
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inspections: dict[str, Inspection] = field(default_factory=dict)
     before: dict[str, Inspection] = field(default_factory=dict)
 
     def role(self, heading: str) -> str:
         """Which network's colour it has."""
         return dict(zip(self.chosen, palette.NETWORKS, strict=False))[heading]
 
+    def place(self, heading: str) -> dict[str, Any]:
+        """The depth and head of a network's request."""
+        return {name: value for name, value in self.requests[heading].items() if name in ("depth", "head")}
+
 
 def set_up(shown: Shown, found: list[Choice]) -> Lab:
-    """Choose networks, map, class, layer and head, and ask. Where a network cannot answer, the reason is said."""
-    poke = networks.poke_as_asked(st.query_params.get(POKE, ""))
-    pixels = networks.poked(shown.pixels, shown.digest, poke) if poke else shown.pixels
+    """Choose networks, map, class, layer and head, and inspect the photo. Shows why where a network gives no map."""
+    perturbation = networks.canonical(st.query_params.get(PERTURBATION, ""))
+    pixels = networks.perturbed(shown.pixels, shown.digest, perturbation) if perturbation else shown.pixels
     controls = st.container(horizontal=True)
     with controls:
         chosen = form.choose_networks(found, cues=shown.cues)
-        method = form.choose_method()
-    lab = Lab(shown, chosen, method, pixels, shown.digest + poke, poke)
-    bare = {h: ({"method": networks.method_for(c, method)} if method else {}) for h, c in chosen.items()}
-    first = ask(lab, shown.pixels, shown.digest, bare, aloud=True)
+        map_name = form.choose_map()
+    lab = Lab(shown, chosen, map_name, pixels, shown.digest + perturbation, perturbation)
+    first = inspect(lab, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
     cards = networks.maps()
     with controls:
-        classes = (
-            form.choose_class(first, shown.true) if any(cards[a.method].explains_class for a in first.values()) else {}
-        )
+        explains = any(cards[each.map_name].explains_class for each in first.values())
+        classes = form.choose_class(first, shown.true) if explains else {}
         depth, head = form.choose_layer_and_head(list(first.values()))
-    lab.questions = {h: form.for_network(chosen[h], a, method, depth, head, classes) for h, a in first.items()}
-    lab.before = ask(lab, shown.pixels, shown.digest, lab.questions, aloud=bool(classes))
-    lab.answers = ask(lab, pixels, lab.digest, lab.questions) if poke else lab.before
-    say_who_shows_another_map(lab, method)
+    lab.requests = {h: form.request_for(each, map_name, depth, head, classes) for h, each in first.items()}
+    lab.before = inspect(lab, shown.pixels, shown.digest, lab.requests, warn=bool(classes))
+    lab.inspections = inspect(lab, pixels, lab.digest, lab.requests) if perturbation else lab.before
+    name_counterparts(lab)
     return lab
 
 
-def ask(
-    lab: Lab, pixels: np.ndarray, digest: str, questions: dict[str, dict[str, Any]], *, aloud: bool = False
+def inspect(
+    lab: Lab, pixels: np.ndarray, digest: str, requests: dict[str, dict[str, Any]], *, warn: bool = False
 ) -> dict[str, Inspection]:
-    """What each network says; where one cannot, the others go on, and the reason is said if it was not before."""
-    answers = {}
-    for heading, asked in questions.items():
+    """The inspection by each network; where one fails, the others go on. `warn` shows why."""
+    found = {}
+    for heading, request in requests.items():
         choice = lab.chosen[heading]
         try:
-            answers[heading] = networks.inspect(pixels, digest, choice.reference, **asked)
+            found[heading] = networks.inspect(pixels, digest, choice.reference, **request)
         except UserError as error:
-            if aloud:
+            if warn:
                 st.warning(f"{choice.title}: {error}", icon=":material/warning:")
-    return answers
+    return found
 
 
-def say_who_shows_another_map(lab: Lab, method: str | None) -> None:
-    others = {h: a for h, a in lab.answers.items() if method and a.method != method}
-    if others and method:
-        cards = networks.maps()
-        shown = cards[next(iter(others.values())).method].title
+def name_counterparts(lab: Lab) -> None:
+    """Which networks show another map than the chosen one, and why."""
+    cards = networks.maps()
+    reasons: dict[tuple[str, str, str], list[str]] = {}
+    for heading, each in lab.inspections.items():
+        if each.instead_of:
+            reasons.setdefault((each.instead_of, each.map_name, each.lacking), []).append(heading)
+    for (wanted, shown, lacking), headings in reasons.items():
         st.caption(
-            f"{cards[method].title} is read from a class token's attention, which {' and '.join(others)} "
-            f"{'has' if len(others) == 1 else 'have'} not: {shown} is shown there instead."
+            f"{' and '.join(headings)}: {cards[shown].title} instead of {cards[wanted].title}, which is not defined for "
+            f"{'this network' if len(headings) == 1 else 'these networks'}: {lacking}."
         )
 
 
 def draw(lab: Lab) -> None:
     attention_compare(
-        next(iter(lab.answers.values())).photo,
+        next(iter(lab.inspections.values())).photo,
         lab.shown.name,
         looks(lab),
-        poke=lab.poke,
-        poke_says=networks.poke_in_words(lab.poke),
+        poke=lab.perturbation,
+        poke_says=networks.perturbation_in_words(lab.perturbation),
         shareable=lab.shown.sample,
-        on_poke=poked,
+        on_poke=remember_perturbation,
     )
 
 
-def poked(text: str) -> None:
+def remember_perturbation(text: str) -> None:
     """Into the address."""
-    if text := networks.poke_as_asked(text):
-        st.query_params[POKE] = text
+    if text := networks.canonical(text):
+        st.query_params[PERTURBATION] = text
     else:
-        st.query_params.pop(POKE, None)
+        st.query_params.pop(PERTURBATION, None)
 
 
 def looks(lab: Lab) -> list[Look]:
     """Each network's column; all but the first with its agreement with the first one's map."""
-    first, *_ = lab.answers.values()
+    first, *_ = lab.inspections.values()
     return [
         Look(
             title=heading,
@@ -124,33 +129,33 @@ def looks(lab: Lab) -> list[Look]:
             method=networks.map_title(each),
             heatmap=each.heatmap,
             predictions=each.predictions[:3],
-            before=dict(lab.before[heading].predictions) if lab.poke and heading in lab.before else None,
+            before=dict(lab.before[heading].predictions) if lab.perturbation and heading in lab.before else None,
             agreement={} if each is first else networks.agreement(first.heatmap, each.heatmap),
             problem=each.problem,
             near=near(lab, heading),
         )
-        for heading, each in lab.answers.items()
+        for heading, each in lab.inspections.items()
     ]
 
 
 def near(lab: Lab, heading: str) -> Near:
-    """What every patch looks at, at the depth that is chosen."""
-    asked = {name: lab.questions[heading][name] for name in ("depth", "head") if name in lab.questions[heading]}
-    found = networks.affinity(lab.pixels, lab.digest, lab.chosen[heading].reference, **asked)
+    """What every patch attends to or resembles, at the chosen depth."""
+    found = networks.affinity(lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.place(heading))
     layer = "last layer" if found.layer is None else f"layer {found.layer + 1}"
     if not found.attends:
-        return Near(found.values, found.grid, f"Places that resemble this one, {layer}")
+        return Near(found.values, found.grid, f"Places similar to this one, {layer}")
     head = "mean of heads" if found.head is None else f"head {found.head + 1}"
     return Near(found.values, found.grid, f"What this patch attends to, {layer}, {head}")
 
 
-def say_what_they_know(lab: Lab) -> None:
-    """A network can only answer what it was taught."""
-    every = lab.answers
-    known = {
-        each.classes: [h for h, other in every.items() if other.classes == each.classes] for each in every.values()
-    }
-    for classes, headings in known.items():
-        who = "These networks know" if len(known) == 1 else f"{' and '.join(headings)}: knows"
+def list_classes(lab: Lab) -> None:
+    """The classes of the networks: a prediction is one of them, whatever the photo shows."""
+    by_classes: dict[tuple[str, ...], list[str]] = {}
+    for heading, each in lab.inspections.items():
+        by_classes.setdefault(each.classes, []).append(heading)
+    for classes, headings in by_classes.items():
+        whose = "" if len(by_classes) == 1 else f"{' and '.join(headings)}: "
         named = ", ".join(classes[:12]) + (", …" if len(classes) > 12 else "")
-        st.caption(f"{who} {len(classes)} classes: {named}. Whatever the photo shows, the answer is one of them.")
+        st.caption(
+            f"{whose}{len(classes)} classes: {named}. Each prediction is one of these, whatever the photo shows."
+        )

@@ -25,19 +25,18 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
             "Figures (CSV)", figures(lab), f"{stem}-figures.csv", "text/csv", icon=":material/table:", on_click="ignore"
         )
     st.caption(
-        "NPZ: the square of the photo, and of each network its map (sum 1) and what every patch looks at. CSV: answers, agreement and how "
-        "the maps were asked for. The picture as it is shown: “Save as PNG” under the photo."
+        "NPZ: the square of the photo, and of each network its map (sum 1) and what every patch attends to. CSV: predictions, agreement and "
+        "the options of the maps. The picture as shown: “Save as PNG” under the photo."
     )
 
 
 def maps(lab: Lab) -> bytes:
     """`numpy.load` gives photo, HEADING_map and HEADING_patches."""
-    arrays = {"photo": next(iter(lab.answers.values())).photo}
-    for heading, each in lab.answers.items():
+    arrays = {"photo": next(iter(lab.inspections.values())).photo}
+    for heading, each in lab.inspections.items():
         arrays[f"{heading}_map"] = each.heatmap
-        asked = {name: lab.questions[heading][name] for name in ("depth", "head") if name in lab.questions[heading]}
         arrays[f"{heading}_patches"] = networks.affinity(
-            lab.pixels, lab.digest, lab.chosen[heading].reference, **asked
+            lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.place(heading)
         ).values
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
@@ -49,19 +48,19 @@ def figures(lab: Lab) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "changed", "network", "reference", "map", "figure", "value"])
-    first = next(iter(lab.answers.values()))
-    for heading, each in lab.answers.items():
-        told: list[tuple[str, float | str]] = [(f"probability of {name}", share) for name, share in each.predictions]
+    first = next(iter(lab.inspections.values()))
+    for heading, each in lab.inspections.items():
+        rows: list[tuple[str, float | str]] = [(f"probability of {name}", share) for name, share in each.predictions]
         if each is not first:
-            told += [
+            rows += [
                 (f"{FIGURES[key][0]} with {first.title}", value)
                 for key, value in networks.agreement(first.heatmap, each.heatmap).items()
             ]
         if each.problem:
-            told.append(("problem", each.problem))
-        for figure, value in told:
+            rows.append(("problem", each.problem))
+        for figure, value in rows:
             written = f"{value:.6g}" if isinstance(value, float) else value
             writer.writerow(
-                [lab.shown.name, lab.poke, heading, each.reference, networks.map_title(each), figure, written]
+                [lab.shown.name, lab.perturbation, heading, each.reference, networks.map_title(each), figure, written]
             )
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""Does the answer depend on what a map shows? Deletion and insertion curves, on demand."""
+"""Faithfulness of the maps: deletion and insertion curves, on demand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pages.parts.attention import networks
 if TYPE_CHECKING:
     import numpy as np
 
-    from kdcore.explain.quality.faithfulness import Faithfulness
+    from kdcore.inspection import Faithfulness
     from pages.parts.attention.comparison import Lab
     from pages.parts.attention.photo_choice import Shown
 
@@ -33,10 +33,10 @@ ORDERS = ("by the map", "from the middle")
 def show(lab: Lab, _offered: list[Shown]) -> None:
     found: dict[str, Faithfulness] = {}
     with st.spinner("Deleting and inserting patches", show_time=True):
-        for heading in lab.answers:
-            asked, reference = lab.questions[heading], lab.chosen[heading].reference
+        for heading in lab.inspections:
+            request, reference = lab.requests[heading], lab.chosen[heading].reference
             try:
-                found[heading] = networks.faithfulness(lab.pixels, lab.digest, reference, **asked)
+                found[heading] = networks.faithfulness(lab.pixels, lab.digest, reference, **request)
             except UserError as error:
                 st.caption(f"{heading}: {error}")
     if not found:
@@ -47,9 +47,9 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
             st.vega_lite_chart(spec(lab, found, kind), width="stretch")
     st.table(rows(lab, found))
     st.caption(
-        "The probability of the explained class (of the network's own answer, where a map is about no class), averaged over "
+        "The probability of the explained class (of the predicted class, where a map depends on no class), averaged over "
         "the curve. Dashed: patches from the middle outwards, which needs no network. A map that does not beat its dashed line "
-        "says less about this answer than “it is in the middle”. Patches are deleted to the photo's mean colour, and shown on "
+        "is no better here than “it is in the middle”. Deleted patches take the photo's mean colour; shown patches lie on "
         "a blurred photo."
     )
 
@@ -80,7 +80,7 @@ def rows(lab: Lab, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
     return [
         {
             "Network": heading,
-            "Map": networks.map_title(lab.answers[heading]),
+            "Map": networks.map_title(lab.inspections[heading]),
             "Deletion (lower is better)": _areas(each.deletion_area),
             "Insertion (higher is better)": _areas(each.insertion_area),
         }
@@ -89,5 +89,5 @@ def rows(lab: Lab, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
 
 
 def _areas(area: np.ndarray) -> str:
-    ours, middle = (formatting.percent(float(value), 0) for value in area)
-    return f"{ours}, from the middle {middle}"
+    by_map, middle = (formatting.percent(float(value), 0) for value in area)
+    return f"{by_map}, from the middle {middle}"

@@ -1,4 +1,4 @@
-"""What is chosen on the Attention page: networks, map, class, layer and head. All of it is in the address."""
+"""The choices of the Attention page: networks, map, class, layer and head, all kept in the address."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 FITTING, SINGLY = "fitting", "singly"
 OWN = "own"
-OWN_ANSWER, TEACHERS, DISAGREE, TRUE = (
-    "Each network's answer",
-    "The first network's answer",
+EACH_PREDICTED, FIRST_PREDICTED, DISAGREE, TRUE = (
+    "Each network's prediction",
+    "The first network's prediction",
     "Why do they disagree?",
     "True class",
 )
@@ -26,9 +26,9 @@ def choose_networks(found: list[Choice], *, cues: bool) -> dict[str, Choice]:
     trios = networks.trios(found)
     fitting = trios.get("cues" if cues else "cifar10") or next(iter(trios.values()))
     titles = {
-        FITTING: "Those for this photo",  # the same words for every photo: the browser keeps those it has chosen
+        FITTING: "Fitting this photo",  # the same words for every photo, since the browser remembers the words
         **{key: trio.title for key, trio in trios.items()},
-        SINGLY: "Choose singly",
+        SINGLY: "Choose one by one",
     }
     picked = st.selectbox(
         "Networks", list(titles), format_func=titles.get, key="networks", bind="query-params", width=270
@@ -39,7 +39,7 @@ def choose_networks(found: list[Choice], *, cues: bool) -> dict[str, Choice]:
 
     known = {choice.reference: choice for choice in found}
     references = st.multiselect(
-        "Up to three; the first is what the others are compared with",
+        "Up to three; the others are compared with the first",
         list(known),
         [choice.reference for choice in fitting.networks.values()],
         format_func=lambda reference: networks.full_title(known[reference]),
@@ -51,46 +51,56 @@ def choose_networks(found: list[Choice], *, cues: bool) -> dict[str, Choice]:
     return networks.headed([known[reference] for reference in references])
 
 
-def choose_method() -> str | None:
-    """The map that all are asked for; None for each network's own."""
+def choose_map() -> str | None:
+    """The map of all networks; None for each network's own."""
     cards = networks.maps()
     picked = st.selectbox(
         "Map",
         [OWN, *cards],
-        1 + list(cards).index(networks.COMMON),
+        1 + list(cards).index(networks.first_choice()),
         format_func=lambda name: "Each network's own" if name == OWN else cards[name].title,
-        key="method",
+        key="method",  # as the address has always called it
         bind="query-params",
         width=210,
-        help="\n".join(f"- **{card.title}**: {card.shows}" for card in cards.values()),
+        help="\n".join(f"- **{card.title}**: {card.summary}" for card in cards.values()),
     )
     return None if picked == OWN else picked
 
 
-def choose_class(answers: dict[str, Inspection], true: str) -> dict[str, str]:
-    """The class that the maps explain: `target` and `against` of a question; nothing for each network's own answer.
+def bare_request(map_name: str | None) -> dict[str, Any]:
+    """The request for a map alone; a network that does not have it shows its counterpart."""
+    return {"map_name": map_name, "substitute": True} if map_name else {}
+
+
+def choose_class(inspections: dict[str, Inspection], true: str) -> dict[str, str]:
+    """The class that the maps explain: `target` and `against` of a request; empty for each network's prediction.
 
     Args:
-        answers: of the photo as it is; the first network's and the second's say about which classes they disagree.
+        inspections: of the photo as it is; the first two tell between which classes the networks disagree.
         true: the photo's class where it is known.
     """
-    first, second = (*answers.values(), None, None)[:2]
+    first, second = (*inspections.values(), None, None)[:2]
     if first is None:
         return {}
-    special = [OWN_ANSWER, TEACHERS, *([DISAGREE] if second else []), *([TRUE] if true in first.classes else [])]
+    special = [
+        EACH_PREDICTED,
+        FIRST_PREDICTED,
+        *([DISAGREE] if second else []),
+        *([TRUE] if true in first.classes else []),
+    ]
     picked = st.selectbox(
         "Explained class",
         [*special, *first.classes],
         key="class",
         bind="query-params",
         width=230,
-        help="What the map should speak for. “Why do they disagree?” shows what speaks for the first network's answer rather "
-        "than the second's; where both say the same, rather than the first network's second choice.",
+        help="The class that the map explains. “Why do they disagree?” shows what speaks for the first network's prediction rather "
+        "than the second's or, where both predict the same, rather than the first network's second choice.",
     )
     named = first.predictions[0][0]
-    if picked == OWN_ANSWER:
+    if picked == EACH_PREDICTED:
         return {}
-    if picked == TEACHERS:
+    if picked == FIRST_PREDICTED:
         return {"target": named}
     if picked == DISAGREE and second:
         other = second.predictions[0][0]
@@ -98,10 +108,10 @@ def choose_class(answers: dict[str, Inspection], true: str) -> dict[str, str]:
     return {"target": true if picked == TRUE else picked}
 
 
-def choose_layer_and_head(answers: list[Inspection]) -> tuple[float | None, int | None]:
+def choose_layer_and_head(inspections: list[Inspection]) -> tuple[float | None, int | None]:
     """Depth from 0 to 1, and head from 0, where any of the networks has a choice for this map; None for the last layer and the
     mean of the heads."""
-    layers, heads = (max((getattr(each, what) for each in answers), default=0) for what in ("layers", "heads"))
+    layers, heads = (max((getattr(each, what) for each in inspections), default=0) for what in ("layers", "heads"))
     layer = head = 0
     if layers > 1:
         layer = st.selectbox(
@@ -111,7 +121,7 @@ def choose_layer_and_head(answers: list[Inspection]) -> tuple[float | None, int 
             key="layer",
             bind="query-params",
             width=110,
-            help="Counted in the deepest of the networks; the others show theirs at the same depth.",
+            help="Counted in the deepest network; the others show their layer at the same relative depth.",
         )
     if heads > 1:
         head = st.selectbox(
@@ -121,24 +131,18 @@ def choose_layer_and_head(answers: list[Inspection]) -> tuple[float | None, int 
             key="head",
             bind="query-params",
             width=110,
-            help="A network without this head shows the mean of its own.",
+            help="A network without this head shows the mean of its heads.",
         )
     return (layer - 1) / (layers - 1) if layer else None, head - 1 if head else None
 
 
-def for_network(
-    choice: Choice,
-    answer: Inspection,
-    method: str | None,
-    depth: float | None,
-    head: int | None,
-    classes: dict[str, str],
+def request_for(
+    inspection: Inspection, map_name: str | None, depth: float | None, head: int | None, classes: dict[str, str]
 ) -> dict[str, Any]:
-    """The question to one network: what its map takes of what was chosen. `answer` is what it said to the bare question."""
-    card = networks.maps()[answer.method]
-    asked: dict[str, Any] = {"method": networks.method_for(choice, method)} if method else {}
-    if depth is not None and answer.layers:
-        asked["depth"] = depth
-    if head is not None and head < answer.heads:
-        asked["head"] = head
-    return asked | (classes if card.explains_class else {})
+    """The request to one network: of the choices, those that its map takes. `inspection` is that of the bare request."""
+    request = bare_request(map_name)
+    if depth is not None and inspection.layers:
+        request["depth"] = depth
+    if head is not None and head < inspection.heads:
+        request["head"] = head
+    return request | (classes if networks.maps()[inspection.map_name].explains_class else {})

@@ -1,4 +1,4 @@
-"""A whole test split: on which images two networks look at the most different places, and how alike they are by class."""
+"""Maps over a test split: the images on which two networks' maps differ most, and their agreement by class."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from pages.parts.attention import networks
 from pages.parts.components.gallery_cards import gallery_cards
 
 if TYPE_CHECKING:
-    from kdcore.explain.quality.survey import ClassRow, Survey
     from kdcore.inspection import Choice
+    from kdcore.inspection.gallery import ClassRow, Survey
 
-    OpenInLab = Callable[[str, np.ndarray], None]
+    OpenImage = Callable[[str, np.ndarray], None]
 
 IMAGES = (100, 200, 300, 500)
 CARDS = 12  # at first, and so many more each time
-GOING, SHOWN = "gallery-going", "gallery-shown"  # in the session: what is being asked, how many cards are open
+GOING, SHOWN = "gallery-going", "gallery-shown"  # in the session: the survey that is running, how many cards are shown
 HARD = "\u00a0"  # a space at which no line breaks
 EVERY = "Every class"
-ORDERS = {False: "Most different first", True: "Most alike first"}
-FIGURES = {  # of kdcore.explain's agreement -> name, its sign where more is more alike, what it says
+ORDERS = {False: "Most different first", True: "Most similar first"}
+FIGURES = {  # metric of the agreement -> name, sign of more agreement, meaning
     "js": ("JS divergence", -1, "0: the same map. 0.69: nothing in common."),
     "centred": ("Correlation", 1, "Pearson's, over the cells. 1: the same map. 0: no relation."),
     "spearman": ("Rank correlation", 1, "Spearman's. 1: the cells in the same order. 0: no relation."),
     "ssim": ("Structural similarity", 1, "SSIM over windows of 3 x 3 cells. 1: the same map."),
-    "iou@20": ("Overlap of hot spots", 1, "Of the fifth that each looks at most, the share that is in both."),
+    "iou@20": ("Overlap of hot spots", 1, "Of the brightest fifth of each map, the share in both."),
     "cosine": ("Cosine", 1, "1: the same map. Rarely below 0.5, whatever the maps."),
 }
 
 
-class Asking:
-    """A survey under way, a step at a time; shared by all who want the same."""
+class RunningSurvey:
+    """A survey that runs a step at a time; shared by all visitors who choose the same."""
 
     def __init__(self, begin: Callable[[], Iterator[Survey]]) -> None:
         self._begin = begin
@@ -50,7 +50,7 @@ class Asking:
         return self.found is not None and len(self.found) == self.found.total
 
     def step(self) -> None:
-        """One batch of images more. ValueError, in plain words, where the networks cannot be asked."""
+        """One more batch of images. Raises UserError where a network has no such map, or images are missing."""
         with self._lock:
             if self.done:
                 return
@@ -58,21 +58,21 @@ class Asking:
             try:
                 self.found = next(self._steps)
             except Exception:
-                self._steps = None  # the next try begins anew
+                self._steps = None  # the next try starts again
                 raise
 
 
-def show(chosen: dict[str, Choice], method: str | None, open_in_lab: OpenInLab | None = None) -> None:
+def show(chosen: dict[str, Choice], map_name: str | None, open_image: OpenImage | None = None) -> None:
     """The gallery of these networks.
 
     Args:
         chosen: heading -> network; the first is what one of the others is compared with.
-        method: the map of both; None for each network's own.
-        open_in_lab: gets a name and the pixels of an image that is clicked; the page then runs again.
+        map_name: the map of both; None for each network's own.
+        open_image: gets a name and the pixels of an image that is clicked; the page then runs again.
     """
     if len(chosen) < 2:
         st.info(
-            "Choose two networks or more: the gallery shows where they look at different places.",
+            "Choose at least two networks to compare.",
             icon=":material/info:",
         )
         return
@@ -84,15 +84,15 @@ def show(chosen: dict[str, Choice], method: str | None, open_in_lab: OpenInLab |
                 f"Compare the {first.lower()} with", others, default=other, required=True, key="gallery-with"
             )
         count = st.selectbox("Test images", IMAGES, 1, key="gallery-images", width=120)
-        asking, key = _asked(chosen[first], chosen[other], method, count)
-        going = st.session_state.get(GOING) == key and not asking.done
+        running, key = _survey(chosen[first], chosen[other], map_name, count)
+        going = st.session_state.get(GOING) == key and not running.done
         if going:
             st.button("Stop", icon=":material/stop:", on_click=st.session_state.pop, args=(GOING, None))
-        elif not asking.done:
-            label = "Go on" if asking.found else f"Look through {count} images"
+        elif not running.done:
+            label = "Continue" if running.found else f"Compare on {count} images"
             st.button(label, type="primary", icon=":material/grid_view:", on_click=_go, args=(key,))
-    st.caption(f"{_map_title(method)}. A map of a class is that of the class which the network itself names.")
-    st.fragment(_body, run_every="200ms" if going else None)(asking, key, first, other, chosen, open_in_lab, going)
+    st.caption(f"{_map_title(map_name)}. A map that explains a class explains the predicted one.")
+    st.fragment(_body, run_every="200ms" if going else None)(running, key, first, other, chosen, open_image, going)
 
 
 def _go(key: str) -> None:
@@ -100,81 +100,83 @@ def _go(key: str) -> None:
     st.session_state[SHOWN] = CARDS
 
 
-def _asked(teacher: Choice, student: Choice, method: str | None, count: int) -> tuple[Asking, str]:
-    """The survey of these two as far as anybody took it, and what stands for it."""
+def _survey(teacher: Choice, student: Choice, map_name: str | None, count: int) -> tuple[RunningSurvey, str]:
+    """The survey of these two networks, as far as it has run, and its key."""
     versions = [
         str(engine.store().checkpoint(networks.family(c.reference)[0]) if c.kind == "run" else "")
         for c in (teacher, student)
     ]
-    key = "|".join((teacher.reference, student.reference, *versions, str(method), str(count)))
-    return _kept(key, teacher.reference, student.reference, method, count), key
+    key = "|".join((teacher.reference, student.reference, *versions, str(map_name), str(count)))
+    return _cached(key, teacher.reference, student.reference, map_name, count), key
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _kept(key: str, _teacher: str, _student: str, _method: str | None, _count: int) -> Asking:
+def _cached(key: str, _teacher: str, _student: str, _map_name: str | None, _count: int) -> RunningSurvey:
     from kdcore.inspection import gallery
 
-    return Asking(lambda: gallery.look_through(_teacher, _student, engine.store(), method=_method, at_most=_count))
+    return RunningSurvey(
+        lambda: gallery.look_through(_teacher, _student, engine.store(), map_name=_map_name, at_most=_count)
+    )
 
 
 def _body(
-    asking: Asking,
+    running: RunningSurvey,
     key: str,
     first: str,
     other: str,
     chosen: dict[str, Choice],
-    open_in_lab: OpenInLab | None,
+    open_image: OpenImage | None,
     going: bool,
 ) -> None:
-    """One step while it is going, and what is known so far."""
+    """One step while the survey runs, and the results so far."""
     if going:
         try:
-            asking.step()
+            running.step()
         except UserError as error:
             st.session_state.pop(GOING, None)
             st.warning(str(error), icon=":material/image_not_supported:")
             return
-        if asking.done:
-            st.rerun()  # the whole page, so that nothing is asked again and again
-    found = asking.found
+        if running.done:
+            st.rerun()  # the whole page, so that it stops refreshing
+    found = running.found
     if found is None:
         if going:
             st.progress(0.0, "Loading the networks and the images")
         return
     if going:
         st.progress(len(found) / found.total, f"{len(found)} of {found.total} images")
-    elif not asking.done:
-        st.caption(f"Stopped after {len(found)} of {found.total} images; what follows is of these.")
+    elif not running.done:
+        st.caption(f"Stopped after {len(found)} of {found.total} images; the results below are of these.")
     cards, by_class = st.tabs([":material/grid_view: Images", ":material/table_rows: By class"])
     with cards:
-        _cards(found, key, first, other, chosen, open_in_lab)
+        _cards(found, key, first, other, chosen, open_image)
     with by_class:
         _table(found, first, other)
 
 
 def _cards(
-    found: Survey, key: str, first: str, other: str, chosen: dict[str, Choice], open_in_lab: OpenInLab | None
+    found: Survey, key: str, first: str, other: str, chosen: dict[str, Choice], open_image: OpenImage | None
 ) -> None:
-    from kdcore.explain.quality.survey import ANSWERS, ranked
+    from kdcore.inspection.gallery import OUTCOMES, ranked
 
-    words = dict(zip(ANSWERS, ("All answers", "Both right", f"Only the {first.lower()} right", f"Only the {other.lower()} right", "Both wrong"), strict=True))  # fmt: skip
-    numbers = {answer: len(ranked(found, answers=answer)) for answer in ANSWERS}
+    words = dict(zip(OUTCOMES, ("All predictions", "Both right", f"Only the {first.lower()} right", f"Only the {other.lower()} right", "Both wrong"), strict=True))  # fmt: skip
+    numbers = {outcome: len(ranked(found, outcome=outcome)) for outcome in OUTCOMES}
     with st.container(horizontal=True):
-        alike = st.selectbox("Order", list(ORDERS), format_func=ORDERS.get, key="gallery-order", width=200)
-        answers = st.selectbox("Answers", ANSWERS, format_func=words.__getitem__, key="gallery-answers", width=240)
+        most_similar = st.selectbox("Order", list(ORDERS), format_func=ORDERS.get, key="gallery-order", width=200)
+        outcome = st.selectbox("Predictions", OUTCOMES, format_func=words.__getitem__, key="gallery-answers", width=240)
         label = st.selectbox("Class", [EVERY, *found.classes], key="gallery-class", width=160)
-    st.caption(", ".join(f"{words[answer].lower()}: {numbers[answer]}" for answer in ANSWERS[1:]).capitalize())
-    places = ranked(found, alike=alike, answers=answers)
+    st.caption(", ".join(f"{words[each].lower()}: {numbers[each]}" for each in OUTCOMES[1:]).capitalize())
+    places = ranked(found, most_similar=most_similar, outcome=outcome)
     if label != EVERY:
         places = places[found.targets[places] == found.classes.index(label)]
     if not len(places):
-        st.info("There is no such image among those looked at.", icon=":material/filter_alt_off:")
+        st.info("No image matches.", icon=":material/filter_alt_off:")
         return
     shown = st.session_state.get(SHOWN, CARDS)
-    picked = gallery_cards.draw(found, places[:shown], (first, other), clickable=open_in_lab is not None)
-    if picked is not None and open_in_lab is not None:
+    picked = gallery_cards.draw(found, places[:shown], (first, other), clickable=open_image is not None)
+    if picked is not None and open_image is not None:
         name, pixels = _picture(found, picked, next(iter(chosen.values())), chosen[other])
-        open_in_lab(name, pixels)
+        open_image(name, pixels)
         st.rerun()
     st.caption(
         f"Equal colours are equal shares of a map, in all cards. Yellow: {gallery_cards.scale(found, places[:shown])} times the map's average "
@@ -184,8 +186,8 @@ def _cards(
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(places) > shown:
             st.button(f"Show {min(CARDS, len(places) - shown)} more", on_click=_more, args=(shown,))
-        said = f"{min(shown, len(places))} of {len(places)} images"
-        st.caption(said + (f"; {missing} more have no map from one of the two" if missing else ""))
+        text = f"{min(shown, len(places))} of {len(places)} images"
+        st.caption(text + (f"; {missing} more have no map of one network" if missing else ""))
 
 
 def _more(shown: int) -> None:
@@ -193,7 +195,7 @@ def _more(shown: int) -> None:
 
 
 def _picture(found: Survey, place: int, teacher: Choice, student: Choice) -> tuple[str, np.ndarray]:
-    """An image of the split in its own size, and what to call it."""
+    """An image of the split in its own size, and its name."""
     from kdcore.inspection import gallery
 
     pixels = gallery.picture(student.reference, engine.store(), int(found.places[place]), at_most=found.total)
@@ -201,7 +203,7 @@ def _picture(found: Survey, place: int, teacher: Choice, student: Choice) -> tup
 
 
 def _table(found: Survey, first: str, other: str) -> None:
-    """Agreement by class beside its controls, and what it comes to."""
+    """Agreement by class beside its controls, with a sentence on all images."""
     figure = st.selectbox(
         "Figure", list(FIGURES), format_func=lambda name: FIGURES[name][0], key="gallery-figure", width=240
     )
@@ -220,7 +222,7 @@ def _table(found: Survey, first: str, other: str) -> None:
     st.caption(
         f"**{title}.** {meaning} *Other image*: the {other.lower()}'s map against the {first.lower()}'s of another image, of the same class in "
         "the rows of classes. *Centre*: the other network is replaced by a blob in the middle. *Untrained*: the same architecture with "
-        f"random weights. *Beyond chance*: same image less other image, with a 95 % interval over images; {better} 0 is more alike."
+        f"random weights. *Beyond chance*: same image - other image, with a 95 % interval over images; {better} 0 is more agreement."
     )
 
 
@@ -232,19 +234,19 @@ def _by_class(_found: Survey, key: str) -> list[ClassRow]:
 
 
 def _sentence(row: ClassRow, figure: str, sign: int, first: str, other: str) -> str:
-    """What the row of all images says, in words."""
+    """The row of all images in words."""
     assert row.controlled is not None
     found = row.controlled[figure]
     _, low, high = found.gain
     both = f"{palette.in_colour('teacher', first)} and {palette.in_colour('student', other)}"
     figures = f"{found.paired:.2f} on the same image, {found.shuffled:.2f} on two different ones"
     if sign * (low if sign > 0 else high) > 0:
-        return f"{both} look at more alike places on the **same image** than on different ones: {figures}."
+        return f"{both} agree more on the **same image** than on different ones: {figures}."
     return (
-        f"{both}: {figures}. The interval of the difference holds 0, so what these maps share may be **a habit, such as looking at "
-        "the middle**, rather than something seen in the image."
+        f"{both}: {figures}. The interval of the difference contains 0, so the agreement may be **centre bias** rather than "
+        "something seen in the image."
         if low <= 0 <= high
-        else f"{both} look at **less** alike places on the same image than on different ones: {figures}."
+        else f"{both} agree **less** on the same image than on different ones: {figures}."
     )
 
 
@@ -270,5 +272,5 @@ def _number(value: float | None) -> str:
     return f"{value:.2f}".replace("-", formatting.MINUS)
 
 
-def _map_title(method: str | None) -> str:
-    return networks.maps()[method].title if method else "Each network's own map"
+def _map_title(map_name: str | None) -> str:
+    return networks.maps()[map_name].title if map_name else "Each network's own map"

@@ -1,7 +1,7 @@
-"""How it learned to see: maps, answers and curves over the epochs of a run, on one scrubber.
+"""Maps, predictions and probabilities over the epochs of a run, on one scrubber.
 
-For the photo in the lab from the run's snapshots, for the run's pinned images from its probes. All frames go to the browser
-once, so that playing and the arrow keys ask the server nothing; it draws them as the Start page's replay.
+For the chosen photo from the run's snapshots, for the run's pinned images from its probes. All frames go to the browser once,
+so that playing and the arrow keys need no server; it draws them as the Start page's replay.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import streamlit as st
 from kdcore.errors import UserError
 from kdcore.store import RunState
 from pages.parts import engine, page_table, palette
-from pages.parts.attention import networks
+from pages.parts.attention import form, networks
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
 
@@ -31,18 +31,16 @@ PHOTO, PINNED = "This photo", "The run's pinned images"
 def show(lab: Lab, _offered: list[Shown]) -> None:
     state = choose_run(lab)
     if state is None:
-        st.info(
-            "There is no run with a history yet. Train one: every run keeps what this needs.", icon=":material/info:"
-        )
+        st.info("No run has snapshots yet. Train one: every run saves them.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train one", icon=":material/school:")
         return
     kept, probed = bool(engine.store().snapshots(state.id)), replay.can_replay(state)
     if not kept:
-        whose = "is a recording that comes with the project" if state.recorded else "is of an earlier version"
+        why = "it is a recording" if state.recorded else "it is of an earlier version"
         st.info(
-            f"Run {state.name!r} {whose}: it kept no snapshots of its networks, so it cannot be asked about this photo at "
-            "earlier epochs. Train its recipe again to see that"
-            + ("; its pinned images were mapped as it trained." if probed else "."),
+            f"Run {state.name!r} has no snapshots of its networks ({why}), so this photo cannot be shown at earlier epochs. "
+            "Train its recipe again to see that."
+            + (" Its pinned images were mapped during training." if probed else ""),
             icon=":material/info:",
         )
     picked = PHOTO if kept else PINNED
@@ -57,11 +55,13 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
         show_photo(lab, state)
     elif probed:
         replay.replay(engine.store(), state.id)
-        st.caption("The maps are each network's own, taken while it trained: attention of a ViT, activation of a CNN.")
+        st.caption(
+            "The maps are each network's own, computed during training: class-token attention of a ViT, activation energy of a CNN."
+        )
 
 
 def choose_run(lab: Lab) -> RunState | None:
-    """The run whose networks are in the lab; where these come with the project, any run with a history."""
+    """The run whose networks are compared; where these are bundled, any run with snapshots or probes."""
     store = engine.store()
     in_lab = [networks.family(choice.reference)[0] for choice in lab.chosen.values() if choice.kind == "run"]
     if in_lab:
@@ -69,10 +69,8 @@ def choose_run(lab: Lab) -> RunState | None:
     known = {state.id: state for state in store.states() if store.snapshots(state.id) or replay.can_replay(state)}
     if not known:
         return None
-    st.caption("The networks above come with the project, without the history of their training. A run has one:")
-    ordered = sorted(
-        known, key=lambda run_id: not store.snapshots(run_id)
-    )  # those that can be asked about the photo first
+    st.caption("The bundled networks above have no training history. Choose a run:")
+    ordered = sorted(known, key=lambda run_id: not store.snapshots(run_id))  # runs with snapshots first
     picked = st.selectbox(
         "Run",
         ordered,
@@ -85,32 +83,31 @@ def choose_run(lab: Lab) -> RunState | None:
 
 
 def show_photo(lab: Lab, state: RunState) -> None:
-    with st.spinner("Asking the networks of earlier epochs", show_time=True):
+    with st.spinner("Computing maps at earlier epochs", show_time=True):
         try:
-            found = networks.over_time(lab.pixels, lab.digest, state.id, questions(lab, state.id))
+            found = networks.over_time(lab.pixels, lab.digest, state.id, requests(lab, state.id))
         except UserError as error:
             st.warning(str(error), icon=":material/warning:")
             return
     replay.draw(frames(found, lab.shown.name, lab.shown.true), key="attention_time")
     cards = networks.maps()
-    titles = dict.fromkeys(cards[course.method].title for course in found.courses.values())
+    titles = dict.fromkeys(cards[course.map_name].title for course in found.courses.values())
     st.caption(
-        f"{' and '.join(titles)}, as chosen above, at {len(found.steps)} moments of the run; between two of them, picture and "
-        "curve are interpolated. Epoch 0 is before the first step."
+        f"{' and '.join(titles)}, at {len(found.steps)} steps of the run; maps and curves are interpolated in between. "
+        "Epoch 0 is before the first step."
     )
 
 
-def questions(lab: Lab, run_id: str) -> dict[str, dict[str, Any]]:
-    """Role -> what is asked of it: what the lab asks where the network is in it, else the lab's map."""
-    asked = {}
+def requests(lab: Lab, run_id: str) -> dict[str, dict[str, Any]]:
+    """Role -> its request: the one of the comparison where the network is in it, else the chosen map alone."""
+    found = {}
     for choice in networks.choices():
         of, role = networks.family(choice.reference)
         if of != run_id:
             continue
         heading = next((h for h, each in lab.chosen.items() if each.reference == choice.reference), "")
-        bare = {"method": networks.method_for(choice, lab.method)} if lab.method else {}
-        asked[role] = lab.questions.get(heading, bare)
-    return {role: asked[role] for role in palette.NETWORKS if role in asked}
+        found[role] = lab.requests.get(heading, form.bare_request(lab.map_name))
+    return {role: found[role] for role in palette.NETWORKS if role in found}
 
 
 def frames(found: OverTime, name: str, true: str) -> dict[str, Any]:
@@ -152,11 +149,11 @@ def frames(found: OverTime, name: str, true: str) -> dict[str, Any]:
 
 
 def _followed(found: OverTime, true: str) -> tuple[str, str]:
-    """The class whose probability is drawn: the true one where it is known, else what the first network answers at last."""
+    """The class whose probability is drawn: the true one where it is known, else the first network's last prediction."""
     first, course = next(iter(found.courses.items()))
     if true in course.classes:
         return true, "the true class"
-    return course.classes[course.probabilities[-1].argmax()], f"the {first}’s answer"
+    return course.classes[course.probabilities[-1].argmax()], f"the {first}’s prediction"
 
 
 def _curve(found: OverTime, role: str, followed: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Which photo is looked at: the visitor's own, or a sample that comes with the project."""
+"""The photo to inspect: an upload, a pasted or camera picture, or a bundled sample."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ SIDE = 768  # pixels kept of a photo: twice what is shown of it
 TAKEN = 12  # pictures from clipboard and camera that are kept
 READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
 FEW = 3  # refusals that are read at a glance
-POKE = "poke"  # what was done to the photo, in the address
+PERTURBATION = "poke"  # of the photo, in the address
 PICKED = "photo"  # the choice: in the session, and a sample's also in the address
 
 
@@ -128,7 +128,7 @@ def choose_photo(offered: list[Shown]) -> Shown | None:
 
 def pick(photo_id: str) -> None:
     """Another photo, as it is: what was done to the last one is forgotten."""
-    st.query_params.pop(POKE, None)
+    st.query_params.pop(PERTURBATION, None)
     st.session_state[PICKED] = photo_id
     if (SAMPLES / photo_id).is_file():
         st.query_params[PICKED] = photo_id

@@ -1,4 +1,4 @@
-"""Which maps deserve trust: what was measured of each on the bundled networks for `cues`, where the object's pixels are known."""
+"""Which maps can be trusted: measurements of each on the bundled networks for `cues`, where the object's pixels are known."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 FILE = ASSETS / "trust.json"
 CONTROLS = {"centre": "A blob in the middle", "random": "Noise"}
-TICKS = {  # what passed -> its column and what it asks
+TICKS = {  # test -> its column and its meaning
     "object": (
         "Object",
         "More of the map lies on the object than of a uniform map and of a blob in the middle.",
     ),
-    "faithful": ("Faithful", "Taking the patches that it points to changes the answer more than taking random ones."),
-    "learnt": ("Learnt", "With random weights the map is another one: less than half of the rank correlation is left."),
+    "faithful": ("Faithful", "Deleting its brightest patches changes the prediction more than deleting random ones."),
+    "learnt": ("Learnt", "With random weights the map changes: less than half of the rank correlation is left."),
 }
 Measured = dict[str, Any]
 
 
-def show(chosen: dict[str, Choice], method: str | None) -> None:
+def show(chosen: dict[str, Choice], map_name: str | None) -> None:
     """The figures of every map, for a network of a kind; beneath, those of the map that is shown.
 
     Args:
-        chosen: heading -> network: what the page shows; the first decides which figures come first.
-        method: the map that is shown; None for each network's own.
+        chosen: heading -> network: those on the page; the first decides which figures come first.
+        map_name: the map that is shown; None for each network's own.
     """
     if not FILE.is_file():
-        st.info("Nothing was measured yet: `python -m benchmarks.trust --write` does it.", icon=":material/info:")
+        st.info("There are no measurements: `python -m benchmarks.trust --write` makes them.", icon=":material/info:")
         return
     measured: Measured = json.loads(FILE.read_text(encoding="utf-8"))
     names = list(measured["models"])
     st.markdown(
-        "A map is a claim: *this is what the network looks at*. On **cues**, whose pictures are drawn here, the object's pixels are "
-        "known, so the claim can be checked. The figures are of the bundled networks; on photos and for other networks they are a hint."
+        "A map claims: *this is what the network looks at*. On **cues**, whose images are drawn by code, the object's pixels are "
+        "known, so the claim can be tested. The figures are of the bundled networks; for photos and other networks they are a hint."
     )
     name = st.segmented_control(
         "Measured on",
@@ -57,7 +57,7 @@ def show(chosen: dict[str, Choice], method: str | None) -> None:
     found: Measured = measured["models"][name]
     chance = next(iter(found.values()))["on_object"]
     st.caption(
-        "✓ where a 95 % interval over images bears it out; — where it does not. By chance a cell touches the object in "
+        "✓: passed, by a 95 % interval over images; —: not passed. By chance a cell touches the object in "
         f"{_whole(chance['hits_by_chance'])} of cases, and a uniform map has {_whole(chance['by_chance'])} inside; a blob in the middle "
         f"{_whole(chance['centred'])}. The objects lie near the middle, so a blob there is hard to beat."
     )
@@ -77,23 +77,23 @@ def show(chosen: dict[str, Choice], method: str | None) -> None:
             ),
             "Beyond noise": st.column_config.NumberColumn(
                 format="%.2f",
-                help="Insertion area less deletion area, beyond that of a random order. 0: no better than noise.",
+                help="Insertion area - deletion area, minus the same for a random order. 0: no better than noise.",
             ),
             "Without weights": st.column_config.NumberColumn(
                 format="%.2f",
-                help="Rank correlation with the map of the same network with random weights. 1: nothing was learnt.",
+                help="Rank correlation with the map of the same network with random weights. 1: the map does not depend on learnt weights.",
             ),
-            "Forwards": st.column_config.NumberColumn(format="%.1f", help="What a map costs, in plain forward passes."),
+            "Forwards": st.column_config.NumberColumn(format="%.1f", help="Cost of a map in plain forward passes."),
             **{title: st.column_config.TextColumn(help=asks, width="small") for title, asks in TICKS.values()},
         },
     )
     st.caption(
         f"{measured['images']} test images, a quarter of them for the last figures; {measured['date']}, `{measured['command']}`."
     )
-    if method in found:
-        _one(found[method], networks.maps()[method].title, networks.family(name)[1])
-    elif method is not None:
-        st.caption(_why_not(method))
+    if map_name in found:
+        _one(found[map_name], networks.maps()[map_name].title, networks.family(name)[1])
+    elif map_name is not None:
+        st.caption(_why_not(map_name, name))
 
 
 def _nearest(names: list[str], chosen: dict[str, Choice]) -> str:
@@ -106,13 +106,14 @@ def _nearest(names: list[str], chosen: dict[str, Choice]) -> str:
 
 
 def _kind(found: Measured) -> str:
-    return "ViT" if "cls_attention" in found else "CNN"
+    cards = networks.maps()
+    return "CNN" if all(cards[name].any_network for name in found if name in cards) else "ViT"
 
 
 def _table(found: Measured) -> pd.DataFrame:
     """The maps that pass most first, then those with the most on the object; the controls last."""
     cards = networks.maps()
-    maps = sorted((m for m in found if m not in CONTROLS), key=lambda m: (-sum(found[m]["passes"].values()), -found[m]["on_object"]["inside"][0]))  # fmt: skip
+    maps = sorted((m for m in found if m in cards), key=lambda m: (-sum(found[m]["passes"].values()), -found[m]["on_object"]["inside"][0]))  # fmt: skip
     rows = []
     for name in (*maps, *CONTROLS):
         each = found[name]
@@ -132,10 +133,10 @@ def _table(found: Measured) -> pd.DataFrame:
 
 
 def _one(each: Measured, title: str, network: str) -> None:
-    """The map that is shown, in words, and how it fades as the weights go."""
+    """The map that is shown, in words, and its rank correlation as the weights become random."""
     on = each["on_object"]
-    said, drawn = st.columns([2, 3], gap="large")
-    with said:
+    words, drawn = st.columns([2, 3], gap="large")
+    with words:
         st.markdown(f"**{title}** of the {palette.in_colour(network, network)}")
         st.markdown(
             f"- {_share(on['inside'])} of it lies on the object; of a uniform map {_whole(on['by_chance'])}.\n"
@@ -171,11 +172,14 @@ def _cascade(steps: list[Measured], colour: str) -> None:
     st.altair_chart(chart, width="stretch")
 
 
-def _why_not(method: str) -> str:
-    title = networks.maps()[method].title
-    if networks.maps()[method].takes_query:
-        return f"{title} asks about one patch, not about the picture, so it cannot be right or wrong about the object."
-    return f"{title} is not defined for this network."
+def _why_not(map_name: str, network: str) -> str:
+    """Why there are no figures of a map."""
+    card = networks.maps()[map_name]
+    if card.takes_query:
+        return f"{card.title} is about one patch, not about the image, so it is not tested against the object."
+    if card.any_network:
+        return f"{card.title} was not measured yet: `python -m benchmarks.trust --write` measures all maps."
+    return f"{card.title} is not measured on {network}. Networks that have it: {card.networks.title}."
 
 
 def _whole(share: float) -> str:

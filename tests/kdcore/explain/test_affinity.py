@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from kdcore import explain
-from kdcore.explain.maps.attention import attention_of
 from kdcore.explain.maps.occlusion import covered
 from kdcore.explain.maps.self_similarity import self_similarity
+from kdcore.explain.reading.attention import attention_of
 
 from .conftest import build, images_for
 
@@ -33,14 +33,14 @@ def test_a_cnn_answers_with_what_resembles_the_patch(model):
     assert found.min() >= 0
 
 
-@pytest.mark.parametrize("method", ["patch_attention", "self_similarity"])
-def test_a_patch_that_is_not_there_is_refused(model, method):
+@pytest.mark.parametrize("map_name", ["patch_attention", "self_similarity"])
+def test_a_patch_that_is_not_there_is_refused(model, map_name):
     network = model("vit")
     _, rows, _ = network.shapes().features[-1]
     with pytest.raises(
         ValueError, match=rf"There is no patch \({rows}, 0\): this map has rows 0 to {rows - 1} and columns 0 to"
     ):
-        explain.heatmap(network, images_for(network), method, query=(rows, 0))
+        explain.heatmap(network, images_for(network), map_name, query=(rows, 0))
 
 
 def test_self_similarity_worked_by_hand():

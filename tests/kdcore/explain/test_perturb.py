@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kdcore.explain.perturb import GRID, Poke, parse, poked, scrambled
+from kdcore.explain.perturb import GRID, Perturbation, parse, perturbed, scrambled
 
 
 @pytest.fixture
@@ -10,12 +10,12 @@ def picture() -> np.ndarray:
 
 
 def test_nothing_done_leaves_the_picture(picture):
-    np.testing.assert_array_equal(poked(picture, Poke()), picture)
+    np.testing.assert_array_equal(perturbed(picture, Perturbation()), picture)
 
 
 def test_a_covered_patch_takes_the_mean_colour_and_the_rest_stays(picture):
     before = picture.copy()
-    found = poked(picture, Poke(cover=(10,)))  # row 1, column 2 of 8 x 8, so 4 pixels a patch
+    found = perturbed(picture, Perturbation(cover=(10,)))  # row 1, column 2 of 8 x 8, so 4 pixels a patch
     np.testing.assert_allclose(found[4:8, 8:12], np.broadcast_to(picture.mean(axis=(0, 1)), (4, 4, 3)), rtol=1e-5)
     found[4:8, 8:12] = picture[4:8, 8:12]
     np.testing.assert_array_equal(found, picture)
@@ -23,14 +23,14 @@ def test_a_covered_patch_takes_the_mean_colour_and_the_rest_stays(picture):
 
 
 def test_a_blurred_patch_keeps_its_colour_but_not_its_grain(picture):
-    found = poked(picture, Poke(blur=(0, 63)))
+    found = perturbed(picture, Perturbation(blur=(0, 63)))
     assert found[:4, :4].std() < 0.3 * picture[:4, :4].std()
     np.testing.assert_array_equal(found[8:24, 8:24], picture[8:24, 8:24])
 
 
 def test_flip_and_shift_move_pixels_and_change_none(picture):
-    np.testing.assert_array_equal(poked(picture, Poke(flip=True))[5, 3], picture[5, 28])
-    shifted = poked(picture, Poke(right=1, down=-2))  # 4 pixels to the right, 8 up
+    np.testing.assert_array_equal(perturbed(picture, Perturbation(flip=True))[5, 3], picture[5, 28])
+    shifted = perturbed(picture, Perturbation(right=1, down=-2))  # 4 pixels to the right, 8 up
     np.testing.assert_array_equal(shifted[0, 4], picture[8, 0])
     np.testing.assert_array_equal(shifted[0, 0], picture[8, 28])  # what leaves comes back
 
@@ -56,16 +56,16 @@ def test_an_address_says_what_is_done(text):
 
 
 def test_a_patch_named_twice_is_covered_once():
-    assert parse("cover5.cover4.cover5") == Poke(cover=(4, 5))
+    assert parse("cover5.cover4.cover5") == Perturbation(cover=(4, 5))
 
 
 @pytest.mark.parametrize("text", ["cover64", "right9", "scramble3", "shout", "flip7", "cover1;drop"])
 def test_an_unknown_word_is_refused_with_those_that_are_known(text):
-    with pytest.raises(ValueError, match="There is no .* Known: flip, right1"):
+    with pytest.raises(ValueError, match="Unknown perturbation .* Known: flip, right1"):
         parse(text)
 
 
-def test_only_squares_are_poked(picture):
+def test_only_squares_are_perturbed(picture):
     for wrong in (picture[:20], picture[..., 0], picture[: GRID - 1, : GRID - 1]):
         with pytest.raises(ValueError, match="should be square"):
-            poked(wrong, Poke())
+            perturbed(wrong, Perturbation())

@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from kdcore import explain
-from kdcore.explain import METHODS
+from kdcore.explain import map_cards
 from kdcore.runtime import mixed_precision
 
 from .conftest import SPECS, VITS, build, images_for
 from .maps.test_every_map import state_of
+
+CARDS = map_cards()
 
 KINDS = [
     "vit",
@@ -29,22 +31,22 @@ QUICK = ["cls_attention", "rollout", "grad_cam", "layer_cam", "activation_energy
 def test_the_same_maps_and_answers(model, kind):
     network = model(kind)
     images, quick = images_for(network), explain.ready(network)
-    for method in explain.methods_for(network):
-        if method == "occlusion":  # many forwards, and none that the others do not go through
+    for map_name in explain.maps_for(network):
+        if map_name == "occlusion":  # many forwards, and none that the others do not go through
             continue
-        wanted, found = explain.explain(network, images, method), explain.explain(quick, images, method)
+        wanted, found = explain.explain(network, images, map_name), explain.explain(quick, images, map_name)
         np.testing.assert_allclose(found.probabilities, wanted.probabilities, atol=1e-5)
         assert found.problems == wanted.problems
         np.testing.assert_allclose(found.heatmaps, wanted.heatmaps, atol=1e-4 * np.nanmax(wanted.heatmaps))
 
 
-@pytest.mark.parametrize("method", ["grad_cam", "self_similarity"])
-def test_the_same_maps_at_an_earlier_layer_and_another_size(model, method):
+@pytest.mark.parametrize("map_name", ["grad_cam", "self_similarity"])
+def test_the_same_maps_at_an_earlier_layer_and_another_size(model, map_name):
     network = model("resnet")
     quick = explain.ready(network)
     for images in (images_for(network), torch.rand(1, 3, 160, 128)):
-        wanted = explain.heatmap(network, images, method, layer=1)
-        np.testing.assert_allclose(explain.heatmap(quick, images, method, layer=1), wanted, atol=1e-4 * wanted.max())
+        wanted = explain.heatmap(network, images, map_name, layer=1)
+        np.testing.assert_allclose(explain.heatmap(quick, images, map_name, layer=1), wanted, atol=1e-4 * wanted.max())
 
 
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
@@ -54,9 +56,9 @@ def test_in_bfloat16_the_maps_are_close(model, kind, monkeypatch):
     images, quick = images_for(network), explain.ready(network, "fast")
     assert {parameter.dtype for parameter in quick.net.parameters()} == {torch.bfloat16}
     target = torch.tensor([1, 1])
-    for method in [name for name in QUICK if METHODS[name].architectures == "any" or kind in VITS]:
-        ask = {"target": target} if METHODS[method].explains_class else {}
-        wanted, found = (explain.heatmap(each, images, method, **ask) for each in (network, quick))
+    for map_name in [name for name in QUICK if CARDS[name].any_network or kind in VITS]:
+        ask = {"target": target} if CARDS[map_name].explains_class else {}
+        wanted, found = (explain.heatmap(each, images, map_name, **ask) for each in (network, quick))
         assert explain.agreement(found[0], wanted[0])["cosine"] > 0.98
 
 

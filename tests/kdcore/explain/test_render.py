@@ -15,7 +15,7 @@ HEATMAP = np.random.default_rng(1).random((7, 7)).astype(np.float32)
 @dataclass
 class Shown:
     title: str = "a network"
-    method: str = "grad_cam"
+    map_name: str = "grad_cam"
     problem: str = ""
     photo: np.ndarray = field(default_factory=lambda: PHOTO)
     heatmap: np.ndarray = field(default_factory=lambda: HEATMAP)

@@ -18,7 +18,7 @@ def store(tmp_path, monkeypatch) -> Store:
 
 def test_both_networks_see_the_students_own_test_images(store):
     threads = torch.get_num_threads()
-    *_, found = gallery.look_through("cues-teacher", "cues-student", store, method="grad_cam", at_most=20)
+    *_, found = gallery.look_through("cues-teacher", "cues-student", store, map_name="grad_cam", at_most=20)
     assert torch.get_num_threads() == threads
     assert (len(found), found.total) == (20, 20)
     assert (found.teacher.predicted == found.targets).mean() >= 0.9  # else they are not its images, or not its labels
@@ -42,4 +42,4 @@ def test_a_map_that_one_of_them_cannot_have_is_refused(store):
     with pytest.raises(
         ValueError, match="Attention rollout is not defined for this model, because it has no class token"
     ):
-        next(gallery.look_through("cues-teacher", "cues-student", store, method="rollout", at_most=20))
+        next(gallery.look_through("cues-teacher", "cues-student", store, map_name="rollout", at_most=20))

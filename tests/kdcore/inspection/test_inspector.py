@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from kdcore import cli, explain, models, recipe
 from kdcore import events as ev
+from kdcore import explain, models, recipe
 from kdcore.explain import render
-from kdcore.inspection import DISPLAY, Inspector, choices
-from kdcore.inspection import inspector as asking_module
+from kdcore.inspection import DISPLAY, Inspector, choices, model_cache
+from kdcore.inspection import inspector as inspector_module
 from kdcore.models import sources
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store, checkpoint
@@ -36,7 +36,7 @@ def store(tmp_path, monkeypatch) -> Store:
 
     store = Store(tmp_path / "runs", recorded=assets / "runs")
     settings = {
-        "name": "a try", "data": {"image_size": 32}, "student": CNN.model_dump(), "twin": True, "terms": [{"map_name": "ce"}],
+        "name": "a try", "data": {"image_size": 32}, "student": CNN.model_dump(), "twin": True, "terms": [{"method": "ce"}],
         "teacher": {"weights": "our-teacher"},
     }  # fmt: skip
     run_id = store.create(recipe.from_plain(settings))
@@ -51,7 +51,7 @@ def store(tmp_path, monkeypatch) -> Store:
 
 
 @pytest.fixture
-def asking(store) -> Inspector:
+def inspector(store) -> Inspector:
     return Inspector(store)
 
 
@@ -110,9 +110,9 @@ def history(store) -> str:
     return run_id
 
 
-def test_a_photo_through_the_history_of_a_run(asking, history):
-    asked = {"teacher": {}, "student": {"map_name": "grad_cam", "target": 2}, "twin": {}}
-    found = asking.over_time(PHOTO, history, asked)
+def test_a_photo_through_the_history_of_a_run(inspector, history):
+    requests = {"teacher": {}, "student": {"map_name": "grad_cam", "target": 2}, "twin": {}}
+    found = inspector.over_time(PHOTO, history, requests)
     assert (found.steps, found.epochs) == ([0, 20, 40], [0.0, 0.5, 1.0])
     assert found.photo.shape == (DISPLAY, DISPLAY, 3)
     assert {network: len(course.heatmaps) for network, course in found.courses.items()} == {
@@ -122,20 +122,20 @@ def test_a_photo_through_the_history_of_a_run(asking, history):
     }
     assert found.courses["student"].classes == CLASSES
     for place, reference in enumerate(("student@0", "student@20", "student")):
-        then = asking.inspect(PHOTO, f"run:{history}/{reference}", **asked["student"])
+        then = inspector.inspect(PHOTO, f"run:{history}/{reference}", **requests["student"])
         np.testing.assert_allclose(found.courses["student"].heatmaps[place], then.heatmap, atol=1e-6)
         best = int(found.courses["student"].probabilities[place].argmax())
         assert then.predictions[0][0] == CLASSES[best]
 
 
-def test_a_run_without_snapshots_says_how_to_have_them(store, asking):
-    with pytest.raises(ValueError, match="cannot be looked at over time: it kept none .* train its recipe again"):
-        asking.over_time(PHOTO, run_of(store), {"student": {}})
+def test_a_run_without_snapshots_says_how_to_have_them(store, inspector):
+    with pytest.raises(ValueError, match="cannot be shown over its epochs: it kept none .* train its recipe again"):
+        inspector.over_time(PHOTO, run_of(store), {"student": {}})
 
 
-def test_everything_that_can_be_chosen_can_be_asked(store, asking):
+def test_every_choice_can_be_inspected(store, inspector):
     for choice in choices(store):
-        found = asking.inspect(PHOTO, choice.reference)
+        found = inspector.inspect(PHOTO, choice.reference)
         assert found.grid == choice.grid
         assert found.title == choice.title
         assert found.classes == choice.classes
@@ -145,7 +145,7 @@ def test_everything_that_can_be_chosen_can_be_asked(store, asking):
         assert found.seconds > 0
 
 
-def test_the_same_map_as_asking_the_engine_itself(asking):
+def test_the_same_map_as_from_the_engine_itself(inspector):
     """For a photo that needs no resizing, since that is the visitor's side of it.
 
     The Inspector's copy has its norms folded in, which rounds otherwise; a map made of small differences shows it most.
@@ -154,7 +154,7 @@ def test_the_same_map_as_asking_the_engine_itself(asking):
     model = models.load("our-teacher").eval()
     images = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
     for map_name in explain.map_names():
-        found = asking.inspect(pixels, "our-teacher", map_name=map_name)
+        found = inspector.inspect(pixels, "our-teacher", map_name=map_name)
         wanted = explain.heatmap(model, images, map_name)[0]
         np.testing.assert_allclose(found.heatmap, wanted, atol=5e-4 * wanted.max(), err_msg=map_name)
     probabilities = model(images).logits.softmax(dim=1)[0]
@@ -162,79 +162,81 @@ def test_the_same_map_as_asking_the_engine_itself(asking):
     assert found.predictions[0][1] == pytest.approx(probabilities.max().item(), rel=1e-4)
 
 
-def test_photo_that_comes_back_is_the_middle_square_in_the_photos_own_resolution(asking):
+def test_photo_that_comes_back_is_the_middle_square_in_the_photos_own_resolution(inspector):
     pixels = np.zeros((400, 600, 3), np.uint8)
     pixels[:, 100:500] = np.indices((400, 400)).sum(axis=0)[..., None] % 2 * 255  # finer than any network's input
-    found = asking.inspect(pixels, "our-student")
+    found = inspector.inspect(pixels, "our-student")
     assert found.photo.shape == (DISPLAY, DISPLAY, 3)
     assert found.photo.dtype == np.uint8
     expected = Image.fromarray(pixels).crop((100, 0, 500, 400)).resize((DISPLAY, DISPLAY), Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(found.photo, np.asarray(expected))
 
 
-def test_small_photos_are_enlarged(asking):
-    found = asking.inspect(PHOTO[:9, :8].copy(), "our-student")
+def test_small_photos_are_enlarged(inspector):
+    found = inspector.inspect(PHOTO[:9, :8].copy(), "our-student")
     assert found.photo.shape == (DISPLAY, DISPLAY, 3)
 
 
-def test_layers_heads_and_classes(asking):
+def test_layers_heads_and_classes(inspector):
     maps = [
-        asking.inspect(PHOTO, "our-teacher", map_name="cls_attention", layer=layer, head=head).heatmap
+        inspector.inspect(PHOTO, "our-teacher", map_name="cls_attention", layer=layer, head=head).heatmap
         for layer in range(2)
         for head in (None, 0, 1)
     ]
     assert all(np.abs(a - b).max() > 1e-6 for i, a in enumerate(maps) for b in maps[:i])
-    found = asking.inspect(PHOTO, "our-teacher", map_name="cls_attention", layer=1, head=0)
+    found = inspector.inspect(PHOTO, "our-teacher", map_name="cls_attention", layer=1, head=0)
     assert (found.layer, found.head, found.layers, found.heads) == (1, 0, 2, 2)
     assert found.maps["cls_attention"] == (2, 2)
     assert found.maps["grad_cam"] == (2, 0)
-    asked = asking.inspect(PHOTO, "our-student", map_name="input_gradient", target=3)
-    assert asked.target == "class 3"
-    assert "rollout" not in asked.maps
-    assert {"grad_cam", "self_similarity", "occlusion"} <= set(asked.maps)
+    explained = inspector.inspect(PHOTO, "our-student", map_name="input_gradient", target=3)
+    assert explained.target == "class 3"
+    assert "rollout" not in explained.maps
+    assert {"grad_cam", "self_similarity", "occlusion"} <= set(explained.maps)
 
 
-def test_a_depth_is_found_in_networks_of_unlike_many_layers(asking):
+def test_a_depth_is_found_in_networks_of_unlike_many_layers(inspector):
     """0 is the first layer and 1 the last; the middle of two layers rounds to one of them."""
     for reference, layers in (("our-teacher", 2), ("our-student", 3)):
         for depth in (0, 0.6, 1):
-            found = asking.inspect(PHOTO, reference, map_name="activation_energy", depth=depth)
+            found = inspector.inspect(PHOTO, reference, map_name="activation_energy", depth=depth)
             assert (found.layer, found.layers) == (round(depth * (layers - 1)), layers)
 
 
-def test_a_class_is_asked_for_by_its_name_and_set_against_another(asking):
-    by_name = asking.inspect(PHOTO, "our-student", map_name="input_gradient", target="class 3", against="class 1")
-    by_place = asking.inspect(PHOTO, "our-student", map_name="input_gradient", target=3, against=1)
-    alone = asking.inspect(PHOTO, "our-student", map_name="input_gradient", target=3)
+def test_a_class_is_chosen_by_its_name_and_compared_with_another(inspector):
+    by_name = inspector.inspect(PHOTO, "our-student", map_name="input_gradient", target="class 3", against="class 1")
+    by_place = inspector.inspect(PHOTO, "our-student", map_name="input_gradient", target=3, against=1)
+    alone = inspector.inspect(PHOTO, "our-student", map_name="input_gradient", target=3)
     assert (by_name.target, by_name.against, alone.against) == ("class 3", "class 1", "")
     np.testing.assert_array_equal(by_name.heatmap, by_place.heatmap)
     assert np.abs(by_name.heatmap - alone.heatmap).max() > 1e-6
 
 
-def test_a_patch_can_be_asked_about(asking):
-    here, there = (asking.inspect(PHOTO, "our-teacher", map_name="patch_attention", query=q) for q in ((0, 0), (7, 7)))
+def test_a_patch_can_be_chosen(inspector):
+    here, there = (
+        inspector.inspect(PHOTO, "our-teacher", map_name="patch_attention", query=q) for q in ((0, 0), (7, 7))
+    )
     assert np.abs(here.heatmap - there.heatmap).max() > 1e-6
-    every = asking.affinity(PHOTO, "our-teacher")
+    every = inspector.affinity(PHOTO, "our-teacher")
     assert (every.grid, every.attends, every.values.shape) == ((8, 8), True, (64, 64))
     np.testing.assert_allclose(every.values[0] / every.values[0].sum(), here.heatmap.ravel(), rtol=1e-3)
 
 
-def test_affinity_of_a_cnn_is_pooled_to_what_a_page_can_hold(asking):
-    early = asking.affinity(PHOTO, "our-student", depth=0, head=1)  # a head that it does not have is left out
+def test_affinity_of_a_cnn_is_pooled_to_what_a_page_can_hold(inspector):
+    early = inspector.affinity(PHOTO, "our-student", depth=0, head=1)  # a head that it does not have is left out
     assert (early.grid, early.attends, early.layer, early.head) == ((8, 8), False, 0, None)
     assert early.values.shape == (64, 64)
 
 
-def test_every_layer_and_head_with_its_entropy(asking):
-    found = asking.atlas(PHOTO, "our-teacher", map_name="cls_attention", layer=1, head=0)
+def test_every_layer_and_head_with_its_entropy(inspector):
+    found = inspector.atlas(PHOTO, "our-teacher", map_name="cls_attention", layer=1, head=0)
     assert [layer.shape for layer in found.maps] == [(2, 8, 8)] * 2
     assert all(0 <= entropy <= 1 for layer in found.entropy for entropy in layer)
-    one = asking.inspect(PHOTO, "our-teacher", map_name="cls_attention", layer=1, head=1).heatmap
+    one = inspector.inspect(PHOTO, "our-teacher", map_name="cls_attention", layer=1, head=1).heatmap
     np.testing.assert_allclose(found.maps[1][1], one, rtol=1e-4)
 
 
-def test_faithfulness_comes_with_the_order_that_needs_no_network(asking):
-    found = asking.faithfulness(PHOTO, "our-student", map_name="input_gradient", target="class 2")
+def test_faithfulness_comes_with_the_order_that_needs_no_network(inspector):
+    found = inspector.faithfulness(PHOTO, "our-student", map_name="input_gradient", target="class 2")
     assert found.deletion.shape == found.insertion.shape == (2, 17)
     np.testing.assert_allclose(
         found.deletion[0, 0], found.deletion[1, 0], rtol=1e-5
@@ -242,61 +244,61 @@ def test_faithfulness_comes_with_the_order_that_needs_no_network(asking):
     np.testing.assert_allclose(found.insertion[:, -1], found.deletion[:, 0], rtol=1e-4)
 
 
-def test_agreement_over_photos_has_its_controls(store, asking):
+def test_agreement_over_photos_has_its_controls(store, inspector):
     photos = [np.random.default_rng(i).integers(0, 255, (32, 32, 3), np.uint8) for i in range(3)]
     twin = f"run:{run_of(store)}/twin"
-    found = asking.agreement(photos, twin, twin, map_name="activation_energy")["centred"]
+    found = inspector.agreement(photos, twin, twin, map_name="activation_energy")["centred"]
     assert (found.paired, found.count) == (pytest.approx(1), 3)
     assert np.isfinite([found.shuffled, found.centre, found.untrained]).all()
     assert found.untrained < 1
     with pytest.raises(ValueError, match="at least 2 images"):
-        asking.agreement(photos[:1], twin, "our-student")
+        inspector.agreement(photos[:1], twin, "our-student")
 
 
-def test_own_maps_take_the_layer_and_head_where_they_have_them(asking):
+def test_own_maps_take_the_layer_and_head_where_they_have_them(inspector):
     """One setting for unlike networks: a CNN's own map has no heads."""
-    compared = asking.compare(PHOTO, ["our-teacher", "our-student"], layer=0, head=1)
+    compared = inspector.compare(PHOTO, ["our-teacher", "our-student"], layer=0, head=1)
     assert [(each.map_name, each.layer, each.head) for each in compared.inspections] == [
         ("cls_attention", 0, 1),
         ("activation_energy", 0, None),
     ]
 
 
-def test_many_photos_are_the_same_as_one_by_one(asking, monkeypatch):
-    monkeypatch.setattr(asking_module, "BATCH", 2)
+def test_many_photos_are_the_same_as_one_by_one(inspector, monkeypatch):
+    monkeypatch.setattr(inspector_module, "BATCH", 2)
     photos = [np.random.default_rng(i).integers(0, 255, (40 + i, 50, 3), np.uint8) for i in range(5)]
-    together = asking.inspect_many(photos, "our-teacher", map_name="rollout")
+    together = inspector.inspect_many(photos, "our-teacher", map_name="rollout")
     for photo, found in zip(photos, together, strict=True):
-        alone = asking.inspect(photo, "our-teacher", map_name="rollout")
+        alone = inspector.inspect(photo, "our-teacher", map_name="rollout")
         np.testing.assert_allclose(found.heatmap, alone.heatmap, rtol=1e-4)
         np.testing.assert_array_equal(found.photo, alone.photo)
 
 
-def test_comparison_agrees_with_itself(store, asking):
+def test_comparison_agrees_with_itself(store, inspector):
     twin, student = f"run:{run_of(store)}/twin", f"run:{run_of(store)}/student"
-    compared = asking.compare(PHOTO, [twin, student, "our-teacher", student], map_name="activation_energy")
+    compared = inspector.compare(PHOTO, [twin, student, "our-teacher", student], map_name="activation_energy")
     assert [each.reference for each in compared.inspections] == [twin, student, "our-teacher"]
     assert set(compared.agreement) == {(twin, student), (twin, "our-teacher"), (student, "our-teacher")}
     maps = [each.heatmap for each in compared.inspections]
     assert compared.agreement[(twin, student)] == explain.agreement(maps[0], maps[1])
 
 
-def test_one_photo_without_a_map_does_not_stop_the_others(store, asking, monkeypatch):
+def test_one_photo_without_a_map_does_not_stop_the_others(store, inspector, monkeypatch):
     """A gradient map that is zero everywhere: the predictions come all the same, with the reason instead of a picture."""
     load = models.load
 
-    def deaf(reference, **options):
+    def blank(reference, **options):
         model = load(reference, **options)
         with torch.no_grad():
             model.net.head.weight.zero_()
         return model
 
-    monkeypatch.setattr(models, "load", deaf)
-    found = asking.inspect(PHOTO, "our-student", map_name="grad_cam")
+    monkeypatch.setattr(models, "load", blank)
+    found = inspector.inspect(PHOTO, "our-student", map_name="grad_cam")
     assert "zero everywhere" in found.problem
     assert np.isnan(found.heatmap).all()
     assert len(found.predictions) == 5
-    compared = asking.compare(PHOTO, ["our-student", f"run:{run_of(store)}/twin"], map_name="grad_cam")
+    compared = inspector.compare(PHOTO, ["our-student", f"run:{run_of(store)}/twin"], map_name="grad_cam")
     assert all(np.isnan(value) for figures in compared.agreement.values() for value in figures.values())
     assert render.comparison_sheet(compared.inspections).shape[2] == 3
 
@@ -313,52 +315,52 @@ def test_one_photo_without_a_map_does_not_stop_the_others(store, asking, monkeyp
         (
             "our-teacher",
             {"map_name": "grad_cam", "target": "whale"},
-            "never taught the class 'whale'. It knows 7: class 0",
+            "This network has no class 'whale'. Its 7 classes: class 0",
         ),
         ("our-teacher", {"layer": 1, "depth": 0.5}, "not both"),
         ("our-teacher", {"depth": 1.5}, "from 0, the first layer, to 1"),
     ],
 )
-def test_refused_in_plain_words(asking, reference, options, message):
+def test_refusals_say_what_came_and_what_there_is(inspector, reference, options, message):
     with pytest.raises(ValueError, match=message):
-        asking.inspect(PHOTO, reference, **options)
+        inspector.inspect(PHOTO, reference, **options)
 
 
-def test_pixels_of_another_kind_are_refused(asking):
+def test_pixels_of_another_kind_are_refused(inspector):
     for pixels in (PHOTO / 255, PHOTO[..., 0], PHOTO[:0]):
         with pytest.raises(ValueError, match="should be uint8"):
-            asking.inspect(pixels, "our-student")
+            inspector.inspect(pixels, "our-student")
 
 
-def test_models_are_kept_until_their_file_changes_or_others_push_them_out(asking, monkeypatch):
+def test_models_are_kept_until_their_file_changes_or_others_push_them_out(inspector, monkeypatch):
     loaded = []
     load = models.load
     monkeypatch.setattr(models, "load", lambda reference, **more: loaded.append(reference) or load(reference, **more))
     for _ in range(3):
-        asking.inspect(PHOTO, "our-student")
+        inspector.inspect(PHOTO, "our-student")
     assert loaded == ["our-student"]
 
     file = sources.ASSETS / "models" / "our-student.safetensors"
-    before = asking.inspect(PHOTO, "our-student").predictions
+    before = inspector.inspect(PHOTO, "our-student").predictions
     models.save(models.build(CNN, CLASSES, 32), file)
     os.utime(file, ns=(1, 1))
-    assert asking.inspect(PHOTO, "our-student").predictions != before
+    assert inspector.inspect(PHOTO, "our-student").predictions != before
     assert loaded == ["our-student"] * 2
 
-    monkeypatch.setattr(asking_module, "KEPT", 1)
+    monkeypatch.setattr(model_cache, "SIZE", 1)
     for reference in ("our-teacher", "our-student"):
-        asking.inspect(PHOTO, reference)
+        inspector.inspect(PHOTO, reference)
     assert loaded == ["our-student", "our-student", "our-teacher", "our-student"]
 
 
-def test_many_threads_get_the_same_answers_and_keep_their_settings(asking):
-    expected = asking.inspect(PHOTO, "our-teacher", map_name="grad_cam").heatmap
+def test_many_threads_get_the_same_answers_and_keep_their_settings(inspector):
+    expected = inspector.inspect(PHOTO, "our-teacher", map_name="grad_cam").heatmap
     answers = []
 
     def ask():
         before = torch.get_num_threads()
         for _ in range(3):
-            answers.append(asking.inspect(PHOTO, "our-teacher", map_name="grad_cam").heatmap)
+            answers.append(inspector.inspect(PHOTO, "our-teacher", map_name="grad_cam").heatmap)
         answers.append(torch.get_num_threads() == before and torch.is_grad_enabled())
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -374,7 +376,11 @@ def test_many_threads_get_the_same_answers_and_keep_their_settings(asking):
             np.testing.assert_allclose(answer, expected, rtol=1e-4)
 
 
-def test_the_command_line_names_every_map(capsys):
-    assert cli.main(["explain", "--help"]) == 0
-    told = capsys.readouterr().out
-    assert [name for name in explain.map_names() if name not in told] == []
+def test_a_network_without_the_map_shows_its_counterpart_where_that_is_wanted(inspector):
+    found = inspector.inspect(PHOTO, "our-student", map_name="relevance", substitute=True, target=3, depth=0.0)
+    assert (found.map_name, found.instead_of, found.lacking) == ("hires_cam", "relevance", "it has no class token")
+    assert (found.target, found.layer) == ("class 3", 0)
+    found = inspector.inspect(PHOTO, "our-student", map_name="patch_attention", substitute=True, head=1, query=(0, 1))
+    assert (found.map_name, found.head) == ("self_similarity", None)
+    found = inspector.inspect(PHOTO, "our-teacher", map_name="relevance", substitute=True)
+    assert (found.map_name, found.instead_of, found.lacking) == ("relevance", "", "")

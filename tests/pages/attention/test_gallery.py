@@ -8,32 +8,31 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from kdcore.errors import UserError
-from kdcore.explain.quality.agreement import METRICS, agreement
-from kdcore.explain.quality.survey import Seen, Survey
-from kdcore.inspection import gallery
+from kdcore.inspection import METRICS, agreement, gallery
+from kdcore.inspection.gallery import NetworkMaps, Survey
 from pages.parts.components.gallery_cards import gallery_cards
 
 from ..conftest import SECONDS, FakeRunner
 
 CLASSES = ("cat", "dog")
-Asked = list[tuple[str, str, str | None, int]]
+Surveys = list[tuple[str, str, str | None, int]]
 
 
-def seen(maps: np.ndarray, named: np.ndarray) -> Seen:
-    return Seen("grad_cam", maps, np.eye(2)[named] * 0.8 + 0.1)
+def network_maps(maps: np.ndarray, predicted: np.ndarray) -> NetworkMaps:
+    return NetworkMaps("grad_cam", maps, np.eye(2)[predicted] * 0.8 + 0.1)
 
 
 def made_up(count: int, total: int = 40) -> Survey:
     """The student looks where the teacher does on odd images only; of every four the teacher misses none, the student one."""
     random = np.random.default_rng(0)
-    theirs = random.random((total, 4, 4)) ** 4
-    ours = np.where((np.arange(total) % 2 == 1)[:, None, None], theirs, random.random((total, 4, 4)) ** 4)
+    teacher = random.random((total, 4, 4)) ** 4
+    student = np.where((np.arange(total) % 2 == 1)[:, None, None], teacher, random.random((total, 4, 4)) ** 4)
     targets = np.arange(total) // 2 % 2
     wrong = np.where(np.arange(total) % 4 == 0, 1 - targets, targets)
-    rows = [agreement(*pair) for pair in zip(ours, theirs, strict=True)]
+    rows = [agreement(*pair) for pair in zip(student, teacher, strict=True)]
     return Survey(
-        CLASSES, np.arange(count), np.zeros((count, 8, 8, 3), np.uint8), targets[:count], seen(theirs[:count], targets[:count]),
-        seen(ours[:count], wrong[:count]), None, {m: np.array([row[m] for row in rows[:count]]) for m in METRICS}, total,
+        CLASSES, np.arange(count), np.zeros((count, 8, 8, 3), np.uint8), targets[:count], network_maps(teacher[:count], targets[:count]),
+        network_maps(student[:count], wrong[:count]), None, {m: np.array([row[m] for row in rows[:count]]) for m in METRICS}, total,
     )  # fmt: skip
 
 
@@ -50,18 +49,18 @@ def page(roles: tuple[str, ...]) -> None:
 
 
 @pytest.fixture
-def asked(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
-    """What the engine was asked; it answers in two steps."""
-    told: Asked = []
+def started(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Surveys]:
+    """The surveys that were started; each has two steps."""
+    started: Surveys = []
 
-    def look_through(teacher, student, store, *, method, at_most):
-        told.append((teacher, student, method, at_most))
+    def look_through(teacher, student, store, *, map_name, at_most):
+        started.append((teacher, student, map_name, at_most))
         yield from (made_up(20), made_up(40))
 
     monkeypatch.setattr(gallery, "look_through", look_through)
     st.cache_resource.clear()
     st.cache_data.clear()
-    yield told
+    yield started
     st.cache_resource.clear()
 
 
@@ -81,56 +80,56 @@ def text(test: AppTest) -> str:
     return "\n".join(element.value for element in (*test.markdown, *test.caption, *test.info, *test.warning))
 
 
-def test_nothing_is_asked_before_somebody_wants_it(asked: Asked):
+def test_nothing_runs_before_the_button_is_pressed(started: Surveys):
     test = opened()
     assert not test.exception
-    assert "Look through 200 images" in labels(test)
-    assert asked == []
+    assert "Compare on 200 images" in labels(test)
+    assert started == []
 
 
-def test_a_step_at_a_time_until_all_is_known(asked: Asked):
-    test = press(opened(), "Look through 200 images")
-    assert asked == [("cues-teacher", "cues-student", "grad_cam", 200)]
+def test_a_step_at_a_time_until_it_is_done(started: Surveys):
+    test = press(opened(), "Compare on 200 images")
+    assert started == [("cues-teacher", "cues-student", "grad_cam", 200)]
     assert "Stop" in labels(test)
     assert "By class" in str([tab.label for tab in test.tabs])
     test.run()
     assert "Stop" not in labels(test)
     assert "12 of 40 images" in text(test)
-    assert len(asked) == 1
+    assert len(started) == 1
     assert not test.exception
 
 
-def test_what_is_known_when_it_is_stopped_stays(asked: Asked):
-    test = press(press(opened(), "Look through 200 images"), "Stop")
-    assert "Stopped after 20 of 40 images; what follows is of these." in text(test)
-    test = press(test, "Go on")
+def test_results_stay_when_it_is_stopped(started: Surveys):
+    test = press(press(opened(), "Compare on 200 images"), "Stop")
+    assert "Stopped after 20 of 40 images; the results below are of these." in text(test)
+    test = press(test, "Continue")
     assert "12 of 40 images" in text(test)
-    assert len(asked) == 1
+    assert len(started) == 1
 
 
-def test_images_are_chosen_by_who_is_right_and_counted(asked: Asked):
-    test = press(opened(), "Look through 200 images").run()
-    answers = next(box for box in test.selectbox if box.label == "Answers")
+def test_images_are_chosen_by_who_is_right_and_counted(started: Surveys):
+    test = press(opened(), "Compare on 200 images").run()
+    answers = next(box for box in test.selectbox if box.label == "Predictions")
     assert answers.options == [
-        "All answers", "Both right", "Only the teacher right", "Only the student right", "Both wrong",
+        "All predictions", "Both right", "Only the teacher right", "Only the student right", "Both wrong",
     ]  # fmt: skip
     counted = "Both right: 30, only the teacher right: 10, only the student right: 0, both wrong: 0"
     assert counted in [caption.value for caption in test.caption]
     answers.select_index(2).run()
     assert "10 of 10 images" in text(test)
-    next(box for box in test.selectbox if box.label == "Answers").select_index(3).run()
-    assert "There is no such image among those looked at." in text(test)
+    next(box for box in test.selectbox if box.label == "Predictions").select_index(3).run()
+    assert "No image matches." in text(test)
 
 
-def test_more_cards_are_shown_on_demand(asked: Asked):
-    test = press(opened(), "Look through 200 images").run()
+def test_more_cards_are_shown_on_demand(started: Surveys):
+    test = press(opened(), "Compare on 200 images").run()
     test = press(test, "Show 12 more")
     assert "24 of 40 images" in text(test)
 
 
-def test_the_table_says_what_is_beyond_chance(asked: Asked):
-    test = press(opened(), "Look through 200 images").run()
-    assert "look at more alike places on the **same image** than on different ones" in text(test)
+def test_the_table_says_what_is_beyond_chance(started: Surveys):
+    test = press(opened(), "Compare on 200 images").run()
+    assert "agree more on the **same image** than on different ones" in text(test)
     table = test.table[0].value
     assert list(table["Class"]) == ["**all**", "cat", "dog"]
     assert list(table["Images"]) == ["40", "20", "20"]
@@ -138,26 +137,26 @@ def test_the_table_says_what_is_beyond_chance(asked: Asked):
     assert table["Beyond chance"][0].startswith("\u2212")
 
 
-def test_a_twin_may_be_compared_in_the_students_place(asked: Asked):
+def test_a_twin_may_be_compared_in_the_students_place(started: Surveys):
     test = opened("teacher", "student", "twin")
     test.segmented_control[0].set_value("Twin").run()
-    press(test, "Look through 200 images")
-    assert asked[0][:2] == ("cues-teacher", "cues-twin")
+    press(test, "Compare on 200 images")
+    assert started[0][:2] == ("cues-teacher", "cues-twin")
 
 
-def test_one_network_alone_has_no_gallery(asked: Asked):
-    assert "Choose two networks or more" in text(opened("teacher"))
+def test_one_network_alone_has_no_gallery(started: Surveys):
+    assert "Choose at least two networks" in text(opened("teacher"))
 
 
-def test_images_that_are_not_there_are_said_in_words(asked: Asked, monkeypatch: pytest.MonkeyPatch):
+def test_missing_images_are_named(started: Surveys, monkeypatch: pytest.MonkeyPatch):
     def refuses(*_, **__):
         raise UserError("The test images of cifar10 are not in data.")
         yield
 
     monkeypatch.setattr(gallery, "look_through", refuses)
-    test = press(opened(), "Look through 200 images")
+    test = press(opened(), "Compare on 200 images")
     assert "The test images of cifar10 are not in data." in text(test)
-    assert "Look through 200 images" in labels(test.run())
+    assert "Compare on 200 images" in labels(test.run())
 
 
 def test_a_card_says_who_is_right_and_how_far_apart_the_maps_are():

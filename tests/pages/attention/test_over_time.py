@@ -16,9 +16,9 @@ from pages.parts.attention import networks
 from pages.parts.attention.over_time import PINNED, frames
 from pages.parts.components.replay import replay
 
-from ..test_attention import ANIMALS, BUNDLED, FakeInspector, choice, inspector, opened, ran  # noqa: F401 (a fixture)
+from ..test_attention import ANIMALS, BUNDLED, HIRES_CAM, FakeInspector, choice, inspector, opened, ran  # noqa: F401 (a fixture)
 
-LABEL = "How did it learn to see this?"
+LABEL = "Over the epochs"
 
 
 def over_time(moments: int = 3) -> OverTime:
@@ -68,18 +68,18 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 
 def test_without_any_history_it_says_how_to_get_one(inspector: FakeInspector):  # noqa: F811
     at = opened(deeper=LABEL)
-    assert "no run with a history yet. Train one" in at.info[0].value
+    assert "No run has snapshots yet. Train one" in at.info[0].value
 
 
 def test_bundled_networks_have_no_history_so_a_run_is_chosen(inspector: FakeInspector, sent, monkeypatch):  # noqa: F811
     run_id = a_run(kept=True, probed=True)
-    asked: list[Any] = []
-    inspector.over_time = lambda pixels, run, questions: asked.append((run, questions)) or over_time()  # type: ignore[attr-defined]
+    found: list[Any] = []
+    inspector.over_time = lambda pixels, run, requests: found.append((run, requests)) or over_time()  # type: ignore[attr-defined]
     networks_of_it = [*BUNDLED, *(choice(f"run:{run_id}/{role}") for role in ("teacher", "student"))]
     monkeypatch.setattr(networks, "choices", lambda: networks_of_it)
     at = opened(deeper=LABEL)
-    assert any("without the history of their training" in caption.value for caption in at.caption)
-    assert asked == [(run_id, {"teacher": {"method": "hires_cam"}, "student": {"method": "hires_cam"}})]
+    assert any("have no training history" in caption.value for caption in at.caption)
+    assert found == [(run_id, {"teacher": HIRES_CAM, "student": HIRES_CAM})]
     assert [key for key, _ in sent] == ["attention_time"]
     at.segmented_control(key="time-of").set_value(PINNED)
     ran(at)
@@ -89,13 +89,13 @@ def test_bundled_networks_have_no_history_so_a_run_is_chosen(inspector: FakeInsp
 def test_a_run_that_kept_no_snapshots_shows_its_pinned_images_and_says_why(inspector: FakeInspector, sent):  # noqa: F811
     a_run(kept=False, probed=True)
     at = opened(deeper=LABEL)
-    (said,) = [info.value for info in at.info if "snapshots" in info.value]
-    assert "'mine' is of an earlier version" in said
-    assert "Train its recipe again" in said
+    (text,) = [info.value for info in at.info if "snapshots" in info.value]
+    assert "Run 'mine' has no snapshots of its networks (it is of an earlier version)" in text
+    assert "Train its recipe again" in text
     assert [key for key, _ in sent] == ["replay"]
 
 
-def test_an_engine_that_cannot_answer_is_quoted(inspector: FakeInspector, sent):  # noqa: F811
+def test_a_refusal_of_the_engine_is_shown(inspector: FakeInspector, sent):  # noqa: F811
     a_run(kept=True, probed=False)
 
     def refuse(*_: Any) -> OverTime:
@@ -107,7 +107,7 @@ def test_an_engine_that_cannot_answer_is_quoted(inspector: FakeInspector, sent):
     assert not sent
 
 
-def test_frames_follow_the_true_class_and_name_every_answer():
+def test_frames_follow_the_true_class_and_name_every_prediction():
     data = frames(over_time(), "cat.png", "cat")
     assert data["curves_title"] == "Probability of “cat”, the true class"
     assert (data["classes"], data["targets"], data["epochs"]) == (["cat", "frog"], [0], [0.0, 1.0, 2.0])
@@ -122,21 +122,21 @@ def test_frames_follow_the_true_class_and_name_every_answer():
     ]
 
 
-def test_where_nobody_knows_the_class_the_teachers_answer_is_followed():
+def test_without_a_true_class_the_teachers_prediction_is_followed():
     data = frames(over_time(), "holiday.png", "")
-    assert data["curves_title"] == "Probability of “cat”, the teacher’s answer"
+    assert data["curves_title"] == "Probability of “cat”, the teacher’s prediction"
     assert data["targets"] == [-1]
 
 
-def test_a_run_in_the_lab_is_asked_what_the_lab_asks(inspector: FakeInspector, sent, monkeypatch):  # noqa: F811
+def test_a_compared_run_gets_the_requests_of_the_comparison(inspector: FakeInspector, sent, monkeypatch):  # noqa: F811
     a_run(kept=True, probed=False)  # a newer or older one is not offered
     run_id = a_run(kept=True, probed=False)
-    asked: list[Any] = []
-    inspector.over_time = lambda pixels, run, questions: asked.append((run, questions)) or over_time()  # type: ignore[attr-defined]
+    found: list[Any] = []
+    inspector.over_time = lambda pixels, run, requests: found.append((run, requests)) or over_time()  # type: ignore[attr-defined]
     monkeypatch.setattr(
         networks, "choices", lambda: [choice(f"run:{run_id}/{role}") for role in ("teacher", "student")]
     )
     at = opened(deeper=LABEL, networks=f"Run {run_id}", **{"class": "dog"})
     assert not [box for box in at.selectbox if box.label == "Run"]
-    question = {"method": "hires_cam", "target": "dog"}
-    assert asked == [(run_id, {"teacher": question, "student": question})]
+    request = {**HIRES_CAM, "target": "dog"}
+    assert found == [(run_id, {"teacher": request, "student": request})]

@@ -1,39 +1,39 @@
-"""The figures that come with the project, and what the part says of them."""
+"""The bundled measurements of maps, and how they are shown."""
 
 import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdcore.explain import METHODS
-from kdcore.explain.quality.report import CONTROLS
+from kdcore.explain.quality.trust import CONTROLS
+from kdcore.inspection import map_cards
 from pages.parts.attention import trust
 
 from ..conftest import SECONDS, FakeRunner
 
 
-def page(reference: str, architecture: str, method: str | None) -> None:
+def page(reference: str, architecture: str, map_name: str | None) -> None:
     from types import SimpleNamespace
 
     from pages.parts.attention import trust
 
-    trust.show({"Teacher": SimpleNamespace(reference=reference, architecture=architecture)}, method)
+    trust.show({"Teacher": SimpleNamespace(reference=reference, architecture=architecture)}, map_name)
 
 
-def opened(reference: str = "cues-teacher", architecture: str = "vit", method: str | None = "grad_cam") -> AppTest:
-    return AppTest.from_function(page, default_timeout=SECONDS, args=(reference, architecture, method)).run()
+def opened(reference: str = "cues-teacher", architecture: str = "vit", map_name: str | None = "grad_cam") -> AppTest:
+    return AppTest.from_function(page, default_timeout=SECONDS, args=(reference, architecture, map_name)).run()
 
 
 def text(test: AppTest) -> str:
     return "\n".join(element.value for element in (*test.markdown, *test.caption, *test.info))
 
 
-def test_the_figures_are_of_every_map_that_can_be_right():
+def test_every_map_about_an_image_is_measured():
     measured = json.loads(trust.FILE.read_text(encoding="utf-8"))
     assert list(measured["models"]) == ["cues-teacher", "cues-student", "cues-twin"]
-    could = {name for name, card in METHODS.items() if not card.takes_query}
+    could = {name for name, card in map_cards().items() if not card.takes_query}
     assert set(measured["models"]["cues-teacher"]) == could | set(CONTROLS)
-    no_attention = {name for name in could if METHODS[name].architectures == "any"}
+    no_attention = {name for name in could if map_cards()[name].any_network}
     assert set(measured["models"]["cues-student"]) == no_attention | set(CONTROLS)
     assert trust.CONTROLS == CONTROLS
     assert measured["command"].startswith("python -m benchmarks.trust ")
@@ -55,13 +55,14 @@ def test_the_table_holds_the_maps_beside_noise_and_a_blob(runner: FakeRunner):
     assert table["Inside"].max() == table["Inside"][0]
 
 
-def test_the_map_that_is_shown_is_told_in_words(runner: FakeRunner):
+def test_the_chosen_map_in_words(runner: FakeRunner):
     assert "**Grad-CAM** of the" in text(opened())
-    assert "Patch attention asks about one patch, not about the picture" in text(opened(method="patch_attention"))
-    assert "Attention rollout is not defined for this network." in text(opened("cues-student", "cnn", "rollout"))
-    assert not opened(method=None).exception
+    assert "Patch attention is about one patch, not about the image" in text(opened(map_name="patch_attention"))
+    missing = "Attention rollout is not measured on cues-student. Networks that have it: ViT with a class token."
+    assert missing in text(opened("cues-student", "cnn", "rollout"))
+    assert not opened(map_name=None).exception
 
 
 def test_without_figures_it_says_how_to_get_them(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch, tmp_path):
     monkeypatch.setattr(trust, "FILE", tmp_path / "trust.json")
-    assert "`python -m benchmarks.trust --write` does it" in text(opened())
+    assert "There are no measurements: `python -m benchmarks.trust --write` makes them" in text(opened())

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from kdcore import explain
-from kdcore.explain.maps.attention import attention_of
 from kdcore.explain.maps.rollout import rollout
+from kdcore.explain.reading.attention import attention_of
 
 from ..conftest import images_for
 

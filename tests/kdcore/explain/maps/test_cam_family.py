@@ -34,14 +34,14 @@ def patches_of(network, kind):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("method", PUBLISHED)
-def test_agrees_with_pytorch_grad_cam(model, kind, method):
+@pytest.mark.parametrize("map_name", PUBLISHED)
+def test_agrees_with_pytorch_grad_cam(model, kind, map_name):
     network = model(kind)
     images = images_for(network)
     layers = [network.net.get_submodule(LAYERS[kind])]
-    with PUBLISHED[method](network.net, layers, reshape_transform=patches_of(network, kind)) as cam:
+    with PUBLISHED[map_name](network.net, layers, reshape_transform=patches_of(network, kind)) as cam:
         expected = cam((images - network.mean) / network.std, [ClassifierOutputTarget(3)] * 2)
-    ours = explain.explain(network, images, method, target=torch.tensor([3, 3]))
+    ours = explain.explain(network, images, map_name, target=torch.tensor([3, 3]))
     assert len(ours.problems) < 2
     for place in set(range(2)) - set(ours.problems):
         np.testing.assert_allclose(shown(ours.heatmaps[place], network.image_size), expected[place], atol=1e-4)
@@ -53,7 +53,7 @@ def test_eigen_cam_agrees_with_pytorch_grad_cam_up_to_the_sign_that_is_arbitrary
     images = images_for(network, 4)
     layers = [network.net.get_submodule(LAYERS[kind])]
     found = explain.explain(network, images, "eigen_cam")
-    activations = activations_of(network, images, explain.Ask())[1]
+    activations = activations_of(network, images, explain.MapOptions())[1]
     with EigenCAM(network.net, layers, reshape_transform=patches_of(network, kind)) as cam:
         for place in range(4):
             theirs = cam.get_cam_image(None, None, None, activations[place : place + 1].numpy(), None, False)[0]
@@ -84,12 +84,12 @@ def test_grad_cam_plus_plus_worked_by_hand():
     torch.testing.assert_close(grad_cam_plus_plus(activations, gradients), torch.tensor([[[0.2, 0.6]]]))
 
 
-@pytest.mark.parametrize("method", [*PUBLISHED, "grad_cam", "eigen_cam"])
+@pytest.mark.parametrize("map_name", [*PUBLISHED, "grad_cam", "eigen_cam"])
 @pytest.mark.parametrize("kind", ["resnet", "our_cnn", "vit"])
-def test_every_layer_has_a_map_on_its_own_grid(model, kind, method):
+def test_every_layer_has_a_map_on_its_own_grid(model, kind, map_name):
     network = model(kind)
     for layer, (_, height, width) in enumerate(network.shapes().features):
-        found = explain.explain(network, images_for(network), method, layer=layer)
+        found = explain.explain(network, images_for(network), map_name, layer=layer)
         assert found.heatmaps.shape[1:] == (height, width)
 
 
@@ -98,8 +98,10 @@ def test_what_speaks_for_one_class_rather_than_another(model):
     network = model("our_cnn")
     images = images_for(network)
     one, other = torch.tensor([0, 0]), torch.tensor([1, 1])
-    from kdcore.explain.maps.cam import activations_and_gradients
+    from kdcore.explain.reading.activations import activations_and_gradients
 
-    gradients = [activations_and_gradients(network, images, explain.Ask(target=target))[2] for target in (one, other)]
-    both = activations_and_gradients(network, images, explain.Ask(target=one, against=other))[2]
+    gradients = [
+        activations_and_gradients(network, images, explain.MapOptions(target=target))[2] for target in (one, other)
+    ]
+    both = activations_and_gradients(network, images, explain.MapOptions(target=one, against=other))[2]
     torch.testing.assert_close(both, gradients[0] - gradients[1])

@@ -1,4 +1,4 @@
-"""What every map owes, over all methods and kinds of networks."""
+"""What holds for every map, on each kind of network."""
 
 import copy
 import hashlib
@@ -8,21 +8,21 @@ import pytest
 import torch
 
 from kdcore import explain
-from kdcore.explain import METHODS, EmptyMap, NotDefined
+from kdcore.explain import EmptyMap, NotDefined, map_cards
 
 from ..conftest import CLASSES, SPECS, VITS, build, images_for
 
-PAIRS = [
-    (kind, method) for kind in SPECS for method, card in METHODS.items() if card.architectures == "any" or kind in VITS
-]
+CARDS = map_cards()
+
+PAIRS = [(kind, map_name) for kind in SPECS for map_name, card in CARDS.items() if card.any_network or kind in VITS]
 
 
-@pytest.mark.parametrize("kind, method", PAIRS)
-def test_a_distribution_over_the_models_own_grid(model, kind, method):
+@pytest.mark.parametrize("kind, map_name", PAIRS)
+def test_a_distribution_over_the_models_own_grid(model, kind, map_name):
     network = model(kind)
-    found = explain.explain(network, images_for(network, 4), method)
+    found = explain.explain(network, images_for(network, 4), map_name)
     # covering a patch of noise may make every class of a random network more probable; nothing else may come out empty
-    assert len(found.problems) < (4 if method == "occlusion" else 1)
+    assert len(found.problems) < (4 if map_name == "occlusion" else 1)
     maps = np.delete(found.heatmaps, list(found.problems), axis=0)
     assert found.heatmaps.shape == (4, *network.shapes().features[-1][1:])
     assert maps.dtype == np.float32
@@ -31,7 +31,7 @@ def test_a_distribution_over_the_models_own_grid(model, kind, method):
 
 
 def state_of(network) -> dict[str, object]:
-    """Everything that asking for a map could disturb."""
+    """Everything that computing a map could disturb."""
     return {
         "modes": [module.training for module in network.modules()],
         "tensors": {
@@ -51,9 +51,9 @@ def state_of(network) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", ["vit", "rotary", "resnet", "our_cnn"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("map_name", CARDS)
 @pytest.mark.parametrize("grad", [True, False])
-def test_the_model_is_left_exactly_as_it_was(kind, method, grad):
+def test_the_model_is_left_exactly_as_it_was(kind, map_name, grad):
     """In the midst of training: a mixed mode, a frozen part, gradients waiting for their step."""
     network = build(kind).train()
     network.shapes()
@@ -65,9 +65,9 @@ def test_the_model_is_left_exactly_as_it_was(kind, method, grad):
     with torch.set_grad_enabled(grad):
         before = state_of(network)
         try:
-            explain.explain(network, images, method)
+            explain.explain(network, images, map_name)
         except NotDefined:
-            assert METHODS[method].architectures == "vit"
+            assert not CARDS[map_name].any_network
         assert state_of(network) == before
     assert not images.requires_grad
 
@@ -106,26 +106,26 @@ def test_same_map_in_train_mode_as_in_eval_mode(model):
     np.testing.assert_array_equal(explain.heatmap(training, images, "grad_cam"), expected)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_an_images_map_does_not_depend_on_its_batch(model, method):
+@pytest.mark.parametrize("map_name", CARDS)
+def test_an_images_map_does_not_depend_on_its_batch(model, map_name):
     network = model("vit")
     images = images_for(network, 3)
-    together = explain.heatmap(network, images, method)
+    together = explain.heatmap(network, images, map_name)
     for place in range(3):
-        alone = explain.heatmap(network, images[place : place + 1], method)
+        alone = explain.heatmap(network, images[place : place + 1], map_name)
         np.testing.assert_allclose(alone[0], together[place], rtol=2e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("method", ["cls_attention", "rollout"])
+@pytest.mark.parametrize("map_name", ["cls_attention", "rollout"])
 @pytest.mark.parametrize("kind", ["swin", "resnet"])
-def test_refused_without_a_class_token(model, kind, method):
+def test_refused_without_a_class_token(model, kind, map_name):
     network = model(kind)
-    said = (
+    message = (
         "not defined for this model, because it has no class token. Its maps: grad_cam, grad_cam_plus_plus, hires_cam"
     )
-    with pytest.raises(NotDefined, match=said):
-        explain.heatmap(network, images_for(network), method)
-    assert method not in explain.methods_for(network)
+    with pytest.raises(NotDefined, match=message):
+        explain.heatmap(network, images_for(network), map_name)
+    assert map_name not in explain.maps_for(network)
 
 
 def test_default_map_is_the_models_own(model):
@@ -138,53 +138,58 @@ def test_unknown_names_and_numbers_are_refused_with_what_there_is(model):
     images = images_for(network)
     for options, message in (
         (
-            {"method": "gradcam"},
+            {"map_name": "gradcam"},
             "Unknown map 'gradcam'. Did you mean 'grad_cam'\\? Known maps: grad_cam, grad_cam_plus_plus",
         ),
-        ({"method": "cls_attention", "layer": 3}, "There is no layer 3: this model has layers 0 to 2"),
-        ({"method": "cls_attention", "head": -1}, "There is no head -1: this model has heads 0 to 1"),
-        ({"method": "rollout", "layer": 0}, "Attention rollout takes no layer"),
-        ({"method": "activation_energy", "head": 0}, "Activation energy takes no head"),
+        ({"map_name": "cls_attention", "layer": 3}, "There is no layer 3: this model has layers 0 to 2"),
+        ({"map_name": "cls_attention", "head": -1}, "There is no head -1: this model has heads 0 to 1"),
+        ({"map_name": "rollout", "layer": 0}, "Attention rollout takes no layer"),
+        ({"map_name": "activation_energy", "head": 0}, "Activation energy takes no head"),
         (
-            {"method": "grad_cam", "query": (0, 0)},
-            "Grad-CAM asks about no patch; Patch attention and Self-similarity do",
+            {"map_name": "grad_cam", "query": (0, 0)},
+            "Grad-CAM is not about one patch, so it takes no `query`; Patch attention and Self-similarity do",
         ),
-        ({"method": "rollout", "against": torch.tensor([0, 1])}, "Attention rollout is not about a class"),
-        ({"method": "grad_cam", "against": torch.tensor([0, 9])}, "one number an image, from 0 to 4"),
-        ({"method": "grad_cam", "target": torch.tensor([0, 5])}, "one number an image, from 0 to 4"),
-        ({"method": "grad_cam", "target": torch.tensor([1])}, "one number an image, from 0 to 4"),
+        (
+            {"map_name": "rollout", "against": torch.tensor([0, 1])},
+            "Attention rollout does not depend on a class, so it takes no `against`",
+        ),
+        ({"map_name": "grad_cam", "against": torch.tensor([0, 9])}, "one number an image, from 0 to 4"),
+        ({"map_name": "grad_cam", "target": torch.tensor([0, 5])}, "one number an image, from 0 to 4"),
+        ({"map_name": "grad_cam", "target": torch.tensor([1])}, "one number an image, from 0 to 4"),
     ):
         with pytest.raises(ValueError, match=message):
             explain.heatmap(network, images, **options)
 
 
-def test_predicted_class_is_explained_unless_another_is_asked_for(model):
+def test_the_predicted_class_is_explained_unless_another_is_given(model):
     network = model("resnet")
     images = images_for(network)
-    for method in ("grad_cam", "input_gradient"):
-        found = explain.explain(network, images, method)
+    for map_name in ("grad_cam", "input_gradient"):
+        found = explain.explain(network, images, map_name)
         assert (found.targets == found.probabilities.argmax(axis=1)).all()
-        same = explain.heatmap(network, images, method, target=torch.from_numpy(found.targets))
-        other = explain.explain(network, images, method, target=torch.from_numpy((found.targets + 1) % len(CLASSES)))
+        same = explain.heatmap(network, images, map_name, target=torch.from_numpy(found.targets))
+        other = explain.explain(network, images, map_name, target=torch.from_numpy((found.targets + 1) % len(CLASSES)))
         np.testing.assert_array_equal(same, found.heatmaps)
         assert np.abs(np.nan_to_num(other.heatmaps) - found.heatmaps).max() > 1e-3
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_probabilities_are_those_of_a_plain_forward(model, method):
+@pytest.mark.parametrize("map_name", CARDS)
+def test_probabilities_are_those_of_a_plain_forward(model, map_name):
     network = model("vit")
     images = images_for(network)
     with torch.no_grad():
         expected = network(images).logits.softmax(dim=1)
-    np.testing.assert_allclose(explain.explain(network, images, method).probabilities, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(explain.explain(network, images, map_name).probabilities, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_map_that_says_nothing_is_an_error_with_the_reason():
+def test_an_empty_map_is_an_error_with_the_reason():
     network = build("our_cnn")
     images = images_for(network, 3)
     with torch.no_grad():
         network.net.head.weight.zero_()
-    with pytest.raises(EmptyMap, match="Grad-CAM of image 1 of 3: it is zero everywhere: nothing here speaks for"):
+    with pytest.raises(
+        EmptyMap, match="Grad-CAM of image 1 of 3: it is zero everywhere: nothing here raises the score of this class"
+    ):
         explain.heatmap(network, images, "grad_cam")
     with pytest.raises(EmptyMap, match="zero everywhere"):
         explain.heatmap(network, images, "input_gradient")
@@ -203,23 +208,23 @@ def test_a_map_without_any_contrast_is_an_error():
         for block in network.net.blocks:
             block.attn.qkv.weight.zero_()  # equal scores: uniform attention
             block.attn.qkv.bias.zero_()
-    for method in ("cls_attention", "rollout"):
+    for map_name in ("cls_attention", "rollout"):
         with pytest.raises(EmptyMap, match="it is the same everywhere, so it points nowhere"):
-            explain.heatmap(network, images_for(network), method)
+            explain.heatmap(network, images_for(network), map_name)
 
 
-def test_cards_say_what_is_true(model):
+def test_cards_are_true(model):
     network = model("vit")
     images = images_for(network)
-    for method, card in METHODS.items():
-        assert card.shows.endswith(".")
-        assert "\n" not in card.shows
-        layers, heads = explain.layers_and_heads(network, method)
+    for map_name, card in CARDS.items():
+        assert card.summary.endswith(".")
+        assert "\n" not in card.summary
+        layers, heads = explain.layers_and_heads(network, map_name)
         assert (layers, heads) == (3 if card.takes_layer else 0, 2 if card.takes_head else 0)
         last = {"layer": 2} if card.takes_layer else {}
         np.testing.assert_array_equal(
-            explain.heatmap(network, images, method, **last), explain.heatmap(network, images, method)
+            explain.heatmap(network, images, map_name, **last), explain.heatmap(network, images, map_name)
         )
-        targets = explain.explain(network, images, method).targets
-        other = explain.heatmap(network, images, method, target=torch.from_numpy((targets + 1) % len(CLASSES)))
-        assert np.array_equal(other, explain.heatmap(network, images, method)) != card.explains_class
+        targets = explain.explain(network, images, map_name).targets
+        other = explain.heatmap(network, images, map_name, target=torch.from_numpy((targets + 1) % len(CLASSES)))
+        assert np.array_equal(other, explain.heatmap(network, images, map_name)) != card.explains_class

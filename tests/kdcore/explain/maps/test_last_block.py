@@ -5,9 +5,9 @@ import timm
 import torch
 
 from kdcore import explain
-from kdcore.explain.maps.base import Ask
-from kdcore.explain.maps.cam import activations_and_gradients
-from kdcore.explain.maps.last_block import only_tokens_are_read, shortened
+from kdcore.explain.base import MapOptions
+from kdcore.explain.reading.activations import activations_and_gradients
+from kdcore.explain.reading.last_block import only_tokens_are_read, shortened
 
 from ..conftest import build, images_for
 
@@ -17,7 +17,7 @@ def test_the_same_answer_and_gradient_as_the_whole_block(kind):
     network = build(kind).requires_grad_(False)
     images, target = images_for(network), torch.tensor([1, 3])
     assert only_tokens_are_read(network.net)
-    logits, activations, gradients = activations_and_gradients(network, images, Ask(target=target))
+    logits, activations, gradients = activations_and_gradients(network, images, MapOptions(target=target))
 
     seen: list[torch.Tensor] = []
     norm = network.net.blocks[-1].norm1

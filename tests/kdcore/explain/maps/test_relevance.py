@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from kdcore import explain
-from kdcore.explain.maps.attention import attention_and_gradients
-from kdcore.explain.maps.base import Ask
+from kdcore.explain.base import MapOptions
 from kdcore.explain.maps.relevance import relevance
 from kdcore.explain.maps.rollout import rollout
+from kdcore.explain.reading.attention import attention_and_gradients
 
 from ..conftest import build, images_for
 
@@ -43,7 +43,7 @@ def test_attention_and_its_gradient_are_those_of_autograd(kind):
     network = build(kind)
     images = images_for(network)
     expected = by_autograd(network, images, target=3)
-    _, ours = attention_and_gradients(network, images, Ask(target=torch.tensor([3, 3])))
+    _, ours = attention_and_gradients(network, images, MapOptions(target=torch.tensor([3, 3])))
     assert len(ours) == len(expected)
     for (attention, gradient), (wanted, wanted_gradient) in zip(ours, expected, strict=True):
         torch.testing.assert_close(attention, wanted, rtol=1e-4, atol=1e-6)
@@ -63,10 +63,10 @@ def test_relevance_and_gradient_rollout_as_their_papers_write_them(kind):
         mixed = useful + torch.eye(useful.shape[-1])
         product = (mixed / mixed.sum(dim=-1, keepdim=True)) @ product
     grid = network.shapes().attention[-1][1:]
-    for method, matrix in (("relevance", whole), ("gradient_rollout", product)):
+    for map_name, matrix in (("relevance", whole), ("gradient_rollout", product)):
         expected = matrix[:, 0, prefix:].unflatten(1, grid)
         expected = expected / expected.sum(dim=(1, 2), keepdim=True)
-        ours = explain.heatmap(network, images, method, target=torch.tensor([3, 3]))
+        ours = explain.heatmap(network, images, map_name, target=torch.tensor([3, 3]))
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-6)
 
 
@@ -82,7 +82,7 @@ def test_torchvisions_attention_gradient_gives_the_same_map_as_timms():
     """The same weights in both libraries' ViT."""
     network = build("torchvision_vit")
     images = images_for(network)
-    _, layers = attention_and_gradients(network, images, Ask(target=torch.tensor([1, 1])))
+    _, layers = attention_and_gradients(network, images, MapOptions(target=torch.tensor([1, 1])))
     # a small step along the gradient of the last block's attention must move the score by its square
     block = network.net.encoder.layers[-1].self_attention
     attention, gradient = layers[-1]

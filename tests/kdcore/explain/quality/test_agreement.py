@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from kdcore.explain.quality.agreement import METRICS, agreement, pool, ssim, strangers, with_controls
+from kdcore.explain.grids import pool
+from kdcore.explain.quality.agreement import METRICS, agreement, other_images, ssim, with_controls
 
 ROW = np.arange(10, dtype=np.float32)[None]  # 1 x 10 cells, so the top 20 % are two
 
@@ -115,7 +116,7 @@ def test_agreement_that_survives_shuffling_is_no_gain():
 
 
 def test_the_other_image_is_never_the_same_and_follows_no_order_of_the_classes():
-    other = strangers(200)
+    other = other_images(200)
     assert sorted(other) == list(range(200))
     assert not (other == np.arange(200)).any()
     same_class = other % 10 == np.arange(200) % 10  # a split in which ten classes take turns
@@ -129,5 +130,5 @@ def test_controls_know_the_untrained_student_and_leave_out_images_without_a_map(
     found = with_controls(ours, blobs(places), blobs([(3.5, 3.5)])[0], untrained)
     assert found["js"].count == 9
     assert found["cosine"].untrained < found["cosine"].paired
-    with pytest.raises(ValueError, match="at least 2 images on which both networks have a map; here are 1"):
+    with pytest.raises(ValueError, match="at least 2 images on which both networks have a map, but there is 1"):
         with_controls(ours[3:5], blobs(places[3:5]), blobs([(3.5, 3.5)])[0])

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore.data import Split
+from kdcore.data.split import Split
 from kdcore.explain import agreement, explain
 from kdcore.explain.quality.randomization import untrained
-from kdcore.explain.quality.survey import Seen, Survey, by_class, ranked, survey
+from kdcore.explain.quality.survey import NetworkMaps, Survey, by_class, ranked, survey
 
 from ..conftest import CLASSES, build
 
@@ -26,8 +26,8 @@ def peak(row: int, column: int) -> np.ndarray:
 def by_hand(divergence=(0.1, 0.5, np.nan, 0.3)) -> Survey:
     """Four images of two classes. The teacher is right on 0, 1, 2 and the student on 0, 2, 3."""
     maps = np.stack([peak(0, 0), peak(0, 1), np.full((4, 4), np.nan), peak(2, 1)])
-    teacher = Seen("grad_cam", maps, np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]))
-    student = Seen("grad_cam", maps, np.array([[0.8, 0.2], [0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))
+    teacher = NetworkMaps("grad_cam", maps, np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]))
+    student = NetworkMaps("grad_cam", maps, np.array([[0.8, 0.2], [0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))
     targets = np.array([0, 1, 0, 1])
     return Survey(
         ("cat", "dog"), np.arange(4), np.zeros((4, 8, 8, 3), np.uint8), targets, teacher, student, None,
@@ -45,25 +45,25 @@ def test_it_grows_batch_by_batch_over_all_classes_alike():
     np.testing.assert_array_equal(steps[0].places, steps[1].places[:50])
 
 
-def test_what_is_said_of_an_image_is_what_the_maps_say():
+def test_an_images_figures_are_those_of_its_maps():
     teacher, student, images = build("our_vit"), build("our_cnn"), split()
     (found,) = survey(teacher, student, images, "grad_cam", at_most=10)
     place = found.places[3]
     pixels = images.images[place : place + 1]
-    ours, theirs = (explain(model, pixels.float() / 255, "grad_cam") for model in (student, teacher))
-    np.testing.assert_allclose(found.student.heatmaps[3], ours.heatmaps[0], atol=1e-5)
-    np.testing.assert_allclose(found.teacher.probabilities[3], theirs.probabilities[0], atol=1e-5)
+    one, other = (explain(model, pixels.float() / 255, "grad_cam") for model in (student, teacher))
+    np.testing.assert_allclose(found.student.heatmaps[3], one.heatmaps[0], atol=1e-5)
+    np.testing.assert_allclose(found.teacher.probabilities[3], other.probabilities[0], atol=1e-5)
     assert found.targets[3] == images.targets[place]
-    assert found.agreement["js"][3] == pytest.approx(agreement(ours.heatmaps[0], theirs.heatmaps[0])["js"], abs=1e-4)
+    assert found.agreement["js"][3] == pytest.approx(agreement(one.heatmaps[0], other.heatmaps[0])["js"], abs=1e-4)
     np.testing.assert_array_equal(found.thumbnails[3], pixels[0].permute(1, 2, 0))
 
 
 def test_each_network_may_have_its_own_map():
     (found,) = survey(build("our_vit"), build("our_cnn"), split(), at_most=10)
-    assert (found.teacher.method, found.student.method) == ("cls_attention", "activation_energy")
+    assert (found.teacher.map_name, found.student.map_name) == ("cls_attention", "activation_energy")
 
 
-def test_stopping_early_keeps_what_is_known():
+def test_stopping_early_keeps_the_results_so_far():
     steps = survey(build("our_cnn"), build("our_cnn", seed=1), split(), "activation_energy", at_most=100)
     first = next(steps)
     steps.close()
@@ -73,11 +73,11 @@ def test_stopping_early_keeps_what_is_known():
 def test_the_most_different_come_first_and_images_without_a_map_are_left_out():
     found = by_hand()
     assert ranked(found).tolist() == [1, 3, 0]
-    assert ranked(found, alike=True).tolist() == [0, 3, 1]
+    assert ranked(found, most_similar=True).tolist() == [0, 3, 1]
 
 
 @pytest.mark.parametrize(
-    "answers, expected",
+    "outcome, expected",
     [
         ("any", [1, 3, 0]),
         ("both right", [0]),
@@ -86,8 +86,8 @@ def test_the_most_different_come_first_and_images_without_a_map_are_left_out():
         ("both wrong", []),
     ],
 )
-def test_images_are_chosen_by_who_is_right(answers, expected):
-    assert ranked(by_hand(), answers=answers).tolist() == expected
+def test_images_are_chosen_by_who_is_right(outcome, expected):
+    assert ranked(by_hand(), outcome=outcome).tolist() == expected
 
 
 def test_classes_stand_beside_their_controls():
@@ -117,11 +117,11 @@ def test_large_images_are_kept_small():
     assert found.thumbnails.shape == (5, 96, 96, 3)
 
 
-def test_networks_that_do_not_belong_together_are_refused():
+def test_networks_of_other_classes_or_sizes_are_refused():
     student = build("our_cnn")
     other = build("our_vit")
     other.classes = ("a", "b", "c", "d", "e")
-    with pytest.raises(ValueError, match="answer the same classes; here they are a, b, c, ... and cat, dog, ship, ..."):
+    with pytest.raises(ValueError, match="have the same classes, but these have a, b, c, ... and cat, dog, ship, ..."):
         next(survey(other, student, split()))
-    with pytest.raises(ValueError, match="take pictures of the same size; here they are 64 px and 32 px"):
+    with pytest.raises(ValueError, match="take images of the same size, but these have 64 px and 32 px"):
         next(survey(build("vit"), student, split()))

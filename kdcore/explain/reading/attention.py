@@ -1,8 +1,8 @@
 """A vision transformer's whole attention, all tokens to all tokens, and the score's gradient with respect to it.
 
-Blocks whose attention is wanted compute it in the open for this once, so it is had for nothing: recomputed beside the fused
-kernel it would cost a tenth of a forward. PyTorch's own MultiheadAttention cannot be opened; there it is recomputed, and its
-gradient is the output's gradient times the values, transposed.
+Blocks whose attention is read compute it without the fused kernel for one forward, so it costs nothing extra: recomputed
+beside the fused kernel it would cost a tenth of a forward. PyTorch's own MultiheadAttention has no such switch; there it is
+recomputed, and its gradient is the output's gradient times the values, transposed.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from timm.layers import Attention
 from torch import Tensor, nn
 
-from kdcore.explain.maps.base import Ask, Hook, hooked
+from kdcore.explain.base import MapOptions
+from kdcore.explain.reading.hooks import Hook, hooked
 from kdcore.models import Tapped
 from kdcore.models.taps import unfused
 
@@ -35,7 +36,7 @@ def attention_of(
     found: list[Tensor] = []
     modules = attention_modules(model.net)
     before: list[Hook] = []
-    in_the_open, known = [], []
+    explicit, known = [], []
     wanted = modules if layers is None else [modules[i] for i in layers]
     for attention in wanted:
         if type(attention) is Attention:
@@ -43,30 +44,32 @@ def attention_of(
         elif isinstance(attention, nn.MultiheadAttention):
             before.append((attention, partial(_from_tokens, found, reduce)))
         else:
-            in_the_open.append(attention)
+            explicit.append(attention)
             before.append((attention.attn_drop, partial(_from_scores, found, reduce)))
-    with torch.no_grad(), hooked(before, before=True), unfused(in_the_open), _opened(known, found, reduce):
+    with torch.no_grad(), hooked(before, before=True), unfused(explicit), _explicit_attention(known, found, reduce):
         logits = model(images).logits
     assert len(found) == len(wanted), "every block gives its attention once"
     return logits, found
 
 
-def attention_and_gradients(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+def attention_and_gradients(
+    model: Tapped, images: Tensor, options: MapOptions
+) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """Logits [B, K], and of each block its attention [B, h, N, N] with the score's gradient there."""
     watched = [_Watched(attention) for attention in attention_modules(model.net)]
     after: list[Hook] = []
     before: list[Hook] = []
-    in_the_open = []
+    explicit = []
     for each in watched:
         if isinstance(each.module, nn.MultiheadAttention):
             before.append((each.module, each.keep_tokens))
             after.append((each.module, each.keep_output))
         else:
-            in_the_open.append(each.module)
+            explicit.append(each.module)
             before.append((each.module.attn_drop, each.keep_scores))
-    with torch.enable_grad(), hooked(after), hooked(before, before=True), unfused(in_the_open):
+    with torch.enable_grad(), hooked(after), hooked(before, before=True), unfused(explicit):
         logits = model(images).logits
-        gradients = torch.autograd.grad(ask.score(logits), [cast(Tensor, each.reached) for each in watched])
+        gradients = torch.autograd.grad(options.score(logits), [cast(Tensor, each.reached) for each in watched])
     return logits.detach(), [each.attention_and_gradient(g) for each, g in zip(watched, gradients, strict=True)]
 
 
@@ -114,10 +117,10 @@ def _followed(tensor: Tensor) -> Tensor:
 
 
 @contextmanager
-def _opened(modules: list[Attention], found: list[Tensor], reduce: Reduce) -> Iterator[None]:
-    """timm's attention modules hand out what their softmax gave for a while. The network must be in eval mode."""
+def _explicit_attention(modules: list[Attention], found: list[Tensor], reduce: Reduce) -> Iterator[None]:
+    """timm's attention modules hand out their softmax's output for a while. The network must be in eval mode."""
     for module in modules:
-        cast(Any, module).forward = partial(_in_the_open, module, found, reduce)
+        cast(Any, module).forward = partial(_explicit_forward, module, found, reduce)
     try:
         yield
     finally:
@@ -125,7 +128,7 @@ def _opened(modules: list[Attention], found: list[Tensor], reduce: Reduce) -> It
             del cast(Any, module).forward
 
 
-def _in_the_open(module: Any, found: list[Tensor], reduce: Reduce, tokens: Tensor, **masks: object) -> Tensor:
+def _explicit_forward(module: Any, found: list[Tensor], reduce: Reduce, tokens: Tensor, **masks: object) -> Tensor:
     """timm's `Attention.forward` in eval mode; on a CPU an image at a time, whose N x N scores stay in the cache."""
     assert not any(masks.values()), "an image's patches all see each other"
     parts = module.qkv(tokens).unflatten(2, (3, module.num_heads, module.head_dim)).permute(2, 0, 3, 1, 4)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore.data import Split
+from kdcore.data.split import Split
 from kdcore.explain.quality.localization import OnTheObject
-from kdcore.explain.quality.report import CONTROLS, Randomised, Trust, trust
+from kdcore.explain.quality.trust import CONTROLS, Randomised, Trust, trust
 
 from ..conftest import build
 
@@ -100,7 +100,7 @@ def test_a_split_without_masks_is_refused():
     )
     with pytest.raises(
         ValueError,
-        match="The test split has no masks, so nobody knows where its objects are. The splits of `cues` have",
+        match="The test split has no masks of its objects, so maps cannot be tested on it. Datasets with masks: cues",
     ):
         trust(network, blind)
 

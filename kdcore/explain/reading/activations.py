@@ -1,4 +1,4 @@
-"""What the maps of the Grad-CAM family share: one layer's activations, and the score's gradient there.
+"""One layer's activations and the score's gradient there, for the class activation maps.
 
 The graph starts at the layer, so that a map costs hardly more than a forward pass.
 """
@@ -9,14 +9,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from kdcore.explain.maps.base import Ask, NotDefined, as_grid, hooked
-from kdcore.explain.maps.last_block import only_tokens_are_read, shortened
+from kdcore.errors import NotDefined
+from kdcore.explain.base import MapOptions
+from kdcore.explain.reading.hooks import as_grid, hooked
+from kdcore.explain.reading.last_block import only_tokens_are_read, shortened
 from kdcore.models import Tapped
 
 
-def activations_and_gradients(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits [B, K], activations [B, C, H, W] of the layer asked for (the last unless said), and the score's gradient."""
-    module, (channels, *grid) = _layer(model, images, ask.layer)
+def activations_and_gradients(model: Tapped, images: Tensor, options: MapOptions) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits [B, K], activations [B, C, H, W] of a layer (the last unless given), and the score's gradient."""
+    module, (channels, *grid) = _layer(model, images, options.layer)
     taken: list[Tensor] = []
 
     def start_here(output: Tensor) -> Tensor:
@@ -31,15 +33,15 @@ def activations_and_gradients(model: Tapped, images: Tensor, ask: Ask) -> tuple[
     with torch.no_grad(), started:
         logits = model(images).logits
     with torch.enable_grad():
-        score = ask.score(logits)
+        score = options.score(logits)
     (gradients,) = torch.autograd.grad(score, taken[0])
     found, gradients = (as_grid(each.detach().float(), (grid[0], grid[1]), channels) for each in (taken[0], gradients))
     return logits, found, gradients
 
 
-def activations(model: Tapped, images: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+def activations(model: Tapped, images: Tensor, options: MapOptions) -> tuple[Tensor, Tensor]:
     """Logits [B, K] and activations [B, C, H, W] of the same layer, for maps that need no gradient."""
-    module, (channels, *grid) = _layer(model, images, ask.layer)
+    module, (channels, *grid) = _layer(model, images, options.layer)
     taken: list[Tensor] = []
     with torch.no_grad(), hooked([(module, lambda _module, _inputs, output: taken.append(output.clone()))]):
         logits = model(images).logits
@@ -53,7 +55,7 @@ def _layer(model: Tapped, images: Tensor, layer: int | None) -> tuple[nn.Module,
     """The module whose output is explained, and that output's shape as (C, H, W).
 
     For a transformer the norm before a block's attention: where a class token is read out, the patch tokens that leave
-    the last block have no gradient at all. Else the last module that gives the feature map asked for.
+    the last block have no gradient at all. Else the last module that gives this feature map.
     """
     shapes = _shapes(model, images)
     shape = shapes[-1 if layer is None else layer]
@@ -70,8 +72,8 @@ def _shapes(model: Tapped, images: Tensor) -> tuple[tuple[int, int, int], ...]:
     if tuple(images.shape[2:]) == (model.image_size, model.image_size):
         return model.shapes().features
     with torch.no_grad():
-        said = model(images[:1], frozenset({"features"}))
-    return tuple((m.shape[1], m.shape[2], m.shape[3]) for m in said.features)
+        outputs = model(images[:1], frozenset({"features"}))
+    return tuple((m.shape[1], m.shape[2], m.shape[3]) for m in outputs.features)
 
 
 def _last_module_with(model: Tapped, images: Tensor, shape: tuple[int, int, int]) -> str:
@@ -88,7 +90,9 @@ def _last_module_with(model: Tapped, images: Tensor, shape: tuple[int, int, int]
     with torch.no_grad(), hooked([(m, note) for m in model.net.modules() if m is not model.net]):
         model(images[:1])
     if not seen:
-        raise NotDefined("It is not defined for this model, because no module of it gives the feature map asked for.")
+        raise NotDefined(
+            "The map is not defined for this model, because no module of it gives the feature map of this layer."
+        )
     return seen[-1]
 
 

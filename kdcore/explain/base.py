@@ -1,0 +1,126 @@
+"""What a heatmap's file gives: a card that describes the map, and what a map may be asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+
+from kdcore.errors import UserError
+from kdcore.models import Tapped
+
+Family = Literal["Class activation maps", "Attention", "Features", "Changes of the input"]
+FAMILIES: tuple[Family, ...] = get_args(Family)  # in the order of listings
+
+
+@dataclass(frozen=True)
+class Networks:
+    """For which networks a map is defined.
+
+    title: these networks in words, for tables.
+    lacking: why a network does not have the map, as a clause ("it has no class token"); "" where it has it.
+    """
+
+    title: str
+    lacking: Callable[[Tapped], str]
+
+
+def _no_features(model: Tapped) -> str:
+    return "" if model.shapes().features else "none of its layers gives a feature map"
+
+
+def _no_class_token(model: Tapped) -> str:
+    """A class token is a parameter, `cls_token` or the like, whatever the network makes of it."""
+    if model.has_attention:
+        return _no_features(model)
+    if not any("cls_token" in name or "class_token" in name for name, _ in model.net.named_parameters()):
+        return "it has no class token"
+    blocks = getattr(model.net, "blocks", None)
+    kind = type(blocks[-1] if isinstance(blocks, (nn.ModuleList, nn.Sequential)) else model.net).__name__
+    return f"the attention of its class token cannot be read: {kind} does not compute it as ViT, DeiT, EVA and BEiT do"
+
+
+ANY_NETWORK = Networks("any", _no_features)
+CLASS_TOKEN = Networks("ViT with a class token", _no_class_token)
+
+
+@dataclass(frozen=True)
+class MapCard:
+    """All that is said of a map elsewhere: on the page, on the command line, in tables and in docs/attention.md.
+
+    summary: one plain sentence.
+    about: what the map shows, what it does not show, and where it is empty; Markdown, a paragraph.
+    paper, url: where it was published; empty where it is common knowledge.
+    family, order: its place in listings.
+    forwards: what a map costs, in forward passes of the network; forwards_per_cell: and for each cell of its grid.
+    own: a network shows this map where none is named and it is defined; of several the first in the listing.
+    counterpart: the map that a comparison shows for a network for which this one is not defined.
+    first_choice: the map that a comparison of networks starts with; one map has it.
+    """
+
+    title: str
+    summary: str
+    about: str
+    family: Family
+    order: int
+    networks: Networks = ANY_NETWORK
+    takes_layer: bool = False
+    takes_head: bool = False
+    takes_query: bool = False  # it is about one patch: what that attends to, or resembles
+    needs_gradient: bool = False
+    explains_class: bool = False  # the map depends on the class that it is to explain
+    forwards: float = 1.0
+    forwards_per_cell: float = 0.0
+    own: bool = False
+    counterpart: str = ""
+    first_choice: bool = False
+    paper: str = ""
+    url: str = ""
+
+    @property
+    def any_network(self) -> bool:
+        """Whether networks of every kind have this map."""
+        return self.networks is ANY_NETWORK
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands in listings."""
+        return FAMILIES.index(self.family), self.order
+
+
+@dataclass(frozen=True, eq=False)
+class MapOptions:
+    """What a map is of.
+
+    target: [B] int64, the class to explain; the predicted one unless given.
+    against: [B] int64, a class whose score is subtracted: what speaks for `target` rather than for `against`.
+    layer, head: counted from 0; the last layer and the mean of all heads unless given.
+    query: (row, column) of a patch, for maps about one; the middle unless given.
+    """
+
+    target: Tensor | None = None
+    against: Tensor | None = None
+    layer: int | None = None
+    head: int | None = None
+    query: tuple[int, int] | None = None
+
+    def score(self, logits: Tensor) -> Tensor:
+        """The sum over the batch of the scores [B] to be explained."""
+        score = logits.gather(1, chosen_class(logits, self.target)[:, None])
+        if self.against is not None:
+            score = score - logits.gather(1, self.against.to(logits.device)[:, None])
+        return score.sum()
+
+    def cell(self, grid: tuple[int, int]) -> int:
+        """The number of the patch `query`, row by row. Raises UserError where there is no such patch."""
+        row, column = (grid[0] // 2, grid[1] // 2) if self.query is None else self.query
+        if not (0 <= row < grid[0] and 0 <= column < grid[1]):
+            raise UserError(
+                f"There is no patch {(row, column)}: this map has rows 0 to {grid[0] - 1} and columns 0 to {grid[1] - 1}."
+            )
+        return row * grid[1] + column
+
+
+def chosen_class(logits: Tensor, target: Tensor | None) -> Tensor:
+    """The given class, else the predicted one: int64 [B]."""
+    return logits.argmax(dim=1) if target is None else target.to(logits.device)

@@ -1,0 +1,1 @@
+"""What several maps read of a network: activations, attention and gradients."""
