@@ -14,7 +14,7 @@ from torch import Tensor
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
 from kdcore.tensors.energy import energy
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 from kdcore.weighting import LayerWeights
 
@@ -127,11 +127,11 @@ class Attention(Method):
         assert teacher is not None
         self.divergence = divergence
         # attention is averaged over its heads, and energy is the power 2 of `spatial_maps`
-        self._read = Read("attention", power=1.0) if teacher.attention else Read("features", power=2.0)
+        self._read = OutputPart("attention", power=1.0) if teacher.attention else OutputPart("features", power=2.0)
         self.stage_of = pair_by_depth(_count(student), _count(teacher))
         self.weigh = LayerWeights(_count(teacher), layers, entropy_temperature, cap, smoothing)
 
-    def reads(self) -> frozenset[Read]:
+    def used_outputs(self) -> frozenset[OutputPart]:
         return frozenset({self._read})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:

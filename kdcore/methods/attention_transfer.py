@@ -12,7 +12,7 @@ from torch import Tensor
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs, coarser_grid, pairs_by_depth
 from kdcore.tensors.energy import energy
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -92,9 +92,11 @@ class AttentionTransfer(Method):
         grids = ((student.features[s][1:], teacher.features[t][1:]) for s, t in self.pairs)
         self.grids = [(min(sg[0], tg[0]), min(sg[1], tg[1])) for sg, tg in grids]
 
-    def reads(self) -> frozenset[Read]:
+    def used_outputs(self) -> frozenset[OutputPart]:
         output, power = ("attention", 1.0) if self.teacher_attends else ("features", self.power)
-        return frozenset(Read(output, t, grid, power) for (_, t), grid in zip(self.pairs, self.grids, strict=True))
+        return frozenset(
+            OutputPart(output, t, grid, power) for (_, t), grid in zip(self.pairs, self.grids, strict=True)
+        )
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         losses = []

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.models.teacher import Teacher
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 
@@ -127,10 +127,10 @@ class Method(nn.Module):
         """
         return iter(())
 
-    def reads(self) -> frozenset[Read]:
+    def used_outputs(self) -> frozenset[OutputPart]:
         """The teacher outputs that `forward` uses, so that only these are cached on disk; all of `needs` unless overridden.
         Called once, after `prepare`."""
-        return frozenset(Read(name) for name in self.needs)
+        return frozenset(OutputPart(name) for name in self.needs)
 
     def layer_weights(self) -> Tensor | None:
         """The weights of the teacher's layers in the last loss, [L], where the method weights layers."""

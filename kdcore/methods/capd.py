@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, coarser_grid
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 EXCHANGED = 0.5  # of the student's elements are the teacher's
@@ -136,8 +136,8 @@ class CAPD(Method):
         self.to_qkv = nn.Conv2d(channels, 3 * heads * width, 3, padding=1)  # the paper's three convolutions in one
         self.to_tokens = GroupwiseLinear(channels, teacher.features[-1][0], grid)
 
-    def reads(self) -> frozenset[Read]:
-        return frozenset({Read("features", -1), Read("qkv")})
+    def used_outputs(self) -> frozenset[OutputPart]:
+        return frozenset({OutputPart("features", -1), OutputPart("qkv")})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         features, tokens, qkv = student.features[self.layer], teacher.features[-1], teacher.qkv

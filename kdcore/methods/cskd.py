@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, coarser_grid
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 LOCAL_SHARE: dict[str, Callable[[float], float]] = {
@@ -98,8 +98,8 @@ class CSKD(Method):
         self.norm = nn.LayerNorm(width)  # the last block's tokens come before the network's own norm
         self.head = nn.Linear(width, teacher.classes)
 
-    def reads(self) -> frozenset[Read]:
-        return frozenset({Read("dense")})
+    def used_outputs(self) -> frozenset[OutputPart]:
+        return frozenset({OutputPart("dense")})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         assert teacher.dense is not None

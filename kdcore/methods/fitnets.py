@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs
 from kdcore.models.teacher import Teacher
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 from kdcore.weighting import SCORES, LayerSelection
 from kdcore.weighting.selection import BATCHES
@@ -107,10 +107,10 @@ class FitNets(Method):
         if self.selection and self.every and epoch % self.every == 0 and self.selection.choose():
             yield self._selection_note()
 
-    def reads(self) -> frozenset[Read]:
+    def used_outputs(self) -> frozenset[OutputPart]:
         selects_again = self.selection is not None and self.every
         chosen = self.selection.chosen if self.selection and not selects_again else range(len(self.pairs))
-        return frozenset(Read("features", self.pairs[place][1]) for place in chosen)
+        return frozenset(OutputPart("features", self.pairs[place][1]) for place in chosen)
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         if self.selection and self.every and self.training:

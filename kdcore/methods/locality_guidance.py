@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 STAGES = 3  # of the teacher, counted from its last, each with a student block
@@ -70,8 +70,8 @@ class LocalityGuidance(Method):
             nn.Conv2d(student.features[s][0], teacher.features[t][0], 1) for s, t in self.pairs
         )
 
-    def reads(self) -> frozenset[Read]:
-        return frozenset(Read("features", t) for _, t in self.pairs)
+    def used_outputs(self) -> frozenset[OutputPart]:
+        return frozenset(OutputPart("features", t) for _, t in self.pairs)
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         losses = [

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 Shape = tuple[int, int, int]  # C, H, W
@@ -89,8 +89,8 @@ class OFA(Method):
         )
         self.heads.apply(_initialise)
 
-    def reads(self) -> frozenset[Read]:
-        return frozenset({Read("logits")})
+    def used_outputs(self) -> frozenset[OutputPart]:
+        return frozenset({OutputPart("logits")})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         exits = (head(student.features[index]) for head, index in zip(self.heads, self.exits, strict=True))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, check_pairs, pairs_by_depth
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 CONTEXTS = (4, 2, 1)  # grids besides the full one
@@ -129,8 +129,8 @@ class ReviewKD(Method):
             ]
         )
 
-    def reads(self) -> frozenset[Read]:
-        return frozenset({Read("pooled"), *(Read("features", t) for _, t in self.pairs)})
+    def used_outputs(self) -> frozenset[OutputPart]:
+        return frozenset({OutputPart("pooled"), *(OutputPart("features", t) for _, t in self.pairs)})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         if len(student.pooled) == 1:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, unit
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -55,8 +55,8 @@ class SP(Method):
                 "pooled vectors."
             )
 
-    def reads(self) -> frozenset[Read]:
-        return frozenset({Read("features", -1)})
+    def used_outputs(self) -> frozenset[OutputPart]:
+        return frozenset({OutputPart("features", -1)})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         return sp_loss(student.features[-1], teacher.features[-1])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled
-from kdcore.tensors.fields import Read
+from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 POOLED, TOKENS, COMMON = 0.5, 0.3, 0.2  # shares of the feature part
@@ -138,8 +138,8 @@ class VLFKD(Method):
         self.project = nn.Conv2d(channels, width, 1)
         self.common_student, self.common_teacher = nn.Linear(width, common), nn.Linear(channels, common)
 
-    def reads(self) -> frozenset[Read]:
-        return frozenset({Read("logits"), Read("features", -1)})
+    def used_outputs(self) -> frozenset[OutputPart]:
+        return frozenset({OutputPart("logits"), OutputPart("features", -1)})
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         student_map, teacher_map = student.features[-1], teacher.features[-1]

@@ -1,15 +1,15 @@
-"""The teacher's answers, kept on disk: it is asked once for each augmented view of an image, whatever run asks again.
+"""Cached teacher outputs on disk: the teacher runs once for each augmented view of an image, for all runs.
 
-With `teacher.cache_views: 8` each training image comes in eight augmentations in turn, one an epoch, that follow from the
-data's seed, the view and the image alone. The first eight epochs ask the teacher and keep what the terms read of its
-answers; later epochs, and every run with the same teacher, images and augmentation, read it.
+With `teacher.cache_views: 8` each training image has eight fixed augmentations, one per epoch in turn, that depend only on the
+data's seed, the view and the image. The first eight epochs run the teacher and cache the outputs that the terms use;
+later epochs, and every run with the same teacher, images and augmentation, read them from disk.
 
     <data folder>/teacher-cache/<teacher>-<hash of the key>/
-      key.json                all that decides an answer, in words
-      000.rows, 001.rows, ... one a view: float16 [images, numbers an image], mapped into memory
-      000.marks, ...          uint32 [images]: a checksum of each row, 0 where there is none yet
+      key.json                all that determines the outputs
+      000.rows, 001.rows, ... one per view: float16 [images, numbers per image], memory-mapped
+      000.marks, ...          uint32 [images]: a checksum for each row, 0 where there is none yet
 
-A row that is missing, half written, damaged or another entry's does not have its checksum, so the teacher is asked again.
+A row that is missing, partly written, damaged or of another entry fails its checksum, and the teacher runs again.
 """
 
 from kdcore.teacher_cache.cache import TeacherCache, check

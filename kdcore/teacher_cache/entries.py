@@ -1,4 +1,4 @@
-"""The folder of entries: opening one, and making room for it within a cap, the oldest out first."""
+"""The folder of cache entries: opens one, and removes the least recently used others where the limit requires it."""
 
 import itertools
 import json
@@ -14,11 +14,11 @@ from kdcore.paths import data_folder
 
 GB = 1e9
 DEFAULT_GB = 20.0
-LEFT_FREE = 1 * GB  # of the disk, for everything else
+LEFT_FREE = 1 * GB  # of the disk
 
 
-class NoRoom(Exception):
-    """An entry cannot be kept; the message says why."""
+class NoSpace(Exception):
+    """An entry cannot be cached; the message gives the reason."""
 
 
 def folder() -> Path:
@@ -26,38 +26,36 @@ def folder() -> Path:
 
 
 def limit() -> float:
-    """Bytes that all entries may take together: `KD_CACHE_GB`, else 20 GB."""
-    said = os.environ.get("KD_CACHE_GB") or DEFAULT_GB
+    """The most bytes for all entries together: `KD_CACHE_GB`, else 20 GB."""
+    value = os.environ.get("KD_CACHE_GB") or DEFAULT_GB
     try:
-        return float(said) * GB
+        return float(value) * GB
     except ValueError:
-        raise UserError(
-            f"KD_CACHE_GB is {said!r}: give a number of gigabytes, for example 20, or leave it out."
-        ) from None
+        raise UserError(f"KD_CACHE_GB is {value!r}: give a number of gigabytes, for example 20, or unset it.") from None
 
 
-def opened(name: str, key: dict[str, Any], size: int) -> tuple[Path, Lock]:
-    """An entry's folder, with room for `size` bytes, locked against removal.
+def open_entry(name: str, key: dict[str, Any], size: int) -> tuple[Path, Lock]:
+    """An entry's folder, with space for `size` bytes, locked against removal.
 
     Raises:
-        NoRoom: it does not fit under the cap or on the disk, or nothing can be written there.
+        NoSpace: it does not fit in the limit or on the disk, or the folder cannot be written.
     """
     own, text = folder() / name, json.dumps(key, indent=1, sort_keys=True)
     try:
         own.parent.mkdir(parents=True, exist_ok=True)
-        with locks.holding(own.parent / ".lock"):  # nobody else opens or removes an entry meanwhile
-            if own.exists() and not _is_about(own, text) and not _removed(own):
-                raise NoRoom(f"another process writes in {own}, under the same name")
-            _make_room(own, size)
+        with locks.holding(own.parent / ".lock"):  # no other process opens or removes an entry meanwhile
+            if own.exists() and not _has_key(own, text) and not _remove(own):
+                raise NoSpace(f"another process writes to {own}")
+            _free_space(own, size)
             own.mkdir(exist_ok=True)
-            atomic.write_text(own / "key.json", text, durable=False)  # also its date: entries are removed by it
+            atomic.write_text(own / "key.json", text, durable=False)  # its date is that of the last use
             return own, _in_use(own)
     except OSError as error:
-        raise NoRoom(f"{own.parent} cannot be written ({error.strerror})") from error
+        raise NoSpace(f"{own.parent} cannot be written ({error.strerror})") from error
 
 
-def _make_room(own: Path, size: int) -> None:
-    """Remove the entries that were used longest ago until another fits; those in use stay."""
+def _free_space(own: Path, size: int) -> None:
+    """Remove the least recently used entries until this one fits; those in use stay."""
     others = [entry for entry in own.parent.iterdir() if entry.is_dir() and entry != own]
     others.sort(key=_last_used)
     here = _bytes(own, on_disk=True) if own.exists() else 0
@@ -67,18 +65,18 @@ def _make_room(own: Path, size: int) -> None:
         if over <= 0 and short <= 0:
             return
         if size > limit():
-            raise NoRoom(f"KD_CACHE_GB allows {in_words(limit())} in all")
-        gone = next((entry for entry in others if _removed(entry)), None)
-        if gone is None:
-            raise NoRoom(
+            raise NoSpace(f"KD_CACHE_GB allows {in_words(limit())} in total")
+        removed = next((entry for entry in others if _remove(entry)), None)
+        if removed is None:
+            raise NoSpace(
                 f"the disk has {in_words(shutil.disk_usage(own.parent).free)} left" if short > 0
-                else f"KD_CACHE_GB allows {in_words(limit())} in all, and other runs use theirs now"
+                else f"KD_CACHE_GB allows {in_words(limit())} in total, and other entries are in use"
             )  # fmt: skip
-        others.remove(gone)
+        others.remove(removed)
 
 
-def _removed(entry: Path) -> bool:
-    """Remove an entry unless somebody uses it."""
+def _remove(entry: Path) -> bool:
+    """Remove an entry unless it is in use. Returns whether it was removed."""
     held: list[Lock] = []
     try:
         for path in entry.glob("in-use*.lock"):
@@ -94,12 +92,12 @@ def _removed(entry: Path) -> bool:
 
 
 def _in_use(entry: Path) -> Lock:
-    """A lock that marks an entry as in use: the first free one of in-use.lock, in-use-1.lock, ..., one for each user."""
+    """A lock that marks an entry as in use: the first free one of in-use.lock, in-use-1.lock, ..., one for each process."""
     numbered = (entry / f"in-use{f'-{number}' if number else ''}.lock" for number in itertools.count())
     return next(lock for path in numbered if (lock := locks.acquire(path)))
 
 
-def _is_about(entry: Path, text: str) -> bool:
+def _has_key(entry: Path, text: str) -> bool:
     try:
         return (entry / "key.json").read_text(encoding="utf-8") == text
     except (OSError, ValueError):
@@ -107,7 +105,7 @@ def _is_about(entry: Path, text: str) -> bool:
 
 
 def _bytes(entry: Path, *, on_disk: bool = False) -> int:
-    """What an entry takes when it is full; or what it takes now."""
+    """The size of an entry when it is full; or what it takes on disk now."""
     stats = [file.stat() for file in entry.iterdir()]
     return sum(512 * stat.st_blocks if on_disk else stat.st_size for stat in stats)
 

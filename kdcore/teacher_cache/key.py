@@ -1,4 +1,4 @@
-"""What decides a kept answer: if anything of it differs, the entry is another one."""
+"""The key of a cache entry: everything that determines the teacher's outputs. If any of it differs, so does the entry."""
 
 import hashlib
 import json
@@ -13,16 +13,16 @@ from kdcore.data import augment
 from kdcore.data.split import Split
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import DataRecipe
-from kdcore.teacher_cache.packing import Answers
+from kdcore.teacher_cache.packing import OutputRows
 
-FORMAT = 1  # to be raised when rows are laid out, or views are drawn, in another way
+FORMAT = 1  # to be raised when the layout of rows or the augmentation of views changes
 IMAGES = 1024  # hashed at a time
 
 
-def key(teacher: Teacher, split: Split, data: DataRecipe, answers: Answers) -> dict[str, Any]:
-    """The key in plain data. The number of views is not in it: each lies in files of its own."""
+def key(teacher: Teacher, split: Split, data: DataRecipe, rows: OutputRows) -> dict[str, Any]:
+    """The key as plain data. The number of views is not part of it, as each view has its own files."""
     weights, answering = teacher.model.net.state_dict(), next(teacher.answering.parameters())
-    pixels = split.images.permute(0, 2, 3, 1)  # as they lie in memory
+    pixels = split.images.permute(0, 2, 3, 1)  # their order in memory
     return {
         "format": FORMAT,
         "teacher": teacher.model.description(),
@@ -32,14 +32,12 @@ def key(teacher: Teacher, split: Split, data: DataRecipe, answers: Answers) -> d
         "shape": list(pixels.shape),
         "augmentation": augment.described(data.augment),
         "seed": data.seed if data.augment else 0,
-        "kept": {
-            name: {**asdict(read), "shape": list(answers.layout.shapes[name])} for name, read in answers.kept.items()
-        },
+        "kept": {name: {**asdict(part), "shape": list(rows.layout.shapes[name])} for name, part in rows.parts.items()},
     }
 
 
 def name(decided_by: dict[str, Any]) -> str:
-    """A folder's name for a key."""
+    """The name of the folder for a key."""
     digest = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
     return f"{decided_by['teacher']['model'].replace('/', '-')}-{digest[:16]}"
 

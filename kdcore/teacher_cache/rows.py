@@ -1,4 +1,4 @@
-"""An image's answer as one row of half-precision numbers, and back."""
+"""The tensors of one image as a row of half-precision numbers, and back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from math import prod
 import torch
 from torch import Tensor
 
-BITS = 15  # the largest number of a tensor is brought below 2 ** 15, where half precision ends at 65504
-LEAST = -100  # exponent; what is smaller than 2 ** -85 is nothing
+BITS = 15  # the largest number of a tensor is scaled below 2 ** 15; half precision ends at 65504
+LEAST = -100  # exponent; numbers below 2 ** -85 become 0
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each tensor lies in a row: first an exponent a tensor, then their numbers, maps with their channels last.
+    """Where each tensor is in a row: first one exponent per tensor, then their numbers, maps with channels last.
 
     Half precision has 11 bits, so a number comes back to within 1 / 2048 of itself. Its range is small, so each tensor of
-    each image is multiplied by a power of two: neither large activations nor small ones are lost.
+    each image is scaled by a power of two, which preserves large and small activations.
 
-    shapes: name -> shape without the batch, as it lies in the row.
+    shapes: name -> shape without the batch, in the order of the row.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -34,7 +34,7 @@ class Layout:
 
     @property
     def row_bytes(self) -> int:
-        """An image's on disk, with its checksum."""
+        """Bytes of one image on disk, with its checksum."""
         return 2 * self.width + 4
 
     def pack(self, tensors: Mapping[str, Tensor]) -> Tensor:
@@ -60,5 +60,5 @@ class Layout:
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
-    """A map [B, C, H, W] as [B, H, W, C], the way it lies in memory; others as they are."""
+    """A map [B, C, H, W] as [B, H, W, C], its order in memory; other tensors unchanged."""
     return tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor

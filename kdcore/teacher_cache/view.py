@@ -11,10 +11,10 @@ Rows = np.ndarray  # float16 [B, width]
 
 
 class View:
-    """Read through memory that is mapped to the files, written by `pwrite`: a full disk is then an OSError and no crash.
+    """Read through memory-mapped files, written by `pwrite`, so that a full disk raises OSError instead of a crash.
 
-    Several processes may write the same rows at once: a row is believed only if it has its checksum, which counts in the
-    entry, the view and the image's place too.
+    Several processes may write the same rows at once: a row is valid only with its checksum, which includes the
+    entry, the view and the image's index.
     """
 
     def __init__(self, folder: Path, number: int, images: int, width: int) -> None:
@@ -28,32 +28,32 @@ class View:
         self._marks = np.memmap(paths[1], np.uint32, "r", shape=(images,))
 
     def filled(self) -> int:
-        """How many images have a row, as far as their marks say."""
+        """The number of images with a row, by their marks."""
         return int(np.count_nonzero(self._marks))
 
-    def read(self, places: np.ndarray) -> tuple[Rows, np.ndarray]:
-        """The rows of some images, and which of them are whole, [B] bool. A row that is not is not to be used."""
-        marks = self._marks[places]
-        there = marks != 0
-        if not there.any():
-            return np.zeros((len(places), self._rows.shape[1]), np.float16), there
-        rows = self._rows[places]
-        for number in np.flatnonzero(there):
-            there[number] = self._mark(rows[number], int(places[number])) == marks[number]
-        return rows, there
+    def read(self, indices: np.ndarray) -> tuple[Rows, np.ndarray]:
+        """The rows of some images, and which of them are valid, [B] bool."""
+        marks = self._marks[indices]
+        valid = marks != 0
+        if not valid.any():
+            return np.zeros((len(indices), self._rows.shape[1]), np.float16), valid
+        rows = self._rows[indices]
+        for number in np.flatnonzero(valid):
+            valid[number] = self._mark(rows[number], int(indices[number])) == marks[number]
+        return rows, valid
 
-    def write(self, places: np.ndarray, rows: Rows) -> None:
-        """Keep rows, each before its mark. Raises OSError where the disk is full."""
-        for place, row in zip(places.tolist(), np.ascontiguousarray(rows), strict=True):
-            _write(self._numbers, row.data.cast("B"), place * self._row_bytes)
-            _write(self._checks, self._mark(row, place).to_bytes(4, "little"), 4 * place)
+    def write(self, indices: np.ndarray, rows: Rows) -> None:
+        """Write rows, each before its mark. Raises OSError where the disk is full."""
+        for index, row in zip(indices.tolist(), np.ascontiguousarray(rows), strict=True):
+            _write(self._numbers, row.data.cast("B"), index * self._row_bytes)
+            _write(self._checks, self._mark(row, index).to_bytes(4, "little"), 4 * index)
 
-    def _mark(self, row: np.ndarray, place: int) -> int:
-        return zlib.crc32(row.data.cast("B"), zlib.crc32(place.to_bytes(8, "little"), self._seed)) or 1
+    def _mark(self, row: np.ndarray, index: int) -> int:
+        return zlib.crc32(row.data.cast("B"), zlib.crc32(index.to_bytes(8, "little"), self._seed)) or 1
 
 
 def _file(owner: View, path: Path, size: int) -> int:
-    """A file of so many bytes, made if it is not there; zeros that were never written take no room on disk."""
+    """A file of `size` bytes, created if missing; parts that were never written take no space on disk."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     weakref.finalize(owner, os.close, descriptor)
     os.ftruncate(descriptor, size)

@@ -9,7 +9,7 @@ from kdcore import methods
 from kdcore.methods.base import Method
 from kdcore.recipe import Term
 from kdcore.teacher_cache.rows import Layout
-from kdcore.tensors.fields import places, put_back, taken
+from kdcore.tensors.fields import extract, parts_of, restore
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 VIT = Shapes(classes=5, pooled=8, features=((8, 4, 4),) * 4, attention=((2, 4, 4),) * 4, tokens=True, qkv=(2, 4, 4, 4))
@@ -174,9 +174,9 @@ def test_what_is_kept_of_the_teacher_gives_the_same_loss(name, pairing):
         return  # nothing is kept for it
     method.eval()  # so that the first of the two losses changes nothing
     student, teacher = (outputs(shapes, 6, leaf=False) for shapes in PAIRINGS[pairing])
-    kept = places(teacher, method.reads())
-    layout = Layout.of(taken(teacher, kept))
-    again = put_back(layout.unpack(layout.pack(taken(teacher, kept))), teacher)
+    kept = parts_of(teacher, method.used_outputs())
+    layout = Layout.of(extract(teacher, kept))
+    again = restore(layout.unpack(layout.pack(extract(teacher, kept))), teacher)
     losses = []
     for said in (teacher, again):
         torch.manual_seed(1)

@@ -68,5 +68,5 @@ def test_what_a_view_takes_on_disk_is_what_the_terms_read(tiny):
 
 def test_answers_that_cannot_be_kept_are_refused_as_in_a_run(tiny):
     teacher = {**tiny().teacher.model_dump(), "cache_views": 4}
-    with pytest.raises(ValueError, match="set teacher.cache_views=0, or leave the term out"):
+    with pytest.raises(ValueError, match="set teacher.cache_views=0, or remove the term"):
         estimate(tiny(teacher=teacher, terms=[{"method": "ce"}, {"method": "sskd"}]), device=CPU)

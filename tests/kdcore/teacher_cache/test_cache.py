@@ -1,4 +1,4 @@
-"""Runs that keep their teacher's answers, and runs that find them."""
+"""Runs that cache teacher outputs, and runs that use them."""
 
 import os
 
@@ -19,7 +19,7 @@ VIEWS = 2
 
 
 @pytest.fixture(autouse=True)
-def _a_shelf_of_its_own(tmp_path, monkeypatch):
+def _own_data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("KD_DATA", str(tmp_path))
 
 
@@ -84,8 +84,8 @@ def test_the_teacher_is_asked_once_about_each_view_and_never_by_a_second_run(kee
     assert first.asked == VIEWS * TRAINED + LOOK
     assert second.asked == LOOK
     assert second.losses == first.losses  # to the bit
-    assert "The teacher's answers are kept: 2 views, 45.8 kB; none are there yet." in first.said
-    assert "2 views, 45.8 kB; 100 % are there already." in second.said
+    assert "Teacher outputs are cached: 2 views, 45.8 kB; none are cached yet." in first.said
+    assert "2 views, 45.8 kB; 100 % are cached already." in second.said
 
 
 def test_replayed_is_what_the_teacher_says_to_a_thousandth(keeping):
@@ -107,7 +107,7 @@ def test_a_run_that_was_killed_leaves_what_it_had(keeping):
     Run(keeping(), until=7)  # 5 steps an epoch of 16 images
     second = Run(keeping())
     assert second.asked == VIEWS * TRAINED - 7 * 16 + LOOK
-    assert "70 % are there already" in second.said
+    assert "70 % are cached already" in second.said
     assert second.losses == pytest.approx(whole.losses, rel=1e-5)
 
 
@@ -149,7 +149,7 @@ OTHERS = {
 @pytest.mark.parametrize("changed", OTHERS)
 def test_an_answer_that_something_else_decides_is_another_entry(keeping, changed):
     Run(keeping(epochs=1), until=1)
-    assert "none are there yet" in Run(keeping(epochs=1, **OTHERS[changed]), until=1).said
+    assert "none are cached yet" in Run(keeping(epochs=1, **OTHERS[changed]), until=1).said
 
 
 def test_what_does_not_decide_an_answer_shares_the_entry(keeping):
@@ -175,9 +175,12 @@ def test_where_there_is_no_room_the_teacher_is_asked_and_the_numbers_are_the_sam
     live = Run(keeping())
     assert live.asked == 3 * TRAINED + LOOK
     assert live.losses == kept.losses
-    (note,) = [note for note in live.notes if "not kept" in note.text]
+    (note,) = [note for note in live.notes if "not cached" in note.text]
     assert note.level == "warning"
-    assert "(2 views, 45.8 kB): KD_CACHE_GB allows 10 kB in all. It is asked in every step. Fewer views" in note.text
+    assert (
+        "(2 views, 45.8 kB): KD_CACHE_GB allows 10 kB in total. The teacher runs in every step. Use fewer views"
+        in note.text
+    )
 
 
 def test_a_disk_that_fills_up_does_not_end_the_run(keeping, monkeypatch):
@@ -190,7 +193,7 @@ def test_a_disk_that_fills_up_does_not_end_the_run(keeping, monkeypatch):
 
     monkeypatch.setattr(os, "pwrite", fills_up)
     run = Run(keeping())
-    assert "answers are not kept any more (No space left on device)" in run.said
+    assert "Teacher outputs are no longer cached (No space left on device)" in run.said
     assert run.losses == pytest.approx(whole.losses, rel=1e-5)
     assert len(calls) == 50
 
