@@ -96,7 +96,7 @@ def train(parts: Parts) -> Iterator[Event]:
                 yield reporting.step_ended(parts, objectives, answers, batch, temperatures, rate_now, speed)
             yield from pulls.told()
             if parts.teacher_cache:
-                yield from parts.teacher_cache.told()
+                yield from parts.teacher_cache.notes()
             if parts.step % per_epoch == 0:
                 yield from _epoch_ended(parts)
             yield from prober.take(always=parts.step == steps, budget=recipe.probes.budget * clock.busy)
