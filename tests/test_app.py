@@ -1,6 +1,8 @@
 """The process: what it owns, what it serves, and its settings."""
 
 import asyncio
+import inspect
+import re
 import tomllib
 from types import SimpleNamespace
 
@@ -48,14 +50,8 @@ def test_the_router_does_not_lie_beside_a_folder_of_pages():
 
 def test_every_page_is_in_the_table():
     files = {str(path) for path in (PROJECT / "pages").glob("*.py")}
-    assert files == {
-        page_table.START,
-        page_table.TRAIN,
-        page_table.RUNS,
-        page_table.STUDIES,
-        page_table.ATTENTION,
-        page_table.METHODS,
-    }
+    in_menu = re.findall(r"st\.Page\((\w+),", inspect.getsource(page_table.table))
+    assert files == {getattr(page_table, name) for name in in_menu}
 
 
 def test_the_settings_that_training_depends_on():
