@@ -1,7 +1,7 @@
-"""A visitor's photo, from bytes of any kind to RGB pixels or a sentence that says why not.
+"""Photos: bytes of an image file to RGB pixels, or a message that says why not.
 
-`read` decodes in this process: samples, files of whoever runs this. `read_upload` decodes in a process that can be ended,
-within bounds of time and memory: whatever comes from a browser. Both read and refuse alike.
+`read` decodes in this process: samples, and files of the user who runs the program. `read_upload` decodes uploads, in a separate
+process with limits on time and memory. Both accept and refuse the same files.
 """
 
 import atexit
@@ -19,7 +19,7 @@ from kdcore.photos.decoding import (
     picture,
     read,
 )
-from kdcore.photos.workers import NotWanted, Workers
+from kdcore.photos.workers import Cancelled, Workers
 
 MAX_MIB = UPLOADED.mib
 _WORKERS = Workers()
@@ -27,6 +27,6 @@ read_upload, warm, close = _WORKERS.read, _WORKERS.warm, _WORKERS.close
 atexit.register(close)
 
 __all__ = [
-    "MAX_MIB", "MAX_PIXELS", "OWN", "BadPhoto", "Busy", "Limits", "NotWanted", "Photo", "Picture", "Unusable", "Workers", "check_length", "close",
-    "picture", "read", "read_upload", "warm",
+    "MAX_MIB", "MAX_PIXELS", "OWN", "BadPhoto", "Busy", "Cancelled", "Limits", "Photo", "Picture", "Unusable",
+    "Workers", "check_length", "close", "picture", "read", "read_upload", "warm",
 ]  # fmt: skip

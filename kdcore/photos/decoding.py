@@ -1,8 +1,8 @@
-"""Bytes of any kind to RGB pixels, or a sentence that says why not: for uploads and for the files of a training folder.
+"""Decodes an image file to RGB pixels, or says why not: for uploads and for the files of a training folder.
 
-The content decides, never the name. The order of the checks matters: length of the file, structure, format and size in pixels
-from the header, and only then the pixels. Nothing of Pillow is set for the whole process: the formats are opened by their own
-classes, past `Image.open` with its process-wide limit, so that who else uses Pillow neither changes this nor is changed.
+The format follows from the content, never from the name. The order of the checks matters: length of the file, structure,
+format and size in pixels from the header, and only then the pixels. Pillow's process-wide settings stay as they are: the formats
+are opened by their own classes instead of `Image.open` with its process-wide limit.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ from PIL import (
 
 from kdcore.errors import BadPhoto
 from kdcore.photos import headers
-from kdcore.photos.words import ANEW, what_else
+from kdcore.photos.messages import COPY_AGAIN, why_unsupported
 
 MAX_PIXELS = 40_000_000
-SAMPLED = 1_000_000  # values, of which percentiles are taken
+SAMPLED = 1_000_000  # values from which percentiles are estimated
 MAX_JPEG_PIXELS = 120_000_000  # a large JPEG is decoded at a fraction of its size
 
-# The first bytes -> who reads the rest. Every other format of Pillow stays out: some start other programs.
+# First bytes -> reader. Pillow's other formats are not supported: some start other programs.
 _READERS: tuple[tuple[bytes, Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),  # also the first picture of an MPO
+    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),  # also the first image of an MPO
     (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
     (b"RIFF", WebPImagePlugin.WebPImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
@@ -51,12 +51,12 @@ _UPRIGHT = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # by EXIF orientation; from 5 on width and height change places
+}  # by EXIF orientation; from 5 on width and height are swapped
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may have at most, and at least."""
+    """Limits on the size of a file: MiB, the shorter side in pixels, long side over short side."""
 
     mib: int
     min_side: int = 1
@@ -64,11 +64,11 @@ class Limits:
 
 
 UPLOADED = Limits(mib=20, min_side=8, max_aspect=32)
-OWN = Limits(mib=512)  # a file of whoever runs this
+OWN = Limits(mib=512)  # a file of the user who runs the program
 
 
 class Unusable(Exception):
-    """Why a file is not read, without its name; `damaged` where it once could have been."""
+    """Why a file is refused, without its name; `damaged` where its format is supported."""
 
     def __init__(self, reason: str, *, damaged: bool = False) -> None:
         super().__init__(reason)
@@ -77,9 +77,9 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """pixels: uint8 [H, W, 3], upright, its longer side at most the `side` asked for.
-    width, height: of the file's own picture, upright.
-    notes: what was done to it that a visitor would want to know.
+    """pixels: uint8 [H, W, 3], upright, its longer side at most the requested `side`.
+    width, height: of the original image, upright.
+    notes: changes that a visitor should know of.
     """
 
     pixels: np.ndarray
@@ -91,7 +91,7 @@ class Photo:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """image: RGB, upright. width, height: of the file's own picture, upright. notes: as in `Photo`."""
+    """image: RGB, upright. width, height: of the original image, upright. notes: as in `Photo`."""
 
     image: Image.Image
     width: int
@@ -103,7 +103,7 @@ def read(raw: bytes, name: str, side: int = 1024) -> Photo:
     """Decode a photo in this process, no larger than `side` pixels. The metadata (EXIF, GPS) is dropped.
 
     Raises:
-        BadPhoto: with one sentence for the visitor; nothing else is raised, whatever the bytes are.
+        BadPhoto: with a message for the visitor; nothing else is raised, whatever the bytes are.
     """
     name = plain_name(name)
     try:
@@ -114,7 +114,7 @@ def read(raw: bytes, name: str, side: int = 1024) -> Photo:
 
 
 def plain_name(name: str) -> str:
-    """A file's name as it may be shown: no path, no control characters, not long."""
+    """A file's name for display: no path, no control characters, at most 80 characters."""
     return "".join(c for c in PurePath(name.replace("\\", "/")).name if c.isprintable())[:80] or "The file"
 
 
@@ -125,54 +125,54 @@ def refusal(name: str, reason: Unusable) -> BadPhoto:
 def check_length(length: int, limits: Limits) -> None:
     """Raises Unusable for a file of so many bytes."""
     if not length:
-        raise Unusable(f"the file is empty. {ANEW}")
+        raise Unusable(f"the file is empty. {COPY_AGAIN}")
     if length > limits.mib * 2**20:
         mib = length / 2**20
-        raise Unusable(f"the file has {mib:.1f} MiB; at most {limits.mib} MiB are taken. Make it smaller first.")
+        raise Unusable(f"the file has {mib:.1f} MiB; at most {limits.mib} MiB are accepted. Make it smaller first.")
 
 
 def picture(raw: bytes, side: int, limits: Limits, *, whole: bool = False) -> Picture:
-    """The picture in a file, decoded at a fraction of its size where that is cheaper.
+    """Decode the image in a file, at a fraction of its size where that is faster.
 
     Args:
-        side: pixels that it keeps at least of each side, if it has them.
+        side: least pixels of each side that are kept, if it has them.
         whole: the longer side is made no larger than `side`.
 
     Raises:
         Unusable: with the reason; nothing else is raised, whatever the bytes are.
     """
     check_length(len(raw), limits)
-    with _in_words():
+    with _as_unusable():
         if reason := headers.too_much(raw):
             raise Unusable(reason)
         image = _opened(raw)
     _check_size(image, raw, limits)
-    with _in_words():
+    with _as_unusable():
         return _decoded(image, side, whole)
 
 
 def _opened(raw: bytes) -> ImageFile.ImageFile:
-    """The header read, no pixels yet."""
+    """The image with its header read, but no pixels yet."""
     for start, reader in _READERS:
         if raw.startswith(start):
             try:
                 return reader(io.BytesIO(raw))
-            except SyntaxError:  # how Pillow says that it is not that format after all
+            except SyntaxError:  # Pillow's error for another format
                 break
-    raise Unusable(what_else(raw))
+    raise Unusable(why_unsupported(raw))
 
 
 def _check_size(image: ImageFile.ImageFile, raw: bytes, limits: Limits) -> None:
     width, height = image.size
     most = MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_PIXELS
     if width * height > most:
-        most_words = f"at most {most // 10**6} million pixels are taken"
+        most_words = f"at most {most // 10**6} million pixels are accepted"
         raise Unusable(f"it has {width} x {height} pixels; {most_words}. Make it smaller first.")
     if min(width, height) < limits.min_side:
         least = limits.min_side
-        raise Unusable(f"it has {width} x {height} pixels; at least {least} x {least} are needed. Take a larger one.")
+        raise Unusable(f"it has {width} x {height} pixels; at least {least} x {least} are needed. Choose a larger one.")
     if max(width, height) > limits.max_aspect * min(width, height):
-        raise Unusable(f"{width} x {height} pixels is too narrow a strip for a network's square view. Crop it first.")
+        raise Unusable(f"{width} x {height} pixels is too narrow for a square crop. Crop it first.")
     if image.format == "JPEG" and (reason := headers.too_many_scans(raw, width * height)):
         raise Unusable(reason)
 
@@ -199,26 +199,26 @@ def _decoded(image: ImageFile.ImageFile, side: int, whole: bool) -> Picture:
 
 
 @contextlib.contextmanager
-def _in_words() -> Iterator[None]:
-    """What a decoder raises, as Unusable."""
+def _as_unusable() -> Iterator[None]:
+    """Turn exceptions of decoders into Unusable."""
     try:
         yield
     except Unusable:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # a frame larger than its picture
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # a frame larger than its image
         raise Unusable(
-            f"it is huge; at most {MAX_PIXELS // 10**6} million pixels are taken. Make it smaller first."
+            f"it is huge; at most {MAX_PIXELS // 10**6} million pixels are accepted. Make it smaller first."
         ) from error
     except MemoryError as error:
-        raise Unusable("it takes more memory to decode than a photo may. Make it smaller first.") from error
+        raise Unusable("decoding it takes too much memory. Make it smaller first.") from error
     except Exception as error:  # decoders raise nearly everything on a damaged file: OSError, SyntaxError, struct.error
         if "too large" in str(error) or "Too much memory" in str(error):  # what a PNG's text or profile unpacks to
             raise Unusable("its text or colour profile is too large. Save it again without metadata.") from error
-        raise Unusable(f"the file is damaged or incomplete. {ANEW}", damaged=True) from error
+        raise Unusable(f"the file is damaged or incomplete. {COPY_AGAIN}", damaged=True) from error
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 where there is none or it is damaged: a photo is worth more than its metadata."""
+    """The EXIF orientation, 1 where there is none or it is damaged: damaged metadata does not spoil a photo."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # EXIF parsers raise nearly everything on damaged metadata
@@ -226,7 +226,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _plain_mode(image: Image.Image, notes: list[str]) -> Image.Image:
-    """One of L, LA, RGB, RGBA: the modes that can be made smaller without loss."""
+    """The image in one of the modes L, LA, RGB, RGBA, which can be resized without loss."""
     if image.mode.startswith(("I", "F")):
         notes.append("Its 16-bit or float values are stretched between their 1st and 99th percentile.")
         return _stretch(
@@ -249,7 +249,7 @@ def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _stretch(values: np.ndarray, usual: tuple[int, ...]) -> Image.Image:
-    """`usual`: the highest values that such a picture may have, for one whose values are all the same."""
+    """`usual`: the highest values of such images, for one whose values are all the same."""
     some = values.ravel()[:: (values.size // SAMPLED) | 1]  # sorting 40 million takes seconds
     finite = some[np.isfinite(some)]
     if not finite.size:

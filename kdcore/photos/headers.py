@@ -1,14 +1,14 @@
-"""What a picture file would cost to decode, from its structure alone: counted before any decoder runs.
+"""Refuses image files that would take too long to decode, from their structure alone, before any decoder runs.
 
-A file of a few MiB can ask for hours of work: thousands of scans over the same pixels, millions of empty chunks. Each walk
-here takes time in proportion to the file's length at most, and ends early where there is too much.
+A file of a few MiB can ask for hours of work: thousands of scans over the same pixels, millions of empty chunks. Each check
+here takes at most time linear in the file's length, and stops early where a limit is passed.
 """
 
 import re
 import struct
 from collections.abc import Iterator
 
-from kdcore.photos.words import ANEW
+from kdcore.photos.messages import COPY_AGAIN
 
 MAX_SCANS = 100  # of a JPEG; encoders write 1, or 10 to 20 where it is progressive
 MAX_SCANNED_PIXELS = 2_000_000_000  # scans times pixels: 50 million pixels may have 40 scans
@@ -27,7 +27,7 @@ _PLAIN = "as an ordinary"
 
 
 def too_much(raw: bytes) -> str:
-    """Why a file is refused for its structure, without its pixels' number; "" where nothing speaks against it."""
+    """Why a file is refused for its structure, whatever its number of pixels; "" where it is not."""
     if raw.startswith(b"\xff\xd8"):
         return _jpeg(raw)
     if raw.startswith(b"\x89PNG"):
@@ -43,15 +43,15 @@ def too_much(raw: bytes) -> str:
 
 def too_many_scans(raw: bytes, pixels: int) -> str:
     """Why a JPEG of so many pixels is refused for its scans, each of which may touch all of them; "" where it is not."""
-    at_most = raw.count(b"\xff\xda")  # also those of a preview, or of a film behind the picture
+    at_most = raw.count(b"\xff\xda")  # also those of a preview, or of a video after the image
     if at_most <= MAX_SCANS and at_most * pixels <= MAX_SCANNED_PIXELS:
         return ""
     scans = sum(kind == 0xDA for kind, _, _ in _jpeg_segments(raw))
     if scans > MAX_SCANS:
-        return f"it has {scans:,} scans; at most {MAX_SCANS} are taken. Save it again {_PLAIN} JPEG."
+        return f"it has {scans:,} scans; at most {MAX_SCANS} are accepted. Save it again {_PLAIN} JPEG."
     if scans * pixels > MAX_SCANNED_PIXELS:
         most = MAX_SCANNED_PIXELS // pixels
-        return f"it has {scans} scans of {pixels / 1e6:.0f} million pixels; at most {most} are taken. Save it again {_PLAIN} JPEG."
+        return f"it has {scans} scans of {pixels / 1e6:.0f} million pixels; at most {most} are accepted. Save it again {_PLAIN} JPEG."
     return ""
 
 
@@ -69,17 +69,17 @@ def _jpeg(raw: bytes) -> str:
         if kind == 0xDA:
             return ""
         if number > MAX_SEGMENTS or marker - end > MAX_BETWEEN:
-            return f"more lies before its pixels than any camera writes. Save it again {_PLAIN} JPEG."
+            return f"it has more data before its pixels than any camera writes. Save it again {_PLAIN} JPEG."
         end = segment_end
-    return f"the file is damaged or incomplete. {ANEW}"
+    return f"the file is damaged or incomplete. {COPY_AGAIN}"
 
 
 def _jpeg_segments(raw: bytes) -> Iterator[tuple[int, int, int]]:
-    """Each marker, where it lies, and where its segment ends. A scan's data belong to no segment."""
+    """Each marker, its place, and the end of its segment. A scan's data belong to no segment."""
     place = 2
     while found := _MARKER.search(raw, place):
         kind, start = raw[found.end() - 1], found.end()
-        if kind == 0xD9 or start + 2 > len(raw):  # the end of the picture, whatever follows
+        if kind == 0xD9 or start + 2 > len(raw):  # the end of the image, whatever follows
             return
         place = start + (0 if kind == 0xD8 else int.from_bytes(raw[start : start + 2], "big"))
         yield kind, found.start(), place
@@ -96,11 +96,11 @@ def _png_chunks(raw: bytes) -> Iterator[bytes]:
 
 
 def _gif_blocks(raw: bytes) -> Iterator[int]:
-    """Blocks and their parts, up to the second picture: so far Pillow reads to learn whether it is animated."""
+    """Blocks and their parts, up to the second image: Pillow reads so far to find out whether it is animated."""
     if len(raw) < 13:
         return
     place = 13 + (3 << (raw[10] & 7) + 1 if raw[10] & 128 else 0)
-    pictures = 0
+    images = 0
     while place + 10 < len(raw):
         kind = raw[place]
         yield kind
@@ -109,13 +109,13 @@ def _gif_blocks(raw: bytes) -> Iterator[int]:
         if kind == 0x21:  # an extension and its label
             place += 2
         elif kind == 0x2C:
-            pictures += 1
-            if pictures == 2:
+            images += 1
+            if images == 2:
                 return
             flags = raw[place + 9]
             place += 11 + (3 << (flags & 7) + 1 if flags & 128 else 0)
         else:
-            place += 1  # nothing that Pillow knows: it looks one further
+            place += 1  # unknown to Pillow, which goes on with the next byte
             continue
         while place < len(raw) and raw[place]:
             yield raw[place]
@@ -124,11 +124,11 @@ def _gif_blocks(raw: bytes) -> Iterator[int]:
 
 
 def _webp(raw: bytes) -> str:
-    """Its reader makes room for all pixels as soon as it opens a file."""
+    """Pillow's WebP reader allocates all pixels as soon as it opens a file."""
     width, height = (1 + int.from_bytes(raw[at : at + 3], "little") for at in (24, 27))
     if width * height > MAX_WEBP_PIXELS:
         most = MAX_WEBP_PIXELS // 10**6
-        return f"it has {width} x {height} pixels; at most {most} million pixels are taken. Make it smaller first."
+        return f"it has {width} x {height} pixels; at most {most} million pixels are accepted. Make it smaller first."
     return ""
 
 
@@ -139,9 +139,9 @@ def _tiff(raw: bytes) -> str:
         (place,) = struct.unpack_from(order + ("Q" if big else "L"), raw, 8 if big else 4)
         (tags,) = struct.unpack_from(order + count_of, raw, place)
     except (struct.error, OverflowError):
-        return ""  # for the decoder to call damaged
+        return ""  # the decoder will report the damage
     if tags > MAX_TAGS:
-        return f"it has {tags:,} tags; at most {MAX_TAGS:,} are taken. Save it again {_PLAIN} TIFF."
+        return f"it has {tags:,} tags; at most {MAX_TAGS:,} are accepted. Save it again {_PLAIN} TIFF."
     place += struct.calcsize(order + count_of)
     tile = {_TILE_WIDTH: 0, _TILE_HEIGHT: 0}
     for number in range(tags):
@@ -150,9 +150,11 @@ def _tiff(raw: bytes) -> str:
             break
         tag, kind, count = struct.unpack_from(order + entry, raw, at)
         if tag in (_STRIPS, _TILES) and count > MAX_PIECES:
-            return f"it has {count:,} strips or tiles; at most {MAX_PIECES:,} are taken. Save it again {_PLAIN} TIFF."
+            return (
+                f"it has {count:,} strips or tiles; at most {MAX_PIECES:,} are accepted. Save it again {_PLAIN} TIFF."
+            )
         if tag in tile:
             (tile[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "L"), raw, at + (12 if big else 8))
     if tile[_TILE_WIDTH] * tile[_TILE_HEIGHT] > MAX_TILE_PIXELS:
-        return f"its tiles have {tile[_TILE_WIDTH]} x {tile[_TILE_HEIGHT]} pixels, too many to hold. Save it again {_PLAIN} TIFF."
+        return f"its tiles have {tile[_TILE_WIDTH]} x {tile[_TILE_HEIGHT]} pixels, too many for memory. Save it again {_PLAIN} TIFF."
     return ""

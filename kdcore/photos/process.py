@@ -1,9 +1,9 @@
-"""The other side of `workers`: a process that decodes one photo after another, and may be ended at any moment.
+"""The worker process of `workers`: decodes one photo after another, and may be killed at any moment.
 
     python -m kdcore.photos.process
 
-A request is its length and the file's (two big-endian integers of 8 bytes), {"name", "side"} as JSON, and the file. An answer
-is laid out alike: {"width", "height", "name", "notes", "shape"} and the pixels, or {"refused"} alone.
+A request is its length and the file's (two big-endian integers of 8 bytes), {"name", "side"} as JSON, and the file. A reply
+has the same layout: {"width", "height", "name", "notes", "shape"} and the pixels, or {"refused"} alone.
 """
 
 import contextlib
@@ -21,32 +21,32 @@ MEMORY_BYTES = 2 << 30  # a progressive JPEG of 120 million pixels needs half of
 
 
 def main() -> None:
-    """Answer until there are no more requests."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes the requests
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a decoder prints is no answer
+    """Serve requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the pipe
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a decoder prints is not a reply
     _limit_memory()
     while head := requests.read(LENGTHS.size):
         meta, raw = (requests.read(length) for length in LENGTHS.unpack(head))
         _limit_time()
-        told, pixels = _answer(json.loads(meta), raw)
-        _write(answers, told, pixels)
+        reply, pixels = _decoded(json.loads(meta), raw)
+        _write(replies, reply, pixels)
 
 
-def _answer(asked: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes]:
+def _decoded(request: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes]:
     try:
-        photo = read(raw, asked["name"], asked["side"])
+        photo = read(raw, request["name"], request["side"])
     except BadPhoto as reason:
         return {"refused": str(reason)}, b""
-    told = {"width": photo.width, "height": photo.height, "name": photo.name, "notes": photo.notes}
-    return told | {"shape": photo.pixels.shape}, photo.pixels.tobytes()
+    reply = {"width": photo.width, "height": photo.height, "name": photo.name, "notes": photo.notes}
+    return reply | {"shape": photo.pixels.shape}, photo.pixels.tobytes()
 
 
-def _write(answers: BinaryIO, told: dict[str, Any], pixels: bytes) -> None:
-    meta = json.dumps(told).encode()
-    answers.write(LENGTHS.pack(len(meta), len(pixels)) + meta)
-    answers.write(pixels)
-    answers.flush()
+def _write(replies: BinaryIO, reply: dict[str, Any], pixels: bytes) -> None:
+    meta = json.dumps(reply).encode()
+    replies.write(LENGTHS.pack(len(meta), len(pixels)) + meta)
+    replies.write(pixels)
+    replies.flush()
 
 
 def _limit_memory() -> None:
@@ -58,7 +58,7 @@ def _limit_memory() -> None:
 
 
 def _limit_time() -> None:
-    """So many seconds from now, which holds also where nobody is left to end this process."""
+    """Limit the CPU time of this request, also where the parent process is gone."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

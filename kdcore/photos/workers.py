@@ -1,7 +1,7 @@
-"""Uploads are decoded in processes of their own, which are ended where a photo takes too long or nobody waits for it.
+"""Decodes uploads in worker processes, which are killed when a photo takes too long or its request is cancelled.
 
-A decoder cannot be interrupted in a thread, may take all memory, and may crash. Two processes are kept and used again; one
-that is ended is started anew. They load Pillow and numpy alone, so that takes a fifth of a second.
+A decoder cannot be interrupted in a thread, may take all memory, and may crash. Two processes are reused; one
+that is killed is replaced. They load only Pillow and numpy, so that takes a fifth of a second.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ from kdcore.paths import PROJECT
 from kdcore.photos.decoding import UPLOADED, Photo, Unusable, check_length, plain_name, refusal
 
 COMMAND = (sys.executable, "-m", "kdcore.photos.process")
-CPU_SECONDS = 10  # that a photo may take, and by the clock as many
+CPU_SECONDS = 10  # per photo, of CPU time and of wall time
 LENGTHS = struct.Struct(">QQ")  # of a message's JSON and of the bytes behind it
-PATIENCE_SECONDS = 20.0  # that it may wait for a process
+PATIENCE_SECONDS = 20.0  # to wait for a free process
 COUNT, WAITING = 2, 16
-SLICE_SECONDS = 0.05  # between two looks at whether the photo is still wanted
+SLICE_SECONDS = 0.05  # between checks for cancellation
 PIPE_BYTES = 1 << 20
 SIMPLER = "Make it smaller, or save it again as an ordinary JPEG."
 STOPPED = f"its decoder stopped, as it does for lack of memory or in a damaged file. {SIMPLER}"
@@ -37,12 +37,12 @@ STOPPED = f"its decoder stopped, as it does for lack of memory or in a damaged f
 Wanted = Callable[[], bool]
 
 
-class NotWanted(Exception):
-    """Nobody waits for the photo any more; its decoding has been ended."""
+class Cancelled(Exception):
+    """The request was cancelled; its decoding has been stopped."""
 
 
 class Workers:
-    """At most `count` processes that decode for all threads."""
+    """A pool of at most `count` decoding processes, shared by all threads."""
 
     def __init__(
         self,
@@ -58,37 +58,37 @@ class Workers:
         self._lock = threading.Lock()
         self._turns = threading.Semaphore(count)
         self._idle: list[_Worker] = []
-        self._at_work: set[_Worker] = set()
+        self._busy: set[_Worker] = set()
         self._queue = 0
         self._closed = False
 
     def read(self, raw: bytes, name: str, side: int = 1024, *, wanted: Wanted = lambda: True) -> Photo:
-        """Decode a photo as `decoding.read` does, elsewhere.
+        """Decode a photo as `decoding.read` does, in a worker process.
 
         Args:
-            wanted: looked at every 50 ms; once it is False, or raises, the decoding is ended.
+            wanted: checked every 50 ms; once it returns False, or raises, the decoding is stopped.
 
         Raises:
-            BadPhoto: with one sentence for the visitor. Busy where it may be tried again.
-            NotWanted: `wanted` was False.
+            BadPhoto: with a message for the visitor; Busy where trying again may help.
+            Cancelled: `wanted` returned False.
         """
         name = plain_name(name)
         try:
             check_length(len(raw), UPLOADED)
             with self._turn(wanted), self._worker() as worker:
-                told, pixels = worker.ask({"name": name, "side": side}, raw, wanted)
+                reply, pixels = worker.request({"name": name, "side": side}, raw, wanted)
         except Unusable as reason:
             raise refusal(name, reason) from None
         except _NoTurn:
-            raise Busy(f"{name} has to wait: many photos are being read. Try again in a moment.") from None
+            raise Busy(f"{name} has to wait: many photos are being decoded. Try again in a moment.") from None
         except OSError as error:  # the system has no process or no memory left
             raise Busy(
                 f"{name} cannot be read now: no process could be started ({error.strerror}). Try again in a moment."
             ) from error
-        if "refused" in told:
-            raise BadPhoto(told["refused"])
-        shown = np.frombuffer(pixels, np.uint8).reshape(told["shape"])
-        return Photo(shown, told["width"], told["height"], told["name"], tuple(told["notes"]))
+        if "refused" in reply:
+            raise BadPhoto(reply["refused"])
+        shown = np.frombuffer(pixels, np.uint8).reshape(reply["shape"])
+        return Photo(shown, reply["width"], reply["height"], reply["name"], tuple(reply["notes"]))
 
     def warm(self) -> None:
         """Start the processes, without waiting for them."""
@@ -97,15 +97,15 @@ class Workers:
 
     def _fill(self) -> None:
         with self._lock, contextlib.suppress(OSError):
-            while not self._closed and len(self._idle) + len(self._at_work) < self.count:
+            while not self._closed and len(self._idle) + len(self._busy) < self.count:
                 self._idle.append(_Worker(self.command, self.seconds))
 
     def close(self) -> None:
-        """End the processes, also those at work, until `warm` or a later photo starts one anew."""
+        """Kill all processes, busy ones too; `warm` or the next photo starts new ones."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-            for worker in self._at_work:  # the thread that waits for it does the rest
+            for worker in self._busy:  # the thread that waits for it cleans up
                 worker.process.kill()
         for worker in idle:
             worker.end()
@@ -120,7 +120,7 @@ class Workers:
             until = time.monotonic() + self.patience
             while not self._turns.acquire(timeout=SLICE_SECONDS):
                 if not wanted():
-                    raise NotWanted
+                    raise Cancelled
                 if time.monotonic() > until:
                     raise _NoTurn
             try:
@@ -133,21 +133,21 @@ class Workers:
 
     @contextlib.contextmanager
     def _worker(self) -> Iterator["_Worker"]:
-        """A process for one photo. It is kept only where it answered."""
-        worker = self._taken()
+        """A process for one photo. It is reused only where it replied."""
+        worker = self._acquired()
         try:
             yield worker
-        except BaseException:  # also what ends the thread that waits
+        except BaseException:  # also what ends the waiting thread
             with self._lock:
-                self._at_work.discard(worker)
+                self._busy.discard(worker)
             worker.end()
-            self._fill()  # the next photo finds one ready
+            self._fill()  # so that the next photo need not wait for one to start
             raise
         with self._lock:
-            self._at_work.discard(worker)
+            self._busy.discard(worker)
             self._idle.append(worker)
 
-    def _taken(self) -> "_Worker":
+    def _acquired(self) -> "_Worker":
         with self._lock:
             while self._idle:
                 worker = self._idle.pop()
@@ -156,7 +156,7 @@ class Workers:
                 worker.end()
             else:
                 worker = _Worker(self.command, self.seconds)
-            self._at_work.add(worker)
+            self._busy.add(worker)
             return worker
 
 
@@ -165,7 +165,7 @@ class _NoTurn(Exception):
 
 
 class _Worker:
-    """One process, through two pipes. Where `ask` raises, it is in no state to be used again."""
+    """One process, through two pipes. After `request` raises, it must not be reused."""
 
     def __init__(self, command: Sequence[str], seconds: float) -> None:
         self.seconds = seconds
@@ -176,35 +176,35 @@ class _Worker:
         )  # fmt: skip
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.requests, self.answers = self.process.stdin, self.process.stdout
-        for pipe in (self.requests, self.answers):
+        self.requests, self.replies = self.process.stdin, self.process.stdout
+        for pipe in (self.requests, self.replies):
             os.set_blocking(pipe.fileno(), False)
             with contextlib.suppress(
                 OSError, AttributeError
-            ):  # fewer turns for large files, where the system allows it
+            ):  # fewer writes for large files, where the system allows it
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def end(self) -> None:
-        """Kill it and wait until it is gone, which takes milliseconds."""
+        """Kill it and wait until it has ended, which takes milliseconds."""
         self.process.kill()
         self.process.wait()
         self.requests.close()
-        self.answers.close()
+        self.replies.close()
 
-    def ask(self, told: dict[str, Any], raw: bytes, wanted: Wanted) -> tuple[dict[str, Any], bytearray]:
-        """Send a message and return the answer; see `process` for both.
+    def request(self, header: dict[str, Any], raw: bytes, wanted: Wanted) -> tuple[dict[str, Any], bytearray]:
+        """Send a request and return the reply; see `process` for both.
 
         Raises:
             Unusable: it took too long, or the process ended.
-            NotWanted: `wanted` was False.
+            Cancelled: `wanted` returned False.
         """
-        meta = json.dumps(told).encode()
+        meta = json.dumps(header).encode()
         unsent = [memoryview(raw), memoryview(LENGTHS.pack(len(meta), len(raw)) + meta)]  # the last goes first
         received = bytearray()
         started = looked = time.monotonic()
         with selectors.DefaultSelector() as pipes:
             pipes.register(self.requests, selectors.EVENT_WRITE, self._send)
-            pipes.register(self.answers, selectors.EVENT_READ, self._receive)
+            pipes.register(self.replies, selectors.EVENT_READ, self._receive)
             while not _complete(received):
                 for ready, _ in pipes.select(SLICE_SECONDS):
                     if ready.data(unsent, received):
@@ -215,12 +215,12 @@ class _Worker:
                 if now - looked >= SLICE_SECONDS:
                     looked = now
                     if not wanted():
-                        raise NotWanted
+                        raise Cancelled
         start = LENGTHS.size + LENGTHS.unpack_from(received)[0]
         return json.loads(received[LENGTHS.size : start]), received[start:]
 
     def _send(self, unsent: list[memoryview], _: bytearray) -> bool:
-        """Send some. True where there is nothing more to send, or nobody to take it, which `_receive` will learn too."""
+        """Send some. True where there is nothing more to send, or the process has ended, which `_receive` reports."""
         part = unsent.pop()
         try:
             rest = part[os.write(self.requests.fileno(), part) :]
@@ -231,8 +231,8 @@ class _Worker:
         return not unsent
 
     def _receive(self, _: list[memoryview], received: bytearray) -> bool:
-        part = os.read(self.answers.fileno(), PIPE_BYTES)
-        if not part:  # it ended, by itself or by a limit
+        part = os.read(self.replies.fileno(), PIPE_BYTES)
+        if not part:  # it ended, by a crash or by a limit
             raise self._too_slow() if self._how_it_ended() == -signal.SIGXCPU else Unusable(STOPPED)
         received += part
         return False

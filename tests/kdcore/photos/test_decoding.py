@@ -172,15 +172,15 @@ REFUSED = {
     "bad checksum": (WHOLE[:60] + bytes([WHOLE[60] ^ 255]) + WHOLE[61:-16] + b"\0\0\0\0" + WHOLE[-12:], "damaged"),
     "bad header checksum": (WHOLE[:20] + bytes([WHOLE[20] ^ 255]) + WHOLE[21:], "damaged or missing"),
     "only the first bytes": (WHOLE[:20], "damaged or missing|damaged or incomplete"),
-    "text": (b"this is not a picture\n" * 9, "it is text, not a picture. JPEG, PNG, WebP, GIF, BMP and TIFF work"),
+    "text": (b"this is not a picture\n" * 9, "it is text, not an image. Supported: JPEG, PNG, WebP, GIF, BMP and TIFF"),
     "web page": (b"\n<!DOCTYPE html><html><body>404</body></html>", "web page"),
     "SVG": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG drawing.*Export it as PNG"),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "PDF document"),
-    "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "text, not a picture"),
-    "HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "HEIC photo, as iPhones make them. Export it as JPEG"),
+    "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "text, not an image"),
+    "HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "HEIC photo, as iPhones take them. Export it as JPEG"),
     "AVIF": (b"\0\0\0\x20ftypavif\0\0\0\0", "AVIF"),
     "video": (b"\0\0\0\x20ftypisom\0\0\0\0", "video"),
-    "random bytes": (np.random.default_rng(1).bytes(4096), "no picture that can be read"),
+    "random bytes": (np.random.default_rng(1).bytes(4096), "not an image in a supported format"),
 }
 
 

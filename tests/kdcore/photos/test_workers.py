@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from kdcore import photos
-from kdcore.photos import BadPhoto, Busy, NotWanted, Workers
+from kdcore.photos import BadPhoto, Busy, Cancelled, Workers
 
 # A decoder that does what the photo's name says.
 ODD = """
@@ -86,7 +86,7 @@ def test_refuses_in_the_same_words_and_keeps_its_process(workers: Workers):
     before = pid(workers)
     for raw, says in (
         (b"", "x.png cannot be used: the file is empty"),
-        (b"text", "x.png cannot be used: it is text, not a picture"),
+        (b"text", "x.png cannot be used: it is text, not an image"),
         (PHOTO[:900], "x.png cannot be read: the file is damaged or incomplete"),
         (PHOTO + bytes(20 << 20), r"x.png cannot be used: the file has 20.0 MiB; at most 20 MiB"),
     ):
@@ -154,7 +154,7 @@ def test_a_process_that_was_killed_meanwhile_is_replaced(workers: Workers):
 def test_a_photo_that_nobody_wants_is_ended(workers: Workers):
     workers.warm()
     before, started = pid(workers), time.monotonic()
-    with pytest.raises(NotWanted):
+    with pytest.raises(Cancelled):
         workers.read(PHOTO, "sleeps", wanted=lambda: time.monotonic() - started < 0.3)
     assert gone(before)
     assert workers.read(PHOTO, "next").width == 60
@@ -182,17 +182,17 @@ def test_others_wait_for_their_turn_and_are_told_where_it_takes_too_long(make: M
     stop = threading.Event()
 
     def hold() -> None:
-        with pytest.raises(NotWanted):
+        with pytest.raises(Cancelled):
             workers.read(PHOTO, "sleeps", wanted=lambda: not stop.is_set())
 
     holder = threading.Thread(target=hold)
     holder.start()
     try:
-        while not workers._at_work:
+        while not workers._busy:
             time.sleep(0.01)
-        with pytest.raises(Busy, match="x.png has to wait: many photos are being read. Try again in a moment"):
+        with pytest.raises(Busy, match="x.png has to wait: many photos are being decoded. Try again in a moment"):
             workers.read(PHOTO, "x.png")
-        with pytest.raises(NotWanted):
+        with pytest.raises(Cancelled):
             workers.read(PHOTO, "x.png", wanted=lambda: False)
     finally:
         stop.set()

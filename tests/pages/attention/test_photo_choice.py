@@ -69,11 +69,11 @@ class OpenBox:
 
 def test_that_too_many_are_being_read_is_not_remembered(monkeypatch):
     def busy(raw: bytes, name: str, **settings: Any) -> photos.Photo:
-        raise photos.Busy(f"{name} has to wait: many photos are being read.")
+        raise photos.Busy(f"{name} has to wait: many photos are being decoded.")
 
     with monkeypatch.context() as now:
         read_by(busy, now)
-        assert photo_choice._read("id", "x.png", picture) == "x.png has to wait: many photos are being read."
+        assert photo_choice._read("id", "x.png", picture) == "x.png has to wait: many photos are being decoded."
     assert photo_choice._read("id", "x.png", picture).pixels.shape == (24, 32, 3)
 
 
@@ -115,7 +115,7 @@ def test_a_pasted_picture_that_is_too_large_is_refused_and_not_kept(monkeypatch)
     at = AppTest.from_function(offered).run()
     (refused,) = at.session_state["found"][1]
     assert "pasted cannot be used" in refused.replace("\\", "")
-    assert "the file has 21.0 MiB; at most 20 MiB are taken. Make it smaller first." in refused.replace("\\", "")
+    assert "the file has 21.0 MiB; at most 20 MiB are accepted. Make it smaller first." in refused.replace("\\", "")
     assert at.session_state["taken_photos"] == {}
 
 
