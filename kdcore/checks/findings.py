@@ -1,4 +1,4 @@
-"""What an examination finds, as plain data: a page and the command line draw it, the runner obeys it."""
+"""Findings of the teacher check as plain data: verdict, sentence, remedies. Loads without torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ SEVERITY: tuple[Verdict, ...] = ("ok", "warn", "stop")
 
 @dataclass(frozen=True)
 class Remedy:
-    """A way out. `changes` are settings as `recipe.with_overrides` takes them; empty where only a person can choose."""
+    """How to fix something. `changes` are settings for `recipe.with_overrides`; empty where only a person can choose."""
 
     title: str
     changes: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one criterion.
 
     check: its name, such as `accuracy`.
     final: a stop that `teacher.accept` cannot lift, since the run could not be computed.
@@ -37,9 +37,12 @@ class Finding:
 
     @property
     def remedy(self) -> str:
-        """The ways out as a sentence; empty where none is needed."""
-        said = [remedy.in_words for remedy in self.remedies]
-        return f"{'; or '.join([said[0], *(text[0].lower() + text[1:] for text in said[1:])])}." if said else ""
+        """The remedies as one sentence; empty where there is none."""
+        sentences = [remedy.in_words for remedy in self.remedies]
+        if not sentences:
+            return ""
+        first, *others = sentences
+        return f"{'; or '.join([first, *(other[0].lower() + other[1:] for other in others)])}."
 
     @property
     def in_words(self) -> str:
@@ -47,9 +50,12 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Examination:
-    """All findings about a teacher, and the figures behind them: its `metrics.classification` on the images that were shown
-    to it, and what `doctor` makes of them."""
+class TeacherCheck:
+    """All findings about a teacher.
+
+    figures: its `metrics.classification` on the images, and what `criteria.measured` adds to them.
+    images: how many images it was checked on.
+    """
 
     findings: tuple[Finding, ...]
     figures: dict[str, float]

@@ -1,4 +1,4 @@
-"""What a teacher says of some images: the only part of an examination that takes time."""
+"""A teacher's predictions on a few hundred images: the only part of a teacher check that takes time."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -15,73 +15,73 @@ from kdcore.models.tapped import Statistics
 from kdcore.runtime import mixed_precision
 from kdcore.runtime.mixed_precision import Precision
 
-IMAGES = 300  # about so many are shown ...
-FEWEST = 100  # ... fewer, down to this, to a teacher that would take long
-ALL_OF = 1.5  # a split that has no more than so many times as many is shown whole
-CPU_FLOPS = 1e11  # what a processor may spend on them: a few seconds
+IMAGES = 300  # about so many are used ...
+FEWEST = 100  # ... or fewer, down to this, for a teacher that is slow on a CPU
+WHOLE_UP_TO = 1.5  # a split of at most so many times the wanted images is used whole
+CPU_FLOPS = 1e11  # spent on a CPU: a few seconds
 BATCH = 50
 
 OWN, STUDENTS = "its weights' own", "the student's"  # normalisations that are tried beside the recipe's
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """The material of an examination.
+class Predictions:
+    """What the criteria judge.
 
     logits: [n, K], float32, with the normalisation that the recipe gives the teacher.
-    targets: [n], right labels.
-    beside: logits [n, K] under another normalisation, by whose it is.
-    theirs, ours: the classes' names to the teacher and in the data.
-    split: which images they are.
+    targets: [n], the correct labels.
+    teacher_classes, data_classes: the names of the classes, in the order of the teacher's outputs and of the targets.
+    split: the name of the split.
     fingerprint: SHA-256 over the teacher's parameters and buffers.
+    alternatives: logits [n, K] with another normalisation, by its name, OWN or STUDENTS.
     """
 
     logits: Tensor
     targets: Tensor
-    theirs: tuple[str, ...]
-    ours: tuple[str, ...]
+    teacher_classes: tuple[str, ...]
+    data_classes: tuple[str, ...]
     split: str
     fingerprint: str
-    beside: dict[str, Tensor] = field(default_factory=dict)
+    alternatives: dict[str, Tensor] = field(default_factory=dict)
 
 
-def how_many(teacher: Tapped, device: torch.device) -> int:
-    """How many images to show: as many as take seconds."""
+def image_count(teacher: Tapped, device: torch.device) -> int:
+    """How many images to check a teacher on: as many as take seconds."""
     if device.type == "cuda":
         return IMAGES
     return max(FEWEST, min(IMAGES, int(CPU_FLOPS / models.flops(teacher))))
 
 
-def some_of(split: Split, count: int, *, seed: int = 0) -> Split:
-    """About `count` images of a split with their right labels, the classes in their proportion; all, if there are few more."""
+def sample(split: Split, count: int, *, seed: int = 0) -> Split:
+    """About `count` images of a split, stratified, with their correct labels; all of them if there are few more."""
     split = split.with_every_label()
-    if ALL_OF * count >= len(split):
+    if WHOLE_UP_TO * count >= len(split):
         return split
     kept = torch.from_numpy(share(split.targets.cpu().numpy(), count / len(split), (seed,)))
     return split.at(kept)
 
 
-def ask(
+def predict(
     teacher: Tapped,
     images: Split,
-    beside: dict[str, tuple[Statistics, Statistics]] | None = None,
+    normalisations: dict[str, tuple[Statistics, Statistics]] | None = None,
     *,
     precision: Precision = "exact",
-) -> Answers:
-    """Show a teacher images.
+) -> Predictions:
+    """Run a teacher on images.
 
     Args:
-        beside: further normalisations (mean, std) to try, by whose they are.
+        normalisations: further (mean, std) to try, by name.
     """
-    found = {whose: logits(teacher, images, *statistics) for whose, statistics in (beside or {}).items()}
-    return Answers(
+    tried = {name: logits(teacher, images, *statistics) for name, statistics in (normalisations or {}).items()}
+    return Predictions(
         logits=logits(teacher, images, precision=precision),
         targets=images.targets.cpu(),
-        theirs=teacher.classes,
-        ours=images.classes,
+        teacher_classes=teacher.classes,
+        data_classes=images.classes,
         split=images.name,
         fingerprint=fingerprint(teacher),
-        beside=found,
+        alternatives=tried,
     )
 
 
@@ -93,16 +93,16 @@ def logits(
     *,
     precision: Precision = "exact",
 ) -> Tensor:
-    """What a model says of a split, [n, K] on the CPU; normalised by `mean` and `std` in place of its own where given."""
-    said = []
+    """A model's logits on a split, [n, K] on the CPU; normalised by `mean` and `std` instead of its own where given."""
+    found = []
     for batch in batches(images, BATCH, seed=0, epoch=0, shuffle=False):
         pixels = batch.images
-        if mean is not None and std is not None:  # so that the model's own normalisation leaves what this one would
+        if mean is not None and std is not None:  # the model's own normalisation turns these pixels into `normalised`
             normalised = (pixels - _as_pixels(mean, pixels)) / _as_pixels(std, pixels)
             pixels = normalised * model.std + model.mean
         with in_eval(model), torch.no_grad(), mixed_precision.autocast(pixels.device, precision):
-            said.append(model(pixels).logits.float().cpu())
-    return torch.cat(said)
+            found.append(model(pixels).logits.float().cpu())
+    return torch.cat(found)
 
 
 def fingerprint(model: Tapped) -> str:

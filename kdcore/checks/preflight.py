@@ -1,6 +1,6 @@
-"""What can be refused before anything is built: a teacher that answers other questions than the data asks.
+"""Refuses recipes that cannot run, before anything is built: dataset settings, labels, classes, weight files.
 
-Reads names, cards and headers only; loads no torch and no image.
+Reads names, cards and headers only; loads no torch and no image. Forms, runner and command line ask here.
 """
 
 import json
@@ -15,27 +15,30 @@ from kdcore.recipe.references import Bundled, Pretrained, RunNetwork, WeightFile
 from kdcore.store import Store
 
 IMAGENET_CLASSES = 1000
-MAP_CLASSES = Remedy(
-    "Keep only the data's classes, where they are among its own by name", ("teacher.map_classes=true",)
-)
+MAP_CLASSES = Remedy("Keep only those of its classes that the data has, by name", ("teacher.map_classes=true",))
 
 
 def check(recipe: Recipe, runs: Store | None = None) -> None:
-    """Refuse a recipe whose teacher and student do not share a class space.
+    """Refuse a recipe that cannot run, as far as that is known without reading weights or images.
 
     Raises:
-        UserError: an unknown dataset, or settings that it cannot work with.
-        RecipeError: with the numbers of classes and the remedies; or a weight file that cannot be one.
+        UserError: settings of the data that cannot work, a teacher with another number of classes than the data, or a
+            damaged weight file; with the remedies.
     """
-    datasets.check(recipe.data)
+    check_data(recipe.data)
     if (found := class_counts(recipe, runs)) and found.verdict == "stop":
         raise RecipeError(found.in_words)
-    check_labels(recipe.data)
     check_weight_files(recipe)
 
 
+def check_data(data: DataRecipe) -> None:
+    """Refuse an unknown dataset, settings that it cannot work with, and impossible numbers of labels. Raises UserError."""
+    datasets.check(data)
+    check_labels(data)
+
+
 def check_weight_files(recipe: Recipe) -> None:
-    """Refuse a weight file whose header cannot be believed. A file that is not there is named when it is loaded."""
+    """Refuse a weight file with an invalid header. A missing file is reported when it is loaded. Raises RecipeError."""
     for spec in (recipe.teacher, recipe.student):
         if spec and isinstance(spec.reference, WeightFile) and (file := weight_file(spec.weights)).is_file():
             try:
@@ -45,45 +48,46 @@ def check_weight_files(recipe: Recipe) -> None:
 
 
 def check_labels(data: DataRecipe) -> None:
-    """Refuse more labels than there can be images, or fewer than classes, as far as it is known without reading any."""
+    """Refuse more labels than training images or fewer than classes, where both are known. Raises RecipeError."""
     classes = data_classes(data)
     if data.labels == "all" or data.train_images is None or classes is None:
         return
     left = round(data.train_images * (1 - data.validation))
-    if not classes <= data.labels <= left + classes:  # each class rounds its held-out share by itself
+    if not classes <= data.labels <= left + classes:  # each class rounds its validation share by itself
         raise RecipeError(
-            f"`data.labels` is {data.labels:,}, but {classes} classes and about {left:,} training images are left of "
-            f"`data.train_images` {data.train_images:,} after some are held out: choose {classes} to {left:,}, or `all`."
+            f"`data.labels` is {data.labels:,}, but there are {classes} classes and about {left:,} training images "
+            f"(`data.train_images` {data.train_images:,} without the validation images): choose {classes} to {left:,}, or "
+            "`all`."
         )
 
 
 def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:
-    """Whether teacher and data have as many classes; None where that is not known before loading, or does not matter."""
+    """A stop where teacher and data have different numbers of classes; None otherwise, or where these are not known yet."""
     teacher, data = recipe.teacher, recipe.data
     if teacher is None or teacher.finetune is not None:
         return None  # fine-tuning replaces the classifier by one for this data
     wanted, has = data_classes(data), weight_classes(teacher, runs)
     if wanted is None or has is None or wanted == has:
-        return None  # the runner compares again, by name
+        return None  # names are compared when the weights are loaded
     if teacher.map_classes and has > wanted:
-        return None  # whether every class is there is seen when the weights are loaded
+        return None  # loading the weights looks for each class by name
     also = [MAP_CLASSES] if has > wanted else []
     return Finding(
         "classes",
         "stop",
-        f"The teacher's weights ({clipped(teacher.weights)}) answer {has} classes, {data.name} has {wanted}: a student "
-        "cannot learn one from the other.",
+        f"The teacher's weights ({clipped(teacher.weights)}) have {has} classes, {data.name} has {wanted}: a student "
+        "cannot learn from them.",
         (
             fine_tune(teacher),
             *also,
-            Remedy(f"Take weights that were trained on {data.name}; `python -m kdcore doctor` lists them"),
+            Remedy(f"Use weights that were trained on {data.name}; `python -m kdcore check-environment` lists them"),
         ),
         final=True,
     )
 
 
 def fine_tune(teacher: TeacherRecipe) -> Remedy:
-    """Training the teacher on the run's data first; longer where that was not enough."""
+    """Fine-tuning the teacher on the run's data first; three times as long where it is fine-tuned already."""
     epochs = 3 * teacher.finetune.epochs if teacher.finetune else 3
     again = "teacher.finetune.epochs={}" if teacher.finetune else "teacher.finetune={{epochs: {}}}"
     also = ("teacher.map_classes=false",) if teacher.map_classes else ()
@@ -98,7 +102,7 @@ def data_classes(data: DataRecipe) -> int | None:
 
 
 def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
-    """How many classes a model's weights answer, as far as names, cards and headers tell; None where they do not."""
+    """How many classes a model's weights have, from names, cards and headers; None where these do not say."""
     match spec.reference:
         case Pretrained():
             return IMAGENET_CLASSES

@@ -1,114 +1,97 @@
-"""An examination from a recipe, before a run; and the same look at networks that a run has just built."""
+"""The teacher check: of a recipe before a run, and of a teacher that a run has just built."""
 
 import time
 from functools import lru_cache
 
 import torch
 
-from kdcore import data, methods, models
+from kdcore import methods, models
 from kdcore.checks import preflight
-from kdcore.checks.diagnoses import judge
-from kdcore.checks.findings import Examination, Finding
-from kdcore.checks.predictions import OWN, STUDENTS, Answers, ask, how_many, some_of
-from kdcore.data import Split
+from kdcore.checks.criteria import judge
+from kdcore.checks.findings import Finding, TeacherCheck
+from kdcore.checks.predictions import OWN, STUDENTS, Predictions, image_count, predict, sample
+from kdcore.data import datasets, loading
+from kdcore.data.split import Split
+from kdcore.errors import UserError
 from kdcore.models import Tapped
 from kdcore.models.sources import without_weights
 from kdcore.models.tapped import Statistics
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe
+from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
 from kdcore.tensors.outputs import Shapes
 
-ENOUGH_FOR_TWO = {
-    "dkd": "its second part, over the other classes, is always 0",
-    "dist": "the correlation between two probabilities that sum to 1 is always 1 or -1",
-    "logit_standardisation": "two standardised logits are always 0.71 apart from their mean, whatever the teacher thinks",
-}
-FREE_IMAGES = 5_000  # `cues` draws a whole pool before the first is seen: so many take seconds
+QUICKLY_DRAWN = 5_000  # images; a drawn dataset draws its whole training pool before the first image is there
 
 
-def examine(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Examination:
-    """Look at a recipe's teacher on some hundred images that it was not trained on, where some are held out.
+def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> TeacherCheck:
+    """Check a recipe's teacher on a few hundred validation images, or training images where there are none.
 
-    Nothing is downloaded: where weights or images are not on this machine yet, that is what is found.
+    Downloads nothing: where weights or images are not on this machine yet, that is the finding.
 
     Raises:
-        ValueError: there are no such weights or data; says why.
+        UserError: there are no such weights or data.
     """
     if recipe.teacher is None:
-        return Examination((), {})
+        return TeacherCheck((), {})
     if counted := preflight.class_counts(recipe, runs):
-        return Examination((counted,), {})
+        return TeacherCheck((counted,), {})
     began = time.perf_counter()
-    later = to_come(recipe, runs)
-    degenerate = too_few_classes(recipe, len(data.classes(recipe.data)))
+    later = missing(recipe, runs)
     paired = pairings(recipe, runs)
     if recipe.teacher.finetune:
         epochs = recipe.teacher.finetune.epochs
-        tuned = Finding(
-            "accuracy", "ok", f"It is fine-tuned on {recipe.data.name} for {epochs} epochs first, and examined then."
-        )
-        return Examination((tuned, *later, *degenerate, *paired), {})
+        tuned = Finding("accuracy", "ok", f"Checked after its fine-tuning on {recipe.data.name} for {epochs} epochs.")
+        return TeacherCheck((tuned, *later, *paired), {})
     if later:
-        return Examination((*later, *degenerate, *paired), {})
-    answers, inside = _asked(*_key(recipe, runs), str(device), runs)
-    found, figures = judge(answers, recipe)
-    findings = (*found, *inside, *degenerate, *paired)
-    return Examination(findings, figures, len(answers.targets), time.perf_counter() - began)
+        return TeacherCheck((*later, *paired), {})
+    predictions, networks = _predicted(*_key(recipe, runs), str(device), runs)
+    found, figures = judge(predictions, recipe)
+    findings = (*found, *networks, *paired)
+    return TeacherCheck(findings, figures, len(predictions.targets), time.perf_counter() - began)
 
 
-def look_at(teacher: Tapped, recipe: Recipe, images: Split) -> Examination:
-    """The same look at a teacher that a run has built; `images` with their right labels, about as many as are needed."""
+def check_built(teacher: Tapped, recipe: Recipe, images: Split) -> TeacherCheck:
+    """The same check of a teacher that a run has built, on some of `images` with their correct labels."""
     assert recipe.teacher is not None
     began = time.perf_counter()
     if len(teacher.classes) != len(images.classes):  # nothing more can be compared
-        nothing = torch.zeros(0, len(teacher.classes))
-        none = Answers(nothing, torch.zeros(0, dtype=torch.long), teacher.classes, images.classes, images.name, "")
-        return Examination(judge(none, recipe)[0], {})
-    shown = some_of(images, how_many(teacher, images.targets.device), seed=recipe.data.seed)
-    said = ask(teacher, shown, _given(recipe.teacher, teacher), precision=recipe.precision)
-    found, figures = judge(said, recipe)
-    findings = (*found, *too_few_classes(recipe, len(images.classes)))
-    return Examination(findings, figures, len(shown), time.perf_counter() - began)
+        nothing, no_labels = torch.zeros(0, len(teacher.classes)), torch.zeros(0, dtype=torch.long)
+        none = Predictions(nothing, no_labels, teacher.classes, images.classes, images.name, "")
+        return TeacherCheck(judge(none, recipe)[0], {})
+    sampled = sample(images, image_count(teacher, images.targets.device), seed=recipe.data.seed)
+    predictions = predict(teacher, sampled, _own_normalisation(recipe.teacher, teacher), precision=recipe.precision)
+    found, figures = judge(predictions, recipe)
+    return TeacherCheck(found, figures, len(sampled), time.perf_counter() - began)
 
 
-def to_come(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
-    """What is not on this machine yet, so that the teacher can be examined only when the run has downloaded it."""
+def missing(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
+    """Weights and images that are not on this machine yet, so that the run checks the teacher after its downloads."""
     assert recipe.teacher is not None
-    sentences = (models.missing(recipe.teacher, runs), data.missing(recipe.data))
+    sentences = (models.missing(recipe.teacher, runs), loading.missing(recipe.data))
     return tuple(
-        Finding("download", "warn", f"{text} The teacher can be examined only then.") for text in sentences if text
+        Finding("download", "warn", f"{text} The teacher is checked after that.") for text in sentences if text
     )
 
 
-def cheap(recipe: Recipe) -> bool:
-    """Whether an examination takes only seconds, so that it may be done unasked."""
+def is_quick(recipe: Recipe) -> bool:
+    """Whether the check takes only seconds, so that it may run by itself."""
     teacher, images = recipe.teacher, recipe.data
-    if teacher is None or teacher.finetune or data.missing(images):
+    if teacher is None or teacher.finetune or loading.missing(images):
         return True
-    return images.name != "cues" or (images.train_images or FREE_IMAGES + 1) <= FREE_IMAGES
-
-
-def too_few_classes(recipe: Recipe, classes: int) -> tuple[Finding, ...]:
-    """Terms to which two classes leave nothing to say."""
-    if classes > 2:
-        return ()
-    return tuple(
-        Finding("two classes", "warn", f"{term.label}: with two classes {ENOUGH_FOR_TWO[term.method]}.")
-        for term in recipe.terms
-        if term.method in ENOUGH_FOR_TWO
-    )
+    return datasets.get(images.name).obtained != "drawn" or (images.train_images or QUICKLY_DRAWN + 1) <= QUICKLY_DRAWN
 
 
 def pairings(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
-    """Terms that cannot work for these two networks, or that warn: each with the method's own reason."""
-    classes, side = data.classes(recipe.data), recipe.data.image_size
+    """Terms that cannot be computed with these two networks, or that warn, each with the method's own reason."""
+    classes, side = loading.classes(recipe.data), recipe.data.image_size
     student = shapes_of(without_weights(recipe.student, runs), classes, side)
     teacher = shapes_of(without_weights(recipe.teacher, runs), classes, side) if recipe.teacher else None
     found = []
     for term in recipe.terms:
         try:
             method = methods.build(term, student, teacher)
-        except ValueError as error:
+        except UserError as error:
             found.append(Finding("pairing", "stop", str(error), final=True))
         else:
             found += [Finding("pairing", "warn", f"{term.label}: {text}") for text in method.warnings()]
@@ -116,6 +99,7 @@ def pairings(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
 
 
 def shapes_of(spec: ModelRecipe, classes: tuple[str, ...], image_size: int) -> Shapes:
+    """The shapes of a network's outputs; the network is built once and cached."""
     return _shapes(spec.model_dump_json(), classes, image_size)
 
 
@@ -125,50 +109,50 @@ def _shapes(spec: str, classes: tuple[str, ...], image_size: int) -> Shapes:
 
 
 def _key(recipe: Recipe, runs: Store | None) -> tuple[str, str, str, str]:
-    """What an examination depends on: teacher, images, how the student normalises; and the state of a run it comes from."""
+    """What a check depends on: teacher, images, the student's normalisation, and the checkpoint if the teacher is from a run."""
     assert recipe.teacher is not None
     images = recipe.data.model_copy(update={"labels": "all", "label_noise": 0, "augment": (), "batch_size": 50})
-    teacher, reference = recipe.teacher.model_copy(update={"accept": False}), recipe.teacher.weights
-    version = str(runs.checkpoint(reference[4:].partition("/")[0])) if runs and reference.startswith("run:") else ""
+    teacher, source = recipe.teacher.model_copy(update={"accept": False}), recipe.teacher.reference
+    version = str(runs.checkpoint(source.run_id)) if runs and isinstance(source, RunNetwork) else ""
     student = without_weights(recipe.student, runs)
     return teacher.model_dump_json(), images.model_dump_json(), student.model_dump_json(), version
 
 
 @lru_cache(maxsize=16)
-def _asked(
+def _predicted(
     teacher_spec: str, images_spec: str, student_spec: str, version: str, device_name: str, runs: Store | None
-) -> tuple[Answers, tuple[Finding, ...]]:
+) -> tuple[Predictions, tuple[Finding, ...]]:
     spec, device = TeacherRecipe.model_validate_json(teacher_spec), torch.device(device_name)
     images = DataRecipe.model_validate_json(images_spec)
-    classes = data.classes(images)
+    classes = loading.classes(images)
     notes: list[str] = []
     teacher = models.build(spec, classes, images.image_size, runs=runs, report=notes.append).to(device)
     student = models.build(ModelRecipe.model_validate_json(student_spec), classes, images.image_size)
-    split = "validation" if "validation" in data.splits(images) else "train"
-    shown = data.load(images, split, device=device, at_most=how_many(teacher, device))
-    beside = _given(spec, teacher)
+    split = "validation" if "validation" in loading.splits(images) else "train"
+    sampled = loading.load(images, split, device=device, at_most=image_count(teacher, device))
+    normalisations = _own_normalisation(spec, teacher)
     if (normalisation := _statistics(student)) != _statistics(teacher):
-        beside[STUDENTS] = normalisation
-    loading = (Finding("loading", "ok", " ".join(notes)),) if notes else ()
-    return ask(teacher, shown, beside), (layers(teacher, student), *loading)
+        normalisations[STUDENTS] = normalisation
+    loaded = (Finding("loading", "ok", " ".join(notes)),) if notes else ()
+    return predict(teacher, sampled, normalisations), (layers(teacher, student), *loaded)
 
 
 def layers(teacher: Tapped, student: Tapped) -> Finding:
-    """What there is to compare inside: maps from shallow to deep, and attention."""
-    return Finding("layers", "ok", f"Teacher: {_inside(teacher)}. Student: {_inside(student)}.")
+    """The feature maps and attention that feature methods can compare, from shallow to deep."""
+    return Finding("layers", "ok", f"Teacher: {_described(teacher)}. Student: {_described(student)}.")
 
 
-def _inside(model: Tapped) -> str:
+def _described(model: Tapped) -> str:
     shapes = model.shapes()
     grids = [f"{height} × {width}" for _, height, width in shapes.features]
     if shapes.tokens:
-        heads = f", {shapes.attention[0][0]} heads" if shapes.attention else ", no class token to read attention of"
+        heads = f", {shapes.attention[0][0]} heads" if shapes.attention else ", no class token, so no attention map"
         return f"{len(grids)} blocks on a grid of {grids[-1]} patches{heads}" if grids else "no maps"
     return f"{len(grids)} maps of {', '.join(grids)}"
 
 
-def _given(spec: TeacherRecipe, teacher: Tapped) -> dict[str, tuple[Statistics, Statistics]]:
-    """The statistics that the weights come with, where the recipe gives others."""
+def _own_normalisation(spec: TeacherRecipe, teacher: Tapped) -> dict[str, tuple[Statistics, Statistics]]:
+    """The mean and std that the weights come with, where the recipe gives others."""
     return {OWN: teacher.came_with} if (spec.mean or spec.std) and teacher.came_with != _statistics(teacher) else {}
 
 

@@ -6,7 +6,7 @@ from cyclopts import App
 from rich.console import Console
 
 from kdcore import recipe as recipes
-from kdcore.checks.findings import Examination
+from kdcore.checks.findings import TeacherCheck
 from kdcore.cli.options import Device, Json, Overrides, store, torch_device
 from kdcore.recipe import library
 from kdcore.results import json_text
@@ -34,21 +34,21 @@ def check_teacher(recipe: str, *, overrides: Overrides = None, device: Device = 
     from kdcore.checks import teacher_check
 
     chosen = recipes.with_overrides(library.recipe(recipe), overrides or [])
-    examination = teacher_check.examine(chosen, device=torch_device(device), runs=store())
+    checked = teacher_check.check(chosen, device=torch_device(device), runs=store())
     if as_json:
-        print(json_text.text({"verdict": examination.verdict, **asdict(examination)}))
+        print(json_text.text({"verdict": checked.verdict, **asdict(checked)}))
     else:
-        show(examination)
-    return 1 if examination.verdict == "stop" else 0
+        show(checked)
+    return 1 if checked.verdict == "stop" else 0
 
 
-def show(examination: Examination) -> None:
+def show(checked: TeacherCheck) -> None:
     """Print a line per finding."""
     console = Console(highlight=False)
-    if not examination.findings:
+    if not checked.findings:
         console.print("This recipe has no teacher.")
-    for finding in examination.findings:
+    for finding in checked.findings:
         console.print(f"[{COLOURS[finding.verdict]}]{finding.verdict:5}[/] {finding.check:14} ", end="")
         console.print(finding.in_words, markup=False)
-    if examination.images:
-        console.print(f"{examination.images} images in {examination.seconds:.1f} s.", markup=False)
+    if checked.images:
+        console.print(f"{checked.images} images in {checked.seconds:.1f} s.", markup=False)

@@ -68,7 +68,7 @@ class TeacherRecipe(ModelRecipe):
     map_classes: bool = Field(
         False, description="keep only the data's classes of its answers, found by their names, in the data's order"
     )
-    accept: bool = Field(False, description="run it although the teacher's examination says stop")
+    accept: bool = Field(False, description="run it although the teacher check says stop")
     cache_views: int = Field(
         0,
         ge=0,

@@ -91,7 +91,7 @@ FAILURES = (
         "A random teacher",
         "The teacher's weights are random: it has learned nothing. Every label is there.",
         "The teacher guesses, and following it costs the student: its twin, with the labels alone, does better.",
-        "Ask for the teacher's own accuracy before anything else; the teacher's examination stops such a run.",
+        "Ask for the teacher's own accuracy before anything else; the teacher check stops such a run.",
         _random_teacher,
     ),
     Failure(

@@ -179,8 +179,8 @@ def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Even
         ValueError: it should not teach, and the recipe does not insist on it; with the remedies.
     """
     images = (splits.validation or splits.train).with_every_label()
-    examination = teacher_check.look_at(teacher, recipe, images)
-    for finding in examination.findings:
+    checked = teacher_check.check_built(teacher, recipe, images)
+    for finding in checked.findings:
         insists = recipe.teacher is not None and recipe.teacher.accept and not finding.final
         if finding.verdict == "stop" and not insists:
             way_round = "" if finding.final else " To run it all the same: teacher.accept: true."
@@ -189,8 +189,8 @@ def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Even
             yield Noted(f"The teacher's {finding.check}: {finding.in_words}", "warning")
         elif finding.check == "accuracy":
             yield Noted(f"The teacher gets {finding.finding}")
-    whole = splits.validation is not None and examination.images == len(splits.validation)
-    return examination.figures if whole else None
+    whole = splits.validation is not None and checked.images == len(splits.validation)
+    return checked.figures if whole else None
 
 
 def _said(notes: list[str]) -> Generator[Event, None, None]:

@@ -79,19 +79,19 @@ def runner(tmp_path):
 
 
 @pytest.mark.parametrize("case", RECIPES)
-def test_a_check_a_price_and_an_examination_download_nothing_and_say_what_is_to_come(case, tiny, runner, attempts):
+def test_a_check_an_estimate_and_a_teacher_check_download_nothing_and_name_what_is_missing(case, tiny, runner, attempts):
     recipe = tiny(**RECIPES[case])
     runner.check(recipe)
     cost = runner.estimate(recipe)
     assert cost.seconds > 0
     assert all("not on this machine yet: they are downloaded" in text for text in cost.downloads)
     assert len(cost.downloads) == ("pretrained" in str(recipe)) + (recipe.data.name == "cifar10")
-    examination = runner.examine(recipe)
-    teacher_check.cheap(recipe)
+    checked = runner.check_teacher(recipe)
+    teacher_check.is_quick(recipe)
     if recipe.teacher:
-        told = [finding.finding for finding in examination.findings if finding.check == "download"]
-        assert told == [f"{text} The teacher can be examined only then." for text in cost.downloads]
-        assert examination.verdict == "warn"
+        told = [finding.finding for finding in checked.findings if finding.check == "download"]
+        assert told == [f"{text} The teacher is checked after that." for text in cost.downloads]
+        assert checked.verdict == "warn"
     assert attempts == []
 
 
@@ -108,7 +108,7 @@ def test_a_run_s_pretrained_teacher_is_neither(tiny, runner, attempts):
     recipe = tiny(teacher={"weights": f"run:{run_id}/teacher"}, data=CIFAR, terms=[{"method": "ce"}, {"method": "kd"}])
     runner.check(recipe)
     assert runner.estimate(recipe).teacher_parameters == models.describe("test_vit", image_size=32)["parameters"]
-    assert [finding.check for finding in runner.examine(recipe).findings[:2]] == ["download", "download"]
+    assert [finding.check for finding in runner.check_teacher(recipe).findings[:2]] == ["download", "download"]
     with pytest.raises(NotHere, match="The pretrained weights of test_vit are not on this machine yet"):
         models.build(recipe.teacher, TEN, 32, runs=runner.store)
     assert attempts == []

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdcore import events as ev
 from kdcore.checks import preflight
-from kdcore.checks.findings import Examination, Finding
+from kdcore.checks.findings import Finding, TeacherCheck
 from kdcore.errors import UserError
 from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, Term
@@ -38,6 +38,17 @@ epochs: 8
 """
 
 
+def _command(name: str) -> Callable[..., None]:
+    """A method that remembers its call, or refuses it."""
+
+    def command(self: "FakeRunner", *arguments: Any) -> None:
+        if self.refusal:
+            raise UserError(self.refusal)
+        self.told.append((name, *arguments))
+
+    return command
+
+
 class FakeRunner:
     """Remembers what it was told. `refusal` is what it answers instead."""
 
@@ -51,7 +62,7 @@ class FakeRunner:
         self.downloads: tuple[str, ...] = ()
         self.unasked = True  # whether a teacher is examined by itself
         self.paired: tuple[Finding, ...] = ()
-        self.examination = Examination((Finding("accuracy", "ok", "95.8% right."),), {"top1": 0.958}, 300, 0.5)
+        self.checked = TeacherCheck((Finding("accuracy", "ok", "95.8% right."),), {"top1": 0.958}, 300, 0.5)
 
     def active(self) -> tuple[str, ...]:
         return self.busy
@@ -67,9 +78,9 @@ class FakeRunner:
             raise RecipeError(self.refusal)
         return Studies(self.store).create(study)
 
-    def examine(self, recipe: Recipe) -> Examination:
+    def check_teacher(self, recipe: Recipe) -> TeacherCheck:
         counted = preflight.class_counts(recipe, self.store)
-        return Examination((counted,), {}) if counted else self.examination
+        return TeacherCheck((counted,), {}) if counted else self.checked
 
     def estimate(self, recipe: Recipe) -> SimpleNamespace:
         self.tried += 1
@@ -81,16 +92,8 @@ class FakeRunner:
             view_bytes=1_500_000, downloads=self.downloads,
         )  # fmt: skip
 
-    def __getattr__(self, command: str) -> Callable[..., None]:
-        if command not in ("pause", "unpause", "stop", "resume", "set_knob", "close", "stop_study", "resume_study"):
-            raise AttributeError(command)
-
-        def tell(*arguments: Any) -> None:
-            if self.refusal:
-                raise UserError(self.refusal)
-            self.told.append((command, *arguments))
-
-        return tell
+    pause, unpause, stop, resume = map(_command, ("pause", "unpause", "stop", "resume"))
+    set_knob, stop_study, resume_study, close = map(_command, ("set_knob", "stop_study", "resume_study", "close"))
 
 
 def method(
@@ -136,12 +139,12 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
             "Attention alignment",
             r"A, \qquad A = B",
             compares="attention",
-            options=[("layers", "entropy")],
+            options=[("layers", "entropy"), ("cap", "0.4")],
         ),
         method("fitnets", "Hints", "F", compares="features", options=[("pairs", "null"), ("normalise", "false")]),
     ]
     monkeypatch.setattr(engine, "runner", lambda: fake)
-    monkeypatch.setattr(engine, "examined_unasked", lambda recipe: fake.unasked)
+    monkeypatch.setattr(engine, "teacher_check_is_quick", lambda recipe: fake.unasked)
     monkeypatch.setattr(engine, "pairings", lambda recipe: fake.paired)
     monkeypatch.setattr(engine, "methods", lambda: {each.name: each for each in known})
     monkeypatch.setattr(engine, "bundled", lambda: {"cues-teacher": {}})

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdcore.checks.findings import Examination, Finding, Remedy
+from kdcore.checks.findings import Finding, Remedy, TeacherCheck
 
 
 def texts(test: AppTest) -> str:
@@ -39,7 +39,7 @@ def test_the_quick_preset_is_ready_to_start(open_page, runner):
 
 def test_the_cost_is_estimated_before_the_start(open_page):
     said = open_page("train.py").table[0].value.to_string()
-    assert "about 1 min 44 s on the CPU" in said
+    assert "about 1 min 44 s" in said
     assert "24,570 parameters, 31 million FLOPs an image" in said
     assert "3,600 × 8 epochs = 496 steps" in said
 
@@ -97,7 +97,7 @@ def test_terms_that_lack_a_teacher_are_named(open_page):
 def test_more_labels_than_images_are_refused(open_page):
     test = open_page("train.py")
     widget(test, "number_input", "Labelled images").set_value(3700).run()
-    assert "3,600 training images are left" in test.error[0].value
+    assert "choose 10 to 3,600, or `all`" in test.error[0].value
 
 
 def test_a_teacher_for_other_classes_is_refused(open_page):
@@ -349,11 +349,11 @@ STOP = Finding(
 
 
 def test_a_teacher_that_should_not_teach_blocks_the_start_and_its_remedy_is_a_button(open_page, runner):
-    runner.examination = Examination((STOP,), {"top1": 0.1}, 300, 0.5)
+    runner.checked = TeacherCheck((STOP,), {"top1": 0.1}, 300, 0.5)
     test = open_page("train.py")
     assert test.error[0].value == "It knows nothing."
     assert button(test, "Start training").disabled
-    runner.examination = Examination((), {})
+    runner.checked = TeacherCheck((), {})
     button(test, "Tune it").click().run()
     assert widget(test, "selectbox", ":violet[Teacher]").value == "cues-teacher, fine-tuned first (3 epochs)"
     button(test, "Start training").click().run()
@@ -361,7 +361,7 @@ def test_a_teacher_that_should_not_teach_blocks_the_start_and_its_remedy_is_a_bu
 
 
 def test_a_teacher_can_be_accepted_as_it_is(open_page, runner):
-    runner.examination = Examination((STOP,), {"top1": 0.1}, 300, 0.5)
+    runner.checked = TeacherCheck((STOP,), {"top1": 0.1}, 300, 0.5)
     test = open_page("train.py")
     button(test, "Run anyway").click().run()
     assert not test.error
@@ -418,7 +418,7 @@ def test_a_knob_is_turned(open_page, runner, make_run):
     test = open_page("train.py", run=run_id)
     assert widget(test, "slider", "Weight of kd").value == 2.0
     widget(test, "slider", "Learning rate").set_value(0.5).run()
-    assert ("turn", run_id, "learning_rate", 0.5) in runner.told
+    assert ("set_knob", run_id, "learning_rate", 0.5) in runner.told
 
 
 def test_the_result_is_a_sentence_for_a_visitor(open_page, make_run):

@@ -66,8 +66,7 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
         return None
     data, cards = recipe.data, engine.methods()
     try:
-        datasets.check(data)
-        preflight.check_labels(data)
+        preflight.check_data(data)
     except UserError as error:
         spots["data"].error(str(error))
         return None
@@ -117,7 +116,7 @@ def sum_up(recipe: Recipe | None, spots: Spots) -> None:
         show_queue(busy := engine.runner().active())
         explain(recipe)
     with teacher:
-        stopped = teacher_check_card.examine(recipe)
+        stopped = teacher_check_card.draw(recipe)
     with price:
         ready = not stopped and cost_of(recipe, bool(busy), spots)
     if not ready:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from kdcore import recipe as recipes
-from kdcore.checks.findings import Examination, Finding, Remedy
+from kdcore.checks.findings import Finding, Remedy, TeacherCheck
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe
 from pages.parts import engine
@@ -18,14 +18,14 @@ ANYWAY = Remedy("Run anyway", ("teacher.accept=true",))
 REQUESTED = "examined-teachers"  # in the session's state: recipes whose check a visitor requested
 
 
-def examine(recipe: Recipe) -> bool:
+def draw(recipe: Recipe) -> bool:
     """Draw the card. True where the run would be stopped.
 
     The check runs by itself where it takes seconds; else a button starts it.
     """
     if recipe.teacher is None:
         return False
-    if not engine.examined_unasked(recipe) and key_of(recipe) not in st.session_state.get(REQUESTED, ()):
+    if not engine.teacher_check_is_quick(recipe) and key_of(recipe) not in st.session_state.get(REQUESTED, ()):
         st.markdown("**Teacher**")
         st.button(
             "Check the teacher", icon=":material/stethoscope:", on_click=request, args=(recipe,), key="examine",
@@ -35,24 +35,24 @@ def examine(recipe: Recipe) -> bool:
         return False
     try:
         with st.spinner("Checking the teacher …"):
-            examination = engine.examine(recipe)
+            checked = engine.check_teacher(recipe)
     except UserError as error:
         st.error(str(error), icon=":material/block:")
         return True
-    show(examination, recipe)
-    return bool(blocking(examination, recipe))
+    show(checked, recipe)
+    return bool(blocking(checked, recipe))
 
 
-def blocking(examination: Examination, recipe: Recipe) -> list[Finding]:
+def blocking(checked: TeacherCheck, recipe: Recipe) -> list[Finding]:
     accepted = recipe.teacher is not None and recipe.teacher.accept
-    return [finding for finding in examination.stops if finding.final or not accepted]
+    return [finding for finding in checked.stops if finding.final or not accepted]
 
 
-def show(examination: Examination, recipe: Recipe) -> None:
+def show(checked: TeacherCheck, recipe: Recipe) -> None:
     """One line if all is well; else each warning or error with its remedies."""
-    stops = blocking(examination, recipe)
-    st.markdown(f"**Teacher** &ensp; {ICONS[examination.verdict]} {headline(examination, bool(stops))}")
-    for place, finding in enumerate(examination.findings):
+    stops = blocking(checked, recipe)
+    st.markdown(f"**Teacher** &ensp; {ICONS[checked.verdict]} {headline(checked, bool(stops))}")
+    for place, finding in enumerate(checked.findings):
         if finding.verdict == "ok":
             continue
         box = st.error if finding in stops else st.warning
@@ -68,22 +68,22 @@ def show(examination: Examination, recipe: Recipe) -> None:
             )  # fmt: skip
         if manual:
             st.caption(f"{'Or: ' if remedies else ''}{'; '.join(manual)}.")
-    fine = [finding for finding in examination.findings if finding.verdict == "ok"]
+    fine = [finding for finding in checked.findings if finding.verdict == "ok"]
     with st.expander("Passed checks" if fine else "No other checks"):
         for finding in fine:
             st.markdown(f"{ICONS['ok']} **{finding.check.capitalize()}**  \n:small[{finding.finding}]")
-        if examination.images:
-            st.caption(f"{examination.images} images, {examination.seconds:.1f} s.")
+        if checked.images:
+            st.caption(f"{checked.images} images, {checked.seconds:.1f} s.")
 
 
-def headline(examination: Examination, stopped: bool) -> str:
-    figures = examination.figures
-    words = f"{100 * figures['top1']:.1f} % correct on {examination.images} images" if "top1" in figures else ""
-    if not words and examination.verdict == "ok":
+def headline(checked: TeacherCheck, stopped: bool) -> str:
+    figures = checked.figures
+    words = f"{100 * figures['top1']:.1f} % correct on {checked.images} images" if "top1" in figures else ""
+    if not words and checked.verdict == "ok":
         words = "will be fine-tuned on these images first"
     if stopped:
         return f"{words + ': ' if words else ''}not suited as a teacher here"
-    warned = sum(finding.verdict != "ok" for finding in examination.findings)
+    warned = sum(finding.verdict != "ok" for finding in checked.findings)
     return words + (f", {warned} warning{'s' if warned > 1 else ''}" if warned else "") if words else "see below"
 
 

@@ -15,40 +15,40 @@ def described(path, classes):
 
 def test_a_thousand_classes_against_ten_are_refused_with_the_remedy(tiny):
     recipe = tiny(teacher={"model": "vit_tiny_patch16_224", "weights": "pretrained"})
-    with pytest.raises(RecipeError, match=r"answer 1000 classes, cues has 10: .*teacher\.finetune: \{epochs: 3\}"):
+    with pytest.raises(RecipeError, match=r"have 1000 classes, cues has 10: .*teacher\.finetune: \{epochs: 3\}"):
         preflight.check(recipe)
 
 
-def test_fine_tuning_is_the_way_out(tiny):
+def test_fine_tuning_is_a_remedy(tiny):
     preflight.check(tiny(teacher={"model": "vit_tiny_patch16_224", "weights": "pretrained", "finetune": {"epochs": 1}}))
 
 
-def test_a_weight_file_is_asked_by_its_header(tiny, tmp_path):
+def test_the_classes_of_a_weight_file_are_in_its_header(tiny, tmp_path):
     good = described(tmp_path / "ten.safetensors", [str(i) for i in range(10)])
     preflight.check(tiny(teacher={"weights": good}))
     bad = described(tmp_path / "three.safetensors", ["a", "b", "c"])
-    with pytest.raises(RecipeError, match="answer 3 classes, cues has 10"):
+    with pytest.raises(RecipeError, match="have 3 classes, cues has 10"):
         preflight.check(tiny(teacher={"weights": bad}))
 
 
-def test_some_classes_of_the_data_are_as_many_as_are_named(tiny):
+def test_data_only_decides_how_many_classes_there_are(tiny):
     data = {**tiny().data.model_dump(), "only": ["star", "circle"]}
-    with pytest.raises(RecipeError, match="answer 10 classes, cues has 2"):
+    with pytest.raises(RecipeError, match="have 10 classes, cues has 2"):
         preflight.check(tiny(data=data, teacher={"weights": "cues-teacher"}))
     preflight.check(tiny(data=data, teacher={"weights": "cues-teacher", "finetune": {"epochs": 1}}))
 
 
-def test_a_run_is_asked_by_its_recipe(tiny, tmp_path):
+def test_the_classes_of_a_run_are_in_its_recipe(tiny, tmp_path):
     from kdcore.store import Store
 
     runs = Store(tmp_path)
     data = {**tiny().data.model_dump(), "name": "cifar100"}
     run_id = runs.create(tiny(data=data, teacher=None, terms=[{"method": "ce"}]))
-    with pytest.raises(RecipeError, match="answer 100 classes, cues has 10"):
+    with pytest.raises(RecipeError, match="have 100 classes, cues has 10"):
         preflight.check(tiny(teacher={"weights": f"run:{run_id}/student"}), runs)
 
 
-def test_a_folder_is_counted(tiny, tmp_path):
+def test_the_classes_of_a_folder_are_its_subfolders(tiny, tmp_path):
     for name in ("B", "M", ".hidden"):
         (tmp_path / "train" / name).mkdir(parents=True)
     data = {**tiny().data.model_dump(), "name": "folder", "path": str(tmp_path)}
@@ -56,13 +56,17 @@ def test_a_folder_is_counted(tiny, tmp_path):
         preflight.check(tiny(data=data, teacher={"model": "resnet18", "weights": "pretrained"}))
 
 
-def test_what_cannot_be_known_yet_passes(tiny, tmp_path):
+def test_what_is_not_known_yet_passes(tiny, tmp_path):
     preflight.check(tiny(teacher={"model": "resnet56", "weights": str(tmp_path / "missing.safetensors")}))
     preflight.check(tiny(teacher={"model": "resnet56"}))
 
 
 @pytest.mark.parametrize(("labels", "images"), [(500, 400), (5, 400)])
-def test_labels_that_cannot_be_kept_are_refused_before_any_image_is_read(tiny, labels, images):
+def test_impossible_numbers_of_labels_are_refused_before_any_image_is_read(tiny, labels, images):
     recipe = tiny(data={"labels": labels, "train_images": images})
-    with pytest.raises(RecipeError, match=f"`data.labels` is {labels}, but 10 classes and about 360 training images"):
+    with pytest.raises(
+        RecipeError, match=f"`data.labels` is {labels}, but there are 10 classes and about 360 training images"
+    ):
         preflight.check(recipe)
+    with pytest.raises(RecipeError, match="`data.labels` is "):
+        preflight.check_data(recipe.data)

@@ -1,11 +1,11 @@
-"""From a recipe to an examination, with tiny networks and drawn images."""
+"""From a recipe to a teacher check, with tiny networks and drawn images."""
 
 import pytest
 import torch
 
 from kdcore import methods, models
 from kdcore.checks import predictions, teacher_check
-from kdcore.checks.predictions import fingerprint, logits, some_of
+from kdcore.checks.predictions import fingerprint, logits, sample
 from kdcore.data.datasets.cues import Cues
 from kdcore.data.split import Split
 from kdcore.events import Noted, RunStarted
@@ -35,69 +35,72 @@ def kept(tmp_path):
 
 
 def verdicts(recipe: Recipe) -> dict[str, str]:
-    return {finding.check: finding.verdict for finding in teacher_check.examine(recipe, device=CPU).findings}
+    return {finding.check: finding.verdict for finding in teacher_check.check(recipe, device=CPU).findings}
 
 
 def test_a_bundled_teacher_passes_every_check(tiny):
     recipe = tiny(teacher={"weights": "cues-teacher"}, data={"name": "cues", "train_images": 400, "validation": 0.25})
-    examination = teacher_check.examine(recipe, device=CPU)
-    assert examination.verdict == "ok", examination.findings
-    assert examination.images == 100
-    assert examination.figures["top1"] > 0.9
-    layers = next(finding.finding for finding in examination.findings if finding.check == "layers")
+    checked = teacher_check.check(recipe, device=CPU)
+    assert checked.verdict == "ok", checked.findings
+    assert checked.images == 100
+    assert checked.figures["top1"] > 0.9
+    layers = next(finding.finding for finding in checked.findings if finding.check == "layers")
     assert (
         layers == "Teacher: 6 blocks on a grid of 8 × 8 patches, 4 heads. Student: 3 maps of 32 × 32, 16 × 16, 8 × 8."
     )
 
 
-def test_a_teacher_that_knows_nothing_is_stopped(tiny):
+def test_a_teacher_that_has_learned_nothing_is_stopped(tiny):
     assert verdicts(tiny())["accuracy"] == "stop"
 
 
-def test_classes_that_differ_in_number_are_told_without_loading_anything(tiny):
-    examination = teacher_check.examine(
-        tiny(teacher={"model": "deit_tiny_patch16_224", "weights": "pretrained"}), device=CPU
-    )
-    (finding,) = examination.findings
-    assert "answer 1000 classes, cues has 10" in finding.finding
+def test_different_numbers_of_classes_are_found_without_loading_anything(tiny):
+    checked = teacher_check.check(tiny(teacher={"model": "deit_tiny_patch16_224", "weights": "pretrained"}), device=CPU)
+    (finding,) = checked.findings
+    assert "have 1000 classes, cues has 10" in finding.finding
     assert [remedy.changes for remedy in finding.remedies[:2]] == [
         ("teacher.finetune={epochs: 3}",), ("teacher.map_classes=true",),
     ]  # fmt: skip
 
 
-def test_a_teacher_to_be_fine_tuned_is_examined_later(tiny):
-    found = teacher_check.examine(tiny(teacher={"model": "small_vit_patch4_32", "finetune": {"epochs": 2}}), device=CPU)
+def test_a_teacher_to_be_fine_tuned_is_checked_later(tiny):
+    found = teacher_check.check(tiny(teacher={"model": "small_vit_patch4_32", "finetune": {"epochs": 2}}), device=CPU)
     assert found.verdict == "ok"
-    assert "fine-tuned on cues for 2 epochs first" in found.findings[0].finding
+    assert "Checked after its fine-tuning on cues for 2 epochs." in found.findings[0].finding
 
 
-def test_a_pairing_that_cannot_work_is_told_with_the_methods_reason(tiny):
+def test_a_pairing_that_cannot_work_is_reported_with_the_methods_reason(tiny):
     recipe = tiny(
         teacher={"model": "three_stage_cnn_16"}, terms=[{"method": "attention", "options": {"student": "nowhere"}}]
     )
     with pytest.raises(ValueError, match="no option 'student'") as refusal:
         methods.check(recipe.terms[0])
-    pairing = [finding for finding in teacher_check.examine(recipe, device=CPU).findings if finding.check == "pairing"]
+    pairing = [finding for finding in teacher_check.check(recipe, device=CPU).findings if finding.check == "pairing"]
     assert [(finding.verdict, finding.finding) for finding in pairing] == [("stop", str(refusal.value))]
 
 
 def test_two_classes_are_too_few_for_some_methods(tiny):
     two = {**tiny().data.model_dump(), "only": list(Cues.classes[:2]), "test_images": None, "train_images": 40}
-    found = teacher_check.examine(tiny(data=two, terms=[{"method": "kd"}, {"method": "dkd"}]), device=CPU).findings
+    found = teacher_check.check(tiny(data=two, terms=[{"method": "kd"}, {"method": "dkd"}]), device=CPU).findings
     (warned,) = [finding for finding in found if finding.check == "pairing"]
     assert warned.verdict == "warn"
-    assert "dkd: with two classes there is a single other class, so the part among the others is always 0" in warned.finding
+    assert (
+        "dkd: with two classes there is a single other class, so the part among the others is always 0"
+        in warned.finding
+    )
 
 
-def test_unasked_only_in_seconds(tiny):
-    assert teacher_check.cheap(tiny())
-    assert teacher_check.cheap(tiny(data={"name": "cifar10"}))  # it is not on this machine, which is all that is found
-    assert not teacher_check.cheap(tiny(data={"name": "cues", "train_images": 20_000}))
+def test_only_a_quick_check_runs_by_itself(tiny):
+    assert teacher_check.is_quick(tiny())
+    assert teacher_check.is_quick(
+        tiny(data={"name": "cifar10"})
+    )  # it is not on this machine, which is all that is found
+    assert not teacher_check.is_quick(tiny(data={"name": "cues", "train_images": 20_000}))
 
 
-def test_a_run_is_stopped_by_what_the_doctor_finds(tiny):
+def test_a_run_is_stopped_by_the_teacher_check(tiny):
     careful = tiny(teacher={**tiny().teacher.model_dump(), "accept": False})
-    with pytest.raises(ValueError, match=r"nothing to teach.*run it all the same: teacher\.accept: true"):
+    with pytest.raises(ValueError, match=r"learn nothing from it.*run it all the same: teacher\.accept: true"):
         list(assemble(careful, seed=0, device=CPU))
 
 
@@ -106,11 +109,13 @@ def test_an_accepted_teacher_runs_with_a_warning(tiny):
     assert any("The teacher's accuracy" in note.text and note.level == "warning" for note in notes)
 
 
-def test_labels_in_another_order_stop_a_run_and_mapping_mends_it(tiny, kept):
+def test_labels_in_another_order_stop_a_run_and_mapping_fixes_it(tiny, kept):
     shifted = (*Cues.classes[1:], Cues.classes[0])
     file = kept(made(shifted))
     stopped = {"weights": file, "accept": False}
-    with pytest.raises(ValueError, match=r"same names in another order.*teacher\.map_classes: true|nothing to teach"):
+    with pytest.raises(
+        ValueError, match=r"same names in another order.*teacher\.map_classes: true|learn nothing from it"
+    ):
         list(assemble(tiny(teacher=stopped), seed=0, device=CPU))
     mapped = models.build(tiny(teacher={"weights": file, "map_classes": True}).teacher, Cues.classes, 32)
     images = torch.rand(4, 3, 32, 32)
@@ -140,22 +145,22 @@ def test_the_fingerprint_changes_with_any_number_and_with_nothing_else():
     assert fingerprint(model) != before
 
 
-def test_some_images_keep_the_classes_proportions_and_their_right_labels():
+def test_a_sample_is_stratified_and_has_the_correct_labels():
     truth = torch.tensor([0] * 80 + [1] * 20)
     split = Split(
         "train", ("a", "b"), torch.zeros(100, 3, 8, 8, dtype=torch.uint8), torch.full((100,), -1), truth=truth
     )
-    assert torch.bincount(some_of(split, 50).targets).tolist() == [40, 10]
+    assert torch.bincount(sample(split, 50).targets).tolist() == [40, 10]
 
 
-def test_few_more_images_than_are_needed_are_all_shown():
+def test_a_split_of_few_more_images_than_needed_is_used_whole():
     split = Split("train", ("a", "b"), torch.zeros(100, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1] * 50))
-    assert len(some_of(split, 67)) == 100
-    assert len(some_of(split, 66)) == 66
+    assert len(sample(split, 67)) == 100
+    assert len(sample(split, 66)) == 66
 
 
 @pytest.mark.parametrize("precision", ["exact", "fast"])
-def test_a_run_takes_the_teachers_figures_from_its_examination(tiny, precision):
+def test_a_run_takes_the_teachers_figures_from_the_check(tiny, precision):
     parts = drained(assemble(tiny(precision=precision), seed=0, device=CPU))
     figures = next(event.teacher for event in train(parts) if isinstance(event, RunStarted))
     assert figures is parts.teacher_figures
@@ -164,7 +169,7 @@ def test_a_run_takes_the_teachers_figures_from_its_examination(tiny, precision):
     assert found == pytest.approx(measured, abs=1e-6 if precision == "exact" else 2e-2)
 
 
-def test_of_many_held_out_images_the_figures_are_measured_on_all(tiny, monkeypatch):
+def test_of_many_validation_images_the_figures_are_measured_on_all(tiny, monkeypatch):
     monkeypatch.setattr(predictions, "FEWEST", 4)
     monkeypatch.setattr(predictions, "IMAGES", 4)
     parts = drained(assemble(tiny(), seed=0, device=CPU))

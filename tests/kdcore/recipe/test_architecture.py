@@ -102,7 +102,7 @@ def test_nor_does_a_weight_file_s_header(number, address, tmp_path, tiny):
         lambda: models.build(TeacherRecipe(weights=str(file)), TEN, 32),
         lambda: estimate(student, device=CPU),
         lambda: estimate(teacher, device=CPU),
-        lambda: teacher_check.examine(teacher, device=CPU),
+        lambda: teacher_check.check(teacher, device=CPU),
     ):
         with pytest.raises(ValueError, match=message):
             look()

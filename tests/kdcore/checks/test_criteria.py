@@ -1,0 +1,189 @@
+"""Findings from made-up predictions."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from kdcore.checks.criteria import best_numbering, calibrating_temperature, entropy_share, judge, temperature_for
+from kdcore.checks.findings import Finding
+from kdcore.checks.predictions import OWN, STUDENTS, Predictions
+from kdcore.recipe import Recipe
+
+TEN = tuple("abcdefghij")
+
+
+def confident(predicted: Tensor, classes: int = 10, by: float = 6.0) -> Tensor:
+    """Logits [n, K] whose largest is that of the classes `predicted`."""
+    return by * torch.nn.functional.one_hot(predicted, classes).float()
+
+
+def predictions(logits: Tensor, targets: Tensor, **changes) -> Predictions:
+    names = TEN[: logits.shape[1]]
+    return Predictions(
+        logits,
+        targets,
+        **{"teacher_classes": names, "data_classes": names, "split": "validation", "fingerprint": "ab" * 32, **changes},
+    )
+
+
+def found(check: str, given: Predictions, recipe: Recipe) -> Finding:
+    return next(finding for finding in judge(given, recipe)[0] if finding.check == check)
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    return torch.arange(200) % 10
+
+
+def test_a_teacher_that_is_right_passes(tiny, labels):
+    finding = found("accuracy", predictions(confident(labels), labels), tiny())
+    assert finding.verdict == "ok"
+    assert "100.0% of 200 validation images correct" in finding.finding
+
+
+def test_a_teacher_that_always_predicts_the_same_class_is_stopped_with_the_margin(tiny, labels):
+    finding = found("accuracy", predictions(confident(torch.zeros_like(labels)), labels), tiny())
+    assert finding.verdict == "stop"
+    # a tenth by guessing, and a twentieth of the nine tenths that are left: 0.1 + 0.05 * 0.9
+    assert "most common class gets 10.0%; a teacher needs at least 14.5%" in finding.finding
+    assert finding.remedies[0].changes == ("teacher.finetune={epochs: 3}",)
+
+
+def test_with_uneven_classes_guessing_is_the_most_common_class(tiny):
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    finding = found("accuracy", predictions(confident(torch.zeros_like(labels), 2), labels), tiny())
+    assert finding.verdict == "stop"
+    assert "90.0% of 100" in finding.finding
+    assert "gets 90.0%; a teacher needs at least 90.5%" in finding.finding
+
+
+def test_a_few_images_that_cannot_tell_are_a_warning(tiny):
+    labels = torch.tensor([0, 1] * 5)
+    predicted = labels.clone()
+    predicted[:4] = 1 - predicted[:4]  # 6 of 10 right, guessing gets 5
+    assert found("accuracy", predictions(confident(predicted, 2), labels), tiny()).verdict == "warn"
+
+
+def test_a_teacher_with_renumbered_classes_is_found_out(tiny, labels):
+    finding = found("accuracy", predictions(confident((labels + 1) % 10), labels), tiny())
+    assert finding.verdict == "stop"
+    assert "With its classes renumbered it would get 100.0% (its class 'b' is 'a' in the data)" in finding.finding
+
+
+def test_the_best_numbering_by_hand():
+    predicted, labels = (
+        torch.tensor([1, 1, 2, 2, 0, 1]),
+        torch.tensor([0, 0, 1, 1, 2, 2]),
+    )  # 0 -> 1, 1 -> 2, 2 -> 0 but once
+    share, order = best_numbering(predictions(confident(predicted, 3), labels))
+    assert (share, order) == (5 / 6, [1, 2, 0])
+
+
+def test_the_same_names_in_another_order_are_stopped_and_can_be_mapped(tiny, labels):
+    finding = found("classes", predictions(confident(labels), labels, teacher_classes=TEN[::-1]), tiny())
+    assert finding.verdict == "stop"
+    assert "Class 0 is 'j' for the teacher and 'a' in the data (the same names in another order)" in finding.finding
+    assert finding.remedies[0].changes == ("teacher.map_classes=true",)
+    assert not finding.final
+
+
+def test_other_names_cannot_be_mapped(tiny, labels):
+    finding = found("classes", predictions(confident(labels), labels, teacher_classes=("x", *TEN[1:])), tiny())
+    assert "other names" in finding.finding
+    assert "map_classes" not in finding.remedy
+
+
+def test_another_number_of_classes_is_final(tiny, labels):
+    many = predictions(torch.zeros(200, 12), labels, teacher_classes=(*TEN, "k", "l"), data_classes=TEN)
+    (finding,), figures = judge(many, tiny())
+    assert (finding.verdict, finding.final, figures) == ("stop", True, {})
+    assert finding.remedies[0].changes == ("teacher.map_classes=true",)
+
+
+def test_a_given_normalisation_that_costs_accuracy_is_stopped(tiny, labels):
+    half = labels.clone()
+    half[:100] = (half[:100] + 1) % 10
+    finding = found(
+        "preprocessing", predictions(confident(half), labels, alternatives={OWN: confident(labels)}), tiny()
+    )
+    assert finding.verdict == "stop"
+    assert "accuracy is 50.0%; with those of its weights it is 100.0%" in finding.finding
+    assert finding.remedies[0].changes == ("teacher.mean=null", "teacher.std=null")
+
+
+def test_a_known_cause_comes_first_with_its_remedy(tiny, labels):
+    nothing = predictions(confident(torch.zeros_like(labels)), labels, alternatives={OWN: confident(labels)})
+    findings, _ = judge(nothing, tiny())
+    assert [finding.check for finding in findings if finding.verdict == "stop"] == ["preprocessing", "accuracy"]
+    assert findings[-2].remedies == ()
+
+
+def test_a_given_normalisation_that_costs_nothing_passes(tiny, labels):
+    assert (
+        found(
+            "preprocessing", predictions(confident(labels), labels, alternatives={OWN: confident(labels)}), tiny()
+        ).verdict
+        == "ok"
+    )
+
+
+def test_the_cost_of_the_students_normalisation_is_reported(tiny, labels):
+    wrong = predictions(confident(labels), labels, alternatives={STUDENTS: confident(torch.zeros_like(labels))})
+    finding = found("preprocessing", wrong, tiny())
+    assert finding.verdict == "ok"
+    assert "accuracy would be 10.0% instead of 100.0%" in finding.finding
+
+
+def test_overconfidence_is_a_warning(tiny):
+    labels = torch.arange(200) % 10
+    predicted = torch.where(torch.arange(200) < 120, labels, (labels + 1) % 10)  # 60 % right, and quite sure
+    finding = found("calibration", predictions(confident(predicted, by=12.0), labels), tiny())
+    assert finding.verdict == "warn"
+    assert "error 40.0% on 200 images" in finding.finding
+    assert "overconfident" in finding.finding
+
+
+def test_the_confidence_of_a_teacher_that_has_learned_nothing_is_not_judged(tiny, labels):
+    findings, _ = judge(predictions(confident(torch.zeros_like(labels)), labels), tiny())
+    assert [finding.check for finding in findings] == ["accuracy", "classes", "preprocessing", "weights"]
+
+
+def test_confidence_is_not_judged_on_a_few_images(tiny):
+    few = torch.arange(20) % 10
+    predicted = torch.where(torch.arange(20) < 12, few, (few + 1) % 10)
+    finding = found("calibration", predictions(confident(predicted, by=12.0), few), tiny())
+    assert finding.verdict == "ok"
+    assert "too few to judge it" in finding.finding
+
+
+@pytest.mark.parametrize(("temperature", "verdict"), [(0.5, "warn"), (2.0, "ok"), (40.0, "warn")])
+def test_soft_labels_of_a_single_class_or_of_all_alike_are_a_warning(tiny, labels, temperature, verdict):
+    recipe = tiny(terms=[{"method": "ce"}, {"method": "kd", "temperature": temperature}])
+    finding = found("soft labels", predictions(confident(labels), labels), recipe)
+    assert finding.verdict == verdict
+    if verdict == "warn":  # softmax(6 / T, 0, ...) over ten classes has half of ln 10 at T = 1.9...
+        assert finding.remedies[0].changes == ("terms.1.temperature=2",)
+
+
+def test_a_schedule_is_judged_at_both_of_its_ends(tiny, labels):
+    recipe = tiny(terms=[{"method": "kd", "temperature": {"linear": [40.0, 2.0]}}])
+    text = found("soft labels", predictions(confident(labels), labels), recipe).finding
+    assert "at temperature 2 and" in text
+    assert "at temperature 40" in text
+
+
+def test_entropy_share_of_two_classes_by_hand():
+    p = 0.9  # logits (ln 9, 0) at temperature 1
+    entropy = -(p * math.log(p) + (1 - p) * math.log(1 - p))
+    logits = torch.tensor([[math.log(9), 0.0]])
+    assert entropy_share(logits, 1.0) == pytest.approx(entropy / math.log(2))
+    assert entropy_share(logits / 3, 1 / 3) == pytest.approx(entropy / math.log(2))
+    assert temperature_for(logits, entropy / math.log(2)) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_the_calibrating_temperature_by_hand():
+    # three in four right with logits (2, 0): fits where sigmoid(2 / T) = 3 / 4, so T = 2 / ln 3
+    logits, labels = torch.tensor([[2.0, 0.0]] * 4), torch.tensor([0, 0, 0, 1])
+    assert calibrating_temperature(logits, labels) == pytest.approx(2 / math.log(3), rel=1e-3)
