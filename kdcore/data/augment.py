@@ -1,6 +1,6 @@
 """Augmentation of whole batches, on the batch's device.
 
-What is drawn by chance is drawn on the CPU, a few numbers an image, so that every device augments alike.
+Random numbers are drawn on the CPU, a few per image, so that every device augments alike.
 """
 
 import math
@@ -13,12 +13,12 @@ from torch import Tensor
 
 JITTER = 0.3  # brightness, contrast and saturation are multiplied by 0.7 to 1.3
 DEGREES = 15.0
-CROP = 8  # an image is shifted by up to one part in so many of its side
+CROP = 8  # an image is shifted by up to 1/8 of its side
 LUMA = (0.299, 0.587, 0.114)
 
 
-def drawn(images: int, generator: torch.Generator) -> Tensor:
-    """What an augmentation draws by chance: seven numbers in [0, 1) an image, whichever names are given, [images, 7]."""
+def random_numbers(images: int, generator: torch.Generator) -> Tensor:
+    """The random numbers of an augmentation, [images, 7] in [0, 1): seven per image, whatever is augmented."""
     return torch.rand(images, 7, generator=generator)
 
 
@@ -29,12 +29,12 @@ def described(names: Sequence[str]) -> dict[str, float | None]:
 
 
 def augmented(images: Tensor, names: Sequence[str], chance: Tensor) -> Tensor:
-    """A batch as the networks take it, augmented.
+    """Augment a batch and convert it to float.
 
     Args:
         images: uint8 [B, H, W, 3]; may be changed in place.
-        names: of flip, crop, jitter, rotation; applied in this order whatever theirs.
-        chance: [B, 7], from `drawn`.
+        names: of flip, crop, jitter, rotation; applied in this order, not that of `names`.
+        chance: [B, 7], from `random_numbers`.
 
     Returns:
         float [B, 3, H, W] in [0, 1], channels last.
@@ -43,7 +43,7 @@ def augmented(images: Tensor, names: Sequence[str], chance: Tensor) -> Tensor:
         images = crop(images, chance[:, 1], chance[:, 2])
     if "flip" in names:
         images = flip(images, chance[:, 0] < 0.5)
-    pixels = images.permute(0, 3, 1, 2).float().div_(255)  # channels last, for NHWC is what it lies in
+    pixels = images.permute(0, 3, 1, 2).float().div_(255)  # channels last: the memory layout is NHWC
     if "jitter" in names:
         pixels = jitter(pixels, *(1 + JITTER * (2 * chance[:, 3:6].T - 1)))
     if "rotation" in names:
@@ -52,7 +52,7 @@ def augmented(images: Tensor, names: Sequence[str], chance: Tensor) -> Tensor:
 
 
 def crop(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Shift each image by up to an eighth of its side; what comes in is mirrored.
+    """Shift each image by up to an eighth of its side; the border is filled by reflection.
 
     Args:
         images: [B, H, W, 3].
@@ -67,7 +67,7 @@ def crop(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def flip(images: Tensor, which: Tensor) -> Tensor:
-    """Mirror some images, left to right.
+    """Flip some images horizontally.
 
     Args:
         images: [B, H, W, 3]; changed in place.
@@ -93,7 +93,7 @@ def jitter(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Ten
 
 
 def rotate(images: Tensor, radians: Tensor) -> Tensor:
-    """Turn each image about its centre; what comes in is mirrored.
+    """Rotate each image about its centre; the border is filled by reflection.
 
     Args:
         images: float [B, 3, H, W].
@@ -108,7 +108,7 @@ def rotate(images: Tensor, radians: Tensor) -> Tensor:
 
 
 def _sliced(images: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int) -> Tensor:
-    """A window of each image. A loop of numpy slices: on the CPU a tenth of what the gather takes."""
+    """A window of each image. A loop of numpy slices: on the CPU ten times as fast as the gather."""
     cut = np.empty((len(images), height, width, images.shape[3]), dtype=np.uint8)
     for into, image, top, left in zip(cut, images.numpy(), tops.tolist(), lefts.tolist(), strict=True):
         into[:] = image[top : top + height, left : left + width]
@@ -136,5 +136,5 @@ def _column(values: Tensor, images: Tensor) -> Tensor:
 
 
 def _beside(chance: Tensor, images: Tensor) -> Tensor:
-    """A few numbers from the CPU on the images' device, without waiting for what it is at."""
+    """A few numbers moved from the CPU to the images' device, without waiting for the device."""
     return chance.to(images.device, non_blocking=True)

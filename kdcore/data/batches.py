@@ -1,6 +1,6 @@
-"""A split as a stream of batches. Everything random comes from (seed, epoch, batch), so an epoch can start anywhere.
+"""Batches of a split. All randomness follows from (seed, epoch, batch), so that an epoch can start at any batch.
 
-With fixed views an image's augmentation comes from (view seed, view, image) instead: runs of other seeds see it as well.
+With fixed views an image's augmentation follows from (view seed, view, image) instead, so runs of other seeds share it.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.data.augment import augmented, drawn
+from kdcore.data.augment import augmented, random_numbers
 from kdcore.data.prefetch import prefetched
 from kdcore.data.split import Split
 from kdcore.tensors.outputs import Batch
 
-VIEWS = 1_000_003  # apart from what other seeds draw
+VIEWS = 1_000_003  # a random stream of its own
 
 
 def steps_per_epoch(n: int, batch_size: int, drop_last: bool = False) -> int:
@@ -35,15 +35,15 @@ def batches(
     views: int = 0,
     view_seed: int = 0,
 ) -> Iterator[Batch]:
-    """One epoch's batches from number `start` on, the same as if the earlier ones had been drawn.
+    """One epoch's batches from number `start` on, the same as after drawing the earlier ones.
 
     Images are float in [0, 1], channels last, on the device of the split's targets.
 
     Args:
-        views: how many fixed augmentations each image has, one an epoch in turn; 0: a new one is drawn each time.
+        views: how many fixed augmentations each image has, used in turn, one per epoch; 0: a new one each time.
     """
     view = epoch % views if views else None
-    fixed = None if view is None else drawn(len(split), _generator(view_seed, VIEWS, view))
+    fixed = None if view is None else random_numbers(len(split), _generator(view_seed, VIEWS, view))
     if shuffle:
         order = torch.randperm(len(split), generator=_generator(seed, epoch))
     else:
@@ -51,7 +51,7 @@ def batches(
     device = split.targets.device
     chosen = order.to(device)
     local = chosen if split.images.device == device else order.to(split.images.device)
-    pixels = split.images.permute(0, 2, 3, 1)  # [n, H, W, 3] as they lie in memory
+    pixels = split.images.permute(0, 2, 3, 1)  # [n, H, W, 3], the layout in memory
     numbers = range(start, steps_per_epoch(len(split), batch_size, drop_last))
     parts = [slice(number * batch_size, (number + 1) * batch_size) for number in numbers]
     read: Generator[Tensor, None, None]
@@ -62,7 +62,9 @@ def batches(
     with closing(read):
         for number, rows, images in zip(numbers, parts, read, strict=True):
             indices = chosen[rows]
-            chance = drawn(len(images), _generator(seed, epoch, number)) if fixed is None else fixed[order[rows]]
+            chance = (
+                random_numbers(len(images), _generator(seed, epoch, number)) if fixed is None else fixed[order[rows]]
+            )
             yield Batch(
                 images=augmented(images.to(device, non_blocking=True), augment, chance),
                 targets=split.targets[indices],

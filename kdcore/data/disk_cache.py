@@ -1,10 +1,10 @@
-"""Decoded pixels kept on disk, for a split that does not fit main memory: made once, mapped into memory by every later run.
+"""Caches decoded pixels on disk, for splits that do not fit main memory; later runs map the same file into memory.
 
     KD_DATA/decoded/<key>/pixels.uint8      [n, S, S, 3], one image after another
-    KD_DATA/decoded/<key>/made.json         what it should hold; written last, so a file without it is half a file
-    KD_DATA/decoded/<key>/lock              held while somebody makes it: of several processes one reads, the others wait
+    KD_DATA/decoded/<key>/made.json         what the file holds; written last, so without it the file is incomplete
+    KD_DATA/decoded/<key>/lock              held while a process writes it; other processes wait
 
-Deleting the folder of a key, or all of `decoded`, loses nothing: what is asked for again is read again.
+Deleting the folder of a key, or all of `decoded`, loses nothing: the images are decoded again when they are needed.
 """
 
 import fcntl
@@ -25,13 +25,13 @@ from kdcore.data.datasets.base import Images, Report
 from kdcore.errors import UserError
 from kdcore.paths import data_folder
 
-FORMAT = 2  # another one makes all files anew
-SAMPLED = 64  # images whose checksums are kept
-SPARE_BYTES = 1 << 30  # of the disk, left to checkpoints and to others
+FORMAT = 2  # increase it to invalidate all files
+SAMPLED = 64  # images whose checksums are stored
+SPARE_BYTES = 1 << 30  # of the disk, left free for checkpoints and other programs
 
 
 def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, report: Report) -> Images:
-    """The images as they lie on disk; read from `parts` first where they do not lie there yet.
+    """The images, mapped from disk; decoded from `parts` first where they are not cached yet.
 
     Args:
         identity: what decides the pixels, besides their size.
@@ -44,22 +44,24 @@ def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, repo
     folder = data_folder() / "decoded" / key
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock", report):
-        made = _recalled(folder, size)
+        made = _read_note(folder, size)
         if made is None:
             _check_room(folder, count * size * size * 3)
-            made = _made(folder, parts, size)
+            made = _written(folder, parts, size)
             taken = made["count"] * size * size * 3 / 2**30
             report(
-                f"The pixels are kept in {folder} ({taken:.1f} GiB) for later runs; delete that folder to free the space."
+                f"The decoded images are cached in {folder} ({taken:.1f} GiB) for later runs; delete that folder to free the space."
             )
         else:
-            report(f"The pixels are in {folder} from an earlier run; delete that folder to free their space.")
+            report(
+                f"The decoded images are read from {folder}, cached by an earlier run; delete that folder to free the space."
+            )
     kept = np.array(made["kept"], dtype=np.int64) if made["kept"] is not None else np.arange(made["count"])
     return Images(_map(folder / "pixels.uint8", size), kept, unreadable=tuple(made["unreadable"]), on_disk=True)
 
 
-def _made(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]:
-    """Write the pixels, then what they should be. Plain writing, since a mapped file cannot say that the disk is full."""
+def _written(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]:
+    """Write the pixels, then the note. Not through a mapped file, which cannot report a full disk."""
     note, path = folder / "made.json", folder / "pixels.uint8"
     note.unlink(missing_ok=True)
     kept: list[np.ndarray] = [np.empty(0, np.int64)]
@@ -74,7 +76,7 @@ def _made(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]:
             os.fsync(file.fileno())
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise UserError(f"The decoded images could not be written to {path}: {error}. {_way_out(folder)}") from error
+        raise UserError(f"The decoded images could not be written to {path}: {error}. {_remedy(folder)}") from error
     rows = np.concatenate(kept)
     made = {
         "count": len(rows),
@@ -89,8 +91,8 @@ def _made(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]:
     return made
 
 
-def _recalled(folder: Path, size: int) -> dict[str, Any] | None:
-    """What lies there, or None where there is nothing, half of it, or something else than was written."""
+def _read_note(folder: Path, size: int) -> dict[str, Any] | None:
+    """The note about a complete file; None where there is none, or where file and note disagree."""
     try:
         made = json.loads((folder / "made.json").read_text(encoding="utf-8"))
         path = folder / "pixels.uint8"
@@ -104,17 +106,17 @@ def _recalled(folder: Path, size: int) -> dict[str, Any] | None:
 
 
 def _checksums(pixels: np.ndarray) -> list[int]:
-    """Of some images, evenly spread: all of them would take as long as reading the whole file."""
+    """Checksums of some images, evenly spaced: those of all would take as long as reading the file."""
     chosen = np.unique(np.linspace(0, len(pixels) - 1, min(SAMPLED, len(pixels))).astype(np.int64))
     return [zlib.crc32(pixels[row].data) for row in chosen]
 
 
 def _map(path: Path, size: int) -> np.ndarray:
-    """The file as an array [n, S, S, 3] that takes no memory of its own. Changing it would not change the file."""
+    """The file as a memory-mapped array [n, S, S, 3]. Changes to the array do not reach the file."""
     if not path.stat().st_size:
         return np.empty((0, size, size, 3), dtype=np.uint8)
     with path.open("rb") as file:
-        # private and writable, since torch takes no read-only array; without a reservation, which would be refused for
+        # private and writable, since torch accepts no read-only array; without reserving swap, which would fail for
         # a file larger than memory
         flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
         memory = mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
@@ -125,18 +127,18 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     left = folder / "pixels.uint8"
     if left.is_file():
-        free += left.stat().st_size  # half a file of an earlier try, written over
+        free += left.stat().st_size  # of an incomplete earlier write, to be overwritten
     if needed + SPARE_BYTES > free:
         raise UserError(
             f"The decoded images take {needed / 2**30:.1f} GiB, and the disk of {folder} has {free / 2**30:.1f} GiB free "
-            f"(1 GiB of it stays free). {_way_out(folder)}"
+            f"(1 GiB of it must stay free). {_remedy(folder)}"
         )
 
 
-def _way_out(folder: Path) -> str:
+def _remedy(folder: Path) -> str:
     others = [file for file in folder.parent.glob("*/pixels.uint8") if file.parent != folder]
     taken = sum(file.stat().st_size for file in others) / 2**30
-    old = f"delete folders of {folder.parent} ({taken:.1f} GiB, made for other runs and made again when asked for), "
+    old = f"delete folders of {folder.parent} ({taken:.1f} GiB, of other runs, which decode them again when needed), "
     return f"Free some space{': ' + old if others else ', '}set KD_DATA to a larger disk, or choose a smaller `data.image_size` or `data.train_images`."
 
 
@@ -146,6 +148,6 @@ def _locked(path: Path, report: Report) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report("Another process decodes the same images; this one waits for it.")
+            report("Another process is decoding the same images; waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""A look at what the networks are shown: a few training images as they are augmented, with the labels that they come with."""
+"""Previews some training images as the networks get them: augmented, with the labels that the student learns from."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from kdcore.data.batches import batches
 from kdcore.recipe import DataRecipe
 from kdcore.tensors.outputs import NO_LABEL
 
-CHOICE = 8  # so many times the images shown are read, so that another seed has others to show
+CHOICE = 8  # times the images shown are read, so that another seed shows others
 
 
 @dataclass(frozen=True)
 class Preview:
     """Some training images.
 
-    images: uint8 [n, H, W, 3]: as the loop has them, in [0, 1] before any network normalises, so there is nothing to undo.
-    labels: what the student is told of each; None where the label is withheld.
-    truths: what each is.
+    images: uint8 [n, H, W, 3]; the networks get them in [0, 1] and normalise for themselves.
+    labels: the training label of each; None where it is withheld.
+    truths: the right label of each.
     """
 
     images: np.ndarray
@@ -27,7 +27,7 @@ class Preview:
 
 
 def preview(recipe: DataRecipe, count: int, *, seed: int = 0) -> Preview:
-    """`count` training images of as many classes as there are, drawn and augmented anew by another seed.
+    """`count` training images of as many classes as there are, sampled and augmented by `seed`.
 
     Raises:
         ValueError: as `load` does.
@@ -40,5 +40,5 @@ def preview(recipe: DataRecipe, count: int, *, seed: int = 0) -> Preview:
     rank = (truth[:, None] == truth[None, :]).tril(-1).sum(dim=1)  # how many of its class came before
     chosen = (rank * len(truth) + truth).argsort()[:count]
     pixels = (batch.images[chosen] * 255).round().byte().permute(0, 2, 3, 1)
-    told = [None if target == NO_LABEL else split.classes[target] for target in batch.targets[chosen].tolist()]
-    return Preview(pixels.numpy(), tuple(told), tuple(split.classes[place] for place in truth[chosen].tolist()))
+    labels = [None if target == NO_LABEL else split.classes[target] for target in batch.targets[chosen].tolist()]
+    return Preview(pixels.numpy(), tuple(labels), tuple(split.classes[place] for place in truth[chosen].tolist()))

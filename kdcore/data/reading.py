@@ -1,4 +1,4 @@
-"""A split's pixels read: into main memory where they fit, else once into a file on disk that is mapped into memory."""
+"""Reads a split's pixels into main memory, or where they do not fit, into a memory-mapped file on disk."""
 
 from collections.abc import Iterator
 
@@ -8,25 +8,25 @@ from kdcore.data import disk_cache, memory
 from kdcore.data.datasets.base import Images, Progress, Report, Source
 
 SHARE = 0.5  # of the free main memory; networks, their optimizer and other programs need the rest
-PART_BYTES = 64 << 20  # read in one go
+PART_BYTES = 64 << 20  # read at a time
 
 
 def read(source: Source, pool: str, places: np.ndarray, size: int, report: Report) -> Images:
-    """The images at `places`, whatever their number."""
+    """The images at `places`, in main memory or mapped from disk."""
     identity, needed, free = source.identity(pool, places), len(places) * size * size * 3, memory.free()
     if identity is None:
         return source.read(pool, places, size)
     if needed <= SHARE * free:
-        return _held(source, pool, places, size, report)
+        return _in_memory(source, pool, places, size, report)
     report(
         f"{len(places):,} {pool} images of {size} pixels take {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB of main "
-        "memory are free, half of which they may have: they are read from disk while it trains."
+        "memory are free, of which half may be used: they are read from disk during training."
     )
     parts = _parts(source, pool, places, size, report)
     return disk_cache.mapped(identity, parts, len(places), size, report)
 
 
-def _held(source: Source, pool: str, places: np.ndarray, size: int, report: Report) -> Images:
+def _in_memory(source: Source, pool: str, places: np.ndarray, size: int, report: Report) -> Images:
     pixels = np.empty((len(places), size, size, 3), dtype=np.uint8)
     kept, filled = [np.empty(0, np.int64)], 0
     unreadable: list[str] = []
@@ -39,7 +39,7 @@ def _held(source: Source, pool: str, places: np.ndarray, size: int, report: Repo
 
 
 def _parts(source: Source, pool: str, places: np.ndarray, size: int, report: Report) -> Iterator[Images]:
-    """The images a part at a time, with `kept` counted from the first of all; says how far it is and what is left out."""
+    """The images part by part, with `kept` counted from the first image; reports progress and files that are left out."""
     progress = Progress(f"Reading {len(places):,} {pool} images", len(places), report)
     step = max(1, PART_BYTES // (size * size * 3))
     bad: list[str] = []
@@ -53,7 +53,7 @@ def _parts(source: Source, pool: str, places: np.ndarray, size: int, report: Rep
     if bad:
         report(f"Left out {len(bad)} of {len(places)} {pool} files that cannot be read: {_listed(bad)}")
     if plain:
-        report(f"{len(plain)} of {len(places)} {pool} files are one colour all over; look at them: {_listed(plain)}")
+        report(f"{len(plain)} of {len(places)} {pool} files have a single colour; check them: {_listed(plain)}")
 
 
 def _listed(files: list[str]) -> str:

@@ -1,6 +1,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import adjust_brightness, adjust_contrast, adjust_saturation, rotate
 
 from kdcore.data import augment
 
@@ -13,7 +15,7 @@ def as_floats(images):
 
 
 def drawn(*names, seed=0):
-    return augment.augmented(IMAGES.clone(), names, augment.drawn(16, torch.Generator().manual_seed(seed)))
+    return augment.augmented(IMAGES.clone(), names, augment.random_numbers(16, torch.Generator().manual_seed(seed)))
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,48 @@ def test_rotation_by_nothing_changes_nothing():
 def test_rotation_by_a_quarter_turns_counter_clockwise():
     turned = augment.rotate(as_floats(IMAGES), torch.pi / 2 * ONES)
     torch.testing.assert_close(turned, as_floats(IMAGES).rot90(dims=(2, 3)), atol=1e-4, rtol=0)
+
+
+ALMOST_ONE = 1 - 2**-24
+
+
+def with_chance(images, name, **columns):
+    """Augmented with chance 0.5 in all columns but those named, as in `c1=0.0`."""
+    chance = torch.full((len(images), 7), 0.5)
+    for column, value in columns.items():
+        chance[:, int(column[1:])] = value
+    return augment.augmented(images.clone(), (name,), chance)
+
+
+def test_crop_draws_its_two_axes_apart():
+    padded = F.pad(as_floats(IMAGES), (3, 3, 3, 3), mode="reflect")
+    torch.testing.assert_close(with_chance(IMAGES, "crop", c1=0.0, c2=ALMOST_ONE), padded[:, :, :24, 6:])
+    torch.testing.assert_close(with_chance(IMAGES, "crop", c1=ALMOST_ONE, c2=0.0), padded[:, :, 6:, :24])
+    torch.testing.assert_close(with_chance(IMAGES, "crop"), as_floats(IMAGES))
+
+
+@pytest.mark.parametrize(
+    "column, adjust", [("c3", adjust_brightness), ("c4", adjust_contrast), ("c5", adjust_saturation)]
+)
+@pytest.mark.parametrize("chance, factor", [(0.0, 0.7), (0.25, 0.85), (0.5, 1.0), (ALMOST_ONE, 1.3)])
+def test_jitter_weakens_and_strengthens_by_30_percent_as_torchvision_does(column, adjust, chance, factor):
+    images = 64 + IMAGES // 2  # nothing leaves the unit range
+    expected = adjust(as_floats(images), factor)
+    torch.testing.assert_close(with_chance(images, "jitter", **{column: chance}), expected, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("chance, degrees", [(0.0, -15.0), (0.25, -7.5), (0.5, 0.0), (ALMOST_ONE, 15.0)])
+def test_rotation_turns_both_ways_by_at_most_15_degrees_as_torchvision_does(chance, degrees):
+    expected = rotate(as_floats(IMAGES), degrees, InterpolationMode.BILINEAR)
+    inside = slice(5, 19)  # further out torchvision fills with black
+    found = with_chance(IMAGES, "rotation", c6=chance)
+    torch.testing.assert_close(found[:, :, inside, inside], expected[:, :, inside, inside], atol=1e-4, rtol=0)
+
+
+def test_each_augmentation_draws_on_its_own():
+    """No two of the seven numbers of an image are the same, nor those of two images."""
+    chance = augment.drawn(16, torch.Generator().manual_seed(0))
+    assert chance.shape == (16, 7)
+    assert len(chance.unique()) == 16 * 7
+    assert 0 <= chance.min() < 0.1
+    assert 0.9 < chance.max() < 1

@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_does_no_harm(tmp_path, monk
     monkeypatch.setenv("KD_DATA", str(tmp_path))
     said = []
     assert len(loading.load(SMALL, "test", report=said.append)) == 200
-    assert "could not be kept" in said[-1]
+    assert "could not be cached" in said[-1]
 
 
 def _grown(mask):

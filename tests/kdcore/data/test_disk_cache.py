@@ -64,9 +64,9 @@ def test_pixels_that_do_not_fit_are_read_from_disk_and_the_message_says_where_ho
     assert split.streamed
     assert kept(tmp_path).stat().st_size == len(split) * SIZE * SIZE * 3
     assert "58 train images of 16 pixels take 0.0 GiB" in told[0]
-    assert "they are read from disk while it trains" in told[0]
+    assert "they are read from disk during training" in told[0]
     assert told[1] == (
-        f"The pixels are kept in {kept(tmp_path).parent} (0.0 GiB) for later runs; delete that folder to free the space."
+        f"The decoded images are cached in {kept(tmp_path).parent} (0.0 GiB) for later runs; delete that folder to free the space."
     )
 
 
@@ -95,7 +95,7 @@ def test_a_later_run_decodes_nothing(photos, monkeypatch):
     monkeypatch.setattr("kdcore.data.datasets.folder.decoded", lambda file, size: pytest.fail("decoded again"))
     told: list[str] = []
     assert same(loading.load(recipe(photos), "train", report=told.append), first)
-    assert "from an earlier run; delete that folder to free" in told[-1]
+    assert "cached by an earlier run; delete that folder to free" in told[-1]
 
 
 @pytest.mark.usefixtures("little_memory")
@@ -164,7 +164,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_decoded(photos, monke
 def test_on_a_full_disk_what_was_made_for_other_runs_is_named(photos, monkeypatch):
     loading.load(recipe(photos), "train")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 2**30))
-    with pytest.raises(ValueError, match=r"delete folders of .*decoded \(0.0 GiB, made for other runs"):
+    with pytest.raises(ValueError, match=r"delete folders of .*decoded \(0.0 GiB, of other runs"):
         loading.load(recipe(photos, image_size=20), "train")
 
 

@@ -195,7 +195,7 @@ def test_pictures_of_one_colour_are_named(tmp_path):
         loading.load(recipe(tmp_path), name, report=said.append)
     (told,) = said
     assert "1 of " in told
-    assert "files are one colour all over; look at them: dog/3.png" in told
+    assert "files have a single colour; check them: dog/3.png" in told
 
 
 def encoded(picture, **options):

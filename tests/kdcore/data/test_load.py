@@ -110,5 +110,5 @@ def test_an_unknown_split_is_refused_with_those_that_exist():
 def test_without_a_share_for_it_there_is_no_validation_split():
     assert loading.splits(changed(validation=0.0)) == ("train", "test", "cue_conflict")
     assert len(loading.load(changed(validation=0.0), "train")) == 200
-    with pytest.raises(ValueError, match="`data.validation` is 0: nothing is held out"):
+    with pytest.raises(ValueError, match="`data.validation` is 0, so there are no validation images"):
         loading.load(changed(validation=0.0), "validation")
