@@ -98,3 +98,27 @@ def test_a_share_s_interval_stays_between_nothing_and_all():
     top1 = summarise([results(0.1, 0.1), results(0.3, 0.1)]).networks["student"]["top1"]
     assert (top1.low, top1.mean) == (0.0, pytest.approx(0.2))
     assert top1.high == 1.0  # half the width of two values' interval is 12.7 deviations over the root of two
+
+
+@pytest.mark.parametrize("mcnemar, kind", [(0.063, "same"), (0.05, "same"), (0.049, "harms"), (None, "harms")])
+def test_harm_needs_the_exact_test_too(mcnemar, kind):
+    more = {} if mcnemar is None else {"mcnemar": mcnemar}
+    assert summarise([results(0.48, 0.5, -0.04, -0.001, **more)]).kind == kind
+
+
+@pytest.mark.parametrize("low, high", [(0.0, 0.04), (-0.04, 0.0), (0.0, 0.0), (-0.01, 0.03)])
+def test_an_interval_that_touches_zero_claims_nothing(low, high):
+    assert summarise([results(0.5, 0.5, low, high, mcnemar=0.0001)]).kind == "same"
+
+
+@pytest.mark.parametrize(
+    "value, words", [(0.0004, "p < 0.001"), (0.001, "p = 0.001"), (0.009, "p = 0.009"), (0.05, "p = 0.050"), (1, "p = 1.000")]
+)  # fmt: skip
+def test_a_p_value_is_printed_to_three_places(value, words):
+    assert covers(summarise([results(0.6, 0.5, mcnemar=value)])).endswith(f"Exact McNemar test: {words}.")
+
+
+def test_two_seeds_are_too_few_and_three_are_not():
+    two, three = ([results(0.6, 0.5)] * count for count in (2, 3))
+    assert covers(summarise(two)).endswith("take three or more.")
+    assert "three or more" not in covers(summarise(three))

@@ -77,3 +77,40 @@ def test_equal_networks_show_no_difference():
     assert metrics.paired_difference(same, same) == {
         "top1": 0, "low": 0, "high": 0, "only_first": 0, "only_second": 0, "mcnemar": 1.0,
     }  # fmt: skip
+
+
+def test_a_confidence_of_one_is_in_the_last_bin():
+    logits = torch.tensor([[1000.0, 0.0, 0.0], [1000.0, 0.0, 0.0]])
+    figures = metrics.classification(logits, torch.tensor([0, 1]))  # one right, one wrong, both entirely sure
+    assert figures["ece"] == pytest.approx(0.5)
+    assert figures["top1"] == pytest.approx(0.5)
+    assert figures["nll"] == pytest.approx(500)
+
+
+def test_calibration_error_is_numpy_s_over_fifteen_equal_bins():
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(0, 2, (400, 5)), rng.integers(0, 5, 400)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    sure, right = shares.max(axis=1), shares.argmax(axis=1) == targets
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        inside = (sure >= low) & (sure < low + 1 / 15)
+        if inside.any():
+            expected += inside.mean() * abs(right[inside].mean() - sure[inside].mean())
+    found = metrics.classification(torch.from_numpy(logits), torch.from_numpy(targets))
+    assert found["ece"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("correct, count", [(0, 10), (10, 10), (1, 3), (997, 2000)])
+def test_wilson_agrees_with_scipy(correct, count):
+    interval = stats.binomtest(correct, count).proportion_ci(method="wilson")
+    assert metrics.wilson(correct, count) == pytest.approx((interval.low, interval.high))
+    assert 0 <= interval.low <= correct / count <= interval.high <= 1
+
+
+def test_the_difference_has_the_sign_of_the_first():
+    better, worse = np.array([True] * 30 + [False] * 10), np.array([True] * 10 + [False] * 30)
+    found = metrics.paired_difference(better, worse)
+    assert found["top1"] == pytest.approx(0.5)
+    assert 0 < found["low"] < 0.5 < found["high"]
+    assert metrics.paired_difference(worse, better)["high"] == pytest.approx(-found["low"], abs=0.03)

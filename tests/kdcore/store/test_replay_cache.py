@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -170,3 +171,22 @@ def test_a_folder_with_a_strange_name_is_a_run_like_any_other(root):
     run_id = finished(root)
     shutil.copytree(root / run_id, root / "20269999-999999-odd")
     assert {state.id for state in Store(root).states()} == {run_id, "20269999-999999-odd"}
+
+
+def test_events_of_the_same_length_that_were_written_later_are_folded_again(root):
+    run_id = finished(root)
+    assert Store(root).state(run_id).results == {"student": {"top1": 0.8}}  # and is kept
+    path = root / run_id / "events.jsonl"
+    before = path.stat()
+    path.write_text(path.read_text().replace('"top1": 0.8', '"top1": 0.7'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    assert Store(root).state(run_id).results == {"student": {"top1": 0.7}}
+
+
+def test_a_state_that_was_edited_is_not_believed(root):
+    run_id = finished(root)
+    Store(root).state(run_id)
+    path = root / run_id / "folded.json"
+    path.write_text(path.read_text().replace('"top1": 0.8', '"top1": 0.9'))
+    assert Store(root).state(run_id).results == {"student": {"top1": 0.8}}

@@ -86,3 +86,61 @@ def test_a_gradient_of_nothing_is_not_blown_up_without_end():
     assert balance.balanced({"ce": 1.0, "dead": 1.0}) == pytest.approx({"ce": 0.5, "dead": 1e4})
     balance.load_state({"ce": 0.0, "dead": 0.0})
     assert balance.balanced({"ce": 1.0, "dead": 1.0}) == {"ce": 1.0, "dead": 1.0}
+
+
+def test_a_long_run_is_measured_often_at_first_and_fifty_times_over_all():
+    meter = GradientMeter(steps=5000)
+    assert [step for step in range(1, 401) if meter.due(step, busy_seconds=0.0)] == [
+        1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300, 400,
+    ]  # fmt: skip
+    assert sum(meter.due(step, busy_seconds=0.0) for step in range(101, 5001)) == 49
+    assert all(GradientMeter(steps=20).due(step, busy_seconds=0.0) for step in range(1, 21))  # a short run: every step
+
+
+def test_what_a_measurement_may_cost_is_what_the_longest_took():
+    meter = GradientMeter(steps=100)
+    for seconds in (0.5, 2.0, 0.5):
+        meter.took(seconds)
+    assert not meter.due(20, busy_seconds=99.0)  # 3 s spent and 2 s to come are 5 % of 100 s
+    assert meter.due(20, busy_seconds=101.0)
+
+
+def test_a_share_of_one_percent_is_not_idle_and_a_single_term_never_is():
+    for norm, idle in ((1 / 98, set()), (1 / 101, {"kd"})):
+        meter = GradientMeter(steps=100)
+        for _ in range(3):
+            read = meter.read({"ce": 1.0, "kd": norm}, {"ce": 1.0, "kd": 1.0})
+        assert set(read.idle) == idle
+    alone = GradientMeter(steps=100)
+    assert [alone.read({"ce": 0.0}, {"ce": 1.0}).idle for _ in range(4)] == [{}] * 4
+
+
+def test_without_any_gradient_there_are_no_shares():
+    read = GradientMeter(steps=100).read({"ce": 0.0, "kd": 0.0}, {"ce": 1.0, "kd": 1.0})
+    assert read.shares == {"ce": 0.0, "kd": 0.0}
+
+
+def test_only_the_last_three_measurements_decide_on_idleness():
+    meter = GradientMeter(steps=100)
+    idle = [
+        set(meter.read({"ce": 1.0, "kd": norm}, {"ce": 1.0, "kd": 1.0}).idle) for norm in (1, 1, 1e-4, 1e-4, 1e-4, 1)
+    ]
+    assert idle == [set(), set(), set(), set(), {"kd"}, set()]
+
+
+def test_the_norm_is_over_learning_parameters_alone_and_over_all_of_them():
+    a, b, frozen = (nn.Parameter(torch.tensor([value])) for value in (1.0, 2.0, 3.0))
+    frozen.requires_grad_(False)
+    loss = (3 * a + 4 * b + 5 * frozen).sum()
+    assert gradient_norms({"all": loss}, [a, b, frozen]) == {"all": pytest.approx(5.0)}
+    assert gradient_norms({"all": loss}, [a]) == {"all": pytest.approx(3.0)}
+
+
+def test_balance_is_measured_every_ten_steps_from_the_first():
+    assert [step for step in range(1, 32) if GradientBalance().due(step)] == [1, 11, 21, 31]
+
+
+def test_a_balance_without_weights_leaves_them():
+    balance = GradientBalance()
+    balance.observe({"ce": 1.0, "kd": 4.0})
+    assert balance.balanced({"ce": 0.0, "kd": 0.0}) == {"ce": 0.0, "kd": 0.0}

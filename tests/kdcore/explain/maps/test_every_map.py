@@ -228,3 +228,19 @@ def test_cards_are_true(model):
         targets = explain.explain(network, images, map_name).targets
         other = explain.heatmap(network, images, map_name, target=torch.from_numpy((targets + 1) % len(CLASSES)))
         assert np.array_equal(other, explain.heatmap(network, images, map_name)) != card.explains_class
+
+
+@pytest.mark.parametrize("kind", ["vit", "our_cnn"])
+@pytest.mark.parametrize("map_name", [name for name, card in CARDS.items() if card.explains_class])
+def test_each_image_of_a_batch_has_the_map_that_it_has_alone(model, kind, map_name):
+    network = model(kind)
+    if not CARDS[map_name].any_network and kind not in VITS:
+        return
+    images, targets, others = images_for(network, 3), torch.tensor([0, 1, 2]), torch.tensor([3, 4, 1])
+    together = explain.explain(network, images, map_name, target=targets, against=others)
+    for place in range(3):
+        own = slice(place, place + 1)
+        alone = explain.explain(network, images[own], map_name, target=targets[own], against=others[own])
+        assert (place in together.problems) == (0 in alone.problems)
+        if not alone.problems:
+            np.testing.assert_allclose(together.heatmaps[place], alone.heatmaps[0], atol=1e-4)

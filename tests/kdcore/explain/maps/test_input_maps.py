@@ -44,3 +44,34 @@ def test_gradient_of_a_network_that_weighs_pixels():
     wanted = slope.unflatten(0, (4, 2)).unflatten(2, (4, 2)).mean(dim=(1, 3))
     maps = explain.heatmap(network, torch.rand(1, 3, 8, 8), "input_gradient", target=torch.tensor([1]))
     np.testing.assert_allclose(maps[0], wanted / wanted.sum(), rtol=1e-5)
+
+
+def covered_one_by_one(network, image, target, against=None):
+    """The fall of the target's probability (less that of `against`), patch by patch, with numpy's slices."""
+
+    def score(pixels):
+        with torch.no_grad():
+            shares = network(pixels[None]).logits[0].softmax(dim=0)
+        return float(shares[target]) - (float(shares[against]) if against is not None else 0.0)
+
+    rows, columns = network.shapes().features[-1][1:]
+    high, wide = image.shape[1] // rows, image.shape[2] // columns
+    falls = np.zeros((rows, columns))
+    for row, column in np.ndindex(rows, columns):
+        pixels = image.clone()
+        part = pixels[:, row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+        part[:] = image.mean(dim=(1, 2))[:, None, None]
+        falls[row, column] = max(0.0, score(image) - score(pixels))
+    return falls / falls.sum()
+
+
+def test_occlusion_is_the_fall_of_each_image_s_own_class_rather_than_its_own_other(model):
+    network = model("our_cnn")
+    images = images_for(network, 3)
+    targets, others = torch.tensor([0, 1, 2]), torch.tensor([3, 4, 1])
+    plain = explain.heatmap(network, images, "occlusion", target=targets)
+    rather = explain.heatmap(network, images, "occlusion", target=targets, against=others)
+    for number, image in enumerate(images):
+        target, other = int(targets[number]), int(others[number])
+        np.testing.assert_allclose(plain[number], covered_one_by_one(network, image, target), atol=1e-4)
+        np.testing.assert_allclose(rather[number], covered_one_by_one(network, image, target, other), atol=1e-4)

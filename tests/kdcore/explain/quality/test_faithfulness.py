@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 
 from kdcore.explain.quality.faithfulness import Faithfulness, faithfulness
 from kdcore.models import Tapped
@@ -71,3 +72,28 @@ def test_a_fine_grid_takes_no_more_steps_than_asked_for():
     assert found.deletion.shape == found.insertion.shape == (2, 9)
     alone = faithfulness(corner(), images[1:], heatmaps[1:], np.array([1]), steps=8)
     np.testing.assert_allclose(found.deletion[1], alone.deletion[0], rtol=1e-5)
+
+
+def test_insertion_starts_from_a_blur_of_a_tenth_of_the_side_as_scipy_has_it():
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    images[:, :, :16, :16] = 0.9
+    blurred = gaussian_filter(images.numpy(), sigma=(0, 0, 3.2, 3.2), mode="mirror", radius=(0, 0, 7, 7))
+    expected = 1 / (1 + np.exp(4 - 8 * blurred[:, :, :16, :16].mean(axis=(1, 2, 3))))  # a corner's class "bright"
+    found = faithfulness(corner(), images, np.repeat(pointing_to(0), 2, axis=0), np.array([1, 1]))
+    np.testing.assert_allclose(found.insertion[:, 0], expected, rtol=1e-4)
+    assert (expected < found.insertion[:, -1] - 0.01).all()  # the blur is seen
+
+
+def test_a_larger_value_goes_first_and_the_first_of_equals():
+    image = image_with_a_bright_corner()
+    first = faithfulness(corner(), image, np.full((1, 2, 2), 0.25, np.float32), np.array([1]))
+    np.testing.assert_array_equal(first.deletion, faithfulness(corner(), image, pointing_to(0), np.array([1])).deletion)
+    last = faithfulness(corner(), image, np.array([[[0.1, 0.2], [0.3, 0.4]]], np.float32), np.array([1]))
+    sure, quarter = 1 / (1 + np.exp(-4)), 1 / (1 + np.exp(2))
+    np.testing.assert_allclose(last.deletion, [[sure, sure, sure, sure, quarter]], rtol=1e-5)
+
+
+def test_the_class_that_is_followed_is_each_image_s_own():
+    images = image_with_a_bright_corner().repeat(2, 1, 1, 1)
+    found = faithfulness(corner(), images, np.repeat(pointing_to(0), 2, axis=0), np.array([0, 1]))
+    np.testing.assert_allclose(found.deletion.sum(axis=0), 1, rtol=1e-5)  # two classes share the probability
