@@ -131,7 +131,7 @@ def test_rotation_turns_both_ways_by_at_most_15_degrees_as_torchvision_does(chan
 
 def test_each_augmentation_draws_on_its_own():
     """No two of the seven numbers of an image are the same, nor those of two images."""
-    chance = augment.drawn(16, torch.Generator().manual_seed(0))
+    chance = augment.random_numbers(16, torch.Generator().manual_seed(0))
     assert chance.shape == (16, 7)
     assert len(chance.unique()) == 16 * 7
     assert 0 <= chance.min() < 0.1
