@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from kdcore.checks import preflight
 from kdcore.checks.findings import Finding, TeacherCheck
+from kdcore.checks.findings import Remedy as Remedy  # for the pages
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe, Recipe
 from kdcore.recipe.study import Study
@@ -109,6 +110,16 @@ def pairings(recipe: Recipe) -> tuple[Finding, ...]:
     from kdcore.checks import teacher_check
 
     return teacher_check.pairings(recipe, store())
+
+
+def check_data(data: DataRecipe) -> None:
+    """Refuse data that cannot be used: UserError."""
+    preflight.check_data(data)
+
+
+def data_classes(data: DataRecipe) -> int | None:
+    """How many classes the data has; None where that is not known yet."""
+    return preflight.data_classes(data)
 
 
 def methods() -> dict[str, Entry]:

@@ -48,7 +48,7 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
             shown = np.isfinite(probe[name][i]).all()
             cells.append(
                 Cell(
-                    _jpeg(over(photo, densities[name][i] / scale)) if shown else None,
+                    _jpeg(pictures.over(photo, densities[name][i] / scale)) if shown else None,
                     f"{run.classes[best]} {probabilities[best]:.0%}"
                     if np.isfinite(probabilities).all()
                     else "no prediction",
@@ -91,16 +91,6 @@ def read(store: Store, run: RunState, place: int) -> dict[str, np.ndarray]:
     if len({len(probe[name]) for name in wanted}) != 1:
         raise UserError(f"The maps of step {event['step']} cannot be shown: they are of different numbers of images.")
     return probe
-
-
-def over(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A map, 0 to 1, over its image: the higher, the more opaque, as `components/shared/heat.js` draws it."""
-    side = photo.shape[0]
-    heat = heat.astype(np.float32).clip(0, 1)  # before it is enlarged, else a peak beyond the scale becomes a block
-    heat = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
-    colours = cv2.cvtColor(cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
-    opacity = (0.12 + 0.88 * heat)[:, :, None]
-    return (photo * (1 - opacity) + colours * opacity).astype(np.uint8)
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:

@@ -7,8 +7,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kdcore import recipe as recipes
-from kdcore.checks import preflight
-from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe, RecipeError, weight_conventions
 from pages.parts import engine, formatting, page_table
@@ -66,7 +64,7 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
         return None
     data, cards = recipe.data, engine.methods()
     try:
-        preflight.check_data(data)
+        engine.check_data(data)
     except UserError as error:
         spots["data"].error(str(error))
         return None
@@ -141,7 +139,7 @@ def explain(recipe: Recipe) -> None:
                 st.markdown(f"**{method.card.title}** · {method.card.paper}")
                 st.latex(formula.in_full(name, method.card.formula))
                 st.caption(method.card.symbols)
-    classes = preflight.data_classes(recipe.data)
+    classes = engine.data_classes(recipe.data)
     summed = {name for name, method in methods.items() if method.summed_over_classes}
     if classes and (found := weight_conventions.translations(recipe.terms, classes, recipe.epochs, summed=summed)):
         with st.expander("Equivalent weights in other implementations", icon=":material/translate:"):

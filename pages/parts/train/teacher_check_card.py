@@ -3,10 +3,10 @@
 import streamlit as st
 
 from kdcore import recipe as recipes
-from kdcore.checks.findings import Finding, Remedy, TeacherCheck
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe
 from pages.parts import engine
+from pages.parts.engine import Finding, Remedy, TeacherCheck
 from pages.parts.train import presets
 
 ICONS = {

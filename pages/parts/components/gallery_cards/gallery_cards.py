@@ -10,7 +10,6 @@ import numpy as np
 from pages.parts import formatting
 from pages.parts.components import pictures
 from pages.parts.components.loading import component
-from pages.parts.runs import probe_maps
 
 if TYPE_CHECKING:
     from kdcore.inspection.gallery import NetworkMaps, Survey
@@ -59,7 +58,7 @@ def _card(found: Survey, place: int, heats: list[np.ndarray], headings: tuple[st
         "networks": [
             {
                 "heading": heading,
-                "url": pictures.data_url(probe_maps.over(photo, heat), SIDE),
+                "url": pictures.data_url(pictures.over(photo, heat), SIDE),
                 **_says(found, seen, place, target),
             }
             for heading, heat, seen in zip(headings, heats, (found.teacher, found.student), strict=True)

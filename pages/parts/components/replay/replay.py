@@ -34,7 +34,7 @@ def replay(store: Store, run_id: str) -> None:
 
 
 def draw(data: dict[str, Any], key: str) -> None:
-    """What `_data` makes of a run's probes, or `attention_time` of a photo."""
+    """Draw data as `_data` makes it of a run's probes; the Attention page makes it of a photo."""
     _component(key=key, data=data)
 
 
@@ -44,45 +44,30 @@ def can_replay(state: RunState) -> bool:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
-    """What the browser draws; `left_out` moments have damaged files. Raises ValueError where too little can be read."""
+    """What the browser draws, without the `left_out` probes whose files are damaged. UserError if too few are left."""
     state, series = _store.state(run_id), _store.series(run_id)
     kept = np.unique(np.linspace(0, len(state.probes) - 1, min(MAX_FRAMES, len(state.probes))).round().astype(int))
     first = maps_of.read(_store, state, 0)
     there = {int(i): probe for i in kept if (probe := _like(first, _store, state, int(i)))}
-    left_out, kept, probes = len(kept) - len(there), list(there), list(there.values())
+    probes = list(there.values())
     if len(probes) < 2:
         raise UserError("This run cannot be replayed: nearly all of its maps are damaged.")
     images, targets = first["images"][:MAX_IMAGES], first["targets"][:MAX_IMAGES]
 
     maps = {name: _frames(probes, name) for name in palette.NETWORKS if name in first}
-    answers = {name: _frames(probes, f"{name}_probabilities") for name in maps}
-    for name in maps:
-        if _is_still(maps[name]) and _is_still(answers[name]):  # as the frozen teacher's: sent once
-            maps[name], answers[name] = maps[name][:1], answers[name][:1]
+    predictions = {name: _frames(probes, f"{name}_probabilities") for name in maps}
     densities = {name: pictures.density(values) for name, values in maps.items()}
     most = pictures.scale_for(list(densities.values()))
-    networks = [
-        {
-            **named(name),
-            "grid": values.shape[-2:],
-            "frames": len(values),
-            "maps": pictures.packed(values, most),
-            "answers": pictures.base64_bytes(np.nan_to_num(answers[name]).argmax(-1)),
-            "sure": pictures.base64_bytes((100 * np.nan_to_num(answers[name]).max(-1)).round()),
-        }
-        for name, values in densities.items()
-    ]
-
     return {
-        "left_out": left_out,
+        "left_out": len(kept) - len(there),
         "classes": state.classes,
-        "epochs": [round(state.probes[i]["epoch"], 3) for i in kept],
+        "epochs": [round(state.probes[i]["epoch"], 3) for i in there],
         "most": most,
         "missing": any(np.isnan(values).any() for values in maps.values()),
         "shape": images.shape[:3],
         "images": pictures.base64_bytes(images),
         "targets": targets.tolist(),
-        "networks": networks,
+        "networks": [_network(name, densities[name], predictions[name], most) for name in maps],
         "curves": _curves(state, series),
         "curves_title": "Accuracy on validation images",
         "name": "",
@@ -90,8 +75,23 @@ def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
     }
 
 
+def _network(name: str, densities: np.ndarray, probabilities: np.ndarray, most: int) -> dict[str, Any]:
+    """A network's maps and predictions; a single frame if they never change, as those of a frozen teacher."""
+    if _is_still(densities) and _is_still(probabilities):
+        densities, probabilities = densities[:1], probabilities[:1]
+    probabilities = np.nan_to_num(probabilities)
+    return {
+        **named(name),
+        "grid": densities.shape[-2:],
+        "frames": len(densities),
+        "maps": pictures.packed(densities, most),
+        "answers": pictures.base64_bytes(probabilities.argmax(-1)),
+        "sure": pictures.base64_bytes((100 * probabilities.max(-1)).round()),
+    }
+
+
 def _like(first: dict[str, np.ndarray], store: Store, state: RunState, place: int) -> dict[str, np.ndarray] | None:
-    """A probe of the same networks and photos as the first; None where its file is damaged."""
+    """A probe of the same networks and images as the first; None where its file is damaged."""
     try:
         probe = maps_of.read(store, state, place)
     except UserError:
