@@ -275,7 +275,7 @@ def test_many_bad_files_are_counted_and_their_reasons_folded(inspector: FakeInsp
     ran(at)
     assert at.warning[0].value == "4 of 5 files cannot be used; the others are taken."
     assert at.expander[0].label == "Why, file by file"
-    assert at.expander[0].markdown[0].value.count("it is text, not a picture") == 4
+    assert at.expander[0].markdown[0].value.count("it is text, not an image") == 4
 
 
 @pytest.mark.parametrize(
@@ -293,6 +293,19 @@ def test_any_class_can_be_explained(inspector: FakeInspector, picked: str, optio
     at.selectbox(key="class").select(picked)
     ran(at)
     assert inspector.requests == [(f"cues-{role}", {**HIRES_CAM, **options}) for role in ("teacher", "student", "twin")]
+
+
+def test_networks_that_agree_are_explained_against_the_first_one_s_second_choice(inspector: FakeInspector):
+    at = opened()
+    at.selectbox(key="networks").select("singly")
+    ran(at)
+    at.multiselect(key="models").set_value(["cues-teacher", "cues-twin"])
+    ran(at)
+    inspector.requests.clear()
+    at.selectbox(key="class").select("Why do they disagree?")
+    ran(at)
+    options = {**HIRES_CAM, "target": "star", "against": "ring"}  # both predict star; never star against star
+    assert inspector.requests == [("cues-teacher", options), ("cues-twin", options)]
 
 
 def test_a_class_is_offered_for_maps_that_are_about_one(inspector: FakeInspector):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-RENAMED = {
+RENAMED = {  # key of a widget -> its label in old links -> its value
     "deeper": {
         "How did it learn to see this?": "Over the epochs",
         "Is the map faithful?": "Faithfulness",
@@ -13,12 +13,13 @@ RENAMED = {
         "Each network's answer": "Each network's prediction",
         "The first network's answer": "The first network's prediction",
     },
-    "networks": {"Those for this photo": "Fitting this photo", "Choose singly": "Choose one by one"},
+    "networks": {"Those for this photo": "fitting", "Choose singly": "singly"},
 }
 
 
 def translate() -> None:
-    """Before the widgets read the address."""
-    for key, labels in RENAMED.items():
-        if (label := st.query_params.get(key)) in labels:
-            st.query_params[key] = labels[label]
+    """Before the widgets are drawn, which then write the new labels into the address."""
+    for key, chosen in RENAMED.items():
+        if (label := st.query_params.get(key)) in chosen:
+            st.session_state[key] = chosen[label]
+            del st.query_params[key]

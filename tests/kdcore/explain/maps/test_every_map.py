@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore import explain
+from kdcore import explain, models
 from kdcore.explain import EmptyMap, NotDefined, map_cards
+from kdcore.recipe import ModelRecipe
 
 from ..conftest import CLASSES, SPECS, VITS, build, images_for
 
@@ -244,3 +245,31 @@ def test_each_image_of_a_batch_has_the_map_that_it_has_alone(model, kind, map_na
         assert (place in together.problems) == (0 in alone.problems)
         if not alone.problems:
             np.testing.assert_allclose(together.heatmaps[place], alone.heatmaps[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, size, reason",
+    [
+        (
+            "pit_ti_distilled_224",
+            224,
+            "because the attention of its class token cannot be read: PoolingVisionTransformer does not compute it as ViT",
+        ),
+        ("coat_tiny", 64, "because the attention of its class token cannot be read: CoaT does not compute it as ViT"),
+        ("vit_pwee_patch16_reg1_gap_256", 64, "because it has no class token"),
+        ("resnet10t", 64, "because it has no class token"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_true(name, size, reason):
+    """A class token is a parameter; registers are none, and other transformers have one that cannot be read."""
+    network = models.build(ModelRecipe(model=name), CLASSES, size).eval()
+    with pytest.raises(NotDefined, match=f"Attention rollout is not defined for this model, {reason}"):
+        explain.heatmap(network, images_for(network), "rollout")
+
+
+def test_what_cards_name_exists_and_fits():
+    assert [name for name, card in CARDS.items() if card.first_choice] == ["hires_cam"]
+    for card in CARDS.values():
+        assert card.any_network != bool(card.counterpart), "a map that some networks lack has a counterpart"
+        assert not card.counterpart or CARDS[card.counterpart].any_network
+    assert any(card.own and card.any_network for card in CARDS.values()), "every network has a map of its own"
