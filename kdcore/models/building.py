@@ -117,7 +117,7 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
     if mapped and not theirs:
         raise UserError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
     net = zoo.create(name, len(theirs if mapped else classes), image_size, options)
-    state = zoo.fit_positions(weight_files.read(source.path, source.prefix), net)
+    state = fitting.fit_positions(weight_files.read(source.path, source.prefix), net)
     if known.get("image_size", image_size) != image_size:
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
     if mapped:

@@ -6,6 +6,7 @@ a new one, or is refused, as the recipe has it.
 
 from collections.abc import Callable
 
+from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
@@ -41,6 +42,32 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> N
         more = f"\n  and {len(problems) - 12} more" if len(problems) > 12 else ""
         raise UserError(f"The weights {source} do not fit {model}:\n{shown}{more}")
     net.load_state_dict(state)
+
+
+def fit_positions(state: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
+    """A ViT's state with its position embedding brought to the grid of another image size, where the two differ."""
+    own = net.state_dict()
+    fitted = dict(state)
+    for name in ("pos_embed", "encoder.pos_embedding"):
+        if name in fitted and name in own and fitted[name].shape != own[name].shape:
+            in_embedding = not getattr(net, "no_embed_class", False)
+            prefix = int(getattr(net, "num_prefix_tokens", 1)) if in_embedding else 0
+            side = round((own[name].shape[1] - prefix) ** 0.5)
+            fitted[name] = resample_abs_pos_embed(fitted[name].float(), [side, side], num_prefix_tokens=prefix)
+    return fitted
+
+
+def replace_classifier(net: nn.Module, classes: int) -> None:
+    """Put a new, random classifier with another number of classes in the place of a torchvision network's own."""
+    (old,) = classifiers(net)
+    (path,) = [name for name, module in net.named_modules() if module is old]
+    parent, _, name = path.rpartition(".")
+    new = (
+        nn.Linear(old.in_features, classes)
+        if isinstance(old, nn.Linear)
+        else nn.Conv2d(old.in_channels, classes, old.kernel_size)  # type: ignore[arg-type]
+    )
+    setattr(net.get_submodule(parent), name, new)
 
 
 def maps_classes(spec: ModelRecipe) -> bool:

@@ -17,7 +17,8 @@ from timm.models import get_pretrained_cfg
 from torch import nn
 
 from kdcore.errors import NotHere, UserError
-from kdcore.models import resnets, zoo
+from kdcore.models import fitting, resnets, zoo
+from kdcore.models.own import OWN
 from kdcore.models.zoo import TORCHVISION
 from kdcore.paths import data_folder
 from kdcore.recipe.architecture import check_options
@@ -72,7 +73,7 @@ def found(name: str) -> Path | None:
     own = _own_file(name)
     if own.is_file():
         return own
-    if name in zoo.OWN or not zoo.has_pretrained(name):
+    if name in OWN or not zoo.has_pretrained(name):
         raise UserError(f"There are no pretrained weights of {name!r}. " + OFFLINE_MODELS)
     if name.startswith(TORCHVISION):
         return _in_torch_hub(_torchvision_url(name))
@@ -135,9 +136,9 @@ def _torchvision(
         weights = tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
         state = weights.get_state_dict(progress=True, check_hash=True)
     with torch.no_grad():
-        net.load_state_dict(zoo.fit_positions({k: v for k, v in state.items() if not _is_auxiliary(k)}, net))
+        net.load_state_dict(fitting.fit_positions({k: v for k, v in state.items() if not _is_auxiliary(k)}, net))
     if classes != 1000:
-        zoo.replace_classifier(net, classes)
+        fitting.replace_classifier(net, classes)
     return resnets.changed(net, **ours) if ours else net, classes == 1000
 
 

@@ -4,7 +4,6 @@ import difflib
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,45 +11,19 @@ import timm
 import torch
 import torchvision.models as tv
 from timm.data import ImageNetInfo, infer_imagenet_subset
-from timm.layers import resample_abs_pos_embed
 from timm.models import get_pretrained_cfg
-from torch import Tensor, nn
+from torch import nn
 
 from kdcore.data import memory
 from kdcore.errors import UserError
-from kdcore.models import cifar_resnet, cnns, resnets, small_vit
+from kdcore.models import resnets
+from kdcore.models.own import IMAGENET_MEAN, IMAGENET_STD, OWN
 from kdcore.models.tapped import Statistics
-from kdcore.models.taps import classifiers
 from kdcore.recipe.architecture import check_name, check_options
 
 FLOAT_BYTES = 4
 ODD_SETTINGS = (TypeError, ValueError, AssertionError, RuntimeError, LookupError, AttributeError, ArithmeticError)
-HALF, QUARTER = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TORCHVISION = "torchvision/"
-
-
-@dataclass(frozen=True)
-class Own:
-    """One of our networks: how it is made, the image size that it is meant for, and the statistics it normalises by."""
-
-    make: Callable[..., nn.Module]
-    image_size: int
-    mean: Statistics = HALF
-    std: Statistics = QUARTER
-
-
-OWN: dict[str, Own] = {
-    "three_stage_cnn": Own(cnns.three_stage_cnn, 64),
-    "three_stage_cnn_16": Own(cnns.three_stage_cnn_16, 64),
-    "five_conv": Own(cnns.five_conv, 32),
-    "resnet20": Own(cifar_resnet.resnet20, 32, IMAGENET_MEAN, IMAGENET_STD),
-    "resnet56": Own(cifar_resnet.resnet56, 32, IMAGENET_MEAN, IMAGENET_STD),
-    "resnet8x4": Own(cifar_resnet.resnet8x4, 32, IMAGENET_MEAN, IMAGENET_STD),
-    "resnet32x4": Own(cifar_resnet.resnet32x4, 32, IMAGENET_MEAN, IMAGENET_STD),
-    "small_vit_patch4_32": Own(small_vit.small_vit_patch4_32, 32),
-    "small_vit_patch8_64": Own(small_vit.small_vit_patch8_64, 64),
-}
 
 
 def names() -> tuple[str, ...]:
@@ -233,32 +206,6 @@ def resnet_options(short: str, options: dict[str, Any]) -> tuple[dict[str, Any],
     """torchvision's own options, and those that we add to its ResNets."""
     ours = resnets.OPTIONS if short.startswith(("resnet", "resnext", "wide_resnet")) else ()
     return {k: v for k, v in options.items() if k not in ours}, {k: v for k, v in options.items() if k in ours}
-
-
-def fit_positions(state: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
-    """A ViT's state with its position embedding brought to the grid of another image size, where the two differ."""
-    own = net.state_dict()
-    fitted = dict(state)
-    for name in ("pos_embed", "encoder.pos_embedding"):
-        if name in fitted and name in own and fitted[name].shape != own[name].shape:
-            in_embedding = not getattr(net, "no_embed_class", False)
-            prefix = int(getattr(net, "num_prefix_tokens", 1)) if in_embedding else 0
-            side = round((own[name].shape[1] - prefix) ** 0.5)
-            fitted[name] = resample_abs_pos_embed(fitted[name].float(), [side, side], num_prefix_tokens=prefix)
-    return fitted
-
-
-def replace_classifier(net: nn.Module, classes: int) -> None:
-    """Put a new, random classifier with another number of classes in the place of a torchvision network's own."""
-    (old,) = classifiers(net)
-    (path,) = [name for name, module in net.named_modules() if module is old]
-    parent, _, name = path.rpartition(".")
-    new = (
-        nn.Linear(old.in_features, classes)
-        if isinstance(old, nn.Linear)
-        else nn.Conv2d(old.in_channels, classes, old.kernel_size)  # type: ignore[arg-type]
-    )
-    setattr(net.get_submodule(parent), name, new)
 
 
 def has_pretrained(name: str) -> bool:

@@ -65,7 +65,7 @@ def test_its_own_test_passes():
 def test_it_has_a_page_in_the_documentation():
     pages = method_cards.pages()
     assert "| [Transformed teacher matching](ttm.md) | `ttm` | logits |" in pages["README.md"]
-    assert "| `scale` | `1.0` | what the loss is multiplied by, beside the term's weight. |" in pages["ttm.md"]
+    assert "| `scale` | `1.0` | factor on the loss, beside the term's weight. |" in pages["ttm.md"]
 
 
 def test_it_trains(tiny):

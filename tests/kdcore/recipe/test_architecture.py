@@ -17,6 +17,7 @@ from kdcore import recipe as recipes
 from kdcore.checks import teacher_check
 from kdcore.data import memory
 from kdcore.models import resnets, weight_files, zoo
+from kdcore.models.own import OWN
 from kdcore.recipe import ModelRecipe, RecipeError, TeacherRecipe
 from kdcore.recipe.architecture import DECIDED, SETTINGS, check_options
 from kdcore.setup.cost import estimate
@@ -193,7 +194,7 @@ def test_every_setting_is_one_of_some_constructor_and_none_is_decided_elsewhere(
         for cls in vars(module).values()
         if inspect.isclass(cls) and issubclass(cls, torch.nn.Module)
     ]  # fmt: skip
-    makers = [*(cls.__init__ for cls in classes), *(own.make for own in zoo.OWN.values())]
+    makers = [*(cls.__init__ for cls in classes), *(network.make for network in OWN.values())]
     known = {name for make in makers for name in inspect.signature(make).parameters} | set(resnets.OPTIONS)
     assert tv.resnet18  # the modules are there
     assert set(SETTINGS) <= known
