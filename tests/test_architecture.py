@@ -15,6 +15,20 @@ KDCORE = PROJECT / "kdcore"
 RANK = {package: number for number, package in enumerate(ORDER)}
 SCREENS = [PROJECT / "app.py", *sorted((PROJECT / "pages").rglob("*.py"))]
 
+INTERFACE = PROJECT / "pages" / "parts" / "engine.py"  # from the pages to the rest of the engine
+FOR_SCREENS = (
+    "errors",
+    "paths",
+    "events",
+    "recipe",
+    "results",
+    "store",
+    "photos",
+    "data.datasets",
+    "checks.findings",
+    "inspection",
+    "runner",
+)
 WITHOUT_TORCH = (
     "paths",
     "events",
@@ -122,6 +136,21 @@ def test_screens_leave_tensors_to_the_engine(path):
     assert not tensors, (
         f"{by_name(path)} imports {', '.join(sorted(tensors))}; pages take numpy and plain data from kdcore.inspection, "
         "kdcore.runner and kdcore.store."
+    )
+
+
+@pytest.mark.parametrize("path", [path for path in SCREENS if path.is_file() and path != INTERFACE], ids=by_name)
+def test_screens_take_plain_data_and_what_inspection_and_runner_give(path):
+    inner = {
+        name
+        for name in imports(path, for_types=True)
+        if name.startswith("kdcore.")
+        and name != "kdcore.data"  # of `from kdcore.data import datasets`, whose second name is looked at as well
+        and not any(f"{name}.".startswith(f"kdcore.{each}.") for each in FOR_SCREENS)
+    }
+    assert not inner, (
+        f"{by_name(path)} imports {', '.join(sorted(inner))}; pages import {', '.join(FOR_SCREENS)} alone. Ask "
+        "kdcore.inspection about a network; what else a page needs of the engine is a function in pages/parts/engine.py."
     )
 
 

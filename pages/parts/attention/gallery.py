@@ -228,7 +228,7 @@ def _table(found: Survey, first: str, other: str) -> None:
 
 @st.cache_data(max_entries=12, show_spinner="Comparing the maps with those of other images")
 def _by_class(_found: Survey, key: str) -> list[ClassRow]:
-    from kdcore.explain.quality.survey import by_class
+    from kdcore.inspection.gallery import by_class
 
     return by_class(_found)
 
