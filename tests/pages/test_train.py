@@ -100,6 +100,14 @@ def test_more_labels_than_images_are_refused(open_page):
     assert "choose 10 to 3,600, or `all`" in test.error[0].value
 
 
+@pytest.mark.parametrize("labels, accepted", [(9, False), (10, True), (3600, True), (3610, True), (3611, False)])
+def test_labels_for_each_class_and_up_to_the_number_of_images_are_accepted(open_page, labels, accepted):
+    test = open_page("train.py")
+    widget(test, "number_input", "Labelled images").set_value(labels).run()  # about 3,600 of 4,000 are for training
+    assert bool(test.error) != accepted
+    assert ("Start training" in labels_of(test)) == accepted
+
+
 def test_a_teacher_for_other_classes_is_refused(open_page):
     test = open_page("train.py")
     widget(test, "selectbox", ":violet[Teacher]").set_value("Another network …").run()
@@ -152,6 +160,25 @@ def test_an_edited_text_fills_the_form(open_page):
     assert widget(test, "selectbox", "Start from").value == "Edited recipe"
 
 
+@pytest.mark.parametrize(
+    "weight, temperature, most", [(0.9, 4, (1, 10)), (1, 10, (1, 10)), (3, 20, (6, 40)), (0, 0.25, (1, 10))]
+)
+def test_a_slider_reaches_beyond_the_value_of_the_recipe(open_page, runner, weight, temperature, most):
+    test = open_page("train.py")
+    kd = f"{{method: kd, weight: {weight}, temperature: {temperature}}}"
+    test.text_area[0].set_value(
+        f"student: {{model: tiny}}\nteacher: {{weights: cues-teacher}}\nterms: [{{method: ce}}, {kd}]"
+    )
+    button(test, "Apply").click().run()
+    assert not test.error
+    sliders = [[s for s in test.slider if s.label == label][-1] for label in ("Weight", "Temperature")]
+    assert tuple(slider.max for slider in sliders) == most
+    assert [slider.value for slider in sliders] == [weight, temperature]
+    assert all(slider.min <= slider.value <= slider.max for slider in sliders)
+    button(test, "Start training").click().run()
+    assert [(term.weight, term.temperature) for term in runner.started[0].terms][1] == (weight, temperature)
+
+
 def test_a_text_with_a_mistake_says_which(open_page):
     test = open_page("train.py")
     test.text_area[0].set_value("student: {model: tiny}\nepoch: 5\n")
@@ -176,14 +203,14 @@ def test_a_file_that_is_no_recipe_says_why(open_page):
 
 
 HOSTILE = {
-    "deep": ("[" * 100_000 + "]" * 100_000 + "\nstudent: {model: tiny}", "nested too deeply here: 50 levels are the most"),
-    "aliases": ("student: {model: tiny}\na: &a [x]\nb: &b [*a, *a]", "anchors (&) and aliases (*) are not read here"),
+    "deep": ("[" * 100_000 + "]" * 100_000 + "\nstudent: {model: tiny}", "nested too deeply here: at most 50 levels are allowed"),
+    "aliases": ("student: {model: tiny}\na: &a [x]\nb: &b [*a, *a]", "anchors (&) and aliases (*) are not supported"),
     "unknown keys": ("".join(f"key{n}: 1\n" for n in range(9_000)), "  - and 8,9"),
     "long keys": ("".join(f"{'k' * 190}{n}: 1\n" for n in range(4_000)), "is not a known key"),
     "terms": ("student: {model: tiny}\nterms: [" + "{method: ce}, " * 9_000 + "]", "`terms` has 9,000 entries; 50 are"),
     "seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 300_000 + "]", "the list has too many entries: 10,000"),
     "some seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 9_000 + "]", "`seeds` has 9,000 entries; 1,000 are"),
-    "long": ("student: {model: tiny}\nnote: " + "x " * 5_000_000, "This text is too long: 1 MB of text are the most"),
+    "long": ("student: {model: tiny}\nnote: " + "x " * 5_000_000, "This text is too long: at most 1 MB of text are allowed"),
     "date": ("student: {model: tiny}\nnote: 2026-02-30", "line 2, `note`: '2026-02-30' is a date"),
     "digits": (f"student: {{model: tiny}}\nepochs: {'9' * 5000}", "a number of 5,000 characters"),
     "infinite": ("student: {model: tiny}\noptimizer: {lr: .inf}", "`optimizer.lr`: '.inf' is no finite number"),
@@ -195,7 +222,7 @@ HOSTILE = {
     ),
     "schedule": (
         "student: {model: tiny}\nterms: [{method: ce, weight: {piecewise: [" + "[1, 2], " * 2_000 + "]}}]",
-        "2,000 epochs; 1,000 are the most",
+        "2,000 epochs; at most 1,000 are allowed",
     ),
 }  # fmt: skip
 
@@ -220,7 +247,7 @@ def test_no_text_ends_the_page(open_page, name):
         ("student: {model: tiny}\nnote: é".encode("latin-1"), "mine.yaml is not UTF-8 text: save it as UTF-8. Line 2"),
         ("student: {model: tiny}".encode("utf-16"), "It looks like UTF-16"),
         (b"[" * 500_000, "mine.yaml is not valid YAML: line 1"),
-        (b"x" * 5_000_000, "mine.yaml is too long: 1 MB of text are the most."),
+        (b"x" * 5_000_000, "mine.yaml is too long: at most 1 MB of text are allowed."),
     ],
 )
 def test_no_file_ends_the_page(open_page, data, told):

@@ -1,4 +1,6 @@
+import contextlib
 import csv
+import dataclasses
 import io
 import re
 
@@ -185,3 +187,116 @@ def test_runs_of_one_recipe_are_gathered_by_seed(shelf):
     first, second, third, fourth = (place.run_id for place in places)
     again = shelf.store.create(places[0].point.recipe)  # the same recipe and seed once more, not done
     assert shelf.store.by_recipe([second, third, again, first, fourth]) == [[first, second], [third, fourth]]
+
+
+def set_out(shelf: Studies, place, *events: ev.Event) -> None:
+    """A run that is over, unless nothing happened in it."""
+    shelf.store.create(place.point.recipe, place.run_id)
+    with shelf.store.writer(place.run_id) as writer:
+        for event in events:
+            writer.append(event)
+
+
+@pytest.mark.parametrize(
+    "ends, status",
+    [
+        ([], "interrupted"),
+        (["finished"] * 3, "interrupted"),
+        (["finished"] * 4, "finished"),
+        (["finished", "stopped"], "stopped"),
+        (["finished", "stopped", "failed"], "failed"),
+        (["failed", "finished", "finished", "finished"], "failed"),
+    ],
+)
+def test_the_status_of_a_study_without_work_is_the_worst_of_its_runs(shelf, ends, status):
+    study_id = shelf.create(STUDY)
+    for place, end in zip(shelf.state(study_id).places, ends, strict=False):
+        if end == "finished":
+            finish(shelf, place, 0.6)
+        else:
+            set_out(shelf, place, ev.RunStopped(1, "x") if end == "stopped" else ev.RunFailed("x", "y"))
+    state = shelf.state(study_id)
+    assert (state.status, state.done, state.now) == (status, ends.count("finished"), None)
+
+
+@pytest.mark.parametrize(
+    "kinds, status, now",
+    [
+        (["queued", "queued"], "queued", None),
+        (["paused", "queued"], "paused", 0),
+        (["queued", "paused"], "queued", 1),
+        (["running", "queued"], "running", 0),
+        (["queued", "running"], "running", 1),
+        (["finished", "queued"], "queued", None),
+        (["failed", "running"], "running", 1),
+    ],
+)
+def test_the_status_of_a_study_at_work_is_that_of_the_work(shelf, kinds, status, now):
+    study_id = shelf.create(STUDY)
+    events = {"queued": [ev.Queued()], "paused": [ev.RunPaused(1)], "running": [], "failed": [ev.RunFailed("x", "y")]}
+    started = ev.RunStarted(0, 20, 2, "cpu", "fp32", ("a", "b"), 10, 10, {"student": 1}, {})
+    with contextlib.ExitStack() as alive:
+        for place, kind in zip(shelf.state(study_id).places, kinds, strict=False):
+            if kind == "finished":
+                finish(shelf, place, 0.6)
+                continue
+            shelf.store.create(place.point.recipe, place.run_id)
+            writer = alive.enter_context(shelf.store.writer(place.run_id))
+            for event in ([] if kind == "queued" else [started]) + events[kind]:
+                writer.append(event)
+        state = shelf.state(study_id)
+        assert state.status == status
+        assert state.now == (None if now is None else state.places[now].run)
+
+
+def test_a_study_is_compared_with_any_of_its_variants_by_the_seeds_that_both_have(shelf):
+    study_id = shelf.create(STUDY)
+    first, second, _, fourth = shelf.state(study_id).places
+    for place, top1 in ((first, 0.6), (second, 0.7), (fourth, 0.75)):
+        finish(shelf, place, top1)
+    state = shelf.state(study_id)
+    assert state.against()["labels all"].mean == pytest.approx(0.05)  # seed 1 alone: 0.75 - 0.7
+    assert state.against("labels all")["labels 100"].mean == pytest.approx(-0.05)
+    assert state.against("labels all")["labels all"] is None
+    with pytest.raises(ValueError, match="no variant 'labels 7'.*labels 100, labels all"):
+        state.against("labels 7")
+
+
+def test_the_time_of_a_variant_is_the_mean_of_its_finished_runs(shelf):
+    study_id = shelf.create(STUDY)
+    first, second, third, _ = shelf.state(study_id).places
+    finish(shelf, first, 0.6)
+    finish(shelf, second, 0.6)
+    set_out(shelf, third, ev.RunStopped(1, "x"))
+    state = shelf.state(study_id)
+    places = [
+        dataclasses.replace(place, run=dataclasses.replace(place.run, active_seconds=seconds))
+        for place, seconds in zip(state.places[:3], (10, 40, 7), strict=True)
+    ]
+    timed = dataclasses.replace(state, places=(*places, state.places[3]))
+    assert timed.seconds("labels 100") == 25
+    assert timed.seconds("labels all") is None
+
+
+def test_the_newest_study_comes_first(shelf):
+    study_id = shelf.create(STUDY)
+    names = ["20200101-000000-old-0001", "29990101-000000-new-0001"]
+    for name in names:
+        (shelf.root / f"{name}.yaml").write_text((shelf.root / f"{study_id}.yaml").read_text())
+    assert shelf.ids() == [names[1], study_id, names[0]]
+    assert [state.id for state in shelf.states()] == [names[1], study_id, names[0]]
+
+
+def test_the_version_of_a_study_changes_with_its_runs(shelf):
+    study_id = shelf.create(STUDY)
+    before = shelf.state(study_id)
+    finish(shelf, before.places[2], 0.6)
+    after = shelf.state(study_id)
+    assert before.version() != after.version() == shelf.state(study_id).version()
+
+
+def test_points_that_draw_the_same_id_get_different_runs(shelf, monkeypatch):
+    drawn = iter(["a", "a", "b", "a", "b", "c", "d"])
+    monkeypatch.setattr(shelf.store, "new_id", lambda recipe: f"20260101-000000-{next(drawn)}-0000")
+    places = shelf.state(shelf.create(STUDY)).places
+    assert [place.run_id.split("-")[2] for place in places] == ["a", "b", "c", "d"]
