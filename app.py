@@ -1,4 +1,4 @@
-"""The process: one Runner from start to end, the pages around it, and live data beside them.
+"""The server process: one Runner from start to end, the pages, and live figures of runs as JSON.
 
 streamlit run app.py
 """
@@ -23,19 +23,19 @@ CLOSING_SECONDS = 4.0
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
-    """The Runner lives as long as the server, whatever its browsers do; it goes with a checkpoint."""
+    """The Runner lives as long as the server, whatever browsers do; it stops with a checkpoint."""
     runner = await asyncio.to_thread(engine.runner)
-    for heavy in ("pandas", "altair", "cv2"):  # now, not while the first visitor waits
+    for heavy in ("pandas", "altair", "cv2"):  # at the start, so that the first visitor does not wait
         await asyncio.to_thread(importlib.import_module, heavy)
     photos.warm()
     gc.collect()
-    gc.freeze()  # what is loaded now stays: no collection need look at it again, and hold up training
+    gc.freeze()  # modules stay loaded: later collections skip them and delay training less
     try:
         yield {}
     finally:
         await asyncio.to_thread(runner.close, CLOSING_SECONDS)
         photos.close()
-        gc.unfreeze()  # else libraries report what was kept as leaked
+        gc.unfreeze()  # otherwise libraries report frozen objects as leaked
 
 
 app = st.App(

@@ -1,4 +1,4 @@
-"""The process: what it owns, what it serves, and its settings."""
+"""The server process: its runner, routes and settings."""
 
 import asyncio
 import inspect
@@ -17,7 +17,7 @@ from pages.parts import engine, page_table
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seconds: list[float] = []
     monkeypatch.setattr(engine, "runner", lambda: SimpleNamespace(close=seconds.append))
-    monkeypatch.setattr(app.gc, "freeze", lambda: None)  # the other tests' garbage is to be collected
+    monkeypatch.setattr(app.gc, "freeze", lambda: None)  # so that the garbage of other tests is collected
     return seconds
 
 
@@ -42,7 +42,7 @@ def test_the_runner_closes_when_the_server_fails(closed):
 
 
 def test_the_router_does_not_lie_beside_a_folder_of_pages():
-    """Else Streamlit would make its own pages of them, and deep links would break."""
+    """Otherwise Streamlit would list those files as pages of its own, and deep links would break."""
     router = PROJECT / "pages" / "parts" / "shell.py"
     assert router.is_file()
     assert not (router.parent / "pages").exists()

@@ -7,7 +7,10 @@ from typing import Any
 
 def text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
     """A plain value as JSON; NaN and infinity, which JSON lacks, are null."""
-    return json.dumps(finite(value), indent=indent, separators=separators, allow_nan=False)
+    try:
+        return json.dumps(value, indent=indent, separators=separators, allow_nan=False)
+    except ValueError:  # rare enough to serialise twice then, not to look at every number before
+        return json.dumps(finite(value), indent=indent, separators=separators, allow_nan=False)
 
 
 def finite(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The app in a process of its own, asked with requests that are written by hand."""
+"""The app in a process of its own, and raw requests to it."""
 
 import contextlib
 import os
@@ -32,13 +32,13 @@ STARTS = {
 
 @dataclass(frozen=True)
 class Served:
-    """`{port}` in what is sent stands for the server's own."""
+    """A running server. `{port}` in a request stands for the server's port."""
 
     port: int
     process: subprocess.Popen[bytes]
 
     def send(self, raw: bytes, to: str = "127.0.0.1") -> tuple[int, str]:
-        """Status and body of the answer to one raw request."""
+        """Status and body of the response to one raw request."""
         with socket.create_connection((to, self.port), timeout=PATIENCE_SECONDS) as line:
             line.sendall(raw)
             return answer(line)
@@ -50,13 +50,13 @@ class Served:
         return self.send("\r\n".join([*lines, "", ""]).replace("{port}", str(self.port)).encode("latin-1"), to)
 
     def open(self, *headers: str, to: str = "127.0.0.1") -> tuple[int, str]:
-        """A websocket's handshake: 101 where it is taken."""
+        """A websocket's handshake: 101 where it is accepted."""
         lines = ["GET /_stcore/stream HTTP/1.1", *UPGRADE, *headers]
         return self.send("\r\n".join([*lines, "", ""]).replace("{port}", str(self.port)).encode("latin-1"), to)
 
 
 def answer(line: socket.socket) -> tuple[int, str]:
-    """Reads to the end of the answer, or of its headers where nothing follows or a websocket opens."""
+    """Status and body of a response; only its headers where nothing follows or a websocket opens."""
     said = b""
     with contextlib.suppress(ConnectionResetError):
         while chunk := line.recv(65536):
@@ -89,7 +89,7 @@ def serving(folder: Path, start: str = "streamlit run", **settings: str) -> Iter
         end = time.monotonic() + PATIENCE_SECONDS
         while not _listens(port):
             if shown := re.search(r"URL: http://127\.0\.0\.1:(\d+)", log.read_text()):
-                port = int(shown[1])  # `python app.py` takes the next one that is free
+                port = int(shown[1])  # `python app.py` uses the next free port
             assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < end, log.read_text()[-2000:]
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Requests and websockets that come by another address than the server's, or from a page of another one."""
+"""Requests and websockets to other addresses than the server's, or from pages of other addresses."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -37,13 +37,13 @@ def test_its_own_addresses_are_answered(served, host):
 
 
 @pytest.mark.parametrize("path", ["/_stcore/health", "/", "/train", "/api/runs/nope/state", "/static/js/none.js"])
-def test_a_foreign_name_is_answered_nowhere_and_is_told_what_would_do(served, path):
+def test_a_foreign_name_is_refused_everywhere_with_the_addresses_that_work(served, path):
     status, said = served.get("Host: evil.example:{port}", path=path)
     assert status == 403
     assert said == (
-        f"This app is not at `evil.example:{served.port}`. Open http://localhost:{served.port}. For other machines on this "
-        "network start it with `make run HOST=0.0.0.0`; to allow a name, as of a proxy or a tunnel, set it: "
-        "`KD_HOSTS=kd.example.org make run`.\n"
+        f"This app does not answer at `evil.example:{served.port}`. Open http://localhost:{served.port}. To serve other "
+        "machines of this network, start it with `make run HOST=0.0.0.0`. To allow another name, such as a proxy's, start "
+        "it with `KD_HOSTS=kd.example.org make run`.\n"
     )
 
 
@@ -81,10 +81,10 @@ def test_a_page_from_elsewhere_opens_no_websocket_and_changes_nothing(served, or
         assert "may not use this app. Open http://localhost:" in said
 
 
-def test_a_websocket_says_where_it_comes_from(served):
+def test_a_websocket_needs_an_origin(served):
     status, said = served.open(GOOD)
     assert status == 403
-    assert said.startswith("A websocket without an Origin header is refused: a browser always sends one.")
+    assert said.startswith("A websocket needs an Origin header, which every browser sends.")
     good, evil = "Origin: http://localhost:{port}", "Origin: http://evil.example"
     assert served.open(GOOD, good, evil)[0] == 400
     assert served.open(GOOD, evil, good)[0] == 400

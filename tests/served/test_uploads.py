@@ -1,4 +1,4 @@
-"""Uploads that are made by hand, for widgets that never asked: they are held within a quota."""
+"""Uploads that no widget requested are limited by a quota."""
 
 import asyncio
 import contextlib
@@ -104,16 +104,15 @@ def test_a_visit_that_does_not_exist_holds_nothing(served):
     assert put(served, "nobody", "file", 1000)[0] == 400
 
 
-def test_what_no_widget_asked_for_is_held_within_the_quota(served, visit):
+def test_what_no_widget_requested_is_held_within_the_quota(served, visit):
     answers = [put(served, visit, f"file-{number}", MB) for number in range(30)]
     assert [status for status, _ in answers] == [204] * 3 + [413] * 27  # with their wrapping three fit into 4 MB
     assert answers[-1][1] == (
-        "This visit would hold 4 MB of uploads; at most 4 MB are kept. Remove some or reload the page. "
-        "KD_UPLOAD_MB sets how many MB a visit may hold.\n"
+        "This visit would hold 4 MB of uploads; its limit is 4 MB (KD_UPLOAD_MB). Remove some or reload the page.\n"
     )
 
 
-def test_room_comes_back_with_what_is_removed_or_replaced(served, visit):
+def test_removing_or_replacing_an_upload_frees_its_share_of_the_quota(served, visit):
     assert put(served, visit, "first", 3 * MB)[0] == 204
     assert put(served, visit, "second", 3 * MB)[0] == 413
     assert put(served, visit, "first", 3 * MB)[0] == 204
@@ -124,10 +123,10 @@ def test_room_comes_back_with_what_is_removed_or_replaced(served, visit):
 def test_small_files_are_counted(served, visit):
     answers = [put(served, visit, f"file-{number}", 1) for number in range(201)]
     assert [status for status, _ in answers] == [204] * 200 + [413]
-    assert answers[-1][1].startswith("This visit would hold 201 uploads; at most 200 are kept.")
+    assert answers[-1][1].startswith("This visit would hold 201 uploads; its limit is 200.")
 
 
-def test_a_body_of_unknown_length_is_cut_off_while_it_comes(served, visit):
+def test_a_body_of_unknown_length_is_cut_off_while_it_is_received(served, visit):
     status, said, sent = put_in_chunks(served, visit, 400 * MB)
     assert status == 413
     assert said.startswith("This visit would hold 4 MB of uploads")
@@ -135,7 +134,7 @@ def test_a_body_of_unknown_length_is_cut_off_while_it_comes(served, visit):
     assert put_in_chunks(served, visit, MB)[0] == 204
 
 
-def test_uploads_that_are_announced_together_share_the_quota(served, visit):
+def test_simultaneous_uploads_share_the_quota(served, visit):
     lines = [socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_SECONDS) for _ in range(3)]
     for number, line in enumerate(lines):
         line.sendall(request(served, visit, f"slow-{number}", f"Content-Length: {3 * MB}") + HEAD)
@@ -161,7 +160,9 @@ def test_all_visits_together_have_a_quota_and_leave_nothing_behind(serve):
         before = memory_mb(served)
         answers = [put(served, session, "file", 3 * MB) for session in visits]
         assert [status for status, _ in answers] == [204] * 6 + [413] * 2
-        assert answers[-1][1].startswith("All visits together would hold 21 MB of uploads; at most 20 MB are kept.")
+        assert answers[-1][1].startswith(
+            "All visits together would hold 21 MB of uploads; their limit is 20 MB, 5 times KD_UPLOAD_MB."
+        )
         assert memory_mb(served) < before + 100
         open_pages.close()
         end = time.monotonic() + PATIENCE_SECONDS  # Streamlit keeps a closed page's state for half a minute
@@ -173,7 +174,7 @@ def test_all_visits_together_have_a_quota_and_leave_nothing_behind(serve):
             time.sleep(1)
 
 
-def test_an_upload_that_outlasts_its_visit_is_not_kept(monkeypatch):
+def test_an_upload_that_ends_after_its_visit_is_not_kept(monkeypatch):
     files = MemoryUploadedFileManager("/_stcore/upload_file")
     gone = SimpleNamespace(uploaded_file_mgr=files, is_active_session=lambda session: False)
     monkeypatch.setattr(uploads, "runtime", SimpleNamespace(exists=lambda: True, get_instance=lambda: gone))

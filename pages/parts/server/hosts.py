@@ -1,7 +1,7 @@
-"""Which addresses the app answers at: its own and those in KD_HOSTS, whatever other name points here (DNS rebinding).
+"""Host and Origin checks against DNS rebinding: the app answers at its own addresses and those in KD_HOSTS.
 
-A web page from elsewhere can make its own name lead to this machine, and would then be same-origin with the app. Its
-requests still carry that name in `Host`, and its websockets in `Origin`; here both are compared with the server's own.
+The owner of a foreign web page can point its name at this machine, and the page is then same-origin with the app. Its
+requests still carry that name in `Host`, and its websockets in `Origin`; both are compared with the server's own.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Address(NamedTuple):
-    """Where a server is: name in lower case, IPv6 without brackets. port: None where none was given."""
+    """A host and port. name: lower case, IPv6 without brackets. port: None where none was given."""
 
     name: str
     port: int | None
@@ -62,42 +62,44 @@ def parse(text: str) -> Address | None:
 
 
 @lru_cache(maxsize=8)
-def named(text: str) -> frozenset[Address]:
-    """What KD_HOSTS lists: names with commas between. One without a port is meant at 80, 443 and the app's own port."""
+def allowed(text: str) -> frozenset[Address]:
+    """The addresses in KD_HOSTS, separated by commas. Without a port, an address is allowed at 80, 443 and the app's port."""
     listed = set()
     for entry in filter(None, (part.strip() for part in text.split(","))):
         origin = ORIGIN.fullmatch(entry.lower().removesuffix("/"))  # copied from an address bar
         if address := parse(origin["address"] if origin else entry):
             listed.add(address)
         else:
-            logger.warning("%s: %r is ignored; a name is expected, as in %s=kd.example.org", VARIABLE, entry, VARIABLE)
+            logger.warning(
+                "%s: %r is ignored. Expected a host name, as in %s=kd.example.org", VARIABLE, entry, VARIABLE
+            )
     return frozenset(listed)
 
 
 class Server(NamedTuple):
-    """One connection's end here. reached: the address of this machine that was connected to; port: None for a socket file."""
+    """The server's end of a connection. reached: the address that was connected to; port: None for a Unix socket."""
 
     reached: str
     port: int | None
 
     def answers_at(self, address: Address, scheme: str) -> bool:
-        """Whether a browser that comes by this address comes to this server; `scheme` gives the port that it left out."""
-        if any(self._lists(listed, address) for listed in named(os.environ.get(VARIABLE, ""))):
+        """Whether this address is one of the server's; `scheme` gives the port where the address has none."""
+        if any(self._matches(entry, address) for entry in allowed(os.environ.get(VARIABLE, ""))):
             return True
         port = address.port or WEB_PORTS[scheme]
         return port == (self.port or WEB_PORTS[scheme]) and self._has(address.name)
 
-    def _lists(self, listed: Address, address: Address) -> bool:
-        ports = {80, 443, self.port} if listed.port is None else {listed.port}
-        come = {80, 443} if address.port is None else {address.port}  # whether by https, only a proxy knows
-        return listed.name == address.name and not ports.isdisjoint(come)
+    def _matches(self, entry: Address, address: Address) -> bool:
+        ports = {80, 443, self.port} if entry.port is None else {entry.port}
+        used = {80, 443} if address.port is None else {address.port}  # only a proxy knows whether it was https
+        return entry.name == address.name and not ports.isdisjoint(used)
 
     def _has(self, name: str) -> bool:
         if name in LOCAL:
             return True
         configured = (st.get_option("server.address") or "0.0.0.0").lower()
         if self.reached in LOCAL and (configured in LOCAL or configured.startswith("127.")):
-            return name == configured  # started for this machine alone
+            return name == configured  # bound to the loopback interface only
         return name in {self.reached, configured, *_hostnames()} - {"0.0.0.0", "::"} or _of_this_machine(name)
 
 
@@ -106,30 +108,30 @@ def server(scope: Scope) -> Server:
     try:
         return Server(_plain(reached), port)
     except ValueError:
-        return Server("", port)  # a socket file: a proxy stands before it, on this machine
+        return Server("", port)  # a Unix socket, behind a proxy on this machine
 
 
 def refusal(scope: Scope) -> Refusal | None:
-    """Why this request is not answered; None where it is."""
+    """Why this request is refused; None where it is answered."""
     headers, here, scheme = Headers(scope=scope), server(scope), scope.get("scheme", "http")
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     if len(hosts) != 1 or len(origins) > 1:
-        return Refusal(400, f"A request needs one Host header and at most one Origin. {_ways(here)}")
+        return Refusal(400, f"A request needs one Host header and at most one Origin. {_remedy(here)}")
     host = parse(hosts[0])
     if not host or not here.answers_at(host, scheme):
-        return Refusal(403 if host else 400, f"This app is not at {_quoted(hosts[0])}. {_ways(here)}")
+        return Refusal(403 if host else 400, f"This app does not answer at {_quoted(hosts[0])}. {_remedy(here)}")
     if not origins:
-        missing = f"A websocket without an Origin header is refused: a browser always sends one. {_ways(here)}"
+        missing = f"A websocket needs an Origin header, which every browser sends. {_remedy(here)}"
         return Refusal(403, missing) if scope["type"] == "websocket" else None
     origin = ORIGIN.fullmatch(origins[0].lower())
     source = parse(origin["address"]) if origin else None
     if origin and source and source.name == host.name and here.answers_at(source, origin["scheme"]):
         return None
-    return Refusal(403, f"A page from {_quoted(origins[0])} may not use this app. {_ways(here)}")
+    return Refusal(403, f"A page from {_quoted(origins[0])} may not use this app. {_remedy(here)}")
 
 
 class OwnAddress:
-    """Middleware: refuses requests and websockets that come by another address, or from another one's page."""
+    """Middleware: refuses requests and websockets to other addresses, or from pages of other addresses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -144,24 +146,24 @@ class OwnAddress:
             await WebSocketClose(1008, refused.reason[:120])(scope, receive, send)
 
 
-def _ways(here: Server) -> str:
-    """Which address would do, and how to allow one."""
+def _remedy(here: Server) -> str:
+    """The addresses that work, and how to allow another."""
     addresses = [f"http://{Address('localhost', here.port)}"]
     if here.reached and here.reached not in LOCAL:
         addresses.append(f"http://{Address(here.reached, here.port)}")
     return (
-        f"Open {' or '.join(addresses)}. For other machines on this network start it with `make run HOST=0.0.0.0`; "
-        f"to allow a name, as of a proxy or a tunnel, set it: `{VARIABLE}=kd.example.org make run`."
+        f"Open {' or '.join(addresses)}. To serve other machines of this network, start it with `make run HOST=0.0.0.0`. "
+        f"To allow another name, such as a proxy's, start it with `{VARIABLE}=kd.example.org make run`."
     )
 
 
 def _quoted(header: str) -> str:
-    """What came, where it is an address's characters and nothing else."""
-    return f"`{header}`" if PRINTABLE.fullmatch(header) else "the address that was given"
+    """The header in quotes; not repeated where it has characters that no address has."""
+    return f"`{header}`" if PRINTABLE.fullmatch(header) else "the requested address"
 
 
 def _plain(address: str) -> str:
-    """An IP address in its one spelling; an IPv4 address that came through an IPv6 socket as IPv4. Raises ValueError."""
+    """An IP address in its canonical spelling, IPv4-mapped IPv6 as IPv4. Raises ValueError for anything else."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
@@ -173,7 +175,7 @@ def _hostnames() -> set[str]:
 
 
 def _of_this_machine(name: str) -> bool:
-    """Whether this is the IP address of one of its interfaces: only then a socket can be bound to it. Nothing is sent."""
+    """Whether this is the IP address of one of its interfaces: only then can a socket be bound to it. Sends nothing."""
     try:
         address = ipaddress.ip_address(name)
         if address.is_unspecified or address.is_multicast or address.is_reserved:

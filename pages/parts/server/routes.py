@@ -1,10 +1,9 @@
-"""Live data for the browser, beside the pages: no rerun, no session, only numbers of runs.
+"""Live figures of runs as JSON, for charts in the browser that update without a rerun of the page.
 
-GET /api/runs/{id}/state                        how far the run is and how well it does
-GET /api/runs/{id}/series?since=STEP&names=a,b  its points from a step on; all of them, thinned out, without it
+GET /api/runs/{id}/state                        status, progress and latest results
+GET /api/runs/{id}/series?since=STEP&names=a,b  points from a step on; without `since` all of them, thinned out
 """
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -20,14 +19,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kdcore.errors import DamagedRun, UserError
+from kdcore.results import json_text
 from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import engine
 from pages.parts.server.hosts import OwnAddress
 from pages.parts.server.uploads import UploadQuota
 
-MOST_POINTS = 1500  # of a series, in one answer
+MOST_POINTS = 1500  # of a series, in one response
 STEP = re.compile(r"-?[0-9]{1,300}")
-LONGEST_NAME = 255  # of a folder, and every run is one
+LONGEST_NAME = 255  # of a folder; a run is a folder
 
 
 def state(request: Request) -> Response:
@@ -37,13 +37,15 @@ def state(request: Request) -> Response:
         return JSONResponse({"error": "There is no such run."}, status_code=404)
     if run.status == "damaged":
         return _damaged(run.damage)
-    return JSONResponse(_without_nan(summary(run)))
+    return JSONResponse(json_text.finite(summary(run)))
 
 
 def series(request: Request) -> Response:
     since = request.query_params.get("since", "-1")
     if not STEP.fullmatch(since):
-        return JSONResponse({"error": f"`since` is a step, a whole number, not {since[:40]!r}."}, status_code=400)
+        return JSONResponse(
+            {"error": f"`since` is {since[:40]!r}; the number of a step was expected."}, status_code=400
+        )
     names = tuple(sorted(filter(None, request.query_params.get("names", "").split(","))))
     try:
         store, run_id = engine.store(), _run_id(request)
@@ -80,33 +82,32 @@ def summary(run: RunState) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _series(store: Store, run_id: str, version: int, status: str, since: int, names: tuple[str, ...]) -> bytes:
-    """The answer as bytes; browsers that watch the same run ask the same, so it is made once."""
+    """The response as bytes, cached, since all browsers that watch a run request the same."""
     run, found = store.state(run_id), store.series(run_id)
-    reset = since < 0 or since > run.step  # a resumed run went back to its checkpoint
+    reset = since < 0 or since > run.step  # a resumed run starts again from its checkpoint
     points = {}
     for name in names or found:
         if name in found:
             steps, values = found[name]
-            first = (
-                0 if reset else int(np.searchsorted(steps, since))
-            )  # that step again: its evaluation comes after its losses
+            # the step `since` is sent again, as its evaluation comes after its losses
+            first = 0 if reset else int(np.searchsorted(steps, since))
             points[name] = _plain(*thinned(steps[first:], values[first:], MOST_POINTS))
-    answer = {
+    response = {
         "status": status, "active": status in ACTIVE, "step": run.step, "epochs": run.epochs, "reset": reset,
         "steps_per_epoch": run.steps / run.epochs if run.steps and run.epochs else 0, "teacher": run.teacher,
         "series": points,
     }  # fmt: skip
-    return json.dumps(_without_nan(answer), separators=(",", ":"), allow_nan=False).encode()
+    return json_text.text(response, separators=(",", ":")).encode()
 
 
 def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most so many points: the lowest and the highest of each stretch, so that no spike is lost."""
+    """At most `most` points: the lowest and the highest of each interval, so that no spike is lost."""
     if len(steps) <= most:
         return steps, values
     gaps = np.isnan(values)
-    # a stretch of nothing but gaps keeps its first point, which is a gap
+    # an interval of gaps alone keeps its first point, which is a gap
     low, high = (np.where(gaps, of, values) if gaps.any() else values for of in (np.inf, -np.inf))
-    length = -(-len(steps) // (most // 2 - 1))  # of a stretch; the last one is shorter
+    length = -(-len(steps) // (most // 2 - 1))  # of an interval; the last one is shorter
     whole = len(steps) // length * length
     starts = np.arange(0, whole, length)
     lowest, highest = low[:whole].reshape(-1, length).argmin(1), high[:whole].reshape(-1, length).argmax(1)
@@ -118,26 +119,15 @@ def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarra
 
 
 def _plain(steps: np.ndarray, values: np.ndarray) -> list[list[Any]]:
-    """Five significant digits are more than a screen shows."""
+    """Steps and values as lists; five significant digits are more than a screen shows."""
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = 10.0 ** (4 - np.floor(np.log10(np.abs(values))))
         rounded = np.where(values == 0, 0.0, np.round(values * scale) / scale)
     return [steps.tolist(), [value if math.isfinite(value) else None for value in rounded.tolist()]]
 
 
-def _without_nan(value: Any) -> Any:
-    """JSON knows no NaN: null instead."""
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case dict():
-            return {key: _without_nan(item) for key, item in value.items()}
-        case _:
-            return value
-
-
 class SecureHeaders:
-    """What a browser is told with every answer: take types as they are said, no foreign frame, no address to others."""
+    """Middleware: headers against guessed content types, foreign frames, and addresses sent to other sites."""
 
     HEADERS = (
         ("X-Content-Type-Options", "nosniff"),

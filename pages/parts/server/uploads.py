@@ -1,7 +1,7 @@
-"""How much the server holds of uploads: so much a visit, and so much for all visits together.
+"""A quota for uploads held in memory, per visit and in total.
 
-Streamlit keeps what is sent to `/_stcore/upload_file/SESSION/FILE` in memory until its visit ends, whether a widget asked
-for the file or not. What is held, and what is just arriving, counts.
+Streamlit keeps what is sent to `/_stcore/upload_file/SESSION/FILE` in memory until the visit ends, whether a widget
+requested the file or not. Stored uploads count, and those being received.
 """
 
 import os
@@ -19,7 +19,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 MB = 2**20
 VARIABLE = "KD_UPLOAD_MB"
 VISIT_MB = 200  # of one visit: ten photos of the largest size
-VISITS = 5  # as much as so many full visits is held for all together
+VISITS = 5  # the total is as much as so many full visits hold
 VISIT_FILES = 200
 PATH = re.compile(r".*/_stcore/upload_file/(?P<session>[^/]+)/(?P<file>[^/]+)", re.DOTALL)
 
@@ -35,7 +35,7 @@ class Arriving:
 
 
 class UploadQuota:
-    """Middleware: refuses uploads beyond the quota, those of unknown length while they arrive."""
+    """Middleware: refuses uploads beyond the quota; those of unknown length while they are received."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -66,13 +66,13 @@ class UploadQuota:
             upload.received += len(message.get("body", b""))
             upload.size = max(upload.size, upload.received)
             if excess := self._excess(upload):
-                raise HTTPException(413, excess, {"Connection": "close"})  # ends it: what follows is not read
+                raise HTTPException(413, excess, {"Connection": "close"})  # the rest is not read
             return message
 
         return counting
 
     def _excess(self, upload: Arriving) -> str:
-        """Why there is no room for it; empty where there is."""
+        """Why the upload exceeds the quota; empty where it does not."""
         visit, everybody, files = upload.size, upload.size, 1
         for session, sizes in self._others(upload):
             everybody += sum(sizes)
@@ -80,20 +80,20 @@ class UploadQuota:
                 visit += sum(sizes)
                 files += len(sizes)
         most = visit_bytes()
-        ways = f"Remove some or reload the page. {VARIABLE} sets how many MB a visit may hold."
+        remedy = "Remove some or reload the page."
         if visit > most:
-            return f"This visit would hold {visit / MB:.0f} MB of uploads; at most {most / MB:g} MB are kept. {ways}"
+            return f"This visit would hold {visit / MB:.0f} MB of uploads; its limit is {most / MB:g} MB ({VARIABLE}). {remedy}"
         if files > VISIT_FILES:
-            return f"This visit would hold {files} uploads; at most {VISIT_FILES} are kept. Remove some or reload the page."
+            return f"This visit would hold {files} uploads; its limit is {VISIT_FILES}. {remedy}"
         if everybody > VISITS * most:
             return (
-                f"All visits together would hold {everybody / MB:.0f} MB of uploads; at most {VISITS * most / MB:g} MB are "
-                f"kept. Try again when others have left. {VARIABLE} sets how many MB a visit may hold, a {VISITS}th of that."
+                f"All visits together would hold {everybody / MB:.0f} MB of uploads; their limit is {VISITS * most / MB:g} MB, "
+                f"{VISITS} times {VARIABLE}. Try again when other visitors have left."
             )
         return ""
 
     def _others(self, upload: Arriving) -> Iterable[tuple[str, list[int]]]:
-        """Bytes of all other uploads: (session, sizes). One that this upload replaces is not among them."""
+        """(session, sizes in bytes) of all other uploads, without one that this upload replaces."""
         for session, files in list(_manager().file_storage.items()) if runtime.exists() else ():
             replaced = upload.file if session == upload.session else None
             yield session, [len(file.data) for name, file in list(files.items()) if name != replaced]
@@ -103,7 +103,7 @@ class UploadQuota:
 
 
 def visit_bytes() -> int:
-    """The most that one visit may hold: KD_UPLOAD_MB, else VISIT_MB."""
+    """The limit of one visit: KD_UPLOAD_MB, else VISIT_MB."""
     wanted = os.environ.get(VARIABLE, "")
     return (int(wanted) if re.fullmatch(r"[0-9]{1,6}", wanted) else VISIT_MB) * MB
 
@@ -115,7 +115,7 @@ def _manager() -> MemoryUploadedFileManager:
 
 
 def _forget_if_over(upload: Arriving) -> None:
-    """An upload that outlasts its visit would be held for ever: visits drop their files when they end."""
+    """Remove an upload whose visit has ended: Streamlit removes a visit's files when it ends, so this one would stay."""
     if runtime.exists() and not runtime.get_instance().is_active_session(upload.session):
         _manager().remove_file(upload.session, upload.file)
         if not _manager().file_storage.get(upload.session):

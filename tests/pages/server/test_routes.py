@@ -80,7 +80,7 @@ def test_what_is_no_run_is_not_found(client, make_run, run_id, route):
 def test_since_is_a_step(client, make_run, since):
     answer = client.get(f"/api/runs/{make_run()}/series", params={"since": since})
     assert answer.status_code == 400
-    assert answer.json() == {"error": f"`since` is a step, a whole number, not {since!r}."}
+    assert answer.json() == {"error": f"`since` is {since!r}; the number of a step was expected."}
 
 
 @pytest.mark.parametrize("since", ["-5", "9" * 300, "-" + "9" * 300])
