@@ -1,4 +1,4 @@
-# `make` says what there is. The work is in tools/environment.py, which needs nothing but Python's own library.
+# `make` lists the targets. tools/environment.py does the work; it needs Python's standard library only.
 
 PYTHON ?= python3
 HOST ?= localhost
@@ -12,15 +12,15 @@ export HOST PORT
 .PHONY: help run test env check bench
 
 help:
-	@echo "make run      start the app at http://$(HOST):$(PORT)   (PORT= and HOST= choose another address)"
-	@echo "make test     all tests; what is skipped is named with its reason   (ARGS='-k store' chooses)"
-	@echo "make check    format, lint, types"
-	@echo "make bench    what docs/performance.md shows, measured here   (ARGS=app chooses another benchmark)"
-	@echo "make env      only the environment: .venv from requirements.txt"
+	@echo "make run      start the app at http://$(HOST):$(PORT)   (elsewhere: PORT=8600 HOST=0.0.0.0)"
+	@echo "make test     run all tests   (some of them: ARGS='-k store')"
+	@echo "make check    format, lint and type-check"
+	@echo "make bench    run the benchmarks of docs/performance.md   (another one: ARGS=app)"
+	@echo "make env      create or update .venv from requirements.txt; the other targets do this first"
 	@echo
-	@echo "Each makes the environment first where it is missing or out of date. PYTHON= chooses the interpreter (3.11 or"
-	@echo "newer). KD_RUNS, KD_DATA and KD_TEST_DATA move the folders of runs, datasets and test data. KD_HOSTS=name,name allows"
-	@echo "further names of the app, as of a proxy or a tunnel."
+	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer)."
+	@echo "KD_RUNS, KD_DATA, KD_TEST_DATA: folders of runs, datasets and test data."
+	@echo "KD_HOSTS=name,name: further host names of the app, such as a proxy's."
 
 run:
 	@exec $(PROJECT) run

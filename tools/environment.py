@@ -1,10 +1,10 @@
-"""What `make` does before there is an environment: make `.venv`, then start what was asked for in it.
+"""Creates `.venv` from requirements.txt, then starts the app or benchmarks in it; used by the Makefile.
 
-Runs on any Python 3.7 or newer, without a package, so that a machine that cannot run the app is told so in one line.
+Runs on Python 3.7 or newer without any package, so that an unsuitable machine gets a message of one line.
 
-    python3 tools/environment.py              make .venv from requirements.txt, if it is missing or out of date
-    python3 tools/environment.py run          the same, then the app at HOST and PORT
-    python3 tools/environment.py bench [NAME] the same, then the benchmarks
+    python3 tools/environment.py              create or update .venv, where it is missing or out of date
+    python3 tools/environment.py run          the same, then start the app at HOST and PORT
+    python3 tools/environment.py bench [NAME] the same, then run the benchmarks
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = PROJECT / "requirements.txt"
-BENCH_REQUIREMENTS = PROJECT / "requirements-bench.txt"  # what benchmarks compare with, and can do without
-SPEED = ("train", "scale")  # benchmarks of docs/performance.md, under half an hour on two cores; the others by name
+BENCH_REQUIREMENTS = PROJECT / "requirements-bench.txt"  # optional packages that benchmarks compare with
+SPEED = ("train", "scale")  # the benchmarks of docs/performance.md: under half an hour on two cores
 VENV = PROJECT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
-STAMP = VENV / "made-from"  # what a finished environment was made from
-UNFINISHED = VENV / "unfinished"  # there while packages are being installed
+STAMP = VENV / "made-from"  # what a finished environment was created from
+UNFINISHED = VENV / "unfinished"  # exists while packages are being installed
 LOG = VENV / "pip.log"
 
 OLDEST = (3, 11)
@@ -38,7 +38,7 @@ SPACE_GB = 8  # PyTorch comes with its CUDA libraries
 
 
 class Trouble(Exception):
-    """What stands in the way, and the way out, in one line."""
+    """What is wrong and how to fix it, in one line."""
 
 
 def main(arguments: list[str]) -> None:
@@ -65,12 +65,12 @@ def use_new_enough_python() -> None:
             print(f"{sys.executable} is Python {here}; using {name}.", flush=True)
             os.execvp(name, [name, *sys.argv])
     raise Trouble(
-        f"Python {here} is too old: {oldest} or newer is needed. Install one and name it, as in `make run PYTHON=python3.12`."
+        f"Python {here} is too old: {oldest} or newer is needed. Install one and choose it, as in `make run PYTHON=python3.12`."
     )
 
 
 def version_of(python: str | Path) -> str | None:
-    """Such as "3.11.7"; None where it does not run."""
+    """The version of a Python, such as "3.11.7"; None where it does not run."""
     try:
         answer = subprocess.run(
             [str(python), "-c", "import platform; print(platform.python_version())"],
@@ -86,12 +86,12 @@ def version_of(python: str | Path) -> str | None:
 
 
 def make_environment() -> None:
-    """Make `.venv`, or bring it up to date. One that was interrupted is never trusted: it is made anew."""
-    with Path(__file__).open() as lock:  # two makes at once: the second waits
+    """Create or update `.venv`. One whose installation was interrupted is created anew."""
+    with Path(__file__).open() as lock:  # a second make waits
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            print("Waiting for another make that prepares .venv.", flush=True)
+            print("Waiting for another make, which is preparing .venv.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         made_from = STAMP.read_text() if STAMP.is_file() else ""
         version = version_of(VENV_PYTHON)
@@ -104,7 +104,7 @@ def make_environment() -> None:
             check_space()
             create()
         else:
-            print("requirements.txt has changed: bringing .venv up to date.", flush=True)
+            print("requirements.txt has changed: updating .venv.", flush=True)
         install()
         STAMP.write_text(fingerprint(version_of(VENV_PYTHON) or ""))
         if UNFINISHED.exists():
@@ -117,7 +117,7 @@ def fingerprint(version: str) -> str:
 
 
 def can_be_updated(version: str, made_from: str) -> bool:
-    """Made by the Python that is still in it, or by somebody's hand with a new enough one."""
+    """Created by the Python that is still in it; or manually, with one that is new enough."""
     if made_from:
         return made_from.startswith(f"python {version}\n")
     return tuple(int(part) for part in version.split(".")[:2]) >= OLDEST
@@ -130,7 +130,7 @@ def check_venv_module() -> None:
     except ImportError:
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
         raise Trouble(
-            f"This Python has no venv module. Install it, on Debian and Ubuntu: apt-get install {package}"
+            f"This Python has no venv module. Install it; on Debian and Ubuntu: apt-get install {package}"
         ) from None
 
 
@@ -138,16 +138,16 @@ def check_space() -> None:
     free, needed = shutil.disk_usage(str(PROJECT)).free / 1e9, float(os.environ.get("SPACE_GB") or SPACE_GB)
     if free < needed:
         raise Trouble(
-            f"{PROJECT} has {free:.1f} GB free; the environment needs about {needed:g} GB (PyTorch comes with its CUDA "
-            "libraries). Free some, or put the project on a larger disk. With a smaller build of PyTorch, say how much "
-            "you need: make env SPACE_GB=3"
+            f"{PROJECT} has {free:.1f} GB free; the environment needs about {needed:g} GB (PyTorch with its CUDA "
+            "libraries). Free some space, or move the project to a larger disk. For a smaller build of PyTorch, lower the "
+            "limit: make env SPACE_GB=3"
         )
 
 
 def create() -> None:
-    """An empty `.venv` of this Python. The mark that it is unfinished comes first and outlives whatever is removed."""
+    """Create an empty `.venv` with this Python. It is marked as unfinished first, so that an interruption is noticed."""
     if VENV.exists():
-        print("Making .venv anew: it was unfinished, or made by another Python.", flush=True)
+        print("Recreating .venv: it was unfinished, or belongs to another Python.", flush=True)
     VENV.mkdir(exist_ok=True)
     UNFINISHED.touch()
     for old in VENV.iterdir():
@@ -155,15 +155,15 @@ def create() -> None:
             shutil.rmtree(str(old))
         elif old != UNFINISHED:
             old.unlink()
-    print(f"Making .venv with Python {sys.version.split()[0]}; this takes some minutes, once.", flush=True)
+    print(f"Creating .venv with Python {sys.version.split()[0]}. This takes a few minutes, once.", flush=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if made.returncode:
-        said = made.stdout.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise Trouble(f"Python could not make a virtual environment: {said[-1]}")
+        output = made.stdout.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise Trouble(f"Python could not create a virtual environment: {output[-1]}")
 
 
 def install() -> None:
-    """Install the requirements with pip; its words go to a log, the large downloads to the screen."""
+    """Install the requirements with pip. Its output goes to a log; large downloads are named on the screen."""
     pip = [
         str(VENV_PYTHON),
         "-m",
@@ -174,7 +174,7 @@ def install() -> None:
         "--progress-bar",
         "off",
     ]
-    said: deque[str] = deque(maxlen=60)
+    last_lines: deque[str] = deque(maxlen=60)
     environment = dict(os.environ, PYTHONUNBUFFERED="1")
     with LOG.open("w") as log, subprocess.Popen(
         [*pip, "-r", str(REQUIREMENTS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, universal_newlines=True,
@@ -183,12 +183,12 @@ def install() -> None:
         assert process.stdout is not None
         for line in process.stdout:
             log.write(line)
-            said.append(line.rstrip())
+            last_lines.append(line.rstrip())
             report(line)
             if line.startswith("Installing collected packages:"):
-                UNFINISHED.touch()  # until here an update has changed nothing: without network the old one stays
+                UNFINISHED.touch()  # an update that fails before this keeps the old environment
     if process.returncode:
-        raise Trouble(explain("\n".join(said)))
+        raise Trouble(explain("\n".join(last_lines)))
 
 
 def report(line: str) -> None:
@@ -199,10 +199,10 @@ def report(line: str) -> None:
         print(f"  installing {line.count(',') + 1} packages", flush=True)
 
 
-def explain(said: str) -> str:
-    """Why pip failed, and what to do, from the end of what it said."""
-    log = f"All of pip's words are in {LOG}."
-    if "No space left on device" in said:
+def explain(output: str) -> str:
+    """Why pip failed and how to fix it, from the last lines of its output."""
+    log = f"The output of pip is in {LOG}."
+    if "No space left on device" in output:
         return (
             f"The disk is full. Free about {SPACE_GB} GB and run make again; TMPDIR=/a/larger/disk moves what pip unpacks, "
             "PIP_NO_CACHE_DIR=1 keeps no downloads."
@@ -214,38 +214,38 @@ def explain(said: str) -> str:
         "timed out",
         "ProxyError",
     )
-    if any(sign in said for sign in unreachable):
+    if any(sign in output for sign in unreachable):
         return (
-            "The packages cannot be reached: is this machine online? Behind a proxy set HTTPS_PROXY; with a mirror or a folder "
-            f"of wheels set PIP_INDEX_URL or PIP_FIND_LINKS. Then run make again. {log}"
+            "The packages could not be downloaded: is this machine online? Behind a proxy set HTTPS_PROXY; for a mirror or a "
+            f"folder of wheels set PIP_INDEX_URL or PIP_FIND_LINKS. Then run make again. {log}"
         )
     errors = (
-        [line for line in said.splitlines() if line.startswith("ERROR:")]
-        or said.splitlines()[-1:]
+        [line for line in output.splitlines() if line.startswith("ERROR:")]
+        or output.splitlines()[-1:]
         or ["no reason given"]
     )
     missing = [line for line in errors if "No matching distribution found" in line]
     if missing:
         return (
-            f"{missing[0][7:]} for Python {sys.version.split()[0]} on this machine. Another Python may do: "
+            f"{missing[0][7:]} for Python {sys.version.split()[0]} on this machine. Another Python may work: "
             f"make env PYTHON=python3.12. {log}"
         )
     return f"pip could not install the packages: {errors[-1]} {log}"
 
 
-# --- what is started in it ---------------------------------------------------------------------------------------------
+# --- app and benchmarks ------------------------------------------------------------------------------------------------
 
 
 def address() -> tuple[str, int]:
-    """HOST and PORT, after a look whether they are free."""
+    """HOST and PORT, checked that the app can listen there."""
     host, wanted = os.environ.get("HOST") or "localhost", os.environ.get("PORT") or "8501"
     if not wanted.isdigit() or not 0 < int(wanted) < 65536:
-        raise Trouble(f"PORT={wanted} is not a port: a number from 1024 to 65535 will do, as in `make run PORT=8502`.")
+        raise Trouble(f"PORT={wanted} is not a port. Choose a number from 1024 to 65535, as in `make run PORT=8502`.")
     port = int(wanted)
     try:
         for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
             if family == socket.AF_INET6 and host == "localhost":
-                continue  # many machines name ::1 without having it
+                continue  # many machines resolve localhost to ::1 without IPv6
             with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(place)
@@ -253,21 +253,21 @@ def address() -> tuple[str, int]:
         number = getattr(error, "errno", None)
         if number == errno.EADDRINUSE:
             raise Trouble(
-                f"Port {port} on {host} is taken, perhaps by this app (look at http://{host}:{port}). "
-                f"Take another: make run PORT={port + 1}"
+                f"Port {port} on {host} is in use, perhaps by this app (see http://{host}:{port}). "
+                f"Choose another: make run PORT={port + 1}"
             ) from None
         if number == errno.EACCES:
-            raise Trouble(f"Port {port} needs more rights; take one from 1024 up: make run PORT=8501") from None
+            raise Trouble(f"Port {port} needs root rights. Choose one from 1024: make run PORT=8501") from None
         raise Trouble(
-            f"HOST={host} is not an address of this machine. Use localhost, or 0.0.0.0 for the whole network: make run HOST=0.0.0.0"
+            f"HOST={host} is not an address of this machine. Use localhost, or 0.0.0.0 for all networks: make run HOST=0.0.0.0"
         ) from None
     return host, port
 
 
 def run(host: str, port: int) -> None:
-    """Become the server, so that Ctrl-C and SIGTERM reach it and nothing stands between."""
+    """Replace this process by the server, so that Ctrl-C and SIGTERM reach it directly."""
     print("\n" + "\n".join(f"  {line}" for line in where_it_is(host, port)), flush=True)
-    print("  Ready in some seconds. Ctrl-C ends it; a run that is on is saved and can be resumed.\n", flush=True)
+    print("  Ready in a few seconds. Ctrl-C stops it; the current run is saved and can be resumed.\n", flush=True)
     options = {
         "server.headless": "true",
         "server.address": host,
@@ -279,7 +279,7 @@ def run(host: str, port: int) -> None:
 
 
 def where_it_is(host: str, port: int) -> list[str]:
-    """The addresses to open, and who can: one line each."""
+    """A line per address, and a warning where others can reach it."""
     everywhere = host in ("0.0.0.0", "::")
     shown = "localhost" if everywhere else f"[{host}]" if ":" in host else host
     lines = [f"Distillation Explorer: http://{shown}:{port}"]
@@ -291,13 +291,13 @@ def where_it_is(host: str, port: int) -> list[str]:
         lines.append(f"Also as (KD_HOSTS): {os.environ['KD_HOSTS']}")
     if host not in ("localhost", "127.0.0.1", "::1"):
         lines.append(
-            "There is no password: everybody who reaches this address can start, stop and delete runs, and read results."
+            "There is no password: everyone who can reach this address can start, stop and delete runs, and read results."
         )
     return lines
 
 
 def network_address() -> str:
-    """This machine's address as others see it. Nothing is sent."""
+    """This machine's address on its network. Sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -307,19 +307,22 @@ def network_address() -> str:
 
 
 def bench(names: list[str]) -> None:
-    """Run benchmarks one after another, in this terminal: these, or those of docs/performance.md."""
+    """Run these benchmarks one after another; by default those of docs/performance.md."""
     folder = PROJECT / "benchmarks"
     files = {file.stem for file in folder.glob("*.py")}
     known = sorted(files | {file.parent.name for file in folder.glob("*/__main__.py")})
     if not known:
-        raise Trouble("There is no benchmark: none of benchmarks/*.py exists.")
+        raise Trouble("There are no benchmarks in benchmarks/: the checkout is incomplete.")
     for name in names:
         if name not in known:
             raise Trouble(f"There is no benchmark {name!r}. Known: {', '.join(known)}.")
     chosen = names or [name for name in SPEED if name in known]
     get = [str(VENV_PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(BENCH_REQUIREMENTS)]
     if "train" in chosen and subprocess.run(get).returncode:
-        print("What benchmarks.train compares with could not be installed; it goes without.", flush=True)
+        print(
+            "The libraries that benchmarks.train compares with could not be installed; it runs without them.",
+            flush=True,
+        )
     failed = []
     for name in chosen:
         print(f"\n== benchmarks.{name}", flush=True)
@@ -335,4 +338,4 @@ if __name__ == "__main__":
     except Trouble as trouble:
         sys.exit(f"\n{trouble}")
     except KeyboardInterrupt:
-        sys.exit("\nStopped. What was begun is made anew next time; downloads are kept.")
+        sys.exit("\nStopped. The next make starts the unfinished step again; downloads are kept.")

@@ -1,4 +1,4 @@
-"""What `make` does before there is an environment. No package is installed here."""
+"""tools/environment.py, with venv and pip replaced; no package is installed here."""
 
 import importlib.util
 import socket
@@ -13,7 +13,7 @@ from kdcore.paths import PROJECT
 
 @pytest.fixture
 def environment(tmp_path, monkeypatch) -> ModuleType:
-    """The tool, with its `.venv` elsewhere and with venv and pip replaced by notes of what they would have done."""
+    """The tool with another `.venv`; calls of venv and pip are recorded in `done`."""
     spec = importlib.util.spec_from_file_location("environment", PROJECT / "tools" / "environment.py")
     assert spec is not None
     assert spec.loader is not None
@@ -53,7 +53,7 @@ def test_new_requirements_update_it_in_place(environment):
     assert environment.done == ["create", "install", "install"]
 
 
-def test_another_python_makes_it_anew(environment, monkeypatch):
+def test_another_python_recreates_it(environment, monkeypatch):
     environment.make_environment()
     monkeypatch.setattr(environment, "version_of", lambda python: "3.12.1")
     environment.make_environment()
@@ -61,7 +61,7 @@ def test_another_python_makes_it_anew(environment, monkeypatch):
 
 
 @pytest.mark.parametrize("interrupted", ["create", "install"])
-def test_an_interrupted_one_is_never_trusted(environment, monkeypatch, interrupted):
+def test_an_interrupted_one_is_recreated(environment, monkeypatch, interrupted):
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -77,14 +77,14 @@ def test_an_interrupted_one_is_never_trusted(environment, monkeypatch, interrupt
     assert not environment.UNFINISHED.exists()
 
 
-def test_too_little_space_is_said_before_anything_is_made(environment, monkeypatch):
+def test_too_little_space_is_reported_before_anything_is_created(environment, monkeypatch):
     monkeypatch.setenv("SPACE_GB", "999999")
     with pytest.raises(environment.Trouble, match=r"GB free; the environment needs about 999999 GB .* SPACE_GB=3"):
         environment.make_environment()
     assert not environment.VENV.exists()
 
 
-def test_a_python_that_is_too_old_says_how_to_name_another(environment, monkeypatch):
+def test_the_message_about_an_old_python_shows_how_to_choose_another(environment, monkeypatch):
     monkeypatch.setattr(environment, "sys", SimpleNamespace(version_info=(3, 9, 1), executable="python3"))
     monkeypatch.setattr(environment, "version_of", lambda python: None)
     with pytest.raises(
@@ -106,7 +106,9 @@ def test_a_taken_port_names_the_next(environment, monkeypatch):
         port = taken.getsockname()[1]
         monkeypatch.setenv("PORT", str(port))
         monkeypatch.setenv("HOST", "localhost")
-        with pytest.raises(environment.Trouble, match=rf"Port {port} on localhost is taken.* make run PORT={port + 1}"):
+        with pytest.raises(
+            environment.Trouble, match=rf"Port {port} on localhost is in use.* make run PORT={port + 1}"
+        ):
             environment.address()
     assert environment.address() == ("localhost", port)
 
@@ -119,7 +121,7 @@ def test_a_taken_port_names_the_next(environment, monkeypatch):
         ({"HOST": "192.0.2.200"}, r"HOST=192\.0\.2\.200 is not an address of this machine"),
     ],
 )
-def test_an_address_that_cannot_be_is_refused(environment, monkeypatch, settings, message):
+def test_an_impossible_address_is_refused(environment, monkeypatch, settings, message):
     monkeypatch.setenv("PORT", "8599")
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -127,7 +129,7 @@ def test_an_address_that_cannot_be_is_refused(environment, monkeypatch, settings
         environment.address()
 
 
-def test_what_others_can_reach_is_said_before_it_starts(environment, monkeypatch):
+def test_who_can_reach_the_app_is_shown_before_it_starts(environment, monkeypatch):
     monkeypatch.delenv("KD_HOSTS", raising=False)
     assert environment.where_it_is("localhost", 8501) == ["Distillation Explorer: http://localhost:8501"]
     assert environment.where_it_is("::1", 8501) == ["Distillation Explorer: http://[::1]:8501"]
@@ -138,24 +140,24 @@ def test_what_others_can_reach_is_said_before_it_starts(environment, monkeypatch
         "Distillation Explorer: http://localhost:8501",
         "For others on this network: http://192.0.2.7:8501 or http://lab:8501",
         "Also as (KD_HOSTS): kd.example.org",
-        "There is no password: everybody who reaches this address can start, stop and delete runs, and read results.",
+        "There is no password: everyone who can reach this address can start, stop and delete runs, and read results.",
     ]
 
 
 @pytest.mark.parametrize(
-    "said, message",
+    "output, message",
     [
         ("ERROR: Could not install packages: [Errno 28] No space left on device", "The disk is full"),
         (
             "WARNING: Retrying ... NewConnectionError ...\nERROR: No matching distribution found for torch",
             "is this machine online",
         ),
-        ("ERROR: No matching distribution found for torch==2.15.0", "Another Python may do"),
+        ("ERROR: No matching distribution found for torch==2.15.0", "Another Python may work"),
         ("ERROR: Failed to build something", "pip could not install the packages: ERROR: Failed to build something"),
     ],
 )
-def test_what_pip_says_becomes_one_line_with_the_way_out(environment, said, message):
-    explained = environment.explain(said)
+def test_an_error_of_pip_becomes_one_line_with_its_fix(environment, output, message):
+    explained = environment.explain(output)
     assert message in explained
     assert "\n" not in explained
 
@@ -175,9 +177,9 @@ def test_a_benchmark_is_a_file_or_a_package(environment, monkeypatch, tmp_path):
         environment.bench(["speed"])
 
 
-@pytest.mark.parametrize("asked, run", [([], ["train", "scale"]), (["app"], ["app"])])
+@pytest.mark.parametrize("requested, run", [([], ["train", "scale"]), (["app"], ["app"])])
 def test_unless_one_is_named_the_benchmarks_of_speed_are_run(
-    environment, monkeypatch, asked: list[str], run: list[str]
+    environment, monkeypatch, requested: list[str], run: list[str]
 ):
     began = []
 
@@ -186,6 +188,6 @@ def test_unless_one_is_named_the_benchmarks_of_speed_are_run(
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(environment.subprocess, "run", pretend)
-    environment.bench(asked)
+    environment.bench(requested)
     assert [name for name in began if name.startswith("benchmarks.")] == [f"benchmarks.{name}" for name in run]
     assert any(name.endswith("requirements-bench.txt") for name in began) == ("train" in run)
