@@ -134,8 +134,8 @@ def server(tmp_path: Path, drawn_data: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Iterator[Server]:
-    """For tests that leave nothing behind in it: to start one takes seconds."""
+    """For tests that need no server of their own: starting one and loading torch in it takes seconds."""
     with serving(tmp_path_factory.mktemp("shared"), drawn_data) as server:
         yield server
