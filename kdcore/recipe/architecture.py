@@ -1,4 +1,4 @@
-"""Which networks a recipe or a weight file may name, and which settings of their architecture it may give.
+"""Checks the networks that a recipe or weight file may name, and their architecture settings.
 
 Constructors of timm and torchvision also take arguments that open addresses and write files, and others that the project
 decides itself. So only the settings listed here reach one, with values in a range that a machine can hold.
@@ -171,27 +171,27 @@ FROM_WEIGHTS = (
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be a network's name. Whether there is one of that name is seen when the libraries are loaded.
+    """Refuse what cannot be a network's name. Whether a network has that name is checked when the libraries are loaded.
 
     Raises:
         ValueError: an address, a path or a scheme such as `hf-hub:`; says what a name looks like.
     """
     if not NAME.fullmatch(name):
         raise UserError(
-            f"{reprlib.repr(name)} is no network's name: by its name nothing is fetched and no file or folder is opened. Name "
+            f"{reprlib.repr(name)} is not a network's name: URLs, files and folders are not opened. Name "
             "a network of timm (vit_tiny_patch16_224), of torchvision (torchvision/resnet18) or of this project; weights of "
             "your own come from `weights: FILE.safetensors`."
         )
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse every option that is no setting of an architecture, or has a value out of range.
+    """Refuse every option that is not an architecture setting, or has a value out of range.
 
     Raises:
         ValueError: names the option, what came and what would do, or what decides it instead.
     """
     if len(options) > MOST_OPTIONS:
-        raise UserError(f"{len(options)} options are more than the {MOST_OPTIONS} that a network may be given.")
+        raise UserError(f"{len(options)} options are more than the {MOST_OPTIONS} that a network may have.")
     for name, value in options.items():
         kind = SETTINGS.get(name)
         if kind is None:
@@ -201,7 +201,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def _refusal(name: str) -> str:
-    """Why a name is none of the settings."""
+    """Why a name is not among the settings."""
     if name in DECIDED:
         return f"the option {name} cannot be set: {DECIDED[name]}. Leave it out."
     if ELSEWHERE.search(name.lower()):

@@ -1,4 +1,4 @@
-"""What the sections of a recipe have in common: they are frozen and refuse unknown keys. And the values that several take."""
+"""The base class of a recipe's sections, frozen and without unknown keys, and types that several sections use."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000)]
 MOST_EPOCHS = 10_000
-LONGEST_PATH, LONGEST_PART = 1000, 200  # what file systems take is somewhat more
+LONGEST_PATH, LONGEST_PART = 1000, 200  # file systems allow somewhat more
 
 
 class Section(BaseModel):
@@ -19,9 +19,9 @@ class Section(BaseModel):
 
 
 def checked_path(path: str) -> str:
-    """A path that can be looked up. Raises ValueError where no file system has such a one."""
+    """A path that a file system may have. Raises UserError for others."""
     if "\0" in path:
-        raise UserError(f"{shortened(path)} is no path: it holds a zero byte")
+        raise UserError(f"{shortened(path)} is not a path: it contains a zero byte")
     if len(path) > LONGEST_PATH or any(len(part.encode(errors="replace")) > LONGEST_PART for part in path.split("/")):
         raise UserError(
             f"it has {len(path):,} characters; a path has at most {LONGEST_PATH:,}, a name in it {LONGEST_PART} bytes"
@@ -33,7 +33,7 @@ PathText = Annotated[str, AfterValidator(checked_path)]
 
 
 def checked_schedule(spec: Any) -> Any:
-    """A schedule as a recipe says it, a number or a mapping. Raises ValueError where it is none."""
+    """A schedule in a recipe, a number or a mapping. Raises UserError for anything else."""
     if isinstance(spec, str):  # YAML reads 1e-3, without a point, as text
         spec = _number_or(spec)
     schedules.parse(spec, epochs=1)

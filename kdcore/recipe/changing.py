@@ -1,4 +1,4 @@
-"""A recipe with some of its settings changed: a copy, read and checked like any other."""
+"""Copies of a recipe with some settings changed, checked like any other recipe."""
 
 from typing import Any
 

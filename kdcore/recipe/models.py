@@ -11,7 +11,7 @@ from kdcore.recipe.references import Pretrained, RandomWeights, Reference, parse
 
 
 class FineTune(Section):
-    """Training the teacher on the run's own data first, with labels alone."""
+    """Fine-tuning of the teacher on the run's data before distillation, with labels only."""
 
     epochs: int = Field(3, ge=1, le=MOST_EPOCHS)
     lr: float = Field(1e-4, gt=0)
@@ -21,7 +21,7 @@ class FineTune(Section):
 class ModelRecipe(Section):
     """A network and where its weights come from.
 
-    `model` is a timm name, `torchvision/NAME`, or one of ours; it may be left out where the weights know their model.
+    `model` is a timm name, `torchvision/NAME`, or a network of this project; it may be left out where the weights name it.
     `weights` is `none` (random), `pretrained` (the model zoo's), a bundled model's name, a run (`run:ID/student`), or
     the path of a .safetensors file.
     """
@@ -53,27 +53,27 @@ class ModelRecipe(Section):
 
     @property
     def reference(self) -> Reference:
-        """What `weights` names."""
+        """`weights`, parsed."""
         return parse(self.weights)
 
     @model_validator(mode="after")
     def _names_something(self) -> "ModelRecipe":
         if self.model is None and isinstance(self.reference, RandomWeights | Pretrained):
-            raise UserError("name a `model`, or `weights` that know their model (a bundled model, a run, a file)")
+            raise UserError("name a `model`, or `weights` that come with one (a bundled model, a run, a file)")
         return self
 
 
 class TeacherRecipe(ModelRecipe):
     finetune: FineTune | None = None
     map_classes: bool = Field(
-        False, description="keep only the data's classes of its answers, found by their names, in the data's order"
+        False, description="select the data's classes from the teacher's outputs by name, in the data's order"
     )
     accept: bool = Field(False, description="run it although the teacher check says stop")
     cache_views: int = Field(
         0,
         ge=0,
         le=1000,
-        description="keep its answers for so many fixed augmentations of each image; 0: ask it in every step",
+        description="cache its outputs for this number of fixed augmentations per image; 0: compute them in every step",
     )
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ class TeacherRecipe(ModelRecipe):
 
 
 class TwinRecipe(Section):
-    """The student's twin without a teacher. Same initialisation, batches and augmentation; its own learning rate if
-    the student's is not its best."""
+    """The student's twin, trained without a teacher. Same initialisation, batches and augmentation; optionally its own
+    learning rate."""
 
     lr: float | None = Field(None, gt=0)

@@ -1,4 +1,4 @@
-"""A recipe's optimizer, and the course of its learning rate."""
+"""A recipe's optimizer and the schedule of its learning rate."""
 
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ class OptimizerRecipe(Section):
 
 
 class LearningRate(Section):
-    """The learning rate's course, as a factor on the optimizer's: a shape, and a linear warm-up before it."""
+    """The learning rate's schedule, as a factor on the optimizer's: a shape, after a linear warm-up."""
 
     shape: Literal["constant", "linear", "cosine"] | dict[str, Any] = "cosine"
     warmup_epochs: float = Field(0, ge=0)

@@ -1,4 +1,4 @@
-"""The whole recipe: its sections together, and that they fit each other."""
+"""The whole recipe: its sections, and the checks that concern more than one of them."""
 
 from typing import Any, Literal
 
@@ -16,8 +16,8 @@ from kdcore.recipe.terms import SUPERVISED, WATCHED, Adapt, Term
 class Probes(Section):
     """Pinned images whose maps are stored during training."""
 
-    images: int = Field(4, ge=0, le=32, description="how many test images are pinned")
-    per_epoch: float = Field(2, gt=0, description="how often, while the budget lasts")
+    images: int = Field(4, ge=0, le=32, description="number of pinned test images")
+    per_epoch: float = Field(2, gt=0, description="maps per epoch, within the budget")
     budget: Fraction = Field(0.02, description="largest share of the run's time")
 
 
@@ -32,16 +32,16 @@ class Recipe(Section):
     twin: bool | TwinRecipe = False
     terms: tuple[Term, ...] = Field((Term(method=SUPERVISED),), max_length=50)
     weighting: Literal["fixed", "gradients", "uncertainty"] = Field(
-        "fixed", description="how terms share: as their weights say, by equal pull on the student, or learned"
+        "fixed", description="how terms are balanced: by their weights, by equal gradient norms, or by learned weights"
     )
     optimizer: OptimizerRecipe = OptimizerRecipe()
     lr: LearningRate = LearningRate()
     epochs: int = Field(10, ge=1, le=MOST_EPOCHS)
     seeds: Seeds = (0,)
     precision: Literal["exact", "fast"] = Field(
-        "exact", description="float32 throughout, or bfloat16 where the device is quick at it"
+        "exact", description="float32 throughout, or bfloat16 where it is faster on this device"
     )
-    compile: bool = Field(False, description="let torch.compile try to shorten the steps; kept where it does")
+    compile: bool = Field(False, description="try torch.compile; used where it makes steps faster")
     probes: Probes = Probes()
     checkpoint_every: float = Field(1, gt=0, description="epochs between checkpoints")
 
@@ -58,13 +58,13 @@ class Recipe(Section):
         return wanted if self.data.augment else min(wanted, 1)
 
     def to_yaml(self) -> str:
-        """The recipe without what is left at its default, in the order of the fields."""
+        """The recipe without settings at their defaults, in the order of the fields."""
         return yaml_text.written(self.model_dump(mode="json", exclude_defaults=True))
 
     @field_validator("precision", mode="before")
     @classmethod
     def _as_it_was_called(cls, value: Any) -> Any:
-        """Recipes of earlier versions named the types."""
+        """The names of earlier versions: the number types."""
         return {"fp32": "exact", "bf16": "fast"}.get(value, value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -85,29 +85,29 @@ class Recipe(Section):
             raise UserError("`terms` is empty: a run needs at least one, for example {method: ce}")
         labels = [term.label for term in self.terms]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
-            raise UserError(f"two terms are called {twice[0]!r}: give one of them a `name` of its own")
+            raise UserError(f"two terms have the name {twice[0]!r}: give one of them another `name`")
         for place, term in enumerate(self.terms):
             if (lowest := schedules.lowest(term.weight, self.epochs)) < 0:
-                raise UserError(f"`terms.{place}.weight` goes down to {lowest:g}; 0 is the least")
+                raise UserError(f"`terms.{place}.weight` falls to {lowest:g}; it must be at least 0")
             if (lowest := schedules.lowest(term.temperature, self.epochs)) <= 0:
-                raise UserError(f"`terms.{place}.temperature` goes down to {lowest:g}; it must stay above 0")
+                raise UserError(f"`terms.{place}.temperature` falls to {lowest:g}; it must stay above 0")
 
     def _epochs_make_sense(self) -> None:
         for place, term in enumerate(self.terms):
             if term.from_epoch > self.epochs:
                 raise UserError(
                     f"`terms.{place}.from_epoch` is {term.from_epoch}, but the run has {self.epochs} epochs: "
-                    f"{term.label!r} would never count"
+                    f"{term.label!r} would never be active"
                 )
             if term.to_epoch is not None and term.to_epoch < term.from_epoch:
                 raise UserError(
                     f"`terms.{place}.to_epoch` ({term.to_epoch}) is before its `from_epoch` ({term.from_epoch}): "
-                    f"{term.label!r} would never count"
+                    f"{term.label!r} would never be active"
                 )
         for epoch in range(1, self.epochs + 1):
             if not any(term.counts_in(epoch) for term in self.terms):
                 raise UserError(
-                    f"no term counts in epoch {epoch}: let one of `terms` begin earlier (from_epoch) or end later (to_epoch)"
+                    f"no term is active in epoch {epoch}: let one of `terms` start earlier (from_epoch) or end later (to_epoch)"
                 )
 
     def _adapting_makes_sense(self) -> None:
@@ -116,12 +116,12 @@ class Recipe(Section):
                 continue
             if not self.data.validation:
                 raise UserError(
-                    f"`terms.{place}.adapt` watches a loss on held-out training images, and none are held out: "
+                    f"`terms.{place}.adapt` watches a loss on the validation images, and there are none: "
                     "set data.validation, for example to 0.1"
                 )
             labels, watched = [term.label for term in self.terms], self.watched(term.adapt)
             if watched not in labels:
                 raise UserError(
-                    f"`terms.{place}.adapt` watches {watched!r}, which is no term of this recipe: "
+                    f"`terms.{place}.adapt` watches {watched!r}, which is not a term of this recipe: "
                     f"set `watch` to one of {', '.join(labels)}"
                 )

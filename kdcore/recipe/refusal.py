@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, in words: the key, what came, what would do, and the nearest key that there is."""
+"""Messages about recipes that cannot be used: the key, the value, what was expected, and the nearest known key."""
 
 import difflib
 import re
@@ -20,15 +20,15 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(kind: type[Model], plain: dict[str, Any], source: str) -> Model:
-    """Plain data as a model of ours, or a RecipeError that says for each key what is wrong with it."""
+    """Plain data as a pydantic model, or a RecipeError that explains each wrong key."""
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
-        problems: dict[tuple[str, ...], list[Any]] = {}  # a value that may be of two kinds has a problem with each
+        problems: dict[tuple[str, ...], list[Any]] = {}  # a union has a problem with each of its types
         for problem in error.errors(include_url=False):
             problems.setdefault(_place(problem, plain), []).append(problem)
         around = {place[:end] for place in problems for end in range(len(place))}
-        deepest = [place for place in problems if place not in around or not place]  # the deeper one says more
+        deepest = [place for place in problems if place not in around or not place]  # the deeper one is more specific
         lines = [_line(place, problems[place], kind) for place in deepest[:MOST_PROBLEMS]]
         if more := len(deepest) - len(lines):
             lines.append(f"and {more:,} more.")
@@ -41,7 +41,7 @@ def _line(place: tuple[str, ...], problems: list[Any], kind: type[BaseModel]) ->
 
 
 def _place(problem: Any, plain: Any) -> tuple[str, ...]:
-    """The keys that lead to what is meant, without the names that pydantic gives to the kinds a value may be of."""
+    """The keys that lead to the value, without pydantic's names for the alternatives of a union."""
     kept = []
     for index, part in enumerate(problem["loc"]):
         last = index == len(problem["loc"]) - 1
@@ -55,7 +55,7 @@ def _place(problem: Any, plain: Any) -> tuple[str, ...]:
 
 
 def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
-    """What is wrong at one place."""
+    """The explanation for one key."""
     first = next((problem for problem in problems if problem["type"] in ("too_long", "string_too_long")), problems[0])
     match first["type"]:
         case "extra_forbidden":
@@ -69,7 +69,7 @@ def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
             return clipped(message if not first["loc"] else f"cannot be used: {message}", 1000)
         case "too_long" | "string_too_long":
             unit = "entries" if first["type"] == "too_long" else "characters"
-            return f"has {len(first['input']):,} {unit}; {first['ctx']['max_length']:,} are the most."
+            return f"has {len(first['input']):,} {unit}; at most {first['ctx']['max_length']:,} are allowed."
         case "invalid_key":
             return "is not a known key: keys are text."
     wanted = [

@@ -1,4 +1,4 @@
-"""Schedules: how far a run has come, in [0, 1], to a number. Learning rate, weights and temperatures alike use them.
+"""Schedules: from the progress of a run, in [0, 1], to a number; for learning rate, weights and temperatures.
 
 In a recipe a schedule is a number or one key with its settings:
 
@@ -64,8 +64,8 @@ class Steps:
 
 @dataclass(frozen=True)
 class Piecewise:
-    """Straight lines between (epoch, value) points; the value holds for a whole epoch, so that a jump between two
-    neighbouring epochs is a jump."""
+    """Linear interpolation between (epoch, value) points; constant within an epoch, so that values may jump between two
+    consecutive epochs."""
 
     points: tuple[tuple[float, float], ...]
     epochs: int
@@ -81,7 +81,7 @@ class Piecewise:
 
 @dataclass(frozen=True)
 class Warmup:
-    """`after`, scaled up in a straight line from zero over the first `share` of the run."""
+    """`after`, scaled linearly from zero over the first `share` of the run."""
 
     after: Schedule
     share: float
@@ -93,7 +93,7 @@ class Warmup:
 
 
 def epoch(progress: float, epochs: int) -> int:
-    """The epoch (1-based) in which a run of so many epochs is."""
+    """The epoch (1-based) at a run's progress."""
     # the small addend keeps 20/50 * 50 from becoming epoch 19 by rounding
     return min(int(progress * epochs + 1e-9) + 1, epochs)
 
@@ -101,7 +101,7 @@ def epoch(progress: float, epochs: int) -> int:
 def _finite(value: Any) -> float:
     try:
         number = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         number = math.inf
     if not math.isfinite(number):
         raise UserError("the numbers must be finite")
@@ -117,12 +117,12 @@ def _power(factor: float, times: int) -> float:
 
 def _at_most(values: Any) -> Any:
     if len(values) > MOST_POINTS:
-        raise UserError(f"{len(values):,} epochs; {MOST_POINTS:,} are the most")
+        raise UserError(f"{len(values):,} epochs; at most {MOST_POINTS:,} are allowed")
     return values
 
 
 def parse(spec: Any, epochs: int) -> Schedule:
-    """Turn what a recipe says into a schedule.
+    """The schedule that a recipe describes.
 
     Args:
         spec: a number, a schedule of this module's notation (see its docstring).
@@ -158,14 +158,14 @@ def parse(spec: Any, epochs: int) -> Schedule:
                 return Piecewise(points, epochs)
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(
-            f"The settings of schedule '{kind}' are not understood: {shortened(settings)} ({clipped(str(error))}). "
+            f"The settings of schedule '{kind}' are not valid: {shortened(settings)} ({clipped(str(error))}). "
             "Expected, for example, {linear: [3.0, 1.0]}, {steps: {start: 0.1, factor: 0.1, at: [30, 40]}} or "
             "{piecewise: [[1, 3.0], [20, 2.0]]}."
         ) from None
 
 
 def lowest(spec: Any, epochs: int) -> float:
-    """The least value that a schedule takes in a run of so many epochs."""
+    """The least value of a schedule in a run of so many epochs."""
     schedule = parse(spec, epochs)
     match schedule:
         case Steps():
@@ -173,6 +173,6 @@ def lowest(spec: Any, epochs: int) -> float:
         case Piecewise():
             turns = tuple(point[0] for point in schedule.points)
         case _:
-            return min(schedule(0.0), schedule(1.0))  # it rises or falls all the way
+            return min(schedule(0.0), schedule(1.0))  # monotonic
     beside = {1, epochs} | {whole for turn in turns for whole in (math.floor(turn), math.ceil(turn))}
     return min(schedule((epoch - 1) / epochs) for epoch in beside if 1 <= epoch <= epochs)

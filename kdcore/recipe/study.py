@@ -1,6 +1,6 @@
-"""A study: one recipe with some of its settings varied, each variant with several seeds; as plain data, YAML in and out.
+"""A study: variants of one recipe, each with several seeds; as plain data, YAML in and out.
 
-Its points are variants times seeds. Each is a recipe of its own, so whatever a recipe can say can be studied.
+Its points are variants times seeds. Each point is a recipe, so any setting of a recipe can be varied.
 """
 
 import itertools
@@ -18,11 +18,11 @@ from kdcore.recipe.base import Seeds
 
 MOST_POINTS = 500
 Value = Annotated[Any, BeforeValidator(lambda value: number_or(value))]
-OWN = ("name", "note", "seeds")  # of the recipe's settings, those that the study itself decides
+OWN = ("name", "note", "seeds")  # settings of a recipe that the study decides
 
 
 class Study(BaseModel):
-    """What is compared. Either `vary` or `variants`; with neither, one recipe over its seeds."""
+    """Either `vary` or `variants`; with neither, one recipe over its seeds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -37,7 +37,7 @@ class Study(BaseModel):
     @classmethod
     def _one_or_two_settings(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
         if len(vary) > 2:
-            raise UserError(f"varies {len(vary)} settings; a grid takes one or two, `variants` takes any")
+            raise UserError(f"varies {len(vary)} settings; a grid has one or two, `variants` any number")
         for key, values in vary.items():
             if not values:
                 raise UserError(f"gives no value for {shortened(key)}")
@@ -57,16 +57,16 @@ class Study(BaseModel):
         if self.vary and self.variants:
             raise UserError("a study has either `vary` or `variants`, not both")
         if not self.seeds:
-            raise UserError("`seeds` is empty: a study needs at least one, and three to tell luck from effect")
+            raise UserError("`seeds` is empty: a study needs at least one, and three for a meaningful interval")
         if len(set(self.seeds)) < len(self.seeds):
-            raise UserError(f"`seeds` names one twice: {clipped(', '.join(map(str, self.seeds)))}")
+            raise UserError(f"`seeds` has a seed twice: {clipped(', '.join(map(str, self.seeds)))}")
         if self.count > MOST_POINTS:
-            raise UserError(f"it has {self.count} runs; {MOST_POINTS} are the most")
+            raise UserError(f"it has {self.count} runs; at most {MOST_POINTS} are allowed")
         return self
 
     @property
     def count(self) -> int:
-        """How many runs it takes."""
+        """The number of runs."""
         grid = [len(values) for values in self.vary.values()]
         variants = len(self.variants) or 1
         for length in grid:
@@ -107,7 +107,7 @@ def from_plain(plain: Any, *, source: str = "the study") -> Study:
 
 
 def to_plain(study: Study) -> dict[str, Any]:
-    """Without what is left at its default."""
+    """Without settings at their defaults."""
     return study.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -119,7 +119,7 @@ def recipe_of(study: Study) -> Recipe:
 
 
 def resolved(study: Study, overrides: list[str] | None = None) -> Study:
-    """The same study with its recipe spelled out, so that it stays what it is when the named recipe changes.
+    """The study with its recipe written out, so that later changes of the named recipe do not affect it.
 
     Args:
         overrides: `KEY=VALUE`, as on the command line; they change the recipe before it is varied.
@@ -139,7 +139,7 @@ def variants(study: Study) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for values in itertools.product(*study.vary.values()):
         settings = dict(zip(study.vary, values, strict=True))
-        label = ", ".join(f"{names[key]} {_said(value)}" for key, value in settings.items())
+        label = ", ".join(f"{names[key]} {_in_words(value)}" for key, value in settings.items())
         if label in found:
             raise RecipeError(f"The study {study.name} has the variant {shortened(label)} twice: give each value once.")
         found[label] = settings
@@ -164,7 +164,7 @@ def points(study: Study) -> list[Point]:
 
 
 def number_or(value: Any) -> Any:
-    """YAML reads 1e-3, without a point, as text; here it is a number."""
+    """A number for text such as 1e-3, which YAML reads as text for lack of a point."""
     if not isinstance(value, str):
         return value
     try:
@@ -176,7 +176,7 @@ def number_or(value: Any) -> Any:
 
 def _refuse_own(key: str) -> None:
     if key in OWN:
-        raise UserError(f"{shortened(key)} is the study's own; it has {key} beside recipe and vary")
+        raise UserError(f"{shortened(key)} is a setting of the study itself: put {key} beside recipe and vary")
 
 
 def called(key: str, recipe: Recipe) -> str:
@@ -189,7 +189,7 @@ def called(key: str, recipe: Recipe) -> str:
     return " ".join(rest)
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "on", False: "off", None: "none"}[value]
     if isinstance(value, float):

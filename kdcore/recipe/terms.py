@@ -13,7 +13,7 @@ WATCHED = "kd"  # the method whose loss an adapted weight watches unless the rec
 
 
 class Adapt(Section):
-    """A weight that falls when a term's loss on the held-out images no longer does (seed: adaptive beta)."""
+    """A weight that is reduced when a term's validation loss stops improving."""
 
     factor: float = Field(0.5, gt=0, lt=1, description="what the weight is multiplied by")
     patience: int = Field(2, ge=1, le=MOST_EPOCHS, description="epochs without a new best")

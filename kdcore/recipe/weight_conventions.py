@@ -1,4 +1,4 @@
-"""What a weight of ours is in other people's code: the same gradient under another convention.
+"""Converts a term's weight to the conventions of other implementations: the same gradient in their terms.
 
 Ours: a divergence of class probabilities is summed over the classes, averaged over the batch and multiplied by the square
 of its temperature; every term has a weight of its own. Elsewhere the square is left out, the average goes over classes too
@@ -26,7 +26,7 @@ class Translation:
 
 
 def translations(terms: Sequence[Term], classes: int, epochs: int, *, summed: Collection[str]) -> list[Translation]:
-    """The weights of a recipe's terms as other conventions have them.
+    """The weights of a recipe's terms under other conventions.
 
     Args:
         summed: the methods whose loss is summed over the classes and multiplied by the squared temperature; the weights of
@@ -68,13 +68,13 @@ def without_square(weight: float, temperature: float) -> float:
 
 
 def averaged_over_classes(weight: float, classes: int) -> float:
-    """The weight of a loss whose mean goes over batch and classes, where ours is a sum over the classes."""
+    """The weight of a loss whose mean goes over batch and classes, where this project sums over the classes."""
     return weight * classes
 
 
 def one_alpha(labels: float, teacher: float) -> tuple[float, float]:
-    """Two weights as alpha (teacher) and 1 - alpha (labels), and the factor that is left: their sum, which plain SGD can take
-    into its learning rate, while Adam does not feel it."""
+    """Two weights as alpha (teacher) and 1 - alpha (labels), and the remaining factor: their sum, which plain SGD can
+    absorb in its learning rate, and to which Adam is invariant."""
     return teacher / (labels + teacher), labels + teacher
 
 

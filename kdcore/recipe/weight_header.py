@@ -1,4 +1,4 @@
-"""The header of a safetensors file: what it says of the networks in it. Read without torch, and believed only where checked.
+"""Reads the header of a safetensors file, which describes its networks; without torch, every entry checked.
 
 A file is a length (8 bytes, little-endian), so much JSON, and the tensors. The JSON names the tensors; its `__metadata__`
 maps names to texts, of which `kdcore` describes a network, or a checkpoint's networks by name.
@@ -17,7 +17,7 @@ from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.references import NETWORKS
 
 LARGEST = 16 << 20  # bytes of a header; a checkpoint of two EfficientNet-B7 with AdamW has 0.8 MiB
-LARGEST_TEXT = 4 << 20  # characters that describe networks: the names of 21,000 classes, thrice, are a quarter of it
+LARGEST_TEXT = 4 << 20  # characters that describe networks: 21,000 class names, three times, are a quarter of it
 MOST_CLASSES = 100_000
 LONGEST_CLASS = 400
 IMAGE_SIZES = range(1, 1025)
@@ -37,7 +37,7 @@ def metadata(path: Path) -> dict[str, str]:
                 _refuse(path, f"its header would have {length:,} bytes, the file has {size:,}")
             if length > LARGEST:
                 raise UserError(
-                    f"{path} has a header of {length / 2**20:.1f} MiB; {LARGEST >> 20} MiB are the most that is read."
+                    f"{path} has a header of {length / 2**20:.1f} MiB; at most {LARGEST >> 20} MiB are allowed that is read."
                 )
             text = file.read(length)
     except struct.error:
@@ -54,7 +54,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def description(path: Path) -> dict[str, Any]:
-    """What a file's header says of the network in it, or of a checkpoint's networks by name; empty where it says nothing.
+    """The description of a file's network, or of a checkpoint's networks by name; empty where there is none.
 
     Of a network: model, options, classes, image_size (pixels), mean and std, as far as they are there, each checked.
 
@@ -63,7 +63,9 @@ def description(path: Path) -> dict[str, Any]:
     """
     text = metadata(path).get("kdcore", "null")
     if len(text) > LARGEST_TEXT:
-        raise UserError(f"{path} describes its network in {len(text):,} characters; {LARGEST_TEXT:,} are the most.")
+        raise UserError(
+            f"{path} describes its network in {len(text):,} characters; at most {LARGEST_TEXT:,} are allowed."
+        )
     found = _parsed(text, path, "the description of its network", finite=True)
     if found is None:
         return {}
@@ -127,7 +129,7 @@ def _parsed(text: bytes | str, path: Path, what: str, *, finite: bool = False) -
     """JSON, or a ValueError that names the file."""
 
     def no_number(constant: str) -> NoReturn:
-        raise UserError(f"{constant} is no number of JSON")
+        raise UserError(f"{constant} is not a number in JSON")
 
     try:
         return json.loads(text, parse_constant=no_number) if finite else json.loads(text)

@@ -1,4 +1,4 @@
-"""YAML text to plain data and back: the one place where recipes, studies and values typed by hand are read.
+"""YAML to plain data and back, within limits: for recipes, studies and values on the command line.
 
 A text may come from anybody, so it is read event by event, with its size, depth and entries counted on the way: libyaml
 itself composes nested text by recursion and unfolds aliases without limit. What a recipe has no use for is refused in
@@ -16,7 +16,7 @@ from yaml import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, Se
 from kdcore.errors import RecipeError, clipped, shortened
 
 MOST_BYTES = 1_000_000
-MOST_DEPTH = 50  # lists and mappings in each other
+MOST_DEPTH = 50  # of nested lists and mappings
 MOST_ENTRIES = 10_000  # of one list or mapping
 MOST_VALUES = 50_000  # of the whole text
 LONGEST_KEY = 200
@@ -41,32 +41,32 @@ def read(text: str | bytes, *, source: str) -> Any:
     source = clipped(source)
     text = decoded(text, source=source) if isinstance(text, bytes) else text.removeprefix("\ufeff")
     if len(text) > MOST_BYTES or len(data := _encoded(text, source)) > MOST_BYTES:
-        raise RecipeError(f"{source} is too long: {MOST_BYTES / 1e6:g} MB of text are the most.")
+        raise RecipeError(f"{source} is too long: at most {MOST_BYTES / 1e6:g} MB of text are allowed.")
     if found := TAG_DIRECTIVE.search(text):
         line = len(text[: found.end()].splitlines())
-        raise RecipeError(f"{source} has a %TAG directive in line {line}; tags are not read here: leave it out.")
+        raise RecipeError(f"{source} has a %TAG directive in line {line}; tags are not supported: leave it out.")
     return _Reader(data, source).document()
 
 
 def read_file(path: Path, *, kind: str) -> Any:
-    """Like `read`, of a file; no more of it is read than a text may have. `kind` is what messages call it: recipe, study."""
+    """Like `read`, for a file; at most as much as a text may have is read. `kind` names it in messages: recipe, study."""
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise RecipeError(f"Cannot read the {kind} {clipped(str(path))}: {error.strerror}.") from None
     except ValueError:  # a zero byte
-        raise RecipeError(f"Cannot read the {kind} {shortened(str(path))}: that is no path.") from None
+        raise RecipeError(f"Cannot read the {kind} {shortened(str(path))}: that is not a path.") from None
     return read(data, source=str(path))
 
 
 def decoded(data: bytes, *, source: str) -> str:
-    """The text of a file's bytes, without the mark that some editors put before UTF-8. Raises RecipeError, as `read` does."""
+    """The text of a file's bytes, without a byte order mark. Raises RecipeError, as `read` does."""
     if len(data) > MOST_BYTES:
-        raise RecipeError(f"{clipped(source)} is too long: {MOST_BYTES / 1e6:g} MB of text are the most.")
+        raise RecipeError(f"{clipped(source)} is too long: at most {MOST_BYTES / 1e6:g} MB of text are allowed.")
     wrong = f"{clipped(source)} is not UTF-8 text: save it as UTF-8."
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
-        raise RecipeError(f"{wrong} It looks like UTF-16, or like no text at all.")
+        raise RecipeError(f"{wrong} It looks like UTF-16, or is not text at all.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -75,12 +75,12 @@ def decoded(data: bytes, *, source: str) -> str:
 
 
 def written(plain: Any) -> str:
-    """Plain data as YAML that `read` takes."""
+    """Plain data as YAML for `read`."""
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def in_a_line(plain: Any) -> str:
-    """The same in one line, as a recipe has a short value."""
+    """The same in one line, for short values."""
     return yaml.dump(plain, Dumper=_Dumper, default_flow_style=True, width=math.inf).strip()
 
 
@@ -98,7 +98,7 @@ def _encoded(text: str, source: str) -> bytes:
 
 
 class _Reader:
-    """One pass over a text's events. `place` is the key that is being read."""
+    """One pass over the events of a text. `place` is the current key."""
 
     def __init__(self, data: bytes, source: str) -> None:
         self.data = data
@@ -131,9 +131,11 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             return self._scalar(event)
         if event.tag not in COLLECTION_TAGS:
-            self._refuse(event, f"the tag {shortened(event.tag.removeprefix(TAG))} is not read here: leave it out")
+            self._refuse(event, f"the tag {shortened(event.tag.removeprefix(TAG))} is not supported: leave it out")
         if len(self.place) >= MOST_DEPTH:
-            self._refuse(event, f"lists and mappings are nested too deeply here: {MOST_DEPTH} levels are the most")
+            self._refuse(
+                event, f"lists and mappings are nested too deeply here: at most {MOST_DEPTH} levels are allowed"
+            )
         return self._mapping(event) if isinstance(event, MappingStartEvent) else self._list(event)
 
     def _count(self, event: Any) -> None:
@@ -142,17 +144,17 @@ class _Reader:
             sign = "*" if isinstance(event, AliasEvent) else "&"
             self._refuse(
                 event,
-                f"{clipped(sign + event.anchor, 60)}: anchors (&) and aliases (*) are not read here. Write the value out "
+                f"{clipped(sign + event.anchor, 60)}: anchors (&) and aliases (*) are not supported. Write the value out "
                 "wherever it is needed; a text that begins with such a sign goes in quotes",
             )
         if self.values > MOST_VALUES:
-            self._refuse(event, f"the text has too many values: {MOST_VALUES:,} are the most")
+            self._refuse(event, f"the text has too many values: at most {MOST_VALUES:,} are allowed")
 
     def _list(self, start: Any) -> list[Any]:
         found: list[Any] = []
         while not isinstance(event := self.loader.get_event(), SequenceEndEvent):
             if len(found) >= MOST_ENTRIES:
-                self._refuse(event, f"the list has too many entries: {MOST_ENTRIES:,} are the most")
+                self._refuse(event, f"the list has too many entries: at most {MOST_ENTRIES:,} are allowed")
             self.place.append(str(len(found)))
             found.append(self._value(event))
             self.place.pop()
@@ -163,11 +165,11 @@ class _Reader:
         lines: dict[str, int] = {}
         while not isinstance(event := self.loader.get_event(), MappingEndEvent):
             if len(found) >= MOST_ENTRIES:
-                self._refuse(event, f"the mapping has too many keys: {MOST_ENTRIES:,} are the most")
+                self._refuse(event, f"the mapping has too many keys: at most {MOST_ENTRIES:,} are allowed")
             key, line = self._key(event), event.start_mark.line + 1
             self.place.append(key)
             if key in lines:
-                self._refuse(event, f"it is there twice (lines {lines[key]} and {line}): leave out one of them")
+                self._refuse(event, f"the key is there twice (lines {lines[key]} and {line}): leave out one of them")
             lines[key] = line
             found[key] = self._value(self.loader.get_event())
             self.place.pop()
@@ -179,11 +181,11 @@ class _Reader:
             self._refuse(event, "a key cannot be a list or a mapping; text in braces or brackets goes in quotes")
         key: str = event.value
         if len(key) > LONGEST_KEY:
-            self._refuse(event, f"the key {shortened(key)} is too long: {LONGEST_KEY} characters are the most")
+            self._refuse(event, f"the key {shortened(key)} is too long: at most {LONGEST_KEY} characters are allowed")
         if key == "<<" and event.implicit[0]:
             self._refuse(event, "<<: other mappings are not merged here; write their keys out")
         if self._tag(event) not in (f"{TAG}str", f"{TAG}value"):
-            self._refuse(event, f"YAML does not take the key {shortened(key)} for text: put it in quotes")
+            self._refuse(event, f"YAML does not read the key {shortened(key)} as text: put it in quotes")
         return key
 
     def _tag(self, event: Any) -> str:
@@ -207,21 +209,21 @@ class _Reader:
             case "timestamp":
                 return self._refuse(
                     event,
-                    f"{shortened(text)} is a date to YAML, which no setting takes; to have it as text, put it in quotes",
+                    f"{shortened(text)} is a date in YAML, which no setting accepts; for text, put it in quotes",
                 )
-        return self._refuse(event, f"the tag {shortened(tag)} is not read here: leave it out")
+        return self._refuse(event, f"the tag {shortened(tag)} is not supported: leave it out")
 
     def _number(self, event: Any, tag: str) -> float:
         text = event.value
         if len(text) > LONGEST_NUMBER:
-            self._refuse(event, f"a number of {len(text):,} characters: {LONGEST_NUMBER} are the most")
+            self._refuse(event, f"a number of {len(text):,} characters: at most {LONGEST_NUMBER} are allowed")
         node = yaml.ScalarNode(TAG + tag, text)
         try:
             number = self.loader.construct_yaml_int(node) if tag == "int" else self.loader.construct_yaml_float(node)
         except (ValueError, IndexError, OverflowError):
-            self._refuse(event, f"{shortened(text)} is no number: as a text, put it in quotes")
+            self._refuse(event, f"{shortened(text)} is not a number: for text, put it in quotes")
         if not math.isfinite(number):
-            self._refuse(event, f"{shortened(text)} is no finite number: give one, or put it in quotes if it is a text")
+            self._refuse(event, f"{shortened(text)} is not a finite number: give one, or put it in quotes for text")
         return number
 
     def _refuse(self, event: Any, why: str) -> NoReturn:
@@ -229,7 +231,7 @@ class _Reader:
         raise RecipeError(f"{self.source} is not valid YAML: line {event.start_mark.line + 1}{key}: {why}.")
 
     def _problem(self, error: yaml.YAMLError) -> str:
-        """What libyaml says, with the line."""
+        """libyaml's message, with the line."""
         if isinstance(error, yaml.MarkedYAMLError):
             mark = error.problem_mark or error.context_mark
             last = self.data.count(b"\n")  # libyaml counts a line after the end
@@ -237,5 +239,5 @@ class _Reader:
             return line + clipped(", ".join(filter(None, [error.problem, error.context]))) + "."
         if isinstance(error, yaml.reader.ReaderError):
             number = self.data[: error.position].count(b"\n") + 1
-            return f"line {number}: it has the character {shortened(error.character)}, which no YAML text may have."
+            return f"line {number}: it has the character {shortened(error.character)}, which YAML does not allow."
         return clipped(str(error))

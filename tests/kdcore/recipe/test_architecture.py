@@ -116,10 +116,10 @@ def test_nor_does_a_weight_file_s_header(number, address, tmp_path, tiny):
      "torchvision/../x", "torchvision/a/b", "torchvision/", "/etc/passwd", "test_vit.tag/../../x", "", "a b", "x" * 300],
 )  # fmt: skip
 def test_a_model_s_name_is_no_address_and_no_path(name, tiny):
-    with pytest.raises(RecipeError, match="is no network's name: by its name nothing is fetched"):
+    with pytest.raises(RecipeError, match="is not a network's name: URLs, files and folders are not opened"):
         tiny(student={"model": name})
     for ask in (models.check, models.describe, lambda name: zoo.create(name, 10, 32)):
-        with pytest.raises(ValueError, match="is no network's name"):
+        with pytest.raises(ValueError, match="is not a network's name"):
             ask(name)
 
 

@@ -91,12 +91,12 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
         ({"seeds": []}, "`seeds` is empty: a run needs at least one, for example [0]"),
         ({"terms": []}, "`terms` is empty"),
         ({"terms": [{"weight": 1}]}, "`terms.0.method` is missing."),
-        ({"terms": [{"method": "kd"}, {"method": "kd"}]}, "two terms are called 'kd'"),
-        ({"terms": [{"method": "kd", "weight": -1}]}, "`terms.0.weight` goes down to -1; 0 is the least"),
-        ({"terms": [{"method": "kd", "temperature": 0}]}, "`terms.0.temperature` goes down to 0"),
-        ({"terms": [{"method": "kd", "temperature": {"linear": [4, -1]}}]}, "goes down to -1; it must stay above 0"),
+        ({"terms": [{"method": "kd"}, {"method": "kd"}]}, "two terms have the name 'kd'"),
+        ({"terms": [{"method": "kd", "weight": -1}]}, "`terms.0.weight` falls to -1; it must be at least 0"),
+        ({"terms": [{"method": "kd", "temperature": 0}]}, "`terms.0.temperature` falls to 0"),
+        ({"terms": [{"method": "kd", "temperature": {"linear": [4, -1]}}]}, "falls to -1; it must stay above 0"),
         ({"lr": {"warmup_epochs": 10}}, "`lr.warmup_epochs` (10) must be less than `epochs` (10)"),
-        ({"student": {}}, "name a `model`, or `weights` that know their model"),
+        ({"student": {}}, "name a `model`, or `weights` that come with one"),
         ({"twin": "maybe"}, "`twin` should be a boolean or a mapping of settings, not 'maybe'."),
     ],
 )
@@ -107,24 +107,24 @@ def test_a_value_out_of_range_is_refused_by_name(changes, message):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"seeds": [0] * 1001}, "`seeds` has 1,001 entries; 1,000 are the most."),
+        ({"seeds": [0] * 1001}, "`seeds` has 1,001 entries; at most 1,000 are allowed."),
         ({"seeds": [2**32]}, "`seeds.0` should be less than 4294967296, not 4294967296."),
         ({"seeds": [10**5000]}, "not a number of about 5,001 digits."),
-        ({"terms": [{"method": "ce"}] * 51}, "`terms` has 51 entries; 50 are the most."),
-        ({"terms": [{"method": "m" * 100}]}, "`terms.0.method` has 100 characters; 80 are the most."),
-        ({"terms": [{"method": "kd", "layers": [1.0] * 300}]}, "`terms.0.layers` has 300 entries; 200 are the most."),
+        ({"terms": [{"method": "ce"}] * 51}, "`terms` has 51 entries; at most 50 are allowed."),
+        ({"terms": [{"method": "m" * 100}]}, "`terms.0.method` has 100 characters; at most 80 are allowed."),
+        ({"terms": [{"method": "kd", "layers": [1.0] * 300}]}, "`terms.0.layers` has 300 entries; at most 200 are allowed."),
         ({"terms": [{"method": "kd", "weight": 10**400}]}, "finite numbers, not a number of about 401 digits"),
         ({"terms": [{"method": "kd", "weight": "inf"}]}, "A schedule needs finite numbers, not inf."),
         ({"optimizer": {"lr": "inf"}}, "`optimizer.lr` should be a finite number, not 'inf'."),
         ({"optimizer": {"lr": 10**400}}, "`optimizer.lr` should be a number, not a number of about 401 digits."),
         ({"epochs": "9" * 5000}, "`epochs` should be an integer, not '9999"),
         ({"epochs": ["x" * 10**6] * 1000}, "`epochs` should be an integer, not ['xxx"),
-        ({"note": "x" * 20_001}, "`note` has 20,001 characters; 20,000 are the most."),
+        ({"note": "x" * 20_001}, "`note` has 20,001 characters; at most 20,000 are allowed."),
         (
             {"data": {"name": "folder", "path": "x" * 201}},
             "`data.path` cannot be used: it has 201 characters; a path has",
         ),
-        ({"data": {"name": "folder", "path": "a\0b"}}, "is no path: it holds a zero byte"),
+        ({"data": {"name": "folder", "path": "a\0b"}}, "is not a path: it contains a zero byte"),
         ({"data": {"train_images": 10**30}}, "`data.train_images` should be less than or equal to 1000000000, not"),
         ({1: 2}, "`1` is not a known key: keys are text."),
     ],
@@ -163,9 +163,9 @@ def test_all_that_is_wrong_is_said_at_once():
     [
         ({"lin": [3, 1]}, "A schedule is a number or one of linear, cosine, steps, piecewise, not {'lin': [3, 1]}"),
         ("high", "not 'high'"),
-        ({"linear": [3]}, "The settings of schedule 'linear' are not understood: [3]"),
+        ({"linear": [3]}, "The settings of schedule 'linear' are not valid: [3]"),
         ({"piecewise": [[20, 2.0], [1, 3.0]]}, "the epochs must rise"),
-        ({"steps": {"start": 1, "factor": 0.1}}, "The settings of schedule 'steps' are not understood"),
+        ({"steps": {"start": 1, "factor": 0.1}}, "The settings of schedule 'steps' are not valid"),
     ],
 )
 def test_a_schedule_that_is_none_is_refused_where_it_stands(schedule, message):
@@ -256,7 +256,7 @@ def test_hints_alone_may_come_first():
     [
         (
             [{"method": "ce"}, {"method": "kd", "from_epoch": 11}],
-            "`terms.1.from_epoch` is 11, but the run has 10 epochs: 'kd' would never count",
+            "`terms.1.from_epoch` is 11, but the run has 10 epochs: 'kd' would never be active",
         ),
         (
             [{"method": "ce", "from_epoch": 4, "to_epoch": 3}, {"method": "kd"}],
@@ -264,7 +264,7 @@ def test_hints_alone_may_come_first():
         ),
         (
             [{"method": "ce", "to_epoch": 3}, {"method": "kd", "from_epoch": 5}],
-            "no term counts in epoch 4: let one of `terms` begin earlier (from_epoch) or end later (to_epoch)",
+            "no term is active in epoch 4: let one of `terms` start earlier (from_epoch) or end later (to_epoch)",
         ),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_weight_adapts_to_the_kd_term_unless_told_otherwise():
 
 def test_adapting_needs_images_that_are_held_out():
     told = refusal(data={"validation": 0}, terms=ADAPTS)
-    assert "`terms.1.adapt` watches a loss on held-out training images, and none are held out" in told
+    assert "`terms.1.adapt` watches a loss on the validation images, and there are none" in told
     assert "set data.validation, for example to 0.1" in told
 
 
@@ -298,5 +298,5 @@ def test_adapting_needs_images_that_are_held_out():
 )
 def test_adapting_needs_a_term_to_watch(terms):
     told = refusal(terms=terms)
-    assert "`terms.1.adapt` watches 'kd', which is no term of this recipe" in told
+    assert "`terms.1.adapt` watches 'kd', which is not a term of this recipe" in told
     assert f"set `watch` to one of {terms[0].get('name', terms[0]['method'])}, fitnets" in told

@@ -96,7 +96,7 @@ def test_what_is_no_schedule_is_refused_with_an_example(spec):
     ],
 )
 def test_settings_that_are_not_understood_are_refused_with_an_example(spec):
-    with pytest.raises(ValueError, match=r"The settings of schedule .* are not understood: .* Expected, for example"):
+    with pytest.raises(ValueError, match=r"The settings of schedule .* are not valid: .* Expected, for example"):
         parse(spec, 10)
 
 
@@ -112,9 +112,9 @@ def test_what_grows_without_end_is_refused():
         {"linear": [1, 10**400]},
         {"steps": {"start": 1, "factor": -1e200, "at": [2, 3]}},
     ):
-        with pytest.raises(ValueError, match=r"are not understood: .*the numbers must be finite"):
+        with pytest.raises(ValueError, match=r"are not valid: .*the numbers must be finite"):
             parse(spec, 10)
-    with pytest.raises(ValueError, match=r"2,000 epochs; 1,000 are the most"):
+    with pytest.raises(ValueError, match=r"2,000 epochs; at most 1,000 are allowed"):
         parse({"piecewise": [[epoch, 1] for epoch in range(2000)]}, 10)
     with pytest.raises(ValueError, match="A schedule needs finite numbers, not a number of about 401 digits"):
         parse(10**400, 10)

@@ -48,17 +48,17 @@ def test_it_reads_back_what_it_writes():
     ("settings", "message"),
     [
         ({"varry": {}}, "`varry` is not a known key. Did you mean `vary`?"),
-        ({"vary": {"epochs": [1], "optimizer.lr": [1], "data.labels": [1]}}, "varies 3 settings; a grid takes one or two"),
+        ({"vary": {"epochs": [1], "optimizer.lr": [1], "data.labels": [1]}}, "varies 3 settings; a grid has one or two"),
         ({"vary": {"epochs": []}}, "gives no value for 'epochs'"),
-        ({"vary": {"seeds": [1]}}, "'seeds' is the study's own"),
-        ({"variants": {"a": {"seeds": [1]}}}, "'seeds' is the study's own"),
+        ({"vary": {"seeds": [1]}}, "'seeds' is a setting of the study itself"),
+        ({"variants": {"a": {"seeds": [1]}}}, "'seeds' is a setting of the study itself"),
         ({"vary": {"epochs": [1, 2]}, "variants": {"a": {}}}, "either `vary` or `variants`, not both"),
         ({"seeds": []}, "`seeds` is empty"),
-        ({"seeds": [1, 1]}, "`seeds` names one twice"),
-        ({"seeds": list(range(2000))}, "`seeds` has 2,000 entries; 1,000 are the most."),
+        ({"seeds": [1, 1]}, "`seeds` has a seed twice"),
+        ({"seeds": list(range(2000))}, "`seeds` has 2,000 entries; at most 1,000 are allowed."),
         ({"vary": {"s" * 10**6: []}}, "gives no value for 'sss"),
         ({"seeds": ["x"]}, "`seeds.0` should be an integer, not 'x'"),
-        ({"vary": {"epochs": list(range(1, 300))}}, "it has 598 runs; 500 are the most"),
+        ({"vary": {"epochs": list(range(1, 300))}}, "it has 598 runs; at most 500 are allowed"),
     ],
 )  # fmt: skip
 def test_what_makes_no_study_is_refused_by_name(settings, message):
@@ -71,10 +71,10 @@ def test_what_makes_no_study_is_refused_by_name(settings, message):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[" * 100_000, "nested too deeply here: 50 levels are the most"),
-        ("recipe: quick\nvary: {epochs: [1, 2]}\nvary: {}", "line 3, `vary`: it is there twice (lines 2 and 3)"),
-        ("recipe: quick\nvary: {optimizer.lr: [.inf]}", "line 2, `vary.optimizer.lr.0`: '.inf' is no finite number"),
-        ("recipe: &it quick\nname: *it", "line 1, `recipe`: &it: anchors (&) and aliases (*) are not read here"),
+        ("[" * 100_000, "nested too deeply here: at most 50 levels are allowed"),
+        ("recipe: quick\nvary: {epochs: [1, 2]}\nvary: {}", "line 3, `vary`: the key is there twice (lines 2 and 3)"),
+        ("recipe: quick\nvary: {optimizer.lr: [.inf]}", "line 2, `vary.optimizer.lr.0`: '.inf' is not a finite number"),
+        ("recipe: &it quick\nname: *it", "line 1, `recipe`: &it: anchors (&) and aliases (*) are not supported"),
         ("recipe: quick\nnote: 2026-02-30", "line 2, `note`: '2026-02-30' is a date"),
     ],
 )

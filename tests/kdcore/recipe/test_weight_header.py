@@ -51,7 +51,7 @@ ODD = [
     ([], "should be a mapping, not a list"),
     ("3", "should be a mapping, not a number"),
     ({**GOOD, "model": ["five_conv"]}, r"`model` should be a network's name, not \['five_conv'\]"),
-    ({**GOOD, "model": "hf-hub:a/b"}, "is no network's name"),
+    ({**GOOD, "model": "hf-hub:a/b"}, "is not a network's name"),
     ({**GOOD, "options": []}, r"`options` should be a mapping of settings, not \[\]"),
     ({**GOOD, "options": {"depth": 10**9}}, "the option depth must be a whole number from 0 to 200"),
     ({**GOOD, "options": {"depth": "a" * 10**6}}, "the option depth must be"),
@@ -71,11 +71,11 @@ ODD = [
     ({**GOOD, "std": [10**400, 1, 1]}, "`std` should be"),
     ({"student": []}, "student: the description of a network should be a mapping, not a list"),
     ({"student": {**GOOD, "classes": 3}}, "student: `classes` should be"),
-    (json.dumps(GOOD).replace("0.5", "NaN"), "NaN is no number"),
+    (json.dumps(GOOD).replace("0.5", "NaN"), "NaN is not a number"),
     ("{", "cannot be read"),
     ("[" * 100_000 + "]" * 100_000, "nested too deep"),
     ('{"classes": ' + "9" * 5000 + "}", "cannot be read"),
-    ('"' + "a" * (5 << 20) + '"', "in 5,242,882 characters; 4,194,304 are the most"),
+    ('"' + "a" * (5 << 20) + '"', "in 5,242,882 characters; at most 4,194,304 are allowed"),
 ]
 
 
@@ -129,7 +129,7 @@ def test_a_large_header_is_refused_before_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr("kdcore.store.checkpoint.safe_open", lambda *_, **__: pytest.fail("opened"))
     monkeypatch.setattr("kdcore.models.weight_files.safe_open", lambda *_, **__: pytest.fail("opened"))
     for look in (weight_header.description, checkpoint.load, lambda path: models.load(str(path))):
-        with pytest.raises(ValueError, match=r"has a header of 1024.0 MiB; 16 MiB are the most"):
+        with pytest.raises(ValueError, match=r"has a header of 1024.0 MiB; at most 16 MiB are allowed"):
             look(path)
 
 
