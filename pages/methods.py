@@ -1,4 +1,4 @@
-"""The methods: find one, read its card, turn its numbers, try it."""
+"""Methods: search, read a card, try its figures, start a run from it."""
 
 import streamlit as st
 
@@ -14,8 +14,8 @@ def main() -> None:
         card.show(known[name])
     else:
         st.title("Methods", anchor=False)
-        st.warning(f"There is no method {name!r} here.")
-        st.page_link(page_table.METHODS, label="See the methods that there are", icon=":material/menu_book:")
+        st.warning(f"There is no method {name!r}.")
+        st.page_link(page_table.METHODS, label="All methods", icon=":material/menu_book:")
 
 
 main()

@@ -1,6 +1,6 @@
-"""What networks answer on some images, and what a loss makes of it: numpy and plain data in and out.
+"""Logits of networks on test images, and losses of them: numpy and plain data in and out.
 
-The Methods page draws from here. What it shows of a loss is computed by the loss itself, in `kdcore.methods`.
+The Methods page draws from here. Every loss it shows is computed by the method itself, in `kdcore.methods`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +22,14 @@ from kdcore.paths import data_folder
 from kdcore.recipe import DataRecipe, references
 from kdcore.store import Store
 
-PER_CLASS, MOST = 20, 400  # images to ask about
+PER_CLASS, MOST = 20, 400  # images
 NO_DIVISION = 1e-12
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What each network says of the same images, classes in turn.
+class NetworkOutputs:
+    """Logits of several networks on the same images, classes in turn.
 
     images: uint8 [n, S, S, 3].
     targets: [n].
@@ -42,26 +42,26 @@ class Answers:
     logits: dict[str, np.ndarray]
 
 
-def ask(references: Mapping[str, str], store: Store) -> Answers:
+def run(references: Mapping[str, str], store: Store) -> NetworkOutputs:
     """Some test images of the data that the networks were trained on, through each of them.
 
     Args:
         references: role -> a bundled model or `run:ID/student`; they belong together.
 
     Raises:
-        ValueError: no such network, or data that is not there; with the way out.
+        UserError: no such network, or its images are not on this machine; says how to fix it.
     """
     networks = {role: models.load(reference, runs=store).eval() for role, reference in references.items()}
     first = next(iter(networks.values()))
     described = data_of(next(iter(references.values())), first.classes, store)
-    if not at_hand(described):
+    if not available(described):
         raise UserError(
-            f"The images of {described.name} are not in {data_folder()}: a run with this data fetches them, and "
-            f"KD_DATA names another folder. Networks for {', '.join(datasets.names('drawn'))} need no download."
+            f"The images of {described.name} are not in {data_folder()}: start a run with this data to download them, or set "
+            f"KD_DATA to their folder. Networks for {', '.join(datasets.names('drawn'))} need no download."
         )
     split = _some(described.model_copy(update={"image_size": first.image_size}), len(first.classes))
     images = split.images.float() / 255
-    return Answers(
+    return NetworkOutputs(
         classes=split.classes,
         images=split.images.permute(0, 2, 3, 1).contiguous().numpy(),
         targets=split.targets.numpy(),
@@ -70,33 +70,33 @@ def ask(references: Mapping[str, str], store: Store) -> Answers:
 
 
 def data_of(reference: str, classes: tuple[str, ...], store: Store) -> DataRecipe:
-    """The data that a network was trained on: its run's, or the dataset with its classes. Raises ValueError."""
+    """The data that a network was trained on: its run's, or the dataset with its classes. Raises UserError."""
     if isinstance(source := references.parse(reference), references.RunNetwork):
         return store.recipe(source.run_id).data
     if (found := datasets.with_classes(classes)) and found.only is None:
         return found
-    raise UserError(f"{reference} answers classes of no dataset that is known here: {', '.join(classes[:5])}, ...")
+    raise UserError(f"{reference} has the classes of no known dataset: {', '.join(classes[:5])}, ...")
 
 
-def at_hand(described: DataRecipe) -> bool:
-    """Whether the images are there, or are drawn: what would be downloaded is not."""
+def available(described: DataRecipe) -> bool:
+    """Whether the images are on this machine or are drawn, so that nothing is downloaded."""
     return not loading.missing(described)
 
 
 def _some(described: DataRecipe, classes: int) -> Split:
-    wanted = min(PER_CLASS * classes, MOST)
+    count = min(PER_CLASS * classes, MOST)
     try:
-        split = loading.load(described.model_copy(update={"test_images": wanted}), "test")
-    except UserError:  # a folder may hold fewer
+        split = loading.load(described.model_copy(update={"test_images": count}), "test")
+    except UserError:  # a folder may have fewer
         split = loading.load(described, "test")
     targets = split.targets.numpy()
-    kept = sampling.balanced(targets, min(wanted, len(targets)), (described.seed, 0))
-    order = torch.from_numpy(kept[np.argsort(_turns(targets[kept]), kind="stable")])
+    chosen = sampling.balanced(targets, min(count, len(targets)), (described.seed, 0))
+    order = torch.from_numpy(chosen[np.argsort(_turns(targets[chosen]), kind="stable")])
     return split.at(order)
 
 
 def _turns(targets: np.ndarray) -> np.ndarray:
-    """How many of its class came before each, [n]."""
+    """For each image the number of earlier ones of its class, [n]."""
     return np.array([(targets[:place] == target).sum() for place, target in enumerate(targets)])
 
 
@@ -115,18 +115,18 @@ def soft_labels(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def entropy(labels: np.ndarray) -> np.ndarray:
-    """Of soft labels [..., K], in nats: 0 for a sure answer, log K where all classes are alike."""
+    """Of soft labels [..., K], in nats: 0 for a one-hot label, log K for a uniform one."""
     return -(labels * np.log(np.maximum(labels, NO_DIVISION))).sum(axis=-1)
 
 
 def divergence(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
-    """KL of the student's soft labels [..., K] from the teacher's, in nats."""
+    """KL(teacher || student) of soft labels [..., K], in nats."""
     ratio = np.maximum(teacher, NO_DIVISION) / np.maximum(student, NO_DIVISION)
     return (teacher * np.log(ratio)).sum(axis=-1)
 
 
 def by_class(labels: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The mean soft label of each true class, [K, K]: what is known of the likeness of classes. NaN for a class unseen."""
+    """The mean soft label of each true class, [K, K]: the class similarity. NaN for a class without images."""
     classes = labels.shape[1]
     sums = np.zeros((classes, classes))
     np.add.at(sums, targets, labels)
@@ -134,8 +134,8 @@ def by_class(labels: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlation of two networks' matrices [K, K] beside the diagonal: whether they take the same classes to be alike."""
+def class_agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """Correlation of two networks' class similarities [K, K], the diagonal left out."""
     beside = ~np.eye(len(one), dtype=bool) & np.isfinite(one) & np.isfinite(other)
     if np.std(one[beside]) < NO_DIVISION or np.std(other[beside]) < NO_DIVISION:
         return float("nan")
@@ -145,23 +145,27 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 def over_temperatures(
     teacher: np.ndarray, student: np.ndarray, temperatures: Sequence[float]
 ) -> dict[str, dict[str, list[float]]]:
-    """What the loss of soft labels [n, K] comes to at each temperature, and how hard it pulls.
+    """The loss of soft labels [n, K] at each temperature, and its gradient norm.
 
     Returns:
-        kind (`plain`: KL; `scaled`: temperature^2 KL, the method `kd`; `limit`: its `mse_centered`) -> `loss` and `pull`,
-        each with a number a temperature. The pull is the mean length of an image's gradient at the logits.
+        kind (`plain`: KL; `scaled`: temperature^2 KL, the method `kd`; `limit`: its `mse_centered`) -> `loss` and `gradient`,
+        each with a number per temperature. `gradient` is the norm of an image's gradient at the logits, mean over images.
     """
     kinds: dict[str, Callable[[float], Loss]] = {
-        "plain": lambda t: lambda ours, theirs: kd_loss(ours, theirs, temperature=t) / t**2,
-        "scaled": lambda t: lambda ours, theirs: kd_loss(ours, theirs, temperature=t),
+        "plain": lambda t: (
+            lambda student_logits, teacher_logits: kd_loss(student_logits, teacher_logits, temperature=t) / t**2
+        ),
+        "scaled": lambda t: (
+            lambda student_logits, teacher_logits: kd_loss(student_logits, teacher_logits, temperature=t)
+        ),
         "limit": lambda t: centered_logit_loss,
     }
     found: dict[str, dict[str, list[float]]] = {}
     for kind, loss_at in kinds.items():
         pairs = [
-            _value_and_pull(loss_at(t), torch.from_numpy(student), torch.from_numpy(teacher)) for t in temperatures
+            _value_and_gradient(loss_at(t), torch.from_numpy(student), torch.from_numpy(teacher)) for t in temperatures
         ]
-        found[kind] = {"loss": [value for value, _ in pairs], "pull": [pull for _, pull in pairs]}
+        found[kind] = {"loss": [value for value, _ in pairs], "gradient": [gradient for _, gradient in pairs]}
     return found
 
 
@@ -174,13 +178,13 @@ def decoupled(
         teacher, student: logits [n, K]. targets: [n].
 
     Returns:
-        `target`: of how sure the answer is; `others`: of how the other classes share the rest; `weight`: what `kd` counts
-        the second with, one less the teacher's probability of the target.
+        `target`: the target against the rest; `others`: among the other classes; `weight`: the weight of the second in
+        `kd`, 1 - the teacher's probability of the target.
     """
-    ours, theirs, labels = (torch.from_numpy(array) for array in (student, teacher, targets))
+    student_logits, teacher_logits, labels = (torch.from_numpy(array) for array in (student, teacher, targets))
 
     def part(temperature: float, **weights: float) -> float:
-        return dkd_loss(ours, theirs, labels, temperature=temperature, **weights).item()
+        return dkd_loss(student_logits, teacher_logits, labels, temperature=temperature, **weights).item()
 
     sure = [soft_labels(teacher, t)[np.arange(len(targets)), targets].mean() for t in temperatures]
     return {
@@ -191,32 +195,32 @@ def decoupled(
 
 
 def map_divergences(teacher: np.ndarray, student: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Every divergence of the method `attention` between two maps [H, W] that sum to 1: its value and its pull.
+    """Every divergence of the method `attention` between two maps [H, W] that sum to 1: its value and its gradient norm.
 
-    The pull is the length of the gradient at what the student's map is the softmax of.
+    The gradient is taken at the logits of the student's map, of which the map is the softmax.
     """
-    theirs = torch.from_numpy(teacher).float()[None]
+    teacher_logits = torch.from_numpy(teacher).float()[None]
     before = torch.from_numpy(student).float().clamp(min=NO_DIVISION).log()[None]
 
     def with_softmax(name: str) -> Loss:
-        return lambda ours, target: attention_loss(
-            ours.flatten(1).softmax(1).reshape(ours.shape), target, divergence=name
+        return lambda student_logits, target: attention_loss(
+            student_logits.flatten(1).softmax(1).reshape(student_logits.shape), target, divergence=name
         )
 
-    return {name: _value_and_pull(with_softmax(name), before, theirs) for name in DIVERGENCES}
+    return {name: _value_and_gradient(with_softmax(name), before, teacher_logits) for name in DIVERGENCES}
 
 
-def _value_and_pull(loss: Loss, ours: Tensor, theirs: Tensor) -> tuple[float, float]:
-    """The loss, mean over n images, and the mean length of an image's own gradient."""
-    ours = ours.detach().clone().requires_grad_()
+def _value_and_gradient(loss: Loss, student_logits: Tensor, teacher_logits: Tensor) -> tuple[float, float]:
+    """The loss, mean over n images, and the gradient norm of an image, mean over images."""
+    student_logits = student_logits.detach().clone().requires_grad_()
     with torch.enable_grad():
-        value = loss(ours, theirs)
-        (gradient,) = torch.autograd.grad(value, ours)
-    return value.item(), len(ours) * gradient.flatten(1).norm(dim=1).mean().item()
+        value = loss(student_logits, teacher_logits)
+        (gradient,) = torch.autograd.grad(value, student_logits)
+    return value.item(), len(student_logits) * gradient.flatten(1).norm(dim=1).mean().item()
 
 
 def spot(grid: int, row: float, column: float, width: float) -> np.ndarray:
-    """A map [grid, grid] that sums to 1: a round spot. All lengths as shares of the side."""
+    """A map [grid, grid] that sums to 1: a round spot. Lengths are fractions of the side."""
     places = (np.arange(grid) + 0.5) / grid
     distance = (places[:, None] - row) ** 2 + (places[None, :] - column) ** 2
     values = np.exp(-distance / (2 * width**2))

@@ -49,7 +49,7 @@ def test_it_is_found_by_words_of_its_title_its_summary_or_its_paper(open_method)
         assert len(cards(test)) < 4
     test.text_input(key="method-search").set_value("nothing like it").run()
     assert cards(test) == set()
-    assert "No method is like that" in said(test)
+    assert "No method matches" in said(test)
 
 
 def test_filters_leave_what_compares_and_works_so(open_method):
@@ -90,7 +90,7 @@ def test_a_card_says_what_there_is_to_know(open_method, name):
 
 
 def test_an_unknown_method_leads_to_those_that_there_are(open_method):
-    assert "There is no method 'kdd' here" in said(open_method(method="kdd"))
+    assert "There is no method 'kdd'" in said(open_method(method="kdd"))
 
 
 def test_every_group_of_the_engine_has_its_words():
@@ -102,7 +102,7 @@ def test_every_group_of_the_engine_has_its_words():
 def test_trying_a_method_fills_the_form_with_it(real, open_page):
     test = open_page("train.py", method="fitnets")
     assert not test.exception
-    assert test.selectbox(key=presets.CHOSEN).value == "Trying Hints"
+    assert test.selectbox(key=presets.CHOSEN).value == "Example: Hints"
     assert test.query_params["method"] == "fitnets"
     next(button for button in test.button if button.label == "Start training").click().run()
     (recipe,) = real.started
@@ -121,12 +121,12 @@ def test_what_is_chosen_after_trying_stays_chosen(real, open_page):
 def test_the_temperature_changes_what_the_bundled_networks_say(open_method):
     test = open_method(method="kd")
     assert not test.exception
-    assert "What is like what" in said(test)
+    assert "Class similarity" in said(test)
     before = test.table[-1].value.to_string()
     test.select_slider(key="method-temperature").set_value(10).run()
     after = test.table[-1].value.to_string()
     assert before != after
-    assert "Agrees with the teacher's to **0." in said(test)
+    assert "Correlation with the teacher's: **0." in said(test)
 
 
 def test_networks_without_their_images_say_so(open_method, monkeypatch, tmp_path):
@@ -141,17 +141,17 @@ def test_the_two_parts_of_dkd_are_told_apart(open_method):
     test = open_method(method="dkd")
     assert not test.exception
     test.select_slider(key="method-temperature").set_value(1).run()
-    assert "With `others_weight` 8 this method counts them" in said(test)
+    assert "With `others_weight` 8 this method gives them" in said(test)
 
 
-def test_the_figure_of_maps_shows_that_a_mean_squared_error_hardly_pulls(open_method):
+def test_the_figure_of_maps_shows_that_a_mean_squared_error_has_a_small_gradient(open_method):
     test = open_method(method="attention")
     assert not test.exception
     table = test.table[-1].value
     assert list(table["Divergence"]) == ["`kl`", "`js`", "`l2`", "`mse`"]
-    assert int(table["Pull, against kl"].iloc[3].removeprefix("1 / ").replace(",", "")) > 1000
+    assert int(table["Relative to kl"].iloc[3].removeprefix("1 / ").replace(",", "")) > 1000
     test.selectbox(key="maps-student").set_value("a small spot").run()
-    assert "The two maps are the same" in said(test)
+    assert "The two maps are equal" in said(test)
 
 
 def test_a_matrix_leaves_out_what_is_not_known(monkeypatch):
@@ -159,7 +159,10 @@ def test_a_matrix_leaves_out_what_is_not_known(monkeypatch):
     monkeypatch.setattr(charts, "_draw", lambda spec, height, alt: drawn.append(spec))
     labels = soft_labels.by_class(np.array([[0.7, 0.3]]), np.array([0]))
     charts.matrix(labels, ("cat", "dog"), "teacher")
-    assert [(cell["is"], cell["said"]) for cell in drawn[0]["data"]["values"]] == [("cat", "cat"), ("cat", "dog")]
+    assert [(cell["true"], cell["predicted"]) for cell in drawn[0]["data"]["values"]] == [
+        ("cat", "cat"),
+        ("cat", "dog"),
+    ]
 
 
 def test_what_a_formula_defines_stands_on_lines_of_its_own():

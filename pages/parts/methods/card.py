@@ -1,4 +1,4 @@
-"""One method's card: what it asks of the student, the formula, when to use it, what to start from; then its figures to turn."""
+"""A method's card: summary, formula, when to use it, defaults and options; then its interactive figures."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def formula(entry: Entry) -> None:
 
 
 def lines(formula: str) -> str:
-    """What a formula defines after its loss, each on a line of its own: there is more room downwards."""
+    """The formula with its definitions on lines of their own, as columns are narrow."""
     parts = re.split(r",\s*\\q?quad\s*", formula)
     return r"\begin{gathered}" + r" \\[6pt] ".join(parts) + r"\end{gathered}"
 
 
 def start_from(entry: Entry) -> None:
-    """The facts, and the way to a run."""
+    """The facts, and a button that starts from them on Train."""
     card = entry.card
     with st.container(border=True):
         facts = {"In a recipe": f"`{entry.name}`", "Compares": GROUPS[entry.compares][0].lower()}
@@ -88,14 +88,14 @@ def works_for(entry: Entry) -> str:
 
 def options(entry: Entry) -> None:
     st.subheader("Options", anchor=False)
-    said = [
+    lines_of = [
         f"`{o.name}` :gray[:small[default]] `{o.default}`  \n{o.about[:1].upper()}{o.about[1:]}" for o in entry.options
     ]
-    st.markdown("\n\n".join(said))
+    st.markdown("\n\n".join(lines_of))
 
 
 def not_for(entry: Entry) -> None:
-    """The pairings that are refused, each reason once."""
+    """The refused pairings, each reason once."""
     reasons: dict[str, list[str]] = {}
     for (teacher, student), why in entry.refusals.items():
         if why:
@@ -105,12 +105,12 @@ def not_for(entry: Entry) -> None:
 
 
 def figures(entry: Entry) -> None:
-    """What there is to turn; for other methods on soft labels the way to where these are shown."""
+    """The method's figures; for other methods on logits a link to those on soft labels."""
     if entry.name in FIGURES:
         for draw in FIGURES[entry.name]:
             draw()
     elif entry.uses_teacher and entry.compares == "logits":
         st.button(
-            "See what soft labels say", icon=":material/bar_chart:", on_click=open_card, args=[FIRST],
-            help="On the card of knowledge distillation: real answers, and a temperature to turn.",
+            "See soft labels", icon=":material/bar_chart:", on_click=open_card, args=[FIRST],
+            help="On the card of knowledge distillation: real outputs, with a temperature to change.",
         )  # fmt: skip

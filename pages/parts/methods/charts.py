@@ -1,4 +1,4 @@
-"""The still charts of the method cards, as Vega-Lite: bars of soft labels, matrices of classes, curves, maps."""
+"""Charts of the method cards, as Vega-Lite: bars of soft labels, matrices of classes, curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -9,9 +9,9 @@ import streamlit as st
 from pages.parts import palette
 
 Spec = dict[str, Any]
-MOST_NAMES = 20  # classes that have a name on an axis
+MOST_NAMES = 20  # classes named on an axis
 NETWORK = "Network"
-LINES = {"blue": "#1c83e1", "red": "#e0433f", "gray": "#8b909a"}  # none of a network's; as markdown names them
+LINES = {"blue": "#1c83e1", "red": "#e0433f", "gray": "#8b909a"}  # no network's colour; names as in Markdown
 
 
 def bars(labels: Mapping[str, np.ndarray], classes: Sequence[str], truth: int) -> None:
@@ -35,15 +35,15 @@ def bars(labels: Mapping[str, np.ndarray], classes: Sequence[str], truth: int) -
             "tooltip": [{"field": NETWORK}, {"field": "class"}, {"field": "probability", "format": ".1%"}],
         },
     }  # fmt: skip
-    said = "; ".join(f"{n}: {soft[truth]:.0%} {classes[truth]}" for n, soft in labels.items())
-    _draw(spec, 360, f"Soft labels of the image. {said}.")
+    text = "; ".join(f"{n}: {soft[truth]:.0%} {classes[truth]}" for n, soft in labels.items())
+    _draw(spec, 360, f"Soft labels of the image. {text}.")
 
 
 def matrix(values: np.ndarray, classes: Sequence[str], network: str) -> None:
-    """[K, K]: a row a true class, a column an answer; NaN is left blank. Each in the strength of its own largest."""
+    """[K, K]: rows are true classes, columns predicted ones; NaN is blank. Colours are scaled to the largest entry."""
     named = len(classes) <= MOST_NAMES
     cells = [
-        {"is": classes[row], "said": classes[column], "share": float(values[row, column])}
+        {"true": classes[row], "predicted": classes[column], "share": float(values[row, column])}
         for row, column in zip(*np.nonzero(np.isfinite(values)), strict=True)
     ]
     axis: Spec = {"labels": named, "ticks": False, "domain": False, "grid": False, "labelOverlap": False}
@@ -51,13 +51,13 @@ def matrix(values: np.ndarray, classes: Sequence[str], network: str) -> None:
         "data": {"values": cells},
         "mark": {"type": "rect"},
         "encoding": {
-            "x": {"field": "said", "type": "nominal", "sort": None, "title": "is like",
+            "x": {"field": "predicted", "type": "nominal", "sort": None, "title": "predicted class",
                   "scale": {"domain": list(classes)}, "axis": {**axis, "labelAngle": -50}},
-            "y": {"field": "is", "type": "nominal", "sort": None, "title": "an image of",
+            "y": {"field": "true", "type": "nominal", "sort": None, "title": "true class",
                   "scale": {"domain": list(classes)}, "axis": axis},
             "color": {"field": "share", "type": "quantitative", "legend": None,
                       "scale": {"domain": [0, float(np.nanmax(values))], "range": ["transparent", palette.shade(network)]}},
-            "tooltip": [{"field": "is", "title": "an image of"}, {"field": "said", "title": "is like"},
+            "tooltip": [{"field": "true", "title": "true class"}, {"field": "predicted", "title": "predicted class"},
                         {"field": "share", "title": "mean probability", "format": ".1%"}],
         },
     }  # fmt: skip
@@ -65,15 +65,15 @@ def matrix(values: np.ndarray, classes: Sequence[str], network: str) -> None:
 
 
 def legend(names: Sequence[str]) -> None:
-    """The lines' names in their colours, once for several charts."""
+    """The names of the lines in their colours, once for several charts."""
     st.markdown("\u2003".join(f":{colour}[**━ {name}**]" for name, colour in zip(names, LINES, strict=False)))
 
 
 def curves(lines: Mapping[str, Sequence[float]], x: Sequence[float], at: float, title: str, *, first: int = 0) -> None:
-    """Lines over the temperature on two logarithmic axes, with a rule at the one that is chosen.
+    """Lines over the temperature on two logarithmic axes, with a rule at the chosen one.
 
     Args:
-        first: the place of the first line's colour.
+        first: the index of the first line's colour.
     """
     values = [
         {"line": name, "temperature": t, "value": value}
@@ -111,7 +111,7 @@ def curves(lines: Mapping[str, Sequence[float]], x: Sequence[float], at: float, 
 
 
 def share_bars(values: Mapping[str, float], title: str) -> None:
-    """Bars from left to right on a logarithmic axis: numbers that differ a thousandfold."""
+    """Horizontal bars on a logarithmic axis."""
     rows = [{"name": name, "value": value} for name, value in values.items() if value > 0]
     most = max(values.values())
     spec = {

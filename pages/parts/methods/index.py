@@ -1,4 +1,4 @@
-"""All methods at a glance: search and filters, then a small card each, by what they compare."""
+"""All methods: search and filters, then a small card for each, grouped by what they compare."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from kdcore.inspection.method_cards import Entry
 
 GROUPS = {
-    "labels": ("Labels", "what a network learns from without a teacher"),
-    "logits": ("Logits", "what a network answers; works between any two architectures"),
-    "features": ("Features", "what lies inside a network; maps must be brought to one shape"),
+    "labels": ("Labels", "no teacher"),
+    "logits": ("Logits", "work between any two architectures"),
+    "features": ("Features", "maps inside a network; shapes must be matched"),
     "attention": ("Attention", "where a network looks"),
-    "relations": ("Relations", "how images lie to each other; shapes may differ"),
+    "relations": ("Relations", "between the images of a batch; shapes may differ"),
 }
 ANY = "Any direction"
 
@@ -25,8 +25,8 @@ ANY = "Any direction"
 def show(entries: Sequence[Entry]) -> None:
     st.title("Methods", anchor=False)
     st.markdown(
-        "Each method is one idea of what a :violet[teacher] can pass on to a :primary[student]. Its card says what is "
-        "compared, when that helps and when it does not, with the numbers to start from."
+        "What a :violet[teacher] can pass on to a :primary[student]. Each card shows what is compared, when it helps and when "
+        "not, and the defaults to start from."
     )
     found = choose(entries)
     for compares, (title, about) in GROUPS.items():
@@ -36,11 +36,11 @@ def show(entries: Sequence[Entry]) -> None:
                 for entry in group:
                     card(entry)
     if not found:
-        st.info("No method is like that. Search for less, or take a filter away.", icon=":material/search_off:")
+        st.info("No method matches. Use fewer words, or remove a filter.", icon=":material/search_off:")
 
 
 def choose(entries: Sequence[Entry]) -> list[Entry]:
-    """Search and filters, and what they leave."""
+    """Search and filters. Returns the methods that match."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(
             "Search", placeholder="attention, Hinton, contrastive …", type="search", icon=":material/search:", live=True,
@@ -60,12 +60,12 @@ def choose(entries: Sequence[Entry]) -> list[Entry]:
         for entry in entries
         if (not kinds or entry.compares in kinds)
         and (pair is None or not entry.refusals[pair])
-        and all(word in told(entry) for word in (words or "").lower().split())
+        and all(word in searched(entry) for word in (words or "").lower().split())
     ]
 
 
-def told(entry: Entry) -> str:
-    """All that a search looks through."""
+def searched(entry: Entry) -> str:
+    """The text that a search looks through."""
     card = entry.card
     return " ".join(
         [entry.name, entry.name.replace("_", " "), card.title, card.summary, card.paper, entry.compares]
@@ -83,7 +83,7 @@ def card(entry: Entry) -> None:
 
 
 def open_card(name: str | None) -> None:
-    """To a card, or back to all of them."""
+    """Open a card, or the list of all methods."""
     if name is None:
         st.query_params.pop("method", None)
     else:

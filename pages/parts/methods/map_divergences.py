@@ -1,4 +1,4 @@
-"""Two small maps and every divergence between them: why the choice of the divergence decides whether a term does anything."""
+"""Two small maps and every divergence between them: its value and the norm of its gradient."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from pages.parts import engine, palette
+from pages.parts import engine
 from pages.parts.methods import charts
 
 PLACES = {
     "a small spot": ((0.35, 0.35, 0.12),),
     "a wide spot": ((0.35, 0.35, 0.3),),
-    "a spot beside it": ((0.5, 0.55, 0.12),),
-    "a spot far off": ((0.8, 0.8, 0.12),),
+    "an adjacent spot": ((0.5, 0.55, 0.12),),
+    "a distant spot": ((0.8, 0.8, 0.12),),
     "two spots": ((0.35, 0.35, 0.12), (0.8, 0.7, 0.12)),
-    "nowhere in particular": ((0.5, 0.5, 9.0),),
+    "uniform": ((0.5, 0.5, 9.0),),
 }  # name -> spots as (row, column, width), shares of the side
 GRIDS = (4, 7, 14)
 SIDE = 280  # pixels, a multiple of every grid's
 MEANING = {
-    "kl": "teacher against student",
+    "kl": "KL(teacher || student)",
     "js": "the same, symmetric, never above 0.69",
-    "l2": "squared gap as unit vectors",
-    "mse": "squared gap as they are",
+    "l2": "squared difference of unit vectors",
+    "mse": "squared difference of the maps",
 }
 
 
@@ -31,57 +31,56 @@ MEANING = {
 def show() -> None:
     st.subheader("Compare two maps", anchor=False)
     st.markdown(
-        "Both maps sum to 1, so with more places each of them holds less. A mean squared error squares these small numbers and "
-        "averages them: it nearly vanishes, and its pull with it. A divergence of distributions does not."
+        "Both maps sum to 1, so on a finer grid each cell is smaller. A mean squared error squares and averages these small "
+        "numbers: it nearly vanishes, and so does its gradient. A divergence of distributions does not."
     )
     first, second, third = st.columns([2, 2, 1], gap="large")
-    teacher = first.selectbox(":violet[Teacher] looks at", list(PLACES), 0, key="maps-teacher")
-    student = second.selectbox(":primary[Student] looks at", list(PLACES), 2, key="maps-student")
+    teacher = first.selectbox(":violet[Teacher] map", list(PLACES), 0, key="maps-teacher")
+    student = second.selectbox(":primary[Student] map", list(PLACES), 2, key="maps-student")
     grid = third.segmented_control(
-        "Places", GRIDS, default=GRIDS[-1], required=True, format_func=lambda g: f"{g}²", key="maps-grid"
+        "Cells", GRIDS, default=GRIDS[-1], required=True, format_func=lambda g: f"{g}²", key="maps-grid"
     )
     maps = {"teacher": drawn(teacher, grid), "student": drawn(student, grid)}
-    found = engine.answers().map_divergences(maps["teacher"], maps["student"])
+    found = engine.soft_labels().map_divergences(maps["teacher"], maps["student"])
     pictured, measured = st.columns([2, 3], gap="large")
     with pictured.container(horizontal=True):
         most = max(float(each.max()) for each in maps.values())
         for network, each in maps.items():
             st.image(coloured(each / most), caption=network.capitalize(), width=168)
     if teacher == student:
-        measured.info("The two maps are the same: nothing pulls.")
+        measured.info("The two maps are equal: the gradient is 0.")
         return
     with measured:
-        pulls = {name: pull for name, (_, pull) in found.items()}
-        charts.share_bars(pulls, "Pull on the student's map (length of the gradient)")
+        gradients = {name: gradient for name, (_, gradient) in found.items()}
+        charts.share_bars(gradients, "Gradient norm at the student's map")
     say(found, grid)
 
 
 def drawn(name: str, grid: int) -> np.ndarray:
-    whole = np.sum([engine.answers().spot(grid, *spot) for spot in PLACES[name]], axis=0)
+    whole = np.sum([engine.soft_labels().spot(grid, *spot) for spot in PLACES[name]], axis=0)
     return whole / whole.sum()
 
 
 def coloured(heat: np.ndarray) -> np.ndarray:
-    """A map, 0 to 1, as pixels [SIDE, SIDE, 3], a square a place; the colours of the heatmaps on other pages."""
+    """A map, 0 to 1, as pixels [SIDE, SIDE, 3], one square per cell; the colours of the heatmaps on other pages."""
     places = cv2.resize((255 * heat).astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
     return cv2.cvtColor(cv2.applyColorMap(places, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
 
 
 def say(found: dict[str, tuple[float, float]], grid: int) -> None:
-    """The numbers, and what follows."""
+    """The numbers as a table."""
     strongest = found["kl"][1]
     rows = [
         {
             "Divergence": f"`{name}`",
             "Value": f"{value:.3g}",
-            "Pull": f"{pull:.3g}",
-            "Pull, against kl": "1" if name == "kl" else f"1 / {strongest / pull:,.0f}",
+            "Gradient norm": f"{gradient:.3g}",
+            "Relative to kl": "1" if name == "kl" else f"1 / {strongest / gradient:,.0f}",
         }
-        for name, (value, pull) in found.items()
+        for name, (value, gradient) in found.items()
     ]
     st.table(rows, border="horizontal", hide_index=True)
     st.caption(" · ".join(f"`{name}` {MEANING[name]}" for name in found))
     st.caption(
-        f"On {grid * grid} places a weight of 1 on `kl` does as much as one of {strongest / found['mse'][1]:,.0f} on `mse`. "
-        f"A {palette.in_colour('student', 'student')} that is told to look elsewhere by `mse` is told next to nothing."
+        f"On {grid * grid} cells a weight of 1 on `kl` contributes as much as one of {strongest / found['mse'][1]:,.0f} on `mse`."
     )

@@ -1,4 +1,4 @@
-"""What the figures of the cards have in common: networks that belong together, and their answers to some test images."""
+"""Shared by the figures of the method cards: a choice of networks, and their outputs on test images."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pages.parts import engine
 from pages.parts.attention import networks
 
 if TYPE_CHECKING:
-    from kdcore.inspection.soft_labels import Answers
+    from kdcore.inspection.soft_labels import NetworkOutputs
     from pages.parts.attention.networks import Trio
 
 CURVE = tuple(float(t) for t in np.geomspace(0.5, 20, 33))  # temperatures of a curve
-TEMPERATURES = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # to choose from
-FIRST = "cues"  # whose images are drawn by the program itself
+TEMPERATURES = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # on the slider
+FIRST = "cues"  # whose images are drawn, not downloaded
 
 
-def choose() -> tuple[Answers, float, str] | None:
-    """Widgets for networks and temperature; their answers, the temperature, and a key that stands for both networks.
+def choose() -> tuple[NetworkOutputs, float, str] | None:
+    """Widgets for networks and temperature. Returns their outputs, the temperature, and a cache key of the networks.
 
-    None where there is nothing to ask; the reason is then said.
+    None where there are no networks or images; the reason is shown.
     """
     found = {key: trio for key, trio in networks.trios(networks.choices()).items() if {"teacher", "student"} <= set(trio.networks)}  # fmt: skip
     if not found:
-        st.info("There is no teacher with a student to ask: none is bundled, no run has a checkpoint.")
+        st.info("No teacher with a student: none is bundled, and no run has a checkpoint.")
         return None
     left, right = st.columns([2, 3], gap="large")
     key = left.selectbox(
@@ -36,8 +36,8 @@ def choose() -> tuple[Answers, float, str] | None:
     )  # fmt: skip
     temperature = right.select_slider("Temperature", TEMPERATURES, 4, key="method-temperature", persist_state="session")
     try:
-        with st.spinner("Asking the networks about some test images"):
-            return ask(found[key], version(found[key])), temperature, version(found[key])
+        with st.spinner("Running the networks on test images"):
+            return run(found[key], version(found[key])), temperature, version(found[key])
     except UserError as error:
         st.warning(str(error), icon=":material/image_not_supported:")
         return None
@@ -50,21 +50,21 @@ def title(trio: Trio) -> str:
 
 
 def version(trio: Trio) -> str:
-    """Stands for the networks in memory; a run's change with each checkpoint."""
+    """A cache key of the networks; a run's networks change with each checkpoint."""
     return f"{trio.id} {engine.store().checkpoint(trio.id) if trio.id in engine.store().ids() else ''}"
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
-def ask(_trio: Trio, version: str) -> Answers:
-    """From memory where they were asked before."""
+def run(_trio: Trio, version: str) -> NetworkOutputs:
+    """Cached outputs of the networks on test images."""
     references = {role: choice.reference for role, choice in _trio.networks.items()}
-    return engine.answers().ask(references, engine.store())
+    return engine.soft_labels().run(references, engine.store())
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
-def over_temperatures(what: str, _answers: Answers, version: str) -> dict[str, Any]:
-    """What a loss comes to along `CURVE`: `over_temperatures` or `decoupled` of `kdcore.inspection.soft_labels`."""
-    teacher, student = _answers.logits["teacher"], _answers.logits["student"]
-    more = [_answers.targets] if what == "decoupled" else []
-    found: dict[str, Any] = getattr(engine.answers(), what)(teacher, student, *more, CURVE)
+def over_temperatures(what: str, _outputs: NetworkOutputs, version: str) -> dict[str, Any]:
+    """A loss along `CURVE`: `over_temperatures` or `decoupled` of `kdcore.inspection.soft_labels`."""
+    teacher, student = _outputs.logits["teacher"], _outputs.logits["student"]
+    more = [_outputs.targets] if what == "decoupled" else []
+    found: dict[str, Any] = getattr(engine.soft_labels(), what)(teacher, student, *more, CURVE)
     return found

@@ -32,19 +32,19 @@ def test_the_mean_soft_label_of_each_class_worked_by_hand():
     assert np.isnan(found[2]).all()  # no image of this class
 
 
-def test_likeness_looks_beside_the_diagonal_alone():
+def test_class_agreement_leaves_out_the_diagonal():
     one = np.array([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3], [0.0, 0.4, 0.6]])
     other = one / 2 + np.diag([5.0, 1.0, 9.0])
-    assert soft_labels.likeness(one, other) == pytest.approx(1)
-    assert np.isnan(soft_labels.likeness(one, np.full((3, 3), 0.2)))
+    assert soft_labels.class_agreement(one, other) == pytest.approx(1)
+    assert np.isnan(soft_labels.class_agreement(one, np.full((3, 3), 0.2)))
 
 
-def test_the_pull_at_a_high_temperature_is_that_of_the_centred_logits():
+def test_the_gradient_at_a_high_temperature_is_that_of_the_centred_logits():
     found = soft_labels.over_temperatures(TEACHER, STUDENT, [2.0, 1000.0])
     gap = (STUDENT - STUDENT.mean(1, keepdims=True)) - (TEACHER - TEACHER.mean(1, keepdims=True))
     expected = np.linalg.norm(gap, axis=1).mean() / 5  # methods.kd: the gradient tends to the centred gap over K
-    assert found["limit"]["pull"][0] == pytest.approx(expected, rel=1e-5)
-    assert found["scaled"]["pull"][1] == pytest.approx(expected, rel=1e-2)
+    assert found["limit"]["gradient"][0] == pytest.approx(expected, rel=1e-5)
+    assert found["scaled"]["gradient"][1] == pytest.approx(expected, rel=1e-2)
 
 
 def test_the_plain_loss_is_the_mean_divergence_of_the_soft_labels():
@@ -63,7 +63,7 @@ def test_the_two_parts_make_up_the_plain_loss_of_an_image():
     assert parts["target"][0] + parts["weight"][0] * parts["others"][0] == pytest.approx(whole, rel=1e-4)
 
 
-def test_a_mean_squared_error_of_maps_hardly_pulls():
+def test_a_mean_squared_error_of_maps_has_a_small_gradient():
     found = soft_labels.map_divergences(soft_labels.spot(14, 0.3, 0.3, 0.12), soft_labels.spot(14, 0.5, 0.5, 0.12))
     assert found["kl"][1] > 1000 * found["mse"][1] > 0
 
@@ -76,7 +76,7 @@ def test_the_divergence_of_two_spots_is_that_of_scipy():
 
 def test_the_bundled_networks_answer_images_that_are_drawn_here(tmp_path):
     references = {"teacher": "cues-teacher", "student": "cues-student"}
-    found = soft_labels.ask(references, Store(tmp_path))
+    found = soft_labels.run(references, Store(tmp_path))
     assert found.logits["teacher"].shape == (200, 10)
     assert found.images.shape == (200, 64, 64, 3)
     assert found.images.dtype == np.uint8
@@ -87,11 +87,11 @@ def test_the_bundled_networks_answer_images_that_are_drawn_here(tmp_path):
 
 def test_images_that_would_be_downloaded_are_not(tmp_path, monkeypatch):
     monkeypatch.setenv("KD_DATA", str(tmp_path))
-    assert not soft_labels.at_hand(DataRecipe(name="cifar10"))
-    with pytest.raises(ValueError, match="images of cifar10 are not in .* a run with this data fetches them"):
-        soft_labels.ask({"teacher": "cifar10-teacher"}, Store(tmp_path))
+    assert not soft_labels.available(DataRecipe(name="cifar10"))
+    with pytest.raises(ValueError, match="images of cifar10 are not in .* start a run with this data to download them"):
+        soft_labels.run({"teacher": "cifar10-teacher"}, Store(tmp_path))
 
 
 def test_a_class_that_no_dataset_has_is_named(tmp_path):
-    with pytest.raises(ValueError, match="mystery answers classes of no dataset that is known here: this, that"):
+    with pytest.raises(ValueError, match="mystery has the classes of no known dataset: this, that"):
         soft_labels.data_of("mystery", ("this", "that"), Store(tmp_path))
