@@ -61,7 +61,7 @@ def picture(student: str, store: Store, place: int, *, at_most: int) -> np.ndarr
 
 def _images(student: str, model: Tapped, store: Store, at_most: int) -> Split:
     described = soft_labels.data_of(student, model.classes, store).model_copy(update={"image_size": model.image_size})
-    if not soft_labels.at_hand(described):
+    if not soft_labels.available(described):
         raise UserError(
             f"The test images of {described.name} are not in {data_folder()}: a run with this data fetches them, and KD_DATA "
             f"names another folder. Networks for {', '.join(datasets.names('drawn'))} need no download."

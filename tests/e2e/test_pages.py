@@ -32,7 +32,7 @@ def test_every_page_opens_on_a_telephone_and_nothing_overflows(shared_server: Se
 
 def test_turning_the_temperature_changes_the_entropy(shared_server: Server, visit):
     page = visit(f"{shared_server.url}/methods?method=kd")
-    expect(page.get_by_role("heading", name="Turn the temperature")).to_be_visible()
+    expect(page.get_by_role("heading", name="Change the temperature")).to_be_visible()
     entropy = page.get_by_text(re.compile(r"^\d\.\d\d nats$")).first
     expect(entropy).to_be_visible()
     before = entropy.inner_text()
