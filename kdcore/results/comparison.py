@@ -103,33 +103,33 @@ def summarise(results: Sequence[Results]) -> Summary:
 def sentence(summary: Summary) -> str:
     """Whether the teacher helped, in a sentence that claims no more than the interval allows."""
     if summary.difference is None:
-        return "No twin was trained beside it, so nothing here says what the teacher added."
-    words = f"{points(summary.difference.mean)} points against its twin"
+        return "No twin was trained, so the effect of the teacher is unknown."
+    words = f"{points(summary.difference.mean)} percentage points relative to the twin"
     if summary.difference.bounded:
-        words += f", between {points(summary.difference.low)} and {points(summary.difference.high)}"
+        words += f" (95 % interval {points(summary.difference.low)} to {points(summary.difference.high)})"
     match summary.kind:
         case "helps":
             return f"{words}: the teacher helps."
         case "harms":
             return f"{words}: the teacher harms."
-    shows = "this test set" if summary.seeds == 1 else f"these {summary.seeds} seeds"
-    return f"{words}: no difference that {shows} can show."
+    where = "on this test set" if summary.seeds == 1 else f"over these {summary.seeds} seeds"
+    return f"{words}: no significant difference {where}."
 
 
 def covers(summary: Summary) -> str:
-    """What the interval is an interval of, and what it leaves out."""
+    """What the interval covers, and what it does not."""
     if summary.seeds > 1:
-        few = " Two seeds give a very wide one; take three or more." if summary.seeds == 2 else ""
-        return f"Mean over {summary.seeds} seeds with Student's 95 % interval: the luck of the seed is in it.{few}"
+        few = " Two seeds give a very wide interval: use three or more." if summary.seeds == 2 else ""
+        return f"Mean over {summary.seeds} seeds with Student's 95 % interval, which includes the variation between seeds.{few}"
     exact = "" if summary.mcnemar is None else f" Exact McNemar test: p {_p(summary.mcnemar)}."
     return (
-        f"One seed. The 95 % interval covers the choice of the {summary.images:,} test images, not the luck of the seed."
-        + exact
+        f"One seed. The 95 % interval covers the sampling of the {summary.images:,} test images, not the variation between "
+        "seeds." + exact
     )
 
 
 def points(fraction: float) -> str:
-    """A difference of two accuracies, in points, with its sign."""
+    """A difference of two accuracies in percentage points, with its sign."""
     return f"{MINUS if round(1000 * fraction) < 0 else '+'}{abs(100 * fraction):.1f}"
 
 

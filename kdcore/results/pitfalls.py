@@ -1,8 +1,7 @@
-"""Failures made on purpose: what each should show, and whether a run's numbers show it. Plain data; one recipe each in
-assets/recipes/failures.
+"""Common pitfalls, each a recipe in assets/recipes/failures: the mistake, the expected result, and whether it occurred.
 
-Each spoils one thing in the same small run, which with a good teacher, right labels and temperature 4 leaves its twin far
-behind; the random teacher's run has every label, so that there is something to lose.
+Each changes one thing in the same small run, which with a good teacher, correct labels and temperature 4 ends far above its
+twin. The random teacher's run has all labels, so that there is accuracy to lose.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from kdcore.results.comparison import Kind, Results, sentence, summarise
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that the numbers should show, in words with the numbers, and whether they do."""
+    """An expected result in words, with the numbers, and whether it holds."""
 
     words: str
     holds: bool
@@ -21,7 +20,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Failure:
-    """recipe: its name in assets/recipes. wrong: what is done wrongly. expects: what that should show."""
+    """recipe: its name in assets/recipes. wrong: the mistake. expects: the result to expect."""
 
     recipe: str
     title: str
@@ -35,7 +34,7 @@ class Failure:
 
 
 def named(recipe: str) -> Failure | None:
-    """The failure that a recipe of this name shows."""
+    """The pitfall of this recipe."""
     return next((failure for failure in FAILURES if failure.recipe == recipe), None)
 
 
@@ -52,7 +51,8 @@ def _random_teacher(results: Results) -> list[Claim]:
 def _wrong_normalisation(results: Results) -> list[Claim]:
     top1 = results["teacher"]["top1"]
     lost = Claim(
-        f"The teacher, {100 * KNOWN:.1f} % right when it is asked properly, gets {100 * top1:.1f} %.", top1 < FAR_BELOW
+        f"The teacher's accuracy is {100 * top1:.1f} %; with the correct normalisation it is {100 * KNOWN:.1f} %.",
+        top1 < FAR_BELOW,
     )
     return [lost, _far_below(results)]
 
@@ -68,19 +68,19 @@ def _temperature(results: Results) -> list[Claim]:
 def _guesses(network: str, results: Results) -> Claim:
     top1 = results[network]["top1"]
     return Claim(
-        f"The {network} gets {100 * top1:.1f} % right; guessing gets {100 * CHANCE:.0f} %.", top1 < 1.5 * CHANCE
+        f"The {network}'s accuracy is {100 * top1:.1f} %; chance is {100 * CHANCE:.0f} %.", top1 < 1.5 * CHANCE
     )
 
 
 def _verdict(kind: Kind, results: Results) -> Claim:
     summary = summarise([results])
-    return Claim(f"The student: {sentence(summary)}", summary.kind == kind)
+    return Claim(f"Student: {sentence(summary)}", summary.kind == kind)
 
 
 def _far_below(results: Results) -> Claim:
     top1 = results["student"]["top1"]
     return Claim(
-        f"The student gets {100 * top1:.1f} % right; with nothing wrong it gets about {100 * USUAL:.0f} %.",
+        f"The student's accuracy is {100 * top1:.1f} %; without the mistake it is about {100 * USUAL:.0f} %.",
         top1 < FAR_BELOW,
     )
 
@@ -89,34 +89,34 @@ FAILURES = (
     Failure(
         "failures/random-teacher",
         "A random teacher",
-        "The teacher's weights are random: it has learned nothing. Every label is there.",
-        "The teacher guesses, and following it costs the student: its twin, with the labels alone, does better.",
-        "Ask for the teacher's own accuracy before anything else; the teacher check stops such a run.",
+        "The teacher's weights are random. All training images are labelled.",
+        "The teacher is at chance, and distilling from it hurts: the student ends below its twin, which has labels only.",
+        "Measure the teacher's accuracy first. The teacher check stops such a run.",
         _random_teacher,
     ),
     Failure(
         "failures/wrong-normalisation",
         "Wrong normalisation",
-        "The teacher gets its images as they are, without the mean and deviation that its weights were trained with.",
-        "A teacher that knows nearly every image now hardly knows one, and its student learns the mistakes.",
-        "Each network normalises by the statistics that its weights came with; leave `mean` and `std` out.",
+        "The teacher's input is not normalised with the mean and standard deviation of its training.",
+        "A nearly perfect teacher becomes inaccurate, and the student learns its errors.",
+        "Each network normalises with the statistics of its weights: leave `mean` and `std` out of the recipe.",
         _wrong_normalisation,
     ),
     Failure(
         "failures/shuffled-labels",
         "Shuffled labels",
-        "Nine of ten training labels are wrong, so that they say nothing about their images.",
-        "The twin, which has only labels, is left guessing. The student still learns, from the teacher alone.",
-        "Look at images with their labels before training; a teacher can outweigh bad labels, a loss curve cannot show them.",
+        "Nine of ten training labels are wrong, so they carry almost no information.",
+        "The twin, which has labels only, stays at chance. The student still learns, from the teacher alone.",
+        "Look at images with their labels before training. A loss curve does not reveal wrong labels.",
         _shuffled_labels,
     ),
     Failure(
         "failures/temperature-too-high",
         "Temperature far too high",
-        "Temperature 100, in a loss without the temperature's square, as in code that leaves it out.",
-        "Each of the ten classes gets about 10 % of every soft label, and the teacher's pull is 10,000 times weaker: the "
+        "Temperature 100 in a loss without the factor temperature², as in code that omits it.",
+        "Soft labels are nearly uniform, about 10 % for each class, and the gradient of the term is 10,000 times smaller: the "
         "student falls back towards its twin.",
-        "Temperatures of 2 to 8 are usual. With its square, as `kd` has it, the loss keeps its pull at any temperature.",
+        "Temperatures of 2 to 8 are usual. With the factor, as in `kd`, the gradient keeps its size at any temperature.",
         _temperature,
     ),
 )

@@ -59,7 +59,7 @@ def test_seeds_of_one_recipe_are_offered_and_summed_up(open_page, make_run):
     assert "One seed." in said(test)
     button(test, "Compare its 2 seeds").click().run()
     assert subheaders(test)[0] == "2 runs compared"
-    assert "+15.0 points against its twin" in said(test)
+    assert "+15.0 percentage points relative to the twin" in said(test)
     assert "Mean over 2 seeds" in said(test)
     assert not [b for b in open_page("runs.py", run=alone).button if b.label.startswith("Compare its")]
 

@@ -73,7 +73,7 @@ def test_a_study_shows_its_table_with_intervals_and_a_sentence_a_variant(open_pa
     assert table.loc["labels 100", "Student"].startswith("65.0 %  (")
     assert table.loc["labels all", "Student − twin (percentage points)"] == "+0.0  (+0.0 to +0.0)"
     assert table.loc["labels all", "Student − labels 100 (percentage points)"].startswith("−15.0")
-    assert "**labels 100:** +15.0 points against its twin" in said(test)
+    assert "**labels 100:** +15.0 percentage points relative to the twin" in said(test)
     assert "Mean over 2 seeds" in said(test)
     assert [b.label for b in test.get("download_button")] == ["CSV"]
     assert not [b for b in test.button if b.label == "Continue"]
@@ -182,7 +182,7 @@ def test_after_the_run_it_says_from_the_numbers_whether_it_happened(open_page, r
     ended(runner, None, recipe, student=0.73, twin=0.88, teacher=0.1)
     test = open_page("studies.py")
     assert test.success[0].value == "As expected."
-    assert "The teacher gets 10.0 % right; guessing gets 10 %." in said(test)
+    assert "The teacher's accuracy is 10.0 %; chance is 10 %." in said(test)
     ended(runner, f"29991231-235959-{'later'}", recipe, student=0.8, twin=0.2, teacher=0.95)
     test = open_page("studies.py")
     assert test.warning[0].value == "Not as expected this time."

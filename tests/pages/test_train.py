@@ -450,7 +450,10 @@ def test_a_knob_is_turned(open_page, runner, make_run):
 
 def test_the_result_is_a_sentence_for_a_visitor(open_page, make_run):
     test = open_page("train.py", run=make_run())
-    assert test.subheader[0].value == "+20.0 points against its twin, between +15.0 and +25.0: the teacher helps."
+    assert (
+        test.subheader[0].value
+        == "+20.0 percentage points relative to the twin (95 % interval +15.0 to +25.0): the teacher helps."
+    )
     assert [m.value for m in test.metric] == ["95.8 %", "62.0 %", "42.0 %"]
     assert "500 of 3,600 training images are labelled" in texts(test)
 

@@ -45,10 +45,10 @@ def test_the_interval_over_seeds_is_that_of_the_differences_not_of_the_two_accur
 @pytest.mark.parametrize(
     ("low", "gap", "high", "words", "kind"),
     [
-        (0.013, 0.021, 0.029, "+2.1 points against its twin, between +1.3 and +2.9: the teacher helps.", "helps"),
-        (-0.021, -0.004, 0.013, "−0.4 points against its twin, between −2.1 and +1.3: no difference that this test set can show.", "same"),
-        (-0.08, -0.05, -0.02, "−5.0 points against its twin, between −8.0 and −2.0: the teacher harms.", "harms"),
-        (0.0, 0.01, 0.02, "+1.0 points against its twin, between +0.0 and +2.0: no difference that this test set can show.", "same"),
+        (0.013, 0.021, 0.029, "+2.1 percentage points relative to the twin (95 % interval +1.3 to +2.9): the teacher helps.", "helps"),
+        (-0.021, -0.004, 0.013, "−0.4 percentage points relative to the twin (95 % interval −2.1 to +1.3): no significant difference on this test set.", "same"),
+        (-0.08, -0.05, -0.02, "−5.0 percentage points relative to the twin (95 % interval −8.0 to −2.0): the teacher harms.", "harms"),
+        (0.0, 0.01, 0.02, "+1.0 percentage points relative to the twin (95 % interval +0.0 to +2.0): no significant difference on this test set.", "same"),
     ],
 )  # fmt: skip
 def test_a_sentence_claims_no_more_than_its_interval(low, gap, high, words, kind):
@@ -64,14 +64,14 @@ def test_where_the_exact_test_does_not_agree_nothing_is_claimed():
 def test_a_single_seed_says_that_its_interval_leaves_the_seed_out():
     said = covers(summarise([results(0.6, 0.5, mcnemar=0.0001)]))
     assert said == (
-        "One seed. The 95 % interval covers the choice of the 2,000 test images, not the luck of the seed. "
+        "One seed. The 95 % interval covers the sampling of the 2,000 test images, not the variation between seeds. "
         "Exact McNemar test: p < 0.001."
     )
 
 
 def test_several_seeds_say_how_many():
     summary = summarise([results(0.6, 0.5), results(0.5, 0.52), results(0.55, 0.5)])
-    assert sentence(summary).endswith("no difference that these 3 seeds can show.")
+    assert sentence(summary).endswith("no significant difference over these 3 seeds.")
     assert covers(summary).startswith("Mean over 3 seeds")
     assert summary.mcnemar is None
 
@@ -79,7 +79,7 @@ def test_several_seeds_say_how_many():
 def test_without_a_twin_nothing_is_said_of_the_teacher():
     summary = summarise([{"student": network(0.9)}])
     assert (summary.kind, summary.difference) == ("unknown", None)
-    assert sentence(summary) == "No twin was trained beside it, so nothing here says what the teacher added."
+    assert sentence(summary) == "No twin was trained, so the effect of the teacher is unknown."
 
 
 def test_figures_of_two_classes_are_there_where_every_run_has_them():
@@ -120,5 +120,5 @@ def test_a_p_value_is_printed_to_three_places(value, words):
 
 def test_two_seeds_are_too_few_and_three_are_not():
     two, three = ([results(0.6, 0.5)] * count for count in (2, 3))
-    assert covers(summarise(two)).endswith("take three or more.")
+    assert covers(summarise(two)).endswith("use three or more.")
     assert "three or more" not in covers(summarise(three))

@@ -27,7 +27,7 @@ def test_it_is_not_said_to_have_happened_where_nothing_is_wrong(failure):
 @pytest.mark.parametrize("failure", pitfalls.FAILURES, ids=lambda failure: failure.title)
 def test_each_has_a_small_recipe_that_says_what_it_should_show(failure):
     recipe = library.recipe(failure.recipe)
-    assert recipe.note.startswith("On purpose: ")
+    assert recipe.note.startswith("A deliberate failure: ")
     assert recipe.twin
     assert recipe.data.name == "cues"
     assert recipe.epochs * (recipe.data.train_images or 0) <= 10_000
