@@ -1,1 +1,1 @@
-"""What travels between the parts of a run: batches, outputs of networks, and what methods read of them."""
+"""Batches, outputs of networks, and the parts of them that losses use."""

@@ -1,4 +1,4 @@
-"""The energy of feature maps: where activations are strong (Zagoruyko & Komodakis, ICLR 2017, https://arxiv.org/abs/1612.03928)."""
+"""The energy of feature maps, the mean power of their channels (Zagoruyko & Komodakis, ICLR 2017, https://arxiv.org/abs/1612.03928)."""
 
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 def energy(features: Tensor, *, power: float = 2) -> Tensor:
     """Features [B, C, H, W] -> map [B, H, W]: the mean over channels of |feature|^power.
 
-    Of a narrower type the map is float32 all the same: it is added up in float32, without a wide copy of the features.
+    For features of a narrower type the map is float32: it is summed in float32, without a float32 copy of the features.
     """
     if power == 2:
         return cast(Tensor, _Squares.apply(features))
@@ -18,7 +18,7 @@ def energy(features: Tensor, *, power: float = 2) -> Tensor:
 
 
 class _Squares(torch.autograd.Function):
-    """The mean of squares over channels, each way in one pass over the features; as autograd writes it there are six."""
+    """The mean of squares over channels, with one pass over the features in each direction; plain autograd needs six."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What travels between the parts of a run: named tensors, and the legend of their shapes.
+"""Batches, outputs of networks and losses as named tensors, and the legend of their shapes.
 
 B batch   E further views of it   K classes   C channels   H, W grid   D width of the pooled vector   h heads of width d
 """
@@ -20,10 +20,10 @@ class Batch:
 
     images: [B, 3, H, W], float in [0, 1]; each model normalises for itself.
     targets: [B], int64; `NO_LABEL` where the label is withheld.
-    indices: [B], int64: the image's place in its split, the same in every epoch.
-    views: [E, 3, H, W], what a method wants to be seen besides, in the same forward.
-    progress: how far the run has come, in [0, 1].
-    view: which of the images' fixed augmentations this is; None where it was drawn for this step alone.
+    indices: [B], int64: indices of the images in their split, the same in every epoch.
+    views: [E, 3, H, W], further views that a method needs, for the same forward.
+    progress: of the run, in [0, 1].
+    view: number of the images' fixed augmentation; None where it was drawn for this step.
     """
 
     images: Tensor
@@ -41,18 +41,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What one network says of a batch.
+    """A network's outputs for a batch.
 
     logits: [B, K].
-    pooled: [B, D], the vector that the classifier reads.
-    features: maps [B, C, H, W] from shallow to deep, one a stage (CNN) or block (ViT, prefix tokens left out).
-    attention: for a ViT, one [B, h, H, W] a block: the class token's attention to the patches as the softmax gave
-        it, so the sum over H, W is one less what went to prefix tokens. Empty where there is no class token.
+    pooled: [B, D], the input of the classifier.
+    features: maps [B, C, H, W] from shallow to deep, one per stage (CNN) or block (ViT, without prefix tokens).
+    attention: for a ViT, one [B, h, H, W] per block: the class token's attention to the patches after the softmax, so
+        the sum over H, W is 1 minus the attention to prefix tokens. Empty where there is no class token.
     distilled_logits: [B, K] of a distillation token's own head, where there is one and the model is training.
-    dense: [B, K, H, W], the classifier at every place of the last map; its mean over places is `logits`. None where the
+    dense: [B, K, H, W], the classifier at every position of the last map; its mean over positions is `logits`. None where the
         network does not average before a linear classifier.
     qkv: [B, 3, h, d, H, W], queries, keys and values of the last block's patches; None for a CNN.
-    views: what the network says of `Batch.views`, when a method asked for them.
+    views: the outputs for `Batch.views`, where a method needs them.
     """
 
     logits: Tensor
@@ -65,7 +65,7 @@ class Outputs:
     views: "Outputs | None" = None
 
     def split(self, images: int) -> "Outputs":
-        """What was said of the first `images`; what was said of the rest becomes its `views`."""
+        """The outputs of the first `images`; those of the rest become their `views`."""
 
         def part(rows: slice) -> Outputs:
             return Outputs(**{f.name: _rows(getattr(self, f.name), rows) for f in dataclasses.fields(self)})
@@ -81,24 +81,26 @@ def _rows(value: Tensor | tuple[Tensor, ...] | None, rows: slice) -> Any:
 
 @dataclass(frozen=True)
 class Shapes:
-    """The shapes of a model's outputs without the batch: what a method sizes its projectors by."""
+    """The shapes of a model's outputs without the batch, by which methods size their projectors."""
 
     classes: int
     pooled: int
     features: tuple[tuple[int, int, int], ...]  # (C, H, W) each
     attention: tuple[tuple[int, int, int], ...]  # (h, H, W) each; empty for a CNN
     tokens: bool = False  # whether the features are a ViT's patch tokens, which are signed
-    dense: tuple[int, int] | None = None  # (H, W), where the classifier can be asked at every place of the last map
+    dense: tuple[int, int] | None = (
+        None  # (H, W), where the classifier can be applied at every position of the last map
+    )
     qkv: tuple[int, int, int, int] | None = None  # (h, d, H, W) of the last block, for a ViT
-    distilled: bool = False  # whether a distillation token has a classifier of its own
+    distilled: bool = False  # whether a distillation token has its own classifier
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One step's loss, with its parts. `losses` are unweighted scalars by term name, `weights` what each counted: numbers,
-    or tensors where weights are learned."""
+    """The loss of a step, with its parts. `losses` are unweighted scalars by term, `weights` their weights: numbers, or
+    tensors where they are learned."""
 
     total: Tensor
     losses: dict[str, Tensor]
     weights: Mapping[str, float | Tensor]
-    layer_weights: dict[str, Tensor] = field(default_factory=dict)  # [L] a term that weighs layers
+    layer_weights: dict[str, Tensor] = field(default_factory=dict)  # [L] per term that weights layers

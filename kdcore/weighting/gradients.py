@@ -1,7 +1,7 @@
-"""How hard each term pulls at the student: the norm of its gradient, how it is followed, and how it is balanced.
+"""Gradient norms of the terms at the student: when they are measured, their shares, and weights balanced by them.
 
-A term's value says little about what it does: a mean squared error of attention maps is a small number with a gradient
-that is smaller still, and a weight copied from a paper with another reduction is off by factors of ten to a thousand.
+A term's value is no measure of its effect: a mean squared error of attention maps is a small number with an even smaller
+gradient, and a weight copied from a paper with another reduction is off by factors of ten to a thousand.
 """
 
 from collections import deque
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 Norms = dict[str, float]
-IDLE = 0.01  # a term with a smaller share of the gradient does nothing
-IDLE_MEASUREMENTS = 3  # ... if it is so small so many times in a row
+IDLE = 0.01  # a term with a smaller share of the gradient is idle ...
+IDLE_MEASUREMENTS = 3  # ... after so many measurements in a row
 FIRST_STEPS = (1, 5, 10)  # always measured
-EARLY_STEPS, EARLY_EVERY = 100, 10  # then often at first ...
-SPREAD = 50  # ... and so many times over the whole run
-BUDGET = 0.05  # of the run's time: a measurement is one more backward pass a term
+EARLY_STEPS, EARLY_EVERY = 100, 10  # then every 10 steps up to step 100 ...
+SPREAD = 50  # ... and 50 times over the whole run
+BUDGET = 0.05  # of the run's time: a measurement is one more backward pass for each term
 
 
 def gradient_norms(losses: dict[str, Tensor], parameters: Iterable[nn.Parameter]) -> Norms:
@@ -37,17 +37,19 @@ def gradient_norms(losses: dict[str, Tensor], parameters: Iterable[nn.Parameter]
             norms.append(
                 torch.linalg.vector_norm(torch.stack(torch._foreach_norm(parts))) if parts else loss.new_zeros(())
             )
-    measured = dict(zip(names, torch.stack(norms).tolist(), strict=True)) if norms else {}  # one wait for the device
+    measured = (
+        dict(zip(names, torch.stack(norms).tolist(), strict=True)) if norms else {}
+    )  # a single wait for the device
     return {name: measured.get(name, 0.0) for name in losses}
 
 
 @dataclass(frozen=True)
-class Pull:
-    """What a measurement says, by term.
+class GradientShares:
+    """A measurement, by term.
 
-    norms: of the weighted term's gradient, 0 where it does not count now. shares: of their sum.
-    idle: terms under 1 % in the last measurements -> how many times its weight would make each pull as hard as the others
-        do on average.
+    norms: gradient norm of the weighted term, 0 where it does not count now. shares: of the sum of the norms.
+    idle: terms under 1 % in the last measurements -> the factor on the weight at which the term would contribute as much as
+        the others do on average.
     """
 
     norms: Norms
@@ -56,8 +58,8 @@ class Pull:
 
 
 class GradientMeter:
-    """Decides when the terms' gradients are measured, and reads them. It costs a bounded share of the time: one more
-    backward pass a term, at a few fixed steps and then while the budget lasts."""
+    """Schedules the measurements of gradient norms and interprets them. A measurement is one more backward pass for each
+    term, so they are taken at a few fixed steps and then within a budget of time."""
 
     def __init__(self, steps: int) -> None:
         self._every = max(1, steps // SPREAD)
@@ -76,8 +78,8 @@ class GradientMeter:
         self._spent += seconds
         self._longest = max(self._longest, seconds)
 
-    def read(self, norms: Norms, weights: Norms) -> Pull:
-        """Make sense of the norms of the unweighted terms; one that does not count now (weight 0) need not be among them."""
+    def read(self, norms: Norms, weights: Norms) -> GradientShares:
+        """Shares and idle terms from the norms of the unweighted terms; those with weight 0 may be missing."""
         weighted = {name: weight * norms.get(name, 0.0) for name, weight in weights.items()}
         whole = sum(weighted.values())
         shares = {name: norm / whole if whole else 0.0 for name, norm in weighted.items()}
@@ -88,20 +90,20 @@ class GradientMeter:
             low = len(counting) > 1 and all(measured.get(name, 1.0) < IDLE for measured in self._recent)
             if low and len(self._recent) == IDLE_MEASUREMENTS and weighted[name]:
                 idle[name] = (whole - weighted[name]) / (len(counting) - 1) / weighted[name]
-        return Pull(weighted, shares, idle)
+        return GradientShares(weighted, shares, idle)
 
 
 class GradientBalance:
-    """Weights rescaled so that each term's pull on the student is in proportion to the weight asked for.
+    """Weights rescaled so that each term's gradient norm at the student is in proportion to the requested weight.
 
     A term's weight w becomes w * G / g, where g is the smoothed norm of its unweighted gradient and G the mean of these
-    norms over the terms, weighted by w: the terms together pull as hard as they would have. The aim is GradNorm's (Chen et
-    al., ICML 2018, https://arxiv.org/abs/1711.02257) without its training rates: here the norms are simply divided out.
+    norms over the terms, weighted by w: the total gradient keeps its size. The aim is GradNorm's (Chen et
+    al., ICML 2018, https://arxiv.org/abs/1711.02257) without its training rates: the norms are divided out directly.
     """
 
     EVERY = 10  # steps between measurements
-    SMOOTHING = 0.5  # how much of the last norm is kept at each
-    MOST = 1e4  # times; a gradient that is all but zero is noise, and stays small
+    SMOOTHING = 0.5  # of the moving average of the norms
+    MOST = 1e4  # largest factor on a weight; a gradient near zero is noise and stays small
 
     def __init__(self) -> None:
         self._norms: Norms = {}
@@ -116,7 +118,7 @@ class GradientBalance:
             self._norms[name] = self.SMOOTHING * before + (1 - self.SMOOTHING) * norm
 
     def balanced(self, weights: Norms) -> Norms:
-        """The weights to use; those asked for until something was measured."""
+        """The weights to use; the requested ones before the first measurement."""
         whole = sum(weights.values())
         if not self._norms or not whole:
             return weights

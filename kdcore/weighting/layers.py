@@ -1,4 +1,4 @@
-"""How a teacher's layers share a term."""
+"""Weights of a teacher's layers in a term: equal, fixed, or by the entropy of their attention maps."""
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,8 @@ SMALL = 1e-8  # keeps the inverse of an entropy of 0 finite
 
 
 class LayerWeights(nn.Module):
-    """Weights [L] of a teacher's layers that sum to 1: alike, fixed, or by entropy, so that a layer with a decisive focus
-    counts more.
+    """Weights [L] of a teacher's layers that sum to 1: equal, fixed, or by entropy, where layers with concentrated maps
+    count more.
 
     `entropy`: softmax of minus the layers' normalised entropies over `temperature`. `inverse_entropy`: in proportion to
     1 / entropy, which is nearly flat: entropies of 5.94 and 5.90 nats give .249 and .251. Both are averaged over steps by
@@ -35,7 +35,9 @@ class LayerWeights(nn.Module):
         start = torch.full((layers,), 1 / layers)
         if not isinstance(how, str):
             if len(how) != layers or min(how) < 0 or sum(how) <= 0:
-                raise UserError(f"the teacher has {layers} layers, so `layers` needs {layers} weights of 0 or more.")
+                raise UserError(
+                    f"the teacher has {layers} layers, so `layers` needs {layers} weights of 0 or more, not all 0."
+                )
             start = torch.tensor(how, dtype=torch.float32) / sum(how)
         self.how, self.temperature, self.smoothing = how, temperature, smoothing
         self.cap = max(cap, 1 / layers)
@@ -43,7 +45,7 @@ class LayerWeights(nn.Module):
 
     @torch.no_grad()
     def observe(self, entropies: Tensor) -> None:
-        """Move the weights towards what these normalised entropies [L] say."""
+        """Update the weights from normalised entropies [L]."""
         if self.how == "entropy":
             target = torch.softmax(-entropies / self.temperature, dim=0)
         elif self.how == "inverse_entropy":
@@ -55,9 +57,9 @@ class LayerWeights(nn.Module):
 
 
 def capped(weights: Tensor, cap: float) -> Tensor:
-    """Weights [L] that sum to 1 with none above `cap`: what is cut off goes to the others in proportion."""
+    """Weights [L] that sum to 1 with none above `cap`: the excess is distributed over the others in proportion."""
     at_cap = torch.zeros_like(weights, dtype=torch.bool)
-    most = int(1 / cap + 1e-6)  # layers that can reach it; to ask whether any has would be to wait for the device
+    most = int(1 / cap + 1e-6)  # layers that can reach it; a test whether any did would wait for the device
     for _ in range(most):
         at_cap |= weights > cap
         free = 1 - cap * at_cap.sum()

@@ -1,4 +1,4 @@
-"""Weight and temperature of each term as the run proceeds."""
+"""Weight and temperature of each term over a run."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from kdcore.weighting.gradients import GradientBalance
 
 
 class TermWeights:
-    """The recipe's schedules times the knobs turned by hand, in the epochs in which a term counts; times what was adapted
-    to the held-out images and, where the recipe says so, balanced by the terms' gradients."""
+    """The recipe's schedules, in the epochs in which a term counts, times manual factors and adapted factors; balanced by
+    the terms' gradients where the recipe has `weighting: gradients`."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._epochs = recipe.epochs
@@ -19,8 +19,8 @@ class TermWeights:
         self.adaptive = AdaptiveWeights(recipe)
         self.balance = GradientBalance() if recipe.weighting == "gradients" else None
 
-    def asked(self, progress: float, knobs: dict[str, float]) -> dict[str, float]:
-        """What each term is to weigh, before anything is balanced; 0 in the epochs in which it does not count."""
+    def requested(self, progress: float, knobs: dict[str, float]) -> dict[str, float]:
+        """The weight of each term before balancing; 0 in the epochs in which it does not count."""
         epoch = schedules.epoch(progress, self._epochs)
         return {
             name: weight(progress) * knobs.get(f"weight/{name}", 1.0) * self.adaptive.factor(name)
@@ -30,9 +30,9 @@ class TermWeights:
         }
 
     def weights(self, progress: float, knobs: dict[str, float]) -> dict[str, float]:
-        """What each term's loss is multiplied by."""
-        asked = self.asked(progress, knobs)
-        return self.balance.balanced(asked) if self.balance else asked
+        """The weight that multiplies each term's loss."""
+        requested = self.requested(progress, knobs)
+        return self.balance.balanced(requested) if self.balance else requested
 
     def temperatures(self, progress: float) -> dict[str, float]:
         return {name: temperature(progress) for name, temperature in self._temperatures.items()}

@@ -158,7 +158,7 @@ def test_similarity_is_the_cosine_of_the_maps():
 @pytest.mark.parametrize(
     "options, reason",
     [
-        ({"select": 4}, "select 4 of 3 feature maps is not possible"),
+        ({"select": 4}, "select is 4, and there are 3 feature maps"),
         ({"select": 1, "by": "depth"}, "by 'depth' is not one of variance, coefficient_of_variation, spatial_variance"),
         ({"every": 2}, "set `select`, for example to 3"),
     ],

@@ -32,7 +32,7 @@ def test_the_change_says_why():
         assert weights.observe({"kd": loss}, epoch) == []
     (change,) = weights.observe({"kd": 0.625}, 4)
     assert (change.term, change.factor) == ("fitnets", 0.5)
-    assert change.reason == "kd on the held-out images is 0.625; no better than 0.5 for 2 epochs"
+    assert change.reason == "validation kd is 0.625; no better than 0.5 for 2 epochs"
 
 
 def test_nothing_is_watched_before_the_watched_term_counts_and_nothing_twice():

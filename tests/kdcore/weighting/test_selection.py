@@ -68,7 +68,7 @@ def test_the_choice_travels_with_the_state():
 @pytest.mark.parametrize(
     "keep, by, reason",
     [
-        (4, "variance", "select 4 of 3 feature maps is not possible; take 1 to 3"),
+        (4, "variance", "select is 4, and there are 3 feature maps to select from: use 1 to 3"),
         (1, "size", "'size' is not one of variance"),
     ],
 )

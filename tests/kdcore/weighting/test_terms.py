@@ -51,6 +51,6 @@ def test_what_was_adapted_and_balanced_travels_with_the_state():
     for epoch, loss in enumerate((1.0, 2.0), start=1):
         terms.adaptive.observe({"kd": loss}, epoch)
     other.load_state(terms.state())
-    assert terms.asked(0.5, {}) == {"kd": 1.0, "fitnets": 0.5}
+    assert terms.requested(0.5, {}) == {"kd": 1.0, "fitnets": 0.5}
     assert other.weights(0.5, {}) == terms.weights(0.5, {}) != {"kd": 1.0, "fitnets": 0.5}
     assert other.state() == terms.state()
