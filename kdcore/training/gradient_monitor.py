@@ -7,7 +7,7 @@ from kdcore.events import Event, GradientsMeasured, Noted
 from kdcore.tensors.outputs import Objective
 from kdcore.training.reporting import Clock
 from kdcore.training.state import Parts
-from kdcore.weighting import GradientMeter, Pull, gradient_norms
+from kdcore.weighting import GradientMeter, GradientShares, gradient_norms
 
 
 class Pulls:
@@ -16,7 +16,7 @@ class Pulls:
     def __init__(self, parts: Parts, clock: Clock) -> None:
         self._parts, self._clock = parts, clock
         self._meter = GradientMeter(parts.steps)
-        self._found: tuple[Pull, dict[str, float]] | None = None  # what is still to be told, with the weights asked for
+        self._found: tuple[GradientShares, dict[str, float]] | None = None  # what is still to be told, with the weights asked for
         self._warned: set[str] = set()
 
     def due(self) -> bool:
@@ -39,7 +39,7 @@ class Pulls:
         if balance:
             balance.observe(norms)
         pull = self._meter.read(norms, weights)
-        self._found = pull, parts.terms.asked(parts.step / parts.steps, parts.knobs)
+        self._found = pull, parts.terms.requested(parts.step / parts.steps, parts.knobs)
         self._meter.took(time.perf_counter() - began)
 
     def told(self) -> Iterator[Event]:

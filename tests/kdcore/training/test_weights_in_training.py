@@ -84,7 +84,7 @@ def test_a_weight_falls_when_the_watched_loss_does_not(tiny):
     first, second = of(WeightAdapted, events)
     assert (first.step, first.epoch, first.term, first.factor) == (10, 2.0, "fitnets", 0.5)
     assert (second.step, second.factor) == (20, 0.25)
-    assert first.reason == "ce on the held-out images is 1.5; no better than 1 for one epoch"
+    assert first.reason == "validation ce is 1.5; no better than 1 for one epoch"
     weights = [event.weights["fitnets"] for event in of(StepEnded, events)]
     assert weights == [20.0] * 10 + [10.0] * 10
     told = [e.figures["held-out loss"] for e in of(TermMeasured, events) if "held-out loss" in e.figures]
