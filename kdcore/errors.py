@@ -4,6 +4,7 @@
         RecipeError     a recipe or study
         NotHere         weights or images that are not on this machine
         DamagedRun      files of a run
+        NotFinite       a loss that became infinite or not a number
         NotDefined      a heatmap for this network
         EmptyMap        a heatmap that came out empty
         BadPhoto        an upload
@@ -37,6 +38,10 @@ class NotHere(UserError):
 
 class DamagedRun(UserError):
     """A run whose files cannot be read; the message names the file and the reason."""
+
+
+class NotFinite(UserError):
+    """A loss that is not finite any more; the message says at which step and what to try."""
 
 
 class NotDefined(UserError):

@@ -1,4 +1,4 @@
-"""What keeps files from being written, in words, whichever library reported it."""
+"""Why a file cannot be written, as a sentence: a full, read-only or failing disk, whichever library reported it."""
 
 import contextlib
 import errno
@@ -14,21 +14,23 @@ from kdcore.paths import data_folder
 RESUME = "resume the run; it continues from its last checkpoint"
 FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
 CLOSED_CODES = (errno.EROFS, errno.EACCES, errno.EPERM)
-# libraries that raise no OSError, or one without a code: safetensors, torch, numpy's tofile
+FAILING_CODES = (errno.EIO, errno.ENXIO, errno.ENODEV)
+# for libraries that raise no OSError, or one without a code: safetensors, torch, numpy's tofile
 FULL_WORDS = re.compile(
     r"no space left on device|not enough free space to write|disk quota exceeded|\(os error (28|122)\)|\d+ requested and \d+ written"
     r"|inline_container.*unexpected pos|file write failed|failed writing file|iostream error",
     re.IGNORECASE | re.DOTALL,
 )
 CLOSED_WORDS = re.compile(r"read-only file system|\(os error (1|13|30)\)", re.IGNORECASE)
+FAILING_WORDS = re.compile(r"input/output error|\(os error (5|6|19)\)", re.IGNORECASE)
 
 
 def trouble(error: BaseException, folder: Path, *, then: str = RESUME) -> str | None:
-    """The reason in words if writing failed: a full disk, a folder that is read-only or gone. None for any other error.
+    """Why writing failed, as a sentence: the disk is full, read-only, failing or gone. None for any other error.
 
     Args:
         folder: what was being written into, used where the error does not name a file.
-        then: what to do once there is space again.
+        then: what to do after fixing it.
     """
     chain = list(_chain(error))
     if full := next((each for each in chain if _means(each, FULL_CODES, FULL_WORDS)), None):
@@ -37,14 +39,18 @@ def trouble(error: BaseException, folder: Path, *, then: str = RESUME) -> str | 
         return f"The disk is full: free some space in {where} and {then}.{own}"
     if closed := next((each for each in chain if _means(each, CLOSED_CODES, CLOSED_WORDS)), None):
         return f"{_parent(closed) or folder} cannot be written to (it is read-only here): make it writable and {then}."
+    if failing := next((each for each in chain if _means(each, FAILING_CODES, FAILING_WORDS)), None):
+        return (
+            f"{_parent(failing) or folder} cannot be read or written (input/output error): check the disk and {then}."
+        )
     if any(isinstance(each, FileNotFoundError) for each in chain) and not folder.is_dir():
-        return f"The folder {folder} is gone: it was deleted or moved meanwhile."
+        return f"The folder {folder} is missing: it was deleted or moved."
     return None
 
 
 @contextlib.contextmanager
 def in_words(folder: Path, *, then: str = RESUME) -> Iterator[None]:
-    """Turn an OSError into a ValueError that says what is wrong and how to fix it."""
+    """Turn an OSError into a UserError that says what is wrong and how to fix it."""
     try:
         yield
     except OSError as error:
@@ -53,7 +59,7 @@ def in_words(folder: Path, *, then: str = RESUME) -> Iterator[None]:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that led to it, but for what was hidden by `from None`."""
+    """An error and its causes, without those hidden by `from None`."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -73,6 +79,6 @@ def _parent(error: BaseException) -> Path | None:
 
 
 def _free(folder: Path) -> int:
-    """Free bytes of a folder's disk, or of its nearest parent's that is there."""
+    """Free bytes on the disk of a folder, or of its nearest parent that exists."""
     there = next(place for place in (folder, *folder.parents) if place.exists() or place == place.parent)
     return shutil.disk_usage(there).free

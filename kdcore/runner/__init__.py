@@ -1,7 +1,8 @@
-"""Runs in a background thread: starts them, drives the loop, feeds the store, obeys between two steps.
+"""Runs in a background thread: started, stored event by event, and controlled between two steps.
 
-`Runner` is what pages and the command line ask. Its `Worker` has the thread, the only one there is: one run at a time on the
-device; the others queue. A `Job` is what one run goes through there.
+Runner              starts, stops and resumes runs and studies; the interface of pages and the command line
+TrainingThread      the only thread that trains: one run at a time on the device, the others are queued
+Job                 one run in that thread: its parts, its events, its checkpoints and the commands to it
 """
 
 import os
@@ -18,8 +19,11 @@ _making = threading.Lock()
 
 
 def get() -> Runner:
-    """The process's own runner, made at the first call. It leaves a core to the pages: two training threads that must wait
-    for each other stall as soon as something else wants one of two cores."""
+    """The runner of this process, created on first use.
+
+    It leaves one core to the pages: training threads wait for each other, so all of them stall where a page takes the core
+    of one.
+    """
     global _runner
     with _making:
         if _runner is None:

@@ -1,4 +1,4 @@
-"""What pages and the command line ask for: runs and studies are checked, started, steered and resumed. Knows no thread."""
+"""Starting, controlling and resuming runs and studies: the interface of pages and the command line."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import torch
 
 from kdcore import methods
 from kdcore.checks import preflight, teacher_check
-from kdcore.checks.findings import Examination
+from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
 from kdcore.events import Event
 from kdcore.files import disk
@@ -15,32 +15,32 @@ from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.runner.job import Job, Listener
-from kdcore.runner.worker import Worker
+from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies
 
 
 class Runner:
-    """Drives runs on one device, in a daemon thread of its own. All methods return at once, but `close` and `wait`."""
+    """Trains runs on one device, in a daemon thread of its own. All methods return at once, except `close` and `wait`."""
 
     def __init__(self, store: Store, *, device: str | None = None, threads: int | None = None) -> None:
         """
         Args:
             device: a torch device; by default the GPU where there is one.
-            threads: of the CPU for training; by default `KD_THREADS`, else every core.
+            threads: CPU threads for training; by default `KD_THREADS`, else one for each core.
         """
         self.store = store
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.threads = threads or int(os.environ.get("KD_THREADS") or os.cpu_count() or 1)
         self.listener: Listener = lambda run_id, event: None
-        self._worker = Worker(self.device, self.threads)
+        self._thread = TrainingThread(self.device, self.threads)
 
     def start(self, recipe: Recipe) -> list[str]:
         """Queue a recipe, one run for each of its seeds; returns the runs' ids.
 
         Raises:
-            RecipeError: the recipe is refused before anything is built.
-            ValueError: the disk does not take the run, or the runner is closed; nothing is left of it.
+            RecipeError: the recipe cannot run.
+            UserError: the disk is full, or the runner is closed. No run is left behind.
         """
         preflight.check(recipe, self.store)
         ids = []
@@ -66,36 +66,36 @@ class Runner:
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
 
     def pause(self, run_id: str) -> None:
-        """Hold a run after its present step, with a checkpoint."""
-        self._steered(run_id).pause()
+        """Pause a run after its current step, with a checkpoint."""
+        self._job(run_id).pause()
 
     def unpause(self, run_id: str) -> None:
-        """Let a paused run go on."""
-        self._steered(run_id).unpause()
+        """Continue a paused run."""
+        self._job(run_id).unpause()
 
-    def stop(self, run_id: str, reason: str = "Stopped by hand.") -> None:
-        """End a run after its present step, with a checkpoint to resume from."""
-        self._steered(run_id).stop(reason)
+    def stop(self, run_id: str, reason: str = "Stopped by a user.") -> None:
+        """End a run after its current step, with a checkpoint to resume from."""
+        self._job(run_id).stop(reason)
 
-    def turn(self, run_id: str, knob: str, factor: float) -> None:
-        """Change a setting of a run between two steps.
+    def set_knob(self, run_id: str, knob: str, factor: float) -> None:
+        """Change a setting of a run, from its next step on.
 
         Args:
             knob: `learning_rate` or `weight/TERM`.
-            factor: multiplies what the recipe says.
+            factor: from 0 to 100; multiplies the value of the recipe.
         """
         known = ["learning_rate", *(f"weight/{term.label}" for term in self.store.recipe(run_id).terms)]
         if knob not in known:
-            raise UserError(f"{knob!r} is not a knob of this run; it has {', '.join(known)}.")
+            raise UserError(f"{knob!r} is not a knob of this run. Its knobs: {', '.join(known)}.")
         if not 0 <= factor <= 100:
             raise UserError(f"A knob takes a factor from 0 to 100, not {factor:g}.")
-        self._steered(run_id).turn(knob, factor)
+        self._job(run_id).set_knob(knob, factor)
 
     def start_study(self, study: Study) -> str:
-        """Write a study down and queue its runs one after another; returns its id.
+        """Store a study and queue its runs one after another; returns its id.
 
         Raises:
-            ValueError: one of its variants cannot run; nothing was written or started.
+            RecipeError: one of its variants cannot run; nothing is stored or started.
         """
         for point in studies.points(study):
             if point.seed == study.seeds[0]:
@@ -108,16 +108,16 @@ class Runner:
         return study_id
 
     def resume_study(self, study_id: str) -> None:
-        """Queue what is left of a study: runs that ended early go on from their checkpoint, those that are done stay.
+        """Queue the runs of a study that are not finished; those that were interrupted resume from their checkpoint.
 
         Raises:
-            ValueError: another process works on it.
+            UserError: another process trains one of its runs.
         """
         state, mine = Studies(self.store).state(study_id), self.active()
         for place in state.places:
             if place.run and place.run.status in ACTIVE and place.run_id not in mine:
                 raise UserError(
-                    f"Another process works on the study {study_id} (run {place.run_id}); stop it there first."
+                    f"Another process trains run {place.run_id} of the study {study_id}; stop it there first."
                 )
         for place in state.places:
             if place.done or place.run_id in mine:
@@ -127,61 +127,62 @@ class Runner:
             self._enqueue(place.run_id, place.point.recipe, resume=place.run is not None)
 
     def stop_study(self, study_id: str) -> None:
-        """End a study's present run with a checkpoint, and those that wait."""
+        """Stop the runs of a study that are queued or in progress, with a checkpoint."""
         mine = self.active()
-        for place in reversed(Studies(self.store).state(study_id).places):  # the present one last, so that none begins
+        for place in reversed(
+            Studies(self.store).state(study_id).places
+        ):  # the current one last, so that no other begins
             if place.run_id in mine:
-                with contextlib.suppress(UserError):  # it has ended just now
+                with contextlib.suppress(UserError):  # it has just ended
                     self.stop(place.run_id)
 
     def check(self, recipe: Recipe) -> None:
-        """Refuse a recipe that cannot run: by names and cards, by its teacher's examination where that takes seconds, and
-        by its networks and terms, built and tried for two steps.
+        """Check that a recipe can run: its terms, its teacher where that takes seconds, and its networks for two steps.
 
         Raises:
-            ValueError: with the remedy.
+            UserError: it cannot; says why and how to fix it.
         """
         for term in recipe.terms:
             methods.check(term)
         insists = recipe.teacher is not None and recipe.teacher.accept
-        for finding in self.examine(recipe).stops if teacher_check.cheap(recipe) else ():
+        for finding in self.check_teacher(recipe).stops if teacher_check.is_quick(recipe) else ():
             if finding.final or not insists:
                 raise RecipeError(f"The teacher's {finding.check}: {finding.in_words}")
-        fixed = OptimizerRecipe()  # whose numbers never keep a recipe from running
+        fixed = OptimizerRecipe()  # its numbers never prevent a run
         self.estimate(recipe.model_copy(update={"optimizer": fixed}))
 
     def estimate(self, recipe: Recipe) -> Estimate:
-        """What a recipe will cost on this device. Takes a second for small networks; raises ValueError as a run would."""
+        """What a recipe will cost on this device. Takes a second for small networks. Raises UserError as a run would."""
         preflight.check(recipe, self.store)
         return estimate(recipe, device=self.device, runs=self.store)
 
-    def examine(self, recipe: Recipe) -> Examination:
-        """What the teacher of a recipe is worth; see `doctor`. Takes seconds; raises ValueError where it cannot be had."""
-        return teacher_check.examine(recipe, device=self.device, runs=self.store)
+    def check_teacher(self, recipe: Recipe) -> TeacherCheck:
+        """The check of a recipe's teacher. Takes seconds. Raises UserError where weights or data are missing."""
+        return teacher_check.check(recipe, device=self.device, runs=self.store)
 
     def active(self) -> tuple[str, ...]:
-        """The runs that this process works on, the present one first."""
-        return self._worker.active()
+        """The runs that this process trains or has queued, the current one first."""
+        return self._thread.active()
 
     def wait(self, run_id: str, timeout: float | None = None) -> bool:
-        """Block until a run of this process has ended; False where the time ran out."""
-        job = self._worker.job(run_id)
+        """Block until a run of this process has ended; False after `timeout` seconds."""
+        job = self._thread.job(run_id)
         return job.done.wait(timeout) if job else True
 
     def close(self, timeout: float = 10.0) -> None:
-        """Stop everything, each run with a checkpoint, and end the thread. May be called twice."""
-        self._worker.close(timeout)
+        """Stop all runs, each with a checkpoint, and end the thread. May be called twice."""
+        self._thread.close(timeout)
 
-    def _steered(self, run_id: str) -> Job:
-        if job := self._worker.job(run_id):
+    def _job(self, run_id: str) -> Job:
+        if job := self._thread.job(run_id):
             return job
         status = self.store.state(run_id).status
-        where = "it runs in another process; use that one" if status in ("running", "paused") else f"it is {status}"
-        raise UserError(f"Run {run_id} cannot be steered from here: {where}.")
+        where = "it runs in another process; control it there" if status in ("running", "paused") else f"it is {status}"
+        raise UserError(f"Run {run_id} cannot be controlled from here: {where}.")
 
     def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:
         with disk.in_words(self.store.folder(run_id), then=then):
-            self._worker.put(Job(run_id, recipe, self.store, resume=resume, listener=self._hear))
+            self._thread.enqueue(Job(run_id, recipe, self.store, resume=resume, listener=self._forward))
 
-    def _hear(self, run_id: str, event: Event) -> None:
-        self.listener(run_id, event)  # whoever listens now, not who did when the run was queued
+    def _forward(self, run_id: str, event: Event) -> None:
+        self.listener(run_id, event)  # the present listener, not the one when the run was queued

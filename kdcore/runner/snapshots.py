@@ -1,10 +1,10 @@
-"""The networks of a run as they were along the way: how it learned can be looked at later, on any photo.
+"""Snapshots: the weights of student and twin at up to nine points of a run, to look at later.
 
-A checkpoint is what a run resumes from, so the newest few are enough, and they are large. A snapshot holds the weights of
-student and twin alone: matrices in half precision, vectors (norms, biases, running statistics) whole, as in `models.save`.
+A checkpoint holds all that a run resumes from; it is large, and the newest three are enough. A snapshot holds weights alone:
+matrices in half precision, vectors (norms, biases, running statistics) in full, as in `models.save`.
 
 Disk: 2 bytes a weight, student and twin, at most 9 snapshots: 18 bytes a weight in all. The three checkpoints of a run with
-AdamW hold 36, so a history makes a run's folder half as large again: 3 MiB for `quick`, 0.9 GiB for two ResNet-50.
+AdamW hold 36, so snapshots make a run's folder half as large again: 3 MiB for `quick`, 0.9 GiB for two ResNet-50.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from torch import Tensor
 from kdcore.store import RunWriter, checkpoint
 from kdcore.training.state import Parts
 
-SPACES = 8  # the run's length in equal parts; a snapshot at its beginning, and one as each part ends
+SPACES = 8  # equal parts of a run; a snapshot at its beginning and at the end of each part
 
 
 def begin(parts: Parts, writer: RunWriter) -> None:
-    """As a run starts: its untrained networks; when it resumes, what it did after that step happens again."""
+    """Take the first snapshot of a run. Of a resumed one, remove those after its step: they will be taken again."""
     for step, path in writer.snapshots().items():
         if step > parts.step:
             path.unlink()
@@ -27,7 +27,7 @@ def begin(parts: Parts, writer: RunWriter) -> None:
 
 
 def keep(parts: Parts, writer: RunWriter) -> None:
-    """Write the networks down where the run has come one part further than its last snapshot."""
+    """Take a snapshot if one more part of the run has ended since the last."""
     kept = writer.snapshots()
     if kept and not is_due(parts.step, parts.steps, max(kept)):
         return
@@ -38,7 +38,7 @@ def keep(parts: Parts, writer: RunWriter) -> None:
 
 
 def is_due(step: int, steps: int, last: int) -> bool:
-    """Whether a run of so many steps has ended one more of its parts since its last snapshot."""
+    """Whether one more part of a run has ended since the snapshot at step `last`."""
     return SPACES * step // steps > SPACES * last // steps
 
 

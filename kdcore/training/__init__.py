@@ -1,1 +1,1 @@
-"""The training loop: parts in, events out; it knows no disk, no thread and no screen."""
+"""Training: the loop, the distiller, evaluation, and what the loop reports. No files, threads or pages."""

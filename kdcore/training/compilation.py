@@ -1,8 +1,7 @@
-"""torch.compile as a choice: a run's networks are compiled on the way, and stay so only where that makes its steps shorter.
+"""torch.compile on trial: a run times steps with and without it and keeps the faster.
 
-Compiling takes from some seconds to some minutes and saves a share of every step, so whether it pays depends on the machine,
-the networks and the length of the run. Nothing here is guessed that can be measured: some steps are timed without, some
-with it, and the run says what came of it.
+Compiling takes from seconds to minutes and shortens every step, so whether it pays depends on the machine, the networks and
+the length of the run. The run reports what it measured and decided.
 """
 
 import statistics
@@ -18,17 +17,19 @@ from kdcore.models.tapped import Ask
 from kdcore.tensors.outputs import Outputs
 from kdcore.training.state import Parts
 
-WARM_UP, TIMED = 3, 10  # steps; the first ones are never like the others
-SETTLING = 3  # steps until a compiled network runs as it will: CUDA graphs are recorded in the third
-AT_LEAST = 30.0  # seconds that a run must still take: compiling is hardly ever done in less than half of them
-SAVES = 0.98  # a step that takes more of its former time is not worth the change
-GRAPHS_UP_TO = 64  # pixels a side: on a GPU starting kernels takes most of a step of small images
+WARM_UP, TIMED = 3, 10  # steps; the first ones are slower
+SETTLING = 3  # steps until a compiled network has its final speed: CUDA graphs are recorded in the third
+AT_LEAST = 30.0  # seconds left in the run; compiling rarely takes less than half of them
+SAVES = 0.98  # of a step's former time: above, compiling does not pay
+GRAPHS_UP_TO = 64  # pixels a side: on a GPU, launching kernels takes most of a step of small images
 Trial = Generator[str, float, str]
 
 
 class Compiled:
-    """A network's forward, compiled for whole batches. Others, such as an epoch's last, go through the network as it is, and
-    so does everything while it rests and once compiling has failed."""
+    """A network's forward, compiled for full batches.
+
+    Smaller batches, such as an epoch's last, run uncompiled; so do all batches while `resting`, or once compiling failed.
+    """
 
     def __init__(self, model: Tapped, batch_size: int) -> None:
         self.model = model
@@ -43,21 +44,21 @@ class Compiled:
         if self._shape is None and len(images) >= self.batch_size:
             self._shape = images.shape
         if images.shape != self._shape or self.resting or self.trouble:
-            return self._as_it_is(images, needs)
+            return self._uncompiled(images, needs)
         try:
             return self._forward(images, needs)
-        except Exception as error:  # of whatever a compiler may raise; what is wrong with the network is raised again
-            said = self._as_it_is(images, needs)
+        except Exception as error:  # compilers raise anything; an error of the network is raised again below
+            outputs = self._uncompiled(images, needs)
             self.trouble = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no reason given')}"
-            return said
+            return outputs
 
-    def _as_it_is(self, images: Tensor, needs: frozenset[str]) -> Outputs:
-        said: Outputs = self.model(images, needs)
-        return said
+    def _uncompiled(self, images: Tensor, needs: frozenset[str]) -> Outputs:
+        outputs: Outputs = self.model(images, needs)
+        return outputs
 
 
-class Compiling:
-    """Decides in the course of a run whether its networks run compiled. The loop calls it before and after each step."""
+class CompilationTrial:
+    """Decides during a run whether its networks run compiled. The loop calls it before and after each step."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -68,17 +69,17 @@ class Compiling:
         if self._trial:
             next(self._trial)
 
-    def step_begins(self, *, measured: bool) -> None:
+    def before_step(self, *, measured: bool) -> None:
         """
         Args:
-            measured: whether each term's gradient is taken in this step; a compiled graph can be gone through only once.
+            measured: whether each term's gradient is measured in this step; a compiled graph allows one backward pass only.
         """
         if self._compiled:
             self._compiled["student"].resting = measured
-            torch.compiler.cudagraph_mark_step_begin()  # what is said now may take the place of what was said last
+            torch.compiler.cudagraph_mark_step_begin()  # the last step's outputs may be overwritten
         self._began = time.perf_counter()
 
-    def step_ended(self) -> None:
+    def after_step(self) -> None:
         if self._trial is None:
             return
         if self._parts.device.type == "cuda":
@@ -88,21 +89,21 @@ class Compiling:
         except StopIteration as ended:
             self._trial, self._decided = None, ended.value
 
-    def told(self) -> Iterator[Noted]:
-        """What was decided in the step that just ended, or what the next one will be at."""
+    def notes(self) -> Iterator[Noted]:
+        """What was decided in the last step, or what the next one will do."""
         if self._decided:
             yield Noted(self._decided)
             self._decided = ""
 
     def _tried(self) -> Trial:
-        """Takes the seconds of each step, and says what is done; returns what came of it."""
+        """Receives the seconds of each step and yields notes; returns the decision as a note."""
         for _ in range(WARM_UP):
             yield ""
         before = yield from _median()
         left = (self._parts.steps - self._parts.step) * before
         if left < AT_LEAST:
             return (
-                f"The networks are not compiled: the run is done in about {left:.0f} seconds, and compiling takes tens of "
+                f"The networks are not compiled: the run ends in about {left:.0f} seconds, and compiling takes tens of "
                 "seconds."
             )
         self._use(self._all_compiled())
@@ -112,18 +113,18 @@ class Compiling:
         took -= SETTLING * before
         if trouble := next((each.trouble for each in self._compiled.values() if each.trouble), ""):
             self._use({})
-            return f"The networks run as they are, for they cannot be compiled here. {trouble}"
+            return f"The networks run uncompiled: compiling failed. {trouble}"
         after = yield from _median()
         ratio = f"a step takes {after / before:.2f} of its former time"
         if after > SAVES * before:
             self._use({})
-            return f"The networks run as they are: compiled, {ratio}. Compiling took {took:.0f} seconds."
+            return f"The networks run uncompiled: compiled, {ratio}. Compiling took {took:.0f} seconds."
         steps, left = took / (before - after), self._parts.steps - self._parts.step
-        pays = f"won back after {steps:,.0f} steps" if steps <= left else "more than the rest of the run wins back"
+        pays = f"saved again after {steps:,.0f} steps" if steps <= left else "more than it saves in the rest of the run"
         return f"The networks run compiled: {ratio}. Compiling took {took:.0f} seconds, {pays}."
 
     def _all_compiled(self) -> dict[str, Compiled]:
-        torch.compiler.reset()  # forgets what earlier runs compiled, of which a process may hold only so much
+        torch.compiler.reset()  # a process caches only so many compiled graphs; those of earlier runs are dropped
         networks = {name: learner.distiller.student for name, learner in self._parts.learners.items()}
         if self._parts.teacher:
             networks["teacher"] = self._parts.teacher.answering
@@ -139,7 +140,7 @@ class Compiling:
 
 
 def _median() -> Generator[str, float, float]:
-    """Of the seconds of some steps. The first yield takes the first of them."""
+    """The median seconds of some steps, received one by one."""
     seconds = []
     for _ in range(TIMED):
         seconds.append((yield ""))

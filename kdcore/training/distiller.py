@@ -1,6 +1,6 @@
-"""Everything that learns, in one module: a student and the methods with their projectors.
+"""A student and the methods that train it, in one module with all parameters that learn.
 
-The teacher stays outside, so that nothing finds its parameters: no optimizer, no checkpoint, no export.
+The teacher is not part of it, so that no optimizer, checkpoint or export includes its parameters.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from kdcore.weighting import UncertaintyWeights
 
 
 class Distiller(nn.Module):
-    """A student and the terms of its loss. Called with a batch and what the teacher says of it."""
+    """A student and the terms of its loss. Called with a batch and the teacher's outputs for it."""
 
     def __init__(
         self,
@@ -33,12 +33,12 @@ class Distiller(nn.Module):
         self.student = student
         self.methods = nn.ModuleDict(methods)
         self.learned_weights = learned_weights
-        if len(greedy := [name for name, method in methods.items() if method.has_views]) > 1:
+        if len(several := [name for name, method in methods.items() if method.has_views]) > 1:
             raise UserError(
-                f"The terms {' and '.join(greedy)} both want further views of every batch; keep one of them."
+                f"The terms {' and '.join(several)} both need further views of every batch; keep one of them."
             )
         self.precision = precision
-        self.compiled: Ask | None = None  # what is asked in the student's place in training, where it was compiled
+        self.compiled: Ask | None = None  # replaces the student's forward in training
 
     def method(self, name: str) -> Method:
         """The method of a term."""
@@ -46,12 +46,12 @@ class Distiller(nn.Module):
 
     @property
     def needs(self) -> frozenset[str]:
-        """The outputs that the terms read, of the student and of the teacher alike."""
+        """The outputs that the terms read, of student and teacher."""
         return frozenset({"logits"}).union(*(method.needs for method in self._methods.values()))
 
     @property
     def narrow(self) -> frozenset[str]:
-        """The outputs that no term wants in float32."""
+        """The outputs that no term needs in float32."""
         wide = (method.needs - method.narrow for method in self._methods.values())
         return self.needs.difference({"logits"}, *wide)
 
@@ -61,11 +61,11 @@ class Distiller(nn.Module):
 
     @property
     def views_of(self) -> Method | None:
-        """The method that wants further views of a batch to be seen, if there is one."""
+        """The method that needs further views of a batch, if there is one."""
         return next((method for method in self._methods.values() if method.has_views), None)
 
     def with_views(self, batch: Batch, progress: float) -> Batch:
-        """The batch as the terms want it: with the further views of a method, and how far the run has come."""
+        """The batch with the further views that a method needs, and the run's progress in [0, 1]."""
         views = self.views_of.views(batch.images) if self.views_of else None
         return dataclasses.replace(batch, views=views, progress=progress)
 
@@ -75,17 +75,20 @@ class Distiller(nn.Module):
         """One forward of the student, one loss a term, and their weighted sum. Losses are float32.
 
         Args:
-            teacher: what it says of `batch.seen`.
+            teacher: its outputs for `batch.seen`.
         """
         images = batch.seen if self.views_of else batch.images
         with mixed_precision.autocast(images.device, self.precision):
             outputs = (self.compiled or self.student)(images, self.needs)
         outputs = in_float32(outputs, but=self.narrow)
-        # methods without a teacher never look at it
-        said = cast(Outputs, in_float32(teacher, but=self.narrow) if teacher else None)
+        # methods without a teacher do not read it
+        teacher_outputs = cast(Outputs, in_float32(teacher, but=self.narrow) if teacher else None)
         if self.views_of:
-            outputs, said = outputs.split(len(batch.images)), said.split(len(batch.images))
-        losses = {name: method(outputs, said, batch, temperatures[name]) for name, method in self._methods.items()}
+            size = len(batch.images)
+            outputs, teacher_outputs = outputs.split(size), teacher_outputs.split(size)
+        losses = {
+            name: method(outputs, teacher_outputs, batch, temperatures[name]) for name, method in self._methods.items()
+        }
         if self.learned_weights:
             total, counted = self.learned_weights(losses, weights)
         else:
@@ -102,7 +105,7 @@ class Distiller(nn.Module):
 
 
 def in_float32(outputs: Outputs, *, but: frozenset[str] = frozenset()) -> Outputs:
-    """The same outputs in float32, `but` some; nothing is copied where they are already."""
+    """The outputs in float32, except those named in `but`. Tensors that are float32 already are not copied."""
 
     def wide(value: Tensor | tuple[Tensor, ...] | None) -> Any:
         if isinstance(value, tuple):

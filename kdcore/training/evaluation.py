@@ -1,4 +1,4 @@
-"""Networks on a split: their logits, their figures, and whether student and twin really differ."""
+"""Networks on a split: their logits, their metrics, and the difference between student and twin with its interval."""
 
 from collections.abc import Generator
 from typing import TypeVar
@@ -21,19 +21,21 @@ Result = TypeVar("Result")
 
 
 def logits_in_steps(model: Tapped, split: Split, *, precision: Precision = "exact") -> Generator[None, None, Tensor]:
-    """What a model says of every image of a split, in order: returns [n, K], float32. Yields after each batch, with the
-    model in its own mode again, so that whoever drives it may stop in between."""
+    """A model's logits on a split, in order; returns [n, K], float32.
+
+    Yields after each batch, with the model back in its own mode, so that the caller may stop in between.
+    """
     device = split.targets.device
-    said = []
+    found = []
     for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
         with in_eval(model), torch.no_grad(), mixed_precision.autocast(device, precision):
-            said.append(model(batch.images, frozenset({"logits"})).logits)
+            found.append(model(batch.images, frozenset({"logits"})).logits)
         yield
-    return torch.cat(said).float()
+    return torch.cat(found).float()
 
 
 def logits(model: Tapped, split: Split, *, precision: Precision = "exact") -> Tensor:
-    """Like `logits_in_steps`, in one go."""
+    """Like `logits_in_steps`, without yielding."""
     return drained(logits_in_steps(model, split, precision=precision))
 
 
@@ -43,8 +45,8 @@ def evaluate_in_steps(
     """Each network's `metrics.classification` on a split. Yields between batches."""
     figures = {}
     for name, model in models.items():
-        said = yield from logits_in_steps(model, split, precision=precision)
-        figures[name] = metrics.classification(said, split.targets)
+        outputs = yield from logits_in_steps(model, split, precision=precision)
+        figures[name] = metrics.classification(outputs, split.targets)
     return figures
 
 
@@ -56,30 +58,30 @@ def evaluate(model: Tapped, split: Split, *, precision: Precision = "exact") -> 
 def compare_in_steps(
     models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
 ) -> Generator[None, None, dict[str, dict[str, float]]]:
-    """Each network's figures on a split with its 95 % interval and, where both are there, student less twin.
+    """Each network's metrics on a split with a 95 % interval, and the difference student - twin where there is a twin.
 
     Yields between batches.
 
     Returns:
         network -> its `metrics.classification`, correct, low, high; `difference` as `metrics.paired_difference` gives it,
-        and `agreement` -> student, twin: the share of images on which they answer as the teacher does.
+        and `agreement` -> student, twin: the share of images on which they predict the teacher's class.
     """
     results: dict[str, dict[str, float]] = {}
     right: dict[str, np.ndarray] = {}
-    answers: dict[str, np.ndarray] = {}
+    predictions: dict[str, np.ndarray] = {}
     for name, model in models.items():
-        said = yield from logits_in_steps(model, split, precision=precision)
-        answers[name] = said.argmax(dim=1).cpu().numpy()
-        right[name] = answers[name] == split.targets.cpu().numpy()
+        outputs = yield from logits_in_steps(model, split, precision=precision)
+        predictions[name] = outputs.argmax(dim=1).cpu().numpy()
+        right[name] = predictions[name] == split.targets.cpu().numpy()
         correct = int(right[name].sum())
         low, high = metrics.wilson(correct, len(split))
-        figures = metrics.classification(said, split.targets)
+        figures = metrics.classification(outputs, split.targets)
         results[name] = {**figures, "correct": correct, "low": low, "high": high}
     if {"student", "twin"} <= models.keys():
         results["difference"] = metrics.paired_difference(right["student"], right["twin"])
     if "teacher" in models:
         results["agreement"] = {
-            name: float((answers[name] == answers["teacher"]).mean()) for name in models if name != "teacher"
+            name: float((predictions[name] == predictions["teacher"]).mean()) for name in models if name != "teacher"
         }
     return results
 
@@ -91,9 +93,9 @@ def losses_in_steps(
     sums: dict[str, float] = dict.fromkeys(distiller.methods, 0.0)
     weights = dict.fromkeys(distiller.methods, 1.0)
     for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
-        said = teacher(batch.images, distiller.needs) if teacher and distiller.uses_teacher else None
+        outputs = teacher(batch.images, distiller.needs) if teacher and distiller.uses_teacher else None
         with in_eval(distiller), torch.no_grad():
-            objective, _ = distiller(batch, said, weights, temperatures)
+            objective, _ = distiller(batch, outputs, weights, temperatures)
         for name, loss in objective.losses.items():
             sums[name] += loss.item() * len(batch.targets)
         yield
@@ -101,7 +103,7 @@ def losses_in_steps(
 
 
 def drained(steps: Generator[None, None, Result]) -> Result:
-    """What a generator returns in the end."""
+    """The return value of a generator."""
     try:
         while True:
             next(steps)

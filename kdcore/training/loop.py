@@ -1,7 +1,7 @@
-"""The loop. Parts in, events out; it knows no disk, no thread and no screen.
+"""The training loop: a generator of events, from the first step to the test results. No files, threads or pages.
 
-`train` is a generator: a test is `list(train(parts))`, stopping is not asking for the next event. Between two steps it
-yields a StepTaken, at which `parts.state()` is whole and a knob may be turned.
+`train` is a generator: a test is `list(train(parts))`, and stopping is not asking for the next event. Between two steps it
+yields a StepTaken, at which `parts.state()` is complete and a knob may be changed.
 """
 
 import contextlib
@@ -27,106 +27,115 @@ from kdcore.events import (
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.tensors.outputs import Batch, Objective, Outputs
 from kdcore.training import evaluation, optim, reporting
-from kdcore.training.compilation import Compiling
+from kdcore.training.compilation import CompilationTrial
 from kdcore.training.distiller import Distiller
-from kdcore.training.gradient_monitor import Pulls
+from kdcore.training.gradient_monitor import GradientMonitor
 from kdcore.training.state import Learner, Parts
 
-LOGGED_STEPS = 500  # so many steps of a run are logged at least ...
-LOGGED_SECONDS = 1.0  # ... and one a second
+LOGGED_STEPS = 500  # at least so many steps of a run are logged ...
+LOGGED_SECONDS = 1.0  # ... and at least one a second
 Result = TypeVar("Result")
 
 
 def train(parts: Parts) -> Iterator[Event]:
-    """Train from `parts.step` to the end; then measure on the test split.
+    """Train from `parts.step` to the last step, then measure on the test split.
 
     Raises:
-        FloatingPointError: a loss is not finite any more, with what to try.
+        NotFinite: a loss is infinite or not a number.
     """
-    recipe, steps, per_epoch = parts.recipe, parts.steps, parts.steps_per_epoch
-    terms, rate = parts.terms, recipe.lr.schedule(recipe.epochs)
+    recipe, student, twin, cache = parts.recipe, parts.student, parts.twin, parts.teacher_cache
+    steps, per_epoch = parts.steps, parts.steps_per_epoch
+    schedule = recipe.lr.schedule(recipe.epochs)
     log_every = max(1, steps // LOGGED_STEPS)
     checkpoint_every = max(1, round(recipe.checkpoint_every * per_epoch))
     clock, prober = reporting.Clock(), reporting.Prober(parts)
-    pulls, compiling = Pulls(parts, clock), Compiling(parts)
+    gradients, compilation = GradientMonitor(parts, clock), CompilationTrial(parts)
 
-    yield (yield from _started(parts))
-    if not parts.resumed:
-        yield from _prepared(parts)
-        yield from _terms_measured(parts)
-        yield from prober.take(always=True)
-    elif parts.step and parts.step % per_epoch == 0:
-        yield from _epoch_ended(parts)  # it may have been stopped just before
-    if parts.teacher_cache:
-        yield from parts.teacher_cache.open()
+    yield from _begin(parts, prober)
+    if cache:
+        yield from cache.open()
     clock.resume()
 
-    while parts.step < steps:
-        start = parts.step % per_epoch
-        epoch_batches = batches(
+    for batch in _remaining_batches(parts):
+        progress = parts.step / steps
+        weights, temperatures = parts.terms.weights(progress, parts.knobs), parts.terms.temperatures(progress)
+        rate = schedule(progress) * parts.knobs.get("learning_rate", 1.0)  # a factor on each learner's own
+
+        compilation.before_step(measured=gradients.due())
+        batch = student.distiller.with_views(batch, progress)
+        teacher = _teacher_outputs(parts, batch)
+        objective, outputs = _step(parts, student, batch, teacher, weights, temperatures, rate, gradients.measure)
+        objectives, logits = {"student": objective}, {"student": outputs.logits}
+        if twin:
+            objectives["twin"], outputs = _step(parts, twin, batch, None, {SUPERVISED: 1.0}, {SUPERVISED: 1.0}, rate)
+            logits["twin"] = outputs.logits
+        parts.step += 1
+        clock.count(len(batch.targets))
+        compilation.after_step()
+
+        last, epoch_ended = parts.step == steps, parts.step % per_epoch == 0
+        if parts.step % log_every == 0 or last or clock.since_logged() > LOGGED_SECONDS:
+            speed, lr = clock.images_per_second(), rate * recipe.optimizer.lr
+            yield reporting.step_ended(parts, objectives, logits, batch, temperatures, lr, speed)
+        yield from gradients.events()
+        if cache:
+            yield from cache.notes()
+        if epoch_ended:
+            yield from _epoch_ended(parts)
+        yield from prober.take(always=last, budget=recipe.probes.budget * clock.busy)
+        if parts.step % checkpoint_every == 0 or last:
+            yield CheckpointReady(parts.step, parts.epoch, parts.state())
+        yield from compilation.notes()
+        yield StepTaken(parts.step)
+        clock.resume()
+
+    measuring = evaluation.compare_in_steps(parts.models, parts.test, precision=recipe.precision)
+    results = yield from _interruptible(parts, measuring)
+    yield RunFinished(parts.step, results, clock.busy)
+
+
+def _begin(parts: Parts, prober: reporting.Prober) -> Iterator[Event]:
+    """Report the start; of a new run also what is measured before the first step."""
+    yield (yield from _started(parts))
+    if not parts.resumed:
+        yield from _prepare_methods(parts)
+        yield from _terms_measured(parts)
+        yield from prober.take(always=True)
+    elif parts.step and parts.step % parts.steps_per_epoch == 0:
+        yield from _epoch_ended(parts)  # it may have been stopped just before
+
+
+def _remaining_batches(parts: Parts) -> Iterator[Batch]:
+    """The batches from `parts.step` to the end of the run; the loop counts `parts.step` up between them."""
+    recipe, per_epoch = parts.recipe, parts.steps_per_epoch
+    while parts.step < parts.steps:
+        yield from batches(
             parts.train,
             recipe.data.batch_size,
             seed=parts.seed,
             epoch=parts.step // per_epoch,
             augment=recipe.data.augment,
-            start=start,
+            start=parts.step % per_epoch,
             views=recipe.kept_views,
             view_seed=recipe.data.seed,
         )
-        for batch in epoch_batches:
-            progress = parts.step / steps
-            weights, temperatures = terms.weights(progress, parts.knobs), terms.temperatures(progress)
-            factor = rate(progress) * parts.knobs.get("learning_rate", 1.0)
-
-            compiling.step_begins(measured=pulls.due())
-            batch = parts.student.distiller.with_views(batch, progress)
-            said = _teacher_says(parts, batch)
-            objective, outputs = _step(parts, parts.student, batch, said, weights, temperatures, factor, pulls.measure)
-            objectives, answers = {"student": objective}, {"student": outputs.logits}
-            if parts.twin:
-                alone, twin_outputs = _step(parts, parts.twin, batch, None, {SUPERVISED: 1.0}, {SUPERVISED: 1.0}, factor)
-                objectives["twin"], answers["twin"] = alone, twin_outputs.logits
-            parts.step += 1
-            clock.count(len(batch.targets))
-            compiling.step_ended()
-
-            if parts.step % log_every == 0 or parts.step == steps or clock.since_logged() > LOGGED_SECONDS:
-                speed = clock.images_per_second()
-                rate_now = factor * recipe.optimizer.lr
-                yield reporting.step_ended(parts, objectives, answers, batch, temperatures, rate_now, speed)
-            yield from pulls.told()
-            if parts.teacher_cache:
-                yield from parts.teacher_cache.notes()
-            if parts.step % per_epoch == 0:
-                yield from _epoch_ended(parts)
-            yield from prober.take(always=parts.step == steps, budget=recipe.probes.budget * clock.busy)
-            if parts.step % checkpoint_every == 0 or parts.step == steps:
-                yield CheckpointReady(parts.step, parts.epoch, parts.state())
-            yield from compiling.told()
-            yield StepTaken(parts.step)
-            clock.resume()
-
-    results = yield from _breathing(
-        parts, evaluation.compare_in_steps(parts.models, parts.test, precision=recipe.precision)
-    )
-    yield RunFinished(parts.step, results, clock.busy)
 
 
-def _prepared(parts: Parts) -> Iterator[Event]:
-    """What methods learn of the teacher alone, from batches that no step uses."""
+def _prepare_methods(parts: Parts) -> Iterator[Event]:
+    """Let methods learn from the teacher alone, on batches that no step uses."""
     for name, method in parts.student.distiller.methods.items():
-        for text in method.prepare(parts.teacher, _endless(parts)):  # type: ignore[operator]
+        for text in method.prepare(parts.teacher, _endless_batches(parts)):  # type: ignore[operator]
             yield Noted(f"{name}: {text}")
             yield StepTaken(parts.step)
 
 
-def _endless(parts: Parts) -> Iterator[Batch]:
+def _endless_batches(parts: Parts) -> Iterator[Batch]:
     data = parts.recipe.data
     for epoch in itertools.count():
         yield from batches(parts.train, data.batch_size, seed=parts.seed + 1_000_003, epoch=epoch, augment=data.augment)
 
 
-def _teacher_says(parts: Parts, batch: Batch) -> Outputs | None:
+def _teacher_outputs(parts: Parts, batch: Batch) -> Outputs | None:
     if parts.teacher is None or not parts.student.distiller.uses_teacher:
         return None
     if parts.teacher_cache:
@@ -141,10 +150,10 @@ def _step(
     teacher: Outputs | None,
     weights: dict[str, float],
     temperatures: dict[str, float],
-    factor: float,
+    rate: float,
     before_backward: Callable[[Objective], None] = lambda objective: None,
 ) -> tuple[Objective, Outputs]:
-    optim.set_learning_rate(learner.optimizer, learner.lr * factor)
+    optim.set_learning_rate(learner.optimizer, learner.lr * rate)
     with _randomness(parts):
         objective, outputs = learner.distiller(batch, teacher, weights, temperatures)
         before_backward(objective)
@@ -158,7 +167,7 @@ def _step(
 
 @contextlib.contextmanager
 def _randomness(parts: Parts) -> Iterator[None]:
-    """Dropout and the like draw from (seed, step) alone: student and twin alike, and a resumed run the same again."""
+    """Dropout and other random layers depend on (seed, step) alone: the same for student and twin, and in a resumed run."""
     devices = [parts.device] if parts.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(parts.seed * 1_000_003 + parts.step)
@@ -168,7 +177,7 @@ def _randomness(parts: Parts) -> Iterator[None]:
 def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
     teacher = parts.teacher_figures or {}
     if parts.teacher and parts.validation and not teacher:
-        figures = yield from _breathing(
+        figures = yield from _interruptible(
             parts,
             evaluation.evaluate_in_steps(
                 {"it": parts.teacher.model}, parts.validation, precision=parts.recipe.precision
@@ -179,7 +188,7 @@ def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
 
 
 def _epoch_ended(parts: Parts) -> Iterator[Event]:
-    """What is done and measured after an epoch. May be called again where a run is resumed at the end of one."""
+    """Measure, and adapt weights, at the end of an epoch. Called again where a run resumes at the end of one."""
     for name, method in parts.student.distiller.methods.items():
         if (shares := method.layer_weights()) is not None:  # type: ignore[operator]
             yield LayersWeighted(parts.step, parts.epoch, name, tuple(shares.tolist()))
@@ -189,7 +198,7 @@ def _epoch_ended(parts: Parts) -> Iterator[Event]:
     yield from _weights_adapted(parts)
     if parts.validation:
         learning = {name: model for name, model in parts.models.items() if name != "teacher"}
-        metrics = yield from _breathing(
+        metrics = yield from _interruptible(
             parts, evaluation.evaluate_in_steps(learning, parts.validation, precision=parts.recipe.precision)
         )
         yield Evaluated(parts.step, parts.epoch, "validation", metrics)
@@ -202,14 +211,14 @@ def _terms_measured(parts: Parts) -> Iterator[Event]:
 
 
 def _weights_adapted(parts: Parts) -> Iterator[Event]:
-    """Weights follow a loss on the held-out images. Its temperature is that of the first step, so that epochs compare."""
+    """Adapt weights to losses on the validation images. Their temperature is that of the first step, to compare epochs."""
     adaptive, epoch, own = parts.terms.adaptive, parts.step // parts.steps_per_epoch, parts.student.distiller
     if not (names := adaptive.watched(epoch)):
         return
-    assert parts.validation is not None, "the recipe saw to it"
+    assert parts.validation is not None, "the recipe checks it"
     watched = Distiller(own.student, {name: own.method(name) for name in names}, precision=own.precision)
     temperatures = parts.terms.temperatures(0.0)
-    losses = yield from _breathing(
+    losses = yield from _interruptible(
         parts, evaluation.losses_in_steps(watched, parts.teacher, parts.validation, temperatures)
     )
     for name, loss in losses.items():
@@ -218,8 +227,8 @@ def _weights_adapted(parts: Parts) -> Iterator[Event]:
         yield WeightAdapted(parts.step, parts.epoch, change.term, change.factor, change.reason)
 
 
-def _breathing(parts: Parts, measuring: Generator[None, None, Result]) -> Generator[Event, None, Result]:
-    """Measure with a StepTaken between batches, so that a stop need not wait for a whole split."""
+def _interruptible(parts: Parts, measuring: Generator[None, None, Result]) -> Generator[Event, None, Result]:
+    """Measure with a StepTaken between batches, so that a stop does not wait for the whole split."""
     while True:
         try:
             next(measuring)

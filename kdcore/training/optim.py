@@ -1,4 +1,4 @@
-"""Parameters and a recipe to an optimizer."""
+"""Optimizers from a recipe, and their state in checkpoints."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,8 +11,10 @@ from kdcore.recipe import OptimizerRecipe
 
 
 def build(module: nn.Module, recipe: OptimizerRecipe, *, lr: float | None = None) -> Optimizer:
-    """An optimizer over all that learns in `module`: no weight decay on biases, norms and single tokens (1-d, `pos_embed`,
-    `cls_token`). `lr` replaces the recipe's."""
+    """An optimizer of a module's trainable parameters.
+
+    Biases, norms and single tokens (1-d, `pos_embed`, `cls_token`) have no weight decay. `lr` replaces the recipe's.
+    """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
@@ -45,10 +47,10 @@ def state(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def load_state(optimizer: Optimizer, saved: dict[str, Any]) -> None:
-    """Give an optimizer the state that `state` took.
+    """Load a state that `state` returned.
 
-    Each tensor is laid out in memory as its parameter is: a fused step walks both in memory order, so that moments in
-    another order would be added to the wrong weights.
+    Each tensor gets the memory layout of its parameter: a fused step reads both in memory order, so moments in another order
+    would be added to the wrong weights.
     """
     optimizer.load_state_dict(
         {"state": {int(key): value for key, value in saved["state"].items()}, "param_groups": saved["param_groups"]}

@@ -1,4 +1,4 @@
-"""What the loop tells of itself: how it begins, each logged step, its speed, and maps of the pinned images."""
+"""What the loop reports: its start, logged steps, its speed, and heatmaps of the pinned images."""
 
 import math
 import time
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from kdcore.errors import NotFinite
 from kdcore.events import ProbeTaken, RunStarted, StepEnded
 from kdcore.explain import probe
 from kdcore.tensors.outputs import NO_LABEL, Batch, Objective
@@ -14,7 +15,7 @@ from kdcore.training.state import Parts
 
 
 def started(parts: Parts, teacher: dict[str, float]) -> RunStarted:
-    """`teacher`: its figures on the held-out images, if there are any."""
+    """`teacher`: its metrics on the validation images; empty without any."""
     student, recipe = parts.student.distiller, parts.recipe
     parameters = {
         "student": _count(student.student),
@@ -38,7 +39,7 @@ def started(parts: Parts, teacher: dict[str, float]) -> RunStarted:
 def step_ended(
     parts: Parts,
     objectives: dict[str, Objective],
-    answers: dict[str, Tensor],
+    logits: dict[str, Tensor],
     batch: Batch,
     temperatures: dict[str, float],
     learning_rate: float,
@@ -47,32 +48,34 @@ def step_ended(
     """The numbers of a step, read back from the device.
 
     Raises:
-        FloatingPointError: a loss is not finite any more, with what to try.
+        NotFinite: a loss is infinite or not a number.
     """
     losses: dict[str, dict[str, float]] = {}
     for name, objective in objectives.items():
-        values = torch.stack([*objective.losses.values(), objective.total]).detach().tolist()  # one wait for the device
+        values = (
+            torch.stack([*objective.losses.values(), objective.total]).detach().tolist()
+        )  # waits for the device once
         losses[name] = dict(zip([*objective.losses, "total"], values, strict=True))
         if not math.isfinite(losses[name]["total"]):
-            told = ", ".join(f"{term} = {value:g}" for term, value in losses[name].items())
-            raise FloatingPointError(
-                f"The {name}'s loss is not finite at step {parts.step} ({told}). A lower learning rate, a gradient "
-                "clip (optimizer.clip: 1.0) or precision: exact usually mends it; the last checkpoint is from before."
+            terms = ", ".join(f"{term} = {value:g}" for term, value in losses[name].items())
+            raise NotFinite(
+                f"The {name}'s loss is not finite at step {parts.step} ({terms}). A lower learning rate, a gradient "
+                "clip (optimizer.clip: 1.0) or precision: exact usually fixes it; the last checkpoint is from before."
             )
     weights = {name: float(weight) for name, weight in objectives["student"].weights.items()}
     weighted = {name: abs(weights[name] * value) for name, value in losses["student"].items() if name != "total"}
-    whole = sum(weighted.values()) or 1.0
+    total = sum(weighted.values()) or 1.0
     labelled = batch.targets != NO_LABEL
     right = {
-        name: ((logits.argmax(dim=1) == batch.targets) & labelled).sum().item() / count
-        for name, logits in answers.items()
+        name: ((output.argmax(dim=1) == batch.targets) & labelled).sum().item() / count
+        for name, output in logits.items()
         if (count := int(labelled.sum()))
     }
     return StepEnded(
         step=parts.step,
         epoch=parts.epoch,
         losses=losses,
-        shares={name: value / whole for name, value in weighted.items()},
+        shares={name: value / total for name, value in weighted.items()},
         weights=weights,
         temperatures={
             name: temperatures[name]
@@ -86,7 +89,7 @@ def step_ended(
 
 
 class Prober:
-    """Maps of the pinned images, a few times an epoch while the time budget lasts."""
+    """Heatmaps of the pinned images, a few times an epoch within a time budget."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -109,7 +112,7 @@ class Prober:
 
 
 class Clock:
-    """The loop's own time: what a listener does between two steps is left out of the speed."""
+    """The time of the loop itself, without that of its listeners."""
 
     def __init__(self) -> None:
         self.busy = 0.0
@@ -141,7 +144,7 @@ def _count(module: torch.nn.Module) -> int:
 
 
 def device_name(device: torch.device) -> str:
-    """As a person would say it: the GPU's name, or the CPU with its number of threads."""
+    """The name of a device for people: of the GPU, or the CPU with its number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()

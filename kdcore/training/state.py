@@ -1,4 +1,4 @@
-"""What a run is made of, and its state: built by `assemble`, trained by `trainer`."""
+"""The parts of a run, and its state for checkpoints: built by `setup.build`, trained by `training.loop`."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from kdcore.weighting import TermWeights
 
 @dataclass
 class Learner:
-    """A network that learns: its distiller, its optimizer, and the learning rate that schedules scale."""
+    """A student or twin: its distiller, its optimizer, and the learning rate that the schedule scales."""
 
     distiller: Distiller
     optimizer: Optimizer
@@ -31,9 +31,9 @@ class Learner:
 
 @dataclass
 class Parts:
-    """What a run is made of. The loop owns `step`; everything else was built before.
+    """All that a run needs. The loop advances `step`; everything else is built before.
 
-    teacher_figures: the teacher's on the validation split, its `metrics.classification` among them, where they are known.
+    teacher_figures: the teacher's metrics on the validation split (`metrics.classification` and more), where they are known.
     """
 
     recipe: Recipe
@@ -59,7 +59,7 @@ class Parts:
             method = self.student.distiller.method(name)
             if method.has_views or type(method).see_data is not Method.see_data:
                 raise UserError(
-                    f"{name!r} cannot be watched on held-out images: it keeps what it saw of the training images, or asks for "
+                    f"{name!r} cannot be measured on validation images: it stores outputs of the training images, or needs "
                     "further views of them. Let `adapt` watch another term, such as kd or ce."
                 )
 
@@ -81,12 +81,12 @@ class Parts:
 
     @property
     def models(self) -> dict[str, Tapped]:
-        """The networks by name: teacher, student, twin, as far as there are."""
-        taught = {name: learner.distiller.student for name, learner in self.learners.items()}
-        return ({"teacher": self.teacher.model} if self.teacher else {}) | taught
+        """The networks of the run by name: teacher, student, twin."""
+        learning = {name: learner.distiller.student for name, learner in self.learners.items()}
+        return ({"teacher": self.teacher.model} if self.teacher else {}) | learning
 
     def state(self) -> dict[str, Any]:
-        """All that a resumed run needs. Data order, augmentation and dropout follow from seed and step alone."""
+        """All that a resumed run needs. Data order, augmentation and dropout depend on seed and step alone."""
         state: dict[str, Any] = {
             "step": self.step, "seed": self.seed, "knobs": dict(self.knobs), "terms": self.terms.state(),
         }  # fmt: skip
@@ -99,9 +99,9 @@ class Parts:
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continue where `state` was taken."""
+        """Continue from a `state`."""
         self.step, self.knobs, self.resumed = state["step"], dict(state["knobs"]), True
-        if "terms" in state:  # not in checkpoints of earlier versions, which had nothing to adapt
+        if "terms" in state:  # missing in checkpoints of earlier versions
             self.terms.load_state(state["terms"])
         for name, learner in self.learners.items():
             learner.distiller.student.load_state_dict(state[name])

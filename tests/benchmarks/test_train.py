@@ -128,10 +128,10 @@ def test_flops_count_a_multiplication_and_an_addition_apart():
 def test_a_compiling_variant_has_decided_after_its_warm_up(photos, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
     monkeypatch.setattr(compilation, "AT_LEAST", -1)  # a step takes no time here
-    decision = compilation.Compiling(project.built(project.as_recipe(LOGITS, photos, "exact", compiled=True)))
+    decision = compilation.CompilationTrial(project.built(project.as_recipe(LOGITS, photos, "exact", compiled=True)))
     notes = []
     for _ in range(project.steps_until_compiled()):
-        decision.step_begins(measured=False)
-        decision.step_ended()
-        notes += decision.told()
+        decision.before_step(measured=False)
+        decision.after_step()
+        notes += decision.notes()
     assert len(notes) == 2

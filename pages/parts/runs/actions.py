@@ -33,7 +33,7 @@ def command(
     kind: Literal["primary", "secondary"] = "secondary",
 ) -> None:
     if st.button(label, icon=icon, type=kind, key=f"{label}-{run.id}"):
-        if trouble := engine.obeys(act, run.id):
+        if trouble := engine.refusal(act, run.id):
             st.error(trouble)
         else:
             st.rerun()
@@ -105,7 +105,7 @@ def confirm_delete(runs: list[RunState]) -> None:
     st.caption("Curves, maps and weights are deleted. This cannot be undone.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:", key="delete-for-good"):
-            problems = [problem for run in runs if (problem := engine.obeys(engine.store().delete, run.id))]
+            problems = [problem for run in runs if (problem := engine.refusal(engine.store().delete, run.id))]
             if not problems:
                 st.query_params.pop("run", None)
                 st.rerun()

@@ -57,7 +57,7 @@ def test_the_checkpoint_before_is_used_and_the_run_ends_as_an_unbroken_one(runne
     state = runner.store.state(stopped)
     assert state.status == "finished"
     notes = [note["text"] for note in state.notes if note["level"] == "warning"]
-    assert any(text.startswith(f"The checkpoint {newest.name} is damaged and is left out:") for text in notes)
+    assert any(text.startswith(f"The checkpoint {newest.name} is damaged and is skipped:") for text in notes)
     assert f"Resuming from {before.name}, the one before it." in notes
     (whole,) = runner.start(tiny(epochs=8, checkpoint_every=1))
     assert runner.wait(whole, 60)
@@ -76,7 +76,7 @@ def test_a_run_without_a_checkpoint_that_can_be_read_says_so(runner, stopped):
     state = runner.store.state(stopped)
     assert state.status == "failed"
     assert state.reason.startswith(f"None of this run's checkpoints can be read ({found[0].name}, ")
-    assert state.reason.endswith("Start a new run with its recipe: its curves so far stay here.")
+    assert state.reason.endswith("Start a new run with its recipe; the curves of this one are kept.")
     assert state.step > 0
 
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from kdcore.errors import UserError
+from kdcore.files import disk
 from kdcore.recipe import study as studies
 from kdcore.runner import Runner
-from kdcore.files import disk
 from kdcore.store import RunWriter, Store, Studies, checkpoint
 
 SIZE = 32 << 20  # bytes of the small disk; a tiny run takes 8 MiB
@@ -216,7 +217,7 @@ def test_a_file_that_cannot_be_closed_ends_no_thread(tmp_path, tiny, monkeypatch
             patched.setattr(RunWriter, "append", fails_after_a_while)
             (run_id,) = runner.start(tiny())
             reason = ended(runner, run_id)
-        said = {errno.EIO: "Input/output error", errno.EROFS: "read-only"}.get(code, "The disk is full")
+        said = {errno.EIO: "(input/output error)", errno.EROFS: "read-only"}.get(code, "The disk is full")
         assert said in reason
         runner.resume(run_id)  # its lock is free
         assert runner.wait(run_id, 60)
@@ -226,7 +227,7 @@ def test_a_file_that_cannot_be_closed_ends_no_thread(tmp_path, tiny, monkeypatch
         runner.close()
 
 
-def test_a_listener_that_fails_ends_no_thread(tmp_path, tiny, capfd):
+def test_a_listener_that_fails_ends_no_thread(tmp_path, tiny, caplog):
     runner = Runner(Store(tmp_path / "runs"), device="cpu", threads=1)
 
     def broken(run_id, event):
@@ -243,12 +244,12 @@ def test_a_listener_that_fails_ends_no_thread(tmp_path, tiny, capfd):
         assert runner.store.state(later).status == "finished"
     finally:
         runner.close()
-    assert "a listener's own mistake" in capfd.readouterr().err
+    assert any("a listener's own mistake" in str(record.exc_info) for record in caplog.records)
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path):
     reason = disk.trouble(FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), tmp_path / "gone")
-    assert reason == f"The folder {tmp_path / 'gone'} is gone: it was deleted or moved meanwhile."
+    assert reason == f"The folder {tmp_path / 'gone'} is missing: it was deleted or moved."
     assert disk.trouble(FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), tmp_path) is None
 
 
@@ -320,12 +321,13 @@ def caused(outer: Exception, inner: Exception) -> Exception:
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "The disk is full"),
         (caused(KeyError("a"), OSError(errno.ENOSPC, "No space left on device")), "The disk is full"),
         (
-            caused(ValueError("Nothing fits."), OSError(errno.ENOSPC, "No space")),
+            caused(UserError("Nothing fits."), OSError(errno.ENOSPC, "No space")),
             r"The disk is full.* \(Nothing fits\.\)",
         ),
         (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), "The disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "/there/file"), "/there cannot be written to"),
         (OSError(errno.EROFS, "Read-only file system", "/there/file"), "make it writable and resume"),
+        (OSError(errno.EIO, "Input/output error", "/there/file"), r"/there cannot be .*: check the disk and resume"),
     ],
 )
 def test_the_words_say_what_to_do(tmp_path, error, said):
@@ -337,7 +339,7 @@ def test_the_words_say_what_to_do(tmp_path, error, said):
 @pytest.mark.parametrize(
     "error",
     [
-        ValueError("No space left on device"), OSError(errno.EIO, "Input/output error"), KeyError("a"),
+        UserError("No space left on device"), KeyError("a"), OSError(errno.EBADF, "Bad file descriptor"),
         RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
     ],
 )  # fmt: skip

@@ -66,14 +66,14 @@ def test_a_short_run_is_not_compiled(ran, monkeypatch):
     monkeypatch.setattr(compilation, "AT_LEAST", 1e9)
     _, notes, parts = ran(compile=True)
     assert len(notes) == 1
-    assert notes[0].startswith("The networks are not compiled: the run is done in about ")
+    assert notes[0].startswith("The networks are not compiled: the run ends in about ")
     assert parts.student.distiller.compiled is None
 
 
 def test_what_makes_no_step_shorter_is_left(ran, monkeypatch):
     monkeypatch.setattr(compilation, "SAVES", 0.0)
     _, notes, parts = ran(compile=True)
-    assert notes[1].startswith("The networks run as they are: compiled, a step takes ")
+    assert notes[1].startswith("The networks run uncompiled: compiled, a step takes ")
     assert (parts.student.distiller.compiled, parts.twin.distiller.compiled, parts.teacher.compiled) == (
         None,
         None,
@@ -89,9 +89,7 @@ def test_where_nothing_can_be_compiled_the_run_goes_on(ran, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda *_args, **_kwargs: no_compiler)
     losses, notes, parts = ran(compile=True)
     assert losses == plain
-    assert notes[1] == (
-        "The networks run as they are, for they cannot be compiled here. RuntimeError: No working C++ compiler found."
-    )
+    assert notes[1] == ("The networks run uncompiled: compiling failed. RuntimeError: No working C++ compiler found.")
     assert parts.student.distiller.compiled is None
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from kdcore.errors import NotFinite
 from kdcore.events import (
     CheckpointReady,
     Evaluated,
@@ -165,7 +166,7 @@ def test_a_knob_changes_the_weight_from_the_next_step_on(tiny):
 
 def test_a_loss_that_explodes_says_what_to_try(tiny):
     parts = built(tiny(optimizer={"name": "sgd", "lr": 1e30}))
-    with pytest.raises(FloatingPointError, match="not finite at step .* lower learning rate"):
+    with pytest.raises(NotFinite, match="not finite at step .* lower learning rate"):
         list(train(parts))
 
 

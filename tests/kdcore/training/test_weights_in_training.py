@@ -56,7 +56,7 @@ def test_hints_alone_leave_the_classifier_as_it_was(tiny):
     assert not any(torch.equal(a, b) for a, b in zip(start, head, strict=True))
 
 
-# --- adapting to the held-out images ------------------------------------------------------------------------------------
+# --- adapting to the validation images ----------------------------------------------------------------------------------
 
 HELD_OUT = {5: 1.0, 10: 1.5, 15: 0.9, 20: 0.95}  # the watched loss after each epoch, by step
 
@@ -146,7 +146,7 @@ def test_a_run_stopped_after_it_adapted_does_not_adapt_twice(tiny, tmp_path):
 
 def test_a_term_with_a_memory_of_the_training_images_cannot_be_watched(tiny):
     terms = [{"method": "ce"}, {"method": "crd", "options": {"negatives": 16}}, {**HINTS, "adapt": {"watch": "crd"}}]
-    with pytest.raises(ValueError, match="'crd' cannot be watched on held-out images.* such as kd or ce"):
+    with pytest.raises(ValueError, match="'crd' cannot be measured on validation images.* such as kd or ce"):
         built(tiny(terms=terms))
 
 
@@ -197,12 +197,12 @@ def test_mean_squared_attention_does_next_to_nothing_and_the_run_says_so(tiny):
     assert {event.step for event in measured} >= {1, 5, 10}
     assert all(event.shares["attention"] < 0.01 for event in measured)
     assert set(measured[-1].idle) == {"attention"}
-    (note,) = [event for event in of(Noted, events) if "does nothing" in event.text]
+    (note,) = [event for event in of(Noted, events) if "of the gradient" in event.text]
     assert note.level == "warning"
     weight = float(f"{measured[-1].idle['attention']:.2g}")
     assert note.text == (
-        "attention does nothing at this weight: less than 0.1% of the gradient. At a weight of about "
-        f"{weight:g} it would pull as hard as the other terms do."
+        "attention contributes less than 0.1% of the gradient at this weight. At a weight of about "
+        f"{weight:g} it would contribute as much as the other terms."
     )
 
 
@@ -210,7 +210,7 @@ def test_a_divergence_of_the_same_maps_is_no_idle_term(tiny):
     terms = [{**INERT, "options": {}}, {"method": "ce", "weight": 0.3}]
     events = list(train(built(tiny(terms=terms, twin=False))))
     assert all(event.shares["attention"] > 0.01 for event in of(GradientsMeasured, events))
-    assert not [event for event in of(Noted, events) if "does nothing" in event.text]
+    assert not [event for event in of(Noted, events) if "of the gradient" in event.text]
 
 
 def test_one_term_alone_is_not_measured(tiny):

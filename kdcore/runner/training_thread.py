@@ -1,54 +1,57 @@
-"""The one thread that runs are driven in: the job at hand and those that wait."""
+"""The training thread: jobs one after another, the current one and those that are queued."""
 
 import atexit
 import queue
 import threading
-import traceback
 
 import torch
 
-from kdcore.errors import UserError
+from kdcore.errors import UserError, log_bug
 from kdcore.runner.job import Job
 from kdcore.runtime import mixed_precision
 
 
-class Worker:
-    """Works on jobs one after another, in a daemon thread. Its methods may be called from any thread."""
+class TrainingThread:
+    """A daemon thread that runs jobs one after another. Its methods may be called from any thread."""
 
     def __init__(self, device: torch.device, threads: int) -> None:
-        """`threads` of the CPU are for training."""
+        """`threads`: CPU threads for training."""
         self._device = device
         self._threads = threads
-        self._jobs: dict[str, Job] = {}  # by run, the present one first
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None: no more
+        self._jobs: dict[str, Job] = {}  # by run id, the current one first
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None ends the thread
         self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"kdcore-{device}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"kdcore-{device}", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
-    def put(self, job: Job) -> None:
-        """Queue a job. Raises ValueError where the worker is closed, OSError where the disk does not take the job's first
-        event; then the job is released."""
+    def enqueue(self, job: Job) -> None:
+        """Queue a job. Where that fails, the job is released.
+
+        Raises:
+            UserError: the thread is closed.
+            OSError: the job's first event cannot be written.
+        """
         with self._lock:
             if self._closed:
                 job.release()
                 raise UserError("The runner is closed; start the program again.")
             self._jobs[job.run_id] = job
         try:
-            job.queued()
+            job.report_queued()
         except BaseException:
             self._forget(job)
             raise
         self._queue.put(job)
 
     def job(self, run_id: str) -> Job | None:
-        """The job of a run, while it waits or is worked on."""
+        """The job of a run that is queued or in progress."""
         with self._lock:
             return self._jobs.get(run_id)
 
     def active(self) -> tuple[str, ...]:
-        """The runs that wait or are worked on, the present one first."""
+        """The runs that are queued or in progress, the current one first."""
         with self._lock:
             return tuple(self._jobs)
 
@@ -65,25 +68,23 @@ class Worker:
         self._thread.join(timeout)
         atexit.unregister(self.close)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         mixed_precision.settle()
         torch.set_num_threads(self._threads)
         while (job := self._queue.get()) is not None:
             try:
-                job.work(self._device)
-            except (
-                Exception
-            ):  # the job says its own failures; this is one in saying them, and the next job is to be done
-                traceback.print_exc()
+                job.run(self._device)
+            except Exception as error:  # a job reports its own failure: this one is in the report, or in a listener
+                log_bug(error)
             finally:
                 self._forget(job)
 
     def _forget(self, job: Job) -> None:
-        """A job is over: whatever happens, nobody waits for it any longer."""
+        """End a job, whatever happens: others may wait for it."""
         try:
             job.release()
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            log_bug(error)
         finally:
             with self._lock:
                 self._jobs.pop(job.run_id, None)
