@@ -18,12 +18,12 @@ from pages.parts.attention import (
     over_time,
     trust,
 )
-from pages.parts.attention.photo_choice import Shown, choose_photo, offer_photos, say_refused, take
+from pages.parts.attention.photo_choice import Shown, choose_photo, offer_photos, show_refused, take
 from pages.parts.components.attention_layers import attention_layers
 
 if TYPE_CHECKING:
     from kdcore.inspection import Choice
-    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.comparison import ComparedPhoto
 
 # The sections further down, one at a time: label -> what draws it.
 SECTIONS = {
@@ -31,8 +31,8 @@ SECTIONS = {
     "Over the epochs": over_time.show,
     "Faithfulness": faithfulness.show,
     "Agreement over photos": agreement.show,
-    "Largest differences": lambda lab, _offered: gallery.show(lab.chosen, lab.map_name, take),
-    "Which maps to trust": lambda lab, _offered: trust.show(lab.chosen, lab.map_name),
+    "Largest differences": lambda compared, _offered: gallery.show(compared.chosen, compared.map_name, take),
+    "Which maps to trust": lambda compared, _offered: trust.show(compared.chosen, compared.map_name),
     "Download": downloads.show,
 }
 
@@ -45,7 +45,7 @@ def main() -> None:
         offered, refused = offer_photos()
     with right:
         shown = choose_photo(offered)
-    say_refused(refused, sum(not each.sample for each in offered))
+    show_refused(refused, sum(not each.sample for each in offered))
     found = networks.choices()
     if not found:
         st.info("There is no network yet: none is bundled, and no run has a checkpoint.", icon=":material/info:")
@@ -57,19 +57,19 @@ def main() -> None:
 @st.fragment
 def look(shown: Shown, found: list[Choice], offered: list[Shown]) -> None:
     """Choose networks and map, inspect, draw; and the section that the visitor opens."""
-    lab = comparison.set_up(shown, found)
-    if lab.inspections:
-        comparison.draw(lab)
-        comparison.list_classes(lab)
-        section(lab, offered)
-    elif not lab.chosen:
+    compared = comparison.set_up(shown, found)
+    if compared.inspections:
+        comparison.draw(compared)
+        comparison.list_classes(compared)
+        section(compared, offered)
+    elif not compared.chosen:
         st.info("Choose at least one network.", icon=":material/info:")
 
 
-def section(lab: Lab, offered: list[Shown]) -> None:
+def section(compared: ComparedPhoto, offered: list[Shown]) -> None:
     picked = st.segmented_control("More", list(SECTIONS), key="deeper", bind="query-params")  # the address's old key
     if picked:
-        SECTIONS[picked](lab, offered)
+        SECTIONS[picked](compared, offered)
 
 
 main()

@@ -53,6 +53,7 @@ def redrawn(canvas: Locator, before: str) -> str:
 
 
 def test_the_scrubber_moves_maps_and_curve_and_its_place_is_in_the_link(shared_server: Server, visit, run_id: str):
+    # a label of before, as it stands in old links
     link = f"{shared_server.url}/attention?networks={quote_plus(f'Run {run_id}')}&deeper={quote_plus('How did it learn to see this?')}"
     page = visit(link)
     replay = page.get_by_role("region", name=re.compile("^A run over its epochs"))
@@ -79,7 +80,7 @@ def test_the_scrubber_moves_maps_and_curve_and_its_place_is_in_the_link(shared_s
 
 def test_the_gallery_goes_through_a_split_can_be_ordered_and_opens_an_image(shared_server: Server, visit, run_id: str):
     page = visit(f"{shared_server.url}/attention?networks={quote_plus(f'Run {run_id}')}&deeper=Where+they+differ+most")
-    page.get_by_role("button", name="Look through 200 images").click()  # the split has 20
+    page.get_by_role("button", name="Compare on 200 images").click()  # the split has 20
     cards = page.get_by_role("group", name="Test images").get_by_role("button")
     expect(cards).not_to_have_count(0)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)  # it is through, and the page is drawn anew
@@ -107,17 +108,17 @@ def test_a_map_among_layers_and_heads_goes_into_the_comparison(shared_server: Se
 
 
 @pytest.mark.parametrize(
-    "section, says",
+    "section, text",
     [
-        ("Is the map faithful?", "Deletion (lower is better)"),
+        ("Faithfulness", "Deletion (lower is better)"),
         ("Agreement over photos", "Over the 6 samples"),
         ("Which maps to trust", "the object's pixels are known"),
-        ("Take it away", "Maps (NPZ)"),
+        ("Download", "Maps (NPZ)"),
     ],
 )
-def test_a_section_opens_on_a_telephone_and_nothing_overflows(shared_server: Server, visit, section: str, says: str):
+def test_a_section_opens_on_a_telephone_and_nothing_overflows(shared_server: Server, visit, section: str, text: str):
     page = visit(f"{shared_server.url}/attention?deeper={quote_plus(section)}", width=390)
-    expect(page.get_by_text(says).first).to_be_visible()
+    expect(page.get_by_text(text).first).to_be_visible()
     assert page.evaluate(TOO_WIDE) <= 0, f"{section} is wider than the telephone."
 
 

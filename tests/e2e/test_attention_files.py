@@ -128,7 +128,7 @@ def test_each_of_many_odd_files_is_shown_or_refused_with_a_way_out(shared_server
     expect(strip(page)).to_have_count(len(taken) + SAMPLES)
 
     expect(
-        page.get_by_text(f"{len(refused)} of {len(files)} files cannot be used; the others are taken.")
+        page.get_by_text(f"{len(refused)} of {len(files)} files cannot be used; the others were added.")
     ).to_be_visible()
     page.get_by_text("Why, file by file").click()
     reasons = page.get_by_test_id("stExpanderDetails").get_by_role("listitem")

@@ -273,7 +273,7 @@ def test_many_bad_files_are_counted_and_their_reasons_folded(inspector: FakeInsp
     files = [(f"{i}.txt", b"hello", "text/plain") for i in range(4)]
     at.file_uploader[0].set_value([*files, ("good.png", picture(), "image/png")])
     ran(at)
-    assert at.warning[0].value == "4 of 5 files cannot be used; the others are taken."
+    assert at.warning[0].value == "4 of 5 files cannot be used; the others were added."
     assert at.expander[0].label == "Why, file by file"
     assert at.expander[0].markdown[0].value.count("it is text, not an image") == 4
 

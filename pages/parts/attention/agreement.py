@@ -14,33 +14,33 @@ from pages.parts.components.attention_compare.attention_compare import FIGURES, 
 
 if TYPE_CHECKING:
     from kdcore.inspection import Controlled
-    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.comparison import ComparedPhoto
     from pages.parts.attention.photo_choice import Shown
 
 MOST = 48  # photos, so that nobody waits
 HARD = "\u00a0"  # a space at which no line breaks: a table that is too wide is pushed sideways, not squeezed
 
 
-def show(lab: Lab, offered: list[Shown]) -> None:
+def show(compared: ComparedPhoto, offered: list[Shown]) -> None:
     uploads = [each for each in offered if not each.sample]
-    samples = [each for each in offered if each.sample and each.cues == lab.shown.cues]
-    over = (samples if lab.shown.sample else uploads)[:MOST]
-    first, *others = lab.requests
+    samples = [each for each in offered if each.sample and each.cues == compared.shown.cues]
+    over = (samples if compared.shown.sample else uploads)[:MOST]
+    first, *others = compared.requests
     if not others:
         st.info("Agreement needs a second network: choose two or three above.")
         return
     if len(over) < 2:
         st.info("Agreement needs at least two photos: upload more of your own above, many at once.")
         return
-    whose = f"the {len(over)} samples" if lab.shown.sample else f"your {len(over)} photos"
+    whose = f"the {len(over)} samples" if compared.shown.sample else f"your {len(over)} photos"
     st.markdown(f"Over **{whose}**, without perturbation. The more photos, the narrower the interval.")
-    reference = lab.chosen[first].reference
+    reference = compared.chosen[first].reference
     photos = {each.digest: each.pixels for each in over}
     for heading in others:
         try:
             with st.spinner(f"Comparing {heading.lower()} and {first.lower()} on {len(over)} photos", show_time=True):
                 found = networks.agreement_over(
-                    photos, lab.chosen[heading].reference, reference, **_shared(lab, heading)
+                    photos, compared.chosen[heading].reference, reference, **_shared(compared, heading)
                 )
         except UserError as error:
             st.caption(f"{heading}: {error}")
@@ -57,11 +57,11 @@ def show(lab: Lab, offered: list[Shown]) -> None:
         st.markdown("\n".join(f"- **{name}**: {meaning}" for name, _, meaning in FIGURES.values()))
 
 
-def _shared(lab: Lab, heading: str) -> dict[str, object]:
+def _shared(compared: ComparedPhoto, heading: str) -> dict[str, object]:
     """The request to both networks. Each map explains the predicted class: photos of many kinds have no class in common."""
-    first = next(iter(lab.inspections.values()))
-    same = first.map_name == lab.inspections[heading].map_name
-    return lab.place(heading) | ({"map_name": first.map_name} if same else {})
+    first = next(iter(compared.inspections.values()))
+    same = first.map_name == compared.inspections[heading].map_name
+    return compared.place(heading) | ({"map_name": first.map_name} if same else {})
 
 
 def verdict(centred: Controlled) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Lab:
+class ComparedPhoto:
     """chosen, requests, inspections: by heading (`Teacher`, `Student`, ...), the network that others are compared with first.
 
     map_name: the chosen map, None for each network's own.
@@ -47,7 +47,7 @@ class Lab:
         return {name: value for name, value in self.requests[heading].items() if name in ("depth", "head")}
 
 
-def set_up(shown: Shown, found: list[Choice]) -> Lab:
+def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
     """Choose networks, map, class, layer and head, and inspect the photo. Shows why where a network gives no map."""
     perturbation = networks.canonical(st.query_params.get(PERTURBATION, ""))
     pixels = networks.perturbed(shown.pixels, shown.digest, perturbation) if perturbation else shown.pixels
@@ -55,27 +55,29 @@ def set_up(shown: Shown, found: list[Choice]) -> Lab:
     with controls:
         chosen = form.choose_networks(found, cues=shown.cues)
         map_name = form.choose_map()
-    lab = Lab(shown, chosen, map_name, pixels, shown.digest + perturbation, perturbation)
-    first = inspect(lab, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
+    compared = ComparedPhoto(shown, chosen, map_name, pixels, shown.digest + perturbation, perturbation)
+    first = inspect(compared, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
     cards = networks.maps()
     with controls:
         explains = any(cards[each.map_name].explains_class for each in first.values())
         classes = form.choose_class(first, shown.true) if explains else {}
         depth, head = form.choose_layer_and_head(list(first.values()))
-    lab.requests = {h: form.request_for(each, map_name, depth, head, classes) for h, each in first.items()}
-    lab.before = inspect(lab, shown.pixels, shown.digest, lab.requests, warn=bool(classes))
-    lab.inspections = inspect(lab, pixels, lab.digest, lab.requests) if perturbation else lab.before
-    name_counterparts(lab)
-    return lab
+    compared.requests = {h: form.request_for(each, map_name, depth, head, classes) for h, each in first.items()}
+    compared.before = inspect(compared, shown.pixels, shown.digest, compared.requests, warn=bool(classes))
+    compared.inspections = (
+        inspect(compared, pixels, compared.digest, compared.requests) if perturbation else compared.before
+    )
+    name_counterparts(compared)
+    return compared
 
 
 def inspect(
-    lab: Lab, pixels: np.ndarray, digest: str, requests: dict[str, dict[str, Any]], *, warn: bool = False
+    compared: ComparedPhoto, pixels: np.ndarray, digest: str, requests: dict[str, dict[str, Any]], *, warn: bool = False
 ) -> dict[str, Inspection]:
     """The inspection by each network; where one fails, the others go on. `warn` shows why."""
     found = {}
     for heading, request in requests.items():
-        choice = lab.chosen[heading]
+        choice = compared.chosen[heading]
         try:
             found[heading] = networks.inspect(pixels, digest, choice.reference, **request)
         except UserError as error:
@@ -84,11 +86,11 @@ def inspect(
     return found
 
 
-def name_counterparts(lab: Lab) -> None:
+def name_counterparts(compared: ComparedPhoto) -> None:
     """Which networks show another map than the chosen one, and why."""
     cards = networks.maps()
     reasons: dict[tuple[str, str, str], list[str]] = {}
-    for heading, each in lab.inspections.items():
+    for heading, each in compared.inspections.items():
         if each.instead_of:
             reasons.setdefault((each.instead_of, each.map_name, each.lacking), []).append(heading)
     for (wanted, shown, lacking), headings in reasons.items():
@@ -98,14 +100,14 @@ def name_counterparts(lab: Lab) -> None:
         )
 
 
-def draw(lab: Lab) -> None:
+def draw(compared: ComparedPhoto) -> None:
     attention_compare(
-        next(iter(lab.inspections.values())).photo,
-        lab.shown.name,
-        looks(lab),
-        poke=lab.perturbation,
-        poke_says=networks.perturbation_in_words(lab.perturbation),
-        shareable=lab.shown.sample,
+        next(iter(compared.inspections.values())).photo,
+        compared.shown.name,
+        looks(compared),
+        poke=compared.perturbation,
+        poke_says=networks.perturbation_in_words(compared.perturbation),
+        shareable=compared.shown.sample,
         on_poke=remember_perturbation,
     )
 
@@ -118,29 +120,33 @@ def remember_perturbation(text: str) -> None:
         st.query_params.pop(PERTURBATION, None)
 
 
-def looks(lab: Lab) -> list[Look]:
+def looks(compared: ComparedPhoto) -> list[Look]:
     """Each network's column; all but the first with its agreement with the first one's map."""
-    first, *_ = lab.inspections.values()
+    first, *_ = compared.inspections.values()
     return [
         Look(
             title=heading,
-            network=lab.chosen[heading].title,
-            colour=pictures.colour(lab.role(heading)),
+            network=compared.chosen[heading].title,
+            colour=pictures.colour(compared.role(heading)),
             method=networks.map_title(each),
             heatmap=each.heatmap,
             predictions=each.predictions[:3],
-            before=dict(lab.before[heading].predictions) if lab.perturbation and heading in lab.before else None,
+            before=dict(compared.before[heading].predictions)
+            if compared.perturbation and heading in compared.before
+            else None,
             agreement={} if each is first else networks.agreement(first.heatmap, each.heatmap),
             problem=each.problem,
-            near=near(lab, heading),
+            near=near(compared, heading),
         )
-        for heading, each in lab.inspections.items()
+        for heading, each in compared.inspections.items()
     ]
 
 
-def near(lab: Lab, heading: str) -> Near:
+def near(compared: ComparedPhoto, heading: str) -> Near:
     """What every patch attends to or resembles, at the chosen depth."""
-    found = networks.affinity(lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.place(heading))
+    found = networks.affinity(
+        compared.pixels, compared.digest, compared.chosen[heading].reference, **compared.place(heading)
+    )
     layer = "last layer" if found.layer is None else f"layer {found.layer + 1}"
     if not found.attends:
         return Near(found.values, found.grid, f"Places similar to this one, {layer}")
@@ -148,10 +154,10 @@ def near(lab: Lab, heading: str) -> Near:
     return Near(found.values, found.grid, f"What this patch attends to, {layer}, {head}")
 
 
-def list_classes(lab: Lab) -> None:
+def list_classes(compared: ComparedPhoto) -> None:
     """The classes of the networks: a prediction is one of them, whatever the photo shows."""
     by_classes: dict[tuple[str, ...], list[str]] = {}
-    for heading, each in lab.inspections.items():
+    for heading, each in compared.inspections.items():
         by_classes.setdefault(each.classes, []).append(heading)
     for classes, headings in by_classes.items():
         whose = "" if len(by_classes) == 1 else f"{' and '.join(headings)}: "

@@ -13,16 +13,23 @@ from pages.parts.attention import networks
 from pages.parts.components.attention_compare.attention_compare import FIGURES
 
 if TYPE_CHECKING:
-    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.comparison import ComparedPhoto
     from pages.parts.attention.photo_choice import Shown
 
 
-def show(lab: Lab, _offered: list[Shown]) -> None:
-    stem = "".join(c if c.isalnum() else "-" for c in lab.shown.name)[:60]
+def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
+    stem = "".join(c if c.isalnum() else "-" for c in compared.shown.name)[:60]
     with st.container(horizontal=True):
-        st.download_button("Maps (NPZ)", maps(lab), f"{stem}-maps.npz", icon=":material/grid_on:", on_click="ignore")
         st.download_button(
-            "Figures (CSV)", figures(lab), f"{stem}-figures.csv", "text/csv", icon=":material/table:", on_click="ignore"
+            "Maps (NPZ)", maps(compared), f"{stem}-maps.npz", icon=":material/grid_on:", on_click="ignore"
+        )
+        st.download_button(
+            "Figures (CSV)",
+            figures(compared),
+            f"{stem}-figures.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
         )
     st.caption(
         "NPZ: the square of the photo, and of each network its map (sum 1) and what every patch attends to. CSV: predictions, agreement and "
@@ -30,26 +37,26 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
     )
 
 
-def maps(lab: Lab) -> bytes:
+def maps(compared: ComparedPhoto) -> bytes:
     """`numpy.load` gives photo, HEADING_map and HEADING_patches."""
-    arrays = {"photo": next(iter(lab.inspections.values())).photo}
-    for heading, each in lab.inspections.items():
+    arrays = {"photo": next(iter(compared.inspections.values())).photo}
+    for heading, each in compared.inspections.items():
         arrays[f"{heading}_map"] = each.heatmap
         arrays[f"{heading}_patches"] = networks.affinity(
-            lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.place(heading)
+            compared.pixels, compared.digest, compared.chosen[heading].reference, **compared.place(heading)
         ).values
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
     return packed.getvalue()
 
 
-def figures(lab: Lab) -> str:
+def figures(compared: ComparedPhoto) -> str:
     """A row a figure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "changed", "network", "reference", "map", "figure", "value"])
-    first = next(iter(lab.inspections.values()))
-    for heading, each in lab.inspections.items():
+    first = next(iter(compared.inspections.values()))
+    for heading, each in compared.inspections.items():
         rows: list[tuple[str, float | str]] = [(f"probability of {name}", share) for name, share in each.predictions]
         if each is not first:
             rows += [
@@ -61,6 +68,14 @@ def figures(lab: Lab) -> str:
         for figure, value in rows:
             written = f"{value:.6g}" if isinstance(value, float) else value
             writer.writerow(
-                [lab.shown.name, lab.perturbation, heading, each.reference, networks.map_title(each), figure, written]
+                [
+                    compared.shown.name,
+                    compared.perturbation,
+                    heading,
+                    each.reference,
+                    networks.map_title(each),
+                    figure,
+                    written,
+                ]
             )
     return text.getvalue()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kdcore.inspection import Faithfulness
-    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.comparison import ComparedPhoto
     from pages.parts.attention.photo_choice import Shown
 
 WORDS = {
@@ -30,13 +30,13 @@ WORDS = {
 ORDERS = ("by the map", "from the middle")
 
 
-def show(lab: Lab, _offered: list[Shown]) -> None:
+def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
     found: dict[str, Faithfulness] = {}
     with st.spinner("Deleting and inserting patches", show_time=True):
-        for heading in lab.inspections:
-            request, reference = lab.requests[heading], lab.chosen[heading].reference
+        for heading in compared.inspections:
+            request, reference = compared.requests[heading], compared.chosen[heading].reference
             try:
-                found[heading] = networks.faithfulness(lab.pixels, lab.digest, reference, **request)
+                found[heading] = networks.faithfulness(compared.pixels, compared.digest, reference, **request)
             except UserError as error:
                 st.caption(f"{heading}: {error}")
     if not found:
@@ -44,8 +44,8 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
     for column, (kind, (title, means)) in zip(st.columns(2, gap="large"), WORDS.items(), strict=True):
         with column:
             st.markdown(f"**{title}**  \n{means}")
-            st.vega_lite_chart(spec(lab, found, kind), width="stretch")
-    st.table(rows(lab, found))
+            st.vega_lite_chart(spec(compared, found, kind), width="stretch")
+    st.table(rows(compared, found))
     st.caption(
         "The probability of the explained class (of the predicted class, where a map depends on no class), averaged over "
         "the curve. Dashed: patches from the middle outwards, which needs no network. A map that does not beat its dashed line "
@@ -54,7 +54,7 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
     )
 
 
-def spec(lab: Lab, found: dict[str, Faithfulness], kind: str) -> dict[str, Any]:
+def spec(compared: ComparedPhoto, found: dict[str, Faithfulness], kind: str) -> dict[str, Any]:
     """Curves in each network's colour; dashed from the middle outwards."""
     values = [
         {"share": 100 * float(share), "probability": 100 * float(value), "network": heading, "order": order}
@@ -62,7 +62,7 @@ def spec(lab: Lab, found: dict[str, Faithfulness], kind: str) -> dict[str, Any]:
         for order, curve in zip(ORDERS, getattr(each, kind), strict=True)
         for share, value in zip(each.shares, curve, strict=True)
     ]
-    colours = [palette.shade(lab.role(heading)) for heading in found]
+    colours = [palette.shade(compared.role(heading)) for heading in found]
     return {
         "data": {"values": values},
         "height": 280,
@@ -76,11 +76,11 @@ def spec(lab: Lab, found: dict[str, Faithfulness], kind: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rows(lab: Lab, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
+def rows(compared: ComparedPhoto, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
     return [
         {
             "Network": heading,
-            "Map": networks.map_title(lab.inspections[heading]),
+            "Map": networks.map_title(compared.inspections[heading]),
             "Deletion (lower is better)": _areas(each.deletion_area),
             "Insertion (higher is better)": _areas(each.insertion_area),
         }

@@ -21,15 +21,15 @@ from pages.parts.components.replay import replay
 
 if TYPE_CHECKING:
     from kdcore.inspection import Course, OverTime
-    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.comparison import ComparedPhoto
     from pages.parts.attention.photo_choice import Shown
 
 SIDE = 224  # pixels of the photo as it is sent
 PHOTO, PINNED = "This photo", "The run's pinned images"
 
 
-def show(lab: Lab, _offered: list[Shown]) -> None:
-    state = choose_run(lab)
+def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
+    state = choose_run(compared)
     if state is None:
         st.info("No run has snapshots yet. Train one: every run saves them.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train one", icon=":material/school:")
@@ -52,7 +52,7 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
             or PHOTO
         )
     if picked == PHOTO:
-        show_photo(lab, state)
+        show_photo(compared, state)
     elif probed:
         replay.replay(engine.store(), state.id)
         st.caption(
@@ -60,12 +60,12 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
         )
 
 
-def choose_run(lab: Lab) -> RunState | None:
+def choose_run(compared: ComparedPhoto) -> RunState | None:
     """The run whose networks are compared; where these are bundled, any run with snapshots or probes."""
     store = engine.store()
-    in_lab = [networks.family(choice.reference)[0] for choice in lab.chosen.values() if choice.kind == "run"]
-    if in_lab:
-        return store.state(in_lab[0])
+    run_ids = [networks.family(choice.reference)[0] for choice in compared.chosen.values() if choice.kind == "run"]
+    if run_ids:
+        return store.state(run_ids[0])
     known = {state.id: state for state in store.states() if store.snapshots(state.id) or replay.can_replay(state)}
     if not known:
         return None
@@ -82,14 +82,14 @@ def choose_run(lab: Lab) -> RunState | None:
     return known[picked or ordered[0]]
 
 
-def show_photo(lab: Lab, state: RunState) -> None:
+def show_photo(compared: ComparedPhoto, state: RunState) -> None:
     with st.spinner("Computing maps at earlier epochs", show_time=True):
         try:
-            found = networks.over_time(lab.pixels, lab.digest, state.id, requests(lab, state.id))
+            found = networks.over_time(compared.pixels, compared.digest, state.id, requests(compared, state.id))
         except UserError as error:
             st.warning(str(error), icon=":material/warning:")
             return
-    replay.draw(frames(found, lab.shown.name, lab.shown.true), key="attention_time")
+    replay.draw(frames(found, compared.shown.name, compared.shown.true), key="attention_time")
     cards = networks.maps()
     titles = dict.fromkeys(cards[course.map_name].title for course in found.courses.values())
     st.caption(
@@ -98,15 +98,15 @@ def show_photo(lab: Lab, state: RunState) -> None:
     )
 
 
-def requests(lab: Lab, run_id: str) -> dict[str, dict[str, Any]]:
+def requests(compared: ComparedPhoto, run_id: str) -> dict[str, dict[str, Any]]:
     """Role -> its request: the one of the comparison where the network is in it, else the chosen map alone."""
     found = {}
     for choice in networks.choices():
         of, role = networks.family(choice.reference)
         if of != run_id:
             continue
-        heading = next((h for h, each in lab.chosen.items() if each.reference == choice.reference), "")
-        found[role] = lab.requests.get(heading, form.bare_request(lab.map_name))
+        heading = next((h for h, each in compared.chosen.items() if each.reference == choice.reference), "")
+        found[role] = compared.requests.get(heading, form.bare_request(compared.map_name))
     return {role: found[role] for role in palette.NETWORKS if role in found}
 
 

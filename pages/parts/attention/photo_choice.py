@@ -19,18 +19,22 @@ from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
 
 SAMPLES = ASSETS / "samples"
-SIDE = 768  # pixels kept of a photo: twice what is shown of it
-TAKEN = 12  # pictures from clipboard and camera that are kept
+SIDE = 768  # pixels of a photo: twice what is shown of it
+TAKEN = 12  # images from clipboard and camera, the newest
 READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
-FEW = 3  # refusals that are read at a glance
+FEW = 3  # refusals that are shown at once
 PERTURBATION = "poke"  # of the photo, in the address
 PICKED = "photo"  # the choice: in the session, and a sample's also in the address
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A photo to choose. digest stands for its pixels; cues: drawn by this project, so for the networks that know those.
-    sample: it comes with the project. true: its class, where that is known.
+    """A photo to choose.
+
+    digest: a hash of its pixels.
+    cues: an image of the dataset `cues`, so for the networks trained on it.
+    sample: it is bundled.
+    true: its class, where that is known.
     """
 
     id: str
@@ -45,14 +49,14 @@ class Shown:
 
 
 def offer_photos() -> tuple[list[Shown], list[str]]:
-    """Take uploads. Returns what there is to choose from, uploads before samples, and what is wrong with each bad one."""
+    """Take uploads. Returns all photos to choose from, uploads before samples, and the reason of each refused file."""
     files = st.file_uploader(
         "Your photos, one or many",
         accept_multiple_files=True,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF. They stay in this computer's memory.",
     )
     read = [_read(file.file_id, file.name, file.getvalue) for file in files]
-    with st.container(horizontal=True):  # side by side on a telephone as well
+    with st.container(horizontal=True):  # side by side on a phone too
         if raw := photo_paste():
             read += _keep("pasted", raw)
         folded = st.popover(
@@ -75,20 +79,20 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
 
 
 def take(name: str, pixels: np.ndarray) -> None:
-    """Put a picture uint8 [H, W, 3] among the visitor's own; it is chosen when the page runs next."""
+    """Add an image uint8 [H, W, 3] to the visitor's photos; the next run of the page chooses it."""
     packed = io.BytesIO()
     Image.fromarray(pixels).save(packed, "PNG")
     _keep(name, packed.getvalue())
 
 
 def _taken() -> dict[str, tuple[str, bytes]]:
-    """Pictures of this visit that are no uploaded files: id -> name, and JPEG or PNG."""
+    """Pasted, camera and opened images of this visit: id -> name, and JPEG or PNG."""
     taken: dict[str, tuple[str, bytes]] = st.session_state.setdefault("taken_photos", {})
     return taken
 
 
 def _keep(name: str, raw: bytes) -> list[Shown | str]:
-    """Put it among the pictures of this visit; where it is too large for that, why."""
+    """Add it to the images of this visit; where it is too large, why."""
     if len(raw) > photos.MAX_MIB * 2**20:
         return [_read(f"{len(raw)} bytes", name, lambda: raw)]
     taken = _taken()
@@ -98,14 +102,14 @@ def _keep(name: str, raw: bytes) -> list[Shown | str]:
     return []
 
 
-def say_refused(refused: list[str], taken: int) -> None:
-    """Each file that is no photo and why; many are folded, so that the photos which came with them stay in sight."""
+def show_refused(refused: list[str], taken: int) -> None:
+    """Each refused file and why; many are folded, so that the photos stay in sight."""
     if not refused:
         return
     if len(refused) <= FEW:
         st.warning("  \n".join(refused), icon=":material/broken_image:")
         return
-    rest = "the others are taken" if taken else "none is left"
+    rest = "the others were added" if taken else "none was added"
     st.warning(
         f"{len(refused)} of {len(refused) + taken} files cannot be used; {rest}.", icon=":material/broken_image:"
     )
@@ -114,7 +118,7 @@ def say_refused(refused: list[str], taken: int) -> None:
 
 
 def choose_photo(offered: list[Shown]) -> Shown | None:
-    """The strip of all photos; the chosen one, else the first. None where there is nothing."""
+    """The strip of all photos; returns the chosen one, else the first, or None where there are none."""
     if not offered:
         st.info("Upload a photo to begin: there are no samples here yet.", icon=":material/add_photo_alternate:")
         return None
@@ -127,17 +131,17 @@ def choose_photo(offered: list[Shown]) -> Shown | None:
 
 
 def pick(photo_id: str) -> None:
-    """Another photo, as it is: what was done to the last one is forgotten."""
+    """Choose another photo, without the perturbation of the last one."""
     st.query_params.pop(PERTURBATION, None)
     st.session_state[PICKED] = photo_id
     if (SAMPLES / photo_id).is_file():
         st.query_params[PICKED] = photo_id
     else:
-        st.query_params.pop(PICKED, None)  # an upload lies in no other browser
+        st.query_params.pop(PICKED, None)  # an upload is in no other browser
 
 
 def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:
-    """The photo, or why it is none. That too many are being read is forgotten, all else is remembered."""
+    """The photo, or why it is refused; cached, except for the refusal that too many are being read."""
     try:
         return _decoded(photo_id, name, raw)
     except photos.Busy as reason:
@@ -156,7 +160,7 @@ def _decoded(photo_id: str, name: str, _raw: Callable[[], bytes]) -> Shown | str
 
 
 def _still_here() -> bool:
-    """Reading the session is where Streamlit ends a script whose tab is closed, or that is to start anew: it raises here."""
+    """Reading the session is where Streamlit ends a script whose tab is closed or that restarts: it raises here."""
     st.session_state.get(PICKED)
     return True
 
@@ -183,5 +187,5 @@ def _middle(pixels: np.ndarray) -> np.ndarray:
 
 
 def _as_text(words: str) -> str:
-    """Words that hold a file's name, so that no character in them is taken for markdown."""
+    """Text with a file's name in it, escaped so that no character is read as Markdown."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!:$~|])", r"\\\1", words)

@@ -15,7 +15,7 @@ from pages.parts.components.loading import component
 
 if TYPE_CHECKING:
     from kdcore.inspection import Atlas
-    from pages.parts.attention.comparison import Lab
+    from pages.parts.attention.comparison import ComparedPhoto
     from pages.parts.attention.photo_choice import Shown
 
 KEY = "attention_layers"
@@ -23,10 +23,10 @@ KEY = "attention_layers"
 _component = component(KEY)
 
 
-def show(lab: Lab, _offered: list[Shown]) -> None:
-    headings = [heading for heading, each in lab.inspections.items() if each.layers > 1 or each.heads > 1]
+def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
+    headings = [heading for heading, each in compared.inspections.items() if each.layers > 1 or each.heads > 1]
     if not headings:
-        title = networks.maps()[next(iter(lab.inspections.values())).map_name].title
+        title = networks.maps()[next(iter(compared.inspections.values())).map_name].title
         st.info(
             f"{title} is one map for the whole network. Choose a map of one layer above, such as class-token attention "
             "or Grad-CAM."
@@ -42,24 +42,26 @@ def show(lab: Lab, _offered: list[Shown]) -> None:
         )
     with st.spinner("Computing all layers", show_time=True):
         try:
-            found = networks.atlas(lab.pixels, lab.digest, lab.chosen[heading].reference, **lab.requests[heading])
+            found = networks.atlas(
+                compared.pixels, compared.digest, compared.chosen[heading].reference, **compared.requests[heading]
+            )
         except UserError as error:
             st.warning(str(error), icon=":material/warning:")
             return
-    draw(lab, heading, found)
-    for term, shares in networks.layer_weights(lab.chosen[heading].reference):
-        if len(shares) != len(found.maps) or lab.role(heading) != "teacher":
+    draw(compared, heading, found)
+    for term, shares in networks.layer_weights(compared.chosen[heading].reference):
+        if len(shares) != len(found.maps) or compared.role(heading) != "teacher":
             told = ", ".join(formatting.percent(share, 0) for share in shares)
             st.caption(f"The run's term “{term}” shared its weight among the teacher's layers, first to last: {told}.")
 
 
-def draw(lab: Lab, heading: str, found: Atlas) -> None:
+def draw(compared: ComparedPhoto, heading: str, found: Atlas) -> None:
     """A row a layer. A click sets layer and head above, so the comparison follows."""
-    inspection = lab.inspections[heading]
+    inspection = compared.inspections[heading]
     densities = [pictures.density(layer) for layer in found.maps]
     most = pictures.scale_for(densities)
-    weights = next((w for _, w in networks.layer_weights(lab.chosen[heading].reference)
-                    if lab.role(heading) == "teacher" and len(w) == len(found.maps)), None)  # fmt: skip
+    weights = next((w for _, w in networks.layer_weights(compared.chosen[heading].reference)
+                    if compared.role(heading) == "teacher" and len(w) == len(found.maps)), None)  # fmt: skip
     layer = inspection.layers - 1 if inspection.layer is None else inspection.layer
     _component(
         key=KEY,
@@ -81,7 +83,7 @@ def draw(lab: Lab, heading: str, found: Atlas) -> None:
                 for maps, packed, entropies in zip(found.maps, densities, found.entropy, strict=True)
             ],
         },
-        on_picked_change=lambda: _pick(lab, heading),
+        on_picked_change=lambda: _pick(compared, heading),
     )
     st.caption(
         f"{heading}: {networks.maps()[found.map_name].title}. Under each: its entropy, from 0.00 (one cell) to 1.00 "
@@ -90,15 +92,15 @@ def draw(lab: Lab, heading: str, found: Atlas) -> None:
     )
 
 
-def _pick(lab: Lab, heading: str) -> None:
+def _pick(compared: ComparedPhoto, heading: str) -> None:
     """Set the two selection boxes; they count layers in the deepest network."""
     picked = st.session_state[KEY]["picked"]
     if not picked:
         return
     layer, head = picked
-    deepest = max(each.layers for each in lab.inspections.values())
-    own = lab.inspections[heading].layers
+    deepest = max(each.layers for each in compared.inspections.values())
+    own = compared.inspections[heading].layers
     if own > 1:
         st.session_state["layer"] = 1 + round(layer / (own - 1) * (deepest - 1))
-    if lab.inspections[heading].heads > 1:
+    if compared.inspections[heading].heads > 1:
         st.session_state["head"] = head + 1
