@@ -8,7 +8,7 @@ ALIGNMENT = ("attention", "attention_transfer")
 
 
 def applied(recipe: Recipe, alpha: float | None, temp: float | None) -> Recipe:
-    """The recipe with the seed's two flags.
+    """The recipe with these two flags.
 
     Args:
         alpha: weight of the attention term; the kd term gets 1 - alpha.

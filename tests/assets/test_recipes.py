@@ -8,10 +8,12 @@ import torch
 from kdcore import methods
 from kdcore import recipe as recipes
 from kdcore.checks import preflight
+from kdcore.cli import dynamic_attention_flags
 from kdcore.events import RunFinished, StepEnded
 from kdcore.paths import PROJECT
-from kdcore.recipe import Recipe, RecipeError, library, study
+from kdcore.recipe import Recipe, RecipeError, library, study, yaml_text
 from kdcore.setup.build import assemble
+from kdcore.store import Store, Studies
 from kdcore.training.loop import train
 
 RECIPES, STUDIES = library.recipe_names(), study.names()
@@ -128,9 +130,41 @@ def test_an_old_name_of_a_study_still_works(old, name):
     assert study.named(old) == study.named(name)
 
 
-def test_a_study_on_disk_may_name_its_recipe_by_the_old_name():
-    written = study.from_plain({"name": "mine", "recipe": "s2-static-small", "seeds": [0]})
-    assert study.recipe_of(written).name == "adaptive-hints-constant-small"
+@pytest.mark.parametrize("old", ["s0", "s0-small", "s0-uniform-small"])
+def test_the_flags_of_the_dynamic_attention_project_work_with_old_names(old):
+    recipe = dynamic_attention_flags.applied(library.recipe(old), 0.6, None)
+    assert [(term.method, term.weight) for term in recipe.terms] == [("attention", 0.6), ("kd", 0.4)]
+
+
+def test_a_study_file_may_name_its_recipe_by_the_old_name(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("{name: mine, recipe: s2-static-small, seeds: [0]}", encoding="utf-8")
+    (point,) = study.points(study.named(str(path)))
+    assert point.recipe.terms == library.recipe("adaptive-hints-constant-small").terms
+
+
+def test_a_study_that_was_started_under_an_old_name_is_read(tmp_path):
+    started = Studies(Store(tmp_path))
+    study_id = started.create(study.from_plain({"name": "s0-small", "recipe": "s0-small", "seeds": [0]}))
+    path = tmp_path / "studies" / f"{study_id}.yaml"
+    plain = yaml_text.read(path.read_text(encoding="utf-8"), source="it")
+    plain["study"]["recipe"] = "s0-small"  # by name, as a file edited by hand may have it
+    path.write_text(yaml_text.written(plain), encoding="utf-8")
+    (place,) = started.state(study_id).places
+    assert place.point.recipe.terms == library.recipe("dynamic-attention-small").terms
+
+
+def test_a_run_with_the_old_name_is_one_group_with_runs_of_the_new(tmp_path):
+    store, recipe = Store(tmp_path), recipes.with_values(library.recipe("s3-small"), {"seeds": [0]})
+    runs = [
+        store.create(recipe.model_copy(update={"name": name, "seeds": (seed,)}))
+        for seed, name in enumerate(("s3-small", "class-space-small"))
+    ]
+    for run_id in runs:
+        with store.writer(run_id) as writer:
+            writer.append(RunFinished(step=1, results={}, seconds=1.0))
+    assert [store.recipe(run_id).name for run_id in runs] == ["s3-small", "class-space-small"]
+    assert store.by_recipe(runs) == [runs]
 
 
 def test_an_old_name_with_a_slip_is_refused_as_it_was_typed():
