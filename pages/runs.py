@@ -10,9 +10,9 @@ from kdcore.results.comparison import summarise
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, page_table
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of, panels_to_compare
-from pages.parts.runs import actions
-from pages.parts.runs.table import choose, draw, in_address
-from pages.parts.runs.view import badge, following, outcome
+from pages.parts.refresh import refreshing
+from pages.parts.runs import actions, table
+from pages.parts.runs.view import badge, outcome
 
 TABLE_SECONDS = 3.0
 
@@ -24,8 +24,8 @@ def main() -> None:
         st.info("No runs yet. Train a student: its curves and its result appear here.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train a student", icon=":material/school:")
         return
-    following(table, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)("")
-    chosen = [run for run in runs if run.id in in_address()]
+    refreshing(run_list, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)()
+    chosen = [run for run in runs if run.id in table.selected()]
     if not chosen:
         st.caption("Select a run to see its curves, or several to compare them.")
     elif len(chosen) == 1:
@@ -34,9 +34,9 @@ def main() -> None:
         several(chosen)
 
 
-def table(_: str) -> None:
+def run_list() -> None:
     """The table, refreshed while a run is active."""
-    if draw(engine.store().states()):
+    if table.draw(engine.store().states()):
         st.rerun()
 
 
@@ -80,7 +80,7 @@ def offer_seeds(run: RunState) -> None:
     store = engine.store()
     group = next((group for group in store.by_recipe([run.id, *store.ids()]) if run.id in group), [])
     if len(group) > 1 and st.button(f"Compare its {len(group)} seeds", icon=":material/casino:"):
-        choose(group)
+        table.select(group)
 
 
 def over_seeds(runs: list[RunState]) -> None:

@@ -207,14 +207,14 @@ HOSTILE = {
     "aliases": ("student: {model: tiny}\na: &a [x]\nb: &b [*a, *a]", "anchors (&) and aliases (*) are not supported"),
     "unknown keys": ("".join(f"key{n}: 1\n" for n in range(9_000)), "  - and 8,9"),
     "long keys": ("".join(f"{'k' * 190}{n}: 1\n" for n in range(4_000)), "is not a known key"),
-    "terms": ("student: {model: tiny}\nterms: [" + "{method: ce}, " * 9_000 + "]", "`terms` has 9,000 entries; 50 are"),
-    "seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 300_000 + "]", "the list has too many entries: 10,000"),
-    "some seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 9_000 + "]", "`seeds` has 9,000 entries; 1,000 are"),
+    "terms": ("student: {model: tiny}\nterms: [" + "{method: ce}, " * 9_000 + "]", "`terms` has 9,000 entries; at most 50 are"),
+    "seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 300_000 + "]", "the list has too many entries: at most 10,000"),
+    "some seeds": ("student: {model: tiny}\nseeds: [" + "0, " * 9_000 + "]", "`seeds` has 9,000 entries; at most 1,000 are"),
     "long": ("student: {model: tiny}\nnote: " + "x " * 5_000_000, "This text is too long: at most 1 MB of text are allowed"),
     "date": ("student: {model: tiny}\nnote: 2026-02-30", "line 2, `note`: '2026-02-30' is a date"),
     "digits": (f"student: {{model: tiny}}\nepochs: {'9' * 5000}", "a number of 5,000 characters"),
-    "infinite": ("student: {model: tiny}\noptimizer: {lr: .inf}", "`optimizer.lr`: '.inf' is no finite number"),
-    "twice": ("student: {model: tiny}\nepochs: 3\nepochs: 30", "`epochs`: it is there twice (lines 2 and 3)"),
+    "infinite": ("student: {model: tiny}\noptimizer: {lr: .inf}", "`optimizer.lr`: '.inf' is not a finite number"),
+    "twice": ("student: {model: tiny}\nepochs: 3\nepochs: 30", "`epochs`: the key is there twice (lines 2 and 3)"),
     "path": (f"student: {{model: tiny}}\ndata: {{name: folder, path: {'x' * 5000}}}", "`data.path` cannot be used: it has"),
     "factor": (
         "student: {model: tiny}\nterms: [{method: ce, weight: {steps: {start: 1, factor: 1.0e+300, at: [2, 3]}}}]",
@@ -270,7 +270,7 @@ def test_a_schedule_without_end_is_refused(open_page):
     term(test, "kd", "selectbox", "Weight over the run").set_value("piecewise").run()
     term(test, "kd", "text_input", "Epoch: value, …").set_value("1: inf, 2: 1").run()
     assert not test.exception
-    assert "are not understood: '1: inf, 2: 1'" in test.error[0].value
+    assert "are not valid: '1: inf, 2: 1'" in test.error[0].value
 
 
 def test_a_run_can_be_the_start_of_another(open_page, make_run):

@@ -20,18 +20,19 @@ COLUMNS = {
     "Teacher": ACCURACY,
     "Problem": st.column_config.TextColumn(width="large", help="What cannot be read in the run's folder."),
     "Difference": st.column_config.TextColumn(
+        "Student − twin",
         help="Student − twin in percentage points, with its 95 % interval. If the interval contains 0, it may be "
-        "chance."
+        "chance.",
     ),
 }
 
 
-def in_address() -> list[str]:
+def selected() -> list[str]:
     """The ids of the runs in the address."""
     return st.query_params.get_all("run")
 
 
-def choose(ids: list[str]) -> None:
+def select(ids: list[str]) -> None:
     """Select other runs. The table gets a new key, or its checkboxes would restore the old selection."""
     st.query_params["run"] = ids
     st.session_state["runs-chosen"] = st.session_state.get("runs-chosen", 0) + 1
@@ -43,7 +44,7 @@ def draw(runs: list[RunState]) -> bool:
     ids = [run.id for run in runs]
     # a new list of runs needs a new key: rows are selected by position
     key = f"runs-{st.session_state.get('runs-chosen', 0)}-" + hashlib.sha256(" ".join(ids).encode()).hexdigest()[:12]
-    named = [place for place, run_id in enumerate(ids) if run_id in in_address()]
+    named = [place for place, run_id in enumerate(ids) if run_id in selected()]
     found = st.dataframe(
         rows(runs), column_config=COLUMNS, hide_index=True, on_select="rerun", selection_mode="multi-row",
         selection_default={"selection": {"rows": named}}, key=key, placeholder="", alt="Runs with status and results",
@@ -52,7 +53,7 @@ def draw(runs: list[RunState]) -> bool:
     states = [(run.id, run.status) for run in runs]
     before = st.session_state.get("runs-drawn", states)
     st.session_state["runs-drawn"] = states
-    if sorted(chosen) == sorted(in_address()):
+    if sorted(chosen) == sorted(selected()):
         return before != states
     if chosen:
         st.query_params["run"] = chosen

@@ -1,7 +1,5 @@
 """One run: progress, result, curves, loss terms and the maps of its pinned images."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from kdcore.errors import UserError
@@ -10,6 +8,7 @@ from kdcore.results.comparison import Summary, covers, sentence, summarise
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table, palette
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of
+from pages.parts.refresh import refreshing
 from pages.parts.runs import actions, probe_maps, terms
 
 HEADER_SECONDS = 2.0  # the curves ask for themselves, once a second and without a page run
@@ -39,14 +38,14 @@ def show(run_id: str) -> None:
     if words := formatting.setting(recipe, run):
         st.caption(words)
     actions.show_damage(run)
-    following(header, active, HEADER_SECONDS)(run_id)
+    refreshing(header, active, HEADER_SECONDS)(run_id)
     actions.show_warnings(run)
     if run.results:
         outcome(summarise([run.results]))
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
-    following(terms.show, active, terms.SECONDS)(run_id)
-    following(pinned_maps, active, MAPS_SECONDS)(run_id)
+    refreshing(terms.show, active, terms.SECONDS)(run_id)
+    refreshing(pinned_maps, active, MAPS_SECONDS)(run_id)
     if run.status in ("running", "paused") and run_id in engine.runner().active():
         adjustments(run, recipe)
     details(run, recipe)
@@ -54,11 +53,6 @@ def show(run_id: str) -> None:
 
 def link_to_runs(run_id: str) -> None:
     page_table.go_button("Open in the run list", ":material/list:", page_table.RUNS, run=run_id)
-
-
-def following(draw: Callable[[str], None], active: bool, seconds: float) -> Callable[[str], None]:
-    """A part of the page that is redrawn periodically while the run is active."""
-    return st.fragment(draw, run_every=seconds if active else None)
 
 
 def header(run_id: str) -> None:
@@ -179,7 +173,7 @@ def adjustments(run: RunState, recipe: Recipe) -> None:
             for knob, label in names.items():
                 now = run.knobs.get(knob, 1.0)
                 factor = st.slider(label, 0.0, max(3.0, now), now, 0.1, format="× %.1f", key=f"{knob}-{run.id}")
-                if factor != now and (trouble := engine.obeys(engine.runner().turn, run.id, knob, factor)):
+                if factor != now and (trouble := engine.refusal(engine.runner().set_knob, run.id, knob, factor)):
                     st.error(trouble)
 
 

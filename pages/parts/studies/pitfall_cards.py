@@ -8,7 +8,7 @@ from kdcore.results import pitfalls
 from kdcore.results.pitfalls import Failure
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table
-from pages.parts.runs.view import following
+from pages.parts.refresh import refreshing
 
 SECONDS = 3.0
 
@@ -18,7 +18,7 @@ def show() -> None:
         "The same small run with one mistake each. About half a minute each on two idle CPU cores; further runs are "
         "queued."
     )
-    following(cards, any(run.status in ACTIVE for run in newest().values()), SECONDS)("")
+    refreshing(cards, any(run.status in ACTIVE for run in newest().values()), SECONDS)()
 
 
 def newest() -> dict[str, RunState]:
@@ -31,7 +31,7 @@ def newest() -> dict[str, RunState]:
     return found
 
 
-def cards(_: str) -> None:
+def cards() -> None:
     runs = newest()
     active = any(run.status in ACTIVE for run in runs.values())
     if st.session_state.get("failures-active", active) != active:
@@ -50,6 +50,7 @@ def card(failure: Failure, run: RunState | None) -> None:
     st.markdown(f":gray[Expected:] {failure.expects}")
     if run:
         show_outcome(failure, run)
+    st.space("stretch")  # the buttons of neighbouring cards are on one line
     with st.container(horizontal=True):
         if run is None or run.status not in ACTIVE:
             label = "Run" if run is None else "Run again"

@@ -4,7 +4,7 @@ import streamlit as st
 
 from kdcore.store import ACTIVE, StudyState
 from pages.parts import engine, formatting
-from pages.parts.runs.view import following
+from pages.parts.refresh import refreshing
 
 SECONDS = 3.0
 NEWEST = 4  # shown without a click
@@ -12,10 +12,10 @@ NEWEST = 4  # shown without a click
 
 def show() -> None:
     states = engine.studies().states()
-    following(draw, any(state.status in ACTIVE for state in states), SECONDS)("")
+    refreshing(draw, any(state.status in ACTIVE for state in states), SECONDS)()
 
 
-def draw(_: str) -> None:
+def draw() -> None:
     states = engine.studies().states()
     for study_id, why in engine.studies().damaged().items():
         damaged(study_id, why)
@@ -32,7 +32,7 @@ def damaged(study_id: str, why: str) -> None:
     with st.container(border=True):
         st.text(f"{study_id}: {why}")
         if st.button("Delete this damaged study", icon=":material/delete:", key=f"delete-{study_id}"):
-            if trouble := engine.obeys(engine.studies().delete, study_id):
+            if trouble := engine.refusal(engine.studies().delete, study_id):
                 st.error(trouble)
             else:
                 st.rerun()

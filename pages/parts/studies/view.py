@@ -6,7 +6,8 @@ from kdcore.errors import UserError
 from kdcore.results.comparison import TWO_CLASSES, Summary, covers, sentence
 from kdcore.store import ACTIVE, StudyState
 from pages.parts import engine, formatting, page_table
-from pages.parts.runs.view import TITLES, following
+from pages.parts.refresh import refreshing
+from pages.parts.runs.view import TITLES
 from pages.parts.studies import chart
 
 SECONDS = 2.0
@@ -24,7 +25,7 @@ def show(study_id: str) -> None:
     if state.study.note:
         st.caption(state.study.note)
     st.session_state[f"drawn-{study_id}"] = state.version()
-    following(header, state.status in ACTIVE, SECONDS)(study_id)
+    refreshing(header, state.status in ACTIVE, SECONDS)(study_id)
     summaries = {label: summary for label, summary in state.summaries().items() if summary}
     if summaries:
         conclusions(summaries, state)
@@ -68,9 +69,9 @@ def controls(state: StudyState) -> None:
         st.caption("Running in another process, for example a terminal: stop it there.", width="content")
     elif state.status in ACTIVE:
         if st.button("Stop", icon=":material/stop:"):
-            report(engine.obeys(runner.stop_study, state.id))
+            report(engine.refusal(runner.stop_study, state.id))
     elif state.status != "finished" and st.button("Continue", icon=":material/play_arrow:", type="primary"):
-        report(engine.obeys(runner.resume_study, state.id))
+        report(engine.refusal(runner.resume_study, state.id))
     st.download_button(
         "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
         on_click="ignore", help="One row per run: settings, seed and all metrics.",
@@ -93,7 +94,7 @@ def confirm_delete(state: StudyState) -> None:
     st.caption("The study and its table are deleted. Its runs stay on the page Runs.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:", key="delete-study-for-good"):
-            if trouble := engine.obeys(engine.studies().delete, state.id):
+            if trouble := engine.refusal(engine.studies().delete, state.id):
                 st.error(trouble)
             else:
                 st.query_params.clear()

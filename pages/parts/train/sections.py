@@ -158,6 +158,10 @@ def choose_more(plain: Plain, key: str) -> None:
         help="Compiling takes seconds to minutes and may make every later step faster. The run times both and keeps "
         "the faster. Compiled, the numbers differ in their last digits.",
     )  # fmt: skip
+    choose_schedule_and_split(plain, key)
+
+
+def choose_schedule_and_split(plain: Plain, key: str) -> None:
     rate, shape = plain["lr"], plain["lr"]["shape"]
     course, warm, split = st.columns(3)
     if isinstance(shape, str):
