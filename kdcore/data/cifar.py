@@ -1,7 +1,6 @@
 """The CIFAR archives (Krizhevsky, 2009), read by torchvision from the data folder, or downloaded into it where that is allowed."""
 
 import hashlib
-import os
 import urllib.request
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from kdcore.data import datasets
 from kdcore.data.datasets.base import Dataset, Images, Progress, Report, quiet
 from kdcore.errors import NotHere, UserError
+from kdcore.files import atomic
 from kdcore.paths import data_folder
 from kdcore.recipe import DataRecipe
 
@@ -110,10 +110,9 @@ def download(url: str, path: Path, md5: str, report: Report) -> None:
         OSError: no connection, no space, or a file that is not the expected one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     report(f"Downloading {url} to {path.parent}")
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer, part.open("wb") as file:
+    with atomic.replacing(path) as temporary:
+        with urllib.request.urlopen(url, timeout=20) as answer, temporary.open("wb") as file:
             digest, done = hashlib.md5(usedforsecurity=False), 0
             progress = Progress(f"Downloading {path.name}", int(answer.headers.get("Content-Length") or 0) or 1, report)
             while chunk := answer.read(1 << 20):
@@ -125,6 +124,3 @@ def download(url: str, path: Path, md5: str, report: Report) -> None:
             raise OSError(
                 f"the {done:,} bytes that arrived are not the expected file: their md5 is {digest.hexdigest()}"
             )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,15 +7,12 @@
 Deleting the folder of a key, or all of `decoded`, loses nothing: the images are decoded again when they are needed.
 """
 
-import fcntl
 import hashlib
 import json
 import mmap
-import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ import numpy as np
 
 from kdcore.data.datasets.base import Images, Report
 from kdcore.errors import UserError
+from kdcore.files import atomic, locks
 from kdcore.paths import data_folder
 
 FORMAT = 2  # increase it to invalidate all files
@@ -43,7 +41,9 @@ def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, repo
     key = hashlib.sha256(identity + f"{FORMAT} {size}".encode()).hexdigest()[:20]
     folder = data_folder() / "decoded" / key
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock", report):
+    waits = "Another process is decoding the same images; waiting for it."
+    with locks.holding(folder / "lock", waits=lambda: report(waits)):
+        atomic.remove_leftovers(folder)
         made = _read_note(folder, size)
         if made is None:
             _check_room(folder, count * size * size * 3)
@@ -67,15 +67,13 @@ def _written(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]
     kept: list[np.ndarray] = [np.empty(0, np.int64)]
     unreadable: list[str] = []
     try:
-        with path.open("wb") as file:
+        path.unlink(missing_ok=True)  # there is not always room for two
+        with atomic.replacing(path) as temporary, temporary.open("wb") as file:
             for part in parts:
                 file.write(np.ascontiguousarray(part.pixels).data)
                 kept.append(part.kept)
                 unreadable += part.unreadable
-            file.flush()
-            os.fsync(file.fileno())
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise UserError(f"The decoded images could not be written to {path}: {error}. {_remedy(folder)}") from error
     rows = np.concatenate(kept)
     made = {
@@ -85,9 +83,7 @@ def _written(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]
         "unreadable": unreadable,
         "checksums": _checksums(_map(path, size)),
     }
-    half = folder / "made.half"
-    half.write_text(json.dumps(made), encoding="utf-8")
-    half.replace(note)
+    atomic.write_text(note, json.dumps(made))
     return made
 
 
@@ -140,14 +136,3 @@ def _remedy(folder: Path) -> str:
     taken = sum(file.stat().st_size for file in others) / 2**30
     old = f"delete folders of {folder.parent} ({taken:.1f} GiB, of other runs, which decode them again when needed), "
     return f"Free some space{': ' + old if others else ', '}set KD_DATA to a larger disk, or choose a smaller `data.image_size` or `data.train_images`."
-
-
-@contextmanager
-def _locked(path: Path, report: Report) -> Iterator[None]:
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("Another process is decoding the same images; waiting for it.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

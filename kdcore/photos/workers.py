@@ -5,7 +5,6 @@ that is killed is replaced. They load only Pillow and numpy, so that takes a fif
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import selectors
@@ -179,9 +178,9 @@ class _Worker:
         self.requests, self.replies = self.process.stdin, self.process.stdout
         for pipe in (self.requests, self.replies):
             os.set_blocking(pipe.fileno(), False)
-            with contextlib.suppress(
-                OSError, AttributeError
-            ):  # fewer writes for large files, where the system allows it
+            with contextlib.suppress(ImportError, OSError, AttributeError):  # fewer writes for large files, on Linux
+                import fcntl
+
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def end(self) -> None:

@@ -8,7 +8,6 @@ well as the shape does. In the test split textures are random; in `cue_conflict`
 import hashlib
 import math
 import os
-import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -20,6 +19,7 @@ import numpy as np
 
 from kdcore.data import drawing
 from kdcore.data.datasets.base import Dataset, Images, Progress, Report, quiet
+from kdcore.files import atomic
 from kdcore.paths import data_folder
 
 POOLS = ("train", "test", "cue_conflict")
@@ -124,16 +124,11 @@ def _read_cached(path: Path) -> Arrays | None:
 
 def _write_cached(path: Path, arrays: Arrays, report: Report) -> None:
     """Write the images whole or not at all, and delete those of older versions of the drawing code."""
-    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     bits = np.packbits(arrays["masks"].reshape(len(arrays["masks"]), -1), axis=1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                np.savez(file, images=arrays["images"], textures=arrays["textures"], masks=bits)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, images=arrays["images"], textures=arrays["textures"], masks=bits)
         for old in path.parent.glob(path.name.rsplit("-", 1)[0] + "-*.npz"):
             if old != path:
                 old.unlink(missing_ok=True)
