@@ -1,8 +1,6 @@
 """The commands, each loaded when it runs, and how errors are shown."""
 
-import contextlib
 import difflib
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,11 +9,10 @@ from cyclopts import App, Argument, CoercionError, CycloptsError, MissingArgumen
 from cyclopts.exceptions import ConsumeMultipleError, UnknownOptionError, UnusedCliTokensError
 
 from kdcore import __version__
-from kdcore.errors import UserError, log_bug, shortened
-from kdcore.paths import runs_folder
+from kdcore.cli.bug_log import bugs_logged
+from kdcore.errors import shortened, shown
 
 PROGRAM = "python -m kdcore"
-LOG = "errors.log"  # in the folder of runs: tracebacks of bugs
 EXAMPLES = """Examples:
 
   python -m kdcore distill quick                  student and twin, 2 minutes
@@ -32,6 +29,22 @@ Environment: KD_RUNS and KD_DATA set the folders of runs and data, KD_THREADS
 the CPU threads of training. --debug or KD_DEBUG=1 shows tracebacks of bugs.
 Exit status: 0 success, 1 refused or failed, 2 not understood, 130 interrupted."""
 
+# Module and app (loaded when the command runs), name, aliases, summary.
+COMMANDS = (
+    ("distill:app", "distill", ("train-distill", "train_distill"), "Train a student from a recipe."),
+    ("distill:teacher_app", "train-teacher", ("train_teacher",), "Train one network with labels alone."),
+    ("study:app", "study", (), "Compare variants of a recipe over several seeds."),
+    ("sweep:app", "sweep", (), "Vary one or two settings of a recipe over several seeds."),
+    ("runs:app", "runs", (), "List, show, resume, export and delete runs."),
+    ("evaluate:app", "evaluate", (), "Measure a model on a split."),
+    ("explain:app", "explain", (), "Draw heatmaps of a photo."),
+    ("methods:app", "methods", (), "List the distillation methods, or print one's page."),
+    ("weights:export_app", "export", (), "Write a network as one .safetensors file, with a card."),
+    ("weights:import_app", "import-weights", (), "Turn .pth files into a .safetensors file."),
+    ("teacher_check:app", "check-teacher", ("examine",), "Check a recipe's teacher before a run."),
+    ("environment_check:app", "check-environment", ("doctor",), "Check this machine: what is missing, how to fix it."),
+)
+
 app = App(
     name=PROGRAM,
     help="Train students with and without their teachers, and look inside the networks.",
@@ -41,31 +54,8 @@ app = App(
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
 )
-add = app.command
-add("kdcore.cli.distill:app", name="distill", alias=("train-distill", "train_distill"), sort_key=1,
-    help="Train a student from a recipe.")  # fmt: skip
-add("kdcore.cli.distill:teacher_app", name="train-teacher", alias="train_teacher", sort_key=2,
-    help="Train one network with labels alone.")  # fmt: skip
-add("kdcore.cli.study:app", name="study", sort_key=3,
-    help="Compare variants of a recipe over several seeds.")  # fmt: skip
-add("kdcore.cli.sweep:app", name="sweep", sort_key=4,
-    help="Vary one or two settings of a recipe over several seeds.")  # fmt: skip
-add("kdcore.cli.runs:app", name="runs", sort_key=5,
-    help="List, show, resume, export and delete runs.")  # fmt: skip
-add("kdcore.cli.evaluate:app", name="evaluate", sort_key=6,
-    help="Measure a model on a split.")  # fmt: skip
-add("kdcore.cli.explain:app", name="explain", sort_key=7,
-    help="Draw heatmaps of a photo.")  # fmt: skip
-add("kdcore.cli.methods:app", name="methods", sort_key=8,
-    help="List the distillation methods, or print one's page.")  # fmt: skip
-add("kdcore.cli.weights:export_app", name="export", sort_key=9,
-    help="Write a network as one .safetensors file, with a card.")  # fmt: skip
-add("kdcore.cli.weights:import_app", name="import-weights", sort_key=10,
-    help="Turn .pth files into a .safetensors file.")  # fmt: skip
-add("kdcore.cli.teacher_check:app", name="check-teacher", alias="examine", sort_key=11,
-    help="Check a recipe's teacher before a run.")  # fmt: skip
-add("kdcore.cli.environment_check:app", name="check-environment", alias="doctor", sort_key=12,
-    help="Check this machine, and say how to fix what is missing.")  # fmt: skip
+for place, (path, name, aliases, summary) in enumerate(COMMANDS):
+    app.command(f"kdcore.cli.{path}", name=name, alias=aliases, help=summary, sort_key=place)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,23 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     tokens = [word for word in words if word != "--debug"]
     debug = len(tokens) < len(words) or os.environ.get("KD_DEBUG", "") not in ("", "0")
+    with bugs_logged(debug=debug):
+        return _run(tokens)
+
+
+def _run(tokens: list[str]) -> int:
     try:
         command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
         status = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         print(f"error: {in_words(error)}", file=sys.stderr)
         return 2
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        report(error, debug=debug)
+    except Exception as error:  # a UserError says how to fix it; any other is a bug, which is logged
+        print(f"error: {shown(error)}", file=sys.stderr)
         return 1
     return int(status or 0) if tokens else 2  # without a command, the help is shown
 
@@ -116,29 +108,6 @@ def in_words(error: CycloptsError) -> str:
     return f"{reason} Help: {PROGRAM} {command + ' ' if command else ''}--help"
 
 
-def report(error: Exception, *, debug: bool) -> None:
-    """A bug as a sentence with its number; the traceback goes to a log file, or to stderr with `debug`."""
-    if debug:
-        print(
-            f"error: {type(error).__name__}, a bug, number {log_bug(error)}; its traceback is above.", file=sys.stderr
-        )
-        return
-    log = runs_folder() / LOG
-    handler: logging.Handler = logging.NullHandler()
-    with contextlib.suppress(OSError):  # a disk that cannot be written to is no second error
-        log.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(log, encoding="utf-8")
-    logger = logging.getLogger("kdcore")
-    logger.addHandler(handler)
-    try:
-        number = log_bug(error)
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
-    message = f"error: Something went wrong here, a bug. {log} has the details under {number}; --debug shows them."
-    print(message, file=sys.stderr)
-
-
 def _unexpected(word: str, command: str) -> str:
     group = app.parse_commands(command.split())[1][-1] if command else app
     if any(not name.startswith("-") for name in group):
@@ -150,7 +119,8 @@ def _unknown_command(word: str, group: App, command: str = "") -> str:
     known = [name for name in group if not name.startswith("-")]
     near = difflib.get_close_matches(word[:80], known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown command {shortened(f'{command} {word}'.strip())}.{hint} Commands: {', '.join(known)}."
+    kind = "option" if word.startswith("-") else "command"
+    return f"Unknown {kind} {shortened(f'{command} {word}'.strip())}.{hint} Commands: {', '.join(known)}."
 
 
 def _missing(error: MissingArgumentError, argument: Argument, command: str) -> str:

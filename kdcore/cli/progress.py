@@ -74,9 +74,8 @@ class Bar:
                 case Evaluated(epoch=epoch, metrics=figures):
                     accuracies = "  ".join(f"{name} {numbers['top1']:.1%}" for name, numbers in figures.items())
                     self.console.print(f"epoch {epoch:g}: validation accuracy {accuracies}", highlight=False)
-                case RunFailed(reason=reason, traceback=trace):
+                case RunFailed(reason=reason):
                     self.console.print(f"failed: {reason}", style="red")
-                    self.console.print(trace, style="dim", highlight=False)
                 case RunStopped(step=step, reason=reason):
                     self.console.print(
                         f"stopped at step {step}: {reason} Continue with: python -m kdcore runs resume {run_id}"

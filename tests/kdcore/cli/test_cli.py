@@ -40,7 +40,7 @@ def test_distill_prints_events_as_json_and_leaves_a_run(recipe_file, capsys):
 def test_distill_prints_every_network_with_its_interval_and_a_verdict(recipe_file, capsys):
     assert main(["distill", recipe_file, "--device", "cpu", "--seeds", "0", "1"]) == 0
     out = capsys.readouterr().out
-    for word in ("teacher", "student", "twin", "95 % interval", "against its twin", "Mean over 2 seeds"):
+    for word in ("teacher", "student", "twin", "95 % interval", "relative to the twin", "Mean over 2 seeds"):
         assert word in out
 
 
@@ -293,13 +293,14 @@ def test_a_bug_is_a_calm_sentence_with_a_number_and_its_traceback_in_the_log(err
     monkeypatch.setattr(method_cards, "entries", fails)
     assert main(["methods"]) == 1
     err = capsys.readouterr().err
-    number = re.fullmatch(
-        r"error: Something went wrong here, a bug. \S+errors.log has the details under (\w+); --debug shows them.\n",
-        err,
-    )
+    sentence, where = err.splitlines()
+    number = re.fullmatch(r"error: Something went wrong here. .* (\w+)\.", sentence)
+    assert where == f"The log is {tmp_path / 'runs' / 'errors.log'}. With --debug, tracebacks are shown here."
     log = (tmp_path / "runs" / "errors.log").read_text()
     assert f"Bug {number[1]}: {type(error).__name__}" in log
     assert "in fails" in log
+    assert main(["runs"]) == 0  # the log is no run
+    assert "errors" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("flags", "variable"), [(["--debug"], ""), ([], "1")])
@@ -312,10 +313,23 @@ def test_with_debug_the_traceback_of_a_bug_is_shown(flags, variable):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 1
     assert "TypeError: 'NoneType' object is not callable" in done.stderr
-    assert re.search(r"error: TypeError, a bug, number \w+; its traceback is above", done.stderr)
+    assert "error: Something went wrong here." in done.stderr
 
 
 def test_a_reader_that_has_enough_ends_the_output_quietly():
     command = f"set -o pipefail; {sys.executable} -m kdcore methods --json | head -c 10"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_bug_in_the_training_thread_shows_no_traceback_either(recipe_file, capsys, monkeypatch, tmp_path):
+    def fails(parts):
+        raise RuntimeError("shape mismatch inside")
+
+    monkeypatch.setattr("kdcore.runner.job.train", fails)
+    assert main(["distill", recipe_file, "--device", "cpu"]) == 1
+    out, err = capsys.readouterr()
+    assert "failed: Something went wrong here." in " ".join(out.split())
+    assert "Traceback" not in out + err
+    assert "The log is " in err
+    assert "shape mismatch inside" in (tmp_path / "runs" / "errors.log").read_text()

@@ -32,7 +32,7 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
         "finished, 4 of 4 runs finished",
         "lr 0.001: ",
         "lr 0.002: ",
-        "against its twin",
+        "relative to the twin",
         "Mean over 2 seeds",
     ):
         assert words in " ".join(out.split())
