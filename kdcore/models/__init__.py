@@ -1,10 +1,11 @@
-"""Networks: a name -> a tapped model, images in [0, 1] -> Outputs. Ours, timm's and torchvision's behind one door.
+"""Networks of this project, timm and torchvision behind one interface: images in [0, 1] -> Outputs.
 
     model = models.build(ModelRecipe(model="vit_tiny_patch16_224"), classes, image_size=224)
     outputs = model(images, frozenset({"features", "attention"}))
 
-`building` makes the network that a recipe names. `sources` says where trained weights lie, `weight_files` how they are kept,
-`importing` takes others in, `zoo` says which networks there are, `pretrained` gets their weights, `taps` how outputs are read.
+`building` makes the network of a recipe. `own` lists the networks of this project, `zoo` all networks by name; `sources` finds
+trained weights, `pretrained` gets those of the libraries, `weight_files` stores weights, `importing` converts others, and `taps`
+reads the outputs.
 """
 
 from kdcore.models.bn_folding import quick

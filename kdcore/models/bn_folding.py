@@ -1,4 +1,4 @@
-"""A frozen copy of a network that answers sooner and almost the same: for a teacher, which is only ever asked."""
+"""Fused copies of frozen networks for inference: BatchNorm merged into the convolution before it."""
 
 import copy
 
@@ -9,11 +9,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from kdcore.models.tapped import Tapped, in_eval
 
 ALL = frozenset({"logits", "features"})
-FOLDED_ALIKE = 1e-3  # largest difference of an output, relative to its largest: float32 has about 1e-6 a layer
+TOLERANCE = 1e-3  # largest difference of an output relative to its maximum; float32 has about 1e-6 per layer
 
 
 def quick(model: Tapped, dtype: torch.dtype = torch.bfloat16) -> Tapped:
-    """A copy of a network with each BatchNorm folded into the convolution before it, computing in `dtype`.
+    """A copy of a network with each BatchNorm fused into the convolution before it, computing in `dtype`.
 
     Its images are normalised in float32. A network that folding would change is only converted.
     """
@@ -24,7 +24,7 @@ def quick(model: Tapped, dtype: torch.dtype = torch.bfloat16) -> Tapped:
 
 
 def _folded(model: Tapped) -> Tapped:
-    """Convolution and BatchNorm as one convolution, wherever the one's output is the other's input and is read once."""
+    """Convolution and BatchNorm as one convolution, wherever the output of the one is only the input of the other."""
     folded = copy.deepcopy(model)
     side = model.image_size
     image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(model.mean.device)
@@ -38,14 +38,14 @@ def _folded(model: Tapped) -> Tapped:
             wanted = model(image, ALL)
         found = folded(image, ALL)
     outputs = zip((found.logits, *found.features), (wanted.logits, *wanted.features), strict=True)
-    if any((ours - theirs).abs().max() > FOLDED_ALIKE * theirs.abs().max() for ours, theirs in outputs):
-        return copy.deepcopy(model)  # a convolution's output was read elsewhere too
+    if any((ours - theirs).abs().max() > TOLERANCE * theirs.abs().max() for ours, theirs in outputs):
+        return copy.deepcopy(model)  # the output of a convolution is used elsewhere too
     return folded
 
 
 def _pairs(model: Tapped, image: Tensor) -> list[tuple[str, str]]:
-    """The names of convolutions and of the norms that read them, from one forward."""
-    made: dict[int, tuple[str, Tensor]] = {}  # the tensor is kept, so that its id stays its own
+    """The names of convolutions and of the norms after them, from one forward."""
+    made: dict[int, tuple[str, Tensor]] = {}  # holds the tensor, so that its id stays unique
     pairs: list[tuple[str, str]] = []
     calls: dict[str, int] = {}
     hooks = []
@@ -87,6 +87,6 @@ def _fold(net: nn.Module, convolution_name: str, norm_name: str) -> None:
 
 
 def _after(norm: nn.BatchNorm2d) -> nn.Module:
-    """What a norm does besides: timm's has the activation in it."""
+    """What follows within a norm: timm's includes the activation."""
     steps = [getattr(norm, name) for name in ("drop", "act") if isinstance(getattr(norm, name, None), nn.Module)]
     return nn.Sequential(*steps) if steps else nn.Identity()

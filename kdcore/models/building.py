@@ -1,4 +1,4 @@
-"""The network that a recipe names, with its weights: random ones, the model zoo's, or those in a file."""
+"""Networks of recipes with their weights: random, pretrained, or from a file or run."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,16 +28,15 @@ def build(
 ) -> Tapped:
     """The network that a recipe names, with its weights, for given classes and image size.
 
-    A classifier for other classes is replaced by a new one, which is reported; but not a teacher's that is not
-    fine-tuned: its answers would be random. With `map_classes` a teacher's keeps these classes, found by their names.
+    A classifier for other classes is replaced by a new one, which is reported; but refused for a teacher that is not
+    fine-tuned, whose predictions would be random. With `map_classes` a teacher's is reduced to these classes, found by name.
 
     Args:
-        download: whether pretrained weights may come from the network where they are not on this machine: a run that starts
-            says yes; whoever only checks, prices or looks does not.
+        download: whether pretrained weights may be downloaded; only the start of a run sets it.
 
     Raises:
-        NotHere: pretrained weights would have to be downloaded, and may not be.
-        ValueError: no such model or weights, weights of another model, or a teacher that answers other questions.
+        NotHere: pretrained weights are not on this machine and may not be downloaded.
+        UserError: no such model or weights, weights of another model, or a teacher with other classes.
     """
     if isinstance(spec.reference, RandomWeights | Pretrained):
         return _from_zoo(spec, classes, image_size, report, download)
@@ -58,7 +57,7 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
     `run:ID/student@STEP` is the network as it was at one of the run's snapshots, see `Store.snapshots`.
 
     Raises:
-        ValueError: there is no such thing, or the file does not know its model.
+        UserError: there is no such model, or the file does not name its model.
     """
     source = find(reference, runs)
     if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
@@ -78,10 +77,10 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
 
 
 def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:
-    """The sentence about weights that `build` would have to download; empty where nothing is to be downloaded.
+    """A sentence on weights that `build` would have to download; empty where there are none.
 
     Raises:
-        ValueError: there are no such weights anywhere.
+        UserError: there are no such weights.
     """
     if isinstance(spec.reference, Pretrained):
         assert spec.model is not None
@@ -102,8 +101,8 @@ def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, repo
     else:
         net, knows_classes = zoo_weights.pretrained(name, len(classes), image_size, spec.options, download=download)
         if not knows_classes:
-            answers = f"The pretrained {name} answers other classes than these {len(classes)}"
-            fitting.check_new_classifier(spec, answers)
+            known_classes = f"The pretrained {name} has other classes than these {len(classes)}"
+            fitting.check_new_classifier(spec, known_classes)
             report(f"{name} gets a new classifier for {len(classes)} classes; the rest is pretrained.")
     return _tapped(net, spec, name, classes, image_size, zoo.statistics(name), spec.options)
 
@@ -112,24 +111,24 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
     known = source.description or {}
     name = _model_name(spec, source)
     options = {**known.get("options", {}), **spec.options}
-    theirs = tuple(known.get("classes", ()))
-    mapped = fitting.maps_classes(spec) and theirs != classes
-    if mapped and not theirs:
+    weight_classes = tuple(known.get("classes", ()))
+    mapped = fitting.maps_classes(spec) and weight_classes != classes
+    if mapped and not weight_classes:
         raise UserError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
-    net = zoo.create(name, len(theirs if mapped else classes), image_size, options)
+    net = zoo.create(name, len(weight_classes if mapped else classes), image_size, options)
     state = fitting.fit_positions(weight_files.read(source.path, source.prefix), net)
     if known.get("image_size", image_size) != image_size:
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
     if mapped:
         fitting.fill(net, state, spec.weights, name)
-        fitting.keep_classes(net, tuple((each,) for each in theirs), classes, spec.weights, report)
-        answers = classes
+        fitting.keep_classes(net, tuple((each,) for each in weight_classes), classes, spec.weights, report)
+        known_classes = classes
     else:
-        state, answers = fitting.for_classes(state, net, spec, theirs, classes, report)
+        state, known_classes = fitting.for_classes(state, net, spec, weight_classes, classes, report)
         fitting.fill(net, state, spec.weights, name)
     mean, std = zoo.statistics(name)
     stored = tuple(known.get("mean", mean)), tuple(known.get("std", std))
-    return _tapped(net, spec, name, answers, image_size, stored, options)
+    return _tapped(net, spec, name, known_classes, image_size, stored, options)
 
 
 def _model_name(spec: ModelRecipe, source: Source) -> str:

@@ -1,7 +1,6 @@
-"""Weights meet a network: every tensor fits, or it is said which does not.
+"""Loads weights into a network: every tensor must fit; a classifier for other classes is mapped, replaced or refused.
 
-Those trained on other classes are the exception: their classifier keeps the classes asked for, found by name, or gives way to
-a new one, or is refused, as the recipe has it.
+Which of the three is decided by the recipe.
 """
 
 from collections.abc import Callable
@@ -21,19 +20,19 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> N
     """Load a state strictly.
 
     Args:
-        source: what the message calls the weights.
-        model: what it calls the network.
+        source: the weights, for messages.
+        model: the network, for messages.
 
     Raises:
-        ValueError: tensors are missing, unknown or of other shapes; says which.
+        UserError: tensors are missing, unknown or of other shapes; names them.
     """
     own = net.state_dict()
     counters = {name: tensor for name, tensor in own.items() if name.endswith("num_batches_tracked")}
-    state = {**counters, **state}  # files from before PyTorch 0.4.1 have no such counters; nothing reads them here
+    state = {**counters, **state}  # files from before PyTorch 0.4.1 have no such counters; they are not used here
     problems = [f"missing: {name} {_shape(own[name])}" for name in own if name not in state]
     problems += [f"unknown: {name} {_shape(state[name])}" for name in state if name not in own]
     problems += [
-        f"{name} has shape {_shape(state[name])}, the model wants {_shape(own[name])}"
+        f"{name} has shape {_shape(state[name])}, the model needs {_shape(own[name])}"
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
@@ -71,61 +70,61 @@ def replace_classifier(net: nn.Module, classes: int) -> None:
 
 
 def maps_classes(spec: ModelRecipe) -> bool:
-    """Whether only the data's classes are kept of those that the weights answer."""
+    """Whether the classifier is reduced to the classes of the data."""
     return isinstance(spec, TeacherRecipe) and spec.map_classes
 
 
 def keep_classes(
-    net: nn.Module, theirs: tuple[mapping.Names, ...], ours: tuple[str, ...], whose: str, report: Report
+    net: nn.Module, weight_classes: tuple[mapping.Names, ...], classes: tuple[str, ...], whose: str, report: Report
 ) -> None:
-    """Keep our classes of a filled network's, found by their names. Raises ValueError where one is not among them."""
-    kept = mapping.places(theirs, ours)
+    """Reduce a loaded network to these classes, found by name. Raises UserError where one is missing."""
+    kept = mapping.places(weight_classes, classes)
     mapping.keep_classes(net, kept)
-    if kept != list(range(len(theirs))):
-        report(f"{whose} answers {len(theirs)} classes; the data's {len(ours)} are kept of them, found by their names.")
+    if kept != list(range(len(weight_classes))):
+        report(f"{whose} has {len(weight_classes)} classes; the {len(classes)} of the data are used, found by name.")
 
 
 def for_classes(
     state: dict[str, Tensor],
     net: nn.Module,
     spec: ModelRecipe,
-    theirs: tuple[str, ...],
-    ours: tuple[str, ...],
+    weight_classes: tuple[str, ...],
+    classes: tuple[str, ...],
     report: Report,
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The state as a network for our classes can take it, and the classes that it answers then.
+    """The state for a network with these classes, and the classes of the result.
 
-    A classifier for other classes gives way to the network's own, new one. A teacher's that is not fine-tuned stays where it
-    only calls its classes by other names.
+    A classifier for other classes is replaced by the network's new one; that of a teacher that is not fine-tuned stays where
+    only the names differ.
 
     Args:
-        theirs: the classes that the weights name, or nothing where they name none.
+        weight_classes: the classes that the weights name; empty where they name none.
 
     Raises:
-        ValueError: a teacher that is not fine-tuned answers another number of classes.
+        UserError: a teacher that is not fine-tuned has another number of classes.
     """
     own, head = net.state_dict(), _classifier_names(net)
     counts_differ = any(key in state and state[key].shape[:1] != own[key].shape[:1] for key in head)
-    named_otherwise = bool(theirs) and theirs != ours
+    named_otherwise = bool(weight_classes) and weight_classes != classes
     if not counts_differ and not (named_otherwise and _may_replace(spec)):
-        return state, theirs or ours
-    had = len(theirs) or next(state[key].shape[0] for key in head if key in state)
-    check_new_classifier(spec, f"{spec.weights} answers {had} classes, not these {len(ours)}")
-    report(f"{spec.weights} answers {had} classes, other than these {len(ours)}: it gets a new classifier.")
-    return {**state, **{key: own[key] for key in head}}, ours
+        return state, weight_classes or classes
+    had = len(weight_classes) or next(state[key].shape[0] for key in head if key in state)
+    check_new_classifier(spec, f"{spec.weights} has {had} classes, not these {len(classes)}")
+    report(f"{spec.weights} has {had} classes, other than these {len(classes)}: it gets a new classifier.")
+    return {**state, **{key: own[key] for key in head}}, classes
 
 
 def check_new_classifier(spec: ModelRecipe, what: str) -> None:
-    """Refuse a new classifier where nothing would train it; `what` is the reason for it, in words."""
+    """Refuse a new classifier that would not be trained; `what` is the reason for it, in words."""
     if not _may_replace(spec):
         raise UserError(
-            f"{what}, so its answers would be random. Fine-tune the teacher on this data (teacher.finetune: {{epochs: 3}}), or "
+            f"{what}, so its predictions would be random. Fine-tune the teacher on this data (teacher.finetune: {{epochs: 3}}), or "
             "choose weights that were trained on it (python -m kdcore doctor lists the bundled ones)."
         )
 
 
 def _may_replace(spec: ModelRecipe) -> bool:
-    """A student trains anyway, a teacher only where it is fine-tuned."""
+    """Whether a new classifier would be trained: always for a student, for a teacher only with fine-tuning."""
     return not isinstance(spec, TeacherRecipe) or spec.finetune is not None
 
 

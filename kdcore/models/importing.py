@@ -1,4 +1,4 @@
-"""State dicts from elsewhere, as training scripts leave them, into safetensors files that know their model."""
+"""Conversion of checkpoints from training scripts into safetensors files that name their model."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def import_weights(
     out: Path,
     options: dict[str, Any] | None = None,
 ) -> Tapped:
-    """Turn state dicts from elsewhere into a safetensors file that knows its model.
+    """Convert state dicts of training scripts into a safetensors file that names its model.
 
     Args:
         sources: .pth, .th or .safetensors files, read without running any code in them; a later one updates an earlier.
@@ -50,14 +50,14 @@ def import_weights(
 
 
 def _state_dict(file: Path) -> dict[str, Tensor]:
-    """The state dict in a file, out of the wrappings that training scripts put around it."""
+    """The state dict in a file, without the wrappers of training scripts."""
     if file.suffix == ".safetensors":
         return weight_files.read(file)
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"There is no file {file}.") from None
-    except Exception as error:  # pickle raises nearly anything over a file that is not one of its own
+    except Exception as error:  # pickle raises nearly anything for other files
         raise UserError(f"{file} cannot be read as plain tensors: {str(error).splitlines()[0]}") from None
     for key in ("state_dict", "model", "model_state_dict", "net"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):

@@ -1,4 +1,4 @@
-"""Layers whose weights lie ready for the processor: for a frozen network that is asked often, an image or a few at a time.
+"""Layers with weights prepacked for the CPU, for a frozen network that runs often on a few images.
 
 oneDNN, which computes convolutions on a CPU, lays a layer's weights out anew at every call. For a single image that costs
 more than the late layers' arithmetic: a ResNet-50 answers one image of 224 px in three quarters of the time without it, and
@@ -12,7 +12,7 @@ OPERATIONS = torch.ops.mkldnn
 
 
 class PackedConvolution(nn.Conv2d):
-    """A convolution that keeps its weights laid out for the shape of the last images.
+    """A convolution with its weights prepacked for the shape of the last images.
 
     Where a gradient is followed, or on another device than a CPU, it is the convolution that it was. Its weights must not
     change any more.
@@ -33,7 +33,7 @@ class PackedConvolution(nn.Conv2d):
 
 
 class PackedLinear(nn.Linear):
-    """The same for a linear layer, whose weights lie well for any number of rows."""
+    """A linear layer with prepacked weights, for any number of rows."""
 
     packed: Tensor | None = None
 
@@ -47,7 +47,7 @@ class PackedLinear(nn.Linear):
 
 
 def pack(net: nn.Module) -> None:
-    """Let a frozen network's plain layers keep their weights laid out; nothing happens where this torch cannot."""
+    """Prepack the weights of a frozen network's plain layers, where this build of PyTorch can."""
     if not torch.backends.mkldnn.is_available() or not hasattr(OPERATIONS, "_reorder_convolution_weight"):
         return
     for module in net.modules():
@@ -58,7 +58,7 @@ def pack(net: nn.Module) -> None:
 
 
 def _plainly(weight: Tensor, input: Tensor) -> bool:
-    """Whether PyTorch's own way is to be taken."""
+    """Whether to use PyTorch's default implementation."""
     return (
         input.device.type != "cpu" or input.dtype != weight.dtype or (torch.is_grad_enabled() and input.requires_grad)
     )

@@ -1,4 +1,4 @@
-"""Networks on the device that they train or answer on."""
+"""Networks on their device, with the memory layout and attention that are fastest there."""
 
 import torch
 
@@ -6,7 +6,7 @@ from kdcore.models.tapped import Tapped
 
 
 def placed(model: Tapped, device: torch.device) -> Tapped:
-    """On the device, its weights channels last."""
+    """The model on the device, with weights in channels-last layout."""
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

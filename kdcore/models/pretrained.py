@@ -1,4 +1,4 @@
-"""The model zoo's weights: in the data folder, in a library's cache on this machine, or downloaded where that is allowed."""
+"""Pretrained weights of timm and torchvision: from the data folder, the libraries' cache or a download."""
 
 import os
 import socket
@@ -32,14 +32,14 @@ def pretrained(
     """A network with the model zoo's weights, from the data folder, the library's cache or the network.
 
     Args:
-        download: whether they may come from the network where they are not on this machine.
+        download: whether they may be downloaded where they are not on this machine.
 
     Returns:
-        The network, and whether its classifier is the zoo's own: with another number of classes it is a new, random one.
+        The network, and whether its classifier is pretrained: with another number of classes it is a new, random one.
 
     Raises:
         NotHere: they would have to be downloaded, and may not be.
-        ValueError: there are no such weights, or they cannot be had here; says what was tried and what would do.
+        ValueError: there are no such weights, or they could not be downloaded; says what was tried and how to fix it.
     """
     zoo.check(name)
     options = dict(options or {})
@@ -57,14 +57,14 @@ def pretrained(
         tried = _sources(name)
         reason, place = str(error).split("\n")[0], _own_file(name)
         raise UserError(
-            f"The pretrained weights of {name!r} cannot be had here: {reason}\nTried: {place}, this machine's cache, {tried}.\n"
+            f"The pretrained weights of {name!r} could not be downloaded: {reason}\nTried: {place}, this machine's cache, {tried}.\n"
             f"Put the weights, as safetensors with the library's own tensor names, at {place}, or name a file in `weights`. "
             "`python -m kdcore import-weights` turns a .pth file into one.\n" + OFFLINE_MODELS
         ) from None
 
 
 def found(name: str) -> Path | None:
-    """Where a network's pretrained weights lie on this machine; None where they are not here. Asks no network.
+    """The file of a network's pretrained weights on this machine, or None. Uses no network connection.
 
     Raises:
         ValueError: there are no such weights anywhere.
@@ -89,7 +89,7 @@ def found(name: str) -> Path | None:
 
 
 def missing(name: str) -> str:
-    """The sentence about weights that are not on this machine; empty where they are. Raises ValueError as `found` does."""
+    """A sentence on weights that are not on this machine; empty where they are. Raises UserError as `found` does."""
     if found(name):
         return ""
     return (
@@ -99,7 +99,7 @@ def missing(name: str) -> str:
 
 
 def _from(file: Path | None) -> dict[str, Any]:
-    """How timm is pointed to a file; only a .npz is in another library's layout."""
+    """timm's arguments for a local file; only a .npz has another library's layout."""
     if file is None:
         return {}
     return {"pretrained_cfg_overlay": {"file": str(file), "custom_load": file.suffix == ".npz"}}
@@ -155,7 +155,7 @@ def _sources(name: str) -> str:
 
 @contextmanager
 def _no_waiting_for_a_network_that_is_not_there() -> Iterator[None]:
-    """Without a name server the hub's client would retry for most of a minute; then only its cache is asked."""
+    """Without name resolution the hub's client would retry for most of a minute; then only its cache is used."""
     before = hub.HF_HUB_OFFLINE
     proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
     if not proxied:

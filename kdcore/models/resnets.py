@@ -1,4 +1,4 @@
-"""Two changes to torchvision's ResNets: dropout before the classifier, and a stem for small images."""
+"""Options for torchvision's ResNets: dropout before the classifier, and a stem for small images."""
 
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ OPTIONS = ("dropout", "small_stem")
 
 
 def changed(net: nn.Module, *, dropout: float = 0.0, small_stem: bool = False) -> nn.Module:
-    """The network with what was asked for.
+    """The network with these options.
 
     Args:
         dropout: before the classifier, as a share of the pooled vector.

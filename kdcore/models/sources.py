@@ -1,4 +1,4 @@
-"""Where weights lie: a reference in a recipe -> the file that holds them. Bundled models, weight files, earlier runs."""
+"""Finds trained weights by their reference in a recipe: bundled models, weight files, earlier runs."""
 
 import difflib
 import json

@@ -1,4 +1,4 @@
-"""A network with taps: one forward gives logits, pooled vector, feature maps and attention, as far as they are asked for."""
+"""A network whose forward returns logits, pooled vector, feature maps and attention, as requested."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +18,10 @@ Statistics = tuple[float, float, float]
 
 
 class Tapped(nn.Module):
-    """Any classifier as the rest of the project sees it: images in [0, 1] -> Outputs.
+    """A classifier with one interface: images in [0, 1] -> Outputs.
 
-    It normalises by its own mean and std, so two networks can share a batch. The taps are hooks that are set once and keep
-    nothing between two forwards; one forward at a time, so whoever shares a model between threads locks.
+    It normalises by its own mean and std, so two networks can share a batch. The hooks are set once and store nothing between
+    forwards. One forward at a time: models shared between threads need a lock.
     """
 
     mean: Tensor
@@ -47,7 +47,7 @@ class Tapped(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self._statistics = (tuple(float(m) for m in mean), tuple(float(s) for s in std))
-        # the weights' own mean and std, where a recipe gives others
+        # mean and std of the weights, where a recipe gives others
         self.came_with: tuple[Statistics, Statistics] = (mean, std)
         self._reader = _reader_for(net)
         self._shapes: Shapes | None = None
@@ -68,11 +68,11 @@ class Tapped(nn.Module):
 
         Args:
             images: [B, 3, H, W] in [0, 1].
-            needs: of logits, pooled, features, attention, dense, qkv; the first two are always given, and what a
-                network does not have is left out.
+            needs: of logits, pooled, features, attention, dense, qkv; the first two are always given; outputs
+                that a network does not have are left out.
 
         Raises:
-            ValueError: attention is asked of a network that has a class token, but whose attention cannot be read.
+            UserError: attention is requested of a network with a class token whose attention cannot be read.
         """
         if "dense" in needs and self.shapes().dense is None:
             needs -= {"dense"}
@@ -83,22 +83,22 @@ class Tapped(nn.Module):
         return normalised if self.dtype is None else normalised.to(self.dtype)
 
     def shapes(self) -> Shapes:
-        """The shapes of the outputs, from one grey ramp in eval mode; nothing of the model changes."""
+        """The shapes of the outputs, from one forward in eval mode; the model does not change."""
         if self._shapes is None:
             needs = frozenset({"features", "dense", "qkv"} | ({"attention"} if self.has_attention else set()))
             side = self.image_size
             image = torch.linspace(0, 1, 3 * side * side, device=self.mean.device, dtype=self.mean.dtype)
             image = image.view(1, 3, side, side)
             with in_eval(self), torch.no_grad():
-                said = self._reader.read(self._normalised(image), needs)
+                outputs = self._reader.read(self._normalised(image), needs)
             self._shapes = Shapes(
-                classes=said.logits.shape[1],
-                pooled=said.pooled.shape[1],
-                features=tuple((m.shape[1], m.shape[2], m.shape[3]) for m in said.features),
-                attention=tuple((m.shape[1], m.shape[2], m.shape[3]) for m in said.attention),
+                classes=outputs.logits.shape[1],
+                pooled=outputs.pooled.shape[1],
+                features=tuple((m.shape[1], m.shape[2], m.shape[3]) for m in outputs.features),
+                attention=tuple((m.shape[1], m.shape[2], m.shape[3]) for m in outputs.attention),
                 tokens=self._reader.tokens,
-                dense=_averaged(said),
-                qkv=None if said.qkv is None else cast(tuple[int, int, int, int], tuple(said.qkv.shape[2:])),
+                dense=_averaged(outputs),
+                qkv=None if outputs.qkv is None else cast(tuple[int, int, int, int], tuple(outputs.qkv.shape[2:])),
                 distilled=hasattr(self.net, "head_dist"),
             )
         return self._shapes
@@ -108,7 +108,7 @@ class Tapped(nn.Module):
         return [parameter for head in self._reader.heads for parameter in head.parameters()]
 
     def description(self) -> dict[str, Any]:
-        """What it takes to build this model again, without its weights, as plain data."""
+        """Everything needed to build this model again, without its weights, as plain data."""
         mean, std = self._statistics
         return {
             "model": self.name,
@@ -126,21 +126,21 @@ def _reader_for(net: nn.Module) -> Reader:
     return TorchvisionViTReader(net) if isinstance(net, tv.VisionTransformer) else TorchvisionReader(net)
 
 
-def _averaged(said: Outputs) -> tuple[int, int] | None:
-    """The grid of the dense logits, if what the classifier reads is the mean over the last map.
+def _averaged(outputs: Outputs) -> tuple[int, int] | None:
+    """The grid of the dense logits, if the classifier's input is the mean over the last map.
 
-    The vectors are compared, not the logits: a new classifier may answer 0 to everything.
+    Its inputs are compared, not the logits, as a new classifier may give 0 for all classes.
     """
-    if said.dense is None or said.dense.is_meta:  # without numbers nothing can be compared
+    if outputs.dense is None or outputs.dense.is_meta:  # no numbers to compare
         return None
-    mean = said.features[-1].mean(dim=(2, 3))
-    gap = (said.pooled - mean).abs().max()
-    return (said.dense.shape[2], said.dense.shape[3]) if gap <= 0.01 * mean.abs().max() else None
+    mean = outputs.features[-1].mean(dim=(2, 3))
+    gap = (outputs.pooled - mean).abs().max()
+    return (outputs.dense.shape[2], outputs.dense.shape[3]) if gap <= 0.01 * mean.abs().max() else None
 
 
 @contextmanager
 def in_eval(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; afterwards every submodule has the mode that it had."""
+    """Eval mode within the block; afterwards every submodule has its previous mode."""
     training = [module for module in model.modules() if module.training]
     for module in training:
         module.training = False

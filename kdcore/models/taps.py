@@ -1,6 +1,6 @@
-"""How outputs are read from a network in one forward: the hooks, and the reader of networks with timm's interface.
+"""Hooks that read a network's outputs in one forward, and the reader of networks with timm's interface.
 
-Hooks are objects, not closures: a deep copy of a model (the student's twin) then has taps of its own.
+Hooks are objects, not closures, so that a deep copy of a model (the student's twin) has its own.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from kdcore.tensors.outputs import Outputs
 
 
 class Tap:
-    """A hook that keeps what went into and came out of a module, until it is taken; only while it is open."""
+    """A hook that stores a module's input and output while it is open."""
 
     def __init__(self) -> None:
         self.open = False
@@ -67,8 +67,7 @@ class Reader:
         self.taps: list[Tap | StageTap] = [*self.head_taps]
 
     def read(self, images: Tensor, needs: frozenset[str]) -> Outputs:
-        """`dense` is given wherever the classifier fits the last map; whether it means anything is for the caller to
-        know, see `Tapped`."""
+        """`dense` is given wherever the classifier fits the last map; `Tapped` decides whether it is meaningful."""
         if "attention" in needs and self.token_without_maps:
             raise UserError(self.token_without_maps)
         try:
@@ -76,8 +75,8 @@ class Reader:
                 tap.open = True
             if "dense" not in needs:
                 return self._read(images, needs)
-            said = self._read(images, needs | {"features"})
-            return dataclasses.replace(said, dense=self._dense(said.features))
+            outputs = self._read(images, needs | {"features"})
+            return dataclasses.replace(outputs, dense=self._dense(outputs.features))
         finally:
             for each in self.taps:
                 each.clear()
@@ -86,7 +85,7 @@ class Reader:
         raise NotImplementedError
 
     def _dense(self, features: tuple[Tensor, ...]) -> Tensor | None:
-        """The classifier at every place of the last map, [B, K, H, W]."""
+        """The classifier at every position of the last map, [B, K, H, W]."""
         head = self.heads[0]
         if len(self.heads) > 1 or not isinstance(head, nn.Linear) or not features:
             return None
@@ -95,7 +94,7 @@ class Reader:
         return nn.functional.conv2d(features[-1], head.weight[:, :, None, None], head.bias)
 
     def _pooled(self) -> Tensor:
-        """The vector that the classifier read; of several the mean (a distillation token's) or the chain (of branches)."""
+        """The classifier's input; for several classifiers the mean (distillation token) or concatenation (branches)."""
         vectors = []
         for tap in self.head_taps:
             read = given(tap.inputs)
@@ -106,7 +105,7 @@ class Reader:
 
 
 class TimmReader(Reader):
-    """timm's networks, and ours that have timm's interface: forward_intermediates, forward_head, get_classifier."""
+    """Reads networks with timm's interface: forward_intermediates, forward_head, get_classifier."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__(net, classifiers(net))
@@ -126,7 +125,7 @@ class TimmReader(Reader):
             kind = type(self.net).__name__
             self.token_without_maps = (
                 f"The class token's attention in a {kind} cannot be read: its blocks are not those of a ViT, DeiT, EVA or "
-                "BEiT. Take one of these, or another map."
+                "BEiT. Use one of these, or another map."
             )
             return
         blocks = list(cast(nn.ModuleList, self.net.blocks))
@@ -135,20 +134,20 @@ class TimmReader(Reader):
             if attention in blocks or not hasattr(attention, "attn_drop"):
                 kind = type(attention).__name__
                 self.token_without_maps = (
-                    f"The attention of {kind} blocks cannot be read. Take another map or another model."
+                    f"The attention of {kind} blocks cannot be read. Use another map or another model."
                 )
                 return
         for attention in self.blocks:
             if type(attention) is TimmAttention:
                 self.attention_taps.append(tapped(attention.qkv))
-            else:  # rotary or biased: the scores are only to be had from the network itself
+            else:  # rotary or biased: only the network itself computes the scores
                 self.attention_taps.append(tapped(cast(nn.Module, attention.attn_drop)))
                 self.unfused.append(attention)
         self.taps += self.attention_taps
         self.attention_layers = len(self.blocks)
 
     def _tap_qkv(self) -> None:
-        """A class token is not needed for this, only an attention that turns and biases nothing."""
+        """Needs no class token, only attention without rotation or bias."""
         attention = getattr(cast(nn.ModuleList, self.net.blocks)[-1], "attn", None)
         if type(attention) is TimmAttention:
             self.qkv_tap = tapped(attention.qkv)
@@ -164,16 +163,16 @@ class TimmReader(Reader):
         features: list[Tensor] = []
         with unfused(self.unfused if wants_attention else []):
             if "features" not in needs:
-                said = net(images)
+                outputs = net(images)
             elif hasattr(net, "forward_intermediates"):
                 last, features = net.forward_intermediates(images)
-                said = net.forward_head(last)
+                outputs = net.forward_head(last)
             else:
                 last = net.forward_features(images)
                 features = [last] if last.dim() == 4 else []
-                said = net.forward_head(last)
+                outputs = net.forward_head(last)
         return Outputs(
-            logits=said[0] if isinstance(said, tuple) else said,
+            logits=outputs[0] if isinstance(outputs, tuple) else outputs,
             pooled=self._pooled(),
             features=tuple(features),
             attention=self._attention(images) if wants_attention else (),
@@ -186,7 +185,7 @@ class TimmReader(Reader):
         for tap, attention in zip(self.attention_taps, self.blocks, strict=True):
             if tap.output is None:
                 raise UserError(
-                    f"{type(attention).__name__} gave no attention: its parts were not called as they should be."
+                    f"{type(attention).__name__} did not compute attention scores, so they cannot be read. Use another map or another model."
                 )
             row = class_row(attention, tap.output) if type(attention) is TimmAttention else tap.inputs[:, :, 0]  # type: ignore[index]
             patches = row[:, :, self.prefix_tokens :]
@@ -194,8 +193,8 @@ class TimmReader(Reader):
         return tuple(rows)
 
     def _qkv(self, images: Tensor) -> Tensor:
-        """The last block's queries, keys and values of the patches, [B, 3, h, d, H, W], as they meet each other: after
-        their norms, before the scores are divided by sqrt(d)."""
+        """The last block's queries, keys and values of the patches, [B, 3, h, d, H, W], after their norms, before the
+        scores are divided by sqrt(d)."""
         attention = cast(Any, self.net).blocks[-1].attn
         patches = given(cast(Tap, self.qkv_tap).output)[:, self.prefix_tokens :]
         query, key, value = patches.unflatten(2, (3, attention.num_heads, attention.head_dim)).unbind(2)  # [B, N, h, d]
@@ -208,15 +207,16 @@ class TimmReader(Reader):
         height, width = embed.dynamic_feat_size(tuple(images.shape[2:])) if dynamic else embed.grid_size
         if height * width != patches:
             raise UserError(
-                f"{patches} patches do not fill a grid of {height} x {width}: patch dropout, or tokens of another kind."
+                f"{patches} patches do not fill a grid of {height} x {width}: the model drops patches or has other tokens. Use another "
+                "model."
             )
         return height, width
 
 
 def class_row(attention: nn.Module, qkv: Tensor) -> Tensor:
-    """The class token's row of a timm attention, [B, h, N], from what its qkv layer gave: [B, N, 3 h d].
+    """The class token's row of a timm attention, [B, h, N], from the output of its qkv layer: [B, N, 3 h d].
 
-    The row alone costs next to nothing, and the network keeps its fused kernel.
+    A single row costs next to nothing, and the network keeps its fused kernel.
     """
     timm = cast(Any, attention)
     parts = qkv.unflatten(2, (3, timm.num_heads, timm.head_dim))  # [B, N, 3, h, d]
@@ -232,7 +232,7 @@ def softmax_row(query: Tensor, key: Tensor) -> Tensor:
 
 @contextmanager
 def unfused(modules: list[nn.Module]) -> Iterator[None]:
-    """Let attention modules compute their scores in the open for a while."""
+    """Let attention modules compute their scores explicitly within the block."""
     before = [module.fused_attn for module in modules]
     for module in modules:
         cast(Any, module).fused_attn = False
@@ -244,18 +244,20 @@ def unfused(modules: list[nn.Module]) -> Iterator[None]:
 
 
 def classifiers(net: nn.Module) -> tuple[nn.Module, ...]:
-    """What a network says is its classifier, or two; of torchvision's the last linear layer, or last convolution."""
+    """A network's classifiers by timm's interface; for torchvision's the last linear layer or convolution."""
     if hasattr(net, "get_classifier"):
         head = cast(Any, net).get_classifier()
         return tuple(head) if isinstance(head, (tuple, nn.ModuleList)) else (head,)
     for kind in (nn.Linear, nn.Conv2d):
         if found := [module for module in net.modules() if isinstance(module, kind)]:
             return (found[-1],)
-    raise UserError(f"{type(net).__name__} has no classifier that could be found.")
+    raise UserError(
+        f"{type(net).__name__} has no classifier: neither get_classifier() nor a linear or convolutional layer."
+    )
 
 
 def tapped(module: nn.Module) -> Tap:
-    """Set a tap on a module."""
+    """Register a tap on a module."""
     tap = Tap()
     module.register_forward_hook(tap)
     return tap

@@ -1,4 +1,4 @@
-"""The teacher: a network that only answers. Frozen, in eval mode, without gradient, whatever its owner does."""
+"""The teacher: a frozen network in eval mode, without gradients, whatever its owner does."""
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +27,11 @@ class Teacher(nn.Module):
         model.requires_grad_(False)
         fast = precision == "fast" and mixed_precision.quick_bf16(model.mean.device)
         self.answering = models.quick(model) if fast else model
-        self.compiled: Ask | None = None  # what is asked in its place, where it was compiled
+        self.compiled: Ask | None = None  # the compiled network, where there is one
         self.eval()
 
     def train(self, mode: bool = True) -> "Teacher":
-        """Stays in eval mode: in training mode BatchNorm would drift with every batch, and dropout would blur answers."""
+        """Stays in eval mode: in training mode BatchNorm statistics would change and dropout would add noise."""
         super().train(False)
         return self
 

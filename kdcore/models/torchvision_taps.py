@@ -1,4 +1,4 @@
-"""How outputs are read from torchvision's networks, which have no interface for maps: hooks on their parts."""
+"""Outputs of torchvision's networks, which have no interface for feature maps, by hooks on their parts."""
 
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ AFTER_THE_MAPS = ("norm", "permute", "avgpool", "dropout", "classifier", "fc", "
 
 
 class TorchvisionReader(Reader):
-    """A CNN's or Swin's: the last map at each resolution, and the classifier."""
+    """Reads a CNN or Swin: the last map at each resolution, and the classifier."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__(net, classifiers(net))
@@ -24,16 +24,18 @@ class TorchvisionReader(Reader):
 
     def _read(self, images: Tensor, needs: frozenset[str]) -> Outputs:
         self.stages.open = "features" in needs
-        said = self.net(images)
+        outputs = self.net(images)
         return Outputs(
-            logits=said if isinstance(said, Tensor) else said[0],  # Inception and GoogLeNet add auxiliary logits
+            logits=outputs
+            if isinstance(outputs, Tensor)
+            else outputs[0],  # Inception and GoogLeNet add auxiliary logits
             pooled=self._pooled(),
             features=tuple(self.stages.maps.values()),
         )
 
 
 class TorchvisionViTReader(Reader):
-    """A ViT's: what its encoder layers gave, and what their attention was given."""
+    """Reads a ViT: the outputs of its encoder layers, and the inputs of their attention."""
 
     prefix_tokens = 1
     tokens = True

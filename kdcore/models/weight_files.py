@@ -1,4 +1,4 @@
-"""Weights as safetensors files: a network's tensors under its own names, and in the header what it takes to build it."""
+"""Weights as safetensors files, with a header that describes the network."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from kdcore.recipe import weight_header
 
 
 def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: dict[str, Any] | None = None) -> None:
-    """Write a model as safetensors, under the network's own tensor names, with what it takes to build it in the header.
+    """Write a model as safetensors, with the network's own tensor names and its description in the header.
 
     Args:
         dtype: of the stored matrices; vectors (norms, biases, running statistics) stay float32, as they cost next to nothing.
@@ -36,13 +36,13 @@ def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: d
 
 
 def holds(path: Path, prefix: str) -> bool:
-    """Whether a file has tensors whose names begin so. Raises ValueError where it cannot be read."""
+    """Whether a file has tensors whose names begin with the prefix. Raises UserError where it cannot be read."""
     with _opened(path) as file:
         return any(name.startswith(prefix) for name in file.keys())  # noqa: SIM118
 
 
 def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, without it. Floats come as float32, whatever they are stored as.
+    """The tensors whose names begin with `prefix`, without it. Floating-point tensors are converted to float32.
 
     Raises:
         ValueError: not a safetensors file, or a damaged one.
@@ -57,7 +57,7 @@ def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    weight_header.metadata(path)  # before the library parses it: a header may be as large as the file
+    weight_header.metadata(path)  # checked before the library parses it: a header may be as large as the file
     try:
         with safe_open(path, framework="pt") as file:
             yield file

@@ -1,4 +1,4 @@
-"""Names of networks: ours, timm's as they are, torchvision's as `torchvision/NAME`; each is built here, with random weights."""
+"""Networks by name, with random weights: of this project, of timm, and of torchvision as `torchvision/NAME`."""
 
 import difflib
 import inspect
@@ -27,18 +27,18 @@ TORCHVISION = "torchvision/"
 
 
 def names() -> tuple[str, ...]:
-    """The networks that are ours."""
+    """The names of this project's networks."""
     return tuple(OWN)
 
 
 def catalogue(query: str = "") -> tuple[str, ...]:
-    """Every network's name that contains all words of the query: ours first, then timm's, then torchvision's."""
+    """The names with all words of the query: this project's first, then timm's, then torchvision's."""
     words = query.lower().split()
     return tuple(name for name in _all_names() if all(word in name.lower() for word in words))
 
 
 def check(name: str) -> None:
-    """Raises ValueError with the nearest names where no network is called so."""
+    """Raises UserError with the nearest names where there is no such network."""
     check_name(name)
     if name in OWN or name in _all_names() or _is_tagged(name):
         return
@@ -46,7 +46,7 @@ def check(name: str) -> None:
     raise UserError(
         f"There is no model {name!r}."
         + (f" Did you mean {', '.join(repr(other) for other in near)}?" if near else "")
-        + f" Ours: {', '.join(OWN)}; besides any timm name, and torchvision/NAME."
+        + f" Use a name of timm, torchvision/NAME, or a network of this project: {', '.join(OWN)}."
     )
 
 
@@ -54,7 +54,7 @@ def create(name: str, classes: int, image_size: int, options: dict[str, Any] | N
     """A network with random weights.
 
     Raises:
-        ValueError: no such network, an option that it does not take, or an image size that it cannot work with.
+        UserError: no such network, an option that it does not take, or an image size that it cannot work with.
     """
     check(name)
     check_options(options or {})
@@ -66,10 +66,10 @@ def made(name: str, classes: int, image_size: int, options: dict[str, Any], **li
     """A network from its constructor; the name and the options have been checked.
 
     Args:
-        library: what this project itself passes to timm.
+        library: further arguments for timm.
 
     Raises:
-        ValueError: options that do not go together or with this network, or an image size that it cannot work with.
+        UserError: options that do not fit each other or this network, or an image size that it cannot work with.
     """
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:
@@ -96,7 +96,7 @@ def _why_not(name: str, image_size: int, options: dict[str, Any], error: Excepti
 
 
 def statistics(name: str) -> tuple[Statistics, Statistics]:
-    """The mean and std that a network's images are normalised by."""
+    """The mean and std of a network's normalisation."""
     if name in OWN:
         return OWN[name].mean, OWN[name].std
     if not name.startswith(TORCHVISION) and (config := get_pretrained_cfg(name)):
@@ -105,10 +105,10 @@ def statistics(name: str) -> tuple[Statistics, Statistics]:
 
 
 def class_names(name: str) -> tuple[tuple[str, ...], ...]:
-    """What a network's pretrained weights answer: each class with all its names, ImageNet's with the synset's number.
+    """The classes of a network's pretrained weights, each with all its names; ImageNet's with the synset's number.
 
     Raises:
-        ValueError: they are not known.
+        UserError: they are not known.
     """
     if name.startswith(TORCHVISION) and has_pretrained(name):
         weights = tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
@@ -117,7 +117,7 @@ def class_names(name: str) -> tuple[tuple[str, ...], ...]:
     subset = infer_imagenet_subset({"num_classes": config.num_classes}) if config else None
     if subset is None:
         raise UserError(
-            f"The names of the classes that the pretrained {name!r} answers are not known, so they cannot be mapped. "
+            f"The class names of the pretrained {name!r} are not known, so they cannot be mapped. "
             "Fine-tune the teacher on this data (teacher.finetune: {epochs: 3}) instead."
         )
     known = ImageNetInfo(subset)
@@ -128,7 +128,7 @@ def class_names(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def default_image_size(name: str) -> int:
-    """The side in pixels that a network is meant for."""
+    """The usual image side of a network in pixels."""
     check(name)
     if name in OWN:
         return OWN[name].image_size
@@ -154,7 +154,7 @@ def _is_tagged(name: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _weight_bytes(name: str, classes: int, image_size: int, options: str) -> int | None:
-    """What a network's parameters take in float32, from shapes alone; None for one that needs numbers to be built."""
+    """Bytes of a network's parameters in float32, from shapes alone; None for one that cannot be built on the meta device."""
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             net = made(name, classes, image_size, json.loads(options))
@@ -164,7 +164,7 @@ def _weight_bytes(name: str, classes: int, image_size: int, options: str) -> int
 
 
 def _check_memory(name: str, classes: int, image_size: int, options: str) -> None:
-    """Refuse a network whose weights alone do not fit into the free main memory, before any of it is taken."""
+    """Refuse a network whose weights do not fit in the free main memory, before it is built."""
     if torch.get_default_device().type == "meta":
         return
     needed, free = _weight_bytes(name, classes, image_size, options), memory.free()
@@ -193,23 +193,23 @@ def _timm(name: str, image_size: int, keywords: dict[str, Any]) -> nn.Module:
 
 def _torchvision(name: str, image_size: int, keywords: dict[str, Any]) -> nn.Module:
     short = name.removeprefix(TORCHVISION)
-    keywords, ours = resnet_options(short, keywords)
+    keywords, added = resnet_options(short, keywords)
     if short.startswith("vit_") and image_size != 224:
         keywords = {"image_size": image_size, **keywords}
     if short in ("googlenet", "inception_v3"):
         keywords = {"aux_logits": False, "init_weights": True, **keywords}
     net = tv.get_model(short, weights=None, **keywords)
-    return resnets.changed(net, **ours) if ours else net
+    return resnets.changed(net, **added) if added else net
 
 
 def resnet_options(short: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """torchvision's own options, and those that we add to its ResNets."""
-    ours = resnets.OPTIONS if short.startswith(("resnet", "resnext", "wide_resnet")) else ()
-    return {k: v for k, v in options.items() if k not in ours}, {k: v for k, v in options.items() if k in ours}
+    """torchvision's options, and those that this project adds to its ResNets."""
+    added = resnets.OPTIONS if short.startswith(("resnet", "resnext", "wide_resnet")) else ()
+    return {k: v for k, v in options.items() if k not in added}, {k: v for k, v in options.items() if k in added}
 
 
 def has_pretrained(name: str) -> bool:
-    """Whether the model zoo has weights of a network, wherever they lie."""
+    """Whether there are pretrained weights of a network."""
     if name.startswith(TORCHVISION):
         return True
     config = get_pretrained_cfg(name)

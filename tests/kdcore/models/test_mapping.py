@@ -20,12 +20,12 @@ def test_a_class_that_is_not_there_is_named_with_the_nearest():
 
 
 def test_a_name_that_two_classes_have_is_refused():
-    with pytest.raises(ValueError, match=r"2 classes called 'crane' \(places 2, 4\)"):
+    with pytest.raises(ValueError, match=r"2 classes called 'crane' \(numbers 2, 4\)"):
         mapping.places(PETS, ("crane",))
 
 
 def test_two_names_of_one_class_are_refused():
-    with pytest.raises(ValueError, match="'tabby' and 'tabby cat' of the data are one and the same class"):
+    with pytest.raises(ValueError, match="'tabby' and 'tabby cat' of the data are the same class"):
         mapping.places(PETS, ("tabby", "tabby cat"))
 
 
@@ -63,7 +63,7 @@ def test_a_teacher_of_many_classes_is_mapped_when_it_is_loaded(tmp_path):
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(few(images).logits, whole(images).logits[:, [3, 1]])
     assert few.classes == ("d", "b")
-    assert "answers 6 classes; the data's 2 are kept of them" in told[0]
+    assert "has 6 classes; the 2 of the data are used" in told[0]
     with pytest.raises(ValueError, match="'z' .*not among"):
         models.build(spec, ("d", "z"), 64)
 

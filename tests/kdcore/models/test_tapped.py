@@ -168,7 +168,7 @@ def test_attention_that_should_be_there_and_is_not_is_an_error():
     model = tapped("test_vit", 96)
     model.net.blocks[1].attn.qkv = nn.Linear(64, 192)  # its tap is gone with the old one
     model.net.blocks[1].attn.qkv.eval()
-    with pytest.raises(ValueError, match="gave no attention"):
+    with pytest.raises(ValueError, match="did not compute attention scores"):
         model(torch.rand(1, 3, 96, 96), frozenset({"attention"}))
 
 
@@ -176,7 +176,7 @@ def test_a_class_token_that_cannot_be_read_is_refused_in_words():
     model = tapped("xcit_nano_12_p16_224", 64)
     assert model.shapes().attention == ()
     assert not model.has_attention
-    with pytest.raises(ValueError, match="The class token's attention in a Xcit cannot be read.* Take one of these"):
+    with pytest.raises(ValueError, match="The class token's attention in a Xcit cannot be read.* Use one of these"):
         model(torch.rand(1, 3, 64, 64), frozenset({"attention"}))
 
 

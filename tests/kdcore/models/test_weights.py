@@ -75,9 +75,9 @@ def test_other_classes_need_a_new_classifier_which_only_something_that_trains_ma
         assert student.shapes().classes == 5
         assert student.classes == FIVE
         torch.testing.assert_close(student.net.stages[0][0].weight, model.net.stages[0][0].weight)
-        assert "answers 10 classes, other than these 5: it gets a new classifier" in told.pop()
+        assert "has 10 classes, other than these 5: it gets a new classifier" in told.pop()
     with pytest.raises(
-        ValueError, match=r"answers 10 classes, not these 5, so its answers would be random. Fine-tune the teacher"
+        ValueError, match=r"has 10 classes, not these 5, so its predictions would be random. Fine-tune the teacher"
     ):
         models.build(TeacherRecipe(weights=str(path)), FIVE, 32)
 
@@ -101,7 +101,7 @@ def test_weights_of_another_model_are_refused_by_name_and_shape(tmp_path):
         models.build(ModelRecipe(weights=str(tmp_path / "bare.safetensors")), TEN, 32)
     with pytest.raises(ValueError, match="do not fit three_stage_cnn_16") as caught:
         models.build(ModelRecipe(model="three_stage_cnn_16", weights=str(tmp_path / "bare.safetensors")), TEN, 32)
-    assert "stages.0.0.weight has shape [4, 3, 3, 3], the model wants [16, 3, 3, 3]" in str(caught.value)
+    assert "stages.0.0.weight has shape [4, 3, 3, 3], the model needs [16, 3, 3, 3]" in str(caught.value)
     spec = ModelRecipe(
         model="three_stage_cnn_16", weights=str(tmp_path / "bare.safetensors"), options={"widths": [4, 4, 8]}
     )
@@ -226,7 +226,7 @@ def test_importing_runs_no_code_and_says_what_does_not_fit(tmp_path):
     torch.save(small(FIVE).net.state_dict(), tmp_path / "five.pth")
     with pytest.raises(ValueError, match="cannot be read as plain tensors"):
         models.import_weights([tmp_path / "nasty.pth"], "five_conv", TEN, 32, out=tmp_path / "o.safetensors")
-    with pytest.raises(ValueError, match=r"head.weight has shape \[5, 8\], the model wants \[10, 8\]"):
+    with pytest.raises(ValueError, match=r"head.weight has shape \[5, 8\], the model needs \[10, 8\]"):
         models.import_weights(
             [tmp_path / "five.pth"],
             "three_stage_cnn_16",

@@ -123,7 +123,7 @@ def test_pretrained_weights_that_cannot_be_had_are_explained(monkeypatch):
         ("test_vit", "huggingface.co/timm/test_vit"),
         ("torchvision/shufflenet_v2_x0_5", "download.pytorch.org"),
     ]:
-        with pytest.raises(ValueError, match="cannot be had here") as caught:
+        with pytest.raises(ValueError, match="could not be downloaded") as caught:
             models.build(ModelRecipe(model=name, weights="pretrained"), TEN, 160, download=True)
         message = str(caught.value)
         assert source in message
@@ -153,5 +153,5 @@ def test_a_file_in_the_data_folder_stands_for_the_download(name, side, monkeypat
     first = next(iter(student.state_dict()))
     torch.testing.assert_close(student.state_dict()[first], zoo_model.state_dict()[first])
 
-    with pytest.raises(ValueError, match=r"answers would be random. Fine-tune the teacher"):
+    with pytest.raises(ValueError, match=r"predictions would be random. Fine-tune the teacher"):
         models.build(TeacherRecipe(model=name, weights="pretrained"), TEN, side)
