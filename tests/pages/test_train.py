@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kdcore.checks.findings import Finding, Remedy, TeacherCheck
+from kdcore.recipe import DataRecipe
 
 
 def texts(test: AppTest) -> str:
@@ -255,6 +256,44 @@ def test_no_file_ends_the_page(open_page, data, told):
     test.file_uploader[0].set_value(("mine.yaml", data, "")).run()
     assert not test.exception
     assert told in test.error[0].value
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "optimizer: {lr: 20}",
+        "optimizer: {lr: 1.0e-9}",
+        "data: {labels: 0}",
+        "data: {validation: 0.899}",
+        "epochs: 10000",
+        "terms: [{method: ce, weight: {steps: {start: 1, factor: -1, at: [500]}}}]",
+        "terms: [{method: ce, to_epoch: 10000}, {method: kd}]",
+        "terms: [{method: kd, adapt: {factor: 0.001, patience: 10000}}]",
+    ],
+)
+def test_the_form_shows_every_value_that_a_recipe_accepts(open_page, settings):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(("mine.yaml", f"student: {{model: tiny}}\n{settings}".encode(), "")).run()
+    assert not test.exception
+    assert widget(test, "selectbox", "Start from").value == "mine.yaml"
+
+
+def test_a_file_with_an_unknown_dataset_is_refused(open_page):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(("mine.yaml", b"student: {model: tiny}\ndata: {name: cifar}", "")).run()
+    assert not test.exception
+    assert "Unknown dataset 'cifar'. Did you mean 'cifar10'" in test.error[0].value
+    assert widget(test, "selectbox", "Start from").value == "quick"
+
+
+def test_another_dataset_starts_from_its_own_settings(open_page, runner):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(
+        ("mine.yaml", b"student: {model: tiny}\ndata: {texture_agreement: 0.9, labels: 50}", "")
+    ).run()
+    test.button_group[0].set_value("cifar10").run()
+    button(test, "Start training").click().run()
+    assert runner.started[0].data == DataRecipe(name="cifar10", image_size=32)
 
 
 @pytest.mark.parametrize("seeds", ["9" * 5000, "5000000000", "0, x"])

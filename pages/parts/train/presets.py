@@ -10,6 +10,7 @@ from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library
+from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
 from pages.parts import engine
 
@@ -49,12 +50,12 @@ def take(name: str, text: str | bytes, place: str) -> None:
     """Make a text the preset, or remember its error for the widget that it came from."""
     source = "This text" if place == "text" else name
     try:
-        kept = recipes.from_yaml(text, source=source).to_yaml()
-        datasets.check(recipes.from_yaml(kept, source=source).data)  # indented like this it may exceed the size limit
+        plain = recipes.from_yaml(text, source=source).to_yaml()
+        datasets.check(recipes.from_yaml(plain, source=source).data)  # indented like this it may exceed the size limit
     except UserError as error:
         st.session_state[TROUBLE] = (place, str(error))
     else:
-        st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: kept}
+        st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: plain}
         st.session_state[CHOSEN] = name
 
 
@@ -115,7 +116,7 @@ def teachers(own: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
 
 def trained(store: Store) -> dict[str, str]:
     finished = [run for run in store.states() if run.status == "finished" and not (run.recorded or run.damage)]
-    return {f"Student of {run.name} ({run.id[:15]})": f"run:{run.id}/student" for run in finished[:MOST_RUNS]}
+    return {f"Student of {run.name} ({run.id[:15]})": str(RunNetwork(run.id)) for run in finished[:MOST_RUNS]}
 
 
 def title_of(teacher: dict[str, Any]) -> str:

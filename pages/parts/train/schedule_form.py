@@ -36,14 +36,14 @@ def choose(label: str, spec: Any, key: str) -> Any:
         case "linear" | "cosine":
             start, end = own or (first, 0.1 * first)
             return {kind: [
-                left.number_input("From", 0.0, None, float(start), format="%g", key=f"start-{kind}-{key}"),
-                right.number_input("To", 0.0, None, float(end), format="%g", key=f"end-{kind}-{key}"),
+                left.number_input("From", None, None, float(start), format="%g", key=f"start-{kind}-{key}"),
+                right.number_input("To", None, None, float(end), format="%g", key=f"end-{kind}-{key}"),
             ]}  # fmt: skip
         case "steps":
             own = own or {"start": first, "factor": 0.5, "at": [2]}
-            start = left.number_input("From", 0.0, None, float(own["start"]), format="%g", key=f"step-start-{key}")
+            start = left.number_input("From", None, None, float(own["start"]), format="%g", key=f"step-start-{key}")
             factor = right.number_input(
-                "Multiply by", 0.0, None, float(own["factor"]), format="%g", key=f"factor-{key}"
+                "Multiply by", None, None, float(own["factor"]), format="%g", key=f"factor-{key}"
             )
             at = st.text_input("At the start of epochs", ", ".join(f"{e:g}" for e in own["at"]), key=f"at-{key}")
             return {"steps": {"start": start, "factor": factor, "at": numbers(at)}}
