@@ -1,4 +1,4 @@
-"""What a heatmap's file gives: a card that describes the map, and what a map may be asked for."""
+"""What a file of a heatmap gives: a card that describes the map, and the options that maps take."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ CLASS_TOKEN = Networks("ViT with a class token", _no_class_token)
 
 @dataclass(frozen=True)
 class MapCard:
-    """All that is said of a map elsewhere: on the page, on the command line, in tables and in docs/attention.md.
+    """The description of a map, wherever it appears: on the page, on the command line, in tables and in docs/attention.md.
 
     summary: one plain sentence.
     about: what the map shows, what it does not show, and where it is empty; Markdown, a paragraph.

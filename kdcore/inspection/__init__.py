@@ -1,4 +1,4 @@
-"""What pages and the command line get to know of networks: numpy and plain data in and out.
+"""The interface from pages and the command line to networks: numpy and plain data in and out.
 
 Every network sees the same square of a photo, its middle, and that square comes back with the result, so that heatmaps of
 any networks lie over the same picture.

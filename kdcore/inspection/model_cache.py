@@ -1,4 +1,4 @@
-"""A few networks in memory, ready for maps, and the number of threads that they compute with."""
+"""A cache of the networks used last, and the number of threads that they compute with."""
 
 import contextlib
 from collections import OrderedDict

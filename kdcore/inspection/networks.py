@@ -1,4 +1,4 @@
-"""Which networks can be asked."""
+"""The networks that can be inspected: bundled models, and those of runs with a checkpoint."""
 
 import contextlib
 import json
@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from kdcore.errors import UserError
 from kdcore import models
+from kdcore.errors import UserError
 from kdcore.recipe import weight_header
 from kdcore.recipe.references import RandomWeights, RunNetwork
 from kdcore.store import RunState, Store
@@ -19,7 +19,7 @@ Plain = dict[str, Any]
 
 @dataclass(frozen=True)
 class Choice:
-    """A network that can be asked. `grid` is (rows, columns) of its maps."""
+    """A network that can be inspected. `grid` is (rows, columns) of its maps."""
 
     reference: str
     title: str
@@ -31,7 +31,7 @@ class Choice:
 
 
 def choices(store: Store) -> list[Choice]:
-    """What can be asked: the bundled models, then teacher, student and twin of every run that has a checkpoint."""
+    """The bundled models, then teacher, student and twin of every run that has a checkpoint."""
     found = []
     for name, card in models.bundled().items():
         accuracy = f"{card['accuracy']['top1']:.1%} right" if "accuracy" in card else ""
@@ -66,24 +66,24 @@ def _architecture(
     model: str, classes: int, image_size: int, options: str
 ) -> tuple[Literal["vit", "cnn"], tuple[int, int]]:
     """What kind of network this is and the grid of its own map. Built without weights, once."""
-    told = models.describe(model, classes=classes, image_size=image_size, options=json.loads(options))
-    _, rows, columns = (told["attention"] or told["features"])[-1]
-    return ("vit" if told["attention"] else "cnn"), (rows, columns)
+    described = models.describe(model, classes=classes, image_size=image_size, options=json.loads(options))
+    _, rows, columns = (described["attention"] or described["features"])[-1]
+    return ("vit" if described["attention"] else "cnn"), (rows, columns)
 
 
 def _networks(state: RunState, store: Store) -> dict[str, Plain]:
-    """The networks of a run that can be loaded, with what its newest checkpoint says of them."""
+    """The networks of a run that can be loaded, as its newest checkpoint describes them."""
     try:
         path = store.whole_checkpoint(state.id)
         if path is None:
             return {}
         described: dict[str, Plain] = weight_header.description(path)
         teacher = store.recipe(state.id).teacher
-    except UserError:  # a newer one is taking its place this moment, or it is damaged
+    except UserError:  # a newer one is just replacing it, or it is damaged
         return {}
     random = teacher is not None and isinstance(teacher.reference, RandomWeights)
     if random and not (store.folder(state.id) / "teacher.safetensors").is_file():
-        described.pop("teacher", None)  # its weights are nowhere, so it could only be loaded as another network
+        described.pop("teacher", None)  # its weights were not saved, so it could only be loaded as another network
     return {
         network: described[network]
         for network in NETWORKS

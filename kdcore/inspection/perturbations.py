@@ -1,4 +1,4 @@
-"""Perturbed photos: an address's text to pixels and to words."""
+"""Perturbations of a photo, from their text in an address to pixels and to words."""
 
 import numpy as np
 

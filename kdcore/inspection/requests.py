@@ -1,4 +1,4 @@
-"""A request for a map, in terms that fit any network, and what it comes to for one network."""
+"""A request for a map in terms that fit any network, and its resolution for one network."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +48,7 @@ class Settled:
 
 
 def settle(model: Tapped, request: MapRequest) -> Settled:
-    """What a request comes to for one network. Raises UserError where the network has no such map or class."""
+    """The map and options of a request for one network. Raises UserError where the network has no such map or class."""
     map_name, lacking = request.map_name or explain.default_map(model), ""
     if request.substitute:
         map_name, lacking = explain.counterpart(model, map_name)

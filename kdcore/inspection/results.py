@@ -1,4 +1,4 @@
-"""What an inspection of a photo gives: maps and predictions, as numpy arrays and plain data."""
+"""The results of inspecting a photo: maps and predictions, as numpy arrays and plain data."""
 
 from dataclasses import dataclass, field
 

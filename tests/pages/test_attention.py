@@ -161,7 +161,9 @@ def test_the_first_sample_is_shown_without_any_choice(inspector: FakeInspector):
     assert "3 classes: star, ring, moon. Each prediction is one of these" in at.caption[0].value
 
 
-def test_without_samples_it_asks_for_a_photo(inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_without_samples_a_photo_is_requested(
+    inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr(photo_choice, "SAMPLES", tmp_path / "nothing")
     assert "Upload a photo" in opened().info[0].value
 
@@ -246,7 +248,7 @@ def test_layer_and_head_appear_where_a_network_has_them(inspector: FakeInspector
     ]
 
 
-def test_the_address_says_what_is_shown(inspector: FakeInspector):
+def test_the_address_holds_what_is_shown(inspector: FakeInspector):
     opened(photo="harbour.png", networks="Cues", method="Each network's own", layer="2 of 6", head="3")
     assert inspector.requests[-3:] == [
         ("cues-teacher", {"depth": 0.2, "head": 2}),
@@ -263,8 +265,8 @@ def test_a_map_of_attention_has_a_counterpart_in_networks_without(inspector: Fak
         ("cues-twin", ROLLOUT),
     ]
     assert at.caption[0].value == (
-        "Student and Twin: Activation energy instead of Attention rollout, which is not defined for these networks: "
-        "it has no class token."
+        "Attention rollout is not defined for Student and Twin; Activation energy is shown instead. "
+        "Reason for each: it has no class token."
     )
 
 
@@ -343,7 +345,7 @@ def _settings() -> None:
     st.json(attention_compare.settings())
 
 
-def test_faithfulness_is_shown_beside_what_needs_no_network(inspector: FakeInspector):
+def test_faithfulness_is_shown_beside_the_order_from_the_middle(inspector: FakeInspector):
     at = opened(deeper="Faithfulness")
     table = at.table[0].value
     assert list(table["Network"]) == ["Teacher", "Student", "Twin"]
@@ -374,7 +376,7 @@ def test_the_scale_leaves_a_lone_peak_beyond_it_so_that_broader_maps_are_seen():
     assert pictures.scale_for([peak, broad]) == 3
 
 
-def test_agreement_asks_for_more_photos_where_there_are_too_few(inspector: FakeInspector):
+def test_agreement_needs_two_photos(inspector: FakeInspector):
     assert "at least two photos" in opened(deeper="Agreement over photos").info[0].value
 
 

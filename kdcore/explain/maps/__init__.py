@@ -1,4 +1,4 @@
-"""Heatmaps, a file each, whose name is the map's name on the command line, on the page and in its test."""
+"""Heatmaps, one file each: its name is the map's name on the command line, on the page and in its test."""
 
 import difflib
 import importlib

@@ -1,4 +1,4 @@
-"""Grad-CAM++: Grad-CAM whose channel weights favour places that matter, so that several objects all light up.
+"""Grad-CAM++: Grad-CAM with channel weights from positive gradients, for images with several objects.
 
 Chattopadhay et al., WACV 2018, https://arxiv.org/abs/1710.11063
 """

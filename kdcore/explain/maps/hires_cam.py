@@ -1,4 +1,4 @@
-"""HiResCAM: activation times gradient at every place, so that only what the class's score is made of is shown.
+"""HiResCAM: activation times gradient at every place: the places that make up the class's score.
 
 Draelos & Carin, 2020, https://arxiv.org/abs/2011.08891
 """

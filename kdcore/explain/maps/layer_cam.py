@@ -1,4 +1,4 @@
-"""LayerCAM: activations weighted by the positive gradient at each place, so that early layers give fine maps too.
+"""LayerCAM: activations weighted by the positive gradient at each place; sharp in early layers too.
 
 Jiang et al., IEEE TIP 2021, https://doi.org/10.1109/TIP.2021.3089943
 """

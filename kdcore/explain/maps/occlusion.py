@@ -1,4 +1,4 @@
-"""Occlusion: how much the class's probability falls when a patch is covered. Costs a forward pass a patch.
+"""Occlusion: how much the class's probability falls when a patch is covered, at one forward a patch.
 
 Zeiler & Fergus, ECCV 2014, https://arxiv.org/abs/1311.2901
 """

@@ -1,4 +1,4 @@
-"""Patch attention: what one patch attends to, in one layer of a vision transformer."""
+"""Patch attention: what one patch attends to in one layer of a vision transformer."""
 
 import numpy as np
 from torch import Tensor

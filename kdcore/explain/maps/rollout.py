@@ -1,4 +1,4 @@
-"""Attention rollout: the attention of all layers multiplied through, the residual connections included.
+"""Attention rollout: the product of all layers' attention, residual connections included.
 
 Abnar & Zuidema, ACL 2020, https://arxiv.org/abs/2005.00928
 """

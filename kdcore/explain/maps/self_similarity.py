@@ -1,4 +1,4 @@
-"""Spatial self-similarity: which places of a layer's map resemble the chosen one, the counterpart of patch attention.
+"""Spatial self-similarity: which places of a layer resemble the chosen one.
 
 Shechtman & Irani, CVPR 2007, https://doi.org/10.1109/CVPR.2007.383198, on deep features as in Amir et al., 2021,
 https://arxiv.org/abs/2112.05814.

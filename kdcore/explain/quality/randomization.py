@@ -1,4 +1,4 @@
-"""Randomization: the same network with random weights; a map that does not change shows nothing that was learnt.
+"""Randomization: maps of the same network with random weights, which should differ.
 
 The randomisation check of Adebayo et al., NeurIPS 2018, https://arxiv.org/abs/1810.03292, figure 2 and section 3.
 """

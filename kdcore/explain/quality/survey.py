@@ -1,4 +1,4 @@
-"""Maps of two networks over a whole split: image by image, by class, and the images on which they differ most."""
+"""Maps of two networks over a split: image by image, by class, and where they differ most."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

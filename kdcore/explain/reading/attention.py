@@ -1,4 +1,4 @@
-"""A vision transformer's whole attention, all tokens to all tokens, and the score's gradient with respect to it.
+"""A vision transformer's attention, all tokens to all tokens, and the score's gradient there.
 
 Blocks whose attention is read compute it without the fused kernel for one forward, so it costs nothing extra: recomputed
 beside the fused kernel it would cost a tenth of a forward. PyTorch's own MultiheadAttention has no such switch; there it is

@@ -1,4 +1,4 @@
-"""The last block of a vision transformer for the tokens that are read out alone: class, distillation and registers.
+"""The last block of a vision transformer, computed for its prefix tokens alone: class, distillation, registers.
 
 What the block makes of the patches nobody reads, so they need no query and no MLP: this is a third of the block's work
 forwards, and less than that backwards.

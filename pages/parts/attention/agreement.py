@@ -70,10 +70,10 @@ def verdict(centred: Controlled) -> str:
         return "Their maps cannot be compared here."
     figures = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", HARD)
     if low > 0:
-        return f"They look at the same places of the same photo: correlation {figures} above that on other photos."
+        return f"They look at the same places of the same photo. Correlation, same - other photo: {figures}."
     if high < 0:
-        return f"They agree less on the same photo than on other photos: {figures}."
-    return f"No evidence beyond centre bias: correlation {figures} compared with other photos."
+        return f"They agree less on the same photo than on other photos. Correlation, same - other photo: {figures}."
+    return f"No evidence beyond centre bias. Correlation, same - other photo: {figures}."
 
 
 def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The comparison on the Attention page: a photo, a request to each network, and the inspection that each gives."""
+"""The comparison on the Attention page: a photo, and each network's request and inspection."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def name_counterparts(compared: ComparedPhoto) -> None:
             reasons.setdefault((each.instead_of, each.map_name, each.lacking), []).append(heading)
     for (wanted, shown, lacking), headings in reasons.items():
         st.caption(
-            f"{' and '.join(headings)}: {cards[shown].title} instead of {cards[wanted].title}, which is not defined for "
-            f"{'this network' if len(headings) == 1 else 'these networks'}: {lacking}."
+            f"{cards[wanted].title} is not defined for {' and '.join(headings)}; {cards[shown].title} is shown instead. "
+            f"Reason{' for each' if len(headings) > 1 else ''}: {lacking}."
         )
 
 

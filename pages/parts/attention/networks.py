@@ -1,4 +1,4 @@
-"""The networks of the Attention page: which there are, which belong together, and what an inspection of a photo gives."""
+"""The networks of the Attention page, those that belong together, and cached inspections of a photo."""
 
 from __future__ import annotations
 

@@ -13,18 +13,18 @@ from .conftest import build, images_for
 
 
 @pytest.mark.parametrize("kind", ["vit", "registers", "torchvision_vit"])
-def test_a_vit_answers_with_the_rows_of_its_attention(model, kind):
+def test_a_vit_gives_the_rows_of_its_attention(model, kind):
     network = model(kind)
     images, prefix = images_for(network), network.prefix_tokens
     _, layers = attention_of(network, images, lambda heads: heads)
     found, grid = explain.affinity(network, images, layer=1, head=0)
     np.testing.assert_allclose(found, layers[1][:, 0, prefix:, prefix:], rtol=1e-5)
     row = found[:, 1 * grid[1] + 2].reshape(2, *grid)
-    ours = explain.heatmap(network, images, "patch_attention", layer=1, head=0, query=(1, 2))
-    np.testing.assert_allclose(ours, row / row.sum(axis=(1, 2), keepdims=True), rtol=1e-5)
+    heatmap = explain.heatmap(network, images, "patch_attention", layer=1, head=0, query=(1, 2))
+    np.testing.assert_allclose(heatmap, row / row.sum(axis=(1, 2), keepdims=True), rtol=1e-5)
 
 
-def test_a_cnn_answers_with_what_resembles_the_patch(model):
+def test_a_cnn_gives_the_similarity_to_each_place(model):
     network = model("our_cnn")
     found, grid = explain.affinity(network, images_for(network), layer=1)
     assert found.shape == (2, grid[0] * grid[1], grid[0] * grid[1])

@@ -24,7 +24,7 @@ def test_a_grid_is_made_coarser_in_whole_cells_where_it_can_be():
     assert coarser((37, 37)) == (14, 14)  # a prime number: cells are cut
 
 
-def test_pooling_what_patches_attend_to_worked_by_hand():
+def test_pooling_an_affinity_worked_by_hand():
     affinity = np.arange(16.0).reshape(4, 4)  # 4 patches in a row
     summed = np.array([[1, 5], [9, 13], [17, 21], [25, 29]])  # over columns; then the mean of each two rows
     expected = (summed[::2] + summed[1::2]) / 2
@@ -38,22 +38,22 @@ def test_pooling_keeps_the_sum_of_each_row():
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-9)
 
 
-def test_every_layer_and_head_is_the_same_as_asked_for_singly(model):
+def test_every_layer_and_head_is_the_same_as_alone(model):
     for kind, map_name in (
         ("our_vit", "cls_attention"),
         ("our_vit", "patch_attention"),
         ("our_cnn", "grad_cam"),
         ("our_vit", "rollout"),
     ):
-        asked, images = model(kind), torch.rand(2, 3, 32, 32)
-        layers, heads = explain.layers_and_heads(asked, map_name)
-        found = explain.every_map(asked, images, map_name)
+        network, images = model(kind), torch.rand(2, 3, 32, 32)
+        layers, heads = explain.layers_and_heads(network, map_name)
+        found = explain.every_map(network, images, map_name)
         assert len(found) == max(layers, 1)
         for layer, maps in enumerate(found):
             assert maps.shape[:2] == (len(images), max(heads, 1))
             for head in range(maps.shape[1]):
                 place = ({"layer": layer} if layers else {}) | ({"head": head} if heads else {})
-                alone = explain.explain(asked, images, map_name, **place).heatmaps
+                alone = explain.explain(network, images, map_name, **place).heatmaps
                 np.testing.assert_allclose(maps[:, head], alone, rtol=1e-4, atol=1e-7)
 
 

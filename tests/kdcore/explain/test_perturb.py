@@ -51,7 +51,7 @@ def test_scrambling_leaves_what_is_beyond_the_last_whole_tile(picture):
 
 
 @pytest.mark.parametrize("text", ["", "flip", "flip.right2.down-1.scramble4.blur3.blur9.cover0.cover63", "cover12"])
-def test_an_address_says_what_is_done(text):
+def test_a_perturbation_as_text_and_back(text):
     assert str(parse(text)) == text
 
 

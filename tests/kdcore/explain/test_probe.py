@@ -39,7 +39,7 @@ def a_few_steps(network, images, looking: bool) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("kind", ["our_cnn", "our_vit"])
-def test_training_goes_on_as_if_nobody_had_looked(kind):
+def test_a_probe_does_not_change_training(kind):
     """Bit for bit: weights, BatchNorm statistics, the random state and the next random numbers."""
     network = build(kind).train()
     other = copy.deepcopy(network)

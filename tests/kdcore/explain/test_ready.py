@@ -28,7 +28,7 @@ QUICK = ["cls_attention", "rollout", "grad_cam", "layer_cam", "activation_energy
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_maps_and_answers(model, kind):
+def test_the_same_maps_and_predictions(model, kind):
     network = model(kind)
     images, quick = images_for(network), explain.ready(network)
     for map_name in explain.maps_for(network):

@@ -60,7 +60,7 @@ def test_unknown_colour_map():
         render.overlay(PHOTO, HEATMAP, colormap="jet")
 
 
-def test_sheet_holds_photo_and_networks_and_says_why_a_map_is_missing(tmp_path):
+def test_the_sheet_has_photo_and_networks_and_the_reason_of_a_missing_map(tmp_path):
     without = Shown(problem="the map is zero everywhere, " * 9, heatmap=np.full((7, 7), np.nan), title="long " * 40)
     sheet = render.comparison_sheet([Shown(), Shown(), without], side=100)
     assert sheet.shape[1] == 4 * 100 + 5 * render.GAP

@@ -353,7 +353,7 @@ def test_models_are_kept_until_their_file_changes_or_others_push_them_out(inspec
     assert loaded == ["our-student", "our-student", "our-teacher", "our-student"]
 
 
-def test_many_threads_get_the_same_answers_and_keep_their_settings(inspector):
+def test_many_threads_get_the_same_maps_and_keep_their_settings(inspector):
     expected = inspector.inspect(PHOTO, "our-teacher", map_name="grad_cam").heatmap
     answers = []
 

@@ -1,4 +1,4 @@
-"""The gallery over a survey that is made up: which images it shows, what it says of them, and that it can be stopped."""
+"""The gallery over a made-up survey: which images it shows, its sentences, and that it can be stopped."""
 
 from collections.abc import Iterator
 
@@ -159,7 +159,7 @@ def test_missing_images_are_named(started: Surveys, monkeypatch: pytest.MonkeyPa
     assert "Compare on 200 images" in labels(test.run())
 
 
-def test_a_card_says_who_is_right_and_how_far_apart_the_maps_are():
+def test_a_card_shows_who_is_right_and_the_distance_of_the_maps():
     found = made_up(40)
     card = gallery_cards._card(found, 0, [found.teacher.heatmaps[0], found.student.heatmaps[0]], ("Teacher", "Student"))
     assert card["label"] == "cat"

@@ -22,7 +22,7 @@ LABEL = "Over the epochs"
 
 
 def over_time(moments: int = 3) -> OverTime:
-    """The student comes from frog to cat, which the teacher says from the start."""
+    """The student comes from frog to cat, which the teacher predicts from the start."""
     heat = np.full((moments, 4, 4), 1 / 16, np.float32)
     towards = np.linspace(0, 1, moments)[:, None]
     student = (1 - towards) * [0.1, 0.2, 0.7] + towards * [0.8, 0.1, 0.1]
@@ -86,7 +86,7 @@ def test_bundled_networks_have_no_history_so_a_run_is_chosen(inspector: FakeInsp
     assert sent[-1][0] == "replay"
 
 
-def test_a_run_that_kept_no_snapshots_shows_its_pinned_images_and_says_why(inspector: FakeInspector, sent):  # noqa: F811
+def test_a_run_without_snapshots_shows_its_pinned_images_and_why(inspector: FakeInspector, sent):  # noqa: F811
     a_run(kept=False, probed=True)
     at = opened(deeper=LABEL)
     (text,) = [info.value for info in at.info if "snapshots" in info.value]

@@ -78,16 +78,16 @@ def test_that_too_many_are_being_read_is_not_remembered(monkeypatch):
 
 
 def test_a_refusal_is_remembered(monkeypatch):
-    asked: list[str] = []
+    decoded: list[str] = []
 
     def slow(raw: bytes, name: str, **settings: Any) -> photos.Photo:
-        asked.append(name)
+        decoded.append(name)
         raise photos.BadPhoto(f"{name} cannot be used: it takes longer than 10 seconds to decode.")
 
     read_by(slow, monkeypatch)
     for _ in range(2):
         assert "takes longer" in photo_choice._read("id", "x.png", picture)
-    assert asked == ["x.png"]
+    assert decoded == ["x.png"]
 
 
 def test_a_script_that_is_stopped_waits_for_no_photo(monkeypatch):

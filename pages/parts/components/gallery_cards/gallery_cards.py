@@ -23,7 +23,7 @@ _component = component(KEY)
 def draw(found: Survey, places: np.ndarray, headings: tuple[str, str], *, clickable: bool) -> int | None:
     """Draw a card for each of these places in the survey; returns the place that was clicked just now."""
     densities, most = _densities(found, places), scale(found, places)
-    answer = _component(
+    event = _component(
         key=KEY,
         data={
             "cards": [
@@ -34,7 +34,7 @@ def draw(found: Survey, places: np.ndarray, headings: tuple[str, str], *, clicka
         },
         on_picked_change=lambda: None,
     )
-    return None if answer.picked is None else int(answer.picked)
+    return None if event.picked is None else int(event.picked)
 
 
 def scale(found: Survey, places: np.ndarray) -> int:

@@ -52,8 +52,8 @@ def test_the_same_as_unfused_attention(model, kind):
 
     _, found = attention_of(network, images, lambda heads: heads.mean(dim=1))
     assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, theirs.mean(dim=1))
+    for one, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, wanted.mean(dim=1))
 
     for layer, attention in enumerate(expected):
         row = attention[:, :, 0, network.prefix_tokens :].unflatten(2, grid)
@@ -77,8 +77,8 @@ def test_torchvisions_attention_is_what_its_module_returns(model):
             layer.self_attention(t, t, t, need_weights=True)[1] for layer, t in zip(layers, tokens, strict=True)
         ]
     _, found = attention_of(network, images, lambda heads: heads.mean(dim=1))
-    for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    for one, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, wanted, rtol=1e-4, atol=1e-6)
     wanted = rollout(expected)[:, 1:].unflatten(1, (4, 4))
     maps = explain.heatmap(network, images, "rollout")
     np.testing.assert_allclose(maps, wanted / wanted.sum(dim=(1, 2), keepdim=True), rtol=1e-4)

@@ -41,10 +41,10 @@ def test_agrees_with_pytorch_grad_cam(model, kind, map_name):
     layers = [network.net.get_submodule(LAYERS[kind])]
     with PUBLISHED[map_name](network.net, layers, reshape_transform=patches_of(network, kind)) as cam:
         expected = cam((images - network.mean) / network.std, [ClassifierOutputTarget(3)] * 2)
-    ours = explain.explain(network, images, map_name, target=torch.tensor([3, 3]))
-    assert len(ours.problems) < 2
-    for place in set(range(2)) - set(ours.problems):
-        np.testing.assert_allclose(shown(ours.heatmaps[place], network.image_size), expected[place], atol=1e-4)
+    explained = explain.explain(network, images, map_name, target=torch.tensor([3, 3]))
+    assert len(explained.problems) < 2
+    for place in set(range(2)) - set(explained.problems):
+        np.testing.assert_allclose(shown(explained.heatmaps[place], network.image_size), expected[place], atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -56,8 +56,8 @@ def test_eigen_cam_agrees_with_pytorch_grad_cam_up_to_the_sign_that_is_arbitrary
     activations = activations_of(network, images, explain.MapOptions())[1]
     with EigenCAM(network.net, layers, reshape_transform=patches_of(network, kind)) as cam:
         for place in range(4):
-            theirs = cam.get_cam_image(None, None, None, activations[place : place + 1].numpy(), None, False)[0]
-            either = [(sign * theirs).clip(min=0) for sign in (1, -1)]
+            published = cam.get_cam_image(None, None, None, activations[place : place + 1].numpy(), None, False)[0]
+            either = [(sign * published).clip(min=0) for sign in (1, -1)]
             gaps = [np.abs(found.heatmaps[place] - e / e.sum()).max() for e in either]
             assert min(gaps) < 1e-5
 

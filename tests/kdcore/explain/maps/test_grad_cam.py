@@ -35,10 +35,10 @@ def test_agrees_with_pytorch_grad_cam(model, kind, layer, target):
     layers = [network.net.get_submodule(layer)]
     with GradCAM(network.net, layers, reshape_transform=patches if kind == "vit" else None) as cam:
         expected = cam((images - network.mean) / network.std, targets)
-    ours = explain.explain(network, images, "grad_cam", target=None if target is None else torch.tensor([3, 3]))
-    assert len(ours.problems) < 2
-    for place in set(range(2)) - set(ours.problems):
-        shown = as_shown_by_pytorch_grad_cam(ours.heatmaps[place], network.image_size)
+    explained = explain.explain(network, images, "grad_cam", target=None if target is None else torch.tensor([3, 3]))
+    assert len(explained.problems) < 2
+    for place in set(range(2)) - set(explained.problems):
+        shown = as_shown_by_pytorch_grad_cam(explained.heatmaps[place], network.image_size)
         np.testing.assert_allclose(shown, expected[place], atol=1e-4)
 
 
@@ -53,7 +53,7 @@ def test_another_classifier_gives_another_map(model):
     assert np.abs(after - before).sum(axis=(1, 2)).min() > 0.1
 
 
-def test_an_activation_that_writes_in_place_after_the_layer_is_no_trouble(model):
+def test_an_in_place_activation_after_the_layer_is_handled(model):
     """SqueezeNet's and DenseNet's last map is rectified in place by what follows."""
     network = model("torchvision_cnn")
     assert explain.heatmap(network, images_for(network), "grad_cam").max() < 1

@@ -13,7 +13,7 @@ from ..conftest import build, images_for
 
 
 @pytest.mark.parametrize("kind", ["vit", "distilled", "our_vit"])
-def test_the_same_answer_and_gradient_as_the_whole_block(kind):
+def test_the_same_output_and_gradient_as_the_whole_block(kind):
     network = build(kind).requires_grad_(False)
     images, target = images_for(network), torch.tensor([1, 3])
     assert only_tokens_are_read(network.net)
@@ -25,9 +25,9 @@ def test_the_same_answer_and_gradient_as_the_whole_block(kind):
         whole = network(images).logits
     (wanted,) = torch.autograd.grad(whole.gather(1, target[:, None]).sum(), seen[0])
     grid = network.shapes().features[-1][1:]
-    for ours, theirs in ((activations, seen[0].detach()), (gradients, wanted)):
-        patches = theirs[:, network.prefix_tokens :].transpose(1, 2).unflatten(2, grid)
-        torch.testing.assert_close(ours, patches, atol=1e-6, rtol=1e-3)
+    for each, reference in ((activations, seen[0].detach()), (gradients, wanted)):
+        patches = reference[:, network.prefix_tokens :].transpose(1, 2).unflatten(2, grid)
+        torch.testing.assert_close(each, patches, atol=1e-6, rtol=1e-3)
     torch.testing.assert_close(logits, whole)
 
 

@@ -43,9 +43,9 @@ def test_attention_and_its_gradient_are_those_of_autograd(kind):
     network = build(kind)
     images = images_for(network)
     expected = by_autograd(network, images, target=3)
-    _, ours = attention_and_gradients(network, images, MapOptions(target=torch.tensor([3, 3])))
-    assert len(ours) == len(expected)
-    for (attention, gradient), (wanted, wanted_gradient) in zip(ours, expected, strict=True):
+    _, result = attention_and_gradients(network, images, MapOptions(target=torch.tensor([3, 3])))
+    assert len(result) == len(expected)
+    for (attention, gradient), (wanted, wanted_gradient) in zip(result, expected, strict=True):
         torch.testing.assert_close(attention, wanted, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(gradient, wanted_gradient, rtol=1e-3, atol=1e-5)
 
@@ -66,8 +66,8 @@ def test_relevance_and_gradient_rollout_as_their_papers_write_them(kind):
     for map_name, matrix in (("relevance", whole), ("gradient_rollout", product)):
         expected = matrix[:, 0, prefix:].unflatten(1, grid)
         expected = expected / expected.sum(dim=(1, 2), keepdim=True)
-        ours = explain.heatmap(network, images, map_name, target=torch.tensor([3, 3]))
-        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-6)
+        result = explain.heatmap(network, images, map_name, target=torch.tensor([3, 3]))
+        np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_relevance_worked_by_hand():

@@ -62,13 +62,13 @@ def test_pooling_keeps_the_sum_where_cells_are_cut():
 
 
 @pytest.mark.parametrize("nothing", [np.zeros((4, 4)), np.full((4, 4), 0.25), np.full((4, 4), np.nan), -np.eye(4)])
-def test_undefined_where_a_map_says_nothing(nothing):
+def test_undefined_where_a_map_has_no_contrast(nothing):
     for found in (agreement(nothing, np.eye(4)), agreement(np.eye(4), nothing)):
         assert list(found) == list(METRICS)
         assert all(math.isnan(value) for value in found.values())
 
 
-def test_a_grid_of_one_cell_says_nothing():
+def test_undefined_on_a_grid_of_one_cell():
     assert math.isnan(agreement(np.ones((1, 1)), np.eye(4))["cosine"])
 
 
@@ -123,12 +123,12 @@ def test_the_other_image_is_never_the_same_and_follows_no_order_of_the_classes()
     assert 0 < same_class.mean() < 0.25
 
 
-def test_controls_know_the_untrained_student_and_leave_out_images_without_a_map():
+def test_controls_include_the_untrained_student_and_leave_out_images_without_a_map():
     places = np.random.default_rng(3).integers(0, 8, (10, 2))
-    ours, untrained = blobs(places), blobs(places[::-1])
-    ours[4] = np.nan
-    found = with_controls(ours, blobs(places), blobs([(3.5, 3.5)])[0], untrained)
+    student, untrained = blobs(places), blobs(places[::-1])
+    student[4] = np.nan
+    found = with_controls(student, blobs(places), blobs([(3.5, 3.5)])[0], untrained)
     assert found["js"].count == 9
     assert found["cosine"].untrained < found["cosine"].paired
     with pytest.raises(ValueError, match="at least 2 images on which both networks have a map, but there is 1"):
-        with_controls(ours[3:5], blobs(places[3:5]), blobs([(3.5, 3.5)])[0])
+        with_controls(student[3:5], blobs(places[3:5]), blobs([(3.5, 3.5)])[0])

@@ -65,7 +65,7 @@ def test_steps_that_are_not_quite_equal_count_as_long_as_they_are():
     assert curves.deletion_area == 0.25 * 0.75 + 0.75 * 0.25
 
 
-def test_a_fine_grid_takes_no_more_steps_than_asked_for():
+def test_a_fine_grid_takes_no_more_steps_than_given():
     heatmaps = np.random.default_rng(0).random((2, 8, 8)).astype(np.float32)
     images = torch.rand(2, 3, 32, 32)
     found = faithfulness(corner(), images, heatmaps, np.array([0, 1]), steps=8)

@@ -12,7 +12,7 @@ def test_a_cell_counts_as_far_as_the_object_covers_it():
     assert energy_inside(np.array([[0.6, 0.2], [0.1, 0.1]]), MASK) == pytest.approx(0.3)
 
 
-def test_the_pointing_game_asks_for_the_brightest_cell():
+def test_the_pointing_game_looks_at_the_brightest_cell():
     assert pointing(np.array([[0.6, 0.2], [0.1, 0.1]]), MASK)
     assert not pointing(np.array([[0.2, 0.6], [0.1, 0.1]]), MASK)
 

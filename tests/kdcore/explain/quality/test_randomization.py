@@ -56,5 +56,5 @@ def test_the_random_state_is_left_alone():
 def test_an_untrained_network_gives_another_map():
     network = build("our_cnn")
     images = images_for(network, 2)
-    ours, theirs = (explain.heatmap(each, images, "activation_energy") for each in (network, untrained(network)))
-    assert not np.allclose(ours, theirs, atol=1e-3)
+    trained, random = (explain.heatmap(each, images, "activation_energy") for each in (network, untrained(network)))
+    assert not np.allclose(trained, random, atol=1e-3)

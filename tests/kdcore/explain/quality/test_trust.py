@@ -86,7 +86,7 @@ def test_a_map_passes_where_its_interval_bears_it_out():
     assert not measured(map="random", cascade=()).passes["learnt"]
 
 
-def test_nothing_is_claimed_where_a_figure_is_not_known():
+def test_a_missing_figure_passes_no_test():
     nothing = (math.nan,) * 3
     nowhere = OnTheObject(nothing, nothing, 0.3, 0.3, 0.2, 0.35, nothing, 0, 6)
     silent = measured(on_object=nowhere, faithful=nothing, cascade=(Randomised("stem", nothing, nothing, 0),))
