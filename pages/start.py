@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def find_recording(store: Store) -> RunState | None:
-    """The recording of the quick recipe, else any; None where there is none to replay."""
+    """The recording of the quick recipe, else any other; None if none can be replayed."""
     recordings = [state for state in store.states() if state.recorded and can_replay(state)]
     return min(recordings, key=lambda state: state.name != QUICK, default=None)
 

@@ -120,7 +120,7 @@ def setting(recipe: Recipe, run: RunState) -> str:
 
 
 def interval(figure: Figure) -> str:
-    """`58.0 to 66.0 %`; nothing where there is none, or where every value was the same."""
+    """`58.0 to 66.0 %`; empty without an interval, or if all values are the same."""
     if not figure.bounded or figure.low == figure.high:
         return ""
     return f"{100 * figure.low:.1f} to {percent(figure.high)}"

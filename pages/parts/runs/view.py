@@ -11,7 +11,7 @@ from pages.parts.components.live_chart.live_chart import live_chart, panels_of
 from pages.parts.refresh import refreshing
 from pages.parts.runs import actions, probe_maps, terms
 
-HEADER_SECONDS = 2.0  # the curves ask for themselves, once a second and without a page run
+HEADER_SECONDS = 2.0  # the curves refresh themselves once a second, without rerunning the page
 MAPS_SECONDS = 3.0
 PINNED = 4
 TITLES = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}  # of two classes

@@ -60,12 +60,12 @@ def choose_data(data: Plain, key: str) -> None:
         "Training images", *limits(DataRecipe, "train_images"), data["train_images"], placeholder="all", key=f"images-{key}",
         help="Empty: all. The validation images are taken from these.",
     )  # fmt: skip
-    kept = labels.number_input(
+    labelled = labels.number_input(
         "Labelled images", *limits(DataRecipe, "labels"), None if data["labels"] == "all" else data["labels"], placeholder="all",
         key=f"labels-{key}",
         help="Empty: all training images are labelled. With fewer labels a teacher can add more.",
     )  # fmt: skip
-    data["labels"] = "all" if kept is None else kept
+    data["labels"] = "all" if labelled is None else labelled
     share = wrong.number_input(
         "Wrong labels, %", *percent_limits(DataRecipe, "label_noise"), round(100 * data["label_noise"]), step=5, key=f"noise-{key}",
         help="Share of the labels that are replaced by another class, at random.",
@@ -94,8 +94,8 @@ def choose_networks(plain: Plain, key: str) -> None:
         plain["teacher"] = {"model": model or None, "weights": weights, "finetune": tuned}
     if teacher := plain["teacher"]:
         views = teacher.get("cache_views", 0)
-        keeps = left.toggle("Cache the :violet[teacher]'s outputs", bool(views), key=f"keeps-{key}", help=CACHING)
-        plain["teacher"] = {**teacher, "cache_views": (views or VIEWS) if keeps else 0}
+        cached = left.toggle("Cache the :violet[teacher]'s outputs", bool(views), key=f"keeps-{key}", help=CACHING)
+        plain["teacher"] = {**teacher, "cache_views": (views or VIEWS) if cached else 0}
     names = list(dict.fromkeys([*engine.student_names(), plain["student"]["model"] or plain["student"]["weights"]]))
     own = plain["student"]["model"] or plain["student"]["weights"]
     student = right.selectbox(

@@ -41,13 +41,13 @@ export default function ({data, parentElement, setTriggerValue}) {
   }
 
   const following = () => view.point === "follow";
-  const asked = () => view.spot ?? view.pinned ?? {u: 0.5, v: 0.5};
+  const pointed = () => view.spot ?? view.pinned ?? {u: 0.5, v: 0.5};
   const most = () => (following() ? data.near_most : data.most);
 
   // What is drawn of a network: its map, or what the pointed patch looks at. 0 to 255 for 0 to `most()`.
   function mapOf({look, own, near}) {
     if (!following() || !near) return {values: own, grid: look.grid};
-    const [row, column] = cellAt(asked(), look.near.grid), cells = look.near.grid[0] * look.near.grid[1], place = row * look.near.grid[1] + column;
+    const [row, column] = cellAt(pointed(), look.near.grid), cells = look.near.grid[0] * look.near.grid[1], place = row * look.near.grid[1] + column;
     return {values: near.subarray(place * cells, (place + 1) * cells), grid: look.near.grid};
   }
 
@@ -67,7 +67,7 @@ export default function ({data, parentElement, setTriggerValue}) {
       difference.heat.style.opacity = view.opacity / 100;
       const say = (name, text) => { difference.legend.querySelector(name).textContent = text; };
       say(".low", `−${top}×`); say(".high", `+${top}×`);
-      say(".sides", `Purple: ${looks[i].look.title.toLowerCase()} looks more. Green: ${looks[j].look.title.toLowerCase()} does.`);
+      say(".sides", `Purple: more in the map of the ${looks[i].look.title.toLowerCase()}. Green: more in that of the ${looks[j].look.title.toLowerCase()}.`);
       for (const [k, look] of [[0, looks[i]], [1, looks[j]]]) {
         const {values, grid: own} = mapOf(look);
         paintHeat(swiped.heats[k], values, ...own, settings);
@@ -88,7 +88,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     find("most").textContent = `${top}×`;
     find("now").textContent = {
       read: "Point at a picture to read every map there: 1× is the map's average.",
-      follow: "Point at a patch: each network shows where that patch looks (transformer) or which places resemble it (CNN).",
+      follow: "Point at a patch: each network shows what that patch attends to (transformer) or which positions resemble it (CNN).",
       cover: "Tap patches to cover them with the photo's mean colour; tap again to uncover.",
       blur: "Tap patches to blur them; tap again to undo.",
     }[view.point] + (data.poke_says ? ` The photo is ${data.poke_says}.` : "");
@@ -186,7 +186,7 @@ export default function ({data, parentElement, setTriggerValue}) {
       if (!step && !times && !["Enter", " ", "Escape"].includes(event.key)) return;
       event.preventDefault();
       if (times) return zoomTo(times);
-      const {u, v} = asked();
+      const {u, v} = pointed();
       if (event.key === "Enter" || event.key === " ") return press({u, v});
       view.spot = step ? {u: inside(u + step[0] / grid), v: inside(v + step[1] / grid)} : null;
       if (!step) view.pinned = null;

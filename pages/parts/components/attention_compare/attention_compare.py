@@ -1,7 +1,7 @@
 """A photo with the maps of up to three networks; the others are compared with the first.
 
-What is pointed at, opacity, threshold, colours, zoom, swipe and the difference answer in the browser; the server hears of a
-change to the photo (`poke`), and of settings, which it puts into the address.
+Pointing, opacity, threshold, colours, zoom, swipe and difference are handled in the browser. The server gets edits of the
+photo (`poke`), and settings, which it puts into the address.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from pages.parts.components.loading import component
 
 KEY = "attention_compare"
 FIGURES: dict[str, tuple[str, Callable[[float], str], str]] = {
-    # of kdcore.explain's agreement -> name, how it is written, what it means
+    # figure of kdcore.explain -> name, format, meaning
     "centred": ("Correlation", "{:.2f}".format, "Of the two maps, cell by cell. 1: the same. 0: no relation."),
     "iou@20": (
         "Overlap of hot spots",
         lambda share: f"{100 * share:.0f} %",
-        "The fifth of the image that each looks at most: the part that is in both. By chance 11 %.",
+        "Intersection over union of the strongest fifth of each map. By chance 11 %.",
     ),
     "spearman": ("Rank correlation", "{:.2f}".format, "Spearman. 1: the cells in the same order. 0: no relation."),
-    "cosine": ("Cosine", "{:.2f}".format, "1: the same map. Two maps of anything are rarely below 0.5."),
+    "cosine": ("Cosine", "{:.2f}".format, "1: the same map. Even unrelated maps are rarely below 0.5."),
     "js": ("JS divergence", "{:.2f} nats".format, "Jensen-Shannon. 0: the same map. 0.69: nothing in common."),
     "ssim": ("SSIM", "{:.2f}".format, "Structural similarity over 3 x 3 cells. 1: the same map."),
 }
@@ -42,7 +42,7 @@ _component = component(KEY)
 
 @dataclass(frozen=True)
 class Near:
-    """What each patch looks at, or resembles: values [N, N] on a grid; `says` it in words."""
+    """What each patch attends to or resembles: values [N, N] on a grid; `says` is its description."""
 
     values: np.ndarray
     grid: tuple[int, int]
@@ -51,7 +51,7 @@ class Near:
 
 @dataclass(frozen=True)
 class Look:
-    """What one network makes of the photo.
+    """One network's map and predictions for the photo.
 
     heatmap: [H, W], any scale.
     predictions: class and probability, the likeliest first.
@@ -112,23 +112,23 @@ def attention_compare(
 
 
 def settings() -> dict[str, Any]:
-    """How the pictures are shown, from the address; the usual where it says nothing or nonsense."""
+    """The view settings in the address, with the defaults for what is missing or invalid."""
     found = dict(START)
     for name, usual in START.items():
-        said = st.query_params.get(name)
-        if said is None:
+        value = st.query_params.get(name)
+        if value is None:
             continue
         if name in CHOICES:
-            found[name] = said if said in CHOICES[name] else usual
+            found[name] = value if value in CHOICES[name] else usual
         elif isinstance(usual, bool):
-            found[name] = said == "yes"
-        elif said.replace(".", "", 1).isdecimal() and len(said) < 6:
-            found[name] = min(float(said), 100.0)
+            found[name] = value == "yes"
+        elif value.replace(".", "", 1).isdecimal() and len(value) < 6:
+            found[name] = min(float(value), 100.0)
     return found
 
 
 def remember(chosen: dict[str, Any] | None) -> None:
-    """Into the address, what is not as usual."""
+    """Put the settings that differ from their defaults into the address."""
     for name, usual in START.items():
         value = (chosen or {}).get(name, usual)
         if value == usual:
@@ -138,7 +138,7 @@ def remember(chosen: dict[str, Any] | None) -> None:
 
 
 def where(heatmap: np.ndarray) -> str:
-    """The third of the picture that a map is strongest in, in words, for who cannot see it."""
+    """The part of the picture where a map is strongest, in words, for screen readers."""
     if not np.isfinite(heatmap).all():
         return ""
     row, column = np.unravel_index(int(np.argmax(heatmap)), heatmap.shape)

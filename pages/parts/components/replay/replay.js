@@ -13,9 +13,9 @@ export default function ({data, parentElement}) {
   const root = find("replay"), chart = find("chart"), scrub = find("scrub"), play = find("play"), when = find("when");
   const speed = find("speed"), pinned = find("pinned");
   const last = data.epochs.at(-1);
-  const asked = data.in_address ? Number.parseFloat(new URL(location.href).searchParams.get("epoch")) : NaN;
+  const linked = data.in_address ? Number.parseFloat(new URL(location.href).searchParams.get("epoch")) : NaN;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const view = VIEWS.get(parentElement) ?? (Number.isFinite(asked) ? {epoch: clamp(asked, 0, last), playing: false}
+  const view = VIEWS.get(parentElement) ?? (Number.isFinite(linked) ? {epoch: clamp(linked, 0, last), playing: false}
     : {epoch: still ? last : 0, playing: !still});
   VIEWS.set(parentElement, view);
   view.stop?.();
