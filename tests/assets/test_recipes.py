@@ -1,9 +1,11 @@
 """Every bundled recipe and study loads and explains itself; the small ones train on real images."""
 
+import functools
 import re
 
 import pytest
 import torch
+from torchvision import datasets
 
 from kdcore import methods
 from kdcore import recipe as recipes
@@ -63,6 +65,15 @@ OLD_STUDIES = {
     "s4-cnn-to-vit-small-long": "cnn-to-vit-small-long",
 }
 PAGE = PROJECT / "docs" / "recipes.md"
+
+
+opened = functools.cache(datasets.CIFAR10)  # its checksums and 180 MB are read once, not for every recipe
+
+
+@pytest.fixture
+def cifar10(cifar10_folder, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(cifar10_folder))
+    monkeypatch.setattr(datasets, "CIFAR10", opened)
 
 
 def shortest(recipe: Recipe) -> Recipe:
@@ -181,16 +192,16 @@ def test_a_small_recipe_needs_nothing_but_cifar_10(name):
     assert recipe.student.weights == "none"
 
 
+@pytest.mark.usefixtures("cifar10")
 @pytest.mark.parametrize("name", SMALL)
-def test_a_small_recipe_trains_on_real_images(name, cifar10_folder, monkeypatch):
-    monkeypatch.setenv("KD_DATA", str(cifar10_folder))
+def test_a_small_recipe_trains_on_real_images(name):
     losses = trains(library.recipe(name))
     assert all(0 < loss < 1e5 for loss in losses.values())
 
 
+@pytest.mark.usefixtures("cifar10")
 @pytest.mark.parametrize("name", METHOD_STUDIES)
-def test_every_method_of_a_small_study_trains_on_real_images(name, cifar10_folder, monkeypatch):
-    monkeypatch.setenv("KD_DATA", str(cifar10_folder))
+def test_every_method_of_a_small_study_trains_on_real_images(name):
     for point in study.points(study.named(name)):
         if point.seed == 0:
             assert trains(point.recipe), point.variant
