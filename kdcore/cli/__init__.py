@@ -1,4 +1,4 @@
-"""The command line: flags to a recipe, to the same engine and the same run folders as the app."""
+"""The command line `python -m kdcore`: a file per noun; it uses the same engine and run folders as the app."""
 
 from kdcore.cli.main import main
 

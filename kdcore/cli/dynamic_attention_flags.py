@@ -1,4 +1,4 @@
-"""`--alpha` and `--temp`, as the ViT-to-CNN project (recipe dynamic-attention) calls them, put into a recipe's terms."""
+"""`--alpha` and `--temp`, flags of the project behind the recipe dynamic-attention, as settings of a recipe's terms."""
 
 from typing import Any
 
@@ -20,30 +20,32 @@ def applied(recipe: Recipe, alpha: float | None, temp: float | None) -> Recipe:
     values: dict[str, Any] = {}
     if alpha is not None:
         if not 0 <= alpha <= 1:
-            raise RecipeError(f"--alpha {alpha:g}: it shares the loss between two terms, so it is from 0 to 1.")
+            raise RecipeError(
+                f"--alpha is {alpha:g}; a number from 0 to 1 was expected, as it divides the weight between two terms."
+            )
         place = _only(recipe, ALIGNMENT, f"--alpha {alpha:g}")
         values[f"terms.{place}.weight"] = alpha
         values[f"terms.{_only(recipe, ('kd',), f'--alpha {alpha:g}')}.weight"] = round(1 - alpha, 6)
     if temp is not None:
         if temp <= 0:
-            raise RecipeError(f"--temp {temp:g}: a temperature must be above 0.")
+            raise RecipeError(f"--temp is {temp:g}; a temperature above 0 was expected.")
         place = _only(recipe, ("kd",), f"--temp {temp:g}")
         values[f"terms.{place}.temperature"] = _starting_at(temp, recipe.terms[place].temperature)
     return with_values(recipe, values, source="the recipe with --alpha and --temp") if values else recipe
 
 
 def _only(recipe: Recipe, methods: tuple[str, ...], flag: str) -> int:
-    """The place of the one term with one of these methods."""
+    """The index of the only term with one of these methods. Raises RecipeError where there are none or several."""
     found = [place for place, term in enumerate(recipe.terms) if term.method in methods]
     if len(found) != 1:
         raise RecipeError(
-            f"{flag} needs one {' or '.join(methods)} term in the recipe; {recipe.name} has {_told(recipe.terms)}. Take the "
-            "recipe dynamic-attention, or set a term's own: --set terms.0.weight=0.7 --set terms.1.temperature=3.0."
+            f"{flag} needs one {' or '.join(methods)} term in the recipe; {recipe.name} has {_labels(recipe.terms)}. Use the "
+            "recipe dynamic-attention, or set the terms themselves: --set terms.0.weight=0.7 --set terms.1.temperature=3.0."
         )
     return found[0]
 
 
-def _told(terms: tuple[Term, ...]) -> str:
+def _labels(terms: tuple[Term, ...]) -> str:
     return ", ".join(term.label for term in terms)
 
 

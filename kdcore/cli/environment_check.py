@@ -17,16 +17,8 @@ from kdcore.recipe import DataRecipe
 from kdcore.results import json_text
 
 PACKAGES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "streamlit",
-    "altair",
-    "pillow",
-    "opencv-python-headless",
-    "safetensors",
-    "pydantic",
-)
+    "torch", "torchvision", "timm", "streamlit", "altair", "pillow", "opencv-python-headless", "safetensors", "pydantic",
+)  # fmt: skip
 GIB = 2**30
 
 app = App(name="check-environment")
@@ -91,7 +83,7 @@ def examine() -> dict[str, Any]:
 
 def show(findings: dict[str, Any]) -> None:
     """Print the findings."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(f"Python {findings['python']}; " + ", ".join(f"{k} {v}" for k, v in findings["packages"].items()))
     console.print(f"device   {findings['device']}, {findings['cpu_cores']} CPU cores")
     if findings["memory_free_gib"] is not None:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from kdcore.cli.options import store, torch_device
+from kdcore.errors import UserError
 from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
 from kdcore.results import json_text
 from kdcore.results.comparison import TWO_CLASSES, Results, Summary, covers, sentence, summarise
@@ -45,7 +46,7 @@ class Bar:
     """A progress bar for the current run, with notes and validation results above it."""
 
     def __init__(self) -> None:
-        self.console = Console()
+        self.console = Console(markup=False)  # messages may have square brackets
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"),
             TimeElapsedColumn(), TimeRemainingColumn(), console=self.console,
@@ -130,7 +131,7 @@ def waited(runner: "Runner", ids: list[str]) -> bool:
                 pass
     except KeyboardInterrupt:
         for run_id in reversed(runner.active()):  # queued ones first, so that none of them starts
-            with contextlib.suppress(ValueError):  # it has just ended
+            with contextlib.suppress(UserError):  # it has just ended
                 runner.stop(run_id, "Interrupted from the keyboard.")
         for run_id in ids:
             runner.wait(run_id, timeout=30)

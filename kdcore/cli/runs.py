@@ -35,7 +35,7 @@ def list_runs(*, as_json: Json = False) -> int:
     if as_json:
         print(json_text.text([summary(state) for state in states]))
         return 0
-    console = Console()
+    console = Console(markup=False)
     if states:
         console.print(table(states))
     else:
@@ -44,7 +44,7 @@ def list_runs(*, as_json: Json = False) -> int:
         if state.damage:
             remedy = "" if state.recorded else f" Delete it: python -m kdcore runs delete {state.id}"
             message = f"{state.id} is damaged: {state.damage}{remedy}"
-            console.print(message, markup=False, highlight=False, soft_wrap=True)
+            console.print(message, highlight=False, soft_wrap=True)
     return 0
 
 

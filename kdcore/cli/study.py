@@ -64,7 +64,7 @@ def list_studies(*, as_json: Json = False) -> int:
         table = Table(Column("id", no_wrap=True, min_width=widest), "status", "runs finished")
         for state in states:
             table.add_row(state.id, state.status, f"{state.done} of {len(state.places)}")
-        Console().print(table)
+        Console(markup=False).print(table)
     for study_id, why in known.damaged().items():
         print(f"{study_id} is damaged: {why} Delete it: python -m kdcore study delete {study_id}")
     print(f"Studies of the project: {', '.join(studies.names())}. Start one: python -m kdcore study NAME")
@@ -155,7 +155,7 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
     if as_json:
         print(json_text.text({**_brief(state), "variants": [_row(state, label) for label in state.variants()]}))
         return
-    console = Console()
+    console = Console(markup=False)  # names of variants may have square brackets
     title = f"{state.id}: {state.status}, {state.done} of {len(state.places)} runs finished"
     console.print(title, highlight=False, soft_wrap=True)
     console.print(_table(state))

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from cyclopts import App
 from rich.console import Console
+from rich.text import Text
 
 from kdcore import recipe as recipes
 from kdcore.checks.findings import TeacherCheck
@@ -44,11 +45,11 @@ def check_teacher(recipe: str, *, overrides: Overrides = None, device: Device = 
 
 def show(checked: TeacherCheck) -> None:
     """Print a line per finding."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if not checked.findings:
         console.print("This recipe has no teacher.")
     for finding in checked.findings:
-        console.print(f"[{COLOURS[finding.verdict]}]{finding.verdict:5}[/] {finding.check:14} ", end="")
-        console.print(finding.in_words, markup=False)
+        verdict = Text(f"{finding.verdict:5} ", style=COLOURS[finding.verdict])
+        console.print(verdict.append(f"{finding.check:14} {finding.in_words}", style="default"))
     if checked.images:
-        console.print(f"{checked.images} images in {checked.seconds:.1f} s.", markup=False)
+        console.print(f"{checked.images} images in {checked.seconds:.1f} s.")

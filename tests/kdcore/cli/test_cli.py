@@ -29,29 +29,29 @@ def lines(capsys) -> list[dict]:
 
 def test_distill_prints_events_as_json_and_leaves_a_run(recipe_file, capsys):
     assert main(["distill", recipe_file, "--json", "--device", "cpu"]) == 0
-    told = lines(capsys)
-    assert told[0]["event"] == "Queued"
-    assert told[-1]["event"] == "RunFinished"
+    events = lines(capsys)
+    assert events[0]["event"] == "Queued"
+    assert events[-1]["event"] == "RunFinished"
     assert main(["runs", "--json"]) == 0
     runs = {run["id"]: run["status"] for run in json.loads(capsys.readouterr().out)}
-    assert runs[told[0]["run"]] == "finished"
+    assert runs[events[0]["run"]] == "finished"
 
 
-def test_distill_prints_every_network_with_its_interval_and_a_verdict(recipe_file, capsys):
+def test_distill_prints_every_network_with_its_interval_and_a_conclusion(recipe_file, capsys):
     assert main(["distill", recipe_file, "--device", "cpu", "--seeds", "0", "1"]) == 0
     out = capsys.readouterr().out
     for word in ("teacher", "student", "twin", "95 % interval", "relative to the twin", "Mean over 2 seeds"):
         assert word in out
 
 
-def test_settings_can_be_changed_and_mistakes_are_answered(recipe_file, capsys):
+def test_a_mistake_in_a_setting_or_a_name_gets_a_near_match(recipe_file, capsys):
     assert main(["distill", recipe_file, "--set", "epoch=2"]) == 1
     assert "Did you mean `epochs`?" in capsys.readouterr().err
     assert main(["distill", "quik"]) == 1
     assert "no recipe 'quik'. Did you mean 'quick'? Known: " in capsys.readouterr().err
 
 
-def test_a_run_can_be_shown_taken_away_and_deleted(recipe_file, capsys, tmp_path):
+def test_a_run_can_be_shown_exported_and_deleted(recipe_file, capsys, tmp_path):
     main(["distill", recipe_file, "--json", "--device", "cpu"])
     run_id = lines(capsys)[0]["run"]
     assert main(["runs", "csv", run_id]) == 0
@@ -73,7 +73,7 @@ def test_a_run_can_be_shown_taken_away_and_deleted(recipe_file, capsys, tmp_path
 
 
 @pytest.mark.parametrize("command", ["distill", "train-distill", "train_distill"])
-def test_the_seed_s_own_flags_set_weights_and_temperature(command, tiny, tmp_path, capsys):
+def test_alpha_and_temp_set_weights_and_temperature(command, tiny, tmp_path, capsys):
     path = tmp_path / "tiny.yaml"
     temperature = {"piecewise": [[1, 3.0], [2, 2.0]]}
     terms = [{"method": "attention"}, {"method": "kd", "temperature": temperature}]
@@ -94,7 +94,7 @@ def test_flags_that_a_recipe_has_no_terms_for_are_refused(recipe_file, capsys, t
     assert main(["distill", str(plain), "--temp", "3"]) == 1
     assert "--temp 3 needs one kd term in the recipe; tiny has ce." in capsys.readouterr().err
     assert main(["distill", recipe_file, "--alpha", "1.5"]) == 1
-    assert "so it is from 0 to 1" in capsys.readouterr().err
+    assert "--alpha is 1.5; a number from 0 to 1 was expected" in capsys.readouterr().err
     assert main(["distill"]) == 1
     assert "Which recipe? For example: python -m kdcore distill quick" in capsys.readouterr().err
 
@@ -120,10 +120,10 @@ def test_a_recipe_s_teacher_is_trained_on_its_data_with_right_labels(command, ti
     data = {**tiny().data.model_dump(), "labels": 20, "label_noise": 0.5}
     path.write_text(tiny(teacher=teacher, data=data).to_yaml())
     assert main([command, "--recipe", str(path), "--epochs", "1", "--json", "--device", "cpu"]) == 0
-    told = lines(capsys)
-    (started,) = [event for event in told if event["event"] == "RunStarted"]
+    events = lines(capsys)
+    (started,) = [event for event in events if event["event"] == "RunStarted"]
     assert (started["labelled_images"], started["epochs"]) == (80, 1)
-    main(["runs", "recipe", told[0]["run"]])
+    main(["runs", "recipe", events[0]["run"]])
     trained = recipes.from_yaml(capsys.readouterr().out)
     assert (trained.student.model, trained.optimizer.lr, trained.teacher) == ("small_vit_patch4_32", 0.002, None)
 
@@ -153,7 +153,7 @@ def test_a_folder_without_a_path_and_a_seed_below_zero_are_refused(recipe_file, 
     assert "seeds" in capsys.readouterr().err
 
 
-def test_doctor_says_what_there_is_and_what_to_do(capsys):
+def test_the_environment_check_reports_packages_and_datasets(capsys):
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["data"]["cues"] is True
@@ -198,21 +198,21 @@ def test_methods_are_listed_printed_and_written(capsys, tmp_path):
     assert "Unknown method 'kdd'. Did you mean" in capsys.readouterr().err
 
 
-def test_a_student_of_two_classes_can_be_measured_and_taken_away(tiny, tmp_path, capsys):
+def test_a_student_of_two_classes_can_be_measured_and_exported(tiny, tmp_path, capsys):
     path = tmp_path / "two.yaml"
     two = {**tiny().data.model_dump(), "only": ["star", "circle"]}
     path.write_text(tiny(data=two, epochs=1).to_yaml())
     assert main(["distill", str(path), "--json", "--device", "cpu"]) == 0
-    told = lines(capsys)
-    assert {"auroc", "sensitivity", "specificity"} <= told[-1]["results"]["student"].keys()
+    events = lines(capsys)
+    assert {"auroc", "sensitivity", "specificity"} <= events[-1]["results"]["student"].keys()
     out = tmp_path / "student.safetensors"
-    assert main(["export", f"run:{told[0]['run']}/student", str(out)]) == 0
+    assert main(["export", f"run:{events[0]['run']}/student", str(out)]) == 0
     capsys.readouterr()
     assert main(["evaluate", str(out), "--set", "test_images=20"]) == 0
     assert "circle against star: AUROC " in capsys.readouterr().out
 
 
-def test_a_missing_photo_is_answered(capsys):
+def test_a_missing_photo_is_named(capsys):
     assert main(["explain", "no-such.jpg"]) == 1
     assert "There is no file no-such.jpg" in capsys.readouterr().err
 
@@ -333,3 +333,16 @@ def test_a_bug_in_the_training_thread_shows_no_traceback_either(recipe_file, cap
     assert "Traceback" not in out + err
     assert "The log is " in err
     assert "shape mismatch inside" in (tmp_path / "runs" / "errors.log").read_text()
+
+
+def test_messages_with_square_brackets_are_printed_as_they_are(capsys):
+    from kdcore.cli.progress import Bar
+    from kdcore.events import Noted, RunFailed
+
+    bar = Bar()
+    bar.take("id", Noted("The mean [0.5] of [bold] and [/nothing]", "warning"))
+    bar.take("id", RunFailed("terms [kd] [/end]"))
+    bar.close()
+    out = capsys.readouterr().out
+    assert "The mean [0.5] of [bold] and [/nothing]" in out
+    assert "failed: terms [kd] [/end]" in out

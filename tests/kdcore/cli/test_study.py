@@ -49,11 +49,11 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
     assert shown["variants"][0]["seeds"] == 2
     gap = [float(row["student_top1"]) for row in rows]
     assert main(["study", "show", study["id"], "--against", "lr 0.002"]) == 0
-    told = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     mean = 100 * (gap[0] + gap[1] - gap[2] - gap[3]) / 2
     assert (
         f"lr 0.001 - lr 0.002, students paired by seed: {'−' if round(mean, 1) < 0 else '+'}{abs(mean):.1f} percentage points"
-        in told
+        in printed
     )
     assert main(["study", "show", study["id"], "--against", "lr 1"]) == 1
     assert "has no variant 'lr 1'; it has lr 0.001, lr 0.002" in capsys.readouterr().err
@@ -67,12 +67,14 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
 def test_a_study_file_with_changed_settings_and_seeds(recipe_file, capsys, tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(
-        f"name: mine\nrecipe: {recipe_file}\nvariants: {{as it is: {{}}, hot: {{terms.1.temperature: 8}}}}\n"
+        f"name: mine\nrecipe: {recipe_file}\nvariants: {{'as [it] is': {{}}, hot: {{terms.1.temperature: 8}}}}\n"
     )
     assert main(["study", str(file), "--seeds", "3", "--set", "data.test_images=30", "--json", "--device", "cpu"]) == 0
     shown = last_line(capsys)
-    assert [variant["variant"] for variant in shown["variants"]] == ["as it is", "hot"]
+    assert [variant["variant"] for variant in shown["variants"]] == ["as [it] is", "hot"]
     (state,) = Studies(here()).states()
+    assert main(["study", "show", state.id]) == 0
+    assert "as [it] is" in capsys.readouterr().out
     assert {place.point.seed for place in state.places} == {3}
     assert {place.point.recipe.data.test_images for place in state.places} == {30}
 
@@ -91,7 +93,7 @@ def test_a_study_file_with_changed_settings_and_seeds(recipe_file, capsys, tmp_p
         (["sweep", "quick", "--vary", "data.labels=3,4"], "The variant 'labels 3' cannot run: `data.labels` is 3"),
     ],
 )
-def test_mistakes_are_answered_before_anything_runs(arguments, message, capsys):
+def test_mistakes_are_reported_before_anything_runs(arguments, message, capsys):
     assert main(arguments) == 1
     assert message in capsys.readouterr().err
     assert here().ids() == []
@@ -103,16 +105,16 @@ def here() -> Store:
     return Store(runs_folder())
 
 
-def test_a_damaged_study_and_a_damaged_run_are_told_and_deleted(tmp_path, monkeypatch, capsys):
+def test_a_damaged_study_and_a_damaged_run_are_listed_and_deleted(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
     for name, file in (("20260101-000000-hurt-0000", "events.jsonl"), ("20260101-000000-gone-0000", "recipe.yaml")):
         (tmp_path / "runs" / name / file).mkdir(parents=True)
     (tmp_path / "runs" / "studies").mkdir()
     (tmp_path / "runs" / "studies" / "old.yaml").write_bytes(b"\xff")
     assert main(["runs"]) == 0
-    told = capsys.readouterr().out
-    assert "20260101-000000-hurt-0000 is damaged: events.jsonl cannot be read: It is a folder." in told
-    assert "Delete it: python -m kdcore runs delete 20260101-000000-gone-0000" in told
+    printed = capsys.readouterr().out
+    assert "20260101-000000-hurt-0000 is damaged: events.jsonl cannot be read: It is a folder." in printed
+    assert "Delete it: python -m kdcore runs delete 20260101-000000-gone-0000" in printed
     assert main(["runs", "--json"]) == 0
     runs = {run["id"]: run for run in json.loads(capsys.readouterr().out)}
     assert runs["20260101-000000-hurt-0000"]["status"] == "damaged"
