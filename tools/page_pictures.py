@@ -1,0 +1,86 @@
+"""The pictures of Start, Train and Studies in README.md, from runs that are trained for them.
+
+    python -m tools.page_pictures [start] [train] [study]
+
+Needs Chromium. On two idle cores `start` takes seconds, `train` two minutes, `study` (12 runs) eight.
+"""
+
+import argparse
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from kdcore.paths import PROJECT
+from kdcore.store import Studies
+from tests.e2e.conftest import FLAGS, Server, serving, until
+
+FOLDER = PROJECT / "docs" / "pictures"
+WIDTH = 1440
+SHOWN_AT = 0.63  # of the live run
+HOURS = 3600.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("pictures", nargs="*", metavar="NAME", help=f"some of {', '.join(PICTURES)}; all by default")
+    chosen = parser.parse_args().pictures or list(PICTURES)
+    if unknown := [name for name in chosen if name not in PICTURES]:
+        parser.error(f"Unknown picture {unknown[0]!r}: choose from {', '.join(PICTURES)}.")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        with serving(Path(folder) / "server", Path(folder) / "data") as server:
+            for name in chosen:
+                page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, reduced_motion="reduce")
+                page.set_default_timeout(120_000)
+                PICTURES[name](page, server)
+                page.screenshot(path=FOLDER / f"{name}.png")
+                page.close()
+                print(FOLDER / f"{name}.png")
+        browser.close()
+
+
+def start(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.get_by_role("button", name="Train it here").wait_for()
+    settle(page)
+
+
+def train(page: Page, server: Server) -> None:
+    """A quick run, live."""
+    page.goto(server.url)
+    page.get_by_role("button", name="Train it here").click()
+    page.wait_for_url(re.compile("run="))
+    run_id = page.url.partition("run=")[2]
+    until(lambda: server.store.state(run_id).progress > SHOWN_AT, "the run has curves", seconds=HOURS)
+    settle(page)
+
+
+def study(page: Page, server: Server) -> None:
+    """The study `temperature`, finished."""
+    page.set_viewport_size({"width": WIDTH, "height": 900})
+    page.goto(f"{server.url}/studies")
+    page.get_by_role("tab", name="Ready-made studies").click()
+    page.get_by_role("combobox", name="Study").fill("temperature")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start study").first.click()
+    page.wait_for_url(re.compile("study="))
+    studies = Studies(server.store)
+    until(lambda: studies.states()[0].status == "finished", "all runs are done", seconds=HOURS)
+    page.reload()
+    page.get_by_text("Finished", exact=True).first.wait_for()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until charts and maps are drawn."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(3000)
+
+
+PICTURES = {"start": start, "train": train, "study": study}
+
+if __name__ == "__main__":
+    main()
