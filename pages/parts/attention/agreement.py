@@ -23,7 +23,7 @@ HARD = "\u00a0"  # a space at which no line breaks: a table that is too wide is 
 
 def show(compared: ComparedPhoto, offered: list[Shown]) -> None:
     uploads = [each for each in offered if not each.sample]
-    samples = [each for each in offered if each.sample and each.cues == compared.shown.cues]
+    samples = [each for each in offered if each.sample and each.dataset == compared.shown.dataset]
     over = (samples if compared.shown.sample else uploads)[:MOST]
     first, *others = compared.requests
     if not others:

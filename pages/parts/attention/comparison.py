@@ -53,7 +53,7 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
     pixels = networks.perturbed(shown.pixels, shown.digest, perturbation) if perturbation else shown.pixels
     controls = st.container(horizontal=True)
     with controls:
-        chosen = form.choose_networks(found, cues=shown.cues)
+        chosen = form.choose_networks(found, dataset=shown.dataset)
         map_name = form.choose_map()
     compared = ComparedPhoto(shown, chosen, map_name, pixels, shown.digest + perturbation, perturbation)
     first = inspect(compared, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)

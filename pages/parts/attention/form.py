@@ -21,10 +21,10 @@ EACH_PREDICTED, FIRST_PREDICTED, DISAGREE, TRUE = (
 )
 
 
-def choose_networks(found: list[Choice], *, cues: bool) -> dict[str, Choice]:
-    """Up to three: heading -> network, the one that the others are compared with first. `cues`: what the photo shows."""
+def choose_networks(found: list[Choice], *, dataset: str) -> dict[str, Choice]:
+    """Up to three: heading -> network, the one that the others are compared with first. `dataset`: that of the photo, if it has one."""
     trios = networks.trios(found)
-    fitting = trios.get("cues" if cues else "cifar10") or next(iter(trios.values()))
+    fitting = trios.get(dataset) or next(iter(trios.values()))
     titles = {
         FITTING: "Fitting this photo",  # the same words for every photo, since the browser remembers the words
         **{key: trio.title for key, trio in trios.items()},

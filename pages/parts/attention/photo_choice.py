@@ -13,6 +13,7 @@ import streamlit as st
 from PIL import Image
 
 from kdcore import photos
+from kdcore.data import datasets
 from kdcore.paths import ASSETS
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
@@ -32,7 +33,7 @@ class Shown:
     """A photo to choose.
 
     digest: a hash of its pixels.
-    cues: an image of the dataset `cues`, so for the networks trained on it.
+    dataset: the dataset of a sample, whose networks fit it; empty for other photos.
     sample: it is bundled.
     true: its class, where that is known.
     """
@@ -43,7 +44,7 @@ class Shown:
     digest: str
     thumbnail: str
     notes: tuple[str, ...] = ()
-    cues: bool = False
+    dataset: str = ""
     sample: bool = False
     true: str = ""
 
@@ -168,9 +169,10 @@ def _still_here() -> bool:
 @lru_cache(maxsize=64)
 def sample(path: Path) -> Shown:
     photo = photos.read(path.read_bytes(), path.name, side=SIDE)
-    kind, _, true = path.stem.partition("-")
+    first, _, true = path.stem.partition("-")
+    dataset = first if first in datasets.names() else ""
     name = path.stem.replace("-", " ").replace("_", " ")
-    return replace(_shown(path.name, photo), name=name, cues=kind == "cues", sample=True, true=true)
+    return replace(_shown(path.name, photo), name=name, dataset=dataset, sample=True, true=true)
 
 
 def _shown(photo_id: str, photo: photos.Photo) -> Shown:

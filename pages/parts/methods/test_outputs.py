@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from pages.parts import engine
 from pages.parts.attention import networks
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 CURVE = tuple(float(t) for t in np.geomspace(0.5, 20, 33))  # temperatures of a curve
 TEMPERATURES = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # on the slider
-FIRST = "cues"  # whose images are drawn, not downloaded
 
 
 def choose() -> tuple[NetworkOutputs, float, str] | None:
@@ -30,8 +30,9 @@ def choose() -> tuple[NetworkOutputs, float, str] | None:
         st.info("No teacher with a student: none is bundled, and no run has a checkpoint.")
         return None
     left, right = st.columns([2, 3], gap="large")
+    first = next((name for name in datasets.names("drawn") if name in found), next(iter(found)))  # needs no download
     key = left.selectbox(
-        "Networks", list(found), list(found).index(FIRST) if FIRST in found else 0,
+        "Networks", list(found), list(found).index(first),
         format_func=lambda k: title(found[k]), key="method-networks", persist_state="session",
     )  # fmt: skip
     temperature = right.select_slider("Temperature", TEMPERATURES, 4, key="method-temperature", persist_state="session")
