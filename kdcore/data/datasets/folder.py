@@ -49,7 +49,7 @@ class Folder(Dataset):
     def check(self) -> None:
         if not self.data.path:
             raise UserError(
-                f"data {self.data.name!r} needs `path`: a folder that holds one folder of images for each class"
+                f"Data {self.data.name!r} needs `path`: a folder that holds one folder of images for each class."
             )
 
     def class_count(self) -> int | None:

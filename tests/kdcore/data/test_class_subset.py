@@ -39,7 +39,9 @@ def test_real_classes_keep_their_images(cifar10_folder, monkeypatch):
 
 def test_an_unknown_class_is_refused_with_the_nearest():
     near = CLASSES[3][:-1]
-    with pytest.raises(ValueError, match=rf"names '{near}', which is not a class of this dataset. Did you mean '{CLASSES[3]}'"):
+    with pytest.raises(
+        ValueError, match=rf"names '{near}', which is not a class of this dataset. Did you mean '{CLASSES[3]}'"
+    ):
         loading.load(only(CLASSES[0], near), "train")
 
 

@@ -41,7 +41,7 @@ def test_an_unknown_dataset_is_refused_before_a_run(name, message):
 def test_a_folder_without_its_path_is_refused_before_a_run():
     recipe = recipes.from_plain({"data": {"name": "folder"}, "student": {"model": "three_stage_cnn_16"}})
     with pytest.raises(
-        UserError, match="data 'folder' needs `path`: a folder that holds one folder of images for each"
+        UserError, match="Data 'folder' needs `path`: a folder that holds one folder of images for each"
     ):
         preflight.check(recipe)
 

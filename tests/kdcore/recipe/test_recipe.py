@@ -112,7 +112,10 @@ def test_a_value_out_of_range_is_refused_by_name(changes, message):
         ({"seeds": [10**5000]}, "not a number of about 5,001 digits."),
         ({"terms": [{"method": "ce"}] * 51}, "`terms` has 51 entries; at most 50 are allowed."),
         ({"terms": [{"method": "m" * 100}]}, "`terms.0.method` has 100 characters; at most 80 are allowed."),
-        ({"terms": [{"method": "kd", "layers": [1.0] * 300}]}, "`terms.0.layers` has 300 entries; at most 200 are allowed."),
+        (
+            {"terms": [{"method": "kd", "layers": [1.0] * 300}]},
+            "`terms.0.layers` has 300 entries; at most 200 are allowed.",
+        ),
         ({"terms": [{"method": "kd", "weight": 10**400}]}, "finite numbers, not a number of about 401 digits"),
         ({"terms": [{"method": "kd", "weight": "inf"}]}, "A schedule needs finite numbers, not inf."),
         ({"optimizer": {"lr": "inf"}}, "`optimizer.lr` should be a finite number, not 'inf'."),
