@@ -23,7 +23,7 @@ from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe, Term
 from kdcore.setup.build import assemble
 from kdcore.store import checkpoint
-from kdcore.tensors.outputs import Batch
+from kdcore.tensors.outputs import Batch, Shapes
 from kdcore.training import optim
 from kdcore.training.distiller import Distiller
 from kdcore.training.loop import train
@@ -32,7 +32,9 @@ from kdcore.training.state import Parts
 CPU = torch.device("cpu")
 VIT = {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 4, "heads": 2}}  # its stem has BatchNorm
 CNN = {"model": "three_stage_cnn_16", "options": {"widths": [8, 12, 16]}}
-DIRECTIONS = {"vit-to-cnn": (VIT, CNN), "cnn-to-vit": (CNN, VIT)}
+ACROSS = {"vit-to-cnn": (VIT, CNN), "cnn-to-vit": (CNN, VIT)}
+ALIKE = {"cnn-to-cnn": (CNN, CNN), "vit-to-vit": (VIT, VIT)}  # for methods that refuse both of the others
+DIRECTIONS = ACROSS | ALIKE
 QUICK: dict[str, dict[str, Any]] = {"sskd": {"head_steps": 3}}  # what would take long and proves no more
 CLASSES = tuple("abcde")
 
@@ -43,17 +45,28 @@ def made(plain: dict[str, Any]) -> models.Tapped:
 
 
 @functools.cache
+def shapes(direction: str) -> tuple[Shapes, Shapes]:
+    """Of teacher and student."""
+    teacher, student = (made(plain).shapes() for plain in DIRECTIONS[direction])
+    return teacher, student
+
+
+def fits(name: str, direction: str) -> bool:
+    teacher, student = shapes(direction)
+    try:
+        methods.build(Term(method=name), student, teacher)
+    except ValueError:
+        return False
+    return True
+
+
+@functools.cache
 def allowed() -> list[tuple[str, str]]:
     """(method, direction) wherever the method does not refuse."""
     pairs = []
-    for direction, (teacher, student) in DIRECTIONS.items():
-        shapes = made(student).shapes(), made(teacher).shapes()
-        for name in methods.names():
-            try:
-                methods.build(Term(method=name), *shapes)
-            except ValueError:
-                continue
-            pairs.append((name, direction))
+    for name in methods.names():
+        across = [(name, direction) for direction in ACROSS if fits(name, direction)]
+        pairs += across or [(name, direction) for direction in ALIKE if fits(name, direction)]
     return sorted(pairs)
 
 
