@@ -1,6 +1,6 @@
-"""What happens in a run, in the past tense. Plain data: a run's whole state is folded from these.
+"""Events of a run, as plain data in the past tense. A run's whole state is a replay of them.
 
-The engine speaks in fractions, seconds and pixels. `time` is added by the store when an event is written.
+The units are fractions, seconds and pixels. The store adds `time` when it writes an event.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Queued(Event):
-    """The run waits for its device."""
+    """The run waits until the current one ends."""
 
 
 @dataclass(frozen=True)
 class Noted(Event):
-    """Something worth a sentence: a download's progress, a warning, what is being prepared."""
+    """A message: progress of a download, preparation, or a warning."""
 
     text: str
     level: str = "info"  # info | warning
@@ -34,7 +34,7 @@ class Noted(Event):
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """The parts are built and the first step is next (or the next one after `step`, for a resumed run)."""
+    """The parts are built and training begins, for a resumed run after `step`."""
 
     step: int
     steps: int  # of the whole run
@@ -51,29 +51,29 @@ class RunStarted(Event):
 
 @dataclass(frozen=True)
 class StepTaken(Event):
-    """A step is done. Never stored: the place between two steps where a command is taken."""
+    """A step has ended. Never stored: commands are followed here, between two steps."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class StepEnded(Event):
-    """A step whose numbers were read back from the device."""
+    """A logged step: its numbers were read from the device."""
 
     step: int
-    epoch: float  # how many epochs are done, with the fraction
+    epoch: float  # finished epochs, with the fraction
     losses: dict[str, Numbers]  # network -> term (or "total") -> unweighted value; "total" is the weighted sum
     shares: Numbers  # term -> share of the student's total loss
     weights: Numbers
     temperatures: Numbers
     learning_rate: float
     images_per_second: float
-    train_top1: Numbers  # network -> share right among this step's labelled images
+    train_top1: Numbers  # network -> accuracy on the labelled images of this step
 
 
 @dataclass(frozen=True)
 class LayersWeighted(Event):
-    """How a term shared its weight among the teacher's layers over the last epoch."""
+    """A term's weights of the teacher's layers over the last epoch."""
 
     step: int
     epoch: float
@@ -83,35 +83,35 @@ class LayersWeighted(Event):
 
 @dataclass(frozen=True)
 class GradientsMeasured(Event):
-    """How hard each term that counts pulled at the student in a step."""
+    """The norm of each term's gradient in a step."""
 
     step: int
     epoch: float
     norms: Numbers  # term -> norm of its weighted gradient on the student's parameters, projectors left out
     shares: Numbers  # term -> share of the sum of these norms
-    # terms under 1 % for a while -> the weight at which each would pull like the others
+    # terms that contributed less than 1 % for some time -> the weight at which they would contribute as much as the others
     idle: Numbers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class WeightAdapted(Event):
-    """A term's weight fell, since a loss on the held-out images no longer did."""
+    """A term's weight was lowered, since a loss on the validation images no longer fell."""
 
     step: int
     epoch: float
     term: str
-    factor: float  # on what the recipe says, all changes so far
+    factor: float  # on the weight of the recipe, after all changes so far
     reason: str
 
 
 @dataclass(frozen=True)
 class TermMeasured(Event):
-    """What a term says of itself at an epoch's end."""
+    """Measurements of a term at the end of an epoch."""
 
     step: int
     epoch: float
     term: str
-    figures: Numbers  # by name; `NAME/LAYER` where there is one for each of the teacher's layers
+    figures: Numbers  # by name, or `NAME/LAYER` for each of the teacher's layers
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Evaluated(Event):
 
 @dataclass(frozen=True)
 class ProbeTaken(Event):
-    """Maps of the pinned images. The arrays lie beside the events, in `file`.
+    """Heatmaps of the pinned images. The arrays are stored beside the events, in `file`.
 
     arrays: float16 maps `teacher`, `student`, `twin` [n, H, W] that sum to 1 over H, W; probabilities `*_probabilities` [n, K];
         the first probe of a run also has `images` uint8 [n, H, W, 3] and `targets` [n].
@@ -134,14 +134,14 @@ class ProbeTaken(Event):
 
     step: int
     epoch: float
-    seconds: float  # what it cost
+    seconds: float  # that it took
     file: str = ""
     arrays: dict[str, Any] = field(default_factory=dict, metadata={"stored": False}, compare=False)
 
 
 @dataclass(frozen=True)
 class CheckpointReady(Event):
-    """The state of everything that learns. Never stored as an event: the runner writes it and says CheckpointSaved."""
+    """The state for a checkpoint. Never stored as an event: the runner writes the file and reports CheckpointSaved."""
 
     step: int
     epoch: float
@@ -157,11 +157,11 @@ class CheckpointSaved(Event):
 
 @dataclass(frozen=True)
 class KnobTurned(Event):
-    """A setting was changed while the run was on."""
+    """A setting was changed during the run."""
 
     step: int
     knob: str  # "learning_rate" or "weight/TERM"
-    factor: float  # on what the recipe says
+    factor: float  # on the value of the recipe
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,10 @@ class RunResumed(Event):
 
 @dataclass(frozen=True)
 class RunFinished(Event):
-    """The last step is done and the test split was measured.
+    """The last step has ended and the test split was measured.
 
     results: network -> top1, low, high (95 % interval), correct, count, nll, ece; and, with a twin, `difference`
-        (student less twin, as fractions) -> top1, low, high, and the counts only_student, only_twin.
+        (student - twin, as fractions) -> top1, low, high, and the counts only_student, only_twin.
     """
 
     step: int
@@ -189,7 +189,7 @@ class RunFinished(Event):
 
 @dataclass(frozen=True)
 class RunStopped(Event):
-    """Somebody stopped it; it can be resumed from its last checkpoint."""
+    """A user stopped it; it can be resumed from its last checkpoint."""
 
     step: int
     reason: str
@@ -197,7 +197,7 @@ class RunStopped(Event):
 
 @dataclass(frozen=True)
 class RunFailed(Event):
-    """The run ended with an error: the reason in words, and the traceback for whoever mends it."""
+    """The run ended with an error: the reason as a sentence, and the traceback for a bug report."""
 
     reason: str
     traceback: str = ""
@@ -207,7 +207,7 @@ KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclas
 
 
 def from_plain(plain: dict[str, Any]) -> Event:
-    """The event that a stored line says. Fields that this version does not know are left out."""
+    """The event of a stored line. Fields that this version does not know are skipped."""
     kind = KINDS[plain["event"]]
     known = {f.name for f in dataclasses.fields(kind)}
     return kind(**{name: _frozen(value) for name, value in plain.items() if name in known})

@@ -1,1 +1,1 @@
-"""What the device is good at: arithmetic precision and memory allocation."""
+"""Settings of the process for training: arithmetic precision and memory allocation."""

@@ -1,8 +1,7 @@
-"""The C library's memory allocator, told to keep what a training step frees.
+"""Memory allocation: glibc keeps freed memory for the next step, instead of returning it to the kernel.
 
-glibc gives every freed block over 32 MiB back to the kernel; each step then faults the same pages in again, which costs a
-third of the time of a step with large activations. Settings, not arithmetic: results stay as they are. Other allocators
-(musl, macOS, Windows) have no such call and need none.
+By default glibc returns freed blocks over 32 MiB; each step then faults the same pages in again, which costs a third of the
+time of a step with large activations. Results do not change. Other allocators (musl, macOS, Windows) need no such setting.
 """
 
 import ctypes
@@ -13,7 +12,7 @@ KEEP = {"M_MMAP_THRESHOLD": (-3, 1 << 30), "M_TRIM_THRESHOLD": (-1, (1 << 31) - 
 
 
 def keep_freed_memory() -> bool:
-    """Ask glibc to keep freed memory for the process; False where there is no glibc. May be called often."""
+    """Let glibc keep freed memory; False where there is no glibc. May be called repeatedly."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt

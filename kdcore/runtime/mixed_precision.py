@@ -1,7 +1,7 @@
-"""Exact and fast arithmetic: what this machine is quick at, measured, and the settings of the process that follow.
+"""Exact and fast arithmetic: whether bfloat16 is faster on this device, measured, and the settings of the process.
 
-`exact` is float32 throughout. `fast` multiplies in bfloat16 where the processor or GPU is quick at it, and adds up in
-float32; weights, losses and optimizer stay in float32. Where it is not quick at it, `fast` is the same as `exact`.
+`exact` is float32 throughout. `fast` multiplies in bfloat16 where that is faster, and accumulates in float32; weights, losses
+and optimizer stay in float32. Where bfloat16 is not faster, `fast` is the same as `exact`.
 """
 
 import time
@@ -15,12 +15,12 @@ from torch import Tensor
 from kdcore.runtime import allocator
 
 Precision = Literal["exact", "fast"]
-WORTH_IT = 1.2  # bfloat16 counts as quick from this ratio on; processors are at about 2, or at a half
+WORTH_IT = 1.2  # times faster, for bfloat16 to be used; processors reach about 2, or a half
 SAME = 1e-5  # largest relative error that is still float32: rounding to bfloat16 has 4e-3
 
 
 def settle() -> None:
-    """Settings of the whole process, for whoever is about to compute. May be called often."""
+    """Apply the settings of the process before computing. May be called repeatedly."""
     allocator.keep_freed_memory()
     _quick_linears()
 
@@ -31,7 +31,7 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
 
 
 def quick_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 pays on a device. On a CPU measured once, in some hundredths of a second."""
+    """Whether bfloat16 is faster on a device. On a CPU it is measured once, in some hundredths of a second."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and _quick_bf16_on_cpu()
@@ -47,7 +47,7 @@ def _quick_bf16_on_cpu() -> bool:
 
 
 def _least_seconds(act: Callable[[], object], times: int = 15) -> float:
-    """The least processor time of some trials: others on the machine can only make one longer."""
+    """The shortest processor time of several trials; other processes can only make one longer."""
     seconds = []
     for _ in range(times):
         began = time.thread_time()
@@ -58,10 +58,10 @@ def _least_seconds(act: Callable[[], object], times: int = 15) -> float:
 
 @lru_cache(maxsize=1)
 def _quick_linears() -> bool:
-    """Let oneDNN compute float32 products on a CPU, which MKL does at half speed on some, unless that rounds to bfloat16.
+    """Let oneDNN compute float32 products on a CPU, where MKL may be half as fast, unless that rounds to bfloat16.
 
-    The same switch means other arithmetic on a processor with matrix tiles (AMX), so it is tried, and taken back where
-    products change. It would touch a GPU's products too, so beside a GPU it is left alone.
+    On a processor with matrix tiles (AMX) the same switch changes the arithmetic, so it is tested and reverted where
+    products change. It also affects products on a GPU, so it is not set beside one.
     """
     if torch.cuda.is_available():
         return False
@@ -76,7 +76,7 @@ def _quick_linears() -> bool:
 
 
 def _error(left: Tensor, right: Tensor) -> float:
-    """Of a float32 product and of a linear layer, relative to the largest entry of the same in float64."""
+    """The largest error of a float32 product and of a linear layer, relative to the largest entry of the exact product."""
     wanted = left.double() @ right.double()
     found = (left @ right, torch.nn.functional.linear(left, right.T.contiguous()))
     return max(float((each - wanted).abs().max() / wanted.abs().max()) for each in found)

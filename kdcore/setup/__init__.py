@@ -1,1 +1,1 @@
-"""From a recipe to the parts of its run, and what the run will cost."""
+"""Setup of a run: its parts from a recipe, fine-tuned teachers, and the cost before it starts."""

@@ -1,4 +1,4 @@
-"""From a recipe to the parts of its run: data, teacher, student, twin, terms and optimizers."""
+"""The parts of a run from its recipe: data, teacher, student, twin, terms and optimizers."""
 
 import copy
 from collections.abc import Callable, Generator
@@ -40,38 +40,32 @@ class Splits(NamedTuple):
 def assemble(
     recipe: Recipe, *, seed: int, device: torch.device, runs: Store | None = None, teacher_file: Path | None = None
 ) -> Generator[Event, None, Parts]:
-    """Build a run's parts, saying what is going on; `return`s them. Downloads weights and images that are not on this machine.
+    """Build a run's parts: yields notes about its progress and returns them. Downloads missing weights and images.
 
     Args:
-        seed: decides initialisation, batches and augmentation. The data's own seed decides which images there are.
-        runs: where weights of earlier runs are found.
-        teacher_file: where the run keeps its fine-tuned teacher, so that it has the same one when it is resumed.
+        seed: of initialisation, batches and augmentation. The choice of images depends on `recipe.data.seed`.
+        runs: for weights of earlier runs.
+        teacher_file: for the run's fine-tuned teacher, so that a resumed run has the same one.
 
     Raises:
-        ValueError: something does not fit, with the remedy.
+        UserError: something does not fit; says how to fix it.
     """
-    preflight.check(recipe, runs)
-    for term in recipe.terms:
-        methods.check(term)
-    teacher_cache.check(recipe)
-    for spec in (recipe.teacher, recipe.student):
-        if spec and spec.model:
-            models.check(spec.model)
+    _check(recipe, runs)
     notes: list[str] = []
 
     if recipe.precision == "fast" and not mixed_precision.quick_bf16(device):
-        yield Noted(f"{device} is not quick at bfloat16, so fast arithmetic is float32 here, as exact is.")
+        yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
     yield Noted(f"Loading the data: {recipe.data.name}.")
     load = _loader(recipe, device, notes.append)
     splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
     classes = splits.train.classes
-    yield from _said(notes)
+    yield from _noted(notes)
 
     teacher, figures = None, None
     if recipe.teacher:
         yield Noted("Loading the teacher.")
         model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
-        figures = yield from _examined(model, recipe, splits)
+        figures = yield from _checked(model, recipe, splits)
         teacher = Teacher(model, precision=recipe.precision)
 
     torch.manual_seed(seed)
@@ -79,11 +73,10 @@ def assemble(
     student = models.build(recipe.student, classes, side, runs=runs, report=notes.append, download=True)
     student = models.trainable(models.placed(student, device))
     twin = copy.deepcopy(student) if recipe.twin else None
-    yield from _said(notes)
+    yield from _noted(notes)
 
-    shapes = student.shapes()
-    theirs = teacher.model.shapes() if teacher else None
-    terms = {term.label: methods.build(term, shapes, theirs) for term in recipe.terms}
+    shapes = student.shapes(), teacher.model.shapes() if teacher else None
+    terms = {term.label: methods.build(term, *shapes) for term in recipe.terms}
     for name, method in terms.items():
         method.see_data(splits.train.targets)
         yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
@@ -105,12 +98,23 @@ def assemble(
     )
 
 
+def _check(recipe: Recipe, runs: Store | None) -> None:
+    """Refuse what needs neither data nor networks to be refused. Raises UserError."""
+    preflight.check(recipe, runs)
+    for term in recipe.terms:
+        methods.check(term)
+    teacher_cache.check(recipe)
+    for spec in (recipe.teacher, recipe.student):
+        if spec and spec.model:
+            models.check(spec.model)
+
+
 def pinned(test: Split, count: int) -> Batch:
-    """The images whose maps are followed: one of each class in turn, the first ones of the test split."""
+    """The images whose heatmaps a run records: the first of each class in turn, from the test split."""
     ranks = torch.zeros_like(test.targets)
     for label in range(len(test.classes)):
-        mine = test.targets == label
-        ranks[mine] = torch.arange(int(mine.sum()), device=test.targets.device)
+        members = test.targets == label
+        ranks[members] = torch.arange(int(members.sum()), device=test.targets.device)
     order = (ranks * len(test.classes) + test.targets).argsort()[:count]
     first = test.at(order)
     return Batch(first.images.float() / 255, first.targets, order)
@@ -131,7 +135,7 @@ def _learner(distiller: Distiller, recipe: Recipe, lr: float) -> Learner:
 
 
 def _twin(student: Tapped, recipe: Recipe) -> Learner:
-    """The same student with labels alone: the recipe's own cross-entropy term, at weight 1."""
+    """The same student trained with labels alone: the recipe's cross-entropy term at weight 1."""
     given = [term for term in recipe.terms if term.method == SUPERVISED]
     term = Term(method=SUPERVISED, options=given[0].options if given else {})
     distiller = Distiller(
@@ -150,14 +154,14 @@ def _teacher(
     runs: Store | None,
     file: Path | None,
 ) -> Generator[Event, None, Tapped]:
-    if spec.finetune and file and (own := (yield from teacher_finetuning.recalled(file))):
+    if spec.finetune and file and (own := (yield from teacher_finetuning.stored(file))):
         return models.placed(own, device)
     torch.manual_seed(teacher_finetuning.SEED if spec.finetune else seed)
     notes: list[str] = []
     classes, side = splits.train.classes, recipe.data.image_size
     model = models.build(spec, classes, side, runs=runs, report=notes.append, download=True)
     model = models.placed(model, device)
-    yield from _said(notes)
+    yield from _noted(notes)
     if spec.finetune:
         return (
             yield from teacher_finetuning.tuned(
@@ -165,26 +169,26 @@ def _teacher(
             )
         )
     if isinstance(spec.reference, RandomWeights):
-        yield Noted("The teacher's weights are random: it knows nothing that a student could learn.", "warning")
+        yield Noted("The teacher's weights are random: a student cannot learn anything from it.", "warning")
     return model
 
 
-def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Event, None, dict[str, float] | None]:
-    """The last word on a teacher, wherever the recipe comes from.
+def _checked(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Event, None, dict[str, float] | None]:
+    """Check the teacher that was built.
 
     Returns:
-        its figures on the held-out images, where all of them were shown to it.
+        its metrics on the validation images, where the check used all of them.
 
     Raises:
-        ValueError: it should not teach, and the recipe does not insist on it; with the remedies.
+        UserError: the check refuses it, and the recipe does not accept it all the same; with remedies.
     """
     images = (splits.validation or splits.train).with_every_label()
     checked = teacher_check.check_built(teacher, recipe, images)
     for finding in checked.findings:
-        insists = recipe.teacher is not None and recipe.teacher.accept and not finding.final
-        if finding.verdict == "stop" and not insists:
-            way_round = "" if finding.final else " To run it all the same: teacher.accept: true."
-            raise UserError(f"The teacher's {finding.check}: {finding.in_words}{way_round}")
+        accepted = recipe.teacher is not None and recipe.teacher.accept and not finding.final
+        if finding.verdict == "stop" and not accepted:
+            override = "" if finding.final else " To run it all the same: teacher.accept: true."
+            raise UserError(f"The teacher's {finding.check}: {finding.in_words}{override}")
         if finding.verdict != "ok":
             yield Noted(f"The teacher's {finding.check}: {finding.in_words}", "warning")
         elif finding.check == "accuracy":
@@ -193,6 +197,6 @@ def _examined(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Even
     return checked.figures if whole else None
 
 
-def _said(notes: list[str]) -> Generator[Event, None, None]:
+def _noted(notes: list[str]) -> Generator[Event, None, None]:
     yield from (Noted(text) for text in notes)
     notes.clear()

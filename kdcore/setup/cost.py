@@ -1,4 +1,4 @@
-"""What a run will cost, before it starts: sizes, arithmetic, and time from a few steps tried on this device."""
+"""The cost of a run before it starts: sizes, operations, and time from a few steps on this device."""
 
 import copy
 import time
@@ -24,11 +24,12 @@ TRIED_IMAGES = 16
 
 @dataclass(frozen=True)
 class Estimate:
-    """flops: of one image's forward, multiply and add counted apart. seconds: of the whole run, evaluation left out.
+    """The cost of a run.
 
-    teacher_share: of a step's time, [0, 1]: what is saved where the teacher's answers are kept.
-    view_bytes: what one view of the kept answers takes on disk; None where they cannot be kept.
-    downloads: sentences about weights and images that are not on this machine yet.
+    flops: of one image's forward; a multiplication and an addition count as two. seconds: of the whole run, without evaluation.
+    teacher_share: the teacher's share of a step's time, in [0, 1]; cached teacher outputs save it.
+    view_bytes: size of the cached teacher outputs of one view; None where they cannot be cached.
+    downloads: weights and images that the run would download, a sentence each.
     """
 
     teacher_parameters: int
@@ -45,14 +46,16 @@ class Estimate:
 
 
 def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
-    """Build the networks and time two steps of 16 images. Downloads nothing. Raises ValueError as a run would."""
+    """Build the networks and time two steps of 16 images. Downloads nothing. Raises UserError as a run would."""
     teacher_cache.check(recipe)
     per_image = _tried(_key(recipe, runs), str(device))
     kept = _kept_images(recipe.data)
     steps = recipe.epochs * steps_per_epoch(kept, recipe.data.batch_size)
-    asked = min(recipe.kept_views, recipe.epochs) or recipe.epochs  # epochs in which the teacher is asked
-    told = (recipe.epochs - asked) * (1 - per_image.teacher_share)
-    seconds = per_image.seconds * kept * (asked + told)
+    computed = (
+        min(recipe.kept_views, recipe.epochs) or recipe.epochs
+    )  # epochs in which the teacher computes its outputs
+    cached = (recipe.epochs - computed) * (1 - per_image.teacher_share)
+    seconds = per_image.seconds * kept * (computed + cached)
     return Estimate(
         per_image.teacher_parameters, per_image.student_parameters, per_image.teacher_flops, per_image.student_flops,
         kept, steps, seconds, str(device), per_image.teacher_share,
@@ -132,15 +135,15 @@ def _tried(key: str, device_name: str) -> Estimate:
         for learner, optimizer in zip(learners, optimizers, strict=True):
             seen = learner.with_views(batch, progress=0.0)
             began = _now(device)
-            said = teacher(seen.seen, learner.needs) if teacher and learner.uses_teacher else None
+            outputs = teacher(seen.seen, learner.needs) if teacher and learner.uses_teacher else None
             teaching += _now(device) - began
             ones = dict.fromkeys(learner.methods.keys(), 1.0)
-            objective, _ = learner(seen, said, ones, ones)
+            objective, _ = learner(seen, outputs, ones, ones)
             objective.total.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
-    step()  # the first is slower: kernels are chosen, memory is taken
+    step()  # the first is slower: kernels are chosen, memory is allocated
     began, teaching = _now(device), 0.0
     step()
     step()
@@ -160,7 +163,7 @@ def _tried(key: str, device_name: str) -> Estimate:
 
 
 def _now(device: torch.device) -> float:
-    """Seconds, when all that was asked of the device is done."""
+    """The time in seconds after the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -1,8 +1,8 @@
-"""Fine-tuned teachers: trained once on a run's data, with labels alone, and kept for every run that wants the same one.
+"""Fine-tuned teachers: trained once on a run's data, with labels alone, and shared by all runs with the same settings.
 
-A tuned teacher lies in `teachers/` of the data folder. Its name holds a fingerprint of all that decides it, so a study
-of twelve runs tunes one teacher, and another image, label, weight or setting makes another. A run's folder has a link to
-it: the run keeps its teacher whatever becomes of the shelf. The seed is always 0, for the teacher is not what varies.
+They are stored in `teachers/` of the data folder. The file name has a fingerprint of everything that decides the weights, so
+a study of twelve runs fine-tunes one teacher, and another image, label, weight or setting makes another. A run's folder has
+a link to its teacher, and keeps it if the shared file is deleted. The random seed is always 0.
 """
 
 import hashlib
@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.errors import UserError
 from kdcore import methods, models
 from kdcore.data.split import Split
+from kdcore.errors import UserError
 from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
+from kdcore.files import atomic
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
 from kdcore.recipe import FineTune, ModelRecipe, OptimizerRecipe, Probes, Recipe, Term
@@ -30,18 +31,18 @@ from kdcore.training.distiller import Distiller
 from kdcore.training.loop import train
 from kdcore.training.state import Learner, Parts
 
-PROCEDURE = 1  # to be raised when `_trained` trains differently, so that older teachers are not taken for its own
+PROCEDURE = 1  # raise it when `_trained` changes, so that teachers of the former procedure are not reused
 SEED = 0
 
 
-def recalled(path: Path) -> Generator[Event, None, Tapped | None]:
-    """The teacher in a file, or None where there is none or the file is damaged, which is said."""
+def stored(path: Path) -> Generator[Event, None, Tapped | None]:
+    """The teacher in a file; None where there is none or, with a warning, where the file is damaged."""
     if not path.is_file():
         return None
     try:
         return models.load(str(path))
     except UserError as error:  # no safetensors file, or not the tensors that it should hold
-        yield Noted(f"The fine-tuned teacher in {path} cannot be used, so it is made again: {error}", "warning")
+        yield Noted(f"The fine-tuned teacher in {path} cannot be used, so it is fine-tuned again: {error}", "warning")
         return None
 
 
@@ -49,27 +50,27 @@ def tuned(
     model: Tapped, recipe: Recipe, settings: FineTune, train_split: Split, validation: Split | None, device: torch.device,
     own: Path | None = None,
 ) -> Generator[Event, None, Tapped]:  # fmt: skip
-    """A teacher fine-tuned on the run's images with all their right labels: taken from the shelf, or trained and put there.
+    """A teacher fine-tuned on the run's images with all their correct labels: the stored one, or trained and stored.
 
     Args:
-        model: as it starts, on the device.
-        own: where the run itself keeps its teacher.
+        model: before fine-tuning, on the device.
+        own: the run's own file of its teacher.
     """
     train_split = train_split.with_every_label()
-    asked = recipe_of(recipe, model, settings)
-    file = data_folder() / "teachers" / f"{fingerprint(model, asked, settings, train_split)}.safetensors"
-    if (found := (yield from recalled(file))) is None:
-        yield from _trained(model, asked, settings, train_split, validation, device)
-        yield from _kept(model, file, own)
+    tuning = recipe_of(recipe, model, settings)
+    file = data_folder() / "teachers" / f"{fingerprint(model, tuning, settings, train_split)}.safetensors"
+    if (found := (yield from stored(file))) is None:
+        yield from _trained(model, tuning, settings, train_split, validation, device)
+        yield from _store(model, file, own)
         return model
-    os.utime(file)  # so that the age of a file is the time since it was last of use
-    yield Noted(f"The teacher was fine-tuned before, in the same way on the same images: it comes from {file}.")
-    _linked(file, own)
+    os.utime(file)  # so that a file's date is that of its last use
+    yield Noted(f"Using the teacher fine-tuned earlier with the same settings and images: {file}.")
+    _link(file, own)
     return models.placed(found, device)
 
 
 def recipe_of(recipe: Recipe, model: Tapped, settings: FineTune) -> Recipe:
-    """How a teacher is fine-tuned: the run's images, batches, augmentation and precision; nothing else of the run's."""
+    """The recipe of the fine-tuning: the images, batches, augmentation and precision of the run, and nothing else of it."""
     return Recipe(
         name="teacher",
         data=recipe.data.model_copy(update={"labels": "all", "label_noise": 0.0}),
@@ -84,8 +85,8 @@ def recipe_of(recipe: Recipe, model: Tapped, settings: FineTune) -> Recipe:
 
 
 def fingerprint(model: Tapped, recipe: Recipe, settings: FineTune, split: Split) -> str:
-    """A name that changes with the starting weights, the images, their labels, or how the teacher is tuned."""
-    asked = {
+    """A name that depends on the initial weights, the images, their labels and the settings of the fine-tuning."""
+    decides = {
         "procedure": PROCEDURE,
         "model": model.description(),
         "finetune": settings.model_dump(),
@@ -95,12 +96,12 @@ def fingerprint(model: Tapped, recipe: Recipe, settings: FineTune, split: Split)
         "classes": split.classes,
         "images": list(split.images.shape),
     }
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     for name, tensor in sorted(model.net.state_dict().items()):
         digest.update(name.encode())
         digest.update(_bytes(tensor))
     digest.update(_bytes(split.targets))
-    digest.update(_bytes(split.images.sum(dim=(1, 2, 3))))  # a sum an image finds a photo that was replaced
+    digest.update(_bytes(split.images.sum(dim=(1, 2, 3))))  # the sum of each image detects a replaced one
     return f"{model.name.replace('/', '-')}-{digest.hexdigest()[:16]}"
 
 
@@ -116,7 +117,7 @@ def _trained(
     validation: Split | None,
     device: torch.device,
 ) -> Iterator[Event]:
-    """Train the teacher with labels alone, through the same loop; what it yields can be stopped like a run."""
+    """Train the teacher with labels alone, by the same loop, so that it can be stopped like a run."""
     models.trainable(model)
     if settings.freeze_backbone:
         head = {id(p) for p in model.head_parameters()}
@@ -129,44 +130,45 @@ def _trained(
     parts = Parts(recipe, SEED, device, learner, None, None, train_split, validation, train_split, nothing)
     yield Noted(
         f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps, with the "
-        f"right label of each of the {len(train_split):,} training images. Every run that asks for the same teacher shares it, "
-        "whatever its seed; few or wrong labels (data.labels, data.label_noise) are the student's and the twin's alone."
+        f"correct label of each of the {len(train_split):,} training images. Runs with the same settings share it, whatever "
+        "their seed. Few or wrong labels (data.labels, data.label_noise) apply to the student and the twin only."
     )
     for event in train(parts):
         match event:
             case StepTaken():
                 yield StepTaken(0)
             case CheckpointReady(step=step) if step == parts.steps:
-                break  # what would follow is the test split, which has no say in a teacher
+                break  # the test split, which would follow, must not influence a teacher
             case Evaluated(epoch=epoch, metrics=metrics):
                 right = metrics["student"]["top1"]
                 yield Noted(
-                    f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {right:.1%} of the held-out images right."
+                    f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {right:.1%} of the validation images right."
                 )
     for parameter in model.parameters():
         parameter.requires_grad_(True)
 
 
-def _kept(model: Tapped, file: Path, own: Path | None) -> Iterator[Event]:
+def _store(model: Tapped, file: Path, own: Path | None) -> Iterator[Event]:
     try:
         models.save(model, file)
     except OSError as error:
         yield Noted(
-            f"The fine-tuned teacher cannot be kept in {file.parent} ({error.strerror}): the next run tunes it again.",
+            f"The fine-tuned teacher cannot be stored in {file.parent} ({error.strerror}): the next run will fine-tune it again.",
             "warning",
         )
         if own:
             models.save(model, own)
         return
-    _linked(file, own)
+    _link(file, own)
 
 
-def _linked(file: Path, own: Path | None) -> None:
-    """The same file under the run's own name: a hard link, or a copy where the disk cannot do that."""
+def _link(file: Path, own: Path | None) -> None:
+    """Link the file into the run's folder, or copy it where the disk has no hard links."""
     if own is None:
         return
     own.unlink(missing_ok=True)
     try:
         os.link(file, own)
     except OSError:
-        shutil.copyfile(file, own)
+        with atomic.replacing(own) as temporary:
+            shutil.copyfile(file, temporary)

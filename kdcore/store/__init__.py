@@ -1,17 +1,17 @@
-"""Runs on disk, without torch: a folder a run, one JSON line an event, arrays and weights beside them.
+"""Runs on disk: a folder for each run, a JSON line for each event, arrays and weights beside them. Without torch.
 
 A run's folder:
 
     runs/<id>/recipe.yaml
-    runs/<id>/events.jsonl            one writer, any number of readers; a half-written last line is not read
+    runs/<id>/events.jsonl            one writer, any number of readers; an incomplete last line is not read
     runs/<id>/probes/00000120.npz
     runs/<id>/checkpoints/00000120.safetensors
-    runs/<id>/snapshots/00000120.safetensors    weights alone, spaced over the run
-    runs/<id>/folded.json, .npz       what was folded from the events, so that it is not folded again; see `keeping`
-    runs/<id>/writer.lock             locked while a process writes: a run that is neither locked nor ended was interrupted
-    runs/studies/<id>.yaml            a study, and which run belongs to which of its points
+    runs/<id>/snapshots/00000120.safetensors    weights only, at up to nine points of the run
+    runs/<id>/folded.json, .npz       cached replay of the events; see `replay_cache`
+    runs/<id>/writer.lock             locked by the process that writes: a run that is neither locked nor ended was interrupted
+    runs/studies/<id>.yaml            a study, and the run of each of its points
 
-Each run is read on its own. What cannot be read of one is said in its state (`RunState.damage`); the others are as ever.
+Each run is read on its own. What cannot be read of it is stated in `RunState.damage`; other runs are not affected.
 """
 
 from kdcore.store.runs import Store

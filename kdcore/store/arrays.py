@@ -1,4 +1,4 @@
-"""Arrays from .npz files, without pickle, and without more memory than the file says honestly that it takes."""
+"""Arrays from .npz files, without pickle, and within a limit of memory."""
 
 import io
 import math
@@ -20,14 +20,14 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """Every array of a file by its name; they are read-only.
 
     Raises:
-        ValueError: no such file, a damaged one, or one with more than 1 GiB of arrays.
+        UserError: no such file, a damaged one, or one with more than 1 GiB of arrays.
     """
     try:
         regular(path)
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if (size := sum(member.file_size for member in members)) > MOST_BYTES:
-                raise UserError(f"it holds {size:,} bytes, {MOST_BYTES:,} are the most that are read")
+                raise UserError(f"it has {size:,} bytes; at most {MOST_BYTES:,} are read")
             return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
@@ -44,7 +44,7 @@ def _array(content: bytes) -> np.ndarray:
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = header(file)
     if dtype.hasobject or min(shape, default=0) < 0:
-        raise UserError("it holds something else than numbers")
+        raise UserError("it has entries that are not numbers")
     if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
         raise UserError(f"an array of shape {shape} does not have {len(content) - file.tell():,} bytes")
     return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")

@@ -1,6 +1,6 @@
-"""A line of events.jsonl -> the event as plain data, with every field of the kind that its dataclass says.
+"""Checks each line of events.jsonl: its event is known and has every field with the type of its dataclass.
 
-Whoever folds or draws events may rely on it: steps are whole numbers, times and epochs finite, results complete.
+The replay and the pages rely on it: steps are whole numbers, times and epochs are finite, results are complete.
 """
 
 import dataclasses
@@ -15,25 +15,25 @@ from kdcore.errors import UserError
 from kdcore.events import KINDS, Event, Numbers
 from kdcore.store.lines import MOST_BYTES
 
-MOST_WHOLE = 2**53  # what a browser can count to
+MOST_WHOLE = 2**53  # the largest whole number that JavaScript holds exactly
 LATEST = 1e11  # seconds since 1970: in the year 5138
 LONGEST_NAME = 200
 KNOB_FACTORS = (0.0, 100.0)
 FILE = re.compile(r"(probes/\d{1,16}\.npz|checkpoints/\d{1,16}\.safetensors)")
-Check = tuple[Callable[[Any], bool], str]  # and what is expected, in words
+Check = tuple[Callable[[Any], bool], str]  # and what is expected, for the message
 
 
 def event(line: bytes) -> dict[str, Any]:
-    """The event that a line holds, less fields that this version does not know.
+    """The event of a line, without fields that this version does not know.
 
     Raises:
-        ValueError: what is wrong with the line; the sentence begins with a small letter.
+        UserError: what is wrong with the line; the message begins with a lower-case letter.
     """
     plain = _parsed(line)
     kind = plain.get("event")
     fields = FIELDS.get(kind) if isinstance(kind, str) else None
     if fields is None:
-        raise UserError(f"{reprlib.repr(kind)} is no event that this version knows")
+        raise UserError(f"{reprlib.repr(kind)} is not an event of this version")
     found = {"event": kind, "time": plain.get("time")}
     if not _is_time(found["time"]):
         raise UserError(f"`time` should be seconds since 1970, not {reprlib.repr(found['time'])}")
@@ -56,7 +56,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
         raise UserError(f"it is longer than {MOST_BYTES >> 20} MiB")
     try:
         plain = json.loads(line.decode())
-        if b"\\u" in line:  # half a character cannot be shown
+        if b"\\u" in line:  # half of a surrogate pair cannot be encoded
             json.dumps(plain, ensure_ascii=False).encode()
     except UnicodeError:
         raise UserError("it is not UTF-8") from None
@@ -161,7 +161,7 @@ def _fields(kind: type[Event]) -> list[tuple[str, Check, Any]]:
 
 
 def _complete_results(found: dict[str, Any]) -> None:
-    """What a page shows of every finished run is there, and finite; what else is not finite counts as not measured."""
+    """Require what pages show of every finished run; other values that are not finite become None."""
     results = found["results"]
     if results and "student" not in results:
         raise UserError("`results` has no student")

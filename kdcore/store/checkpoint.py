@@ -1,4 +1,4 @@
-"""State to file and back: tensors as safetensors, everything else as JSON in the file's header. No pickle.
+"""Checkpoint files: tensors as safetensors, everything else as JSON in the header. No pickle.
 
 A state is nested dicts and lists of tensors, numbers, strings and None. Its tensors are named by their path in it,
 `student.net.conv1.weight`, so that a network can be read out of a checkpoint by its prefix.
@@ -22,7 +22,7 @@ MARK = "__tensor__"
 def save(state: dict[str, Any], path: Path, *, description: dict[str, Any] | None = None) -> None:
     """Write a state, atomically.
 
-    `description` goes to the header under `kdcore`: what the models in it are.
+    `description` goes to the header under `kdcore`: what is needed to build the models.
     """
     tensors: dict[str, Tensor] = {}
     plain = _flatten(state, "", tensors)
@@ -33,14 +33,14 @@ def save(state: dict[str, Any], path: Path, *, description: dict[str, Any] | Non
 
 
 def load(path: Path, *, device: str = "cpu") -> dict[str, Any]:
-    """Read a state. Raises ValueError where the file is not a checkpoint of ours or is damaged."""
+    """Read a state. Raises UserError where the file is not a checkpoint of a run or is damaged."""
     try:
         header = weight_header.metadata(path)
         with safe_open(path, framework="pt", device=device) as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(
-            f"Cannot read the checkpoint {path}: {error}. An older one in that folder may still be whole."
+            f"Cannot read the checkpoint {path}: {error}. An older one in that folder may be complete."
         ) from None
     if "state" not in header:
         raise UserError(f"{path} holds weights, but it is not a checkpoint of a run: it cannot be resumed from.")
@@ -55,7 +55,7 @@ def load(path: Path, *, device: str = "cpu") -> dict[str, Any]:
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
-        # a copy in a layout of its own: safetensors refuses tensors that share memory or lie in channels-last order
+        # a contiguous copy: safetensors refuses tensors that share memory or have channels-last layout
         tensors[name] = value.detach().to("cpu", copy=True).contiguous()
         return MARK
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""One number of a run over time."""
+"""A series: one number of a run over its steps."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ NOTHING = np.empty(0)
 
 
 class Column:
-    """One number over time, its steps growing. What `view` gave is never changed: new values go behind it."""
+    """One number over growing steps. Arrays that `view` returned never change: new values are appended behind them."""
 
     def __init__(self, steps: np.ndarray = NOTHING, values: np.ndarray = NOTHING) -> None:
         self.count = len(steps)
         self._steps, self._values = steps, values
         self._last = int(steps[-1]) if self.count else -1
-        self._room = self.count  # what is given is not written into
+        self._room = self.count  # the given arrays are not written to
 
     def add(self, step: int, value: float) -> None:
-        if step <= self._last:  # measured again by a run that was stopped just there
+        if step <= self._last:  # measured again by a resumed run
             self.forget_after(step - 1)
         if self.count == self._room:
             self._move(max(64, 2 * self.count))

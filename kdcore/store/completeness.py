@@ -1,4 +1,4 @@
-"""Whether a file of weights is whole, by its header alone and without torch: half a file is refused before it is used."""
+"""Whether a file of weights is complete, from its header alone and without torch."""
 
 import json
 import struct
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from kdcore.files.reading import regular
 
-MOST_HEADER = 100_000_000  # bytes, as safetensors has it
+MOST_HEADER = 100_000_000  # bytes, the limit of safetensors
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the header can be read and the file is as long as the tensors that it names."""
+    """Whether the header can be read and the file is as long as its tensors need."""
     try:
         found = regular(path)
         return _is_whole(path, found.st_size, found.st_mtime_ns)

@@ -1,4 +1,4 @@
-"""A file of lines that grows: what is new, in whole lines, without ever holding a line that is too long."""
+"""New lines of a growing file, complete and of limited length."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +8,14 @@ MOST_BYTES = 1 << 20  # of a line; the longest event has 25 kB, or the names of 
 
 
 class Lines:
-    """The lines of a file as far as they were read. `skipping`: in the middle of a line that is too long."""
+    """How far a file was read. `skipping`: in the middle of a line that is too long."""
 
     def __init__(self, offset: int = 0, skipping: bool = False) -> None:
         self.offset, self.skipping = offset, skipping
 
     def new(self, path: Path, read_bytes: int = READ_BYTES) -> Iterator[list[bytes]]:
-        """The whole lines behind the offset, some MiB at a time; `offset` moves on as they are taken. Of a line of more than
-        MOST_BYTES comes its beginning, still too long, and the rest is passed over."""
+        """The complete lines after the offset, some MiB at a time; `offset` moves on with them. Of a line over MOST_BYTES only the
+        beginning is returned, still over MOST_BYTES, and the rest is skipped."""
         with path.open("rb") as file:
             file.seek(self.offset)
             half = b""  # the beginning of the last line

@@ -1,4 +1,4 @@
-"""The reading side: a run's events, folded to its state and its series, only what is new each time."""
+"""Replay: a run's events, read incrementally, become its state and its series of numbers."""
 
 import math
 import threading
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kdcore.errors import UserError
 from kdcore import recipe as recipes
+from kdcore.errors import UserError
 from kdcore.files.locks import is_held
 from kdcore.files.reading import regular
 from kdcore.recipe import Recipe, RecipeError
@@ -22,53 +22,53 @@ from kdcore.store.lines import READ_BYTES, Lines
 from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
 from kdcore.store.writing import LOCK
 
-KEEP_BYTES = 4 << 20  # of new events, before a fold is kept; as many as it has, later
+CACHE_BYTES = 4 << 20  # of new events before a replay is cached; later, as many as it has
 KEPT_NOTES = 50
 KEPT_GRADIENTS = 5  # the newest; all of them are among the series
 
 
-class Fold:
-    """A run's events, folded as far as they were read."""
+class Replay:
+    """The state and series of a run, from its events as far as they were read."""
 
     def __init__(self, folder: Path, recorded: bool) -> None:
         self.folder, self.recorded = folder, recorded
         self.lock = threading.Lock()
         self._empty()
-        kept = replay_cache.recalled_fold(folder)
+        kept = replay_cache.read_replay(folder)
         try:
             if kept:
-                self._put_back(*kept)
-        except (KeyError, TypeError, ValueError, AttributeError):  # it was written by somebody else
+                self._restore(*kept)
+        except (KeyError, TypeError, ValueError, AttributeError):  # another program changed the file
             self._empty()
-        self._folded = self._state()
-        self.state = self._folded
+        self._stored_state = self._state()
+        self.state = self._stored_state
 
     def _empty(self) -> None:
         """As before the first event."""
         self.columns: dict[str, Column] = {}
         self._lines = Lines()
-        self._kept_up_to = 0
+        self._cached_up_to = 0
         created = created_at(self.folder)
         self._notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
         self._facts: dict[str, Any] = {
             "id": self.folder.name, "name": self.folder.name, "epochs": 0, "created": created, "recorded": self.recorded,
             "status": "created", "step": 0, "epoch": 0.0, "began": 0.0, "active_seconds": 0.0, "updated": 0.0,
         }  # fmt: skip
-        # what only grows, and what else a resumed run puts back: step of the checkpoint -> the facts at that moment
+        # lists only grow; `_remembered` is what a resumed run restores: step of a checkpoint -> the facts at that moment
         self._lists: dict[str, list[dict[str, Any]]] = {
             "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [],
         }  # fmt: skip
         self._latest: dict[str, dict[str, float]] = {}
         self._knobs: dict[str, float] = {}
         self._remembered: dict[int, dict[str, Any]] = {}
-        self._heard = 0.0  # when it last said something while it was at work
+        self._last_event = 0.0  # time of the last event while the run was in progress
         self._seen, self._left_out, self._first_left_out = 0, 0, ""  # lines; why the first one was left out
         self._recipe_read_at = -1
         self._recipe_trouble = ""
         self._read_recipe()
 
     def _read_recipe(self) -> bool:
-        """Take the recipe's name and length, or what is wrong with it. False where it has not changed since."""
+        """Read the recipe's name and length, or why it cannot be read. False where the file has not changed."""
         written = _written(self.folder / "recipe.yaml")
         if written == self._recipe_read_at:
             return False
@@ -86,54 +86,54 @@ class Fold:
         return self._lines.offset
 
     @property
-    def over(self) -> bool:
-        """Whether nothing comes any more, unless somebody resumes the run."""
+    def ended(self) -> bool:
+        """Whether the run has ended. It may still be resumed."""
         return self.state.status in ("finished", *RESUMABLE)
 
     @property
     def damage(self) -> str:
-        """What of the folder cannot be read, in words; nothing where all can."""
+        """What of the folder cannot be read, as a sentence; empty where all can."""
         found = [self._recipe_trouble] if self._recipe_trouble else []
         if self._left_out:
             lines, are = ("line", "is") if self._left_out == 1 else ("lines", "are")
             found.append(
-                f"{self._left_out:,} {lines} of events.jsonl cannot be read and {are} left out; {self._first_left_out}."
+                f"{self._left_out:,} {lines} of events.jsonl cannot be read and {are} skipped; {self._first_left_out}."
             )
         if (self.folder / LOCK).is_dir():
             found.append("writer.lock is a folder and should be a file.")
         return " ".join(found)
 
     def refresh(self) -> None:
-        """Read what is new. A run that claims to be active while nobody holds its lock was interrupted.
+        """Read new events. A run that is active by its events but has no writer was interrupted.
 
         Raises:
             OSError: the events cannot be read.
         """
         with self.lock:
             self._read()
-            unwatched = self._folded.status in (*ACTIVE, "created") and not self.recorded
+            unwatched = self._stored_state.status in (*ACTIVE, "created") and not self.recorded
             if unwatched and not is_held(self.folder / LOCK):
-                self._read()  # it may have ended between the reading and the look at the lock
-                self.state = self._left_alone(self._folded)
+                self._read()  # it may have ended just before its lock was checked
+                self.state = self._without_writer(self._stored_state)
             else:
-                self.state = self._folded
+                self.state = self._stored_state
 
-    def _left_alone(self, state: RunState) -> RunState:
-        """A state whose run nobody writes."""
-        new = state.status == "created" and time.time() - state.created < 10  # its writer is only just coming
+    def _without_writer(self, state: RunState) -> RunState:
+        """The state of a run without a writer."""
+        new = state.status == "created" and time.time() - state.created < 10  # its writer is about to start
         if state.status == "created" and state.damage:
             return replace(state, status="damaged")
         if state.status in (*ACTIVE, "created") and not new:
-            return replace(state, status="interrupted", reason="The process that trained it is gone.")
+            return replace(state, status="interrupted", reason="The process that trained it has ended.")
         return state
 
     def _read(self) -> None:
         if self._recipe_trouble and self._read_recipe():
-            self._folded = self._state()
+            self._stored_state = self._state()
         size, before = replay_cache.mark(self.folder)[0], self.offset
         if size < before:  # cut, or put back from a copy
             self._empty()
-            self._folded = self._state()
+            self._stored_state = self._state()
             before = 0
         if size == before:
             return
@@ -142,42 +142,42 @@ class Fold:
                 self._take_line(line)
         if self.offset == before:
             return
-        self._folded = self._state()
-        new = self.offset - self._kept_up_to
-        ended = self._folded.status in ENDS.values()
-        if new >= max(KEEP_BYTES, 0 if ended else self._kept_up_to) and not self.recorded:
-            self._keep()
+        self._stored_state = self._state()
+        new = self.offset - self._cached_up_to
+        ended = self._stored_state.status in ENDS.values()
+        if new >= max(CACHE_BYTES, 0 if ended else self._cached_up_to) and not self.recorded:
+            self._cache()
 
     def _take_line(self, line: bytes) -> None:
         self._seen += 1
         try:
             event = checking.event(line)
-        except UserError as error:  # a full disk, a power cut: what else was written still counts
+        except UserError as error:  # from a full disk or a power cut: the other lines are still valid
             self._first_left_out = self._first_left_out or f"line {self._seen}: {in_one_line(str(error))}"
             self._left_out += 1
-            self._note(self._facts["updated"], "A damaged line of events.jsonl was left out.", "warning")
+            self._note(self._facts["updated"], "A damaged line of events.jsonl was skipped.", "warning")
         else:
             self._take(event)
 
-    def _keep(self) -> None:
+    def _cache(self) -> None:
         plain = {
             "facts": self._facts, "lists": self._lists, "notes": list(self._notes), "latest": self._latest,
-            "knobs": self._knobs, "remembered": list(self._remembered.items()), "heard": self._heard,
+            "knobs": self._knobs, "remembered": list(self._remembered.items()), "heard": self._last_event,
             "skipping": self._lines.skipping, "lines": [self._seen, self._left_out, self._first_left_out],
         }  # fmt: skip
-        replay_cache.keep_fold(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
-        self._kept_up_to = self.offset
+        replay_cache.write_replay(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
+        self._cached_up_to = self.offset
 
-    def _put_back(self, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
-        self._lines, self._kept_up_to = Lines(offset, plain["skipping"]), offset
+    def _restore(self, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        self._lines, self._cached_up_to = Lines(offset, plain["skipping"]), offset
         self._seen, self._left_out, self._first_left_out = plain["lines"]
         own = ("id", "created", "recorded", *(() if self._recipe_trouble else ("name",)))
-        here = {key: self._facts[key] for key in own}  # it may be a copied folder
+        here = {key: self._facts[key] for key in own}  # the folder may be a copy
         self._facts = plain["facts"] | here | {"classes": tuple(plain["facts"].get("classes", ()))}
         self._lists, self._latest, self._knobs = plain["lists"], plain["latest"], plain["knobs"]
         self._notes.clear()
         self._notes.extend(plain["notes"])
-        self._remembered, self._heard = dict(plain["remembered"]), plain["heard"]
+        self._remembered, self._last_event = dict(plain["remembered"]), plain["heard"]
         self.columns = {name: Column(steps, values) for name, (steps, values) in columns.items()}
 
     def _state(self) -> RunState:
@@ -197,9 +197,7 @@ class Fold:
         facts["updated"] = now
         match kind:
             case "Queued":
-                self._end_stretch(
-                    self._heard
-                )  # killed, and now begun again: it lasted until the last thing that it said
+                self._end_stretch(self._last_event)  # a killed run that is resumed was active until its last event
                 facts["status"] = "queued"
             case "Noted":
                 self._note(now, event["text"], event["level"])
@@ -207,7 +205,7 @@ class Fold:
                     facts["status"] = "preparing"
             case "RunStarted":
                 self._forget_after(step if event["resumed"] else -1)
-                self._end_stretch(self._heard)
+                self._end_stretch(self._last_event)
                 told = ("steps", "epochs", "device", "train_images", "labelled_images", "parameters", "teacher")
                 facts |= {name: event[name] for name in told}
                 facts |= {"status": "running", "step": step, "classes": tuple(event["classes"]), "began": now}
@@ -239,7 +237,7 @@ class Fold:
             case "WeightAdapted":
                 changes = self._lists["adaptations"]
                 if (step, event["term"]) not in [(item["step"], item["term"]) for item in changes]:
-                    # else a run that was stopped just there has told it
+                    # else it is repeated, by a run that was resumed here
                     changes.append({key: event[key] for key in ("step", "epoch", "term", "factor", "reason")})
                 self._add(f"adapted/{event['term']}", step, event["factor"])
             case "TermMeasured":
@@ -271,7 +269,7 @@ class Fold:
                 if kind == "RunFinished":
                     facts |= {"results": event["results"], "epoch": float(facts["epochs"])}
         if facts["status"] in ("running", "paused"):
-            self._heard = now
+            self._last_event = now
 
     def _end_stretch(self, when: float) -> None:
         if self._facts["began"]:
@@ -288,7 +286,7 @@ class Fold:
         column.add(step, math.nan if value is None else value)
 
     def _forget_after(self, step: int) -> None:
-        """A resumed run starts from its checkpoint: what came after it happens again, and all of it (-1) from the start."""
+        """Drop what came after the checkpoint that a run resumes from, or everything (-1)."""
         for name, column in list(self.columns.items()):
             column.forget_after(step)
             if not column.count:
@@ -304,14 +302,14 @@ def read_recipe(folder: Path) -> Recipe:
     """A run's recipe. Raises RecipeError, whatever is wrong with the file."""
     path = folder / "recipe.yaml"
     try:
-        regular(path)  # a pipe would be waited for
+        regular(path)  # a pipe would block
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error.strerror or error}.") from None
     return recipes.load(path)
 
 
 def created_at(folder: Path) -> float:
-    """When a run was made, by its name, in seconds since 1970; of another name, when the folder was last changed."""
+    """When a run was created, in seconds since 1970: from its name, else from its folder's last change."""
     with suppress(ValueError, OverflowError):
         return time.mktime(time.strptime(folder.name[:15], "%Y%m%d-%H%M%S"))
     with suppress(OSError):

@@ -1,10 +1,10 @@
-"""What was folded from a run's events, kept beside them, so that nobody folds them twice.
+"""Cached replays of events, beside them, so that thousands of runs are listed in a second.
 
-    runs/<id>/folded.json     the state of a run that is over: a shelf of thousands is looked through in a second
-    runs/<id>/folded.npz      the fold of a long run, as far as its events were read; its newer events are read on from there
+    runs/<id>/folded.json     the state of a run that has ended
+    runs/<id>/folded.npz      the replay of a long run up to some byte; newer events are read from there
 
-Both follow from the events alone and say up to which byte. What does not fit the events, or was folded by other code, or
-is damaged, is not used and made again; deleting them loses nothing.
+Both depend on the events alone. A cache that does not match the events, is from another version of this code, or is damaged
+is ignored and made again; deleting it loses nothing.
 """
 
 import hashlib
@@ -25,15 +25,15 @@ from kdcore.store import arrays as stored
 from kdcore.store.state import RunState
 
 Mark = tuple[int, int]  # size in bytes and time of writing of events.jsonl
-TAIL = 4096  # bytes before the place that was read up to, by which the events are known again
-MOST_BYTES = 16 << 20  # of a kept state
-FOLDING = ("replay.py", "checking.py", "lines.py", "columns.py", "state.py", "replay_cache.py")  # what decides a fold
-STATE = ', "state": '  # as it stands in the file, after what says whether it fits
+TAIL = 4096  # bytes before the offset, whose checksum identifies the events
+MOST_BYTES = 16 << 20  # of a cached state
+CODE = ("replay.py", "checking.py", "lines.py", "columns.py", "state.py", "replay_cache.py")  # what decides a replay
+STATE = ', "state": '  # separates the header from the state in the file
 TUPLES = ("classes", "probes", "checkpoints", "layer_weights", "gradients", "adaptations", "notes")
 
 
 def mark(folder: Path) -> Mark:
-    """Differs whenever events were added; (0, 0) where there are none yet. Raises OSError where they cannot be read."""
+    """Changes with each new event; (0, 0) where there are none yet. Raises OSError where they cannot be read."""
     try:
         found = regular(f"{folder}/events.jsonl")
     except FileNotFoundError:
@@ -41,15 +41,15 @@ def mark(folder: Path) -> Mark:
     return found.st_size, found.st_mtime_ns
 
 
-def keep_state(folder: Path, seen: Mark, state: RunState) -> None:
+def write_state(folder: Path, seen: Mark, state: RunState) -> None:
     text = json.dumps(vars(state))
     head = {"version": version(), "size": seen[0], "written": seen[1], "check": zlib.crc32(text.encode())}
     with suppress(OSError):  # read-only, or full: it is made again next time
         atomic.write_text(folder / "folded.json", f"{json.dumps(head)[:-1]}{STATE}{text}}}", durable=False)
 
 
-def recalled_state(folder: Path, seen: Mark) -> RunState | None:
-    """The state that was kept, if the events are still those."""
+def read_state(folder: Path, seen: Mark) -> RunState | None:
+    """The cached state, if it is of these events."""
     try:
         content = read_whole(f"{folder}/folded.json", MOST_BYTES)
         plain = json.loads(content)
@@ -58,17 +58,17 @@ def recalled_state(folder: Path, seen: Mark) -> RunState | None:
         if plain["check"] != zlib.crc32(content.partition(STATE.encode())[2][:-1]):
             return None
         state = plain["state"]
-        if state["id"] != folder.name:  # a copied folder
+        if state["id"] != folder.name:  # in a copied folder
             return None
         return RunState(**state | {name: tuple(state[name]) for name in TUPLES})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def keep_fold(
+def write_replay(
     folder: Path, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> None:
-    """Keep a fold: its plain part, and its columns (steps, values); columns measured at the same steps share them."""
+    """Cache a replay: its plain part and its columns (steps, values). Columns with the same steps share them."""
     arrays: dict[str, Any] = {}
     places: dict[str, list[int]] = {}
     steps_kept: list[np.ndarray] = []
@@ -92,8 +92,8 @@ def keep_fold(
         np.savez(file, **arrays)
 
 
-def recalled_fold(folder: Path) -> tuple[int, dict[str, Any], dict[str, tuple[np.ndarray, np.ndarray]]] | None:
-    """Offset, plain part and columns of the fold that was kept, if the events up to there are still those."""
+def read_replay(folder: Path) -> tuple[int, dict[str, Any], dict[str, tuple[np.ndarray, np.ndarray]]] | None:
+    """Offset, plain part and columns of the cached replay, if it is of these events."""
     try:
         arrays = stored.read(folder / "folded.npz")
         note = json.loads(arrays["note"].tobytes())
@@ -111,14 +111,14 @@ def recalled_fold(folder: Path) -> tuple[int, dict[str, Any], dict[str, tuple[np
 
 @cache
 def version() -> str:
-    """Changes when the folding does."""
+    """Changes with the code of the replay."""
     here = Path(__file__).parent
-    code = b"".join((here / name).read_bytes() for name in FOLDING)
+    code = b"".join((here / name).read_bytes() for name in CODE)
     return hashlib.sha256(code).hexdigest()[:10]
 
 
 def _tail(folder: Path, offset: int) -> int | None:
-    """Checksum of what stands before a place in the events; None where they do not reach so far."""
+    """Checksum of the events just before an offset; None where the file is shorter."""
     with (folder / "events.jsonl").open("rb") as file:
         if file.seek(0, os.SEEK_END) < offset:
             return None

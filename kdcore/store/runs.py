@@ -1,4 +1,4 @@
-"""The runs in a folder, and those that come with the project."""
+"""The store: all runs in a folder, and the recordings that come with the project."""
 
 import csv
 import hashlib
@@ -23,22 +23,22 @@ from kdcore.files.locks import is_held
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.store import arrays, replay_cache
 from kdcore.store.completeness import is_whole
-from kdcore.store.replay import Fold, created_at, read_recipe
+from kdcore.store.replay import Replay, created_at, read_recipe
 from kdcore.store.replay_cache import Mark
 from kdcore.store.state import ACTIVE, RunState, in_one_line
 from kdcore.store.writing import LOCK, RunWriter, nobody_writes, snapshots
 
-HELD_FOLDS = 32  # runs whose series are in memory
+HELD_REPLAYS = 32  # runs whose series are in memory
 HELD_RECIPES = 256
 REMOVALS = 3  # tries
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # a longer name is no folder's
-# what a damaged file may end in, whatever it holds: a run's own, never the list's
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # file systems allow no longer names
+# raised on damaged files: then that run is damaged, and the list goes on
 UNREADABLE = (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Alike:
-    """What of a recipe decides a run, less the seed, as a checksum; and the seed."""
+    """A checksum of what decides a run, without its seed; and its seed."""
 
     recipe: str
     seeds: tuple[int, ...]
@@ -51,24 +51,26 @@ class Store:
         """`recorded` is a second folder of runs, read-only, that come with the project."""
         self.root = root
         self.recorded = recorded
-        self._folds: dict[str, Fold] = {}  # asked for last, last
-        self._over: dict[str, tuple[Mark, RunState]] = {}  # of runs that are over, as of so many events
+        self._replays: dict[str, Replay] = {}  # the most recently used is last
+        self._ended: dict[
+            str, tuple[Mark, RunState]
+        ] = {}  # state of ended runs, and the version of the events it is from
         self._recipes: dict[str, Recipe] = {}
         self._alike: dict[str, Alike] = {}
-        self._untold: dict[str, tuple[str, str]] = {}  # reason and traceback of runs whose end the disk did not take
+        self._unwritten_failures: dict[str, tuple[str, str]] = {}  # reason and traceback, for a full disk
         self._lock = threading.Lock()
 
     def new_id(self, recipe: Recipe) -> str:
-        """An id for a run that is still to be created; it sorts by time."""
+        """An id for a new run; ids sort by time."""
         slug = re.sub(r"[^a-z0-9]+", "-", recipe.name.lower()).strip("-")[:40] or "run"
         return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
 
     def create(self, recipe: Recipe, run_id: str | None = None) -> str:
-        """Make a run's folder and recipe file; returns its id. Raises ValueError where the disk does not take them."""
+        """Create a run's folder with its recipe; returns its id. Raises UserError where the disk is full or read-only."""
         run_id = run_id or self.new_id(recipe)
         folder = self.root / run_id
         with disk.in_words(self.root, then="start the run again"):
-            folder.mkdir(parents=True, exist_ok=True)  # a killed process may have made it and no more
+            folder.mkdir(parents=True, exist_ok=True)  # it may exist, from a killed process
             try:
                 atomic.write_text(folder / "recipe.yaml", recipe.to_yaml())  # from here on the run is listed
             except OSError:
@@ -80,13 +82,13 @@ class Store:
     def writer(self, run_id: str) -> RunWriter:
         folder = self.folder(run_id)
         if self.recorded and folder.parent == self.recorded:
-            raise UserError(f"{run_id} is a recording that comes with the project; it cannot be changed.")
-        self._untold.pop(run_id, None)
+            raise UserError(f"{run_id} is a recording that comes with the project, which cannot be changed.")
+        self._unwritten_failures.pop(run_id, None)
         return RunWriter(folder)
 
     def remember_failure(self, run_id: str, reason: str, traceback: str) -> None:
-        """Why a run ended, where that could not be written down: known to this process alone."""
-        self._untold[run_id] = (reason, traceback)
+        """Remember in this process why a run failed, where the disk is too full to store it."""
+        self._unwritten_failures[run_id] = (reason, traceback)
 
     def ids(self) -> list[str]:
         """Runs of this machine, newest first, then the recordings."""
@@ -98,11 +100,11 @@ class Store:
                 names = [entry.name for entry in found if RUN_ID.fullmatch(entry.name)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        known = self._over  # they have their recipe, so the disk need not be asked
+        known = self._ended  # saves two system calls a run
         return sorted((n for n in names if n in known or _is_run(f"{root}/{n}")), reverse=True)
 
     def folder(self, run_id: str) -> Path:
-        """Raises ValueError where there is no such run; the name of a file outside is never reached."""
+        """A run's folder. Raises UserError where there is no such run; an id cannot lead out of the store."""
         for root in (self.root, self.recorded):
             if root and RUN_ID.fullmatch(run_id) and _is_run(f"{root}/{run_id}"):
                 return root / run_id
@@ -112,7 +114,7 @@ class Store:
         return UserError(f"There is no run {reprlib.repr(run_id)} in {self.root}.")
 
     def recipe(self, run_id: str) -> Recipe:
-        """Read once: a run's recipe never changes. Raises RecipeError where it cannot be read."""
+        """A run's recipe, which never changes. Raises RecipeError where it cannot be read."""
         folder = self.folder(run_id)
         found = self._recipes.get(run_id) or read_recipe(folder)
         with self._lock:
@@ -122,8 +124,7 @@ class Store:
         return found
 
     def by_recipe(self, run_ids: Sequence[str]) -> list[list[str]]:
-        """The finished ones of these runs, in groups whose recipes differ in the seed alone: by seed, and of two runs with
-        one seed the first, since the same seed twice says nothing new."""
+        """The finished runs among these, grouped by recipe without its seed. A group is sorted by seed and has each seed once."""
         groups: dict[str, dict[tuple[int, ...], str]] = {}
         for run_id in run_ids:
             if self.state(run_id).status == "finished" and (alike := self._but_seed(run_id)):
@@ -131,7 +132,7 @@ class Store:
         return [[found[seeds] for seeds in sorted(found)] for found in groups.values()]
 
     def _but_seed(self, run_id: str) -> "Alike | None":
-        """What decides a run, less its name, note and seed; None for a recipe of another version."""
+        """What decides a run, without its name, note and seed; None where its recipe cannot be read."""
         if run_id not in self._alike:
             try:
                 recipe = self._recipes.get(run_id) or read_recipe(self.folder(run_id))
@@ -142,12 +143,12 @@ class Store:
         return self._alike[run_id]
 
     def state(self, run_id: str) -> RunState:
-        """The run as its events tell it. Cheap when called again: only new lines are read, and of a run that is over none.
+        """A run's state, from its events. Later calls read new events only.
 
-        Of a damaged run it says in `damage` what cannot be read; where that is everything, its status is "damaged".
+        `damage` says what cannot be read; where that is everything, the status is "damaged".
 
         Raises:
-            ValueError: there is no such run.
+            UserError: there is no such run.
         """
         return self._state(self.folder(run_id))
 
@@ -157,7 +158,7 @@ class Store:
         for root in (self.root, self.recorded):
             if root:
                 for run_id in self._listed(root):
-                    with suppress(UserError):  # deleted meanwhile
+                    with suppress(UserError):  # deleted in the meantime
                         found.append(self._state(root / run_id))
         return found
 
@@ -169,8 +170,8 @@ class Store:
                 folder.name, folder.name, "damaged", created=created_at(folder), recorded=self._is_recorded(folder),
                 damage=in_one_line(str(error)),
             )  # fmt: skip
-        if folder.name in self._untold and state.status in ("created", "interrupted"):
-            reason, traceback = self._untold[folder.name]
+        if folder.name in self._unwritten_failures and state.status in ("created", "interrupted"):
+            reason, traceback = self._unwritten_failures[folder.name]
             state = replace(state, status="interrupted", reason=reason, traceback=traceback)
         return state
 
@@ -179,36 +180,36 @@ class Store:
             seen = replay_cache.mark(folder)
         except OSError as error:
             raise self._unreadable(folder, error) from error
-        known = self._over.get(folder.name)
-        if known is None and folder.name not in self._folds and (kept := replay_cache.recalled_state(folder, seen)):
-            known = self._over[folder.name] = (seen, kept)
+        known = self._ended.get(folder.name)
+        if known is None and folder.name not in self._replays and (kept := replay_cache.read_state(folder, seen)):
+            known = self._ended[folder.name] = (seen, kept)
         if known and known[0] == seen:
             state = known[1]
             if state.status != "interrupted" or not is_held(folder / LOCK):
                 return state
-        fold = self._fold(folder)
-        if fold.over and not fold.state.damage:  # else somebody may mend it
-            self._over[folder.name] = (seen, fold.state)
-            if not fold.state.recorded:
-                replay_cache.keep_state(folder, seen, fold.state)
-        return fold.state
+        replay = self._replay(folder)
+        if replay.ended and not replay.state.damage:  # a damaged one may be repaired
+            self._ended[folder.name] = (seen, replay.state)
+            if not replay.state.recorded:
+                replay_cache.write_state(folder, seen, replay.state)
+        return replay.state
 
     def series(self, run_id: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Every number over time: name -> (steps, values). Names are `loss/NETWORK/TERM`, `train_top1/NETWORK`,
         `top1/NETWORK`, `nll/NETWORK`, `ece/NETWORK` (validation), `share/TERM`, `weight/TERM`, `temperature/TERM`,
         `learning_rate`, `images_per_second`, `layer_weight/TERM/LAYER`, `gradient/TERM`, `gradient_share/TERM`,
-        `adapted/TERM` (the factor on its weight), `figure/TERM/NAME` (what a term says of itself, also `NAME/LAYER`).
-        The arrays are read-only and stay as they are."""
-        fold = self._fold(self.folder(run_id))
-        with fold.lock:
-            return {name: column.view() for name, column in fold.columns.items()}
+        `adapted/TERM` (the factor on its weight), `figure/TERM/NAME` (a measurement of a term, also `NAME/LAYER`).
+        The arrays are read-only and never change."""
+        replay = self._replay(self.folder(run_id))
+        with replay.lock:
+            return {name: column.view() for name, column in replay.columns.items()}
 
     def version(self, run_id: str) -> int:
-        """Grows whenever the run has something new: the number of bytes read of its events."""
-        return self._fold(self.folder(run_id)).offset
+        """The number of bytes read of a run's events: it grows with each new one."""
+        return self._replay(self.folder(run_id)).offset
 
     def probe(self, run_id: str, file: str) -> dict[str, np.ndarray]:
-        """The arrays of a probe, by the `file` that its event names."""
+        """The arrays of a probe, by the `file` of its event."""
         folder = self.folder(run_id)
         path = (folder / file).resolve()
         if path.parent != (folder / "probes").resolve() or not path.is_file():
@@ -216,57 +217,56 @@ class Store:
         return arrays.read(path)
 
     def checkpoints(self, run_id: str) -> list[Path]:
-        """The checkpoints that are on disk, the newest first."""
+        """The checkpoints on disk, newest first."""
         folder = self.folder(run_id)
         named = dict.fromkeys(folder / saved["file"] for saved in reversed(self.state(run_id).checkpoints))
         return [path for path in named if path.is_file()]
 
     def checkpoint(self, run_id: str) -> Path | None:
-        """The newest checkpoint that is on disk, whole or not; None where there is none."""
+        """The newest checkpoint on disk, complete or not; None where there is none."""
         return next(iter(self.checkpoints(run_id)), None)
 
     def whole_checkpoint(self, run_id: str) -> Path | None:
-        """The newest checkpoint that is not cut short; None where there is none.
+        """The newest complete checkpoint; None where there is none at all.
 
         Raises:
-            ValueError: there are some, and all are damaged.
+            UserError: there are some, and all are damaged.
         """
         found = self.checkpoints(run_id)
         whole = next(filter(is_whole, found), None)
         if found and whole is None:
             raise UserError(
-                f"Run {run_id} has {len(found)} checkpoint{'s' * (len(found) > 1)}, and none is whole: its networks cannot be "
+                f"Run {run_id} has {len(found)} checkpoint{'s' * (len(found) > 1)}, and none is complete: its networks cannot be "
                 "loaded. Train its recipe again."
             )
         return whole
 
     def snapshots(self, run_id: str) -> dict[int, Path]:
-        """Student and twin as they were along the way: step -> file, the first one first. Empty for runs of before there were
-        any, and for recordings."""
+        """Snapshots of student and twin: step -> file, the first one first. Empty for recordings and runs of earlier versions."""
         return snapshots(self.folder(run_id))
 
     def whole_snapshots(self, run_id: str) -> dict[int, Path]:
-        """Those that are not cut short."""
+        """Those that are complete."""
         return {step: path for step, path in self.snapshots(run_id).items() if is_whole(path)}
 
     def delete(self, run_id: str) -> None:
-        """Remove a run with all it holds, also a damaged one. Refused while it is active and for recordings."""
+        """Delete a run, also a damaged one. Raises UserError while it is active, and for recordings."""
         state = self.state(run_id)
         if state.recorded:
-            raise UserError(f"{run_id} is a recording that comes with the project; it cannot be deleted.")
+            raise UserError(f"{run_id} is a recording that comes with the project, which cannot be deleted.")
         if state.status in ACTIVE:
             raise UserError(f"Run {run_id} is {state.status}; stop it before deleting it.")
         folder, gone = self.folder(run_id), self.root / f".deleted-{run_id}-{secrets.token_hex(2)}"
         with disk.in_words(folder, then="delete it again"):
-            with nobody_writes(folder):  # nobody resumes it meanwhile
-                os.replace(folder, gone)  # at once, so that no half a run is ever listed
+            with nobody_writes(folder):  # so that no process resumes it now
+                os.replace(folder, gone)  # one operation, so that no part of a run is ever listed
             _remove(gone)
         with self._lock:
-            for held in (self._folds, self._over, self._recipes, self._alike, self._untold):
+            for held in (self._replays, self._ended, self._recipes, self._alike, self._unwritten_failures):
                 held.pop(run_id, None)
 
     def csv(self, run_id: str) -> str:
-        """All series as one table: a row a step, a column a series, empty where nothing was measured."""
+        """All series as CSV: one row for each step, one column for each series, empty where nothing was measured."""
         series = self.series(run_id)
         rows: dict[int, dict[str, float]] = {}
         for name, (steps, values) in series.items():
@@ -279,25 +279,25 @@ class Store:
             table.writerow({"step": step, **rows[step]})
         return text.getvalue()
 
-    def _fold(self, folder: Path) -> Fold:
-        """A run's fold with what is new. Raises DamagedRun where its events cannot be read, ValueError where it is gone."""
+    def _replay(self, folder: Path) -> Replay:
+        """A run's replay with its new events. Raises DamagedRun where they cannot be read, UserError where the run is gone."""
         try:
             with self._lock:
-                fold = self._folds.pop(folder.name, None)
-                if fold is None:
-                    fold = Fold(folder, recorded=self._is_recorded(folder))
-                self._folds[folder.name] = fold
-                over = [run_id for run_id, held in self._folds.items() if held.over]
-                for run_id in over[: max(0, len(self._folds) - HELD_FOLDS)]:
-                    del self._folds[run_id]  # whoever has it keeps it; it is read again when its series are asked for
-            fold.refresh()
+                replay = self._replays.pop(folder.name, None)
+                if replay is None:
+                    replay = Replay(folder, recorded=self._is_recorded(folder))
+                self._replays[folder.name] = replay
+                ended = [run_id for run_id, held in self._replays.items() if held.ended]
+                for run_id in ended[: max(0, len(self._replays) - HELD_REPLAYS)]:
+                    del self._replays[run_id]  # replayed again on its next use
+            replay.refresh()
         except UNREADABLE as error:
-            self._folds.pop(folder.name, None)
+            self._replays.pop(folder.name, None)
             raise self._unreadable(folder, error) from error
-        if fold.state.damage and not _is_run(str(folder)):
-            self._folds.pop(folder.name, None)
+        if replay.state.damage and not _is_run(str(folder)):
+            self._replays.pop(folder.name, None)
             raise self._no_run(folder.name)
-        return fold
+        return replay
 
     def _unreadable(self, folder: Path, error: BaseException) -> UserError:
         if not _is_run(str(folder)):
@@ -312,7 +312,7 @@ class Store:
 
 
 def _is_run(folder: str) -> bool:
-    """Whether a folder has a recipe or events, of whatever kind; one that may not be looked into counts, so that it is told."""
+    """Whether a folder has a recipe or events. One without read permission counts, so that it is reported."""
     for name in ("recipe.yaml", "events.jsonl"):
         try:
             os.lstat(f"{folder}/{name}")
@@ -325,7 +325,7 @@ def _is_run(folder: str) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a folder that a reader may still write into for a moment."""
+    """Delete a folder into which a reader may still be writing its cache."""
     if folder.is_symlink():
         folder.unlink()
         return

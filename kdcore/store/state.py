@@ -1,24 +1,24 @@
-"""What a run's events say about it so far."""
+"""The state of a run, replayed from its events."""
 
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
-ACTIVE = ("queued", "preparing", "running", "paused")  # a process works on the run, or will
+ACTIVE = ("queued", "preparing", "running", "paused")  # a process trains the run, or has queued it
 RESUMABLE = ("stopped", "failed", "interrupted")
 LONGEST_WORDS = 300  # characters of a message that is to be one line
 
 
 def in_one_line(text: str) -> str:
-    """A message without its line breaks, cut where it is long."""
+    """A message without line breaks, and shortened where it is long."""
     flat = " ".join(text.split())
     return flat if len(flat) <= LONGEST_WORDS else flat[: LONGEST_WORDS - 2].rstrip() + " …"
 
 
 @dataclass(frozen=True)
 class RunState:
-    """What a run's events say about it so far."""
+    """The state of a run, replayed from its events."""
 
     id: str
     name: str
@@ -48,9 +48,9 @@ class RunState:
     traceback: str = ""
     knobs: dict[str, float] = field(default_factory=dict)
     active_seconds: float = 0.0  # between starts and ends, pauses included
-    began: float = 0.0  # when the present stretch of work began
-    recorded: bool = False  # a bundled recording, not a run of this machine
-    damage: str = ""  # what of its folder cannot be read, in words; the rest of the state may still be right
+    began: float = 0.0  # when it was last started or resumed
+    recorded: bool = False  # a recording that comes with the project
+    damage: str = ""  # what of its folder cannot be read, as a sentence; the rest of the state is still valid
 
     @property
     def progress(self) -> float:
@@ -58,7 +58,7 @@ class RunState:
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Time to the end at the present pace; None where there is no pace yet."""
+        """Time to the end at the present speed; None where it is not known yet."""
         if self.status != "running" or not self.images_per_second or not self.step or not self.epoch:
             return None
         images = (self.steps - self.step) * self.train_images * self.epoch / self.step

@@ -1,7 +1,7 @@
-"""The studies beside the runs: `studies/<id>.yaml` says what is studied and which run belongs to which of its points.
+"""Studies: `studies/<id>.yaml` holds a study and the id of the run of each of its points.
 
-A point's run has its id before it has its folder. So whenever the process dies, the file tells what is still to be done,
-and nothing is done twice. How far a study is, its runs tell.
+A run's id is stored before its folder exists. So after a crash the file shows which runs are missing, and none is done
+twice. The progress of a study is that of its runs.
 """
 
 import csv
@@ -33,7 +33,7 @@ MOST_BYTES = 1 << 20  # of a study's file; 1,000 points take 50 kB
 
 @dataclass(frozen=True)
 class Place:
-    """A point of a study and its run; `run` is None while there is none, or none any more."""
+    """A point of a study and its run; `run` is None before it starts and after it is deleted."""
 
     point: Point
     run_id: str
@@ -41,15 +41,15 @@ class Place:
 
     @property
     def done(self) -> bool:
-        """Whether there is a result."""
+        """Whether the run has results."""
         return self.run is not None and self.run.status == "finished" and "student" in self.run.results
 
 
 @dataclass(frozen=True)
 class StudyState:
-    """A study and how far it is.
+    """A study and its progress.
 
-    status: as of a run: queued, running (one of its runs is at work), finished, failed, stopped, interrupted.
+    status: as of a run: queued, running (one of its runs is active), finished, failed, stopped, interrupted.
     """
 
     id: str
@@ -77,19 +77,19 @@ class StudyState:
 
     @property
     def now(self) -> RunState | None:
-        """The run that is at work."""
+        """The run in progress."""
         working = [place.run for place in self.places if place.run and place.run.status in ACTIVE]
         return next((run for run in working if run.status != "queued"), None)
 
     def variants(self) -> dict[str, list[Place]]:
-        """Label -> its places, one a seed."""
+        """Label -> its places, one for each seed."""
         found: dict[str, list[Place]] = {}
         for place in self.places:
             found.setdefault(place.point.variant, []).append(place)
         return found
 
     def summaries(self) -> dict[str, Summary | None]:
-        """Label -> what its finished seeds say together; None where none is finished."""
+        """Label -> summary of its finished seeds; None where none is finished."""
         done = {
             label: [place.run.results for place in places if place.run and place.done]
             for label, places in self.variants().items()
@@ -97,8 +97,10 @@ class StudyState:
         return {label: summarise(results) if results else None for label, results in done.items()}
 
     def against(self, other: str | None = None) -> dict[str, Figure | None]:
-        """Label -> how much better its student is than another variant's (the first's unless said), seed by seed; None where
-        no seed is shared, and for that variant itself. Raises ValueError where there is no such variant."""
+        """Label -> difference of its student's accuracy to that of another variant (by default the first), paired by seed.
+
+        None where no seed is shared, and for that variant itself. Raises UserError where there is no such variant.
+        """
         reached = {
             label: {
                 place.point.seed: place.run.results["student"]["top1"] for place in places if place.run and place.done
@@ -116,12 +118,12 @@ class StudyState:
         return {label: over_seeds(gap) if gap and label != other else None for label, gap in gaps.items()}
 
     def seconds(self, label: str) -> float | None:
-        """Mean time of a variant's finished runs."""
+        """Mean seconds of a variant's finished runs."""
         spent = [place.run.active_seconds for place in self.variants()[label] if place.run and place.done]
         return sum(spent) / len(spent) if spent else None
 
     def version(self) -> tuple[str, ...]:
-        """Differs whenever the table would."""
+        """Changes whenever the table of results would."""
         return tuple(place.run.status if place.run else "" for place in self.places)
 
 
@@ -133,10 +135,10 @@ class Studies:
         self.root = store.root / "studies"
 
     def create(self, study: Study) -> str:
-        """Write down a study, each of its points with the id that its run will have; returns the study's id.
+        """Store a study, with an id for the run of each point; returns the study's id.
 
         Raises:
-            RecipeError: a variant cannot be.
+            RecipeError: the recipe of a variant is not valid.
         """
         study = studies.resolved(study)
         points = studies.points(study)
@@ -145,19 +147,19 @@ class Studies:
         run_ids: list[str] = []
         for point in points:
             run_id = self.store.new_id(point.recipe)
-            while run_id in run_ids:  # hundreds of points in one second meet by chance
+            while run_id in run_ids:  # random suffixes of hundreds of points may collide
                 run_id = self.store.new_id(point.recipe)
             run_ids.append(run_id)
         self._write(study_id, study, run_ids)
         return study_id
 
     def ids(self) -> list[str]:
-        """Newest first, also of studies that cannot be read."""
+        """All ids, newest first, also of studies that cannot be read."""
         found = (path.stem for path in self.root.glob("*.yaml")) if self.root.is_dir() else ()
         return sorted((study_id for study_id in found if RUN_ID.fullmatch(study_id)), reverse=True)
 
     def state(self, study_id: str) -> StudyState:
-        """Raises ValueError where there is no such study, or its file is damaged."""
+        """A study with its runs. Raises UserError where there is no such study, or its file is damaged."""
         path = self._path(study_id)
         try:
             written = regular(path).st_mtime_ns
@@ -168,7 +170,7 @@ class Studies:
         return StudyState(study_id, created_at(path), study, tuple(places))
 
     def states(self) -> list[StudyState]:
-        """All that can be read, newest first; `damaged` has the others."""
+        """All studies that can be read, newest first; `damaged` has the others."""
         return [found for found in self._each() if isinstance(found, StudyState)]
 
     def damaged(self) -> dict[str, str]:
@@ -184,10 +186,10 @@ class Studies:
                 yield error
 
     def delete(self, study_id: str) -> None:
-        """Remove a study, also a damaged one. Its runs stay; refused while one of them is at work."""
+        """Delete a study, also a damaged one, but not its runs. Raises UserError while one of them is active."""
         path = self._path(study_id)
         if study_id not in self.damaged() and self.state(study_id).status in ACTIVE:
-            raise UserError(f"The study {study_id} is at work; stop it before deleting it.")
+            raise UserError(f"The study {study_id} is in progress; stop it before deleting it.")
         with disk.in_words(self.root, then="delete it again"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -195,7 +197,7 @@ class Studies:
                 path.unlink()
 
     def csv(self, study_id: str) -> str:
-        """A row a run, with its settings, seed, status, figures of every network and the difference; fractions."""
+        """CSV with one row for each run: settings, seed, status, and metrics of every network and the difference, as fractions."""
         state = self.state(study_id)
         settings = studies.variants(state.study)
         keys = list(dict.fromkeys(key for values in settings.values() for key in values))
@@ -224,7 +226,7 @@ class Studies:
         return text.getvalue()
 
     def _path(self, study_id: str) -> Path:
-        """Raises ValueError where there is no such study; the name of a file outside is never reached."""
+        """A study's file. Raises UserError where there is none; an id cannot lead out of the folder."""
         path = self.root / f"{study_id}.yaml"
         if not RUN_ID.fullmatch(study_id) or not os.path.lexists(path):
             raise UserError(f"There is no study {study_id!r} in {self.root}.")
@@ -233,7 +235,7 @@ class Studies:
     def _place(self, point: Point, run_id: str) -> Place:
         try:
             return Place(point, run_id, self.store.state(run_id))
-        except UserError:  # not begun, or deleted
+        except UserError:  # not started, or deleted
             return Place(point, run_id, None)
 
     def _write(self, study_id: str, study: Study, run_ids: list[str]) -> None:
@@ -245,7 +247,7 @@ class Studies:
 
 @lru_cache(maxsize=256)
 def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
-    """A study's file as it was `written` (a time): read once, since pages ask often and it never changes."""
+    """Read a study's file. Cached by its time of writing: pages need it often, and it never changes."""
     try:
         plain = yaml_text.read(read_whole(path, MOST_BYTES), source="it")
         if not isinstance(plain, dict) or not isinstance(plain.get("runs"), list):
@@ -262,7 +264,7 @@ def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
 
 
 def _columns(state: StudyState) -> list[Column]:
-    """network, metric for every figure that a finished run has, in their usual order."""
+    """Network and metric of every result of a finished run, in their usual order."""
     order = ("student", "twin", "teacher", "difference", "agreement")
     found: dict[Column, None] = {}
     for network in order:

@@ -1,4 +1,4 @@
-"""The writing side: one process at a time, and a lock that says whether it is still there."""
+"""Writing a run: one process at a time, with a lock that shows whether it is alive."""
 
 import contextlib
 import json
@@ -24,9 +24,9 @@ LONGEST_STEP = 16  # digits
 
 
 class RunWriter:
-    """The one writer of a run. Use as a context; while it is open the run counts as alive.
+    """The only writer of a run, as a context manager; while it is open the run counts as alive.
 
-    Events go to the file unbuffered: nothing is left over that closing would have to write, on a disk that may be full.
+    Events are written unbuffered, so that closing has nothing to write to a disk that may be full.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +50,7 @@ class RunWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the run. Never raises: all that was written is on disk already."""
+        """Close the run. Never raises: everything is written already."""
         try:
             if self._file:
                 with contextlib.suppress(OSError):
@@ -61,7 +61,7 @@ class RunWriter:
                     self._lock.release()
 
     def append(self, event: ev.Event) -> None:
-        """Write an event, whole or not at all; a probe's arrays go to their own file first. Raises OSError."""
+        """Write an event, completely or not at all; a probe's arrays first, to a file of their own. Raises OSError."""
         assert self._file is not None, "open the writer first"
         if isinstance(event, ev.ProbeTaken):
             file = f"{PROBES}/{event.step:08d}.npz"
@@ -91,7 +91,7 @@ def snapshots(folder: Path) -> dict[int, Path]:
 
 
 def _write_whole(file: FileIO, line: bytes) -> None:
-    """Append a line. Where the disk takes a part of it alone, that part goes again, so that the next line is whole."""
+    """Append a line. Where only a part could be written, remove it, so that the next line is complete."""
     start = file.seek(0, os.SEEK_END)
     left = memoryview(line)
     try:
@@ -105,15 +105,15 @@ def _write_whole(file: FileIO, line: bytes) -> None:
 
 @contextlib.contextmanager
 def nobody_writes(folder: Path) -> Iterator[None]:
-    """Keep writers out, for a folder that is to be deleted: also a damaged one, and on a full disk.
+    """Keep writers out of a folder that is to be deleted, also a damaged one, and on a full disk.
 
     Raises:
-        ValueError: a process writes the run.
+        UserError: a process writes the run.
     """
     try:
         regular(folder / LOCK)
         lock = locks.acquire(folder / LOCK, patience=PATIENCE, create=False)
-    except OSError:  # there is none, or it is no file: then nobody holds it
+    except OSError:  # missing, or not a file: it cannot be locked
         yield
         return
     if lock is None:
@@ -123,12 +123,12 @@ def nobody_writes(folder: Path) -> Iterator[None]:
 
 
 def _drop_half_line(path: Path) -> None:
-    """Cut what a killed process left behind its last full line."""
+    """Remove what a killed process left after its last complete line."""
     if not path.exists():
         return
     with path.open("r+b") as file:
         start = size = file.seek(0, os.SEEK_END)
-        while start:  # backwards, since a long run's events are hundreds of MiB
+        while start:  # backwards: a long run has hundreds of MiB of events
             start = max(0, start - LOOK_BACK)
             file.seek(start)
             if (found := file.read(LOOK_BACK).rfind(b"\n")) >= 0:

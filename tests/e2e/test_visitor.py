@@ -118,7 +118,7 @@ def test_a_killed_run_shows_as_interrupted_and_resumes(visit, tmp_path, drawn_da
 
     with serving(tmp_path, drawn_data) as server:
         page = visit(f"{server.url}/train?run={run_id}")
-        expect(page.get_by_text("The process that trained it is gone.")).to_be_visible()
+        expect(page.get_by_text("The process that trained it has ended.")).to_be_visible()
         page.get_by_role("button", name="Resume").click()
         until(lambda: server.store.state(run_id).status == "running", "it runs again")
         until(lambda: server.store.state(run_id).step > killed.step, "it is further than before")

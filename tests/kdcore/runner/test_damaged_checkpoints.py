@@ -90,7 +90,7 @@ def test_its_networks_come_from_the_newest_checkpoint_that_is_whole(runner, stop
     assert f"run:{stopped}/student" in [choice.reference for choice in inspection.choices(runner.store)]
     for path in (before, *older):
         halve(path)
-    with pytest.raises(ValueError, match=r"has \d checkpoints, and none is whole"):
+    with pytest.raises(ValueError, match=r"has \d checkpoints, and none is complete"):
         models.load(f"run:{stopped}/student", runs=runner.store)
     assert not [choice for choice in inspection.choices(runner.store) if choice.kind == "run"]
 

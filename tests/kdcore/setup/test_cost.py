@@ -24,9 +24,9 @@ def test_works_without_a_teacher(tiny):
     assert (found.teacher_parameters, found.teacher_flops) == (0, 0)
 
 
-def test_counts_a_folder_s_files(tiny, tmp_path):
-    for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+def test_counts_the_training_images_of_a_folder(tiny, tmp_path):
+    for name in ("train/a/1.jpg", "train/a/2.jpg", "train/b/1.jpg", "train/b/2.jpg", "test/a/1.jpg", "test/b/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     data = {
         **tiny().data.model_dump(exclude={"train_images", "test_images"}),

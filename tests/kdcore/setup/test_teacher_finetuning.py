@@ -57,7 +57,7 @@ def test_a_teacher_is_tuned_once_for_all_seeds(tuned, shelf):
     assert any("Every run that asks for the same teacher shares it, whatever its seed" in text for text in told)
     second, told_again = tuned(seed=1)
     assert not trained(told_again)
-    assert any(f"it comes from {shelf}" in text for text in told_again)
+    assert any(f"with the same settings and images: {shelf}" in text for text in told_again)
     assert torch.equal(weights(first), weights(second))
     assert len(list(shelf.iterdir())) == 1
 
@@ -115,7 +115,7 @@ def test_a_damaged_file_is_said_and_made_again(tuned, shelf):
     (file,) = shelf.iterdir()
     file.write_bytes(file.read_bytes()[:1000])
     second, told = tuned()
-    assert any(f"{file} cannot be used, so it is made again" in text for text in told)
+    assert any(f"{file} cannot be used, so it is fine-tuned again" in text for text in told)
     assert trained(told)
     assert torch.equal(weights(first), weights(second))
     assert file.stat().st_size > 1000
@@ -138,7 +138,7 @@ def test_a_damaged_file_of_the_run_comes_back_from_the_shelf(tuned, tmp_path):
     own.unlink()
     own.write_bytes(b"not weights")
     _, told = tuned(own=own)
-    assert any("cannot be used, so it is made again" in text for text in told)
+    assert any("cannot be used, so it is fine-tuned again" in text for text in told)
     assert not trained(told)
     assert own.stat().st_size > 1000
 
@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_written_costs_the_shelf_not_the_run(tuned, shel
     shelf.write_text("in the way")
     parts, told = tuned(own=tmp_path / "teacher.safetensors")
     assert parts.teacher is not None
-    assert any(f"cannot be kept in {shelf}" in text for text in told)
+    assert any(f"cannot be stored in {shelf}" in text for text in told)
     assert (tmp_path / "teacher.safetensors").is_file()
 
 

@@ -8,7 +8,7 @@ import pytest
 from kdcore import recipe as recipes
 from kdcore.events import Evaluated, KnobTurned, RunFinished, RunStarted, RunStopped, StepEnded
 from kdcore.store import Store, replay, runs
-from kdcore.store.replay import Fold
+from kdcore.store.replay import Replay
 
 RECIPE = recipes.from_plain({"name": "small", "student": {"model": "resnet20"}, "epochs": 5})
 
@@ -21,7 +21,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folds are kept after a few events, not after some MiB, and events are read a few at a time."""
-    monkeypatch.setattr(replay, "KEEP_BYTES", 1000)
+    monkeypatch.setattr(replay, "CACHE_BYTES", 1000)
     monkeypatch.setattr(replay, "READ_BYTES", 700)
 
 
@@ -51,7 +51,7 @@ def finished(root: Path) -> str:
 
 
 def unread(monkeypatch) -> None:
-    monkeypatch.setattr(Fold, "_take", lambda self, event: pytest.fail("an event was folded again"))
+    monkeypatch.setattr(Replay, "_take", lambda self, event: pytest.fail("an event was folded again"))
 
 
 def plain(store: Store, run_id: str):
@@ -159,11 +159,11 @@ def test_recordings_are_left_as_they_are(tmp_path):
 
 
 def test_series_of_many_runs_are_read_again_when_they_are_asked_for(root, monkeypatch):
-    monkeypatch.setattr(runs, "HELD_FOLDS", 2)
+    monkeypatch.setattr(runs, "HELD_REPLAYS", 2)
     ids = [finished(root) for _ in range(5)]
     store = Store(root)
     assert len(store.states()) == 5
-    assert len(store._folds) <= 2
+    assert len(store._replays) <= 2
     assert all(len(store.series(run_id)["loss/student/total"][0]) == 39 for run_id in ids)
 
 

@@ -369,7 +369,7 @@ def test_a_damaged_line_costs_no_other(store):
         writer.append(step_ended(2))
     state = store.state(run_id)
     assert state.step == 2
-    assert [note["text"] for note in state.notes] == ["A damaged line of events.jsonl was left out."] * 2
+    assert [note["text"] for note in state.notes] == ["A damaged line of events.jsonl was skipped."] * 2
     assert store.series(run_id)["learning_rate"][0].tolist() == [1, 2]
 
 
@@ -379,7 +379,7 @@ def test_a_run_whose_writer_left_without_a_word_was_interrupted(store):
         writer.append(started())
         assert store.state(run_id).status == "running"
     state = store.state(run_id)
-    assert (state.status, state.reason) == ("interrupted", "The process that trained it is gone.")
+    assert (state.status, state.reason) == ("interrupted", "The process that trained it has ended.")
 
 
 def test_a_run_that_nobody_began_is_interrupted_after_a_while(store, monkeypatch):
@@ -503,9 +503,9 @@ def test_a_recording_can_be_read_but_neither_written_nor_deleted(store, tmp_path
     assert store.state(run_id).recorded
     assert store.state(run_id).status == "running"  # as it was recorded, not "interrupted"
     assert store.series(run_id)
-    with pytest.raises(ValueError, match="it cannot be changed"):
+    with pytest.raises(ValueError, match="which cannot be changed"):
         store.writer(run_id)
-    with pytest.raises(ValueError, match="it cannot be deleted"):
+    with pytest.raises(ValueError, match="which cannot be deleted"):
         store.delete(run_id)
 
 

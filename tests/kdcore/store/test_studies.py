@@ -108,7 +108,7 @@ def test_a_study_that_is_at_work_is_not_deleted_and_its_runs_outlive_it(shelf):
     with shelf.store.writer(place.run_id) as writer:
         writer.append(ev.Queued())
         assert shelf.state(study_id).status == "queued"
-        with pytest.raises(ValueError, match="is at work; stop it before deleting it"):
+        with pytest.raises(ValueError, match="is in progress; stop it before deleting it"):
             shelf.delete(study_id)
     shelf.delete(study_id)
     assert shelf.ids() == []
