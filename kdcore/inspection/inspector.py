@@ -22,7 +22,7 @@ from kdcore.explain.quality.randomization import untrained
 from kdcore.inspection.model_cache import ModelCache, torch_threads
 from kdcore.inspection.networks import title
 from kdcore.inspection.preprocessing import as_batch, displayed, square
-from kdcore.inspection.requests import MapRequest, Settled, layer_at, settle
+from kdcore.inspection.requests import MapRequest, Resolved, layer_at, resolve
 from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Inspection, OverTime
 from kdcore.models import Tapped
 from kdcore.models.sources import NO_SNAPSHOTS
@@ -59,15 +59,15 @@ class Inspector:
         wanted, squares = MapRequest(**request), [square(pixels) for pixels in photos]
         with self._lock, torch_threads(self._threads):
             model, heading = self._models.get(reference), title(reference, self._store)
-            settled = settle(model, wanted)
+            resolved = resolve(model, wanted)
             found: list[Inspection] = []
             for start in range(0, len(squares), BATCH):
                 part = squares[start : start + BATCH]
                 began = time.perf_counter()
-                explained = self._explain(model, part, settled)
+                explained = self._explain(model, part, resolved)
                 seconds = (time.perf_counter() - began) / len(part)
                 found += [
-                    _inspection(reference, heading, model, one, explained, place, wanted, settled, seconds)
+                    _inspection(reference, heading, model, one, explained, place, wanted, resolved, seconds)
                     for place, one in enumerate(part)
                 ]
         return found
@@ -107,12 +107,12 @@ class Inspector:
         """A map at every layer and head of a network; layer and head of the request are ignored."""
         with self._lock, torch_threads(self._threads):
             model = self._models.get(reference)
-            settled = settle(model, MapRequest(**request))
-            options = {name: value for name, value in settled.options.items() if name not in ("layer", "head")}
+            resolved = resolve(model, MapRequest(**request))
+            options = {name: value for name, value in resolved.options.items() if name not in ("layer", "head")}
             images = self._images(model, [square(pixels)])
-            maps = explain.every_map(model, images, settled.map_name, **self._batched(options, 1))
+            maps = explain.every_map(model, images, resolved.map_name, **self._batched(options, 1))
         found = [layer[0] for layer in maps]
-        return Atlas(settled.map_name, found, [[grids.entropy(head) for head in layer] for layer in found])
+        return Atlas(resolved.map_name, found, [[grids.entropy(head) for head in layer] for layer in found])
 
     def over_time(self, pixels: np.ndarray, run_id: str, requests: Mapping[str, Mapping[str, Any]]) -> OverTime:
         """Maps and predictions of a run's networks for a photo, at each snapshot and at the newest checkpoint.
@@ -157,11 +157,11 @@ class Inspector:
         for reference in references:
             with self._lock, torch_threads(self._threads):  # released in between, so that other calls need not wait
                 model = models.load(reference, runs=self._store).eval().requires_grad_(False).to(self._device)
-                settled = settle(model, request)
-                explained = self._explain(model, [one], settled)
+                resolved = resolve(model, request)
+                explained = self._explain(model, [one], resolved)
             heatmaps.append(explained.heatmaps[0])
             probabilities.append(explained.probabilities[0])
-        return Course(settled.map_name, np.stack(heatmaps), np.stack(probabilities), model.classes)
+        return Course(resolved.map_name, np.stack(heatmaps), np.stack(probabilities), model.classes)
 
     def faithfulness(self, pixels: np.ndarray, reference: str, **request: Any) -> Faithfulness:
         """The probability of a class as patches are deleted and inserted: in the order of the requested map (row 0), and from
@@ -174,11 +174,11 @@ class Inspector:
         """
         with self._lock, torch_threads(self._threads):
             model = self._models.get(reference)
-            settled = settle(model, MapRequest(**request))
+            resolved = resolve(model, MapRequest(**request))
             one = square(pixels)
-            explained = self._explain(model, [one], settled)
+            explained = self._explain(model, [one], resolved)
             if explained.problems:
-                raise UserError(f"{explain.map_card(settled.map_name).title} is empty here: {explained.problems[0]}")
+                raise UserError(f"{explain.map_card(resolved.map_name).title} is empty here: {explained.problems[0]}")
             maps = np.stack([explained.heatmaps[0], centre_prior(explained.heatmaps.shape[1:]).astype(np.float32)])
             images = self._images(model, [one]).repeat(2, 1, 1, 1)
             return faithfulness(model, images, maps, explained.targets.repeat(2))
@@ -193,17 +193,17 @@ class Inspector:
         one, other = (_stacked(self.inspect_many(photos, each, **request)) for each in (student, teacher))
         with self._lock, torch_threads(self._threads):
             fresh = untrained(self._models.get(student))
-            settled = settle(fresh, MapRequest(**request))
+            resolved = resolve(fresh, MapRequest(**request))
             squares = [square(pixels) for pixels in photos]
             before = [
-                self._explain(fresh, squares[start : start + BATCH], settled).heatmaps
+                self._explain(fresh, squares[start : start + BATCH], resolved).heatmaps
                 for start in range(0, len(squares), BATCH)
             ]
         return with_controls(one, other, centre_prior(other.shape[1:]), np.concatenate(before))
 
-    def _explain(self, model: Tapped, squares: Sequence[Image.Image], settled: Settled) -> explain.Explanation:
-        options = self._batched(settled.options, len(squares))
-        return explain.explain(model, self._images(model, squares), settled.map_name, **options)
+    def _explain(self, model: Tapped, squares: Sequence[Image.Image], resolved: Resolved) -> explain.Explanation:
+        options = self._batched(resolved.options, len(squares))
+        return explain.explain(model, self._images(model, squares), resolved.map_name, **options)
 
     def _images(self, model: Tapped, squares: Sequence[Image.Image]) -> Tensor:
         return as_batch(squares, model.image_size).to(self._device)
@@ -218,19 +218,19 @@ class Inspector:
 
 def _inspection(
     reference: str, heading: str, model: Tapped, one: Image.Image, explained: explain.Explanation, place: int,
-    request: MapRequest, settled: Settled, seconds: float,
+    request: MapRequest, resolved: Resolved, seconds: float,
 ) -> Inspection:  # fmt: skip
-    probabilities, options = explained.probabilities[place], settled.options
-    explains = explain.map_card(settled.map_name).explains_class
+    probabilities, options = explained.probabilities[place], resolved.options
+    explains = explain.map_card(resolved.map_name).explains_class
     best = np.argsort(-probabilities, kind="stable")[:TOP]
     maps = {name: explain.layers_and_heads(model, name) for name in explain.maps_for(model)}
-    layers, heads = maps[settled.map_name]
+    layers, heads = maps[resolved.map_name]
     return Inspection(
         reference=reference,
         title=heading,
         photo=displayed(one),
         heatmap=explained.heatmaps[place],
-        map_name=settled.map_name,
+        map_name=resolved.map_name,
         predictions=[(model.classes[i], float(probabilities[i])) for i in best],
         target=model.classes[explained.targets[place]] if explains else "",
         against=model.classes[options["against"]] if explains and "against" in options else "",
@@ -242,8 +242,8 @@ def _inspection(
         classes=model.classes,
         seconds=seconds,
         problem=explained.problems.get(place, ""),
-        instead_of=request.map_name or "" if settled.lacking else "",
-        lacking=settled.lacking,
+        instead_of=request.map_name or "" if resolved.lacking else "",
+        lacking=resolved.lacking,
     )
 
 

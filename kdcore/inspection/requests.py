@@ -38,7 +38,7 @@ class MapRequest:
 
 
 @dataclass(frozen=True)
-class Settled:
+class Resolved:
     """A request for one network: the map, its options as in `explain.MapOptions` with classes as numbers, and why the map
     is not the requested one ("" where it is)."""
 
@@ -47,7 +47,7 @@ class Settled:
     lacking: str = ""
 
 
-def settle(model: Tapped, request: MapRequest) -> Settled:
+def resolve(model: Tapped, request: MapRequest) -> Resolved:
     """The map and options of a request for one network. Raises UserError where the network has no such map or class."""
     map_name, lacking = request.map_name or explain.default_map(model), ""
     if request.substitute:
@@ -71,7 +71,7 @@ def settle(model: Tapped, request: MapRequest) -> Settled:
             "against": card.explains_class,
         }
         options = {name: value for name, value in options.items() if takes[name]}
-    return Settled(map_name, {name: value for name, value in options.items() if value is not None}, lacking)
+    return Resolved(map_name, {name: value for name, value in options.items() if value is not None}, lacking)
 
 
 def layer_at(depth: float, layers: int) -> int:

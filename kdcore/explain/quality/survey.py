@@ -11,7 +11,7 @@ import torch
 from kdcore.data import sampling
 from kdcore.data.split import Split
 from kdcore.errors import UserError
-from kdcore.explain.heatmaps import default_map, explain
+from kdcore.explain.heatmaps import Explanation, default_map, explain
 from kdcore.explain.quality.agreement import METRICS, Controlled, agreement, with_controls
 from kdcore.explain.quality.localization import centre_prior
 from kdcore.models import Tapped
@@ -100,23 +100,18 @@ def survey(
     places = np.random.default_rng(seed).permutation(places)
     roles = {"teacher": teacher, "student": student} | ({"untrained": untrained} if untrained else {})
     names = {role: map_name or default_map(model) for role, model in roles.items()}
-    maps: dict[str, list[np.ndarray]] = {role: [] for role in roles}
-    probabilities: dict[str, list[np.ndarray]] = {role: [] for role in roles}
+    found: dict[str, list[Explanation]] = {role: [] for role in roles}
     agreements: list[dict[str, float]] = []
     thumbnails: list[np.ndarray] = []
     for start in range(0, len(places), BATCH):
         part = torch.from_numpy(places[start : start + BATCH]).to(split.images.device)
         pixels = split.images[part]
         for role, model in roles.items():
-            found = explain(model, pixels.to(model.mean.device).float() / 255, names[role])
-            maps[role].append(found.heatmaps)
-            probabilities[role].append(found.probabilities)
-        agreements += [agreement(*pair) for pair in zip(maps["student"][-1], maps["teacher"][-1], strict=True)]
+            found[role].append(explain(model, pixels.to(model.mean.device).float() / 255, names[role]))
+        student_maps, teacher_maps = (found[role][-1].heatmaps for role in ("student", "teacher"))
+        agreements += [agreement(*pair) for pair in zip(student_maps, teacher_maps, strict=True)]
         thumbnails += [_thumbnail(picture) for picture in pixels.permute(0, 2, 3, 1).cpu().numpy()]
-        results = {
-            role: NetworkMaps(names[role], np.concatenate(maps[role]), np.concatenate(probabilities[role]))
-            for role in roles
-        }
+        results = {role: _joined(each) for role, each in found.items()}
         done = places[: len(thumbnails)]
         yield Survey(
             classes=split.classes,
@@ -129,6 +124,14 @@ def survey(
             agreement={metric: np.array([each[metric] for each in agreements]) for metric in METRICS},
             total=len(places),
         )
+
+
+def _joined(batches: list[Explanation]) -> NetworkMaps:
+    return NetworkMaps(
+        batches[0].map_name,
+        np.concatenate([each.heatmaps for each in batches]),
+        np.concatenate([each.probabilities for each in batches]),
+    )
 
 
 def ranked(found: Survey, *, most_similar: bool = False, outcome: Outcome = "any") -> np.ndarray:

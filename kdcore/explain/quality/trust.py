@@ -95,12 +95,7 @@ def trust(
     Raises:
         UserError: the split has no masks.
     """
-    if "masks" not in split.extras:
-        with_masks = ", ".join(name for name in datasets.names() if datasets.get(name).has_masks)
-        raise UserError(
-            f"The {split.name} split has no masks of its objects, so maps cannot be tested on it. Datasets with masks: {with_masks}."
-        )
-    masks, images = split.extras["masks"].cpu().numpy(), split.images.float() / 255
+    masks, images = _masks(split), split.images.float() / 255
     cards = map_files.cards()
     chosen = tuple(names) or tuple(name for name in maps_for(model) if not cards[name].takes_query)
     targets, seconds = _predicted(model, images)
@@ -131,6 +126,17 @@ def trust(
         )
         for name, found in maps.items()
     )
+
+
+def _masks(split: Split) -> np.ndarray:
+    """Where the objects of a split are, [n, S, S]. Raises UserError where that is not known."""
+    if "masks" not in split.extras:
+        with_masks = ", ".join(name for name in datasets.names() if datasets.get(name).has_masks)
+        raise UserError(
+            f"The {split.name} split has no masks of its objects, so maps cannot be tested on it. "
+            f"Datasets with masks: {with_masks}."
+        )
+    return split.extras["masks"].cpu().numpy()
 
 
 def _predicted(model: Tapped, images: Tensor) -> tuple[np.ndarray, list[float]]:

@@ -62,30 +62,7 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         f"{_whole(chance['centred'])}. The objects lie near the middle, so a blob there is hard to beat."
     )
     st.dataframe(
-        _table(found),
-        hide_index=True,
-        width="stretch",
-        height="content",
-        placeholder="",
-        column_config={
-            "Map": st.column_config.TextColumn(pinned=True),
-            "Inside": st.column_config.ProgressColumn(
-                format="percent", min_value=0, max_value=1, help="The share of the map that lies on the object."
-            ),
-            "Hits": st.column_config.NumberColumn(
-                format="percent", help="Pointing game: of the images, those whose brightest cell touches the object."
-            ),
-            "Beyond noise": st.column_config.NumberColumn(
-                format="%.2f",
-                help="Insertion area - deletion area, minus the same for a random order. 0: no better than noise.",
-            ),
-            "Without weights": st.column_config.NumberColumn(
-                format="%.2f",
-                help="Rank correlation with the map of the same network with random weights. 1: the map does not depend on learnt weights.",
-            ),
-            "Forwards": st.column_config.NumberColumn(format="%.1f", help="Cost of a map in plain forward passes."),
-            **{title: st.column_config.TextColumn(help=asks, width="small") for title, asks in TICKS.values()},
-        },
+        _table(found), hide_index=True, width="stretch", height="content", placeholder="", column_config=_columns()
     )
     st.caption(
         f"{measured['images']} test images, a quarter of them for the last figures; {measured['date']}, `{measured['command']}`."
@@ -94,6 +71,31 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         _one(found[map_name], networks.maps()[map_name].title, networks.family(name)[1])
     elif map_name is not None:
         st.caption(_why_not(map_name, name))
+
+
+def _columns() -> dict[str, Any]:
+    """How each column is shown, with its meaning as help."""
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    return {
+        "Map": text(pinned=True),
+        **{title: text(help=meaning, width="small") for title, meaning in TICKS.values()},
+        "Inside": st.column_config.ProgressColumn(
+            format="percent", min_value=0, max_value=1, help="The share of the map that lies on the object."
+        ),
+        "Hits": number(
+            format="percent", help="Pointing game: the share of images whose brightest cell touches the object."
+        ),
+        "Beyond noise": number(
+            format="%.2f",
+            help="Insertion area - deletion area, minus the same for a random order. 0: no better than noise.",
+        ),
+        "Without weights": number(
+            format="%.2f",
+            help="Rank correlation with the map of the same network with random weights. 1: the map does not depend on the "
+            "learnt weights.",
+        ),
+        "Forwards": number(format="%.1f", help="Cost of a map in plain forward passes."),
+    }
 
 
 def _nearest(names: list[str], chosen: dict[str, Choice]) -> str:
