@@ -34,8 +34,8 @@ def show() -> None:
     st.subheader("Change the temperature", anchor=False)
     st.markdown(
         "At temperature 1 a :violet[teacher]'s soft labels are nearly one-hot. A higher temperature shows which classes it finds "
-        "*similar*. A :primary[student] that learns from soft labels learns this similarity too; its :orange[twin], trained "
-        "on labels only, does not."
+        "*similar*. A :primary[student] that learns from soft labels learns this similarity too; its "
+        ":orange[twin] is trained on labels only."
     )
     if (chosen := test_outputs.choose()) is None:
         return
