@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(tokens: list[str]) -> int:
     try:
-        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(subcommand_first(tokens), exit_on_error=False, print_error=False)
         status = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         print(f"error: {in_words(error)}", file=sys.stderr)
@@ -84,6 +84,15 @@ def _run(tokens: list[str]) -> int:
         print(f"error: {shown(error)}", file=sys.stderr)
         return 1
     return int(status or 0) if tokens else 2  # without a command, the help is shown
+
+
+def subcommand_first(tokens: list[str]) -> list[str]:
+    """`runs show --json ID` for `runs --json show ID`: options may stand before a subcommand."""
+    if len(tokens) > 2 and not tokens[0].startswith("-") and tokens[0] in app and tokens[1].startswith("-"):
+        subcommands = {name for name in app[tokens[0]] if not name.startswith("-")}
+        if place := next((i for i, token in enumerate(tokens) if token in subcommands), None):
+            return [tokens[0], tokens[place], *tokens[1:place], *tokens[place + 1 :]]
+    return tokens
 
 
 def in_words(error: CycloptsError) -> str:

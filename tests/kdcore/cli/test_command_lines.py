@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kdcore.cli import main
-from kdcore.cli.main import app
+from kdcore.cli.main import app, subcommand_first
 
 TABLE = json.loads((Path(__file__).parent / "command_lines.json").read_text())
 NAMES = {"as_json": "json", "map_name": "method", "study": "name"}  # parameters that were called otherwise then
@@ -21,7 +21,7 @@ COMMANDS = {
 
 def parsed(line: str) -> tuple[str, dict]:
     """The command that runs, and the values that were given, under the names of the first releases."""
-    command, bound, _ = app.parse_args(shlex.split(line), exit_on_error=False, print_error=False)
+    command, bound, _ = app.parse_args(subcommand_first(shlex.split(line)), exit_on_error=False, print_error=False)
     group = command.__module__.rpartition(".")[2]
     name = command.__name__.replace("_", "-")
     name = f"{group} {name}" if group in ("runs", "study") else name
@@ -96,6 +96,21 @@ def test_a_negative_number_is_a_value(value):
 def test_plain_names_and_older_ones_are_the_same(line):
     older = line.replace("check-teacher", "examine").replace("check-environment", "doctor").replace("--map", "--method")
     assert parsed(line) == parsed(older)
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("runs --json show ID", "runs show ID --json"),
+        ("runs --json list", "runs list --json"),
+        ("study --json list", "study list --json"),
+        ("study --against hot show ID --json", "study show ID --against hot --json"),
+        ("study --json temperature", "study temperature --json"),
+        ("distill --json quick", "distill quick --json"),
+    ],
+)
+def test_options_may_stand_before_a_subcommand(line, same):
+    assert parsed(line) == parsed(same)
 
 
 def test_one_seed_may_be_called_so():
