@@ -108,7 +108,7 @@ class Attention(Method):
         "a thousand times smaller than that of `kl`. Compare weights only with the same divergence and grid.",
     )
     needs = frozenset({"attention", "features"})
-    narrow = frozenset({"features"})
+    accepts_bfloat16 = frozenset({"features"})
 
     def __init__(
         self,

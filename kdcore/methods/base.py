@@ -54,7 +54,7 @@ class Method(nn.Module):
     Whatever another package has to know of a method is declared here, so that no other package names methods:
 
     needs: outputs of both networks that `forward` uses, of logits, pooled, features, attention, dense and qkv.
-    narrow: those of them that it takes in bfloat16 where a network computes in it.
+    accepts_bfloat16: those of them that it takes in bfloat16 where a network computes in it; others are cast to float32.
     uses_teacher, uses_temperature: whether `forward` does.
     needs_labels: whether an image whose label is withheld counts for nothing.
     soft_labels: whether it divides the teacher's logits, as they are, by its temperature; see `softens`.
@@ -66,7 +66,7 @@ class Method(nn.Module):
 
     card: ClassVar[Card]
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
-    narrow: ClassVar[frozenset[str]] = frozenset()
+    accepts_bfloat16: ClassVar[frozenset[str]] = frozenset()
     uses_teacher: ClassVar[bool] = True
     uses_temperature: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False

@@ -52,7 +52,7 @@ class Distiller(nn.Module):
     @property
     def narrow(self) -> frozenset[str]:
         """The outputs that no term needs in float32."""
-        wide = (method.needs - method.narrow for method in self._methods.values())
+        wide = (method.needs - method.accepts_bfloat16 for method in self._methods.values())
         return self.needs.difference({"logits"}, *wide)
 
     @property

@@ -72,7 +72,7 @@ def test_a_loss_of_narrow_maps_is_that_of_wide_ones(monkeypatch):
     weights, temperatures, said = {"attention": 1.0}, {"attention": 1.0}, teacher(batch.images, distiller.needs)
     narrow, outputs = distiller(batch, said, weights, temperatures)
     assert {features.dtype for features in outputs.features} == {torch.bfloat16}
-    monkeypatch.setattr(Attention, "narrow", frozenset())
+    monkeypatch.setattr(Attention, "accepts_bfloat16", frozenset())
     wide, outputs = distiller(batch, said, weights, temperatures)
     assert {features.dtype for features in outputs.features} == {torch.float32}
     torch.testing.assert_close(narrow.total, wide.total, rtol=1e-5, atol=0)
