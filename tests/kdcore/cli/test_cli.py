@@ -148,7 +148,7 @@ def test_train_teacher_is_a_run_of_one_network(capsys):
 
 def test_a_folder_without_a_path_and_a_seed_below_zero_are_refused(recipe_file, capsys):
     assert main(["train-teacher", "resnet20", "--data", "folder"]) == 1
-    assert "data 'folder' needs `path`" in capsys.readouterr().err
+    assert "Data 'folder' needs `path`" in capsys.readouterr().err
     assert main(["distill", recipe_file, "--seeds", "-1"]) == 1
     assert "seeds" in capsys.readouterr().err
 
