@@ -192,9 +192,17 @@ class Replay:
         )
 
     def _take(self, event: dict[str, Any]) -> None:
-        facts = self._facts
-        kind, step, now = event["event"], event.get("step", facts["step"]), event["time"]
-        facts["updated"] = now
+        now = event["time"]
+        self._facts["updated"] = now
+        self._take_status(event, now)
+        self._take_numbers(event)
+        self._take_lists(event)
+        if self._facts["status"] in ("running", "paused"):
+            self._last_event = now
+
+    def _take_status(self, event: dict[str, Any], now: float) -> None:
+        facts, kind = self._facts, event["event"]
+        step = event.get("step", facts["step"])
         match kind:
             case "Queued":
                 self._end_stretch(self._last_event)  # a killed run that is resumed was active until its last event
@@ -206,56 +214,12 @@ class Replay:
             case "RunStarted":
                 self._forget_after(step if event["resumed"] else -1)
                 self._end_stretch(self._last_event)
-                told = ("steps", "epochs", "device", "train_images", "labelled_images", "parameters", "teacher")
-                facts |= {name: event[name] for name in told}
+                kept = ("steps", "epochs", "device", "train_images", "labelled_images", "parameters", "teacher")
+                facts |= {name: event[name] for name in kept}
                 facts |= {"status": "running", "step": step, "classes": tuple(event["classes"]), "began": now}
                 facts |= {"reason": "", "traceback": "", "results": {}}
             case "StepEnded":
-                for network, losses in event["losses"].items():
-                    for term, value in losses.items():
-                        self._add(f"loss/{network}/{term}", step, value)
-                for group, numbers in (("share", event["shares"]), ("weight", event["weights"]),
-                                       ("temperature", event["temperatures"]), ("train_top1", event["train_top1"])):  # fmt: skip
-                    for name, value in numbers.items():
-                        self._add(f"{group}/{name}", step, value)
-                self._add("learning_rate", step, event["learning_rate"])
-                self._add("images_per_second", step, event["images_per_second"])
-                facts |= {"step": step, "epoch": event["epoch"], "images_per_second": event["images_per_second"]}
-            case "LayersWeighted":
-                for layer, weight in enumerate(event["weights"]):
-                    self._add(f"layer_weight/{event['term']}/{layer}", step, weight)
-                self._lists["layer_weights"].append({key: event[key] for key in ("step", "epoch", "term", "weights")})
-            case "GradientsMeasured":
-                for group, numbers in (("gradient", event["norms"]), ("gradient_share", event["shares"])):
-                    for name, value in numbers.items():
-                        self._add(f"{group}/{name}", step, value)
-                kept = self._lists["gradients"][-(KEPT_GRADIENTS - 1) :]
-                self._lists["gradients"] = [
-                    *kept,
-                    {key: event[key] for key in ("step", "epoch", "norms", "shares", "idle")},
-                ]
-            case "WeightAdapted":
-                changes = self._lists["adaptations"]
-                if (step, event["term"]) not in [(item["step"], item["term"]) for item in changes]:
-                    # else it is repeated, by a run that was resumed here
-                    changes.append({key: event[key] for key in ("step", "epoch", "term", "factor", "reason")})
-                self._add(f"adapted/{event['term']}", step, event["factor"])
-            case "TermMeasured":
-                for name, value in event["figures"].items():
-                    self._add(f"figure/{event['term']}/{name}", step, value)
-            case "Evaluated" if event["split"] == "validation":
-                for network, metrics in event["metrics"].items():
-                    for metric, value in metrics.items():
-                        if metric in ("top1", "nll", "ece"):
-                            self._add(f"{metric}/{network}", step, value)
-                self._latest |= event["metrics"]
-            case "ProbeTaken":
-                self._lists["probes"].append({key: event[key] for key in ("step", "epoch", "file")})
-            case "CheckpointSaved":
-                self._lists["checkpoints"].append({key: event[key] for key in ("step", "epoch", "file")})
-                self._remembered[step] = {
-                    "epoch": event["epoch"], "latest": dict(self._latest), "knobs": dict(self._knobs),
-                }  # fmt: skip
+                facts |= {name: event[name] for name in ("step", "epoch", "images_per_second")}
             case "KnobTurned":
                 self._knobs[event["knob"]] = float(event["factor"])
             case "RunPaused":
@@ -268,8 +232,58 @@ class Replay:
                 facts |= {key: event.get(key, "") for key in ("reason", "traceback")}
                 if kind == "RunFinished":
                     facts |= {"results": event["results"], "epoch": float(facts["epochs"])}
-        if facts["status"] in ("running", "paused"):
-            self._last_event = now
+
+    def _take_numbers(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "StepEnded":
+                losses = {f"{network}/{term}": v for network, own in event["losses"].items() for term, v in own.items()}
+                self._add_all("loss", event, losses)
+                self._add_all("share", event, event["shares"])
+                self._add_all("weight", event, event["weights"])
+                self._add_all("temperature", event, event["temperatures"])
+                self._add_all("train_top1", event, event["train_top1"])
+                self._add("learning_rate", event["step"], event["learning_rate"])
+                self._add("images_per_second", event["step"], event["images_per_second"])
+            case "LayersWeighted":
+                self._add_all(f"layer_weight/{event['term']}", event, dict(enumerate(event["weights"])))
+            case "GradientsMeasured":
+                self._add_all("gradient", event, event["norms"])
+                self._add_all("gradient_share", event, event["shares"])
+            case "WeightAdapted":
+                self._add(f"adapted/{event['term']}", event["step"], event["factor"])
+            case "TermMeasured":
+                self._add_all(f"figure/{event['term']}", event, event["figures"])
+            case "Evaluated" if event["split"] == "validation":
+                for network, metrics in event["metrics"].items():
+                    for metric in (name for name in metrics if name in ("top1", "nll", "ece")):
+                        self._add(f"{metric}/{network}", event["step"], metrics[metric])
+                self._latest |= event["metrics"]
+
+    def _take_lists(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "LayersWeighted":
+                self._append("layer_weights", event, "term", "weights")
+            case "GradientsMeasured":
+                self._append("gradients", event, "norms", "shares", "idle")
+                del self._lists["gradients"][:-KEPT_GRADIENTS]
+            case "WeightAdapted":
+                listed = {(item["step"], item["term"]) for item in self._lists["adaptations"]}
+                if (event["step"], event["term"]) not in listed:  # else it is repeated, by a run that was resumed here
+                    self._append("adaptations", event, "term", "factor", "reason")
+            case "ProbeTaken":
+                self._append("probes", event, "file")
+            case "CheckpointSaved":
+                self._append("checkpoints", event, "file")
+                self._remembered[event["step"]] = {
+                    "epoch": event["epoch"], "latest": dict(self._latest), "knobs": dict(self._knobs),
+                }  # fmt: skip
+
+    def _append(self, name: str, event: dict[str, Any], *fields: str) -> None:
+        self._lists[name].append({field: event[field] for field in ("step", "epoch", *fields)})
+
+    def _add_all(self, group: str, event: dict[str, Any], numbers: dict[Any, Any]) -> None:
+        for name, value in numbers.items():
+            self._add(f"{group}/{name}", event["step"], value)
 
     def _end_stretch(self, when: float) -> None:
         if self._facts["began"]:

@@ -16,7 +16,9 @@ class GradientMonitor:
     def __init__(self, parts: Parts, clock: Clock) -> None:
         self._parts, self._clock = parts, clock
         self._meter = GradientMeter(parts.steps)
-        self._found: tuple[GradientShares, dict[str, float]] | None = None  # not reported yet; and the weights of the recipe
+        self._found: tuple[GradientShares, dict[str, float]] | None = (
+            None  # not reported yet; and the weights of the recipe
+        )
         self._warned: set[str] = set()
 
     def due(self) -> bool:
@@ -46,13 +48,13 @@ class GradientMonitor:
         """What was measured in the last step."""
         if self._found is None:
             return
-        (pull, asked), self._found, parts = self._found, None, self._parts
-        equal = {name: asked[name] * times for name, times in pull.idle.items()}
-        yield GradientsMeasured(parts.step, parts.epoch, pull.norms, pull.shares, equal)
+        (measured, weights), self._found, parts = self._found, None, self._parts
+        equal = {name: weights[name] * times for name, times in measured.idle.items()}
+        yield GradientsMeasured(parts.step, parts.epoch, measured.norms, measured.shares, equal)
         for name, weight in equal.items():
             if name not in self._warned:
                 self._warned.add(name)
-                share = pull.shares[name]
+                share = measured.shares[name]
                 yield Noted(
                     f"{name} contributes {'less than 0.1%' if share < 0.001 else f'{share:.1%}'} of the gradient at this weight. "
                     f"At a weight of about {float(f'{weight:.2g}'):g} it would contribute as much as the other terms.",
