@@ -40,8 +40,8 @@ class GradientMonitor:
         norms = gradient_norms(losses, parts.student.distiller.student.parameters())
         if balance:
             balance.observe(norms)
-        pull = self._meter.read(norms, weights)
-        self._found = pull, parts.terms.requested(parts.step / parts.steps, parts.knobs)
+        measured = self._meter.read(norms, weights)
+        self._found = measured, parts.terms.requested(parts.step / parts.steps, parts.knobs)
         self._meter.took(time.perf_counter() - began)
 
     def events(self) -> Iterator[Event]:
