@@ -26,6 +26,7 @@ def connect_to(port: int) -> ClientConnection:
         origin=f"http://{address}",  # type: ignore[arg-type]
         subprotocols=["streamlit"],  # type: ignore[list-item]
         max_size=None,
+        open_timeout=PATIENCE_SECONDS,
     )
 
 
