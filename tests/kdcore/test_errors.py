@@ -1,4 +1,6 @@
-from kdcore.errors import clipped, shortened
+import re
+
+from kdcore.errors import BadPhoto, Busy, RecipeError, UserError, clipped, log_bug, shortened, shown
 
 
 def test_what_is_short_is_written_as_python_writes_it():
@@ -20,3 +22,24 @@ def test_what_holds_itself_is_written():
     value: list[object] = []
     value.append(value)
     assert shortened(value) == "[[[[[...]]]]]"
+
+
+def test_an_error_of_the_user_is_shown_as_it_is(caplog):
+    assert shown(RecipeError("epochs should be 1 or more, not 0.")) == "epochs should be 1 or more, not 0."
+    assert not caplog.records
+
+
+def test_a_bug_is_shown_by_the_number_that_finds_its_traceback_in_the_log(caplog):
+    sentence = shown(ValueError("of a library"))
+    number = re.fullmatch(
+        r"Something went wrong here\. The log of the server has the details under (\w{6})\.", sentence
+    )[1]
+    (record,) = caplog.records
+    assert record.getMessage() == f"Bug {number}: ValueError"
+    assert str(record.exc_info[1]) == "of a library"
+    assert log_bug(KeyError("a")) != number
+
+
+def test_busy_is_a_refused_photo_and_both_are_the_user_s():
+    assert issubclass(Busy, BadPhoto)
+    assert issubclass(BadPhoto, UserError)
