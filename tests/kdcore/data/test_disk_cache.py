@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kdcore.data import loading, memory
+from kdcore.data import disk_cache, loading, memory
 from kdcore.data.batches import batches
 from kdcore.data.split import Split
 from kdcore.paths import PROJECT
@@ -196,3 +196,11 @@ def test_a_part_of_the_classes_can_be_streamed_too(photos, monkeypatch):
     streamed = loading.load(some, "train")
     assert streamed.streamed
     assert same(held, streamed)
+
+
+def test_a_split_of_which_nothing_can_be_read_has_the_shape_of_images(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(tmp_path))
+    for _ in range(2):  # written, then read
+        found = disk_cache.mapped(b"nothing", [], 0, SIZE, lambda text: None)
+        assert (found.pixels.shape, found.pixels.dtype) == ((0, SIZE, SIZE, 3), np.uint8)
+        assert len(found.kept) == 0

@@ -61,3 +61,12 @@ def test_a_method_that_is_not_known_goes_by_its_name():
 
 def test_the_legend_explains_only_what_occurs():
     assert formula.legend((Term(method="ce"), Term(method="attention")), KNOWN).endswith("; $y$ the label")
+
+
+def test_forty_eight_symbols_fit_into_a_line_and_one_more_does_not():
+    known = {name: method("x" * count) for name, count in (("fits", 48), ("too_long", 49))}
+    assert not formula.named(Term(method="fits"), known)
+    assert formula.named(Term(method="too_long"), known)
+    assert list(formula.definitions((Term(method="fits"), Term(method="too_long")), known)) == [
+        r"\mathcal{L}_{\text{too long}}"
+    ]
