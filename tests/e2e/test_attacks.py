@@ -1,0 +1,157 @@
+"""Attacks on a running server while another visitor's run trains: each is refused in words, and the run continues."""
+
+import contextlib
+import http.server
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
+from tests.kdcore.photos.test_headers import many_scans
+from tests.served.conftest import Served
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+LONG = """
+name: long
+data: {name: cues, image_size: 64, train_images: 400, test_images: 50, batch_size: 32}
+teacher: {weights: cues-teacher}
+student: {model: three_stage_cnn_16}
+terms: [{method: kd}]
+epochs: 2000
+probes: {images: 0}
+"""
+DISK_MIB = 48
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A small disk of its own where mounting is allowed, so that it can be filled."""
+    folder = tmp_path_factory.mktemp("disk")
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)]
+    with contextlib.suppress(OSError):
+        subprocess.run(command, capture_output=True, check=False)
+    yield folder
+    if os.path.ismount(folder):
+        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+@pytest.fixture(scope="module")
+def attacked(disk: Path, drawn_data: Path) -> Iterator[Server]:
+    with serving(disk / "server", drawn_data) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def training(attacked: Server, browser: Browser) -> Iterator[str]:
+    """Another visitor's run, which trains through all attacks."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    page.goto(f"{attacked.url}/train")
+    run_id = start_long_run(attacked, page)
+    yield run_id
+    page.close()
+
+
+@pytest.fixture
+def attacker(visit, attacked, training) -> Iterator[Page]:
+    """The attacker's page; at the end the other visitor's run has to be training."""
+    page = visit(f"{attacked.url}/train")
+    yield page
+    step = attacked.store.state(training).step
+    until(lambda: attacked.store.state(training).step > step + 5, "the other visitor's run trains on")
+
+
+def start_long_run(server: Server, page: Page) -> str:
+    hand_in(page, LONG)
+    expect(page.get_by_role("button", name="Start training")).to_be_enabled()
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/train\?.*run="))
+    run_id = re.search(r"run=([\w.-]+)", page.url)[1]  # type: ignore[index]
+    until(lambda: server.store.state(run_id).step > 3, "the run trains")
+    return run_id
+
+
+def hand_in(page: Page, text: str) -> None:
+    """Hand a recipe in as text on Train."""
+    expect(page.get_by_role("button", name="Start training")).to_be_enabled()  # the whole form is there
+    area = page.get_by_label("Recipe", exact=True)
+    if not area.is_visible():
+        page.get_by_text("Edit the full recipe (YAML)").click()
+    area.fill(text)
+    area.press("Control+Enter")
+    page.get_by_role("button", name="Apply").click()
+
+
+def test_a_text_of_100_000_levels(attacker):
+    """It was a segmentation fault in the YAML parser, hence the end of the server."""
+    hand_in(attacker, "[" * 100_000 + "]" * 100_000)
+    expect(attacker.get_by_text("nested too deeply")).to_be_visible()
+
+
+def test_options_that_fetch_and_write_files(attacker, tmp_path):
+    requests: list[str] = []
+
+    class Recorder(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            requests.append(self.path)
+            self.send_error(404)
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Recorder) as recorder:
+        threading.Thread(target=recorder.serve_forever, daemon=True).start()
+        options = {
+            "pretrained_cfg_overlay": {"url": f"http://127.0.0.1:{recorder.server_port}/weights.bin"},
+            "cache_dir": str(tmp_path / "stolen"),
+        }
+        hand_in(attacker, f"student: {{model: resnet18, options: {json.dumps(options)}}}\nterms: [{{method: ce}}]\n")
+        expect(attacker.get_by_text("the option 'pretrained_cfg_overlay' cannot be set")).to_be_visible()
+        recorder.shutdown()
+    assert requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_from_elsewhere(attacked, attacker):
+    served = Served(int(attacked.url.rpartition(":")[2]), attacked.process)
+    status, message = served.open("Host: evil.example", "Origin: http://evil.example")
+    assert (status, "does not answer at `evil.example`" in message) == (403, True)
+    status, message = served.open("Host: 127.0.0.1:{port}", "Origin: http://127.0.0.1:9")
+    assert (status, "may not use this app" in message) == (403, True)
+
+
+def test_a_damaged_run_folder(attacked, attacker):
+    folder = attacked.store.root / "20260101-000000-damaged-0000"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_bytes(b"name: \xff\xfe\nstudent: {model: tiny}\n")
+    attacker.goto(f"{attacked.url}/runs?run={folder.name}")
+    expect(attacker.get_by_text("is not UTF-8 text").first).to_be_visible()
+
+
+def test_a_picture_of_5000_scans(attacked, attacker, tmp_path):
+    (tmp_path / "scans.jpg").write_bytes(many_scans(5_000, (6000, 6000)))
+    attacker.goto(f"{attacked.url}/attention")
+    attacker.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(tmp_path / "scans.jpg")
+    expect(attacker.get_by_text(re.compile("scans; at most 100")).first).to_be_visible()
+
+
+def test_a_full_disk(attacked, training, disk, visit):
+    """It ended the thread that trains, for all later runs as well."""
+    if not os.path.ismount(disk):
+        pytest.skip("a small disk could not be mounted here")
+    page = visit(f"{attacked.url}/train?run={training}")
+    with (disk / "filling").open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+    until(lambda: attacked.store.state(training).status not in ("running", "paused"), "the run has ended")
+    expect(page.get_by_text("The disk is full").first).to_be_visible()
+    (disk / "filling").unlink()
+    page = visit(f"{attacked.url}/train")
+    again = start_long_run(attacked, page)
+    assert attacked.store.state(again).status == "running"
