@@ -12,6 +12,7 @@ from pages.parts.components.replay.replay import can_replay, replay
 from pages.parts.formatting import percent, points
 
 QUICK = "quick"
+PICTURES_WIDTH = 480  # of the replay's right half: the button is as wide and below it
 
 
 def main() -> None:
@@ -26,12 +27,13 @@ def main() -> None:
         replay(engine.store(), recording.id)
     else:
         st.info("No recorded run found. Train one and watch it live.", icon=":material/info:")
-    left, right = st.columns([19, 12], gap="medium")  # as wide as the two halves of the replay
-    if recording and recording.results:
-        left.markdown(verdict(recording))
-        left.caption(setting(recording))
-    with right if recording else left:
-        offer_training()
+    with st.container(horizontal=True, gap="medium"):
+        if recording and recording.results:
+            with st.container():
+                st.markdown(verdict(recording))
+                st.caption(setting(recording))
+        with st.container(width=PICTURES_WIDTH):
+            offer_training()
     lead_on()
 
 

@@ -151,6 +151,13 @@ def test_a_sweep_says_what_it_makes_and_starts(open_page, runner):
     assert {place.point.recipe.optimizer.lr for place in state.places} == {0.001, 0.002, 0.004}
 
 
+def test_the_settings_of_a_sweep_have_names_that_a_visitor_can_read(open_page):
+    options = widget(open_page("studies.py"), "selectbox", "Setting").options
+    assert options[:4] == ["None", "kd: temperature", "ce: weight", "kd: weight"]
+    assert {"learning rate", "labelled images", "epochs"} <= set(options)
+    assert not [option for option in options if "." in option]
+
+
 def test_a_sweep_that_cannot_be_says_why(open_page):
     test = open_page("studies.py")
     widget(test, "selectbox", "Setting").set_value("data.labels").run()

@@ -13,6 +13,14 @@ from pages.parts import engine, formatting
 from pages.parts.train import presets, sections
 
 NOTHING = "None"
+TITLES = {
+    "optimizer.lr": "learning rate",
+    "optimizer.name": "optimizer",
+    "data.labels": "labelled images",
+    "data.label_noise": "wrong labels, fraction",
+    "data.train_images": "training images",
+    "student.model": "student",
+}
 START = ":material/play_arrow:"
 
 
@@ -21,7 +29,7 @@ def ready_made() -> None:
     name = st.selectbox("Study", studies.names(), index=None, key="ready-made", placeholder="Choose one")
     if name is None:
         st.caption(
-            f"{len(studies.names())} studies come with the project, among them the tables of the reproduced systems."
+            f"{len(studies.names())} studies come with the project, among them those of the reproduced projects."
         )
         return
     try:
@@ -86,7 +94,9 @@ def choose_setting(recipe: Recipe, place: int, name: str) -> tuple[str, list[Any
     label = "Setting" if place == 1 else "Second setting"
     key = left.selectbox(
         label, [NOTHING, *known], index=1 if place == 1 else 0, key=f"sweep-key-{place}-{name}", accept_new_options=True,
-        help="Any setting of the recipe by its dotted name; terms are counted from 0.",
+        format_func=lambda setting: titled(setting, recipe) if setting in known else setting,
+        help="Choose one, or type any setting of the recipe by its dotted name, such as `optimizer.weight_decay` or "
+        "`terms.1.from_epoch` (terms are counted from 0).",
     )  # fmt: skip
     if not key or key == NOTHING:
         return None
@@ -102,6 +112,15 @@ def choose_setting(recipe: Recipe, place: int, name: str) -> tuple[str, list[Any
         st.error(f"{shortened(given)} are not values separated by commas, for example 1, 2, 4.")
         return None
     return (key, values) if values else None
+
+
+def titled(setting: str, recipe: Recipe) -> str:
+    """`kd: temperature` for `terms.1.temperature`."""
+    section, _, rest = setting.partition(".")
+    if section == "terms":
+        place, _, name = rest.partition(".")
+        return f"{recipe.terms[int(place)].label}: {name}"
+    return TITLES.get(setting, setting)
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: st
     """A row: name, weight, temperature, and a button for the rest."""
     method = engine.methods()[term["method"]]
     key = f"{label}-{key}"
-    name, weight, temperature, more = st.columns([3, 3, 3, 1], vertical_alignment="center")
-    with more.popover(":material/tune:", help=f"{label}: schedule, epochs, options", width="stretch"):
+    name, weight, temperature, more = st.columns([3, 3, 3, 2], vertical_alignment="center")
+    with more.popover("Options", help=f"Schedule, epochs and options of {label}", width="stretch"):
         st.markdown(f"**{method.card.title}**")
         st.caption(method.card.summary)
         term["weight"] = schedule_form.choose("Weight", term.get("weight", 1.0), f"weight-{key}")
