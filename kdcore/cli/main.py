@@ -21,7 +21,7 @@ EXAMPLES = """Examples:
   python -m kdcore explain photo.jpg              heatmaps of three networks
   python -m kdcore runs                           all runs
   python -m kdcore runs resume ID                 continue a run
-  python -m kdcore doctor                         check this machine
+  python -m kdcore check-environment              check this machine
   python -m kdcore COMMAND --help                 options of a command
 
 The app shows the same runs: one that is started here appears there, live.
