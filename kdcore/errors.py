@@ -25,7 +25,7 @@ _LOG = logging.getLogger("kdcore")
 
 
 class UserError(ValueError):
-    """Something that the user can fix. The message says what came, what was expected and how to fix it."""
+    """Something that the user can fix. The message states what came, what was expected and how to fix it."""
 
 
 class RecipeError(UserError):
@@ -33,7 +33,7 @@ class RecipeError(UserError):
 
 
 class NotHere(UserError):
-    """Weights or images that are not on this machine and may not be downloaded now; the message says when they are."""
+    """Weights or images that are not on this machine and may not be downloaded now; the message states when they are."""
 
 
 class DamagedRun(UserError):
@@ -41,19 +41,19 @@ class DamagedRun(UserError):
 
 
 class NotFinite(UserError):
-    """A loss that is not finite any more; the message says at which step and what to try."""
+    """A loss that is no longer finite; the message names the step and what to try."""
 
 
 class NotDefined(UserError):
-    """A heatmap that this network does not have; the message says why."""
+    """A heatmap that this network does not have; the message gives the reason."""
 
 
 class EmptyMap(UserError):
-    """A heatmap that came out empty, constant or not finite; the message names it and says why."""
+    """A heatmap that came out empty, constant or not finite; the message names it and the reason."""
 
 
 class BadPhoto(UserError):
-    """A file that cannot be used as a photo; the message says why."""
+    """A file that cannot be used as a photo; the message gives the reason."""
 
 
 class Busy(BadPhoto):
@@ -71,7 +71,7 @@ def shown(error: BaseException) -> str:
     """What a user reads of an exception: a UserError's message; of a bug, which is logged, one sentence with its number."""
     if isinstance(error, UserError):
         return str(error)
-    return f"Something went wrong here. The log of the server has the details under {log_bug(error)}."
+    return f"Something went wrong here. The log has the details under {log_bug(error)}."
 
 
 class _Short(reprlib.Repr):

@@ -1,6 +1,6 @@
 """Refuses recipes that cannot run, before anything is built: dataset settings, labels, classes, weight files.
 
-Reads names, cards and headers only; loads no torch and no image. Forms, runner and command line ask here.
+Reads names, cards and headers only; loads no torch and no image. Used by forms, runner and command line.
 """
 
 import json

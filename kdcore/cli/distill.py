@@ -82,7 +82,7 @@ def train_teacher(
     Args:
         model: Name of a model.
         recipe: Take model, weights, data and learning rate from the teacher of this recipe.
-        data: Name of a dataset; `doctor` lists them.
+        data: Name of a dataset; `check-environment` lists them.
         path: Folder of class folders, for --data folder.
         image_size: Side of the images in pixels. Default: the model's own.
         epochs: Default: 10, or as many as the recipe fine-tunes its teacher.

@@ -36,7 +36,7 @@ def check_environment(*, as_json: Json = False) -> int:
 
 
 def examine() -> dict[str, Any]:
-    """All findings as plain data. `advice` says how to fix what is missing."""
+    """All findings as plain data. `advice` is how to fix what is missing."""
     import torch
 
     from kdcore import models

@@ -36,7 +36,7 @@ def evaluate(
 
     Args:
         model: A bundled model, run:ID/student or a .safetensors file.
-        data: Name of a dataset; `doctor` lists them. Default: the dataset with the model's classes.
+        data: Name of a dataset; `check-environment` lists them. Default: the dataset with the model's classes.
         path: Folder of class folders, for --data folder.
         split: test, validation, or another split of the dataset.
     """

@@ -70,7 +70,7 @@ def torch_device(name: str | None) -> "torch.device":
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Around code that writes a file: a missing folder or a full disk is a UserError that says how to fix it."""
+    """Around code that writes a file: a missing folder or a full disk is a UserError that states how to fix it."""
     if not path.parent.is_dir():
         raise UserError(f"There is no folder {path.parent} to write {path.name} to. Create it, or choose another path.")
     if path.is_dir():

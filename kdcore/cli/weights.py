@@ -81,7 +81,7 @@ def export(model: str, out: Path, /, *, command: str | None = None, fp16: bool =
 
 
 def origin_of(reference: str, network: "Tapped") -> tuple[DataRecipe, dict[str, Any]]:
-    """The data that a network is measured on, and what the card says of the run it comes from.
+    """The data that a network is measured on, and the entries of its card about the run it comes from.
 
     Raises:
         UserError: the run has not ended.
@@ -117,7 +117,7 @@ def import_weights(
     Args:
         files: Files with state dicts.
         model: Name of the model that the weights belong to.
-        data: The dataset whose classes it predicts; `doctor` lists them.
+        data: The dataset whose classes it predicts; `check-environment` lists them.
         image_size: Side of its input in pixels.
         out: The .safetensors file to write.
         mean: Mean of the input normalisation, three numbers in [0, 1]. Default: the model's own.

@@ -36,7 +36,7 @@ def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, repo
         parts: `count` images of `size` pixels at most, in order.
 
     Raises:
-        ValueError: the disk has no room for them.
+        ValueError: the disk has no space for them.
     """
     key = hashlib.sha256(identity + f"{FORMAT} {size}".encode()).hexdigest()[:20]
     folder = data_folder() / "decoded" / key
@@ -46,7 +46,7 @@ def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, repo
         atomic.remove_leftovers(folder)
         made = _read_note(folder, size)
         if made is None:
-            _check_room(folder, count * size * size * 3)
+            _check_space(folder, count * size * size * 3)
             made = _written(folder, parts, size)
             taken = made["count"] * size * size * 3 / 2**30
             report(
@@ -67,7 +67,7 @@ def _written(folder: Path, parts: Iterable[Images], size: int) -> dict[str, Any]
     kept: list[np.ndarray] = [np.empty(0, np.int64)]
     unreadable: list[str] = []
     try:
-        path.unlink(missing_ok=True)  # there is not always room for two
+        path.unlink(missing_ok=True)  # there is not always space for two
         with atomic.replacing(path) as temporary, temporary.open("wb") as file:
             for part in parts:
                 file.write(np.ascontiguousarray(part.pixels).data)
@@ -119,7 +119,7 @@ def _map(path: Path, size: int) -> np.ndarray:
     return np.frombuffer(memory, dtype=np.uint8).reshape(-1, size, size, 3)
 
 
-def _check_room(folder: Path, needed: int) -> None:
+def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     left = folder / "pixels.uint8"
     if left.is_file():

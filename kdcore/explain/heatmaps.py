@@ -159,7 +159,7 @@ def _place(layer: int | None, head: int | None) -> dict[str, int]:
 
 
 def _first(model: Tapped, names: list[str]) -> str:
-    """The first of these maps that the model has; where it has none, the last, whose refusal says why."""
+    """The first of these maps that the model has; where it has none, the last, whose refusal gives the reason."""
     return next((name for name in names if not maps.card(name).networks.lacking(model)), names[-1])
 
 

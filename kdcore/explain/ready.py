@@ -19,7 +19,7 @@ def ready(model: Tapped, precision: Precision = "exact") -> Tapped:
         precision: `exact`, or `fast`: in bfloat16 where that is faster on this device, which moves a map by about a
             hundredth of its maximum.
     """
-    quick = precision == "fast" and mixed_precision.quick_bf16(model.mean.device)
+    quick = precision == "fast" and mixed_precision.bfloat16_is_faster(model.mean.device)
     copied = models.quick(model, torch.bfloat16 if quick else torch.float32)
     for module in copied.modules():
         if hasattr(module, "fused_attn"):  # on a CPU the fused kernel is the slower one in bfloat16, forwards too

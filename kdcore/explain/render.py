@@ -94,7 +94,7 @@ def write_png(picture: np.ndarray, path: Path) -> None:
 
 
 def _panel(picture: np.ndarray, title: str, lines: Sequence[str]) -> np.ndarray:
-    """A picture with a title above and room for four lines below."""
+    """A picture with a title above and space for four lines below."""
     side = picture.shape[1]
     panel = Image.new("RGB", (side, side + 6 * LINE), PAPER)
     panel.paste(Image.fromarray(picture), (0, LINE + LINE // 2))

@@ -50,7 +50,7 @@ def trouble(error: BaseException, folder: Path, *, then: str = RESUME) -> str | 
 
 @contextlib.contextmanager
 def in_words(folder: Path, *, then: str = RESUME) -> Iterator[None]:
-    """Turn an OSError into a UserError that says what is wrong and how to fix it."""
+    """Turn an OSError into a UserError that states what is wrong and how to fix it."""
     try:
         yield
     except OSError as error:

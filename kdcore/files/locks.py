@@ -1,7 +1,7 @@
 """Locks between processes: an operating-system lock on a file, which ends with the process that holds it.
 
-`filelock` provides the same exclusive lock on Linux, macOS and Windows. Whoever asks whether a lock is held must take it for
-some microseconds, so a second one may see that as held. Within a process such probes take turns; between processes, a
+`filelock` provides the same exclusive lock on Linux, macOS and Windows. A check whether a lock is held has to take it for
+some microseconds, which a second check may see as held. Within a process such probes take turns; between processes, a
 contended probe is repeated. A real holder keeps its lock through all of the repeats.
 """
 

@@ -49,7 +49,7 @@ def run(references: Mapping[str, str], store: Store) -> NetworkOutputs:
         references: role -> a bundled model or `run:ID/student`; they belong together.
 
     Raises:
-        UserError: no such network, or its images are not on this machine; says how to fix it.
+        UserError: no such network, or its images are not on this machine; the message states how to fix it.
     """
     networks = {role: models.load(reference, runs=store).eval() for role, reference in references.items()}
     first = next(iter(networks.values()))

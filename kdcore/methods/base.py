@@ -51,7 +51,7 @@ class Method(nn.Module):
     shapes. Projectors and memories are its parameters and buffers, so that the optimizer and the checkpoints find them.
     A pairing that cannot work is refused in the constructor, with a UserError, before the first step.
 
-    Whatever another package has to know of a method is declared here, so that no other package names methods:
+    Whatever another package needs of a method is declared here, so that no other package names methods:
 
     needs: outputs of both networks that `forward` uses, of logits, pooled, features, attention, dense and qkv.
     accepts_bfloat16: those of them that it takes in bfloat16 where a network computes in it; others are cast to float32.

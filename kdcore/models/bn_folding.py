@@ -38,7 +38,7 @@ def _folded(model: Tapped) -> Tapped:
             wanted = model(image, ALL)
         found = folded(image, ALL)
     outputs = zip((found.logits, *found.features), (wanted.logits, *wanted.features), strict=True)
-    if any((ours - theirs).abs().max() > TOLERANCE * theirs.abs().max() for ours, theirs in outputs):
+    if any((found - wanted).abs().max() > TOLERANCE * wanted.abs().max() for found, wanted in outputs):
         return copy.deepcopy(model)  # the output of a convolution is used elsewhere too
     return folded
 

@@ -63,10 +63,10 @@ def three_stage_cnn(
     strides: Sequence[int] = (2, 2, 1),
     convolutions: int | Sequence[int] = 2,
 ) -> StagedCNN:
-    """The student of the ViT-to-CNN system: 64 channels at a half of the input's side, 128 and 256 at a quarter.
+    """The student of the project behind vit-to-cnn: 64 channels at a half of the input's side, 128 and 256 at a quarter.
 
-    1.15 M parameters, that system's baseline of 1.2 M. With `convolutions: [2, 2, 3]` it has 1.74 M, that system's student
-    of 1.8 M, in which a projection to the teacher's width is counted.
+    1.15 M parameters; the project's baseline has 1.2 M. With `convolutions: [2, 2, 3]` it has 1.74 M; the project's
+    student has 1.8 M, in which a projection to the teacher's width is counted.
     """
     return StagedCNN(classes, widths, strides, convolutions)
 
@@ -90,7 +90,7 @@ def five_conv(
     widths: Sequence[int] = (32, 64, 128, 256, 384),
     strides: Sequence[int] = (1, 2, 2, 2, 1),
 ) -> StagedCNN:
-    """The five-convolution student of the adaptive-hints system: 1.28 M parameters; that system says about 1.3 M."""
+    """The five-convolution student of the project behind adaptive-hints: 1.28 M parameters, reported as about 1.3 M."""
     return StagedCNN(classes, widths, strides, convolutions=1)
 
 

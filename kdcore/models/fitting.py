@@ -119,7 +119,7 @@ def check_new_classifier(spec: ModelRecipe, what: str) -> None:
     if not _may_replace(spec):
         raise UserError(
             f"{what}, so its predictions would be random. Fine-tune the teacher on this data (teacher.finetune: {{epochs: 3}}), or "
-            "choose weights that were trained on it (python -m kdcore doctor lists the bundled ones)."
+            "choose weights that were trained on it (python -m kdcore check-environment lists the bundled ones)."
         )
 
 

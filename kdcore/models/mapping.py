@@ -20,7 +20,7 @@ def places(teacher_classes: Sequence[Names], classes: Sequence[str]) -> list[int
     """The index of each class among the teacher's, by any of its names; letter case, `_` and `-` are ignored.
 
     Raises:
-        ValueError: a class is not among them, or is there twice; says which.
+        ValueError: a class is not among them, or is there twice; the message names it.
     """
     known: dict[str, list[int]] = {}
     for place, names in enumerate(teacher_classes):
@@ -55,7 +55,7 @@ def keep_classes(net: nn.Module, kept: list[int]) -> None:
     """Reduce a network's classifier to these classes, in this order.
 
     Args:
-        kept: places in its present answers, [K].
+        kept: indices of its present outputs, [K].
     """
     for head in classifiers(net):
         if not isinstance(head, (nn.Linear, nn.Conv2d)):

@@ -1,7 +1,7 @@
 """Layers with weights prepacked for the CPU, for a frozen network that runs often on a few images.
 
 oneDNN, which computes convolutions on a CPU, lays a layer's weights out anew at every call. For a single image that costs
-more than the late layers' arithmetic: a ResNet-50 answers one image of 224 px in three quarters of the time without it, and
+more than the late layers' arithmetic: a ResNet-50 takes one image of 224 px in three quarters of the time without it, and
 linear layers win a tenth. The price is memory: weights are held twice, because a gradient still goes by the plain ones.
 """
 

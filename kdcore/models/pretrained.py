@@ -23,7 +23,7 @@ from kdcore.models.zoo import TORCHVISION
 from kdcore.paths import data_folder
 from kdcore.recipe.architecture import check_options
 
-OFFLINE_MODELS = "What works without the network: bundled models (python -m kdcore doctor lists them), weights from a run or a .safetensors file, and `weights: none`."
+OFFLINE_MODELS = "What works without the network: bundled models (python -m kdcore check-environment lists them), weights from a run or a .safetensors file, and `weights: none`."
 
 
 def pretrained(
@@ -39,7 +39,7 @@ def pretrained(
 
     Raises:
         NotHere: they would have to be downloaded, and may not be.
-        ValueError: there are no such weights, or they could not be downloaded; says what was tried and how to fix it.
+        ValueError: no such weights, or not downloaded; the message states what was tried and how to fix it.
     """
     zoo.check(name)
     options = dict(options or {})
@@ -128,7 +128,7 @@ def _torchvision_url(name: str) -> str:
 def _torchvision(
     name: str, classes: int, image_size: int, options: dict[str, Any], file: Path | None
 ) -> tuple[nn.Module, bool]:
-    options, ours = zoo.resnet_options(name.removeprefix(TORCHVISION), options)
+    options, changes = zoo.resnet_options(name.removeprefix(TORCHVISION), options)
     net = zoo.made(name, 1000, image_size, options)
     if file == _own_file(name):
         state = load_file(file)
@@ -139,7 +139,7 @@ def _torchvision(
         net.load_state_dict(fitting.fit_positions({k: v for k, v in state.items() if not _is_auxiliary(k)}, net))
     if classes != 1000:
         fitting.replace_classifier(net, classes)
-    return resnets.changed(net, **ours) if ours else net, classes == 1000
+    return resnets.changed(net, **changes) if changes else net, classes == 1000
 
 
 def _is_auxiliary(key: str) -> bool:

@@ -15,14 +15,12 @@ from kdcore.recipe.references import Bundled, Reference, RunNetwork, WeightFile
 if TYPE_CHECKING:
     from kdcore.store import Store
 
-NO_SNAPSHOTS = (
-    "it kept none along the way, as runs of earlier versions and recordings; train its recipe again to have them"
-)
+NO_SNAPSHOTS = "it has no snapshots, like runs of earlier versions and recordings; train its recipe again to get them"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network's tensors in a file: those that begin with `prefix`; and what the file says of the network, if it does."""
+    """A network's tensors in a file: those that begin with `prefix`; and the file's description of it, if any."""
 
     path: Path
     prefix: str = ""
@@ -82,7 +80,7 @@ def _weight_file(reference: WeightFile) -> Source:
     file = weight_file(reference.path)
     if not file.is_file():
         looked = f"{path}" if file == path else f"{path}, nor {file}"
-        raise UserError(f"There is no weight file {looked}. docs/results.md says where the public ones come from.")
+        raise UserError(f"There is no weight file {looked}. See docs/results.md for where the public ones come from.")
     return _file(file)
 
 
@@ -119,7 +117,7 @@ def _in_run(reference: RunNetwork, runs: "Store") -> Source | ModelRecipe:
 
 def _teacher(run_id: str, recipe: Recipe, step: int | None, runs: "Store") -> Source | ModelRecipe:
     if step is not None:
-        raise UserError(f"The teacher of run {run_id} does not change: ask for run:{run_id}/teacher, without @{step}.")
+        raise UserError(f"The teacher of run {run_id} does not change: use run:{run_id}/teacher, without @{step}.")
     if recipe.teacher is None:
         raise UserError(f"Run {run_id} has no teacher.")
     if (file := runs.folder(run_id) / "teacher.safetensors").is_file():
@@ -141,7 +139,7 @@ def without_weights(spec: ModelRecipe, runs: "Store | None") -> ModelRecipe:
     """The same network by its name and normalisation alone: its weights do not change what it costs."""
     if spec.model is not None:
         return ModelRecipe(model=spec.model, options=spec.options, mean=spec.mean, std=spec.std)
-    # a bundled model's card says it without its weights being read: the Train page asks at every change of a setting
+    # a bundled model has it in its card, so no weights are read: the Train page needs it at every change of a setting
     described = bundled().get(spec.weights)
     if described is None:
         source = find(spec.weights, runs)

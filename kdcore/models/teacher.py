@@ -1,4 +1,4 @@
-"""The teacher: a frozen network in eval mode, without gradients, whatever its owner does."""
+"""The teacher: a frozen network in eval mode, without gradients, even if train() is called."""
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +19,13 @@ class Teacher(nn.Module):
     def __init__(self, model: Tapped, *, precision: Precision = "exact") -> None:
         """
         Args:
-            model: on the device where it will answer.
-            precision: `fast` lets a bfloat16 copy answer where the device is quick at that.
+            model: on the device where it will run.
+            precision: `fast` runs a bfloat16 copy where bfloat16 is faster on the device.
         """
         super().__init__()
         self.model = model
         model.requires_grad_(False)
-        fast = precision == "fast" and mixed_precision.quick_bf16(model.mean.device)
+        fast = precision == "fast" and mixed_precision.bfloat16_is_faster(model.mean.device)
         self.answering = models.quick(model) if fast else model
         self.compiled: Ask | None = None  # the compiled network, where there is one
         self.eval()
@@ -44,5 +44,5 @@ class Teacher(nn.Module):
     def forward(self, images: Tensor, needs: frozenset[str] = LOGITS) -> Outputs:
         if self.answering.training:  # someone called train() on the model itself
             self.answering.eval()
-        said: Outputs = (self.compiled or self.answering)(images, needs)
-        return said
+        outputs: Outputs = (self.compiled or self.answering)(images, needs)
+        return outputs

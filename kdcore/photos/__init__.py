@@ -1,4 +1,4 @@
-"""Photos: bytes of an image file to RGB pixels, or a message that says why not.
+"""Photos: bytes of an image file to RGB pixels, or the reason why not.
 
 `read` decodes in this process: samples, and files of the user who runs the program. `read_upload` decodes uploads, in a separate
 process with limits on time and memory. Both accept and refuse the same files.

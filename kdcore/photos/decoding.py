@@ -1,4 +1,4 @@
-"""Decodes an image file to RGB pixels, or says why not: for uploads and for the files of a training folder.
+"""Decodes an image file to RGB pixels, or gives the reason why not: for uploads and for the files of a training folder.
 
 The format follows from the content, never from the name. The order of the checks matters: length of the file, structure,
 format and size in pixels from the header, and only then the pixels. Pillow's process-wide settings stay as they are: the formats
@@ -79,7 +79,7 @@ class Unusable(Exception):
 class Photo:
     """pixels: uint8 [H, W, 3], upright, its longer side at most the requested `side`.
     width, height: of the original image, upright.
-    notes: changes that a visitor should know of.
+    notes: changes that a visitor should see.
     """
 
     pixels: np.ndarray

@@ -4,10 +4,10 @@
     shorter = recipe.with_overrides(made, ["epochs=3"])
 
 A section a file: `data`, `models`, `terms`, `optimizer`, and the whole of them in `recipe`. `yaml_text` reads and writes
-YAML, `reading` makes recipes of it and of plain data, `changing` gives copies with other settings, and `refusal` says what
-is wrong with one.
+YAML, `reading` makes recipes of it and of plain data, `changing` gives copies with other settings, and `refusal` describes
+what is wrong with one.
 
-A recipe carries a `note` that says what it reproduces, what to expect and what it costs.
+A recipe has a `note`: what it reproduces, what to expect and what it costs.
 """
 
 from kdcore.errors import RecipeError

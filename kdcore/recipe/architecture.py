@@ -157,7 +157,7 @@ DECIDED: dict[str, str] = {
         "out_features num_pool head use_aux_head head_fn",
     ),
     **_because(
-        "it changes how a network is compiled or where it lies, not what it is",
+        "it changes how a network is compiled or placed, not its architecture",
         "scriptable exportable no_jit jit progress device dtype memory_efficient use_checkpoint inference_mode fuse_bn "
         "grad_checkpointing",
     ),
@@ -174,7 +174,7 @@ def check_name(name: str) -> None:
     """Refuse what cannot be a network's name. Whether a network has that name is checked when the libraries are loaded.
 
     Raises:
-        ValueError: an address, a path or a scheme such as `hf-hub:`; says what a name looks like.
+        ValueError: an address, a path or a scheme such as `hf-hub:`; the message shows what a name looks like.
     """
     if not NAME.fullmatch(name):
         raise UserError(

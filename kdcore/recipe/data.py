@@ -25,7 +25,7 @@ class DataRecipe(Section):
     )
     validation: float = Field(0.1, ge=0, lt=0.9, description="share of the training images used for validation instead")
     labels: Annotated[int, Field(ge=0, le=MOST_IMAGES)] | Literal["all"] = Field(
-        "all", description="number of training images that keep their label, balanced over the classes"
+        "all", description="number of labelled training images, balanced over the classes"
     )
     label_noise: Fraction = Field(
         0, description="share of the training labels that are wrong, for student and twin; the teacher never saw them"

@@ -21,7 +21,7 @@ def limits(section: type[BaseModel], setting: str) -> Limits:
 
 
 def _flat(annotation: Any) -> tuple[set[Any], list[Any]]:
-    """All types within an annotation, and all that `Annotated` says of them."""
+    """All types within an annotation, and their `Annotated` metadata."""
     if not (parts := get_args(annotation)):
         return {annotation}, []
     kinds: set[Any] = set()

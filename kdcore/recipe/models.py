@@ -68,7 +68,7 @@ class TeacherRecipe(ModelRecipe):
     map_classes: bool = Field(
         False, description="select the data's classes from the teacher's outputs by name, in the data's order"
     )
-    accept: bool = Field(False, description="run it although the teacher check says stop")
+    accept: bool = Field(False, description="run it although the teacher check advises against it")
     cache_views: int = Field(
         0,
         ge=0,

@@ -46,7 +46,7 @@ class Recipe(Section):
     checkpoint_every: float = Field(1, gt=0, description="epochs between checkpoints")
 
     def watched(self, adapt: Adapt) -> str:
-        """The term whose loss decides when a weight falls: the `kd` term unless said otherwise."""
+        """The term whose loss decides when a weight falls: `adapt.watch`, else the `kd` term."""
         named = [term.label for term in self.terms if term.method == WATCHED]
         return adapt.watch or (named[0] if named else WATCHED)
 

@@ -1,9 +1,9 @@
 """Converts a term's weight to the conventions of other implementations: the same gradient in their terms.
 
-Ours: a divergence of class probabilities is summed over the classes, averaged over the batch and multiplied by the square
-of its temperature; every term has a weight of its own. Elsewhere the square is left out, the average goes over classes too
-(PyTorch's `reduction="mean"`, DeiT's distillation loss), or one alpha shares between the labels and the teacher, and stands
-now on the one, now on the other.
+In this project a divergence of class probabilities is summed over the classes, averaged over the batch and multiplied
+by the square of its temperature; every term has a weight of its own. Elsewhere the square is left out, the average goes over
+classes too (PyTorch's `reduction="mean"`, DeiT's distillation loss), or one alpha shares between labels and teacher,
+and stands now on the one, now on the other.
 """
 
 from collections.abc import Collection, Sequence
@@ -62,7 +62,7 @@ def translations(terms: Sequence[Term], classes: int, epochs: int, *, summed: Co
 def without_square(weight: float, temperature: float) -> float:
     """The weight of a loss that is not multiplied by temperature^2.
 
-    It stands for ours at this one temperature: under a schedule the square changes with it.
+    Equal to this project's weight at this one temperature: under a schedule the square changes with it.
     """
     return weight * temperature**2
 

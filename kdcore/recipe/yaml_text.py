@@ -36,7 +36,7 @@ def read(text: str | bytes, *, source: str) -> Any:
         source: what messages call it, for example the file's name.
 
     Raises:
-        RecipeError: says what is wrong and, as far as that is known, in which line and at which key.
+        RecipeError: states what is wrong and, as far as that is known, in which line and at which key.
     """
     source = clipped(source)
     text = decoded(text, source=source) if isinstance(text, bytes) else text.removeprefix("\ufeff")

@@ -18,7 +18,7 @@ METRICS = (
     *TWO_CLASSES,
     "nll",
     "ece",
-)  # of a network's results, those told where present; all but nll are shares
+)  # of a network's results, where present; all but nll are shares
 SIGNIFICANT = 0.05
 MINUS = "−"
 Kind = Literal["helps", "harms", "same", "unknown"]
@@ -44,7 +44,7 @@ class Summary:
 
     networks: network -> metric -> figure. Over several seeds the intervals are Student's over the seeds; for one seed
         they are those of the run, over the test images, and only top1 has one.
-    difference: student less twin; None without a twin.
+    difference: student - twin; None without a twin.
     mcnemar: p-value of the exact McNemar test of a single run; None over several.
     images: how many test images.
     """
@@ -82,8 +82,8 @@ def summarise(results: Sequence[Results]) -> Summary:
     networks: dict[str, dict[str, Figure]] = {}
     for network in NETWORKS:
         if all(network in result for result in results):
-            told = [m for m in METRICS if all(result[network].get(m) is not None for result in results)]
-            figures = {metric: over_seeds([result[network][metric] for result in results]) for metric in told}
+            present = [m for m in METRICS if all(result[network].get(m) is not None for result in results)]
+            figures = {metric: over_seeds([result[network][metric] for result in results]) for metric in present}
             networks[network] = {m: figure if m == "nll" else _share(figure) for m, figure in figures.items()}
             if alone and "low" in first[network]:
                 networks[network]["top1"] = _of_run(first[network])
@@ -134,7 +134,7 @@ def points(fraction: float) -> str:
 
 
 def _share(figure: Figure) -> Figure:
-    """Student's interval knows nothing of the ends of a scale; a share is from 0 to 1."""
+    """Student's t interval may pass the ends of the scale; a share is from 0 to 1."""
     return Figure(figure.mean, max(figure.low, 0.0), min(figure.high, 1.0)) if figure.bounded else figure
 
 

@@ -39,7 +39,7 @@ def named(recipe: str) -> Failure | None:
 
 
 CHANCE = 0.1  # ten classes
-KNOWN = 0.9975  # the bundled teacher on the test split, as its card says
+KNOWN = 0.9975  # the bundled teacher on the test split, from its card
 USUAL = 0.79  # what the student of this run gets when nothing is wrong, measured; see docs/results.md
 FAR_BELOW = 0.5
 

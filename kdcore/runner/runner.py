@@ -140,7 +140,7 @@ class Runner:
         """Check that a recipe can run: its terms, its teacher where that takes seconds, and its networks for two steps.
 
         Raises:
-            UserError: it cannot; says why and how to fix it.
+            UserError: it cannot; the message states why and how to fix it.
         """
         for term in recipe.terms:
             methods.check(term)

@@ -27,18 +27,18 @@ def settle() -> None:
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """The context in which networks run."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "fast" and quick_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "fast" and bfloat16_is_faster(device))
 
 
-def quick_bf16(device: torch.device) -> bool:
+def bfloat16_is_faster(device: torch.device) -> bool:
     """Whether bfloat16 is faster on a device. On a CPU it is measured once, in some hundredths of a second."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and _quick_bf16_on_cpu()
+    return device.type == "cpu" and _bfloat16_is_faster_on_cpu()
 
 
 @lru_cache(maxsize=1)
-def _quick_bf16_on_cpu() -> bool:
+def _bfloat16_is_faster_on_cpu() -> bool:
     images, weight = torch.ones(1, 64, 32, 32), torch.ones(64, 64, 3, 3)
     images, weight = (each.contiguous(memory_format=torch.channels_last) for each in (images, weight))
     coarse, coarse_weight = images.bfloat16(), weight.bfloat16()

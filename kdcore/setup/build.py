@@ -48,12 +48,12 @@ def assemble(
         teacher_file: for the run's fine-tuned teacher, so that a resumed run has the same one.
 
     Raises:
-        UserError: something does not fit; says how to fix it.
+        UserError: something does not fit; the message states how to fix it.
     """
     _check(recipe, runs)
     notes: list[str] = []
 
-    if recipe.precision == "fast" and not mixed_precision.quick_bf16(device):
+    if recipe.precision == "fast" and not mixed_precision.bfloat16_is_faster(device):
         yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
     yield Noted(f"Loading the data: {recipe.data.name}.")
     load = _loader(recipe, device, notes.append)

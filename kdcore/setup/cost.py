@@ -78,7 +78,7 @@ def _kept_images(recipe: DataRecipe) -> int:
 
 
 def _train_images(recipe: DataRecipe) -> int:
-    """How many training images there are before some are held out, as far as it is known without reading any."""
+    """How many training images there are before the validation split, as far as it is known without reading any."""
     if recipe.train_images:
         return recipe.train_images
     dataset = datasets.of(recipe)

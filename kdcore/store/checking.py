@@ -136,7 +136,7 @@ BY_TYPE: dict[Any, Check] = {
     tuple[str, ...]: (_is_texts, "a list of texts"),
     tuple[float, ...]: (_is_some_numbers, "a list of numbers"),
 }
-BY_NAME: dict[tuple[str, str], Check] = {  # stricter than the type says
+BY_NAME: dict[tuple[str, str], Check] = {  # stricter than the type
     ("ProbeTaken", "file"): (_is_file, "a file in probes/"),
     ("CheckpointSaved", "file"): (_is_file, "a file in checkpoints/"),
     ("KnobTurned", "factor"): (_is_factor, "a number from 0 to 100"),

@@ -145,7 +145,7 @@ class Store:
     def state(self, run_id: str) -> RunState:
         """A run's state, from its events. Later calls read new events only.
 
-        `damage` says what cannot be read; where that is everything, the status is "damaged".
+        `damage` lists what cannot be read; where that is everything, the status is "damaged".
 
         Raises:
             UserError: there is no such run.

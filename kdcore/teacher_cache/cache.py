@@ -25,7 +25,7 @@ def check(recipe: Recipe) -> None:
     """Refuse to cache outputs that depend on more than the image and its view.
 
     Raises:
-        RecipeError: a term uses further views; says how to fix it.
+        RecipeError: a term uses further views; the message states how to fix it.
     """
     for term in recipe.terms if recipe.kept_views else ():
         if methods.get(term.method).has_views:

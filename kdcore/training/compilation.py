@@ -1,4 +1,4 @@
-"""torch.compile on trial: a run times steps with and without it and keeps the faster.
+"""torch.compile on trial: a run times steps with and without it and uses the faster form.
 
 Compiling takes from seconds to minutes and shortens every step, so whether it pays depends on the machine, the networks and
 the length of the run. The run reports what it measured and decided.

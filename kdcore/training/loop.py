@@ -222,7 +222,7 @@ def _weights_adapted(parts: Parts) -> Iterator[Event]:
         parts, evaluation.losses_in_steps(watched, parts.teacher, parts.validation, temperatures)
     )
     for name, loss in losses.items():
-        yield TermMeasured(parts.step, parts.epoch, name, {"held-out loss": loss})
+        yield TermMeasured(parts.step, parts.epoch, name, {"validation loss": loss})
     for change in adaptive.observe(losses, epoch):
         yield WeightAdapted(parts.step, parts.epoch, change.term, change.factor, change.reason)
 

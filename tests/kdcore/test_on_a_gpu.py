@@ -56,7 +56,7 @@ def test_every_method_stays_on_the_device_and_never_waits_for_it(name):
 @pytest.mark.parametrize("teacher", NETWORKS)
 @pytest.mark.parametrize("student", NETWORKS)
 def test_a_whole_forward_stays_on_the_device(student, teacher, precision, monkeypatch):
-    monkeypatch.setattr("kdcore.runtime.mixed_precision.quick_bf16", lambda device: True)
+    monkeypatch.setattr("kdcore.runtime.mixed_precision.bfloat16_is_faster", lambda device: True)
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)  # or autocast does nothing
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *_, **__: True)
     gpu = FakeGPU()

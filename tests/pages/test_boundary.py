@@ -10,7 +10,7 @@ import app
 from kdcore.errors import RecipeError
 from pages.parts import boundary
 
-CALM = re.compile(r"Something went wrong here\. The log of the server has the details under ([0-9a-f]{6})\.")
+CALM = re.compile(r"Something went wrong here\. The log has the details under ([0-9a-f]{6})\.")
 
 
 def page(place: str, kind: str) -> None:

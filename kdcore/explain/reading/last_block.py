@@ -19,7 +19,7 @@ TOKEN_BY_TOKEN = (Mlp, GluMlp, SwiGLU)
 
 
 def only_tokens_are_read(net: nn.Module) -> bool:
-    """Whether a network's answer hangs on its last block's prefix tokens alone, and the block is one that is known here."""
+    """Whether a network's output depends on its last block's prefix tokens alone, and the block is of a supported kind."""
     distilled = type(net) is VisionTransformerDistilled
     if not distilled and (
         type(net) is not VisionTransformer or net.attn_pool is not None or net.global_pool != "token"

@@ -14,6 +14,7 @@ from pages.parts.components.live_chart.live_chart import Line, Panel, live_chart
 SECONDS = 3.0
 SHOWN_CHANGES = 5
 Figures = dict[str, dict[str, dict[int, float]]]  # term -> name -> the teacher's layer -> newest value
+RENAMED = {"held-out loss": "validation loss"}  # in runs of earlier versions
 USED = "kept"  # the figure that says whether a layer is used
 
 
@@ -85,7 +86,7 @@ def figure_panels(recipe: Recipe, series: Mapping[str, Any]) -> list[Panel]:
         start = f"figure/{term.label}/"
         for name in series:
             if name.startswith(start) and "/" not in (figure := name.removeprefix(start)):
-                lines.setdefault(figure, []).append(Line(term.label, colour, name))
+                lines.setdefault(RENAMED.get(figure, figure), []).append(Line(term.label, colour, name))
     return [
         Panel(figure.replace("_", " ").capitalize(), tuple(own), note="after each epoch")
         for figure, own in lines.items()
@@ -164,4 +165,4 @@ def layer_heat(run: RunState, term: Term) -> None:
         "width": "container",
     }  # fmt: skip
     st.vega_lite_chart(cast(Any, spec), width="stretch")
-    st.caption(f"Layer 1 is the shallowest. Uniform weights would be {1 / layers:.0%}.")
+    st.caption(f"Layer 1 is the shallowest. Uniform weights would be {formatting.percent(1 / layers, 0)}.")

@@ -51,7 +51,7 @@ def test_the_same_maps_at_an_earlier_layer_and_another_size(model, map_name):
 
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
 def test_in_bfloat16_the_maps_are_close(model, kind, monkeypatch):
-    monkeypatch.setattr(mixed_precision, "quick_bf16", lambda device: True)
+    monkeypatch.setattr(mixed_precision, "bfloat16_is_faster", lambda device: True)
     network = model(kind)
     images, quick = images_for(network), explain.ready(network, "fast")
     assert {parameter.dtype for parameter in quick.net.parameters()} == {torch.bfloat16}
@@ -63,7 +63,7 @@ def test_in_bfloat16_the_maps_are_close(model, kind, monkeypatch):
 
 
 def test_where_bfloat16_is_not_quick_fast_is_exact(model, monkeypatch):
-    monkeypatch.setattr(mixed_precision, "quick_bf16", lambda device: False)
+    monkeypatch.setattr(mixed_precision, "bfloat16_is_faster", lambda device: False)
     quick = explain.ready(model("resnet"), "fast")
     assert {parameter.dtype for parameter in quick.net.parameters()} == {torch.float32}
 

@@ -72,7 +72,7 @@ def test_answers_can_be_used_in_a_loss():
 
 
 def test_half_precision_is_close(monkeypatch):
-    monkeypatch.setattr(mixed_precision, "quick_bf16", lambda device: True)
+    monkeypatch.setattr(mixed_precision, "bfloat16_is_faster", lambda device: True)
     teacher = made()
     images = torch.rand(2, 3, 64, 64)
     coarse = Teacher(copy.deepcopy(teacher.model), precision="fast")(images)

@@ -88,5 +88,5 @@ def test_a_missing_moment_is_told_with_those_that_there_are(runner, tiny):
         models.load(f"run:{run_id}/teacher@0", runs=store)
     for path in store.snapshots(run_id).values():
         path.unlink()
-    with pytest.raises(ValueError, match="kept none along the way, .* train its recipe again to have them"):
+    with pytest.raises(ValueError, match="has no snapshots, .* train its recipe again to get them"):
         models.load(f"run:{run_id}/student@0", runs=store)

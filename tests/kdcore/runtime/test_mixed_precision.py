@@ -13,7 +13,7 @@ def test_exact_never_leaves_float32():
 
 def test_fast_multiplies_in_bfloat16_where_that_is_quick(monkeypatch):
     for quick, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(mixed_precision, "_quick_bf16_on_cpu", lambda quick=quick: quick)
+        monkeypatch.setattr(mixed_precision, "_bfloat16_is_faster_on_cpu", lambda quick=quick: quick)
         with mixed_precision.autocast(CPU, "fast"):
             assert F.linear(torch.ones(2, 4), torch.ones(3, 4)).dtype == dtype
 
@@ -22,7 +22,7 @@ def test_whether_bfloat16_is_quick_follows_from_the_seconds(monkeypatch):
     for exact, coarse, quick in ((2.0, 1.0, True), (1.0, 2.0, False), (1.1, 1.0, False)):
         seconds = iter([exact, coarse])
         monkeypatch.setattr(mixed_precision, "_least_seconds", lambda act, seconds=seconds: next(seconds))
-        assert mixed_precision._quick_bf16_on_cpu.__wrapped__() is quick
+        assert mixed_precision._bfloat16_is_faster_on_cpu.__wrapped__() is quick
 
 
 def test_settling_keeps_float32_products():

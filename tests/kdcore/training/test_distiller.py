@@ -66,7 +66,7 @@ def test_maps_that_no_term_wants_in_float32_stay_as_they_are():
 
 def test_a_loss_of_narrow_maps_is_that_of_wide_ones(monkeypatch):
     """bfloat16 numbers are float32 numbers, and an energy is added up in float32."""
-    monkeypatch.setattr(mixed_precision, "quick_bf16", lambda device: True)
+    monkeypatch.setattr(mixed_precision, "bfloat16_is_faster", lambda device: True)
     distiller, teacher, batch = made([Term(method="attention")], "fast")
     distiller.student.eval()
     weights, temperatures, said = {"attention": 1.0}, {"attention": 1.0}, teacher(batch.images, distiller.needs)

@@ -174,7 +174,7 @@ def test_a_loss_that_explodes_says_what_to_try(tiny):
     "precision, quick, told", [("fast", False, True), ("fast", True, False), ("exact", False, False)]
 )
 def test_fast_arithmetic_that_is_not_to_be_had_is_told(tiny, monkeypatch, precision: str, quick: bool, told: bool):
-    monkeypatch.setattr(mixed_precision, "quick_bf16", lambda device: quick)
+    monkeypatch.setattr(mixed_precision, "bfloat16_is_faster", lambda device: quick)
     said = [each.text for each in assemble(tiny(precision=precision), seed=0, device=CPU) if isinstance(each, Noted)]
     assert ("bfloat16 is not faster on cpu, so precision: fast computes in float32, as exact does." in said) == told
 

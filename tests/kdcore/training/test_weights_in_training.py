@@ -87,8 +87,8 @@ def test_a_weight_falls_when_the_watched_loss_does_not(tiny):
     assert first.reason == "validation ce is 1.5; no better than 1 for one epoch"
     weights = [event.weights["fitnets"] for event in of(StepEnded, events)]
     assert weights == [20.0] * 10 + [10.0] * 10
-    told = [e.figures["held-out loss"] for e in of(TermMeasured, events) if "held-out loss" in e.figures]
-    assert told == list(HELD_OUT.values())
+    measured = [e.figures["validation loss"] for e in of(TermMeasured, events) if "validation loss" in e.figures]
+    assert measured == list(HELD_OUT.values())
 
 
 def test_the_held_out_loss_is_the_student_s_against_its_teacher_in_eval_mode(tiny):

@@ -65,7 +65,9 @@ def test_each_change_of_a_weight_is_said_with_its_reason(shown):
     )  # fmt: skip
     (told,) = [m.value for m in page.markdown if "the weight of **fitnets** was lowered" in m.value]
     lines = told.splitlines()
-    assert lines[0].startswith("- Epoch 1: the weight of **fitnets** was lowered to **0.00781** times the recipe's value.")
+    assert lines[0].startswith(
+        "- Epoch 1: the weight of **fitnets** was lowered to **0.00781** times the recipe's value."
+    )
     assert lines[0].endswith(":gray[kd is 7.]")
     assert lines[5] == "- and 2 earlier ones; the CSV download has all"
 
@@ -84,7 +86,7 @@ def test_numbers_of_a_term_become_a_curve_each():
         [
             "figure/fitnets/similarity",
             "figure/fitnets/similarity/3",
-            "figure/kd/held-out loss",
+            "figure/kd/held-out loss",  # as runs of earlier versions call it
             "figure/sskd/similarity",
             "loss/a",
         ]
@@ -92,7 +94,7 @@ def test_numbers_of_a_term_become_a_curve_each():
     recipe = Recipe(student=ModelRecipe(model="a"), terms=(Term(method="kd"), FITNETS, Term(method="sskd")))
     panels = run_terms.figure_panels(recipe, series)
     assert {panel.title: [line.name for line in panel.lines] for panel in panels} == {
-        "Held-out loss": ["figure/kd/held-out loss"],
+        "Validation loss": ["figure/kd/held-out loss"],
         "Similarity": ["figure/fitnets/similarity", "figure/sskd/similarity"],
     }
 
@@ -103,7 +105,7 @@ def test_layer_weights_are_drawn_on_a_scale_that_stays(shown):
     (chart,) = page.get("arrow_vega_lite_chart") or page.get("vega_lite_chart")
     spec = json.loads(chart.proto.spec)
     assert spec["encoding"]["color"]["scale"]["domain"] == [0, 0.4]
-    assert any("Uniform weights would be 33%" in caption.value for caption in page.caption)
+    assert any("Uniform weights would be 33 %" in caption.value for caption in page.caption)
 
 
 def test_a_run_without_such_things_says_nothing_of_them(shown):
