@@ -33,7 +33,7 @@ def test_the_table_says_status_and_result(open_page, make_run):
     assert table.loc["good", "Status"] == "Finished"
     assert table.loc["good", "Student"] == 62.0
     assert table.loc["good", "Difference"] == "+20.0  (+15.0 to +25.0)"
-    assert table.loc["bad", "Status"] == "Failed, 45%"
+    assert table.loc["bad", "Status"] == "Failed, 45 %"
     assert table.loc["bad", "Difference"] == ""
 
 

@@ -1,4 +1,4 @@
-"""The choices of the Attention page: networks, map, class, layer and head, all kept in the address."""
+"""The choices of the Attention page: networks, map, class, layer and head, all in the address."""
 
 from __future__ import annotations
 

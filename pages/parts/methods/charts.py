@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 import streamlit as st
 
-from pages.parts import palette
+from pages.parts import formatting, palette
 
 Spec = dict[str, Any]
 MOST_NAMES = 20  # classes named on an axis
@@ -35,7 +35,7 @@ def bars(labels: Mapping[str, np.ndarray], classes: Sequence[str], truth: int) -
             "tooltip": [{"field": NETWORK}, {"field": "class"}, {"field": "probability", "format": ".1%"}],
         },
     }  # fmt: skip
-    text = "; ".join(f"{n}: {soft[truth]:.0%} {classes[truth]}" for n, soft in labels.items())
+    text = "; ".join(f"{n}: {formatting.percent(soft[truth], 0)} {classes[truth]}" for n, soft in labels.items())
     _draw(spec, 360, f"Soft labels of the image. {text}.")
 
 

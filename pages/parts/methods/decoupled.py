@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from pages.parts.formatting import percent
 from pages.parts.methods import charts, test_outputs
 
 
@@ -28,6 +29,6 @@ def show() -> None:
         charts.curves(lines, test_outputs.CURVE, temperature, "Weight of the second part in kd", first=1)
     weight = float(np.interp(temperature, test_outputs.CURVE, found["weight"]))
     st.caption(
-        f"At temperature {temperature:g} the teacher's probability of the target is {1 - weight:.1%} on average, so `kd` weights the "
+        f"At temperature {temperature:g} the teacher's probability of the target is {percent(1 - weight)} on average, so `kd` weights the "
         f"other classes by {weight:.2g}. With `others_weight` 8 this method gives them {8 / weight:,.0f} times that weight."
     )

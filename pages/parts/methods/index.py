@@ -79,7 +79,7 @@ def card(entry: Entry) -> None:
             icon_position="right", on_click=open_card, args=[entry.name],
         )  # fmt: skip
         st.markdown(f":small[{entry.card.summary}]")
-        st.caption(f"`{entry.name}`" + (" · start here" if entry.name == FIRST else ""))
+        st.markdown(f":small[`{entry.name}`]" + (" :gray[:small[· start here]]" if entry.name == FIRST else ""))
 
 
 def open_card(name: str | None) -> None:

@@ -121,7 +121,7 @@ def loss(outputs: NetworkOutputs, temperature: float, version: str) -> None:
             charts.curves(lines, test_outputs.CURVE, temperature, heading)
     gradient = {kind: np.interp((4, 20), test_outputs.CURVE, figures["gradient"]) for kind, figures in found.items()}
     st.caption(
-        f"From temperature 4 to 20 the gradient of KL alone falls to {gradient['plain'][1] / gradient['plain'][0]:.0%} on these images; "
-        f"multiplied by the square of the temperature it is at {gradient['scaled'][1] / gradient['scaled'][0]:.0%}, so a weight keeps its "
+        f"From temperature 4 to 20 the gradient of KL alone falls to {percent(gradient['plain'][1] / gradient['plain'][0], 0)} on these images; "
+        f"multiplied by the square of the temperature it is at {percent(gradient['scaled'][1] / gradient['scaled'][0], 0)}, so a weight keeps its "
         "meaning. At a low temperature both are small because both networks are confident."
     )

@@ -9,7 +9,7 @@ from PIL import Image
 
 from kdcore.errors import UserError
 from kdcore.store import RunState, Store
-from pages.parts import palette
+from pages.parts import formatting, palette
 from pages.parts.components import pictures
 
 SIDE = 144  # pixels of a picture
@@ -49,7 +49,7 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
             cells.append(
                 Cell(
                     _jpeg(pictures.over(photo, densities[name][i] / scale)) if shown else None,
-                    f"{run.classes[best]} {probabilities[best]:.0%}"
+                    f"{run.classes[best]} {formatting.percent(probabilities[best], 0)}"
                     if np.isfinite(probabilities).all()
                     else "no prediction",
                     best == target,

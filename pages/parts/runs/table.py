@@ -63,7 +63,7 @@ def draw(runs: list[RunState]) -> bool:
 
 
 def rows(runs: list[RunState]) -> list[dict[str, Any]]:
-    """A row per run; if one is damaged, a column says what is wrong."""
+    """A row per run; if one is damaged, a column shows what is wrong."""
     if not any(run.damage for run in runs):
         return [row(run) for run in runs]
     return [row(run) | {"Problem": run.damage} for run in runs]
@@ -79,7 +79,7 @@ def row(run: RunState) -> dict[str, Any]:
     spent = run.active_seconds + (until - run.began if run.began else 0.0)
     return {
         "Run": run.name + (" (recording)" if run.recorded else ""),
-        "Status": f"{label}, {run.progress:.0%}" if 0 < run.progress < 1 else label,
+        "Status": f"{label}, {formatting.percent(run.progress, 0)}" if 0 < run.progress < 1 else label,
         "Student": accuracy["student"],
         "Twin": accuracy["twin"],
         "Teacher": accuracy["teacher"],

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.results.comparison import Figure, Summary
-from pages.parts import palette
+from pages.parts import formatting, palette
 
 ROW = 44  # pixels per variant
 Values = list[dict[str, Any]]
@@ -82,5 +82,8 @@ def chart(
 
 
 def description(summaries: dict[str, Summary]) -> str:
-    means = ", ".join(f"{label} {summary.networks['student']['top1'].mean:.1%}" for label, summary in summaries.items())
+    means = ", ".join(
+        f"{label} {formatting.percent(summary.networks['student']['top1'].mean)}"
+        for label, summary in summaries.items()
+    )
     return f"Test accuracy of each variant's networks with 95 % intervals; the student's: {means}"

@@ -26,7 +26,7 @@ def choose() -> tuple[Recipe, str]:
     take_run()
     take_method()
     known = all_presets()
-    preset, file = st.columns([3, 1], vertical_alignment="bottom")
+    preset, file = st.columns([5, 2], vertical_alignment="bottom")
     name = preset.selectbox("Start from", list(known), key=CHOSEN)
     with file.popover("Upload a recipe", icon=":material/upload_file:", width="stretch"):
         st.file_uploader("Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file)

@@ -49,7 +49,7 @@ def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: st
     """A row: name, weight, temperature, and a button for the rest."""
     method = engine.methods()[term["method"]]
     key = f"{label}-{key}"
-    name, weight, temperature, more = st.columns([3, 3, 3, 2], vertical_alignment="center")
+    name, weight, temperature, more = st.columns([4, 3, 3, 2], vertical_alignment="center")
     with more.popover("Options", help=f"Schedule, epochs and options of {label}", width="stretch"):
         st.markdown(f"**{method.card.title}**")
         st.caption(method.card.summary)

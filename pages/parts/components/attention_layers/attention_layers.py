@@ -51,8 +51,10 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
     draw(compared, heading, found)
     for term, shares in networks.layer_weights(compared.chosen[heading].reference):
         if len(shares) != len(found.maps) or compared.role(heading) != "teacher":
-            told = ", ".join(formatting.percent(share, 0) for share in shares)
-            st.caption(f"The run's term “{term}” shared its weight among the teacher's layers, first to last: {told}.")
+            listed = ", ".join(formatting.percent(share, 0) for share in shares)
+            st.caption(
+                f"The run's term “{term}” shared its weight among the teacher's layers, first to last: {listed}."
+            )
 
 
 def draw(compared: ComparedPhoto, heading: str, found: Atlas) -> None:

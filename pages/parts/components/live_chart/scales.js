@@ -51,7 +51,7 @@ export function visible(xs, a, b) {
   return [Math.max(0, nearest(xs, a) - 1), Math.min(xs.length, nearest(xs, b) + 2)];
 }
 
-/** The y axis: the visible values with a margin, from 0 where that is near. */
+/** The y axis: the visible values with a margin, from 0 where that is near or all values are the same. */
 export function bounds(lines, a, b, log) {
   let low = Infinity, high = -Infinity;
   for (const [xs, , ys] of lines) {
@@ -61,6 +61,7 @@ export function bounds(lines, a, b, log) {
   }
   if (low > high) return log ? [0.1, 1] : [0, 1];
   if (log) return [low / 1.15, high * 1.15];
+  if (low === high && high > 0) return [0, 1.08 * high];
   const margin = (high - low) * 0.08 || Math.abs(high) * 0.1 || 0.5;
   return [low >= 0 && low < 0.4 * high ? 0 : low - margin, high + margin];
 }

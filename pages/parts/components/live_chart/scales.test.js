@@ -49,6 +49,11 @@ test("the y axis starts at 0 where the lowest value is less than 0.4 of the high
   near(bounds([[[0, 1], [], [4, 5]]], 0, 1, false), [3.92, 5.08]);
 });
 
+test("the y axis of a constant starts at 0, so that a teacher at 100 % is at the top", () => {
+  near(bounds([[[0, 1], [], [1, 1]]], 0, 1, false), [0, 1.08]);
+  near(bounds([[[0, 1], [], [-2, -2]]], 0, 1, false), [-2.2, -1.8]);
+});
+
 test("the y axis covers what is visible, not the rest of the line", () => {
   const xs = [0, 1, 2, 3, 4, 5, 6, 7, 8], line = [xs, [], [100, 5, 5, 4, 4, 4, 5, 5, 100]];
   near(bounds([line], 3, 5, false), [3.92, 5.08]);

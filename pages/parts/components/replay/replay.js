@@ -1,4 +1,4 @@
-// A run on one scrubber. `data` holds all of it; the server is not asked again.
+// A run on one scrubber. `data` holds all of it; no further requests to the server.
 import {gradient} from "../shared/heat.js";
 import {clamp, percent, unpack} from "../shared/numbers.js";
 import {PLOT, drawChart} from "./curves.js";
