@@ -83,9 +83,17 @@ def choose_run(compared: ComparedPhoto) -> RunState | None:
 
 
 def show_photo(compared: ComparedPhoto, state: RunState) -> None:
+    wanted = requests(compared, state.id)
+    if not wanted:
+        st.info(
+            f"Run {state.name!r} has no checkpoint that can be loaded, so its networks cannot be shown. A run in training "
+            "saves its first one after a while: come back then. Resume or repeat a run that has ended.",
+            icon=":material/info:",
+        )
+        return
     with st.spinner("Computing maps at earlier epochs", show_time=True):
         try:
-            found = networks.over_time(compared.pixels, compared.digest, state.id, requests(compared, state.id))
+            found = networks.over_time(compared.pixels, compared.digest, state.id, wanted)
         except UserError as error:
             st.warning(str(error), icon=":material/warning:")
             return

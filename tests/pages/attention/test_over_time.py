@@ -95,8 +95,18 @@ def test_a_run_without_snapshots_shows_its_pinned_images_and_why(inspector: Fake
     assert [key for key, _ in sent] == ["replay"]
 
 
-def test_a_refusal_of_the_engine_is_shown(inspector: FakeInspector, sent):  # noqa: F811
-    a_run(kept=True, probed=False)
+def test_a_run_without_a_checkpoint_says_so(inspector: FakeInspector, sent):  # noqa: F811
+    a_run(kept=True, probed=False)  # its first snapshot is there before its first checkpoint
+    at = opened(deeper=LABEL)
+    assert not at.exception
+    assert "Run 'mine' has no checkpoint that can be loaded" in at.info[-1].value
+    assert "saves its first one after a while" in at.info[-1].value
+    assert not sent
+
+
+def test_a_refusal_of_the_engine_is_shown(inspector: FakeInspector, sent, monkeypatch):  # noqa: F811
+    run_id = a_run(kept=True, probed=False)
+    monkeypatch.setattr(networks, "choices", lambda: [*BUNDLED, choice(f"run:{run_id}/student")])
 
     def refuse(*_: Any) -> OverTime:
         raise UserError("its weights are damaged.")
