@@ -1,8 +1,8 @@
-"""The pictures of Start, Train and Studies in README.md, from runs that are trained for them.
+"""The pictures of the pages in README.md; those of Train and Studies are of runs that are trained for them.
 
-    python -m tools.page_pictures [start] [train] [study]
+    python -m tools.page_pictures [start] [attention] [methods] [pitfalls] [train] [study]
 
-Needs Chromium. On two idle cores `start` takes seconds, `train` two minutes, `study` (12 runs) eight.
+Needs Chromium. On two idle cores `train` takes two minutes, `study` (12 runs) eight, the others seconds.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 from kdcore.paths import PROJECT
 from kdcore.store import Studies
@@ -35,8 +35,8 @@ def main() -> None:
             for name in chosen:
                 page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, reduced_motion="reduce")
                 page.set_default_timeout(120_000)
-                PICTURES[name](page, server)
-                page.screenshot(path=FOLDER / f"{name}.png")
+                clip = PICTURES[name](page, server)
+                page.screenshot(path=FOLDER / f"{name}.png", clip=clip)
                 page.close()
                 print(FOLDER / f"{name}.png")
         browser.close()
@@ -48,14 +48,40 @@ def start(page: Page, server: Server) -> None:
     settle(page)
 
 
-def train(page: Page, server: Server) -> None:
-    """A quick run, live."""
+def attention(page: Page, server: Server) -> None:
+    page.set_viewport_size({"width": WIDTH, "height": 1180})
+    page.goto(f"{server.url}/attention")
+    page.get_by_text("Purple: more in the map of the teacher.").wait_for()
+    settle(page)
+
+
+def methods(page: Page, server: Server) -> None:
+    """The card of knowledge distillation."""
+    page.set_viewport_size({"width": WIDTH, "height": 1500})
+    page.goto(f"{server.url}/methods?method=kd")
+    page.get_by_text("Entropy is 0 for a one-hot label").wait_for()
+    settle(page)
+
+
+def pitfalls(page: Page, server: Server) -> None:
+    page.set_viewport_size({"width": WIDTH, "height": 800})
+    page.goto(f"{server.url}/studies")
+    page.get_by_role("button", name="Run", exact=True).last.wait_for()
+    settle(page)
+
+
+def train(page: Page, server: Server) -> FloatRect:
+    """The curves of a quick run, live."""
+    page.set_viewport_size({"width": WIDTH, "height": 1200})
     page.goto(server.url)
     page.get_by_role("button", name="Train it here").click()
     page.wait_for_url(re.compile("run="))
     run_id = page.url.partition("run=")[2]
     until(lambda: server.store.state(run_id).progress > SHOWN_AT, "the run has curves", seconds=HOURS)
     settle(page)
+    curves = page.locator(".panels").bounding_box()
+    assert curves
+    return {"x": curves["x"] - 20, "y": curves["y"] - 10, "width": WIDTH - 60, "height": 640}
 
 
 def study(page: Page, server: Server) -> None:
@@ -80,7 +106,9 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(3000)
 
 
-PICTURES = {"start": start, "train": train, "study": study}
+PICTURES = {
+    "start": start, "attention": attention, "methods": methods, "pitfalls": pitfalls, "train": train, "study": study
+}  # fmt: skip
 
 if __name__ == "__main__":
     main()
