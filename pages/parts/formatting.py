@@ -25,11 +25,11 @@ __all__ = [
 
 QUIET = 2.0  # seconds without a new event after which the progress line shows the run's last note
 
-STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green", "primary"], str]] = {
+STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green"], str]] = {
     "created": ("Starting", "gray", ":material/hourglass_empty:"),
     "queued": ("Queued", "gray", ":material/hourglass_empty:"),
     "preparing": ("Preparing", "blue", ":material/autorenew:"),
-    "running": ("Training", "primary", ":material/play_arrow:"),
+    "running": ("Training", "blue", ":material/play_arrow:"),
     "paused": ("Paused", "orange", ":material/pause:"),
     "finished": ("Finished", "green", ":material/check:"),
     "stopped": ("Stopped", "orange", ":material/stop:"),

@@ -362,7 +362,7 @@ def test_agreement_over_photos_is_shown_with_its_controls(inspector: FakeInspect
     table = at.table[0].value
     assert list(table["Same photo"])[:3] == ["0.60", "0.60", "0.60"]
     assert next(iter(table["Other photos"])) == "0.20"
-    assert next(iter(table["Same - other (95 %)"])) == "+0.40 (+0.30 to +0.50)".replace(" ", HARD)
+    assert next(iter(table["Same − other (95 %)"])) == "+0.40 (+0.30 to +0.50)".replace(" ", HARD)
     assert any("at the same places of the same photo" in text.value for text in at.markdown)
 
 

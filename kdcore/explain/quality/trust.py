@@ -66,7 +66,7 @@ class Trust:
     def passes(self) -> dict[str, bool]:
         """Which tests the map passes, by its intervals.
 
-        object: more of it lies on the object than of a uniform map and of a blob in the middle.
+        object: more of it is on the object than of a uniform map and of a blob in the middle.
         faithful: the prediction depends on its patches more than on random ones.
         learnt: with random weights less than half of the rank correlation is left.
         """

@@ -70,10 +70,10 @@ def verdict(centred: Controlled) -> str:
         return "Their maps cannot be compared here."
     figures = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", HARD)
     if low > 0:
-        return f"They look at the same places of the same photo. Correlation, same - other photo: {figures}."
+        return f"They look at the same places of the same photo. Correlation, same − other photo: {figures}."
     if high < 0:
-        return f"They agree less on the same photo than on other photos. Correlation, same - other photo: {figures}."
-    return f"No evidence beyond centre bias. Correlation, same - other photo: {figures}."
+        return f"They agree less on the same photo than on other photos. Correlation, same − other photo: {figures}."
+    return f"No evidence beyond centre bias. Correlation, same − other photo: {figures}."
 
 
 def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
@@ -84,7 +84,7 @@ def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
             "Other photos": written(metric, each.shuffled).replace(" ", HARD),
             "Middle": written(metric, each.centre).replace(" ", HARD),
             "Untrained": written(metric, each.untrained).replace(" ", HARD),
-            "Same - other (95 %)": _interval(each.gain),
+            "Same − other (95 %)": _interval(each.gain),
         }
         for metric, each in found.items()
     ]

@@ -32,7 +32,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
             on_click="ignore",
         )
     st.caption(
-        "NPZ: the square of the photo, and of each network its map (sum 1) and what every patch attends to. CSV: predictions, agreement and "
+        "NPZ: the photo as a square, each network's map (sum 1) and the attention of every patch. CSV: predictions, agreement and "
         "the options of the maps. The picture as shown: “Save as PNG” under the photo."
     )
 

@@ -49,7 +49,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
     st.caption(
         "The probability of the explained class (of the predicted class, where a map depends on no class), averaged over "
         "the curve. Dashed: patches from the middle outwards, which needs no network. A map that does not beat its dashed line "
-        "is no better here than “it is in the middle”. Deleted patches take the photo's mean colour; shown patches lie on "
+        "is no better here than patches from the middle outwards. Deleted patches take the photo's mean colour; shown patches are placed on "
         "a blurred photo."
     )
 

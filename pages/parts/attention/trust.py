@@ -42,8 +42,8 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
     measured: Measured = json.loads(FILE.read_text(encoding="utf-8"))
     names = list(measured["models"])
     st.markdown(
-        "A map claims: *this is what the network looks at*. On **cues**, whose images are drawn by code, the object's pixels are "
-        "known, so the claim can be tested. The figures are of the bundled networks; for photos and other networks they are a hint."
+        "A map is meant to show *what the network looks at*. On **cues**, whose images are drawn by code, the object's pixels are "
+        "known, so this can be tested. The figures are of the bundled networks; for photos and other networks they are a hint."
     )
     name = st.segmented_control(
         "Measured on",
@@ -59,7 +59,7 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
     st.caption(
         "✓: passed, by a 95 % interval over images; —: not passed. By chance a cell touches the object in "
         f"{_whole(chance['hits_by_chance'])} of cases, and a uniform map has {_whole(chance['by_chance'])} inside; a blob in the middle "
-        f"{_whole(chance['centred'])}. The objects lie near the middle, so a blob there is hard to beat."
+        f"{_whole(chance['centred'])}. The objects are near the middle, so a blob there is hard to beat."
     )
     st.dataframe(
         _table(found), hide_index=True, width="stretch", height="content", placeholder="", column_config=_columns()
@@ -141,7 +141,7 @@ def _one(each: Measured, title: str, network: str) -> None:
     with words:
         st.markdown(f"**{title}** of the {palette.in_colour(network, network)}")
         st.markdown(
-            f"- {_share(on['inside'])} of it lies on the object; of a uniform map {_whole(on['by_chance'])}.\n"
+            f"- {_share(on['inside'])} of it is on the object; of a uniform map {_whole(on['by_chance'])}.\n"
             f"- Its brightest cell touches the object in {_share(on['hits'])} of the images; any cell in {_whole(on['hits_by_chance'])}.\n"
             f"- Deletion {_number(each['deletion'])} (lower is better), insertion {_number(each['insertion'])} (higher is better)."
         )

@@ -84,7 +84,7 @@ def test_a_missing_moment_is_told_with_those_that_there_are(runner, tiny):
     steps = store.state(run_id).steps
     with pytest.raises(ValueError, match=rf"no snapshot @7: its snapshots are of steps 0, {steps}\."):
         models.load(f"run:{run_id}/student@7", runs=store)
-    with pytest.raises(ValueError, match=r"does not change: ask for run:.*/teacher, without @0\."):
+    with pytest.raises(ValueError, match=r"does not change: use run:.*/teacher, without @0\."):
         models.load(f"run:{run_id}/teacher@0", runs=store)
     for path in store.snapshots(run_id).values():
         path.unlink()
