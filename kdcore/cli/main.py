@@ -10,7 +10,7 @@ from cyclopts.exceptions import ConsumeMultipleError, UnknownOptionError, Unused
 
 from kdcore import __version__
 from kdcore.cli.bug_log import bugs_logged
-from kdcore.errors import shortened, shown
+from kdcore.errors import clipped, shortened, shown
 
 PROGRAM = "python -m kdcore"
 EXAMPLES = """Examples:
@@ -102,7 +102,7 @@ def in_words(error: CycloptsError) -> str:
         case UnknownCommandError():
             reason = _unknown_command((error.unused_tokens or [""])[0], app)
         case UnknownOptionError():
-            reason = str(error)
+            reason = _unknown_option(error)
         case UnusedCliTokensError():
             reason = _unexpected((error.unused_tokens or [""])[0], command)
         case ConsumeMultipleError():
@@ -115,6 +115,18 @@ def in_words(error: CycloptsError) -> str:
         case _:
             reason = str(error)
     return f"{reason} Help: {PROGRAM} {command + ' ' if command else ''}--help"
+
+
+def _unknown_option(error: UnknownOptionError) -> str:
+    """Names are compared without their dashes, which all have in common."""
+    word = error.token.keyword or error.token.value
+    known = [name for argument in error.argument_collection if argument.parse for name in argument.names]
+    near = difflib.get_close_matches(word.strip("-")[:80], [name[2:] for name in known if name.startswith("--")], n=1)
+    if near:
+        hint = f" Did you mean --{near[0]}?"
+    else:
+        hint = " A recipe's settings are changed with --set, as in --set epochs=3." if "--set" in known else ""
+    return f"Unknown option: {clipped(word)}.{hint}"
 
 
 def _unexpected(word: str, command: str) -> str:

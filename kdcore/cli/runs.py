@@ -4,6 +4,7 @@ from typing import Any
 
 from cyclopts import App
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from kdcore.cli import progress
@@ -37,7 +38,10 @@ def list_runs(*, as_json: Json = False) -> int:
         return 0
     console = Console(markup=False)
     if states:
-        console.print(table(states))
+        found = table(states)
+        whole = Measurement.get(console, console.options.update(max_width=1000), found).maximum
+        console.width = max(console.width, whole)  # other commands need the whole id
+        console.print(found)
     else:
         console.print(f"No runs in {runs.root} yet. Start one: python -m kdcore distill quick")
     for state in states:
@@ -92,7 +96,7 @@ def summary(state: RunState) -> dict[str, Any]:
 
 def table(states: list[RunState]) -> Table:
     """A row per run: its accuracies on the test images, or the latest on validation images."""
-    found = Table("id", "status", "student", "twin", "teacher", "epoch")
+    found = Table("id", "status", "student", "twin", "teacher", "epoch", box=None, pad_edge=False)
     for state in states:
         figures = state.results or state.latest
         accuracies = (_percent(figures.get(network)) for network in ("student", "twin", "teacher"))

@@ -346,3 +346,11 @@ def test_messages_with_square_brackets_are_printed_as_they_are(capsys):
     out = capsys.readouterr().out
     assert "The mean [0.5] of [bold] and [/nothing]" in out
     assert "failed: terms [kd] [/end]" in out
+
+
+def test_the_list_of_runs_has_whole_ids_on_a_narrow_terminal(recipe_file, capsys, monkeypatch):
+    assert main(["distill", recipe_file, "--json", "--name", "a-name-of-many-letters-and-hyphens"]) == 0
+    run_id = lines(capsys)[0]["run"]
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["runs"]) == 0
+    assert f"\n{run_id}  finished " in capsys.readouterr().out

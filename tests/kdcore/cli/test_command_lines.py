@@ -69,6 +69,12 @@ def test_help_and_version_are_no_errors(line, capsys):
         ("runs shwo ID", "Unknown command 'runs shwo'. Did you mean 'show'? Commands: list, show, "),
         ("distill quick --sedes 0", "Unknown option: --sedes. Did you mean --seeds?"),
         ("distill quick --dev cpu", "Unknown option: --dev. Did you mean --device?"),
+        (
+            "distill quick --epoch 1",
+            "Unknown option: --epoch. A recipe's settings are changed with --set, as in --set epochs=3. Help: ",
+        ),
+        ("distill quick --data cifar10", "Unknown option: --data. A recipe's settings are changed with --set, as in "),
+        ("check-environment --nope", "Unknown option: --nope. Help: python -m kdcore check-environment --help"),
         ("distill quick --seeds one", "--seeds is 'one'; a whole number was expected."),
         ("distill quick --alpha high", "--alpha is 'high'; a number was expected."),
         ("distill quick --seeds", "--seeds needs at least 1 value, as in --seeds 0 1 2."),
