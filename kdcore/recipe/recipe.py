@@ -74,7 +74,8 @@ class Recipe(Section):
         self._adapting_makes_sense()
         if self.lr.warmup_epochs >= self.epochs:
             raise UserError(
-                f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs})"
+                f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs}): "
+                "train for more epochs, or shorten the warmup (0: none)"
             )
         if not self.seeds:
             raise UserError("`seeds` is empty: a run needs at least one, for example [0]")

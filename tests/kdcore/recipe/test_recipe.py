@@ -95,7 +95,10 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
         ({"terms": [{"method": "kd", "weight": -1}]}, "`terms.0.weight` falls to -1; it must be at least 0"),
         ({"terms": [{"method": "kd", "temperature": 0}]}, "`terms.0.temperature` falls to 0"),
         ({"terms": [{"method": "kd", "temperature": {"linear": [4, -1]}}]}, "falls to -1; it must stay above 0"),
-        ({"lr": {"warmup_epochs": 10}}, "`lr.warmup_epochs` (10) must be less than `epochs` (10)"),
+        (
+            {"lr": {"warmup_epochs": 10}},
+            "`lr.warmup_epochs` (10) must be less than `epochs` (10): train for more epochs, or shorten",
+        ),
         ({"student": {}}, "name a `model`, or `weights` that come with one"),
         ({"twin": "maybe"}, "`twin` should be a boolean or a mapping of settings, not 'maybe'."),
     ],
