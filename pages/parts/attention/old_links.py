@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-RENAMED = {  # key of a widget -> its label in old links -> its value
+from pages.parts import page_table
+
+RENAMED: dict[str, dict[str, str]] = {  # query parameter -> label in old links -> today's label
     "deeper": {
         "How did it learn to see this?": "Over the epochs",
         "Is the map faithful?": "Faithfulness",
@@ -13,13 +15,13 @@ RENAMED = {  # key of a widget -> its label in old links -> its value
         "Each network's answer": "Each network's prediction",
         "The first network's answer": "The first network's prediction",
     },
-    "networks": {"Those for this photo": "fitting", "Choose singly": "singly"},
+    "networks": {"Those for this photo": "Fitting this photo", "Choose singly": "Choose one by one"},
 }
 
 
 def translate() -> None:
-    """Before the widgets are drawn, which then write the new labels into the address."""
-    for key, chosen in RENAMED.items():
-        if (label := st.query_params.get(key)) in chosen:
-            st.session_state[key] = chosen[label]
-            del st.query_params[key]
+    """Before the widgets are drawn: they take their values from the address, so the page is opened again at the new one."""
+    address = dict(st.query_params)
+    new = {key: RENAMED.get(key, {}).get(value, value) for key, value in address.items()}
+    if new != address:
+        st.switch_page(page_table.ATTENTION, query_params=new)
