@@ -64,7 +64,7 @@ def cost(card: MapCard) -> str:
 
 
 def inside(name: str) -> dict[str, float]:
-    """The measured share of a map that lies on the object: kind of network -> share."""
+    """The measured share of a map that is on the object: kind of network -> share."""
     models = json.loads((ASSETS / "trust.json").read_text(encoding="utf-8"))["models"]
     found = {kind: models[reference].get(name) for kind, reference in MEASURED.items()}
     return {kind: each["on_object"]["inside"][0] for kind, each in found.items() if each}

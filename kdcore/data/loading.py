@@ -25,7 +25,7 @@ def classes(data: DataRecipe) -> tuple[str, ...]:
 
 
 def splits(data: DataRecipe) -> tuple[str, ...]:
-    """The splits that `load` knows. `validation` is absent where `data.validation` is 0."""
+    """The splits that `load` accepts. `validation` is absent where `data.validation` is 0."""
     source = _source(data)
     own = tuple(pool for pool in source.pools if pool not in ("train", "validation"))
     return ("train", *(("validation",) if data.validation or "validation" in source.pools else ()), *own)

@@ -41,7 +41,7 @@ def pool_affinity(affinity: np.ndarray, grid: tuple[int, int], to: tuple[int, in
 
 
 def _shares(cells: int, coarser: int) -> np.ndarray:
-    """The share of each of `cells` that lies in each of `coarser` equal parts of the same length: [coarser, cells]."""
+    """The share of each of `cells` within each of `coarser` equal parts of the same length: [coarser, cells]."""
     if cells == coarser:
         return np.eye(cells)
     edges = np.arange(coarser + 1) * cells / coarser

@@ -1,7 +1,7 @@
 """The interface from pages and the command line to networks: numpy and plain data in and out.
 
 Every network sees the same square of a photo, its middle, and that square comes back with the result, so that heatmaps of
-any networks lie over the same picture.
+any networks are over the same picture.
 """
 
 from kdcore.explain import METRICS, MapCard, agreement, map_card, map_cards, map_names

@@ -9,6 +9,7 @@ from kdcore.results.comparison import MINUS, Figure, points
 from kdcore.store import RunState
 
 __all__ = [
+    "HARD",
     "MINUS",
     "STATUS",
     "count",
@@ -23,6 +24,7 @@ __all__ = [
     "when",
 ]
 
+HARD = "\u00a0"  # a space at which no line breaks: a caption stays whole, a table too wide is pushed sideways
 QUIET = 2.0  # seconds without a new event after which the progress line shows the run's last note
 
 STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green"], str]] = {

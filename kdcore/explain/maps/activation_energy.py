@@ -15,7 +15,7 @@ CARD = MapCard(
     summary="Where the network's features are strong, whatever class they stand for.",
     about=(
         "The sum of the squared features at each place, which attention transfer distils. Shows where the network is "
-        "active at all. Does not show what the activity stands for. A CNN's usually lies on the object; a ViT's "
+        "active at all. Does not show what the activity stands for. A CNN's is usually on the object; a ViT's "
         "hardly, because its tokens have about the same length after a norm, and some store global information. A "
         "CNN's own map."
     ),

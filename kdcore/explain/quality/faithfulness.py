@@ -75,7 +75,7 @@ def faithfulness(
 
 
 def _replaced(first: Tensor, then: Tensor, chosen: Tensor) -> Tensor:
-    """`then` where the chosen cells [B, H, W] lie, `first` elsewhere."""
+    """`then` in the chosen cells [B, H, W], `first` elsewhere."""
     mask = F.interpolate(chosen[:, None].float(), first.shape[2:], mode="nearest").bool()
     return torch.where(mask, then, first)
 

@@ -1,4 +1,4 @@
-"""Localization: how much of a map lies on the object, on images whose objects are known.
+"""Localization: how much of a map is on the object, on images whose objects are known.
 
 The pointing game is Zhang et al., 2016, https://arxiv.org/abs/1608.00507; the energy inside is Wang et al., Score-CAM, 2020,
 https://arxiv.org/abs/1910.01279.
@@ -14,10 +14,10 @@ from kdcore.explain.quality.agreement import Interval, with_interval
 
 @dataclass(frozen=True)
 class OnTheObject:
-    """How maps lie on their objects, over a set of images, as shares with 95 % intervals over images.
+    """How much of maps is on their objects, over a set of images, as shares with 95 % intervals over images.
 
     hits: of images whose brightest cell touches the object; hits_by_chance: of all cells; hits_centred: of the middle one.
-    inside: of the map's sum that lies on the object; by_chance: of a uniform map's: the object's share of the image;
+    inside: of the map's sum that is on the object; by_chance: of a uniform map's: the object's share of the image;
     centred: of a centre blob's; beyond: inside - the larger of these two, image by image.
     count, without: images with a map, and without one.
     """
@@ -60,7 +60,7 @@ def pointing(heatmap: np.ndarray, mask: np.ndarray) -> bool:
 
 
 def energy_inside(heatmap: np.ndarray, mask: np.ndarray) -> float:
-    """The share of a map's sum that lies on the object; a cell counts as far as the object covers it."""
+    """The share of a map's sum that is on the object; a cell counts as far as the object covers it."""
     return float((heatmap * covered(mask, heatmap.shape)).sum() / heatmap.sum())
 
 

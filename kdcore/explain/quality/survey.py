@@ -44,7 +44,7 @@ class NetworkMaps:
 class Survey:
     """Two networks on the same images, so far.
 
-    places: [n], where in the split an image lies. thumbnails: uint8 [n, S, S, 3]. targets: [n].
+    places: [n], index of an image in the split. thumbnails: uint8 [n, S, S, 3]. targets: [n].
     untrained: the student's architecture before training; None where it was not run.
     agreement: metric -> [n]; NaN where one of the two has no map.
     total: how many images there will be.

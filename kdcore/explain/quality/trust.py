@@ -1,4 +1,4 @@
-"""Which maps can be trusted: whether they lie on the object, are faithful and depend on learnt weights.
+"""Which maps can be trusted: whether they show the object, are faithful and depend on learnt weights.
 
 Measured on a split with the objects' masks (`cues`). Two controls need no network: noise and a blob in the middle.
 """

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pages.parts.attention.photo_choice import Shown
 
 MOST = 48  # photos, so that nobody waits
-HARD = "\u00a0"  # a space at which no line breaks: a table that is too wide is pushed sideways, not squeezed
 
 
 def show(compared: ComparedPhoto, offered: list[Shown]) -> None:
@@ -68,7 +67,7 @@ def verdict(centred: Controlled) -> str:
     gain, low, high = centred.gain
     if not np.isfinite(gain):
         return "Their maps cannot be compared here."
-    figures = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", HARD)
+    figures = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", formatting.HARD)
     if low > 0:
         return f"They look at the same places of the same photo. Correlation, same − other photo: {figures}."
     if high < 0:
@@ -79,11 +78,11 @@ def verdict(centred: Controlled) -> str:
 def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
     return [
         {
-            "": FIGURES[metric][0].replace(" ", HARD),
-            "Same photo": written(metric, each.paired).replace(" ", HARD),
-            "Other photos": written(metric, each.shuffled).replace(" ", HARD),
-            "Middle": written(metric, each.centre).replace(" ", HARD),
-            "Untrained": written(metric, each.untrained).replace(" ", HARD),
+            "": FIGURES[metric][0].replace(" ", formatting.HARD),
+            "Same photo": written(metric, each.paired).replace(" ", formatting.HARD),
+            "Other photos": written(metric, each.shuffled).replace(" ", formatting.HARD),
+            "Middle": written(metric, each.centre).replace(" ", formatting.HARD),
+            "Untrained": written(metric, each.untrained).replace(" ", formatting.HARD),
             "Same − other (95 %)": _interval(each.gain),
         }
         for metric, each in found.items()
@@ -94,7 +93,7 @@ def _interval(gain: tuple[float, float, float]) -> str:
     if not np.isfinite(gain[0]):
         return "no map"
     middle, low, high = (signed(value) for value in gain)
-    return f"{middle} ({low} to {high})".replace(" ", HARD)
+    return f"{middle} ({low} to {high})".replace(" ", formatting.HARD)
 
 
 def signed(value: float) -> str:

@@ -21,7 +21,7 @@ CONTROLS = {"centre": "A blob in the middle", "random": "Noise"}
 TICKS = {  # test -> its column and its meaning
     "object": (
         "Object",
-        "More of the map lies on the object than of a uniform map and of a blob in the middle.",
+        "More of the map is on the object than of a uniform map and of a blob in the middle.",
     ),
     "faithful": ("Faithful", "Deleting its brightest patches changes the prediction more than deleting random ones."),
     "learnt": ("Learnt", "With random weights the map changes: less than half of the rank correlation is left."),
@@ -80,7 +80,7 @@ def _columns() -> dict[str, Any]:
         "Map": text(pinned=True),
         **{title: text(help=meaning, width="small") for title, meaning in TICKS.values()},
         "Inside": st.column_config.ProgressColumn(
-            format="percent", min_value=0, max_value=1, help="The share of the map that lies on the object."
+            format="percent", min_value=0, max_value=1, help="The share of the map that is on the object."
         ),
         "Hits": number(
             format="percent", help="Pointing game: the share of images whose brightest cell touches the object."

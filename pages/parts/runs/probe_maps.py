@@ -49,7 +49,7 @@ def rows(store: Store, run: RunState, place: int, most: int) -> tuple[list[str],
             cells.append(
                 Cell(
                     _jpeg(pictures.over(photo, densities[name][i] / scale)) if shown else None,
-                    f"{run.classes[best]} {formatting.percent(probabilities[best], 0)}"
+                    f"{run.classes[best]} {formatting.percent(probabilities[best], 0).replace(' ', formatting.HARD)}"
                     if np.isfinite(probabilities).all()
                     else "no prediction",
                     best == target,
