@@ -48,7 +48,7 @@ def choose(entries: Sequence[Entry]) -> list[Entry]:
         )  # fmt: skip
         kinds = st.pills(
             "Compares", [kind for kind in GROUPS if any(e.compares == kind for e in entries)], selection_mode="multi",
-            format_func=lambda kind: GROUPS[kind][0], key="method-kinds",
+            format_func=lambda kind: GROUPS[kind][0], key="method-kinds", wrap=True,
         )  # fmt: skip
         pairs = list(dict.fromkeys(pair for entry in entries for pair in entry.refusals))
         pair = st.selectbox(
