@@ -131,7 +131,7 @@ def test_with_keys_alone_a_patch_is_read_followed_and_covered(shared_server: Ser
     read = network(page, "Teacher").locator("canvas").evaluate(INK)
     page.get_by_role("button", name="see what it looks at").press("Enter")
     expect(network(page, "Teacher").locator(".method")).to_contain_text("What this patch attends to")
-    expect(network(page, "Student").locator(".method")).to_contain_text("Places that resemble this one")
+    expect(network(page, "Student").locator(".method")).to_contain_text("Places similar to this one")
     redrawn(network(page, "Teacher").locator("canvas"), read)
     page.get_by_role("button", name="cover it").press("Enter")
     tile.focus()
