@@ -50,12 +50,12 @@ def evaluate(
     plain = {"data": {**chosen, "path": path, "image_size": network.image_size}, "student": {"model": network.name}}
     recipe = recipes.from_plain(plain, source="the command line")
     recipe = recipes.with_overrides(recipe, [f"data.{change}" for change in overrides or ()])
-    images = loading.load(recipe.data, split, device=place, report=lambda text: print(text), download=True)
-    if network.classes != images.classes:
+    if network.classes != (known := loading.classes(recipe.data)):
         raise UserError(
-            f"{model} has the classes {', '.join(network.classes)}; the data has {', '.join(images.classes)}. Choose "
+            f"{model} has the classes {', '.join(network.classes)}; the data has {', '.join(known)}. Choose "
             "other data with --data, or the model's classes with --set only=[...]."
         )
+    images = loading.load(recipe.data, split, device=place, report=lambda text: print(text), download=True)
     show(
         f"{model} on {chosen['name']}, {split}",
         evaluation.evaluate(network.to(place), images),

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from kdcore.cli.options import Json, store, writing
-from kdcore.errors import UserError
+from kdcore.errors import NotDefined, UserError
 from kdcore.results import json_text
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from kdcore.inspection import Inspector
     from kdcore.inspection.results import Inspection
 
 KDCORE = Path(__file__).parents[1]
@@ -62,9 +65,9 @@ def explain(
         raise UserError(f"There is no file {photo}. Give the path of an image, such as photo.jpg.")
     decoded = photos.read(photo.read_bytes(), photo.name)
     inspector = Inspector(store())
+    request = {"map_name": map_name, "layer": layer, "head": head}
     found = {
-        reference: inspector.inspect(decoded.pixels, reference, map_name=map_name, layer=layer, head=head)
-        for reference in models or DEFAULT_MODELS
+        reference: inspected(inspector, decoded.pixels, reference, request) for reference in models or DEFAULT_MODELS
     }
     picture = out or photo.with_name(f"{photo.stem}-explained.png")
     write(found, picture, npz)
@@ -76,6 +79,14 @@ def explain(
         print(f"{reference:20} {top}   (map: {each.problem or each.map_name})")
     print(f"written: {picture}")
     return 0
+
+
+def inspected(inspector: "Inspector", pixels: "np.ndarray", reference: str, request: dict[str, Any]) -> "Inspection":
+    """As `Inspector.inspect`; a refusal names the network, since the others may be fine."""
+    try:
+        return inspector.inspect(pixels, reference, **request)
+    except NotDefined as error:
+        raise UserError(f"{reference}: {error} Networks are chosen with --model.") from error
 
 
 def write(found: dict[str, "Inspection"], picture: Path, npz: Path | None) -> None:

@@ -1,6 +1,9 @@
 """A run in a terminal: a progress bar or lines of JSON, and its results at the end."""
 
+import _thread
 import contextlib
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -30,10 +33,14 @@ class Watcher(Protocol):
 
 
 class JsonLines:
-    """Every event as one line of JSON on standard output."""
+    """Every event as one line of JSON on standard output. When its reader has left, the runs are stopped, as by Ctrl-C."""
 
     def take(self, run_id: str, event: Event) -> None:
-        print(json_text.text({"run": run_id, "time": round(time.time(), 3), **event.to_plain()}), flush=True)
+        try:
+            print(json_text.text({"run": run_id, "time": round(time.time(), 3), **event.to_plain()}), flush=True)
+        except BrokenPipeError:  # `head`, for example, has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _thread.interrupt_main()
 
     def close(self) -> None:
         pass
@@ -132,7 +139,7 @@ def waited(runner: "Runner", ids: list[str]) -> bool:
     except KeyboardInterrupt:
         for run_id in reversed(runner.active()):  # queued ones first, so that none of them starts
             with contextlib.suppress(UserError):  # it has just ended
-                runner.stop(run_id, "Interrupted from the keyboard.")
+                runner.stop(run_id, "Interrupted in the terminal.")
         for run_id in ids:
             runner.wait(run_id, timeout=30)
         return False

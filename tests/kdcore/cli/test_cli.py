@@ -8,6 +8,8 @@ import pytest
 
 from kdcore import recipe as recipes
 from kdcore.cli import dynamic_attention_flags, main
+from kdcore.cli.options import store
+from kdcore.paths import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -354,3 +356,33 @@ def test_the_list_of_runs_has_whole_ids_on_a_narrow_terminal(recipe_file, capsys
     monkeypatch.setenv("COLUMNS", "60")
     assert main(["runs"]) == 0
     assert f"\n{run_id}  finished " in capsys.readouterr().out
+
+
+def test_a_reader_of_json_that_leaves_stops_the_run_with_a_checkpoint(recipe_file):
+    command = [sys.executable, "-m", "kdcore", "distill", recipe_file, "--json", "--set", "epochs=2000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while '"StepEnded"' not in (line := process.stdout.readline()):
+            assert line, process.stderr.read()
+        process.stdout.close()  # as `head` does
+        assert process.wait(timeout=120) == 130
+    state = store().state(json.loads(line)["run"])
+    assert (state.status, state.reason) == ("stopped", "Interrupted in the terminal.")
+    assert store().checkpoint(state.id)
+
+
+def test_a_map_that_one_network_does_not_have_is_refused_with_its_name(tmp_path, capsys):
+    photo = str(PROJECT / "assets" / "samples" / "cues-heart.png")
+    assert main(["explain", photo, "--map", "cls_attention", "--out", str(tmp_path / "maps.png")]) == 1
+    err = capsys.readouterr().err
+    assert "error: cifar10-student: " in err
+    assert "is not defined for this model" in err
+    assert "Networks are chosen with --model." in err
+
+
+def test_data_with_other_classes_is_refused_before_a_download(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "empty"))
+    assert main(["evaluate", "cues-student", "--data", "cifar10"]) == 1
+    out, err = capsys.readouterr()
+    assert "cues-student has the classes circle, triangle, " in err
+    assert "the data has airplane, automobile, " in err
+    assert "Downloading" not in out + err
