@@ -58,7 +58,7 @@ def examine() -> dict[str, Any]:
     present = {name: not datasets.of(DataRecipe(name=name)).missing() for name in datasets.names("drawn", "downloaded")}
     for name in (name for name, there in present.items() if not there):
         advice.append(
-            f"{name} is not in {data_folder()}: a run that uses it downloads it, or put it there. "
+            f"{name} is not in {data_folder()}: a run that uses it downloads it; without a network, put it there. "
             f"Datasets without a download: {', '.join(datasets.names('drawn', 'folder'))}."
         )
     memory = _memory_gib()

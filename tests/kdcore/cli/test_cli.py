@@ -386,3 +386,10 @@ def test_data_with_other_classes_is_refused_before_a_download(tmp_path, monkeypa
     assert "cues-student has the classes circle, triangle, " in err
     assert "the data has airplane, automobile, " in err
     assert "Downloading" not in out + err
+
+
+def test_a_dataset_that_is_not_there_is_named_with_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "empty"))
+    assert main(["check-environment", "--json"]) == 0
+    (advice,) = [each for each in json.loads(capsys.readouterr().out)["advice"] if each.startswith("cifar10 ")]
+    assert f"not in {tmp_path / 'empty'}: a run that uses it downloads it; without a network, put it there." in advice
