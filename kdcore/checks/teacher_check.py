@@ -22,6 +22,7 @@ from kdcore.store import Store
 from kdcore.tensors.outputs import Shapes
 
 QUICKLY_DRAWN = 5_000  # images; a drawn dataset draws its whole training pool before the first image is there
+WEIGHTS_SEED = 0  # of weights drawn for a check, so that the same recipe gets the same findings
 
 
 def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> TeacherCheck:
@@ -126,8 +127,10 @@ def _predicted(
     images = DataRecipe.model_validate_json(images_spec)
     classes = loading.classes(images)
     notes: list[str] = []
-    teacher = models.build(spec, classes, images.image_size, runs=runs, report=notes.append).to(device)
-    student = models.build(ModelRecipe.model_validate_json(student_spec), classes, images.image_size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(WEIGHTS_SEED)
+        teacher = models.build(spec, classes, images.image_size, runs=runs, report=notes.append).to(device)
+        student = models.build(ModelRecipe.model_validate_json(student_spec), classes, images.image_size)
     split = "validation" if "validation" in loading.splits(images) else "train"
     sampled = loading.load(images, split, device=device, at_most=image_count(teacher, device))
     normalisations = _own_normalisation(spec, teacher)
