@@ -79,7 +79,9 @@ def runner(tmp_path):
 
 
 @pytest.mark.parametrize("case", RECIPES)
-def test_a_check_an_estimate_and_a_teacher_check_download_nothing_and_name_what_is_missing(case, tiny, runner, attempts):
+def test_a_check_an_estimate_and_a_teacher_check_download_nothing_and_name_what_is_missing(
+    case, tiny, runner, attempts
+):
     recipe = tiny(**RECIPES[case])
     runner.check(recipe)
     cost = runner.estimate(recipe)

@@ -31,9 +31,7 @@ def test_an_error_of_the_user_is_shown_as_it_is(caplog):
 
 def test_a_bug_is_shown_by_the_number_that_finds_its_traceback_in_the_log(caplog):
     sentence = shown(ValueError("of a library"))
-    number = re.fullmatch(
-        r"Something went wrong here\. The log has the details under (\w{6})\.", sentence
-    )[1]
+    number = re.fullmatch(r"Something went wrong here\. The log has the details under (\w{6})\.", sentence)[1]
     (record,) = caplog.records
     assert record.getMessage() == f"Bug {number}: ValueError"
     assert str(record.exc_info[1]) == "of a library"

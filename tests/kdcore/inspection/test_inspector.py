@@ -129,7 +129,9 @@ def test_a_photo_through_the_history_of_a_run(inspector, history):
 
 
 def test_a_run_without_snapshots_says_how_to_have_them(store, inspector):
-    with pytest.raises(ValueError, match="cannot be shown over its epochs: it has no snapshots, .* train its recipe again"):
+    with pytest.raises(
+        ValueError, match="cannot be shown over its epochs: it has no snapshots, .* train its recipe again"
+    ):
         inspector.over_time(PHOTO, run_of(store), {"student": {}})
 
 

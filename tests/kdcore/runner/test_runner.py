@@ -152,9 +152,7 @@ def test_a_bug_is_a_calm_sentence_with_the_number_of_its_traceback_in_the_log(ru
     assert runner.wait(run_id, 60)
     state = runner.store.state(run_id)
     (record,) = [each for each in caplog.records if each.name == "kdcore"]
-    number = re.fullmatch(
-        r"Something went wrong here\. The log has the details under (\w{6})\.", state.reason
-    )[1]
+    number = re.fullmatch(r"Something went wrong here\. The log has the details under (\w{6})\.", state.reason)[1]
     assert number in record.getMessage()
     assert "is invalid for input" in str(record.exc_info[1])
     assert "is invalid for input" in state.traceback

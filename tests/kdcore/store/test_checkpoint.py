@@ -31,9 +31,7 @@ def test_a_state_comes_back_as_it_was(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     checkpoint.save({"step": 1}, path)
-    monkeypatch.setattr(
-        os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save({"step": 2}, path)
     assert checkpoint.load(path)["step"] == 1

@@ -63,7 +63,10 @@ def test_logs_each_term_with_its_share_weight_and_temperature(tiny):
     assert set(last.losses) == {"student", "twin"}
     losses = last.losses["student"]
     assert losses["total"] == pytest.approx(0.5 * losses["ce"] + losses["kd"] + 0.1 * losses["attention"], rel=1e-5)
-    assert sum(last.shares.values()) == pytest.approx(1)
+    assert last.shares == pytest.approx(
+        {"ce": 0.5 * losses["ce"] / losses["total"], "kd": losses["kd"] / losses["total"],
+         "attention": 0.1 * losses["attention"] / losses["total"]}, rel=1e-5,
+    )  # fmt: skip
     assert last.weights == {"ce": 0.5, "kd": 1.0, "attention": 0.1}
     assert last.temperatures == {"kd": 2.0}
     assert last.images_per_second > 0
