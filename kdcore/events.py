@@ -180,11 +180,15 @@ class RunFinished(Event):
 
     results: network -> top1, low, high (95 % interval), correct, count, nll, ece; and, with a twin, `difference`
         (student - twin, as fractions) -> top1, low, high, and the counts only_student, only_twin.
+    arrays: of each test image, in the order of the split: `targets` [n] and the predicted class of `student`, `twin` and
+        `teacher` [n], whole numbers. They are stored beside the events, in `file`; earlier versions stored none.
     """
 
     step: int
     results: dict[str, Numbers]
     seconds: float
+    file: str = ""
+    arrays: dict[str, Any] = field(default_factory=dict, metadata={"stored": False}, compare=False)
 
 
 @dataclass(frozen=True)

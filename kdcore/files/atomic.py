@@ -47,10 +47,10 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
         temporary.write_bytes(content)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of killed processes. Only for a folder that no other process writes to."""
+def remove_leftovers(folder: Path, of: str = "") -> None:
+    """Remove temporary files of killed processes: all of a folder, or those of one file name. No other process may write them."""
     with contextlib.suppress(OSError):
-        for left in folder.glob(f"*{SUFFIX}"):
+        for left in folder.glob(f".{of}.*{SUFFIX}" if of else f"*{SUFFIX}"):
             left.unlink(missing_ok=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from kdcore.errors import UserError
 from kdcore.events import KINDS, Event, Numbers
 from kdcore.store.lines import MOST_BYTES
+from kdcore.store.writing import TEST
 
 MOST_WHOLE = 2**53  # the largest whole number that JavaScript holds exactly
 LATEST = 1e11  # seconds since 1970: in the year 5138
@@ -121,6 +122,10 @@ def _is_file(value: Any) -> bool:
     return type(value) is str and FILE.fullmatch(value) is not None
 
 
+def _is_test_file(value: Any) -> bool:
+    return value in ("", TEST)
+
+
 def _is_factor(value: Any) -> bool:
     return _is_number(value) and KNOB_FACTORS[0] <= value <= KNOB_FACTORS[1]
 
@@ -139,6 +144,7 @@ BY_TYPE: dict[Any, Check] = {
 BY_NAME: dict[tuple[str, str], Check] = {  # stricter than the type
     ("ProbeTaken", "file"): (_is_file, "a file in probes/"),
     ("CheckpointSaved", "file"): (_is_file, "a file in checkpoints/"),
+    ("RunFinished", "file"): (_is_test_file, f"{TEST} or empty"),
     ("KnobTurned", "factor"): (_is_factor, "a number from 0 to 100"),
 }
 NOT_NEGATIVE = ("epoch", "images_per_second", "seconds")

@@ -217,7 +217,7 @@ class Replay:
                 kept = ("steps", "epochs", "device", "train_images", "labelled_images", "parameters", "teacher")
                 facts |= {name: event[name] for name in kept}
                 facts |= {"status": "running", "step": step, "classes": tuple(event["classes"]), "began": now}
-                facts |= {"reason": "", "traceback": "", "results": {}}
+                facts |= {"reason": "", "traceback": "", "results": {}, "test_file": ""}
             case "StepEnded":
                 facts |= {name: event[name] for name in ("step", "epoch", "images_per_second")}
             case "KnobTurned":
@@ -231,7 +231,8 @@ class Replay:
                 facts |= {"status": ENDS[kind], "step": step}
                 facts |= {key: event.get(key, "") for key in ("reason", "traceback")}
                 if kind == "RunFinished":
-                    facts |= {"results": event["results"], "epoch": float(facts["epochs"])}
+                    facts |= {"results": event["results"], "test_file": event["file"]}
+                    facts["epoch"] = float(facts["epochs"])
 
     def _take_numbers(self, event: dict[str, Any]) -> None:
         match event["event"]:

@@ -216,6 +216,26 @@ class Store:
             raise UserError(f"Run {run_id} has no probe {file!r}.")
         return arrays.read(path)
 
+    def test_predictions(self, run_id: str) -> dict[str, np.ndarray] | None:
+        """Targets and predicted classes of a finished run's test images, in the order of the split.
+
+        Returns:
+            `targets` and each network's predictions (`student`, and `twin`, `teacher` where the run has them), whole
+            numbers [n] below the number of classes; None where they were not stored (by an earlier version, or the run
+            has not finished) or their file is missing, damaged or of other images.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        state = self.state(run_id)
+        if state.status != "finished" or not state.test_file:
+            return None
+        try:
+            found = arrays.read(self.folder(run_id) / state.test_file)
+        except UserError:
+            return None
+        return found if _are_predictions(found, state) else None
+
     def checkpoints(self, run_id: str) -> list[Path]:
         """The checkpoints on disk, newest first."""
         folder = self.folder(run_id)
@@ -322,6 +342,19 @@ def _is_run(folder: str) -> bool:
             return True
         return True
     return False
+
+
+def _are_predictions(found: dict[str, np.ndarray], state: RunState) -> bool:
+    """Whether arrays are those of the run's test images: of its networks, its classes, and as many as it was measured on."""
+    networks = [name for name in ("teacher", "student", "twin") if name in state.results]
+    if set(found) != {"targets", *networks} or "student" not in networks:
+        return False
+    count = state.results["student"].get("count", len(found["targets"]) if found["targets"].ndim else 0)
+    return all(
+        array.shape == (count,) and array.dtype.kind in "iu" and array.size
+        and array.min() >= 0 and array.max() < len(state.classes)
+        for array in found.values()
+    )  # fmt: skip
 
 
 def _remove(folder: Path) -> None:

@@ -38,6 +38,7 @@ class RunState:
     teacher: dict[str, float] = field(default_factory=dict)
     latest: dict[str, dict[str, float]] = field(default_factory=dict)  # network -> last validation metrics
     results: dict[str, dict[str, float]] = field(default_factory=dict)  # as in RunFinished
+    test_file: str = ""  # of the test images' targets and predicted classes; empty where none were stored
     probes: tuple[dict[str, Any], ...] = ()  # step, epoch, file
     checkpoints: tuple[dict[str, Any], ...] = ()  # step, epoch, file
     layer_weights: tuple[dict[str, Any], ...] = ()  # step, epoch, term, weights

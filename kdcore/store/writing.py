@@ -18,6 +18,7 @@ from kdcore.files.reading import regular
 
 LOCK = "writer.lock"
 CHECKPOINTS, PROBES, SNAPSHOTS = "checkpoints", "probes", "snapshots"
+TEST = "test.npz"
 PATIENCE = 1.0  # seconds to wait for the lock
 LOOK_BACK = 1 << 16  # bytes
 LONGEST_STEP = 16  # digits
@@ -41,6 +42,7 @@ class RunWriter:
         path = self.folder / "events.jsonl"
         try:
             _drop_half_line(path)
+            atomic.remove_leftovers(self.folder, of=TEST)  # of others, readers may be writing their caches
             for name in (CHECKPOINTS, PROBES, SNAPSHOTS):
                 atomic.remove_leftovers(self.folder / name)
             self._file = path.open("ab", buffering=0)
@@ -61,16 +63,20 @@ class RunWriter:
                     self._lock.release()
 
     def append(self, event: ev.Event) -> None:
-        """Write an event, completely or not at all; a probe's arrays first, to a file of their own. Raises OSError."""
+        """Write an event, completely or not at all; its arrays first, to a file of their own. Raises OSError."""
         assert self._file is not None, "open the writer first"
         if isinstance(event, ev.ProbeTaken):
-            file = f"{PROBES}/{event.step:08d}.npz"
             (self.folder / PROBES).mkdir(exist_ok=True)
-            with atomic.replacing(self.folder / file, durable=False) as temporary, temporary.open("wb") as opened:
-                np.savez_compressed(opened, **event.arrays)
-            event = replace(event, file=file)
+            event = replace(event, file=self._write_arrays(f"{PROBES}/{event.step:08d}.npz", event.arrays))
+        elif isinstance(event, ev.RunFinished) and event.arrays:
+            event = replace(event, file=self._write_arrays(TEST, event.arrays))
         line = json.dumps({**event.to_plain(), "time": round(time.time(), 3)}, allow_nan=True)
         _write_whole(self._file, f"{line}\n".encode())
+
+    def _write_arrays(self, file: str, arrays: dict[str, np.ndarray]) -> str:
+        with atomic.replacing(self.folder / file, durable=False) as temporary, temporary.open("wb") as opened:
+            np.savez_compressed(opened, **arrays)
+        return file
 
     def checkpoint_path(self, step: int) -> Path:
         (self.folder / CHECKPOINTS).mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """Networks on a split: their logits, their metrics, and the difference between student and twin with its interval."""
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,18 @@ from kdcore.training.distiller import Distiller
 
 BATCH = 256
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The networks of a run on its test split.
+
+    results: as in `events.RunFinished`.
+    predictions: `targets` [n] and each network's predicted class [n], int16 or int32, in the order of the split.
+    """
+
+    results: dict[str, dict[str, float]]
+    predictions: dict[str, np.ndarray]
 
 
 def logits_in_steps(model: Tapped, split: Split, *, precision: Precision = "exact") -> Generator[None, None, Tensor]:
@@ -57,22 +70,23 @@ def evaluate(model: Tapped, split: Split, *, precision: Precision = "exact") -> 
 
 def compare_in_steps(
     models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
-) -> Generator[None, None, dict[str, dict[str, float]]]:
+) -> Generator[None, None, Comparison]:
     """Each network's metrics on a split with a 95 % interval, and the difference student - twin where there is a twin.
 
     Yields between batches.
 
     Returns:
-        network -> its `metrics.classification`, correct, low, high; `difference` as `metrics.paired_difference` gives it,
-        and `agreement` -> student, twin: the share of images on which they predict the teacher's class.
+        results: network -> its `metrics.classification`, correct, low, high; `difference` as `metrics.paired_difference`
+        gives it, and `agreement` -> student, twin: the share of images on which they predict the teacher's class.
     """
     results: dict[str, dict[str, float]] = {}
     right: dict[str, np.ndarray] = {}
-    predictions: dict[str, np.ndarray] = {}
+    whole = np.int16 if len(split.classes) <= np.iinfo(np.int16).max else np.int32
+    predictions = {"targets": split.targets.cpu().numpy().astype(whole)}
     for name, model in models.items():
         outputs = yield from logits_in_steps(model, split, precision=precision)
-        predictions[name] = outputs.argmax(dim=1).cpu().numpy()
-        right[name] = predictions[name] == split.targets.cpu().numpy()
+        predictions[name] = outputs.argmax(dim=1).cpu().numpy().astype(whole)
+        right[name] = predictions[name] == predictions["targets"]
         correct = int(right[name].sum())
         low, high = metrics.wilson(correct, len(split))
         figures = metrics.classification(outputs, split.targets)
@@ -83,7 +97,7 @@ def compare_in_steps(
         results["agreement"] = {
             name: float((predictions[name] == predictions["teacher"]).mean()) for name in models if name != "teacher"
         }
-    return results
+    return Comparison(results, predictions)
 
 
 def losses_in_steps(

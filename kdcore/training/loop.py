@@ -90,8 +90,8 @@ def train(parts: Parts) -> Iterator[Event]:
         clock.resume()
 
     measuring = evaluation.compare_in_steps(parts.models, parts.test, precision=recipe.precision)
-    results = yield from _interruptible(parts, measuring)
-    yield RunFinished(parts.step, results, clock.busy)
+    found = yield from _interruptible(parts, measuring)
+    yield RunFinished(parts.step, found.results, clock.busy, arrays=found.predictions)
 
 
 def _begin(parts: Parts, prober: reporting.Prober) -> Iterator[Event]:

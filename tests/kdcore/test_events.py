@@ -30,7 +30,7 @@ ONE_OF_EACH = [
     events.KnobTurned(step=21, knob="weight/kd", factor=0.5),
     events.RunPaused(step=22),
     events.RunResumed(step=22),
-    events.RunFinished(step=100, results={"student": {"top1": 0.8, "low": 0.7, "high": 0.9}}, seconds=12.5),
+    events.RunFinished(step=100, results={"student": {"top1": 0.8, "low": 0.7, "high": 0.9}}, seconds=12.5, file="test.npz"),
     events.RunStopped(step=50, reason="Stopped by hand."),
     events.RunFailed(reason="The disk is full.", traceback="Traceback ..."),
 ]  # fmt: skip

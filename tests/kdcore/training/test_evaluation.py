@@ -37,10 +37,15 @@ def test_the_model_is_left_in_its_mode_with_its_statistics(split):
 
 def test_a_comparison_counts_image_by_image(split):
     networks = {"teacher": network(split, 0), "student": network(split, 1), "twin": network(split, 2)}
-    found = evaluation.drained(evaluation.compare_in_steps(networks, split))
+    compared = evaluation.drained(evaluation.compare_in_steps(networks, split))
+    found = compared.results
     answers = {name: evaluation.logits(model, split).argmax(1).numpy() for name, model in networks.items()}
     right = {name: answer == split.targets.numpy() for name, answer in answers.items()}
     assert found["student"]["correct"] == right["student"].sum()
     assert found["student"]["low"] <= found["student"]["top1"] <= found["student"]["high"]
     assert found["difference"]["top1"] == pytest.approx(right["student"].mean() - right["twin"].mean())
     assert found["agreement"]["twin"] == np.mean(answers["twin"] == answers["teacher"])
+    assert compared.predictions["targets"].tolist() == split.targets.tolist()
+    for name, answer in answers.items():
+        assert compared.predictions[name].tolist() == answer.tolist()
+        assert compared.predictions[name].dtype == np.int16

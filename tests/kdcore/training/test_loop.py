@@ -55,6 +55,8 @@ def test_tells_the_whole_story_in_order(tiny):
     assert CheckpointReady in kinds
     assert set(finished.results) == {"teacher", "student", "twin", "difference", "agreement"}
     assert finished.results["student"]["count"] == 20
+    assert set(finished.arrays) == {"targets", "teacher", "student", "twin"}
+    assert (finished.arrays["student"] == finished.arrays["targets"]).sum() == finished.results["student"]["correct"]
 
 
 def test_logs_each_term_with_its_share_weight_and_temperature(tiny):
