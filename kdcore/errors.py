@@ -9,6 +9,7 @@
         EmptyMap        a heatmap that came out empty
         BadPhoto        an upload
             Busy        too many uploads at once
+        NotAllowed      an action that is the operator's, or a file outside the allowed folders
 
 A UserError is shown as it is, on pages, in a terminal and as the reason why a run failed. Any other exception is a bug: `shown`
 logs its traceback and gives the sentence to show instead.
@@ -58,6 +59,10 @@ class BadPhoto(UserError):
 
 class Busy(BadPhoto):
     """Too many photos are being decoded; the same file may be accepted a moment later."""
+
+
+class NotAllowed(UserError):
+    """An action that only the operator may take, or a file outside the allowed folders; the message states how to get it."""
 
 
 def log_bug(error: BaseException) -> str:

@@ -1,10 +1,20 @@
-"""Folders of runs, data and assets. Environment variables move them."""
+"""Folders of runs, data and assets, which environment variables move; and which files a shared server may read.
+
+On the command line, and in an app that only this machine reaches, every file that the user may read can be used. Where others
+reach the app it calls `restrict`: then only files in these three folders and in those of `KD_ALLOW` can be.
+"""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+from kdcore.errors import NotAllowed, clipped
 
 PROJECT = Path(__file__).resolve().parents[1]
 ASSETS = PROJECT / "assets"
+ALLOW = "KD_ALLOW"
+
+_restricted: Callable[[], bool] = lambda: False  # noqa: E731
 
 
 def runs_folder() -> Path:
@@ -23,6 +33,46 @@ def test_data_folder() -> Path:
 
 
 def weight_file(name: str) -> Path:
-    """A weight file by its path or, where there is none, by its name in `weights/` of the data folder."""
+    """A weight file by its path or, where there is none, by its name in `weights/` of the data folder.
+
+    Raises:
+        NotAllowed: it is outside the allowed folders.
+    """
+    own = data_folder() / "weights" / name
     path = Path(name).expanduser()
-    return path if path.is_file() or path.is_absolute() else data_folder() / "weights" / path
+    if not path.is_absolute() and not is_allowed(path) and is_allowed(own):
+        return own
+    return path if allowed(path).is_file() or path.is_absolute() else allowed(own)
+
+
+def restrict(when: Callable[[], bool]) -> None:
+    """Restrict reading to the allowed folders while `when` returns True."""
+    global _restricted
+    _restricted = when
+
+
+def allowed_folders() -> list[Path]:
+    """Runs, data, assets, and the folders in `KD_ALLOW`, separated as in PATH; without symbolic links."""
+    also = filter(None, os.environ.get(ALLOW, "").split(os.pathsep))
+    return [runs_folder(), data_folder(), ASSETS.resolve(), *(Path(each).expanduser().resolve() for each in also)]
+
+
+def is_allowed(path: Path) -> bool:
+    """Whether a file or folder may be read: symbolic links and `..` are followed first."""
+    if not _restricted():
+        return True
+    try:
+        real = path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):  # a circular link, an unknown user, a null character
+        return False
+    return any(real.is_relative_to(folder) for folder in allowed_folders())
+
+
+def allowed(path: Path) -> Path:
+    """The path itself. Raises NotAllowed where it may not be read; whether it exists is not said."""
+    if is_allowed(path):
+        return path
+    raise NotAllowed(
+        f"{clipped(str(path))!r} is outside the folders that this server may read, since others can reach it: data, runs and "
+        f"assets. Copy the files into the data folder, or start the server with {ALLOW}=/that/folder."
+    )

@@ -1,8 +1,14 @@
+import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from kdcore import paths
+from kdcore.data import datasets
+from kdcore.data.datasets.folder import decoded
+from kdcore.errors import NotAllowed
+from kdcore.recipe import DataRecipe
 
 FOLDERS = [
     (paths.runs_folder, "KD_RUNS", paths.PROJECT / "runs"),
@@ -36,3 +42,71 @@ def test_a_folder_is_absolute_and_a_tilde_is_home(folder, variable, default, mon
 def test_the_project_is_where_its_recipes_are():
     assert (paths.PROJECT / "kdcore").is_dir()
     assert Path(paths.ASSETS / "recipes").is_dir()
+
+
+@pytest.fixture
+def restricted(monkeypatch, tmp_path):
+    """The runs, data and a private folder of a server that others reach."""
+    for name in ("runs", "data", "private"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("KD_ALLOW", raising=False)
+    monkeypatch.setattr(paths, "_restricted", lambda: True)
+    return tmp_path
+
+
+def test_every_file_may_be_read_where_nobody_else_reaches_the_app():
+    assert paths.allowed(Path("/etc/passwd")) == Path("/etc/passwd")
+
+
+@pytest.mark.parametrize("inside", ["data/birds", "runs/one/recipe.yaml", "data/../data/birds"])
+def test_a_restricted_server_reads_its_own_folders(restricted, inside):
+    assert paths.allowed(restricted / inside) == restricted / inside
+
+
+@pytest.mark.parametrize(
+    "outside", ["private", "private/birds", "data/../private/birds", "data-of-others", "link/birds", "loop", "data/\0"]
+)
+def test_a_restricted_server_reads_nothing_else(restricted, outside):
+    (restricted / "link").symlink_to(restricted / "private")
+    (restricted / "data" / "link").symlink_to(restricted / "private")
+    (restricted / "loop").symlink_to(restricted / "loop")
+    with pytest.raises(NotAllowed, match="outside the folders that this server may read.*KD_ALLOW=/that/folder"):
+        paths.allowed(restricted / outside)
+    with pytest.raises(NotAllowed, match="outside the folders"):
+        paths.allowed(restricted / "data" / "link" / "birds")
+
+
+def test_whoever_starts_the_server_may_allow_more(restricted, monkeypatch):
+    monkeypatch.setenv("KD_ALLOW", f"{restricted / 'elsewhere'}{os.pathsep}{restricted / 'private'}")
+    assert paths.is_allowed(restricted / "private" / "birds")
+    assert not paths.is_allowed(restricted / "other")
+
+
+def test_a_restricted_server_reads_no_weight_file_elsewhere(restricted):
+    own = restricted / "data" / "weights" / "teacher.safetensors"
+    assert paths.weight_file("teacher.safetensors") == own
+    for outside in (restricted / "private" / "teacher.safetensors", "../../private/teacher.safetensors"):
+        with pytest.raises(NotAllowed, match="outside the folders"):
+            paths.weight_file(str(outside))
+
+
+def test_a_restricted_server_reads_no_folder_elsewhere(restricted):
+    for name in ("private", "data/birds"):
+        for label in ("cat", "dog"):
+            (restricted / name / label).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(restricted / name / label / "one.png")
+    data = DataRecipe(name="folder", path=str(restricted / "data" / "birds"))
+    assert datasets.of(data).class_count() == 2
+    (restricted / "data" / "birds" / "cow").symlink_to(restricted / "private" / "cat")
+    for refused in (data, DataRecipe(name="folder", path=str(restricted / "private"))):
+        with pytest.raises(NotAllowed, match="outside the folders"):
+            datasets.of(refused).class_count()
+
+
+def test_a_link_to_an_image_elsewhere_is_not_followed(restricted):
+    Image.new("RGB", (8, 8)).save(restricted / "private" / "one.png")
+    (restricted / "data" / "one.png").symlink_to(restricted / "private" / "one.png")
+    with pytest.raises(NotAllowed, match="outside the folders"):
+        decoded(restricted / "data" / "one.png", 8)

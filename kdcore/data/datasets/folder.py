@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kdcore import photos
+from kdcore import paths, photos
 from kdcore.data import sampling
 from kdcore.data.datasets.base import Dataset, Images, Report, quiet
 from kdcore.errors import UserError
@@ -53,7 +53,7 @@ class Folder(Dataset):
             )
 
     def class_count(self) -> int | None:
-        return len(_folders(self.parts["train"])) if self.data.path and self.root.is_dir() else None
+        return len(_folders(self.parts["train"])) if self.data.path and paths.allowed(self.root).is_dir() else None
 
     def train_count(self) -> int:
         return len(self.targets("train"))
@@ -62,7 +62,7 @@ class Folder(Dataset):
     def parts(self) -> dict[str, Path]:
         """pool -> the folder that holds its class folders."""
         self.check()
-        if not self.root.is_dir():
+        if not paths.allowed(self.root).is_dir():
             raise UserError(f"There is no folder {self.root} (looked in {self.root.absolute().parent}). {LAYOUT}")
         inside = {folder.name.lower(): folder for folder in _folders(self.root)}
         found = {
@@ -157,7 +157,7 @@ def decoded(file: Path, size: int) -> np.ndarray:
         photos.Unusable: the file is no image that can be read; with the reason.
         OSError: the file cannot be opened.
     """
-    photos.check_length(file.stat().st_size, photos.OWN)
+    photos.check_length(paths.allowed(file).stat().st_size, photos.OWN)
     image = photos.picture(file.read_bytes(), size, photos.OWN).image
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
@@ -166,7 +166,8 @@ def decoded(file: Path, size: int) -> np.ndarray:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(inside for inside in folder.iterdir() if inside.is_dir() and not inside.name.startswith((".", "__")))
+    found = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith((".", "__")))
+    return [paths.allowed(inside) for inside in found]  # one may be a link
 
 
 def _is_image(file: Path) -> bool:
