@@ -1,6 +1,5 @@
 """`distill` trains a student from a recipe; `train-teacher` trains one network with labels alone."""
 
-import json
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -104,13 +103,12 @@ def train(
     as_json: bool,
 ) -> int:
     """Run a recipe with changed settings, one run per seed. Returns the exit status."""
-    changes = list(overrides or ())
+    recipe = recipes.with_overrides(recipe, overrides or [], option="--set")
     if seeds:
-        changes.append(f"seeds={seeds}")
+        given = f"the recipe with --seeds {' '.join(map(str, seeds))}"
+        recipe = recipes.with_values(recipe, {"seeds": seeds}, source=given)
     if name:
-        changes.append(f"name={json.dumps(name)}")
-    if changes:
-        recipe = recipes.with_overrides(recipe, changes)
+        recipe = recipes.with_values(recipe, {"name": name}, source="the recipe with --name")
     with progress.running(device=device, as_json=as_json) as (runner, watcher):
         return progress.follow(runner, runner.start(recipe), watcher)
 

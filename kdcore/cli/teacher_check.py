@@ -34,7 +34,7 @@ def check_teacher(recipe: str, *, overrides: Overrides = None, device: Device = 
     """
     from kdcore.checks import teacher_check
 
-    chosen = recipes.with_overrides(library.recipe(recipe), overrides or [])
+    chosen = recipes.with_overrides(library.recipe(recipe), overrides or [], option="--set")
     checked = teacher_check.check(chosen, device=torch_device(device), runs=store())
     if as_json:
         print(json_text.text({"verdict": checked.verdict, **asdict(checked)}))

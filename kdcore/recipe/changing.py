@@ -1,6 +1,6 @@
 """Copies of a recipe with some settings changed, checked like any other recipe."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from kdcore.errors import RecipeError, clipped, shortened
 from kdcore.recipe import yaml_text
@@ -8,8 +8,11 @@ from kdcore.recipe.reading import from_plain
 from kdcore.recipe.recipe import Recipe
 
 
-def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:
+def with_overrides(recipe: Recipe, overrides: list[str], *, option: str = "") -> Recipe:
     """A copy with dotted settings changed, as in `epochs=3` or `data.labels=500` or `terms.0.weight=0.5`.
+
+    Args:
+        option: what messages put before a setting, for example `--set`.
 
     Raises:
         RecipeError: the key is unknown or the value does not fit.
@@ -19,8 +22,10 @@ def with_overrides(recipe: Recipe, overrides: list[str]) -> Recipe:
         key, equals, value = override.partition("=")
         if not equals:
             raise RecipeError(f"{shortened(override)} is not KEY=VALUE, for example data.labels=500.")
-        values[key.strip()] = yaml_text.read(value, source=f"The value of {shortened(override)}")
-    return with_values(recipe, values, source="the recipe with " + clipped(", ".join(overrides)))
+        named = f"{option} {clipped(override)}" if option else f"The value of {shortened(override)}"
+        values[key.strip()] = yaml_text.read(value, source=named)
+    changes = clipped(" ".join(f"{option} {each}" for each in overrides) if option else ", ".join(overrides))
+    return with_values(recipe, values, source="the recipe with " + changes)
 
 
 def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the recipe") -> Recipe:
@@ -29,12 +34,29 @@ def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the re
     for key, value in values.items():
         *parents, last = key.split(".")
         place: Any = plain
-        try:
-            for parent in parents:
-                place = place[int(parent)] if isinstance(place, list) else place[parent]
-            if not isinstance(place, (dict, list)):
-                raise KeyError(last)
-            place[int(last) if isinstance(place, list) else last] = value  # type: ignore[index]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise RecipeError(f"{shortened(key)} is not a setting of this recipe; it has {', '.join(plain)}.") from None
+        for parent in parents:
+            place = _inside(place, parent, key, plain)
+        if isinstance(place, list):
+            _inside(place, last, key, plain)
+        elif not isinstance(place, dict):
+            _refuse(key, plain)
+        place[int(last) if isinstance(place, list) else last] = value
     return from_plain(plain, source=source)
+
+
+def _inside(place: Any, part: str, key: str, plain: dict[str, Any]) -> Any:
+    """The section or list entry named by one part of a dotted key. Raises RecipeError where there is none."""
+    if isinstance(place, list):
+        if not part.isdecimal() or len(part) > 9 or int(part) >= len(place):
+            there = f"has {len(place)}, counted from 0" if place else "is empty"
+            raise RecipeError(
+                f"{shortened(key)} is not a setting of this recipe: there is no entry {shortened(part)}, the list {there}."
+            )
+        return place[int(part)]
+    if not isinstance(place, dict) or part not in place:
+        _refuse(key, plain)
+    return place[part]
+
+
+def _refuse(key: str, plain: dict[str, Any]) -> NoReturn:
+    raise RecipeError(f"{shortened(key)} is not a setting of this recipe; it has {', '.join(plain)}.")

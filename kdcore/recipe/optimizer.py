@@ -28,6 +28,15 @@ class LearningRate(Section):
         return checked_schedule(shape) if isinstance(shape, dict) else shape
 
     def schedule(self, epochs: int) -> schedules.Schedule:
-        spec = {"constant": 1.0, "linear": {"linear": [1, 0]}, "cosine": {"cosine": [1, 0]}}
-        after = schedules.parse(spec[self.shape] if isinstance(self.shape, str) else self.shape, epochs)
+        after = schedules.parse(self._spec, epochs)
         return schedules.Warmup(after, self.warmup_epochs / epochs) if self.warmup_epochs else after
+
+    def lowest(self, epochs: int) -> float:
+        """The least factor in a run of so many epochs; the warm-up, from 0 on, is left out."""
+        return schedules.lowest(self._spec, epochs)
+
+    @property
+    def _spec(self) -> Any:
+        """The shape in the notation of `schedules`."""
+        spec = {"constant": 1.0, "linear": {"linear": [1, 0]}, "cosine": {"cosine": [1, 0]}}
+        return spec[self.shape] if isinstance(self.shape, str) else self.shape

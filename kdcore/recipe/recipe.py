@@ -77,6 +77,11 @@ class Recipe(Section):
                 f"`lr.warmup_epochs` ({self.lr.warmup_epochs:g}) must be less than `epochs` ({self.epochs}): "
                 "train for more epochs, or shorten the warmup (0: none)"
             )
+        if (lowest := self.lr.lowest(self.epochs)) < 0:
+            raise UserError(
+                f"`lr.shape` falls to {lowest:g}; it must be at least 0, since below 0 each step would raise the loss: end it at "
+                "0, as {linear: [1, 0]} does"
+            )
         if not self.seeds:
             raise UserError("`seeds` is empty: a run needs at least one, for example [0]")
         return self

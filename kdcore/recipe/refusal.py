@@ -1,7 +1,8 @@
-"""Messages about recipes that cannot be used: the key, the value, what was expected, and the nearest known key."""
+"""Messages about recipes that cannot be used: the line, the key, the value, what was expected, and the nearest known key."""
 
 import difflib
 import re
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,35 +13,61 @@ from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecip
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
 from kdcore.recipe.recipe import Probes
 from kdcore.recipe.terms import Adapt, Term
+from kdcore.recipe.yaml_text import Lines
 
 MOST_PROBLEMS = 10  # that a message lists; further ones are counted
 LONGEST_WORD = 80  # that is compared with the known keys: the comparison takes the square of its length
 
+Place = tuple[str, ...]  # the keys that lead to a value
+TRUTH = "YAML reads yes, no, on and off as true and false"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(kind: type[Model], plain: dict[str, Any], source: str) -> Model:
-    """Plain data as a pydantic model, or a RecipeError that explains each wrong key."""
+def validated(kind: type[Model], plain: dict[str, Any], source: str, lines: Lines | None = None) -> Model:
+    """Plain data as a pydantic model, or a RecipeError that explains each wrong key, with its line in a file."""
     try:
-        return kind.model_validate(plain)
+        made = kind.model_validate(plain)
     except ValidationError as error:
-        problems: dict[tuple[str, ...], list[Any]] = {}  # a union has a problem with each of its types
+        problems: dict[Place, list[Any]] = {}  # a union has a problem with each of its types
         for problem in error.errors(include_url=False):
             problems.setdefault(_place(problem, plain), []).append(problem)
         around = {place[:end] for place in problems for end in range(len(place))}
         deepest = [place for place in problems if place not in around or not place]  # the deeper one is more specific
-        lines = [_line(place, problems[place], kind) for place in deepest[:MOST_PROBLEMS]]
-        if more := len(deepest) - len(lines):
-            lines.append(f"and {more:,} more.")
-        listed = "\n".join(f"  - {line}" for line in lines)
-        raise RecipeError(f"{clipped(source)} cannot be used:\n{listed}") from None
+        found = [(place, _explain(problems[place], kind)) for place in deepest]
+    else:
+        found = list(_exchanged(plain, made.model_dump(mode="json")))
+        if not found:
+            return made
+    listed = [f"  - {_line(place, text, lines or {})}" for place, text in found[:MOST_PROBLEMS]]
+    if more := len(found) - len(listed):
+        listed.append(f"  - and {more:,} more.")
+    raise RecipeError("\n".join([f"{clipped(source)} cannot be used:", *listed])) from None
 
 
-def _line(place: tuple[str, ...], problems: list[Any], kind: type[BaseModel]) -> str:
-    return f"`{clipped('.'.join(place))}` {_explain(problems, kind)}" if place else _explain(problems, kind)
+def _line(place: Place, text: str, lines: Lines) -> str:
+    """The explanation after its place in the file and its key; a rule about several keys names them itself."""
+    named = re.search(r"`([\w.]+)`", text)
+    line = lines.get(place or (tuple(named[1].split(".")) if named else ()))
+    for above in range(len(place) - 1, 0, -1):  # a missing key has no line
+        line = line or lines.get(place[:above])
+    return (f"line {line}, " if line else "") + (f"`{clipped('.'.join(place))}` {text}" if place else text)
 
 
-def _place(problem: Any, plain: Any) -> tuple[str, ...]:
+def _exchanged(plain: Any, taken: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Truth values that were taken as numbers, and numbers as truth values, as pydantic does."""
+    if isinstance(plain, dict) and isinstance(taken, dict):
+        for key in plain.keys() & taken.keys():
+            yield from _exchanged(plain[key], taken[key], (*place, key))
+    elif isinstance(plain, (list, tuple)) and isinstance(taken, list):
+        for index, (each, took) in enumerate(zip(plain, taken, strict=False)):
+            yield from _exchanged(each, took, (*place, str(index)))
+    elif isinstance(plain, (bool, int, float)) and isinstance(taken, (bool, int, float)):
+        if isinstance(plain, bool) != isinstance(taken, bool):
+            wanted = "true or false" if isinstance(taken, bool) else "a number"
+            yield place, f"should be {wanted}, not {_value(plain)}."
+
+
+def _place(problem: Any, plain: Any) -> Place:
     """The keys that lead to the value, without pydantic's names for the alternatives of a union."""
     kept = []
     for index, part in enumerate(problem["loc"]):
@@ -81,10 +108,20 @@ def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
         for problem in problems
     ]
     wanted = [
-        re.sub(r"^a dictionary( or instance of \w+)?", "a mapping of settings", text).replace("a integer", "an integer")
+        re.sub(r"^a dictionary( or instance of \w+)?", "a mapping of settings", text)
+        .replace("a integer", "an integer")
+        .replace("a tuple", "a list")
         for text in wanted
     ]
-    return f"should be {' or '.join(wanted)}, not {shortened(first['input'])}."
+    if first["input"] is None:
+        return f"is empty; it should be {' or '.join(wanted)}."
+    quotes = "; put text in quotes" if wanted == ["a string"] and isinstance(first["input"], (int, float)) else ""
+    return f"should be {' or '.join(wanted)}, not {_value(first['input'])}{quotes}."
+
+
+def _value(value: Any) -> str:
+    """A value as YAML has it."""
+    return f"{str(value).lower()} ({TRUTH})" if isinstance(value, bool) else shortened(value)
 
 
 def _known_keys(location: tuple[Any, ...], kind: type[BaseModel]) -> list[str]:

@@ -99,6 +99,8 @@ def epoch(progress: float, epochs: int) -> int:
 
 
 def _finite(value: Any) -> float:
+    if isinstance(value, bool):
+        raise UserError("true and false, which YAML also reads from yes, no, on and off, are not numbers")
     try:
         number = float(value)
     except OverflowError:  # an integer of hundreds of digits

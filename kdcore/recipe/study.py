@@ -15,6 +15,7 @@ from kdcore.errors import UserError, clipped, shortened
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library, yaml_text
 from kdcore.recipe.base import Seeds
+from kdcore.recipe.yaml_text import Lines
 
 MOST_POINTS = 500
 Value = Annotated[Any, BeforeValidator(lambda value: number_or(value))]
@@ -94,16 +95,17 @@ def names() -> tuple[str, ...]:
 def named(name: str) -> Study:
     """A study by its name in assets/studies, or by its path. Raises RecipeError with the names there are."""
     path = library.find(name, ASSETS / "studies", "study")
-    return from_plain(yaml_text.read_file(path, kind="study"), source=f"the study {name}")
+    lines: Lines = {}
+    return from_plain(yaml_text.read_file(path, kind="study", lines=lines), source=f"the study {name}", lines=lines)
 
 
-def from_plain(plain: Any, *, source: str = "the study") -> Study:
+def from_plain(plain: Any, *, source: str = "the study", lines: Lines | None = None) -> Study:
     """Raises RecipeError: an unknown key (with the nearest known one), or a value that does not fit."""
     if not isinstance(plain, dict):
         raise RecipeError(
             f"{clipped(source)} should be a mapping with keys such as name, recipe, vary and seeds, not {shortened(plain)}."
         )
-    return recipes.validated(Study, plain, source)
+    return recipes.validated(Study, plain, source, lines)
 
 
 def to_plain(study: Study) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def resolved(study: Study, overrides: list[str] | None = None) -> Study:
     """
     recipe = recipe_of(study)
     if overrides:
-        recipe = recipes.with_overrides(recipe, overrides)
+        recipe = recipes.with_overrides(recipe, overrides, option="--set")
     return study.model_copy(update={"recipe": recipe.model_dump(mode="json", exclude_defaults=True)})
 
 

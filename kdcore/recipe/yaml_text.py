@@ -2,7 +2,8 @@
 
 A text may come from anybody, so it is read event by event, with its size, depth and entries counted on the way: libyaml
 itself composes nested text by recursion and unfolds aliases without limit. What a recipe has no use for is refused in
-words: aliases, tags, dates, keys that are there twice, numbers that are not finite. All that is raised is a RecipeError.
+words: aliases, merge keys, tags, dates, keys that are there twice, numbers that are not finite, and numbers that YAML 1.1
+reads otherwise than they look (010 is 8, 1:30 is 90). All that is raised is a RecipeError.
 """
 
 import math
@@ -25,15 +26,20 @@ LONGEST_NUMBER = 100  # characters
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML has it: an eighth of the time
 TAG = "tag:yaml.org,2002:"
 COLLECTION_TAGS = (None, "!", f"{TAG}seq", f"{TAG}map")
+UNLIKE_ITS_LOOK = re.compile(r"[-+]?0[0-9_]+|.*:.*")  # octal, sexagesimal
 TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])%TAG")  # libyaml compares each with all before it
 
 
-def read(text: str | bytes, *, source: str) -> Any:
+Lines = dict[tuple[str, ...], int]  # the keys that lead to a value -> the line that it begins in
+
+
+def read(text: str | bytes, *, source: str, lines: Lines | None = None) -> Any:
     """The plain data of a text: mappings with text as keys, lists, texts, finite numbers, true, false and null.
 
     Args:
         text: bytes are UTF-8.
         source: what messages call it, for example the file's name.
+        lines: filled with the line of each value, for later messages.
 
     Raises:
         RecipeError: states what is wrong and, as far as that is known, in which line and at which key.
@@ -45,10 +51,10 @@ def read(text: str | bytes, *, source: str) -> Any:
     if found := TAG_DIRECTIVE.search(text):
         line = len(text[: found.end()].splitlines())
         raise RecipeError(f"{source} has a %TAG directive in line {line}; tags are not supported: leave it out.")
-    return _Reader(data, source).document()
+    return _Reader(data, source, {} if lines is None else lines).document()
 
 
-def read_file(path: Path, *, kind: str) -> Any:
+def read_file(path: Path, *, kind: str, lines: Lines | None = None) -> Any:
     """Like `read`, for a file; at most as much as a text may have is read. `kind` names it in messages: recipe, study."""
     try:
         with path.open("rb") as file:
@@ -57,7 +63,7 @@ def read_file(path: Path, *, kind: str) -> Any:
         raise RecipeError(f"Cannot read the {kind} {clipped(str(path))}: {error.strerror}.") from None
     except ValueError:  # a zero byte
         raise RecipeError(f"Cannot read the {kind} {shortened(str(path))}: that is not a path.") from None
-    return read(data, source=str(path))
+    return read(data, source=str(path), lines=lines)
 
 
 def decoded(data: bytes, *, source: str) -> str:
@@ -100,9 +106,10 @@ def _encoded(text: str, source: str) -> bytes:
 class _Reader:
     """One pass over the events of a text. `place` is the current key."""
 
-    def __init__(self, data: bytes, source: str) -> None:
+    def __init__(self, data: bytes, source: str, lines: Lines) -> None:
         self.data = data
         self.source = source
+        self.lines = lines
         self.loader = LOADER(data)
         self.place: list[str] = []
         self.values = 0
@@ -156,6 +163,7 @@ class _Reader:
             if len(found) >= MOST_ENTRIES:
                 self._refuse(event, f"the list has too many entries: at most {MOST_ENTRIES:,} are allowed")
             self.place.append(str(len(found)))
+            self.lines[tuple(self.place)] = event.start_mark.line + 1
             found.append(self._value(event))
             self.place.pop()
         return found
@@ -170,7 +178,7 @@ class _Reader:
             self.place.append(key)
             if key in lines:
                 self._refuse(event, f"the key is there twice (lines {lines[key]} and {line}): leave out one of them")
-            lines[key] = line
+            lines[key] = self.lines[tuple(self.place)] = line
             found[key] = self._value(self.loader.get_event())
             self.place.pop()
         return found
@@ -222,6 +230,10 @@ class _Reader:
             number = self.loader.construct_yaml_int(node) if tag == "int" else self.loader.construct_yaml_float(node)
         except (ValueError, IndexError, OverflowError):
             self._refuse(event, f"{shortened(text)} is not a number: for text, put it in quotes")
+        if UNLIKE_ITS_LOOK.fullmatch(text):
+            self._refuse(
+                event, f"YAML reads {shortened(text)} as {number:g}: {_meant(text)}, or put it in quotes for text"
+            )
         if not math.isfinite(number):
             self._refuse(event, f"{shortened(text)} is not a finite number: give one, or put it in quotes for text")
         return number
@@ -236,8 +248,16 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             last = self.data.count(b"\n")  # libyaml counts a line after the end
             line = f"line {min(mark.line, last) + 1}: " if mark else ""
+            if mark and self.data[mark.index : mark.index + 1] == b"\t":
+                return f"{line}it is indented with a tab: use spaces."
             return line + clipped(", ".join(filter(None, [error.problem, error.context]))) + "."
         if isinstance(error, yaml.reader.ReaderError):
             number = self.data[: error.position].count(b"\n") + 1
-            return f"line {number}: it has the character {shortened(error.character)}, which YAML does not allow."
+            character = f"U+{error.character:04X}" if isinstance(error.character, int) else shortened(error.character)
+            return f"line {number}: it has the character {character}, which YAML does not allow."
         return clipped(str(error))
+
+
+def _meant(text: str) -> str:
+    """How to write a number that YAML 1.1 takes for octal or sexagesimal."""
+    return "write minutes or hours as one number" if ":" in text else "leave out the zeros before it"

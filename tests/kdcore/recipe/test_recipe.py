@@ -99,6 +99,13 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
             {"lr": {"warmup_epochs": 10}},
             "`lr.warmup_epochs` (10) must be less than `epochs` (10): train for more epochs, or shorten",
         ),
+        (
+            {"lr": {"shape": {"linear": [1, -5]}}},
+            "`lr.shape` falls to -5; it must be at least 0, since below 0 each step",
+        ),
+        ({"lr": {"shape": {"cosine": [1, -0.1]}}}, "`lr.shape` falls to -0.1"),
+        ({"lr": {"shape": {"piecewise": [[1, 1], [2, -2], [3, 1]]}}}, "`lr.shape` falls to -2"),
+        ({"lr": {"shape": {"steps": {"start": 1, "factor": -0.5, "at": [2, 3]}}}}, "`lr.shape` falls to -0.5"),
         ({"student": {}}, "name a `model`, or `weights` that come with one"),
         ({"twin": "maybe"}, "`twin` should be a boolean or a mapping of settings, not 'maybe'."),
     ],

@@ -76,6 +76,12 @@ def test_what_is_nested_as_deep_as_it_may_be_is_read():
         (f"{RECIPE}note: !!int many", "line 2, `note`: 'many' is not a number"),
         (f"{RECIPE}note: !!bool many", "the tag 'bool' is not supported"),
         (f"{RECIPE}seeds: !!set {{0}}", "the tag 'set' is not supported"),
+        (f"{RECIPE}epochs: 010", "line 2, `epochs`: YAML reads '010' as 8: leave out the zeros before it, or put it in"),
+        (f"{RECIPE}seeds: [0, 1:30]", "line 2, `seeds.1`: YAML reads '1:30' as 90: write minutes or hours as one number"),
+        (f"{RECIPE}optimizer: {{lr: 1:30.5}}", "`optimizer.lr`: YAML reads '1:30.5' as 90.5"),
+        (f"{RECIPE}epochs: !!int 010", "YAML reads '010' as 8"),
+        ("student:\n\tmodel: five_conv", "line 2: it is indented with a tab: use spaces."),
+        ("note: \x01", "line 1: it has the character U+0001, which YAML does not allow."),
         ("? " * 10_000, "line 1: a key cannot be a list or a mapping"),
         ("1: 2", "line 1: YAML does not read the key '1' as text: put it in quotes"),
         ("k" * 900 + ": 1", "is too long: at most 200 characters are allowed"),
@@ -96,6 +102,36 @@ def test_what_is_no_recipe_s_is_refused_with_line_and_key(text, told):
     began = time.process_time()
     assert told in refused(text)
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        (f"{RECIPE}epochs: true", "line 2, `epochs` should be a number, not true (YAML reads yes, no, on and off as true"),
+        (f"{RECIPE}seeds:\n- 0\n- yes", "line 4, `seeds.1` should be a number, not true"),
+        (f"{RECIPE}optimizer: {{lr: on}}", "line 2, `optimizer.lr` should be a number, not true"),
+        (f"{RECIPE}data:\n  labels: no", "line 3, `data.labels` should be a number, not false"),
+        (f"{RECIPE}twin: {{lr: yes}}", "`twin.lr` should be a number, not true"),
+        (f"{RECIPE}twin: 1", "line 2, `twin` should be true or false, not 1."),
+        (f"{RECIPE}compile: 0.0", "line 2, `compile` should be true or false, not 0.0."),
+        (f"{RECIPE}terms: [{{method: kd, weight: {{linear: [yes, 0]}}}}]", "true and false, which YAML also reads from yes"),
+        (f"{RECIPE}data: {{only: [yes, cat]}}", "line 2, `data.only.0` should be a string, not true (YAML reads yes, no, on"),
+        (f"{RECIPE}name: 12", "line 2, `name` should be a string, not 12; put text in quotes."),
+        (f"{RECIPE}epochs:", "line 2, `epochs` is empty; it should be an integer."),
+        (f"{RECIPE}seeds: 0", "line 2, `seeds` should be a list, not 0."),
+        (f"{RECIPE}terms:\n- weight: 2", "line 3, `terms.0.method` is missing."),
+        (f"{RECIPE}data:\n  name: cues\n  lables: 5", "line 4, `data.lables` is not a known key. Did you mean `labels`?"),
+        (f"{RECIPE}epochs: 1\nlr:\n  warmup_epochs: 2", "line 4, `lr.warmup_epochs` (2) must be less than `epochs` (1)"),
+    ],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_refused_with_line_and_key(text, told):
+    assert told in refused(text)
+
+
+def test_numbers_are_read_as_they_look():
+    text = f"{RECIPE}epochs: 1_000\noptimizer: {{lr: 1e-3, weight_decay: 0}}\ntwin: on\nseeds: [0, 0x10]"
+    read = recipe.from_yaml(text)
+    assert (read.epochs, read.optimizer.lr, read.twin, read.seeds) == (1000, 0.001, True, (0, 16))
 
 
 @pytest.mark.parametrize(
@@ -167,3 +203,18 @@ def test_a_value_from_the_command_line_is_read_within_the_same_limits(value, tol
         recipe.with_overrides(recipe.from_yaml(RECIPE), [f"note={value}"])
     assert told in str(refusal.value)
     assert len(str(refusal.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "override, told",
+    [
+        ("note=2026-02-30", "--set note=2026-02-30 is not valid YAML: line 1: '2026-02-30' is a date"),
+        ("epochs=true", "the recipe with --set epochs=true cannot be used:\n  - `epochs` should be a number, not true"),
+        ("terms.4.weight=1", "'terms.4.weight' is not a setting of this recipe: there is no entry '4', the list has 1"),
+        ("terms.x.weight=1", "'terms.x.weight' is not a setting of this recipe: there is no entry 'x'"),
+    ],
+)
+def test_messages_name_the_option_of_the_command_line(override, told):
+    with pytest.raises(RecipeError) as refusal:
+        recipe.with_overrides(recipe.from_yaml(RECIPE), [override], option="--set")
+    assert told in str(refusal.value)
