@@ -1,21 +1,25 @@
 """`runs`: list, show, resume, export figures of, and delete runs."""
 
-from typing import Any
+import sys
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
 from kdcore.cli import progress
 from kdcore.cli.options import Json, JsonEvents, RunId, store
+from kdcore.errors import UserError
 from kdcore.results import json_text
-from kdcore.store import RunState
+from kdcore.store import RunState, dependants
 
 SUMMARY = (
     "id", "name", "status", "step", "steps", "epoch", "epochs", "device", "latest", "results", "reason", "parameters",
     "damage",
 )  # fmt: skip
+
+Yes = Annotated[bool, Parameter(name="--yes", help="Delete without asking.", show_default=False)]
 
 app = App(
     name="runs",
@@ -23,7 +27,8 @@ app = App(
 
   python -m kdcore runs                     all runs of this machine
   python -m kdcore runs resume ID           continue from the last checkpoint
-  python -m kdcore runs csv ID > run.csv    losses and metrics by step""",
+  python -m kdcore runs csv ID > run.csv    losses and metrics by step
+  python -m kdcore runs delete ID --yes     delete without asking""",
 )
 
 
@@ -82,11 +87,33 @@ def recipe(run_id: RunId, /) -> int:
 
 
 @app.command
-def delete(run_id: RunId, /) -> int:
-    """Delete a run with its checkpoints. This cannot be undone."""
-    store().delete(run_id)
-    print(f"deleted {run_id}")
+def delete(run_id: RunId, /, *more: RunId, yes: Yes = False) -> int:
+    """Delete runs with their checkpoints. This cannot be undone.
+
+    A terminal is asked first. A script is not, unless other runs or studies use the weights: then it needs --yes.
+    """
+    runs, ids = store(), list(dict.fromkeys([run_id, *more]))
+    for each in ids:
+        runs.folder(each)  # all of them are there, or none is deleted
+    if not yes:
+        _confirm(ids, dependants.warning(runs, ids))
+    for each in ids:
+        runs.delete(each)
+        print(f"deleted {each}")
     return 0
+
+
+def _confirm(ids: list[str], used: str) -> None:
+    """Ask on a terminal. Raises UserError where the answer is no, or where it cannot be asked and the weights are used."""
+    what = f"run {ids[0]}" if len(ids) == 1 else f"{len(ids)} runs"
+    if sys.stdin is None or not sys.stdin.isatty():
+        if used:
+            raise UserError(f"Deleting {what} needs --yes: {used}")
+        return
+    print(f"{used} " if used else "", end="", file=sys.stderr)
+    print(f"Delete {what}? This cannot be undone. [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UserError("Nothing was deleted.")
 
 
 def summary(state: RunState) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from kdcore.data.datasets.base import Images, Report
 from kdcore.errors import UserError
 from kdcore.files import atomic, locks
 from kdcore.paths import data_folder
+from kdcore.runtime import interruption
 
 FORMAT = 2  # increase it to invalidate all files
 SAMPLED = 64  # images whose checksums are stored
@@ -42,7 +43,7 @@ def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, repo
     folder = data_folder() / "decoded" / key
     folder.mkdir(parents=True, exist_ok=True)
     waits = "Another process is decoding the same images; waiting for it."
-    with locks.holding(folder / "lock", waits=lambda: report(waits)):
+    with locks.holding(folder / "lock", waits=lambda: report(waits), meanwhile=interruption.check):
         atomic.remove_leftovers(folder)
         made = _read_note(folder, size)
         if made is None:

@@ -51,8 +51,17 @@ class Lock:
         self.release()
 
 
-def acquire(path: Path, *, patience: float = 0.0, create: bool = True) -> Lock | None:
+def _nothing() -> None:
+    pass
+
+
+def acquire(
+    path: Path, *, patience: float = 0.0, create: bool = True, meanwhile: Callable[[], None] = _nothing
+) -> Lock | None:
     """Lock a file; None where another process or thread holds it for `patience` seconds.
+
+    Args:
+        meanwhile: called between two tries; may raise to give up.
 
     Raises:
         OSError: it cannot be opened, or there is none and `create` is false.
@@ -64,6 +73,7 @@ def acquire(path: Path, *, patience: float = 0.0, create: bool = True) -> Lock |
             if time.monotonic() >= until:
                 os.close(descriptor)
                 return None
+            meanwhile()
             time.sleep(RETRY)
     except BaseException:
         os.close(descriptor)
@@ -72,8 +82,14 @@ def acquire(path: Path, *, patience: float = 0.0, create: bool = True) -> Lock |
 
 
 @contextlib.contextmanager
-def holding(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a lock through a block, as soon as others release it. `waits` is called once where that takes longer.
+def holding(
+    path: Path, waits: Callable[[], None] = _nothing, meanwhile: Callable[[], None] = _nothing
+) -> Iterator[None]:
+    """Hold a lock through a block, as soon as others release it.
+
+    Args:
+        waits: called once where that takes longer.
+        meanwhile: called every few milliseconds from then on; may raise to give up.
 
     Raises:
         OSError: the file cannot be opened.
@@ -81,7 +97,7 @@ def holding(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[No
     lock = acquire(path, patience=PROBES * PROBE_PAUSE)  # as long as a probe of another process may take
     if lock is None:
         waits()
-        lock = acquire(path, patience=float("inf"))
+        lock = acquire(path, patience=float("inf"), meanwhile=meanwhile)
     assert lock is not None
     with lock:
         yield

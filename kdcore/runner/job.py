@@ -29,6 +29,7 @@ from kdcore.events import (
 from kdcore.files import disk
 from kdcore.recipe import Recipe
 from kdcore.runner import snapshots
+from kdcore.runtime import interruption
 from kdcore.setup.build import assemble
 from kdcore.store import Store, checkpoint, in_one_line
 from kdcore.training.loop import train
@@ -67,6 +68,7 @@ class Job:
         self._parts: Parts | None = None
         self._knobs: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
         self._paused, self._stopped = threading.Event(), threading.Event()
+        self._claimed = threading.Lock()  # taken once, by the thread that runs the job
         self._wake = threading.Event()  # set by every command, to end the wait of a paused run
         self._reason = ""
 
@@ -87,14 +89,19 @@ class Job:
         self._stopped.set()
         self._wake.set()
 
+    def claim(self) -> bool:
+        """Take the job, to run it in this thread. False where another thread has taken it."""
+        return self._claimed.acquire(blocking=False)
+
     def report_queued(self) -> None:
         """Store that the run waits for its turn. Raises OSError."""
         self._report(Queued())
 
     def run(self, device: torch.device) -> None:
-        """Train until the run finishes, is stopped or fails."""
+        """Train until the run finishes, is stopped or fails. Call it in the thread that has claimed the job."""
         try:
-            self._train(device)
+            with interruption.interruptible(self._stopped.is_set):
+                self._train(device)
         except Exception as error:  # the thread goes on with the next run
             self._report_failure(_reason(error, device, self._writer.folder), traceback.format_exc())
 
@@ -114,26 +121,32 @@ class Job:
         self._listener(self.run_id, RunFailed(reason, trace))
 
     def _train(self, device: torch.device) -> None:
-        if self._stopped.is_set():
-            self._report(RunStopped(self._store.state(self.run_id).step, self._reason))
-            return
-        for event in self._events(device):
-            match event:
-                case CheckpointReady():
-                    self._save(event)
-                case StepTaken():
-                    pass
-                case _:
-                    self._report(event)
-            if isinstance(event, RunStarted) and self._parts:
-                snapshots.begin(self._parts, self._writer)
-            if isinstance(event, (StepTaken, Noted)) and not self._follow_commands():
-                return
+        try:
+            interruption.check()  # it was stopped while it was queued
+            for event in self._events(device):
+                self._take(event)
+                if isinstance(event, (StepTaken, Noted)) and not self._follow_commands():
+                    return
+        except interruption.Interrupted:
+            self._stop()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case CheckpointReady():
+                self._save(event)
+            case StepTaken():
+                pass
+            case _:
+                self._report(event)
+        if isinstance(event, RunStarted) and self._parts:
+            snapshots.begin(self._parts, self._writer)
 
     def _events(self, device: torch.device) -> Iterator[Event]:
         (seed,) = self._recipe.seeds
         teacher_file = self._store.folder(self.run_id) / "teacher.safetensors"
-        parts = yield from assemble(self._recipe, seed=seed, device=device, runs=self._store, teacher_file=teacher_file)
+        parts = yield from assemble(
+            self._recipe, seed=seed, device=device, runs=self._store, teacher_file=teacher_file, report=self._note
+        )
         if self._resume:
             yield from self._restored(parts)
         self._parts = parts
@@ -171,18 +184,25 @@ class Job:
 
     def _follow_commands(self) -> bool:
         """Follow the commands given since the last step. False: the run ends here."""
-        while not self._knobs.empty():
-            knob, factor = self._knobs.get()
-            if self._parts:
-                self._parts.knobs[knob] = factor
-                self._report(KnobTurned(self._parts.step, knob, factor))
+        self._turn_knobs()
         if self._paused.is_set() and not self._stopped.is_set() and self._parts:
             self._wait_while_paused(self._parts)
         if self._stopped.is_set():
-            self._save_now()
-            self._report(RunStopped(self._parts.step if self._parts else 0, self._reason))
+            self._stop()
             return False
         return True
+
+    def _turn_knobs(self) -> None:
+        while self._parts and not self._knobs.empty():
+            knob, factor = self._knobs.get()
+            self._parts.knobs[knob] = factor
+            self._report(KnobTurned(self._parts.step, knob, factor))
+
+    def _stop(self) -> None:
+        """End the run, with a checkpoint where it has begun."""
+        self._save_now()
+        step = self._parts.step if self._parts else self._store.state(self.run_id).step
+        self._report(RunStopped(step, self._reason))
 
     def _wait_while_paused(self, parts: Parts) -> None:
         self._save_now()
@@ -190,6 +210,7 @@ class Job:
         while self._paused.is_set() and not self._stopped.is_set():
             self._wake.wait()
             self._wake.clear()
+            self._turn_knobs()
         if not self._stopped.is_set():
             self._report(RunResumed(parts.step))
 
@@ -206,6 +227,10 @@ class Job:
         self._report(CheckpointSaved(ready.step, ready.epoch, f"checkpoints/{path.name}"))
         _keep_newest(path.parent)
         snapshots.keep(self._parts, self._writer)
+
+    def _note(self, text: str) -> None:
+        """Report progress in the middle of a phase."""
+        self._report(Noted(text))
 
     def _report(self, event: Event) -> None:
         self._writer.append(event)

@@ -74,8 +74,8 @@ class Runner:
         self._job(run_id).unpause()
 
     def stop(self, run_id: str, reason: str = "Stopped by a user.") -> None:
-        """End a run after its current step, with a checkpoint to resume from."""
-        self._job(run_id).stop(reason)
+        """End a run after its current step, with a checkpoint to resume from; one that is queued or prepared, at once."""
+        self._thread.stop(self._job(run_id), reason)
 
     def set_knob(self, run_id: str, knob: str, factor: float) -> None:
         """Change a setting of a run, from its next step on.
@@ -177,7 +177,8 @@ class Runner:
         if job := self._thread.job(run_id):
             return job
         status = self.store.state(run_id).status
-        where = "it runs in another process; control it there" if status in ("running", "paused") else f"it is {status}"
+        elsewhere = f"it is {status} in another process, for example a terminal or another app; control it there"
+        where = elsewhere if status in ACTIVE else f"it is {status}"
         raise UserError(f"Run {run_id} cannot be controlled from here: {where}.")
 
     def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:

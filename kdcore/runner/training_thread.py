@@ -45,6 +45,12 @@ class TrainingThread:
             raise
         self._queue.put(job)
 
+    def stop(self, job: Job, reason: str) -> None:
+        """Stop a job: at once where it is queued, else after its current step."""
+        job.stop(reason)
+        if job.claim():
+            self._run_claimed(job)
+
     def job(self, run_id: str) -> Job | None:
         """The job of a run that is queued or in progress."""
         with self._lock:
@@ -62,8 +68,8 @@ class TrainingThread:
                 return
             self._closed = True
             jobs = list(self._jobs.values())
-        for job in jobs:
-            job.stop("The program that trained it was closed.")
+        for job in reversed(jobs):  # queued ones first, so that none of them starts
+            self.stop(job, "The program that trained it was closed.")
         self._queue.put(None)
         self._thread.join(timeout)
         atexit.unregister(self.close)
@@ -72,12 +78,16 @@ class TrainingThread:
         mixed_precision.settle()
         torch.set_num_threads(self._threads)
         while (job := self._queue.get()) is not None:
-            try:
-                job.run(self._device)
-            except Exception as error:  # a job reports its own failure: this one is in the report, or in a listener
-                log_bug(error)
-            finally:
-                self._forget(job)
+            if job.claim():  # else it was stopped while it was queued
+                self._run_claimed(job)
+
+    def _run_claimed(self, job: Job) -> None:
+        try:
+            job.run(self._device)
+        except Exception as error:  # a job reports its own failure: this one is in the report, or in a listener
+            log_bug(error)
+        finally:
+            self._forget(job)
 
     def _forget(self, job: Job) -> None:
         """End a job, whatever happens: others may wait for it."""

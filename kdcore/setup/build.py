@@ -38,7 +38,13 @@ class Splits(NamedTuple):
 
 
 def assemble(
-    recipe: Recipe, *, seed: int, device: torch.device, runs: Store | None = None, teacher_file: Path | None = None
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device,
+    runs: Store | None = None,
+    teacher_file: Path | None = None,
+    report: Report | None = None,
 ) -> Generator[Event, None, Parts]:
     """Build a run's parts: yields notes about its progress and returns them. Downloads missing weights and images.
 
@@ -46,6 +52,7 @@ def assemble(
         seed: of initialisation, batches and augmentation. The choice of images depends on `recipe.data.seed`.
         runs: for weights of earlier runs.
         teacher_file: for the run's fine-tuned teacher, so that a resumed run has the same one.
+        report: called with sentences on the progress of reading data, at once; otherwise they are yielded after it.
 
     Raises:
         UserError: something does not fit; the message states how to fix it.
@@ -56,7 +63,7 @@ def assemble(
     if recipe.precision == "fast" and not mixed_precision.bfloat16_is_faster(device):
         yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
     yield Noted(f"Loading the data: {recipe.data.name}.")
-    load = _loader(recipe, device, notes.append)
+    load = _loader(recipe, device, report or notes.append)
     splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
     classes = splits.train.classes
     yield from _noted(notes)

@@ -222,6 +222,7 @@ class Replay:
                 facts |= {name: event[name] for name in ("step", "epoch", "images_per_second")}
             case "KnobTurned":
                 self._knobs[event["knob"]] = float(event["factor"])
+                self._note_change(event["knob"], event["factor"], step, now)
             case "RunPaused":
                 facts |= {"status": "paused", "step": step}
             case "RunResumed":
@@ -290,6 +291,14 @@ class Replay:
         if self._facts["began"]:
             self._facts["active_seconds"] += max(0.0, when - self._facts["began"])
             self._facts["began"] = 0.0
+
+    def _note_change(self, knob: str, factor: float, step: int, now: float) -> None:
+        """A line of the log about a setting that a user changed; of a slider that was dragged, the last one."""
+        what = f"The weight of {knob.removeprefix('weight/')}" if knob.startswith("weight/") else "The learning rate"
+        start = f"{what} was set to × "
+        if self._notes and self._notes[-1]["text"].startswith(start):
+            self._notes.pop()
+        self._note(now, f"{start}{factor:g} of the recipe's value by a user, after step {step:,}.", "info")
 
     def _note(self, now: float, text: str, level: str) -> None:
         self._notes.append({"time": now, "text": text, "level": level})

@@ -63,6 +63,7 @@ def test_from_the_first_visit_to_the_run_found_again(server, visit, tmp_path):
     page.reload()
     expect(page.get_by_role("heading", name="quick")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop the run").click()
     until(lambda: server.store.state(run_id).status == "stopped", "the run has stopped")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     assert server.store.checkpoint(run_id) is not None
@@ -84,6 +85,7 @@ def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(serve
     step = server.store.state(run_id).step
     until(lambda: server.store.state(run_id).step > step, "training goes on")
     guest.get_by_role("button", name="Stop").click()
+    guest.get_by_role("button", name="Stop the run").click()
     expect(guest.get_by_role("button", name="Resume")).to_be_visible()
 
 

@@ -131,5 +131,5 @@ def test_a_run_that_trains_here_can_be_stopped(open_page, runner, make_run):
     run_id = make_run("running")
     runner.busy = (run_id,)
     test = open_page("runs.py", run=run_id)
-    button(test, "Stop").click().run()
+    button(test, "Stop the run").click().run()
     assert runner.told == [("stop", run_id)]

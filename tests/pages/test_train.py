@@ -459,7 +459,7 @@ def test_a_run_of_this_process_can_be_steered(open_page, runner, make_run):
     test = open_page("train.py", run=run_id)
     assert "Epoch 0.9 of 2 · step 9 of 20 · 271 images/s" in test.get("progress")[0].proto.text
     button(test, "Pause").click().run()
-    button(test, "Stop").click().run()
+    button(test, "Stop the run").click().run()
     assert runner.told == [("pause", run_id), ("stop", run_id)]
 
 
@@ -467,7 +467,7 @@ def test_a_paused_run_goes_on(open_page, runner, make_run):
     run_id = make_run("paused")
     runner.busy = (run_id,)
     test = open_page("train.py", run=run_id)
-    assert labels_of(test) == ["Continue", "Stop", "New run from this recipe"]
+    assert labels_of(test) == ["Continue", "Stop the run", "New run from this recipe"]
     button(test, "Continue").click().run()
     assert runner.told == [("unpause", run_id)]
 

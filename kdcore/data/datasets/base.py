@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 
 from kdcore.recipe import DataRecipe
+from kdcore.runtime import interruption
 
 Obtained = Literal["drawn", "downloaded", "folder"]
 Report = Callable[[str], None]
@@ -126,13 +127,17 @@ class Dataset:
 
 
 class Progress:
-    """Reports how far a long task is, every few seconds at most; a short one reports nothing."""
+    """Reports how far a long task is, every few seconds at most; a short one reports nothing.
+
+    Called with what is done so far; raises Interrupted where the run was stopped.
+    """
 
     def __init__(self, what: str, total: int, report: Report, seconds: float = 2.0) -> None:
         self.what, self.total, self.report, self.seconds = what, total, report, seconds
         self.last = time.monotonic()
 
     def __call__(self, done: int) -> None:
+        interruption.check()
         if (now := time.monotonic()) - self.last >= self.seconds:
             self.last = now
             self.report(f"{self.what}: {done / self.total:.0%}")

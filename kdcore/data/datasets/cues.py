@@ -87,8 +87,11 @@ def drawn(pool: str, n: int, size: int, seed: int, agreement: float, report: Rep
     progress = Progress(f"Drawing {n:,} {pool} images of {size} pixels", n, report)
     parts = [range(start, min(start + 100, n)) for start in range(0, n, 100)]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # OpenCV and numpy release the GIL
-        for part, _ in zip(parts, threads.map(draw, parts), strict=True):
-            progress(part.stop)
+        try:
+            for part, _ in zip(parts, threads.map(draw, parts), strict=True):
+                progress(part.stop)
+        finally:
+            threads.shutdown(cancel_futures=True)  # where the run was stopped meanwhile
     return arrays
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from kdcore.recipe import RecipeError
-from kdcore.store import ACTIVE, RESUMABLE, RunState
+from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants
 from pages.parts import engine, page_table
 
 
@@ -22,7 +22,7 @@ def controls(run: RunState) -> None:
             command("Pause", ":material/pause:", runner.pause, run)
         if run.status == "paused":
             command("Continue", ":material/play_arrow:", runner.unpause, run, "primary")
-        command("Stop", ":material/stop:", runner.stop, run)
+        stop(run)
 
 
 def command(
@@ -37,6 +37,13 @@ def command(
             st.error(trouble)
         else:
             st.rerun()
+
+
+def stop(run: RunState) -> None:
+    """A popover that asks first. Not a dialog: this part of the page is redrawn every two seconds, which would close it."""
+    with st.popover("Stop", icon=":material/stop:", key=f"confirm-stop-{run.id}"):
+        st.markdown("Stop this run? It can be resumed.")
+        command("Stop the run", ":material/stop:", engine.runner().stop, run, "primary")
 
 
 def show_end(run: RunState) -> None:
@@ -98,10 +105,16 @@ def delete(runs: list[RunState]) -> None:
         confirm_delete(runs)
 
 
-@st.dialog("Delete permanently?", icon=":material/delete:")
 def confirm_delete(runs: list[RunState]) -> None:
+    what = "this run" if len(runs) == 1 else f"{len(runs)} runs"
+    st.dialog(f"Delete {what}?", icon=":material/delete:")(deletion)(runs)
+
+
+def deletion(runs: list[RunState]) -> None:
     for run in runs:
         st.markdown(f"**{run.name}**  \n:gray[{run.id}]")
+    if used := dependants.warning(engine.store(), [run.id for run in runs]):
+        st.warning(used)
     st.caption("Curves, maps and weights are deleted. This cannot be undone.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:", key="delete-for-good"):

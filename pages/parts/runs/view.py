@@ -9,7 +9,7 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table, palette
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, probe_maps, terms
+from pages.parts.runs import actions, adjustments, probe_maps, terms
 
 HEADER_SECONDS = 2.0  # the curves refresh themselves once a second, without rerunning the page
 MAPS_SECONDS = 3.0
@@ -46,8 +46,7 @@ def show(run_id: str) -> None:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
     refreshing(terms.show, active, terms.SECONDS)(run_id)
     refreshing(pinned_maps, active, MAPS_SECONDS)(run_id)
-    if run.status in ("running", "paused") and run_id in engine.runner().active():
-        adjustments(run, recipe)
+    adjustments.show(run)
     details(run, recipe)
 
 
@@ -163,18 +162,6 @@ def map_table(networks: list[str], table: list[list[probe_maps.Cell]], *, key: s
 def drawn_maps(run_id: str, place: int, file: str) -> tuple[list[str], list[list[probe_maps.Cell]]]:
     store = engine.store()
     return probe_maps.rows(store, store.state(run_id), place, PINNED)
-
-
-def adjustments(run: RunState, recipe: Recipe) -> None:
-    with st.expander("Adjust while training", icon=":material/tune:"):
-        st.caption("Factors on the recipe's values, applied from the next step on. Changes are logged.")
-        names = {"learning_rate": "Learning rate"} | {f"weight/{t.label}": f"Weight of {t.label}" for t in recipe.terms}
-        with st.grid(columns="auto", min_column_width=220, key="knobs"):
-            for knob, label in names.items():
-                now = run.knobs.get(knob, 1.0)
-                factor = st.slider(label, 0.0, max(3.0, now), now, 0.1, format="× %.1f", key=f"{knob}-{run.id}")
-                if factor != now and (trouble := engine.refusal(engine.runner().set_knob, run.id, knob, factor)):
-                    st.error(trouble)
 
 
 def details(run: RunState, recipe: Recipe) -> None:

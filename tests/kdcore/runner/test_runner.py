@@ -184,7 +184,9 @@ def test_a_killed_run_shows_as_interrupted_and_resumes(tmp_path, tiny, runner):
     run_id = until(lambda: next(iter(store.ids()), None))
     until(lambda: store.state(run_id).checkpoints and store.state(run_id).step >= 8)
     assert store.state(run_id).status == "running"  # seen from another process, live
-    with pytest.raises(ValueError, match="runs in another process"):
+    with pytest.raises(
+        ValueError, match="it is running in another process, for example a terminal or another app; control it there"
+    ):
         runner.stop(run_id)
     child.send_signal(signal.SIGKILL)
     child.wait()

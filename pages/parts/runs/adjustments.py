@@ -1,0 +1,138 @@
+"""Settings of a run that can be changed while it trains. Several windows may show them: all follow the run."""
+
+import time
+from dataclasses import dataclass
+
+import streamlit as st
+
+from kdcore.recipe import Recipe, schedules
+from kdcore.store import RunState
+from pages.parts import engine
+from pages.parts.refresh import refreshing
+
+SECONDS = 1.0
+MOST = 3.0  # the slider's end; a command line may set more
+CONFIRMED = 3.0  # seconds in which a run follows a change
+STALE = 2.0  # seconds in which a browser may still send what it showed before
+ADJUSTABLE = ("running", "paused")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A setting by the name that the runner knows, with its label and the recipe's present value."""
+
+    name: str
+    label: str
+    in_recipe: float
+
+
+def knobs(recipe: Recipe, progress: float) -> list[Knob]:
+    """The settings of a run. progress: in [0, 1], as weights may have a schedule."""
+    rate = recipe.optimizer.lr * recipe.lr.schedule(recipe.epochs)(progress)
+    terms = [
+        Knob(f"weight/{term.label}", f"Weight of {term.label}", schedules.parse(term.weight, recipe.epochs)(progress))
+        for term in recipe.terms
+    ]
+    return [Knob("learning_rate", "Learning rate", rate), *terms]
+
+
+def show(run: RunState) -> None:
+    """The sliders, redrawn every second while this process trains the run."""
+    if run.status in ADJUSTABLE and run.id in engine.runner().active():
+        with st.expander("Adjust while training", icon=":material/tune:"):
+            refreshing(sliders, True, SECONDS)(run.id)
+
+
+def sliders(run_id: str) -> None:
+    run, recipe = engine.store().state(run_id), engine.store().recipe(run_id)
+    st.caption("Factors on the recipe's values, applied from the next step on. Changes are logged.")
+    if refused := st.session_state.pop(_refused(run_id), ""):
+        st.error(refused)
+    with st.grid(columns="auto", min_column_width=220, key="knobs"):
+        for knob in knobs(recipe, run.progress):
+            with st.container(gap="xxsmall"):
+                slider(run, knob)
+
+
+def slider(run: RunState, knob: Knob) -> None:
+    """A slider that shows the run's factor. Only its own user's change is sent: see `moved`."""
+    now, key = run.knobs.get(knob.name, 1.0), _key(run.id, knob.name)
+    window = _window(run.id, knob.name, now)
+    if window.follows(now) or key not in st.session_state:
+        st.session_state[key] = now
+    most = max(MOST, now, st.session_state[key])
+    st.slider(knob.label, 0.0, most, step=0.1, format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"now {now * knob.in_recipe:.3g} · recipe {knob.in_recipe:.3g}", width="content")
+        if now != 1.0:
+            st.button(
+                "Reset", key=f"reset-{key}", type="tertiary", icon=":material/undo:", on_click=turn,
+                args=(run.id, knob.name, 1.0), help=f"{knob.label}: back to the recipe's value.",
+            )  # fmt: skip
+
+
+@dataclass
+class Window:
+    """What this window has shown and sent of one knob.
+
+    shown: the run's factor as drawn last. before: as drawn before it was changed elsewhere, at `followed`.
+    sent: the user's factor that the run has not confirmed yet, since `sent_at`.
+    """
+
+    shown: float
+    before: float | None = None
+    followed: float = 0.0
+    sent: float | None = None
+    sent_at: float = 0.0
+
+    def follows(self, now: float) -> bool:
+        """Whether the slider must move to the run's factor `now`."""
+        if self.sent is not None and (now == self.sent or time.monotonic() - self.sent_at > CONFIRMED):
+            self.sent = None
+            self.before, self.shown = None, now
+            return True
+        if self.sent is not None or now == self.shown:
+            return False
+        self.before, self.shown, self.followed = self.shown, now, time.monotonic()
+        return True
+
+    def is_stale(self, factor: float) -> bool:
+        """Whether a slider's factor is what stood there before the run changed elsewhere: the browser had not got it yet."""
+        return factor == self.before and time.monotonic() - self.followed < STALE
+
+    def send(self, factor: float) -> None:
+        self.sent, self.sent_at = factor, time.monotonic()
+
+
+def moved(run_id: str, knob: str) -> None:
+    """A slider of this window has another value than it had."""
+    key = _key(run_id, knob)
+    window, factor = _window(run_id, knob, 1.0), st.session_state[key]
+    if window.is_stale(factor):
+        st.session_state[key] = window.shown
+    else:
+        turn(run_id, knob, factor)
+
+
+def turn(run_id: str, knob: str, factor: float) -> None:
+    """Send a user's change of one knob to the run."""
+    window = _window(run_id, knob, 1.0)
+    if trouble := engine.refusal(engine.runner().set_knob, run_id, knob, factor):
+        st.session_state[_refused(run_id)] = trouble
+        factor = window.shown
+    else:
+        window.send(factor)
+    st.session_state[_key(run_id, knob)] = factor
+
+
+def _window(run_id: str, knob: str, factor: float) -> Window:
+    window: Window = st.session_state.setdefault(f"window-{knob}-{run_id}", Window(factor))
+    return window
+
+
+def _key(run_id: str, knob: str) -> str:
+    return f"{knob}-{run_id}"
+
+
+def _refused(run_id: str) -> str:
+    return f"refused-knob-{run_id}"

@@ -1,0 +1,103 @@
+"""Settings changed while a run trains: a window sends its own user's changes alone, and follows those of others."""
+
+import pytest
+
+from kdcore.events import KnobTurned
+from kdcore.store import RunWriter
+from pages.parts.runs import adjustments
+
+
+def slider(test, label):
+    (found,) = [each for each in test.slider if each.label == label]
+    return found
+
+
+def texts(test):
+    return [caption.value for caption in test.caption]
+
+
+@pytest.fixture
+def run(runner, make_run, monkeypatch):
+    """A run in training that follows changes, as its job does."""
+    run_id = make_run("running")
+    runner.busy = (run_id,)
+
+    def set_knob(of, knob, factor):
+        runner.told.append((knob, factor))
+        writer = RunWriter(runner.store.folder(of))
+        with (writer.folder / "events.jsonl").open("ab", buffering=0) as file:
+            writer._file = file
+            writer.append(KnobTurned(10, knob, factor))
+
+    monkeypatch.setattr(runner, "set_knob", set_knob)
+    return run_id
+
+
+def test_a_window_does_not_write_back_what_another_window_changed(open_page, runner, run):
+    first, second = open_page("train.py", run=run), open_page("train.py", run=run)
+    slider(first, "Weight of kd").set_value(2.0).run()
+    slider(second, "Learning rate").set_value(0.5).run()
+    assert runner.told == [("weight/kd", 2.0), ("learning_rate", 0.5)]
+    assert slider(second, "Weight of kd").value == 2.0
+    assert slider(first.run(), "Learning rate").value == 0.5
+    assert runner.store.state(run).knobs == {"weight/kd": 2.0, "learning_rate": 0.5}
+
+
+def test_both_windows_may_turn_the_same_knob_and_the_last_one_stands(open_page, runner, run, monkeypatch):
+    monkeypatch.setattr(adjustments, "STALE", 0.0)  # some seconds have passed
+    first, second = open_page("train.py", run=run), open_page("train.py", run=run)
+    slider(first, "Weight of kd").set_value(2.0).run()
+    slider(second.run(), "Weight of kd").set_value(0.5).run()
+    assert slider(first.run(), "Weight of kd").value == 0.5
+    slider(first, "Weight of kd").set_value(2.0).run()  # as before, but now on purpose
+    assert runner.told == [("weight/kd", 2.0), ("weight/kd", 0.5), ("weight/kd", 2.0)]
+
+
+def test_a_change_that_is_taken_back_before_the_run_follows_is_sent(open_page, runner, make_run):
+    run_id = make_run("running")
+    runner.busy = (run_id,)  # which never confirms
+    test = open_page("train.py", run=run_id)
+    slider(test, "Weight of kd").set_value(2.0).run()
+    assert slider(test, "Weight of kd").value == 2.0
+    slider(test, "Weight of kd").set_value(1.0).run()
+    assert [told[2:] for told in runner.told] == [("weight/kd", 2.0), ("weight/kd", 1.0)]
+
+
+def test_a_browser_that_has_not_got_the_news_changes_nothing():
+    window = adjustments.Window(shown=1.0)
+    assert window.follows(2.0)  # another window turned it
+    assert window.is_stale(1.0)
+    assert not window.is_stale(1.5)
+    window.followed -= adjustments.STALE
+    assert not window.is_stale(1.0)
+
+
+def test_a_change_that_the_run_never_follows_is_not_shown_for_ever():
+    window = adjustments.Window(shown=1.0)
+    window.send(2.0)
+    assert not window.follows(1.0)
+    window.sent_at -= adjustments.CONFIRMED + 1
+    assert window.follows(1.0)
+
+
+def test_the_weight_stands_beside_the_factor_and_can_be_reset(open_page, runner, run):
+    test = open_page("train.py", run=run)
+    assert "now 0.1 · recipe 0.1" in texts(test)
+    slider(test, "Weight of ce").set_value(2.0).run()
+    test.run()
+    assert "now 0.2 · recipe 0.1" in texts(test)
+    (reset,) = [button for button in test.button if button.label == "Reset"]
+    reset.click().run()
+    assert runner.told == [("weight/ce", 2.0), ("weight/ce", 1.0)]
+    assert slider(test.run(), "Weight of ce").value == 1.0
+    assert not [button for button in test.button if button.label == "Reset"]
+
+
+def test_a_refused_change_gives_the_reason_and_the_slider_goes_back(open_page, runner, make_run):
+    run_id = make_run("running")
+    runner.busy = (run_id,)
+    test = open_page("train.py", run=run_id)
+    runner.refusal = "It has just ended."
+    slider(test, "Weight of kd").set_value(2.0).run()
+    assert [error.value for error in test.error] == ["It has just ended."]
+    assert slider(test, "Weight of kd").value == 1.0
