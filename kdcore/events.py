@@ -178,8 +178,11 @@ class RunResumed(Event):
 class RunFinished(Event):
     """The last step has ended and the test split was measured.
 
-    results: network -> top1, low, high (95 % interval), correct, count, nll, ece; and, with a twin, `difference`
-        (student - twin, as fractions) -> top1, low, high, and the counts only_student, only_twin.
+    results: network -> top1, low, high (95 % interval), correct, count, balanced_accuracy, nll, ece; with validation images
+        also temperature (fitted to them) and ece_scaled (ece at that temperature); of student and twin, with a teacher, also
+        kl (KL(teacher || network), nats) and error_consistency (Cohen's kappa with the teacher, where it is defined).
+        With a twin, `difference` (student - twin, as fractions) -> top1, low, high, and the counts only_student, only_twin.
+        With a teacher, `agreement` -> student, twin: the share of images on which it predicts the teacher's class.
     arrays: of each test image, in the order of the split: `targets` [n] and the predicted class of `student`, `twin` and
         `teacher` [n], whole numbers. They are stored beside the events, in `file`; earlier versions stored none.
     """

@@ -39,6 +39,7 @@ WITHOUT_TORCH = (
     "data.datasets.cues",
     "data.datasets.folder",
     "results.comparison",
+    "results.predictions",
     "results.pitfalls",
     "store",
     "checks.findings",

@@ -4,9 +4,8 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment, minimize_scalar
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from kdcore import methods
@@ -23,7 +22,6 @@ ENOUGH_IMAGES = 100  # ... so many images, since fewer leave some of its bins to
 ONE_HOT, FLAT = 0.05, 0.9  # mean entropy of soft labels, as a share of the maximum
 USEFUL = (0.1, 0.8)
 OTHER_TEACHER = Remedy("Choose a teacher that was trained on this data")
-HOTTEST = 100.0
 
 
 def judge(predictions: Predictions, recipe: Recipe) -> tuple[tuple[Finding, ...], dict[str, float]]:
@@ -56,7 +54,7 @@ def measured(predictions: Predictions) -> dict[str, float]:
         "low": low,
         "high": high,
         "guessing": max(most_common / count, 1 / classes),
-        "calibrating": calibrating_temperature(predictions.logits, predictions.targets),
+        "calibrating": metrics.calibrating_temperature(predictions.logits, predictions.targets),
         "renumbered": renumbered,
     }
 
@@ -202,22 +200,11 @@ def entropy_share(logits: Tensor, temperature: float) -> float:
 
 def temperature_for(logits: Tensor, share: float) -> float:
     """The temperature, up to 100, at which the soft labels have this share of the maximal entropy, which rises with it."""
-    low, high = 0.05, HOTTEST
+    low, high = metrics.COLDEST, metrics.HOTTEST
     for _ in range(40):
         middle = math.sqrt(low * high)
         low, high = (middle, high) if entropy_share(logits, middle) < share else (low, middle)
     return math.sqrt(low * high)
-
-
-def calibrating_temperature(logits: Tensor, targets: Tensor) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al., 2017, https://arxiv.org/abs/1706.04599)."""
-
-    def loss(log_temperature: float) -> float:
-        log_p = (logits.double() / math.exp(log_temperature)).log_softmax(dim=1)
-        return -log_p[torch.arange(len(targets)), targets].mean().item()
-
-    found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(HOTTEST)), method="bounded")
-    return float(np.exp(found.x))
 
 
 def _softens(term: Term) -> bool:

@@ -13,6 +13,7 @@ from kdcore.data.split import Split
 from kdcore.models import Tapped, in_eval
 from kdcore.models.teacher import Teacher
 from kdcore.results import metrics
+from kdcore.results.predictions import balanced_accuracy, error_consistency
 from kdcore.runtime import mixed_precision
 from kdcore.runtime.mixed_precision import Precision
 from kdcore.training.distiller import Distiller
@@ -53,13 +54,19 @@ def logits(model: Tapped, split: Split, *, precision: Precision = "exact") -> Te
 
 
 def evaluate_in_steps(
-    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
+    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact", calibrate: bool = False
 ) -> Generator[None, None, dict[str, dict[str, float]]]:
-    """Each network's `metrics.classification` on a split. Yields between batches."""
+    """Each network's `metrics.classification` on a split. Yields between batches.
+
+    Args:
+        calibrate: also fit each network's temperature to the split, as `calibrating`.
+    """
     figures = {}
     for name, model in models.items():
         outputs = yield from logits_in_steps(model, split, precision=precision)
         figures[name] = metrics.classification(outputs, split.targets)
+        if calibrate:
+            figures[name]["calibrating"] = metrics.calibrating_temperature(outputs, split.targets)
     return figures
 
 
@@ -69,34 +76,46 @@ def evaluate(model: Tapped, split: Split, *, precision: Precision = "exact") -> 
 
 
 def compare_in_steps(
-    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact"
+    models: dict[str, Tapped],
+    split: Split,
+    *,
+    precision: Precision = "exact",
+    temperatures: dict[str, float] | None = None,
 ) -> Generator[None, None, Comparison]:
     """Each network's metrics on a split with a 95 % interval, and the difference student - twin where there is a twin.
 
-    Yields between batches.
+    Yields between batches. What the results hold is described at `events.RunFinished`.
 
-    Returns:
-        results: network -> its `metrics.classification`, correct, low, high; `difference` as `metrics.paired_difference`
-        gives it, and `agreement` -> student, twin: the share of images on which they predict the teacher's class.
+    Args:
+        temperatures: network -> the temperature that calibrates it, fitted to other images.
     """
     results: dict[str, dict[str, float]] = {}
     right: dict[str, np.ndarray] = {}
+    logits: dict[str, Tensor] = {}
     whole = np.int16 if len(split.classes) <= np.iinfo(np.int16).max else np.int32
     predictions = {"targets": split.targets.cpu().numpy().astype(whole)}
     for name, model in models.items():
-        outputs = yield from logits_in_steps(model, split, precision=precision)
+        logits[name] = outputs = yield from logits_in_steps(model, split, precision=precision)
         predictions[name] = outputs.argmax(dim=1).cpu().numpy().astype(whole)
         right[name] = predictions[name] == predictions["targets"]
         correct = int(right[name].sum())
         low, high = metrics.wilson(correct, len(split))
-        figures = metrics.classification(outputs, split.targets)
-        results[name] = {**figures, "correct": correct, "low": low, "high": high}
+        results[name] = {
+            **metrics.classification(outputs, split.targets), "correct": correct, "low": low, "high": high,
+            "balanced_accuracy": balanced_accuracy(predictions["targets"], predictions[name]),
+        }  # fmt: skip
+        if temperatures and (fitted := temperatures.get(name)):
+            scaled = metrics.calibration_error(outputs, split.targets, fitted)
+            results[name] |= {"temperature": fitted, "ece_scaled": scaled}
     if {"student", "twin"} <= models.keys():
         results["difference"] = metrics.paired_difference(right["student"], right["twin"])
     if "teacher" in models:
-        results["agreement"] = {
-            name: float((predictions[name] == predictions["teacher"]).mean()) for name in models if name != "teacher"
-        }
+        learners = [name for name in models if name != "teacher"]
+        results["agreement"] = {name: float((predictions[name] == predictions["teacher"]).mean()) for name in learners}
+        for name in learners:
+            results[name]["kl"] = metrics.divergence(logits["teacher"], logits[name])
+            if (kappa := error_consistency(right[name], right["teacher"])) is not None:
+                results[name]["error_consistency"] = kappa
     return Comparison(results, predictions)
 
 

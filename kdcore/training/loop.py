@@ -89,7 +89,9 @@ def train(parts: Parts) -> Iterator[Event]:
         yield StepTaken(parts.step)
         clock.resume()
 
-    measuring = evaluation.compare_in_steps(parts.models, parts.test, precision=recipe.precision)
+    measuring = evaluation.compare_in_steps(
+        parts.models, parts.test, precision=recipe.precision, temperatures=parts.calibration
+    )
     found = yield from _interruptible(parts, measuring)
     yield RunFinished(parts.step, found.results, clock.busy, arrays=found.predictions)
 
@@ -180,10 +182,12 @@ def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
         figures = yield from _interruptible(
             parts,
             evaluation.evaluate_in_steps(
-                {"it": parts.teacher.model}, parts.validation, precision=parts.recipe.precision
+                {"it": parts.teacher.model}, parts.validation, precision=parts.recipe.precision, calibrate=True
             ),
         )
         teacher = figures["it"]
+    if "calibrating" in teacher:
+        parts.calibration["teacher"] = teacher["calibrating"]
     return reporting.started(parts, teacher)
 
 
@@ -198,9 +202,13 @@ def _epoch_ended(parts: Parts) -> Iterator[Event]:
     yield from _weights_adapted(parts)
     if parts.validation:
         learning = {name: model for name, model in parts.models.items() if name != "teacher"}
+        last = parts.step == parts.steps
         metrics = yield from _interruptible(
-            parts, evaluation.evaluate_in_steps(learning, parts.validation, precision=parts.recipe.precision)
+            parts,
+            evaluation.evaluate_in_steps(learning, parts.validation, precision=parts.recipe.precision, calibrate=last),
         )
+        if last:  # for the test results: no further pass over these images
+            parts.calibration |= {name: own.pop("calibrating") for name, own in metrics.items()}
         yield Evaluated(parts.step, parts.epoch, "validation", metrics)
 
 

@@ -34,6 +34,7 @@ class Parts:
     """All that a run needs. The loop advances `step`; everything else is built before.
 
     teacher_figures: the teacher's metrics on the validation split (`metrics.classification` and more), where they are known.
+    calibration: network -> the temperature fitted to the validation images, once it is known.
     """
 
     recipe: Recipe
@@ -48,6 +49,7 @@ class Parts:
     pinned: Batch
     teacher_cache: TeacherCache | None = None
     teacher_figures: dict[str, float] | None = None
+    calibration: dict[str, float] = field(default_factory=dict)
     knobs: dict[str, float] = field(default_factory=dict)
     step: int = 0
     resumed: bool = False

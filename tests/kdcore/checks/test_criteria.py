@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdcore.checks.criteria import best_numbering, calibrating_temperature, entropy_share, judge, temperature_for
+from kdcore.checks.criteria import best_numbering, entropy_share, judge, temperature_for
 from kdcore.checks.findings import Finding
 from kdcore.checks.predictions import OWN, STUDENTS, Predictions
 from kdcore.recipe import Recipe
@@ -181,9 +181,3 @@ def test_entropy_share_of_two_classes_by_hand():
     assert entropy_share(logits, 1.0) == pytest.approx(entropy / math.log(2))
     assert entropy_share(logits / 3, 1 / 3) == pytest.approx(entropy / math.log(2))
     assert temperature_for(logits, entropy / math.log(2)) == pytest.approx(1.0, rel=1e-6)
-
-
-def test_the_calibrating_temperature_by_hand():
-    # three in four right with logits (2, 0): fits where sigmoid(2 / T) = 3 / 4, so T = 2 / ln 3
-    logits, labels = torch.tensor([[2.0, 0.0]] * 4), torch.tensor([0, 0, 0, 1])
-    assert calibrating_temperature(logits, labels) == pytest.approx(2 / math.log(3), rel=1e-3)

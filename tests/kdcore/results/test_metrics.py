@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import optimize, stats
 
 from kdcore.results import metrics
 
@@ -114,3 +114,51 @@ def test_the_difference_has_the_sign_of_the_first():
     assert found["top1"] == pytest.approx(0.5)
     assert 0 < found["low"] < 0.5 < found["high"]
     assert metrics.paired_difference(worse, better)["high"] == pytest.approx(-found["low"], abs=0.03)
+
+
+def drawn_outputs():
+    """Logits of a teacher and of an overconfident network on 300 images of five classes, and the labels."""
+    rng = np.random.default_rng(7)
+    targets = torch.from_numpy(rng.integers(0, 5, 300))
+    hints = torch.nn.functional.one_hot(targets, 5)
+    teacher = torch.from_numpy(rng.normal(0, 1, (300, 5))) + 2 * hints
+    return teacher, 1.7 * torch.from_numpy(rng.normal(0, 1, (300, 5))) + hints, targets
+
+
+def test_calibration_error_and_divergence_are_those_of_torchmetrics():
+    teacher, network, targets = drawn_outputs()  # expected: torchmetrics 1.9.0, n_bins=15, norm="l1", in float32
+    assert metrics.calibration_error(network, targets) == pytest.approx(0.2811858356, abs=1e-6)
+    assert metrics.calibration_error(network, targets, 2.5) == pytest.approx(0.0613851957, abs=1e-6)
+    assert metrics.divergence(teacher, network) == pytest.approx(1.2168292386, abs=1e-6)
+
+
+def test_nll_and_divergence_are_those_of_scikit_learn_and_scipy():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    teacher, network, targets = drawn_outputs()
+    assert metrics.classification(network, targets)["nll"] == pytest.approx(
+        sklearn.log_loss(targets, network.softmax(1)), abs=1e-9
+    )
+    of_each = stats.entropy(teacher.softmax(1).numpy(), network.softmax(1).numpy(), axis=1)
+    assert metrics.divergence(teacher, network) == pytest.approx(of_each.mean(), abs=1e-9)
+    assert metrics.divergence(teacher, teacher) == 0
+
+
+def test_the_calibrating_temperature_by_hand():
+    # three in four right with logits (2, 0): fits where sigmoid(2 / T) = 3 / 4, so T = 2 / ln 3
+    logits, labels = torch.tensor([[2.0, 0.0]] * 4), torch.tensor([0, 0, 0, 1])
+    assert metrics.calibrating_temperature(logits, labels) == pytest.approx(2 / math.log(3), rel=1e-3)
+
+
+def test_the_calibrating_temperature_is_that_of_a_generic_optimiser():
+    _, network, targets = drawn_outputs()
+    by_scipy = optimize.minimize(
+        lambda t: torch.nn.functional.cross_entropy(network / float(t[0]), targets).item(), [1.0], method="Nelder-Mead",
+        options={"xatol": 1e-7, "fatol": 1e-12},
+    ).x[0]  # fmt: skip
+    assert metrics.calibrating_temperature(network, targets) == pytest.approx(by_scipy, rel=1e-4)
+
+
+def test_outputs_that_are_not_numbers_have_no_temperature_and_perfect_ones_the_coldest():
+    assert math.isnan(metrics.calibrating_temperature(torch.tensor([[math.nan, 0.0]]), torch.tensor([0])))
+    perfect = metrics.calibrating_temperature(torch.tensor([[0.5, 0.0]] * 5), torch.tensor([0] * 5))
+    assert perfect == pytest.approx(metrics.COLDEST, rel=1e-3)

@@ -5,6 +5,8 @@ import torch
 from kdcore import models
 from kdcore.data import loading
 from kdcore.recipe import ModelRecipe
+from kdcore.results import metrics
+from kdcore.results.predictions import balanced_accuracy, error_consistency
 from kdcore.training import evaluation
 
 
@@ -49,3 +51,26 @@ def test_a_comparison_counts_image_by_image(split):
     for name, answer in answers.items():
         assert compared.predictions[name].tolist() == answer.tolist()
         assert compared.predictions[name].dtype == np.int16
+
+
+def test_a_comparison_measures_what_else_changed(split):
+    networks = {"teacher": network(split, 0), "student": network(split, 1), "twin": network(split, 2)}
+    outputs = {name: evaluation.logits(model, split) for name, model in networks.items()}
+    steps = evaluation.compare_in_steps(networks, split, temperatures={"student": 2.0, "teacher": 0.5})
+    found = evaluation.drained(steps).results
+    answers, targets = outputs["student"].argmax(1).numpy(), split.targets.numpy()
+    right = {name: values.argmax(1).numpy() == targets for name, values in outputs.items()}
+    assert found["student"]["kl"] == metrics.divergence(outputs["teacher"], outputs["student"])
+    assert found["student"]["error_consistency"] == error_consistency(right["student"], right["teacher"])
+    assert found["student"]["balanced_accuracy"] == balanced_accuracy(targets, answers)
+    scaled = metrics.classification(outputs["student"] / 2, split.targets)
+    assert found["student"]["ece_scaled"] == pytest.approx(scaled["ece"], abs=1e-6)
+    assert [found[name].get("temperature") for name in ("teacher", "student", "twin")] == [0.5, 2.0, None]
+    assert "kl" not in found["teacher"]
+
+
+def test_a_validation_can_fit_each_networks_temperature(split):
+    models_by_name = {"student": network(split, 1)}
+    figures = evaluation.drained(evaluation.evaluate_in_steps(models_by_name, split, calibrate=True))
+    logits = evaluation.logits(models_by_name["student"], split)
+    assert figures["student"]["calibrating"] == metrics.calibrating_temperature(logits, split.targets)

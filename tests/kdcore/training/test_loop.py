@@ -17,10 +17,12 @@ from kdcore.events import (
     StepTaken,
 )
 from kdcore.methods.kd import KD
+from kdcore.results import metrics
 from kdcore.runtime import mixed_precision
 from kdcore.setup.build import assemble
 from kdcore.store import checkpoint
 from kdcore.tensors.outputs import NO_LABEL
+from kdcore.training import evaluation
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
 
@@ -57,6 +59,30 @@ def test_tells_the_whole_story_in_order(tiny):
     assert finished.results["student"]["count"] == 20
     assert set(finished.arrays) == {"targets", "teacher", "student", "twin"}
     assert (finished.arrays["student"] == finished.arrays["targets"]).sum() == finished.results["student"]["correct"]
+
+
+def test_temperatures_are_fitted_to_the_validation_images_without_another_pass(tiny, monkeypatch):
+    passes = []
+    inner = evaluation.logits_in_steps
+    monkeypatch.setattr(
+        evaluation, "logits_in_steps", lambda *args, **more: passes.append(args[1].name) or inner(*args, **more)
+    )
+    parts = built(tiny())
+    results = list(train(parts))[-1].results
+    assert passes.count("test") == 3
+    assert passes.count("validation") == 2 * parts.recipe.epochs  # the teacher's is from its check
+    for name, model in parts.models.items():
+        logits = evaluation.logits(model, parts.validation)
+        fitted = metrics.calibrating_temperature(logits, parts.validation.targets)
+        assert results[name]["temperature"] == pytest.approx(fitted, rel=1e-3)
+
+
+def test_without_validation_images_there_is_no_temperature(tiny):
+    data = {**tiny().data.model_dump(), "validation": 0}
+    results = list(train(built(tiny(data=data))))[-1].results
+    for name in ("teacher", "student", "twin"):
+        assert not {"temperature", "ece_scaled"} & results[name].keys()
+        assert {"ece", "balanced_accuracy"} <= results[name].keys()
 
 
 def test_logs_each_term_with_its_share_weight_and_temperature(tiny):
