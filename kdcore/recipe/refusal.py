@@ -19,6 +19,7 @@ MOST_PROBLEMS = 10  # that a message lists; further ones are counted
 LONGEST_WORD = 80  # that is compared with the known keys: the comparison takes the square of its length
 
 Place = tuple[str, ...]  # the keys that lead to a value
+NUMBERS = (bool, int, float)
 TRUTH = "YAML reads yes, no, on and off as true and false"
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,10 +62,11 @@ def _exchanged(plain: Any, taken: Any, place: Place = ()) -> Iterator[tuple[Plac
     elif isinstance(plain, (list, tuple)) and isinstance(taken, list):
         for index, (each, took) in enumerate(zip(plain, taken, strict=False)):
             yield from _exchanged(each, took, (*place, str(index)))
-    elif isinstance(plain, (bool, int, float)) and isinstance(taken, (bool, int, float)):
-        if isinstance(plain, bool) != isinstance(taken, bool):
-            wanted = "true or false" if isinstance(taken, bool) else "a number"
-            yield place, f"should be {wanted}, not {_value(plain)}."
+    elif (
+        isinstance(plain, NUMBERS) and isinstance(taken, NUMBERS) and isinstance(plain, bool) != isinstance(taken, bool)
+    ):
+        wanted = "true or false" if isinstance(taken, bool) else "a number"
+        yield place, f"should be {wanted}, not {_value(plain)}."
 
 
 def _place(problem: Any, plain: Any) -> Place:
