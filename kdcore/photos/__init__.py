@@ -16,6 +16,7 @@ from kdcore.photos.decoding import (
     Picture,
     Unusable,
     check_length,
+    one_colour,
     picture,
     read,
 )
@@ -28,5 +29,5 @@ atexit.register(close)
 
 __all__ = [
     "MAX_MIB", "MAX_PIXELS", "OWN", "BadPhoto", "Busy", "Cancelled", "Limits", "Photo", "Picture", "Unusable",
-    "Workers", "check_length", "close", "picture", "read", "read_upload", "warm",
+    "Workers", "check_length", "close", "one_colour", "picture", "read", "read_upload", "warm",
 ]  # fmt: skip

@@ -9,10 +9,12 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePath
 
 import numpy as np
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     ExifTags,
     GifImagePlugin,
@@ -26,23 +28,28 @@ from PIL import (
 )
 
 from kdcore.errors import BadPhoto
-from kdcore.photos import headers
-from kdcore.photos.messages import COPY_AGAIN, why_unsupported
+from kdcore.photos import headers, kinds
+from kdcore.photos.headers import MAX_PIXELS
+from kdcore.photos.messages import COPY_AGAIN, NO_HEIC, why_unsupported
 
-MAX_PIXELS = 40_000_000
 SAMPLED = 1_000_000  # values from which percentiles are estimated
 MAX_JPEG_PIXELS = 120_000_000  # a large JPEG is decoded at a fraction of its size
 
-# First bytes -> reader. Pillow's other formats are not supported: some start other programs.
-_READERS: tuple[tuple[bytes, Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),  # also the first image of an MPO
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"RIFF", WebPImagePlugin.WebPImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-    *((start, TiffImagePlugin.TiffImageFile) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    *((b"P%d" % kind, PpmImagePlugin.PpmImageFile) for kind in range(1, 7)),
-)
+# Pillow's other formats are not supported: some start other programs.
+_READERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    kinds.AVIF: AvifImagePlugin.AvifImageFile,
+}
+_SEVERAL = {
+    "TIFF": "It has several pages; the first is used.",
+    "HEIF": "It has several images; the main one is used.",
+}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -110,7 +117,14 @@ def read(raw: bytes, name: str, side: int = 1024) -> Photo:
         found = picture(raw, side, UPLOADED, whole=True)
     except Unusable as reason:
         raise refusal(name, reason) from reason.__cause__
-    return Photo(np.array(found.image), found.width, found.height, name, found.notes)
+    pixels = np.array(found.image)
+    plain = ("All of its pixels have one colour; check the file.",) if one_colour(pixels) else ()
+    return Photo(pixels, found.width, found.height, name, found.notes + plain)
+
+
+def one_colour(pixels: np.ndarray) -> bool:
+    """Whether all pixels [H, W, 3] are alike, as of a file that was decoded wrongly or never had a picture."""
+    return bool((pixels == pixels[0, 0]).all())
 
 
 def plain_name(name: str) -> str:
@@ -153,13 +167,23 @@ def picture(raw: bytes, side: int, limits: Limits, *, whole: bool = False) -> Pi
 
 def _opened(raw: bytes) -> ImageFile.ImageFile:
     """The image with its header read, but no pixels yet."""
-    for start, reader in _READERS:
-        if raw.startswith(start):
-            try:
-                return reader(io.BytesIO(raw))
-            except SyntaxError:  # Pillow's error for another format
-                break
+    kind = kinds.of(raw[: kinds.HEAD])
+    if kind == kinds.HEIC and _heic_reader() is None:
+        raise Unusable(NO_HEIC)
+    if reader := _heic_reader() if kind == kinds.HEIC else _READERS.get(kind):
+        with contextlib.suppress(SyntaxError):  # Pillow's error for another format
+            return reader(io.BytesIO(raw))
     raise Unusable(why_unsupported(raw))
+
+
+@cache
+def _heic_reader() -> Callable[[io.BytesIO], ImageFile.ImageFile] | None:
+    """Pillow has none: that of the package pillow-heif, where it is installed, without registering it for the process."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        return None
+    return HeifImageFile  # type: ignore[no-any-return]
 
 
 def _check_size(image: ImageFile.ImageFile, raw: bytes, limits: Limits) -> None:
@@ -180,8 +204,7 @@ def _check_size(image: ImageFile.ImageFile, raw: bytes, limits: Limits) -> None:
 def _decoded(image: ImageFile.ImageFile, side: int, whole: bool) -> Picture:
     notes: list[str] = []
     if getattr(image, "is_animated", False):
-        pages = "It has several pages; the first is used."
-        notes.append(pages if image.format == "TIFF" else "Animated: the first frame is used.")
+        notes.append(_SEVERAL.get(image.format or "", "Animated: the first frame is used."))
     width, height = image.size
     if image.format == "JPEG":
         image.draft("RGB", (side, side))  # decodes a large JPEG at 1/2, 1/4 or 1/8, several times faster
@@ -250,7 +273,7 @@ def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
 
 def _stretch(values: np.ndarray, usual: tuple[int, ...]) -> Image.Image:
     """`usual`: the highest values of such images, for one whose values are all the same."""
-    some = values.ravel()[:: (values.size // SAMPLED) | 1]  # sorting 40 million takes seconds
+    some = values.ravel()[:: (values.size // SAMPLED) | 1]  # sorting 50 million takes seconds
     finite = some[np.isfinite(some)]
     if not finite.size:
         finite = values[np.isfinite(values)]

@@ -17,9 +17,8 @@ MAX_BETWEEN = 65_536  # bytes between two of them
 MAX_CHUNKS = 50_000  # of a PNG; 20 MiB in pieces of 512 bytes take 40,000
 MAX_BLOCKS = 200_000  # of a GIF up to its second frame; 20 MiB in full blocks take 82,000
 MAX_TAGS = 4_096  # of a TIFF page
-MAX_PIECES = 200_000  # strips or tiles of a TIFF page; 40 million pixels in tiles of 16 x 16 take 156,000
-MAX_TILE_PIXELS = 40_000_000
-MAX_WEBP_PIXELS = 40_000_000
+MAX_PIECES = 200_000  # strips or tiles of a TIFF page; 50 million pixels in tiles of 16 x 16 take 195,000
+MAX_PIXELS = 50_000_000  # phones take 48 million
 
 _STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 322, 323, 324  # TIFF tags
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")  # what ends a scan's data: not a stuffed byte, not a restart
@@ -126,8 +125,8 @@ def _gif_blocks(raw: bytes) -> Iterator[int]:
 def _webp(raw: bytes) -> str:
     """Pillow's WebP reader allocates all pixels as soon as it opens a file."""
     width, height = (1 + int.from_bytes(raw[at : at + 3], "little") for at in (24, 27))
-    if width * height > MAX_WEBP_PIXELS:
-        most = MAX_WEBP_PIXELS // 10**6
+    if width * height > MAX_PIXELS:
+        most = MAX_PIXELS // 10**6
         return f"it has {width} x {height} pixels; at most {most} million pixels are accepted. Make it smaller first."
     return ""
 
@@ -155,6 +154,6 @@ def _tiff(raw: bytes) -> str:
             )
         if tag in tile:
             (tile[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "L"), raw, at + (12 if big else 8))
-    if tile[_TILE_WIDTH] * tile[_TILE_HEIGHT] > MAX_TILE_PIXELS:
+    if tile[_TILE_WIDTH] * tile[_TILE_HEIGHT] > MAX_PIXELS:
         return f"its tiles have {tile[_TILE_WIDTH]} x {tile[_TILE_HEIGHT]} pixels, too many for memory. Save it again {_PLAIN} TIFF."
     return ""

@@ -15,6 +15,7 @@ from PIL import Image
 from kdcore import photos
 from kdcore.data import datasets
 from kdcore.paths import ASSETS
+from pages.parts import engine
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
@@ -54,7 +55,7 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
     files = st.file_uploader(
         "Your photos, one or many",
         accept_multiple_files=True,
-        help="JPEG, PNG, WebP, GIF, BMP or TIFF. They stay in this computer's memory.",
+        help="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF; HEIC where pillow-heif is installed. They stay in this computer's memory.",
     )
     read = [_read(file.file_id, file.name, file.getvalue) for file in files]
     with st.container(horizontal=True):  # side by side on a phone too
@@ -152,7 +153,7 @@ def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:
 @st.cache_data(max_entries=READ, show_spinner=False)
 def _decoded(photo_id: str, name: str, _raw: Callable[[], bytes]) -> Shown | str:
     try:
-        photo = photos.read_upload(_raw(), name, side=SIDE, wanted=_still_here)
+        photo = engine.read_upload(_raw(), name, side=SIDE, wanted=_still_here)
     except photos.Busy:
         raise
     except photos.BadPhoto as reason:

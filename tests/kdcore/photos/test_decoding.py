@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from kdcore import photos
-from kdcore.photos import BadPhoto
+from kdcore.photos import BadPhoto, decoding, kinds
 
 HALVES = np.zeros((48, 64, 3), np.uint8)  # left red, right blue, a white strip on top
+ONE_COLOUR = "All of its pixels have one colour; check the file."
 HALVES[:, :32, 0] = HALVES[:, 32:, 2] = HALVES[:8] = 255
 
 
@@ -83,7 +84,7 @@ def test_transparency_lies_on_white():
     for raw in (encode(image), encode(grey), clear_palette, encode(image, "WEBP", lossless=True)):
         photo = photos.read(raw, "cut-out.png")
         assert (photo.pixels == 255).all()
-        assert photo.notes == ("Transparent parts are shown on white.",)
+        assert photo.notes == ("Transparent parts are shown on white.", ONE_COLOUR)
 
 
 def test_one_transparent_colour():
@@ -97,7 +98,7 @@ def test_one_transparent_colour():
 def test_modes_of_a_white_picture(mode):
     photo = photos.read(encode(Image.new("RGB", (16, 16), "white").convert(mode)), "white.png")
     assert (photo.pixels == 255).all()
-    assert photo.notes == ()
+    assert photo.notes == (ONE_COLOUR,)
 
 
 @pytest.mark.parametrize("mode, format", [("CMYK", "JPEG"), ("CMYK", "TIFF"), ("YCbCr", "TIFF")])
@@ -164,21 +165,23 @@ REFUSED = {
     "too many bytes": (WHOLE + b"\0" * (20 * 2**20), r"20\.0 MiB; at most 20 MiB"),
     "one pixel": (encode(HALVES[:1, :1].copy()), "1 x 1 pixels; at least 8 x 8"),
     "strip": (encode(np.zeros((8, 400), np.uint8)), "400 x 8 pixels is too narrow"),
-    "bomb": (png_header(50_000, 50_000), "at most 40 million pixels"),
-    "bomb just over the limit": (png_header(8_000, 5_001), "at most 40 million pixels"),
+    "bomb": (png_header(50_000, 50_000), "at most 50 million pixels"),
+    "bomb just over the limit": (png_header(10_000, 5_001), "at most 50 million pixels"),
     "no pixels": (png_header(0, 0), "cannot be"),
     "truncated PNG": (WHOLE[: len(WHOLE) // 2], "damaged or incomplete"),
     "truncated JPEG": (JPEG[: len(JPEG) // 2], "damaged or incomplete"),
     "bad checksum": (WHOLE[:60] + bytes([WHOLE[60] ^ 255]) + WHOLE[61:-16] + b"\0\0\0\0" + WHOLE[-12:], "damaged"),
     "bad header checksum": (WHOLE[:20] + bytes([WHOLE[20] ^ 255]) + WHOLE[21:], "damaged or missing"),
     "only the first bytes": (WHOLE[:20], "damaged or missing|damaged or incomplete"),
-    "text": (b"this is not a picture\n" * 9, "it is text, not an image. Supported: JPEG, PNG, WebP, GIF, BMP and TIFF"),
+    "text": (
+        b"this is not a picture\n" * 9,
+        "it is text, not an image. Supported: JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF",
+    ),
     "web page": (b"\n<!DOCTYPE html><html><body>404</body></html>", "web page"),
     "SVG": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG drawing.*Export it as PNG"),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "PDF document"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "text, not an image"),
-    "HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "HEIC photo, as iPhones take them. Export it as JPEG"),
-    "AVIF": (b"\0\0\0\x20ftypavif\0\0\0\0", "AVIF"),
+    "AVIF without pixels": (b"\0\0\0\x20ftypavif\0\0\0\0", "damaged or missing"),
     "video": (b"\0\0\0\x20ftypisom\0\0\0\0", "video"),
     "random bytes": (np.random.default_rng(1).bytes(4096), "not an image in a supported format"),
 }
@@ -209,3 +212,97 @@ def test_a_name_cannot_carry_a_path_or_control_characters():
         photos.read(b"", "..\\..//etc/ev\x1bi\nl.png")
     with pytest.raises(BadPhoto, match="^The file cannot"):
         photos.read(b"", "")
+
+
+def test_avif_is_read_and_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = photos.read(encode(np.ascontiguousarray(np.rot90(HALVES)), "AVIF", exif=exif, quality=95), "phone.avif")
+    assert (photo.width, photo.height) == (64, 48)
+    assert looks_like_halves(photo.pixels)
+
+
+def heic() -> bytes:
+    return b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+
+
+def test_heic_without_its_package_says_which_to_install(monkeypatch):
+    monkeypatch.setattr(decoding, "_heic_reader", lambda: None)
+    with pytest.raises(
+        BadPhoto, match="HEIC photo, as iPhones take them.*`pip install pillow-heif`, or export it as JPEG"
+    ):
+        photos.read(heic(), "IMG_0001.HEIC")
+
+
+def test_heic_with_its_package_is_read_upright():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    pillow_heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(HALVES)))).save(file, exif=exif.tobytes())
+    photo = photos.read(file.getvalue(), "IMG_0001.HEIC")
+    assert (photo.width, photo.height) == (64, 48)
+    assert looks_like_halves(photo.pixels)
+    assert ".heic" not in Image.registered_extensions()  # nothing is registered for the whole process
+
+
+@pytest.mark.parametrize("brands, kind", [
+    (b"avif", "AVIF"), (b"avis", "AVIF"), (b"mif1\0\0\0\0mif1avif", "AVIF"), (b"heic", "HEIC"), (b"mif1\0\0\0\0mif1heic", "HEIC"),
+    (b"isom\0\0\0\0isomavc1", ""), (b"qt  ", ""),
+])  # fmt: skip
+def test_brands_tell_photos_from_videos(brands, kind):
+    box = b"ftyp" + brands.ljust(8, b"\0")
+    assert kinds.of((4 + len(box)).to_bytes(4, "big") + box) == kind
+
+
+def twelve_bit_tiff(values: np.ndarray, order: str) -> bytes:
+    """An uncompressed grey TIFF of 12 bits a value, written by hand: Pillow writes none. values: [H, W] with W even."""
+    height, width = values.shape
+    first, second = values.reshape(-1, 2).T.astype(np.uint32)
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], 1).astype(np.uint8).tobytes()
+    entries = [(256, 3, width), (257, 3, height), (258, 3, 12), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1),
+               (278, 3, height), (279, 4, len(packed))]  # fmt: skip
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "L", 8 + len(packed))
+    table = struct.pack(order + "H", len(entries))
+    for tag, kind, value in entries:
+        padded = struct.pack(order + "HH", value, 0) if kind == 3 else struct.pack(order + "L", value)
+        table += struct.pack(order + "HHL", tag, kind, 1) + padded
+    return head + packed + table + bytes(4)
+
+
+def test_twelve_bit_tiff():
+    ramp = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (48, 1))
+    photo = photos.read(twelve_bit_tiff(ramp, "<"), "microscope.tif")
+    assert (photo.width, photo.height) == (64, 48)
+    assert abs(photo.pixels.mean() - 127) < 2
+    with pytest.raises(
+        BadPhoto, match="a TIFF of a kind that is not supported, or a damaged one. Save it again as PNG"
+    ):
+        photos.read(twelve_bit_tiff(ramp, ">"), "microscope.tif")
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2", "<i4", "<f4"])
+def test_deep_values_of_either_byte_order(kind):
+    """I;16, I;16B, I and F: the same ramp gives the same greys."""
+    ramp = np.tile(np.linspace(0, 60_000, 64), (48, 1)).astype(kind)
+    file = io.BytesIO()
+    (Image.frombytes("I;16B", (64, 48), ramp.tobytes()) if kind == ">u2" else Image.fromarray(ramp)).save(file, "TIFF")
+    pixels = photos.read(file.getvalue(), "scan.tif").pixels
+    assert np.abs(pixels[5, :, 0].astype(int) - np.linspace(0, 255, 64)).max() <= 4
+
+
+def rational_exif(order: str = "MM") -> bytes:
+    """EXIF with an orientation of 6 and two resolutions whose denominators are 0."""
+    mark = ">" if order == "MM" else "<"
+    head = order.encode() + struct.pack(mark + "HL", 42, 8)
+    entries = [(0x0112, 3, 1, struct.pack(mark + "HH", 6, 0)), (0x011A, 5, 1, struct.pack(mark + "L", 50)),
+               (0x011B, 5, 1, struct.pack(mark + "L", 58))]  # fmt: skip
+    table = b"".join(struct.pack(mark + "HHL", *entry[:3]) + entry[3] for entry in entries)
+    return b"Exif\0\0" + head + struct.pack(mark + "H", 3) + table + bytes(4) + struct.pack(mark + "LLLL", 72, 0, 0, 0)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("cut", [None, 30, 20, 12])
+@pytest.mark.parametrize("order", ["MM", "II"])
+def test_damaged_exif_never_costs_the_photo(order, cut):
+    photo = photos.read(encode(HALVES, "JPEG", exif=rational_exif(order)[:cut], quality=95), "phone.jpg")
+    assert sorted(photo.pixels.shape[:2]) == [48, 64]

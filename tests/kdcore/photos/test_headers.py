@@ -60,7 +60,7 @@ BOMBS = {
     "blocks of one byte": (FIRST_FRAME + b"!\xfe" + b"\1a" * 5_000_000 + b"\0;", "more than 200,000 blocks"),
     "WebP of 16,000 x 16,000": (
         b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + b"\x7f\x3e\0" * 2,
-        "16000 x 16000 pixels; at most 40 million pixels",
+        "16000 x 16000 pixels; at most 50 million pixels",
     ),
     "strips without end": (tiff((256, 4, 1, 64), (257, 4, 1, 64), (273, 4, 5_000_000, 8)), "5,000,000 strips or tiles"),
     "one huge tile": (
@@ -116,7 +116,7 @@ def test_a_phone_photo_of_50_megapixels_is_read_at_a_fraction():
 )
 def test_formats_that_no_photo_has_are_never_tried(start):
     """Some start other programs: PostScript's reader starts Ghostscript."""
-    with pytest.raises(BadPhoto, match="Supported: JPEG, PNG, WebP, GIF, BMP and TIFF"):
+    with pytest.raises(BadPhoto, match="Supported: JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF"):
         photos.read(start + bytes(4096), "x.png")
 
 
