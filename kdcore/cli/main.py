@@ -9,6 +9,7 @@ from cyclopts import App, Argument, CoercionError, CycloptsError, MissingArgumen
 from cyclopts.exceptions import ConsumeMultipleError, UnknownOptionError, UnusedCliTokensError
 
 from kdcore import __version__
+from kdcore.cli import arguments
 from kdcore.cli.bug_log import bugs_logged
 from kdcore.errors import clipped, shortened, shown
 
@@ -58,9 +59,9 @@ for place, (path, name, aliases, summary) in enumerate(COMMANDS):
     app.command(f"kdcore.cli.{path}", name=name, alias=aliases, help=summary, sort_key=place)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 success, 1 refused or failed, 2 not understood, 130 interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if words is None else words)
     tokens = [word for word in words if word != "--debug"]
     debug = len(tokens) < len(words) or os.environ.get("KD_DEBUG", "") not in ("", "0")
     with bugs_logged(debug=debug):
@@ -69,11 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(tokens: list[str]) -> int:
     try:
-        command, bound, _ = app.parse_args(subcommand_first(tokens), exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(arguments.rewritten(app, tokens), exit_on_error=False, print_error=False)
         status = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         print(f"error: {in_words(error)}", file=sys.stderr)
-        return 2
+        return exit_status(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -86,13 +87,10 @@ def _run(tokens: list[str]) -> int:
     return int(status or 0) if tokens else 2  # without a command, the help is shown
 
 
-def subcommand_first(tokens: list[str]) -> list[str]:
-    """`runs show --json ID` for `runs --json show ID`: options may stand before a subcommand."""
-    if len(tokens) > 2 and not tokens[0].startswith("-") and tokens[0] in app and tokens[1].startswith("-"):
-        subcommands = {name for name in app[tokens[0]] if not name.startswith("-")}
-        if place := next((i for i, token in enumerate(tokens) if token in subcommands), None):
-            return [tokens[0], tokens[place], *tokens[1:place], *tokens[place + 1 :]]
-    return tokens
+def exit_status(error: CycloptsError) -> int:
+    """2; but 1 for an id that is missing, as in earlier releases."""
+    missing = error.argument if isinstance(error, MissingArgumentError) else None
+    return 1 if missing is not None and missing.name == "ID" else 2
 
 
 def in_words(error: CycloptsError) -> str:
@@ -122,7 +120,10 @@ def _unknown_option(error: UnknownOptionError) -> str:
     word = error.token.keyword or error.token.value
     known = [name for argument in error.argument_collection if argument.parse for name in argument.names]
     near = difflib.get_close_matches(word.strip("-")[:80], [name[2:] for name in known if name.startswith("--")], n=1)
-    if near:
+    several = [arguments.names(option)[0] for option in arguments.meant(word, error.argument_collection)]
+    if len(several) > 1:
+        hint = f" It may be {' or '.join(several)}."
+    elif near:
         hint = f" Did you mean --{near[0]}?"
     else:
         hint = " A recipe's settings are changed with --set, as in --set epochs=3." if "--set" in known else ""
