@@ -9,6 +9,7 @@ from pathlib import Path
 from kdcore.paths import runs_folder
 
 NAME = "errors.log"  # in the folder of runs
+MOST_BYTES = 5 << 20  # then it becomes errors.log.1, in place of an older one
 
 
 class BugLog(logging.Handler):
@@ -23,6 +24,8 @@ class BugLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_file() and self.path.stat().st_size > MOST_BYTES:
+                self.path.replace(self.path.with_name(f"{NAME}.1"))
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(self.format(record) + "\n")
             self.used = True

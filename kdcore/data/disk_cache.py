@@ -4,7 +4,9 @@
     KD_DATA/decoded/<key>/made.json         what the file holds; written last, so without it the file is incomplete
     KD_DATA/decoded/<key>/lock              held while a process writes it; other processes wait
 
-Deleting the folder of a key, or all of `decoded`, loses nothing: the images are decoded again when they are needed.
+Deleting the folder of a key, or all of `decoded`, loses nothing: the images are decoded again when they are needed. All keys
+together take at most KD_DECODED_GB, or what the latest one takes: the least recently used others are removed. Their folders
+stay, empty but for the lock, which a process may be waiting for.
 """
 
 import hashlib
@@ -20,13 +22,14 @@ import numpy as np
 
 from kdcore.data.datasets.base import Images, Report
 from kdcore.errors import UserError
-from kdcore.files import atomic, locks
+from kdcore.files import atomic, budget, locks
 from kdcore.paths import data_folder
 from kdcore.runtime import interruption
 
 FORMAT = 2  # increase it to invalidate all files
 SAMPLED = 64  # images whose checksums are stored
 SPARE_BYTES = 1 << 30  # of the disk, left free for checkpoints and other programs
+LIMIT, DEFAULT_GB = "KD_DECODED_GB", 100.0
 
 
 def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, report: Report) -> Images:
@@ -47,6 +50,7 @@ def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, repo
         atomic.remove_leftovers(folder)
         made = _read_note(folder, size)
         if made is None:
+            _remove_others(folder, count * size * size * 3)
             _check_space(folder, count * size * size * 3)
             made = _written(folder, parts, size)
             taken = made["count"] * size * size * 3 / 2**30
@@ -57,6 +61,7 @@ def mapped(identity: bytes, parts: Iterable[Images], count: int, size: int, repo
             report(
                 f"The decoded images are read from {folder}, cached by an earlier run; delete that folder to free the space."
             )
+        budget.touch(folder)
     kept = np.array(made["kept"], dtype=np.int64) if made["kept"] is not None else np.arange(made["count"])
     return Images(_map(folder / "pixels.uint8", size), kept, unreadable=tuple(made["unreadable"]), on_disk=True)
 
@@ -130,6 +135,24 @@ def _check_space(folder: Path, needed: int) -> None:
             f"The decoded images take {needed / 2**30:.1f} GiB, and the disk of {folder} has {free / 2**30:.1f} GiB free "
             f"(1 GiB of it must stay free). {_remedy(folder)}"
         )
+
+
+def _remove_others(folder: Path, needed: int) -> None:
+    """Remove the least recently used other entries, as far as the limit or the disk requires it. None in vain."""
+    here = budget.size(folder)  # of an incomplete earlier write
+    most = budget.limit(LIMIT, DEFAULT_GB) - needed + here
+    entries = [path.parent for path in folder.parent.glob("*/pixels.uint8") if path.parent != folder]
+    short = needed + SPARE_BYTES - here - shutil.disk_usage(folder).free
+    if short <= sum(map(budget.size, entries)):
+        budget.trim(entries, most, keep=folder, remove=_remove, free=short)
+
+
+def _remove(entry: Path) -> None:
+    """Remove an entry that no process is writing. Processes that have mapped it keep their pixels."""
+    if lock := locks.acquire(entry / "lock"):
+        with lock:
+            for name in ("made.json", "pixels.uint8"):  # without the first, the second counts for nothing
+                (entry / name).unlink(missing_ok=True)
 
 
 def _remedy(folder: Path) -> str:

@@ -2,12 +2,20 @@
 
 import contextlib
 import os
+import re
+import shutil
+import socket
 import stat
 import threading
+import time
+import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SUFFIX = ".half"  # of temporary files; a killed process leaves them behind
+WRITER = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d{1,10})-\d{1,20}\.half")
+ABANDONED = 24 * 3600.0  # seconds without a change, where it is not known whether the writer lives
 
 
 @contextlib.contextmanager
@@ -24,7 +32,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises:
         OSError: the folder is missing, read-only or full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{SUFFIX}")
+    temporary = _temporary(path)
     try:
         temporary.touch()
         mode = stat.S_IMODE(temporary.stat().st_mode)
@@ -34,6 +42,22 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # else it would hide the error that ended the block
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """An empty temporary folder; it takes the name `path` when the block ends and is removed when the block raises.
+
+    Raises:
+        OSError: `path` is a file or a folder that is not empty, or the folder that holds it is missing, read-only or full.
+    """
+    temporary = _temporary(path)
+    try:
+        temporary.mkdir()
+        yield temporary
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
@@ -51,6 +75,60 @@ def remove_leftovers(folder: Path, of: str = "") -> None:
     """Remove temporary files of killed processes: all of a folder, or those of one file name. No other process may write them."""
     with contextlib.suppress(OSError):
         for left in folder.glob(f".{of}.*{SUFFIX}" if of else f"*{SUFFIX}"):
+            left.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder, but nothing that a living process is writing."""
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        for left in [Path(entry.path) for entry in found if entry.name.endswith(SUFFIX)]:
+            if is_abandoned(left):
+                _remove(left)
+
+
+def is_abandoned(left: Path) -> bool:
+    """Whether nobody writes a temporary file any more: its process has ended or, of another machine, it is a day old."""
+    writer = WRITER.search(left.name)
+    if writer and writer["machine"] == _machine() and not _is_alive(int(writer["process"])):
+        return True
+    try:
+        return time.time() - left.stat().st_mtime > ABANDONED
+    except OSError:
+        return False
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that tells which process of which machine writes it."""
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{threading.get_ident()}{SUFFIX}")
+
+
+@cache
+def _machine() -> str:
+    """Identifies this machine and, on Linux, its container: process numbers mean nothing elsewhere."""
+    try:
+        numbers = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        numbers = ""
+    return f"{zlib.crc32(f'{socket.gethostname()} {numbers}'.encode()):08x}"
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # there, signal 0 would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _remove(left: Path) -> None:
+    with contextlib.suppress(OSError):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
             left.unlink(missing_ok=True)
 
 

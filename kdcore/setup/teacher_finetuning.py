@@ -1,8 +1,9 @@
 """Fine-tuned teachers: trained once on a run's data, with labels alone, and shared by all runs with the same settings.
 
 They are stored in `teachers/` of the data folder. The file name has a fingerprint of everything that decides the weights, so
-a study of twelve runs fine-tunes one teacher, and another image, label, weight or setting makes another. A run's folder has
-a link to its teacher, and keeps it if the shared file is deleted. The random seed is always 0.
+a study of twelve runs fine-tunes one teacher, and another image, label, weight or setting makes another. The folder takes at
+most KD_TEACHERS_GB: the least recently used files are removed. A run's folder has a link to its teacher, and keeps it if the
+shared file is deleted. The random seed is always 0.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from kdcore import methods, models
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
-from kdcore.files import atomic
+from kdcore.files import atomic, budget
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
 from kdcore.recipe import FineTune, ModelRecipe, OptimizerRecipe, Probes, Recipe, Term
@@ -33,6 +34,7 @@ from kdcore.training.state import Learner, Parts
 
 PROCEDURE = 1  # raise it when `_trained` changes, so that teachers of the former procedure are not reused
 SEED = 0
+LIMIT, DEFAULT_GB = "KD_TEACHERS_GB", 20.0  # of all fine-tuned teachers together
 
 
 def stored(path: Path) -> Generator[Event, None, Tapped | None]:
@@ -159,6 +161,8 @@ def _store(model: Tapped, file: Path, own: Path | None) -> Iterator[Event]:
         if own:
             models.save(model, own)
         return
+    most = budget.limit(LIMIT, DEFAULT_GB)
+    budget.trim(file.parent.glob("*.safetensors"), most, keep=file, remove=Path.unlink)
     _link(file, own)
 
 
@@ -169,6 +173,6 @@ def _link(file: Path, own: Path | None) -> None:
     own.unlink(missing_ok=True)
     try:
         os.link(file, own)
-    except OSError:
+    except OSError:  # also where another process has just removed it, to keep to the limit
         with atomic.replacing(own) as temporary:
             shutil.copyfile(file, temporary)

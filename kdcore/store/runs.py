@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,13 +70,10 @@ class Store:
         run_id = run_id or self.new_id(recipe)
         folder = self.root / run_id
         with disk.in_words(self.root, then="start the run again"):
-            folder.mkdir(parents=True, exist_ok=True)  # it may exist, from a killed process
-            try:
-                atomic.write_text(folder / "recipe.yaml", recipe.to_yaml())  # from here on the run is listed
-            except OSError:
-                with suppress(OSError):
-                    folder.rmdir()
-                raise
+            self.root.mkdir(parents=True, exist_ok=True)
+            # listed as a whole, or not at all; an earlier version may have left an empty folder
+            with nullcontext(folder) if folder.is_dir() else atomic.new_folder(folder) as made:
+                atomic.write_text(made / "recipe.yaml", recipe.to_yaml())
         return run_id
 
     def writer(self, run_id: str) -> RunWriter:
@@ -367,4 +364,5 @@ def _remove(folder: Path) -> None:
         if not folder.exists():
             return
         time.sleep(0.01)
-    shutil.rmtree(folder)
+    with suppress(FileNotFoundError):  # another process sweeps it up as well
+        shutil.rmtree(folder)

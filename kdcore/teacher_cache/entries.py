@@ -2,17 +2,15 @@
 
 import itertools
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from kdcore.errors import UserError
-from kdcore.files import atomic, locks
+from kdcore.files import atomic, budget, locks
 from kdcore.files.locks import Lock
 from kdcore.paths import data_folder
 
-GB = 1e9
+GB = budget.GB
 DEFAULT_GB = 20.0
 LEFT_FREE = 1 * GB  # of the disk
 
@@ -27,11 +25,7 @@ def folder() -> Path:
 
 def limit() -> float:
     """The most bytes for all entries together: `KD_CACHE_GB`, else 20 GB."""
-    value = os.environ.get("KD_CACHE_GB") or DEFAULT_GB
-    try:
-        return float(value) * GB
-    except ValueError:
-        raise UserError(f"KD_CACHE_GB is {value!r}: give a number of gigabytes, for example 20, or unset it.") from None
+    return budget.limit("KD_CACHE_GB", DEFAULT_GB)
 
 
 def open_entry(name: str, key: dict[str, Any], size: int) -> tuple[Path, Lock]:

@@ -19,11 +19,12 @@ import numpy as np
 
 from kdcore.data import drawing
 from kdcore.data.datasets.base import Dataset, Images, Progress, Report, quiet
-from kdcore.files import atomic
+from kdcore.files import atomic, budget
 from kdcore.paths import data_folder
 
 POOLS = ("train", "test", "cue_conflict")
 CHANCE = 0.1  # one texture of ten
+LIMIT, DEFAULT_GB = "KD_CUES_GB", 2.0  # of all cached images; 20,000 of 64 pixels take 0.26 GB
 Arrays = dict[str, np.ndarray]  # images uint8 [n, S, S, 3], textures int64 [n], masks bool [n, S, S]
 
 
@@ -121,12 +122,14 @@ def _read_cached(path: Path) -> Arrays | None:
             images, textures, bits = file["images"], file["textures"], file["masks"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
+    budget.touch(path)
     masks = np.unpackbits(bits, axis=1, count=images.shape[1] * images.shape[2]).view(np.bool_)
     return {"images": images, "textures": textures, "masks": masks.reshape(images.shape[:3])}
 
 
 def _write_cached(path: Path, arrays: Arrays, report: Report) -> None:
-    """Write the images whole or not at all, and delete those of older versions of the drawing code."""
+    """Write the images whole or not at all; delete those of older versions of the drawing code, and the least recently used
+    others where KD_CUES_GB requires it."""
     bits = np.packbits(arrays["masks"].reshape(len(arrays["masks"]), -1), axis=1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +138,8 @@ def _write_cached(path: Path, arrays: Arrays, report: Report) -> None:
         for old in path.parent.glob(path.name.rsplit("-", 1)[0] + "-*.npz"):
             if old != path:
                 old.unlink(missing_ok=True)
+        most = budget.limit(LIMIT, DEFAULT_GB)
+        budget.trim(path.parent.glob("*.npz"), most, keep=path, remove=Path.unlink)
     except OSError as error:
         report(
             f"The images could not be cached in {path.parent} ({error.strerror}); they will be drawn again next time."

@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import re
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from kdcore import recipe as recipes
-from kdcore.cli import dynamic_attention_flags, main
+from kdcore.cli import bug_log, dynamic_attention_flags, main
 from kdcore.cli.options import store
 from kdcore.paths import PROJECT
 
@@ -393,3 +394,14 @@ def test_a_dataset_that_is_not_there_is_named_with_what_to_do(tmp_path, monkeypa
     assert main(["check-environment", "--json"]) == 0
     (advice,) = [each for each in json.loads(capsys.readouterr().out)["advice"] if each.startswith("cifar10 ")]
     assert f"not in {tmp_path / 'empty'}: a run that uses it downloads it; without a network, put it there." in advice
+
+
+def test_the_log_of_errors_keeps_to_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(bug_log, "MOST_BYTES", 1000)
+    handler = bug_log.BugLog(tmp_path / bug_log.NAME)
+    for number in range(100):
+        handler.emit(logging.LogRecord("kdcore", logging.ERROR, "here", 1, f"bug {number} {'x' * 100}", None, None))
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(sizes) == {"errors.log", "errors.log.1"}
+    assert max(sizes.values()) < 1300
+    assert "bug 99" in (tmp_path / bug_log.NAME).read_text()

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -123,3 +125,16 @@ def _grown(mask):
     """The mask and the pixels at its rim."""
     padded = np.pad(mask, 1)
     return np.any([padded[y : y + len(mask), x : x + len(mask)] for y in range(3) for x in range(3)], axis=0)
+
+
+def test_the_cache_keeps_to_its_limit_and_the_least_recently_used_images_go(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(tmp_path))
+    for seed in (0, 1):
+        loading.load(DataRecipe(name="cues", train_images=20, image_size=16, seed=seed), "train")
+    first, second = sorted((tmp_path / "cues").iterdir())
+    os.utime(first, (2, 2))
+    os.utime(second, (1, 1))
+    monkeypatch.setenv("KD_CUES_GB", str(2.5 * first.stat().st_size / 1e9))
+    loading.load(DataRecipe(name="cues", train_images=20, image_size=16, seed=2), "train")
+    assert first.exists()
+    assert not second.exists()

@@ -163,9 +163,40 @@ def test_a_disk_without_room_is_refused_before_anything_is_decoded(photos, monke
 @pytest.mark.usefixtures("little_memory")
 def test_on_a_full_disk_what_was_made_for_other_runs_is_named(photos, monkeypatch):
     loading.load(recipe(photos), "train")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 2**30))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 2**29))
     with pytest.raises(ValueError, match=r"delete folders of .*decoded \(0.0 GiB, of other runs"):
         loading.load(recipe(photos, image_size=20), "train")
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_the_least_recently_used_make_space_on_a_full_disk(photos, tmp_path, monkeypatch):
+    first = loading.load(recipe(photos), "train")
+    taken = kept(tmp_path).stat().st_size
+    folder = tmp_path / "data" / "decoded"
+
+    def usage(path):
+        used = sum(file.stat().st_size for file in folder.rglob("pixels.uint8"))
+        return shutil._ntuple_diskusage(10, 9, disk_cache.SPARE_BYTES + int(1.8 * taken) - used)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    loading.load(recipe(photos, image_size=17), "train")
+    assert kept(tmp_path).stat().st_size > taken  # the only one left
+    assert first.images.float().mean() > 0  # whoever has mapped it keeps it
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_the_least_recently_used_make_space_within_the_limit(photos, tmp_path, monkeypatch):
+    loading.load(recipe(photos), "train")
+    loading.load(recipe(photos, image_size=17), "train")
+    old, used = sorted((tmp_path / "data" / "decoded").glob("*/pixels.uint8"), key=lambda path: path.stat().st_size)
+    os.utime(old.parent, (1, 1))
+    os.utime(used.parent, (2, 2))
+    monkeypatch.setenv("KD_DECODED_GB", str((used.stat().st_size + 18**2 * 3 * 2 * N + 2000) / 1e9))
+    loading.load(recipe(photos, image_size=18), "train")
+    assert not old.exists()
+    assert used.exists()
+    loading.load(recipe(photos), "train")  # decoded again
+    assert old.exists()
 
 
 def test_of_two_processes_one_decodes_and_the_other_waits(photos, tmp_path):

@@ -113,7 +113,9 @@ def test_the_state_says_what_the_events_said(store):
     assert state.latest == {"student": {"top1": 0.4, "nll": 1.0, "ece": 0.1, "count": 100.0}}
     assert state.teacher == {"top1": 0.9}
     assert state.knobs == {"learning_rate": 0.5}
-    assert [note["text"] for note in state.notes] == ["Reading."]
+    assert [note["text"] for note in state.notes] == [
+        "Reading.", "The learning rate was set to × 0.5 of the recipe's value by a user, after step 11."
+    ]  # fmt: skip
     assert state.probes == ({"step": 10, "epoch": 0.5, "file": "probes/00000010.npz"},)
     assert state.layer_weights == ({"step": 10, "epoch": 0.5, "term": "attention", "weights": [0.25, 0.75]},)
 
@@ -567,3 +569,13 @@ def test_a_long_run_is_read_quickly_and_its_news_at_once(store):
             store.series(run_id)
             news.append(time.thread_time() - began)
     assert np.median(news) < 1e-3
+
+
+def test_a_slider_that_was_dragged_is_one_line_of_the_log(store):
+    turns = [KnobTurned(step, "weight/kd", step / 100) for step in range(100, 160)]
+    run_id = written(store, Queued(), Noted("Reading."), started(), *turns, KnobTurned(160, "learning_rate", 2.0))
+    assert [note["text"] for note in store.state(run_id).notes] == [
+        "Reading.",
+        "The weight of kd was set to × 1.59 of the recipe's value by a user, after step 159.",
+        "The learning rate was set to × 2 of the recipe's value by a user, after step 160.",
+    ]
