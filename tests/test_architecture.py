@@ -39,6 +39,7 @@ WITHOUT_TORCH = (
     "data.datasets.cues",
     "data.datasets.folder",
     "results.comparison",
+    "results.diagnoses",
     "results.predictions",
     "results.pitfalls",
     "store",

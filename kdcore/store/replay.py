@@ -24,6 +24,8 @@ from kdcore.store.writing import LOCK
 
 CACHE_BYTES = 4 << 20  # of new events before a replay is cached; later, as many as it has
 KEPT_NOTES = 50
+KEPT_CHANGES = 200
+DRAG_SECONDS = 5.0  # changes of one setting that follow each other so quickly are one
 KEPT_GRADIENTS = 5  # the newest; all of them are among the series
 
 
@@ -56,7 +58,7 @@ class Replay:
         }  # fmt: skip
         # lists only grow; `_remembered` is what a resumed run restores: step of a checkpoint -> the facts at that moment
         self._lists: dict[str, list[dict[str, Any]]] = {
-            "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [],
+            "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [], "knob_changes": [],
         }  # fmt: skip
         self._latest: dict[str, dict[str, float]] = {}
         self._knobs: dict[str, float] = {}
@@ -268,6 +270,8 @@ class Replay:
             case "GradientsMeasured":
                 self._append("gradients", event, "norms", "shares", "idle")
                 del self._lists["gradients"][:-KEPT_GRADIENTS]
+            case "KnobTurned":
+                self._take_change(event | {"epoch": self._facts["epoch"]})
             case "WeightAdapted":
                 listed = {(item["step"], item["term"]) for item in self._lists["adaptations"]}
                 if (event["step"], event["term"]) not in listed:  # else it is repeated, by a run that was resumed here
@@ -282,6 +286,14 @@ class Replay:
 
     def _append(self, name: str, event: dict[str, Any], *fields: str) -> None:
         self._lists[name].append({field: event[field] for field in ("step", "epoch", *fields)})
+
+    def _take_change(self, event: dict[str, Any]) -> None:
+        """A setting that a user changed; of a slider that was dragged, the last value."""
+        changes = self._lists["knob_changes"]
+        if changes and changes[-1]["knob"] == event["knob"] and event["time"] - changes[-1]["time"] < DRAG_SECONDS:
+            changes.pop()
+        self._append("knob_changes", event, "knob", "factor", "time")
+        del changes[:-KEPT_CHANGES]
 
     def _add_all(self, group: str, event: dict[str, Any], numbers: dict[Any, Any]) -> None:
         for name, value in numbers.items():

@@ -48,6 +48,7 @@ class RunState:
     reason: str = ""  # why it stopped or failed
     traceback: str = ""
     knobs: dict[str, float] = field(default_factory=dict)
+    knob_changes: tuple[dict[str, Any], ...] = ()  # by a user, the last ones: step, epoch, knob, factor, time
     active_seconds: float = 0.0  # between starts and ends, pauses included
     began: float = 0.0  # when it was last started or resumed
     recorded: bool = False  # a recording that comes with the project

@@ -1,0 +1,87 @@
+"""Diagnoses of runs on disk, and of real runs that were trained with a fault."""
+
+import pytest
+import torch
+
+from kdcore import recipe as recipes
+from kdcore.events import CheckpointReady, KnobTurned, RunFinished, RunStarted, StepEnded, StepTaken
+from kdcore.paths import ASSETS
+from kdcore.setup.build import assemble
+from kdcore.store import Store
+from kdcore.store.evidence import diagnoses
+from kdcore.training.evaluation import drained
+from kdcore.training.loop import train
+
+RESULTS = {"student": {"top1": 0.8, "low": 0.7, "high": 0.9, "count": 100}}
+STARTED = RunStarted(0, 100, 5, "cpu", "fp32", ("cat", "ship"), 1000, 500, {})
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "runs")
+
+
+def written(store: Store, *events) -> str:
+    run_id = store.create(recipes.from_plain({"student": {"model": "resnet20"}}))
+    with store.writer(run_id) as writer:
+        for event in events:
+            writer.append(event)
+    return run_id
+
+
+def trained(store: Store, recipe, seed: int = 0) -> str:
+    """A run as a runner stores it, without its checkpoints."""
+    run_id = store.create(recipe)
+    with store.writer(run_id) as writer:
+        for event in train(drained(assemble(recipe, seed=seed, device=torch.device("cpu")))):
+            if not isinstance(event, CheckpointReady | StepTaken):
+                writer.append(event)
+    return run_id
+
+
+def test_a_learning_rate_of_three_is_named_in_a_real_run(store, tiny):
+    run_id = trained(store, tiny(optimizer={"lr": 3.0}, twin={"lr": 3.0}, teacher=None, terms=[{"method": "ce"}]))
+    found = {diagnosis.kind: diagnosis for diagnosis in diagnoses(store, run_id)}
+    assert found["diverged"].finding.endswith("The learning rate of 3 is probably too high.")
+    assert {"at chance", "one class"} & found.keys()
+
+
+def test_a_real_run_with_a_random_teacher_says_so(store, tiny):
+    found = diagnoses(store, trained(store, tiny(probes={"images": 0}, epochs=1)))
+    assert "teacher at chance" in [diagnosis.kind for diagnosis in found]
+    assert "diverged" not in [diagnosis.kind for diagnosis in found]
+
+
+def test_the_bundled_recording_has_no_fault():
+    recordings = Store(ASSETS / "runs")
+    (run_id,) = recordings.ids()
+    assert [diagnosis.kind for diagnosis in diagnoses(recordings, run_id) if not diagnosis.note] == []
+
+
+def test_a_run_without_results_has_no_diagnosis(store):
+    assert diagnoses(store, written(store, STARTED)) == ()
+
+
+def test_a_run_whose_recipe_cannot_be_read_has_none(store):
+    run_id = written(store, STARTED, KnobTurned(1, "weight/kd", 2.0), RunFinished(100, RESULTS, 9.0))
+    (store.folder(run_id) / "recipe.yaml").write_text("[")
+    assert diagnoses(Store(store.root), run_id) == ()
+
+
+def test_changes_by_a_user_are_kept_with_their_epoch_also_in_the_cache(store):
+    step = StepEnded(50, 2.5, {"student": {"total": 1.0}}, {}, {}, {}, 1e-3, 9.0, {})
+    turns = [KnobTurned(50, "weight/kd", factor) for factor in (1.2, 1.7, 2.0)]  # a slider that was dragged
+    run_id = written(store, STARTED, step, *turns, KnobTurned(60, "learning_rate", 0.5), RunFinished(100, RESULTS, 9.0))
+    for reader in (store, Store(store.root)):
+        changes = reader.state(run_id).knob_changes
+        assert [(own["step"], own["epoch"], own["knob"], own["factor"]) for own in changes] == [
+            (50, 2.5, "weight/kd", 2.0), (60, 2.5, "learning_rate", 0.5),
+        ]  # fmt: skip
+    (found,) = diagnoses(store, run_id)
+    assert "weight of kd × 2 at epoch 2.5 (step 50)" in found.finding
+
+
+def test_a_change_after_the_last_checkpoint_is_forgotten_when_the_run_resumes_there(store):
+    resumed = RunStarted(10, 100, 5, "cpu", "fp32", ("cat", "ship"), 1000, 500, {}, resumed=True)
+    run_id = written(store, STARTED, KnobTurned(30, "weight/kd", 2.0), resumed, RunFinished(100, RESULTS, 9.0))
+    assert store.state(run_id).knob_changes == ()
