@@ -13,21 +13,31 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore import photos
+from kdcore import paths, photos
 from pages.parts import boundary, engine
+from pages.parts.roles import exposure, passcode
 from pages.parts.server import routes
 
 ROOT = Path(__file__).resolve().parent
 CLOSING_SECONDS = 4.0
+LISTENS_SECONDS = 1.0  # after the start, when it is seen at which addresses the server listens
+
+
+def announce() -> None:
+    """Print the passcode where others can reach the app and nobody has set one."""
+    if exposure.is_open():
+        passcode.value()
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     """The Runner lives as long as the server, whatever browsers do; it stops with a checkpoint."""
-    runner = await asyncio.to_thread(engine.runner)
+    runner = await asyncio.to_thread(engine.process_runner)
     for heavy in ("pandas", "altair", "cv2"):  # at the start, so that the first visitor does not wait
         await asyncio.to_thread(importlib.import_module, heavy)
     photos.warm()
+    paths.restrict(exposure.is_open)
+    asyncio.get_running_loop().call_later(LISTENS_SECONDS, announce)
     gc.collect()
     gc.freeze()  # modules stay loaded: later collections skip them and delay training less
     try:

@@ -10,6 +10,7 @@ from kdcore.store import RunState, Store
 from pages.parts import engine, page_table
 from pages.parts.components.replay.replay import can_replay, replay
 from pages.parts.formatting import percent, points
+from pages.parts.roles import control, role
 
 QUICK = "quick"
 PICTURES_WIDTH = 480  # of the replay's right half: the button is as wide and below it
@@ -84,6 +85,9 @@ def offer_training() -> None:
         if st.button("Watch the run in progress", type="primary", icon=":material/monitoring:", width="stretch"):
             st.switch_page(page_table.TRAIN, query_params={"run": active[0]})
         st.caption("A run is in progress. A new run would be queued.")
+        return
+    if not role.is_operator():
+        control.only_the_operator("train it here")
         return
     if st.button("Train it here", type="primary", icon=":material/play_arrow:", width="stretch"):
         try:

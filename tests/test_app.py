@@ -16,7 +16,7 @@ from pages.parts import engine, page_table
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seconds: list[float] = []
-    monkeypatch.setattr(engine, "runner", lambda: SimpleNamespace(close=seconds.append))
+    monkeypatch.setattr(engine, "process_runner", lambda: SimpleNamespace(close=seconds.append))
     monkeypatch.setattr(app.gc, "freeze", lambda: None)  # so that the garbage of other tests is collected
     return seconds
 

@@ -1,26 +1,73 @@
 """The interface from the pages to the engine. Pages take nothing else of kdcore but plain data.
 
-Most modules of the engine load torch, so they are imported on first use. Tests replace `runner`.
+Here it is decided what a visit may do: every function is marked `operators` or `visitors`, and `runner`, `store`, `studies` and
+`inspector` give a visitor objects that refuse all but the methods listed in `roles/visitors`. What is drawn on a page protects nothing.
+
+Most modules of the engine load torch, so they are imported on first use. Tests replace `process_runner`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 from kdcore.checks import preflight
 from kdcore.checks.findings import Finding, TeacherCheck
 from kdcore.checks.findings import Remedy as Remedy  # for the pages
 from kdcore.errors import UserError
+from kdcore.photos import Photo
 from kdcore.recipe import DataRecipe, Recipe
+from kdcore.recipe.references import RunNetwork, parse
 from kdcore.recipe.study import Study
 from kdcore.store import Store, Studies
+from pages.parts.roles import quota
+from pages.parts.roles import role as roles
+from pages.parts.roles import visitors as watching
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from kdcore.data.preview import Preview
+    from kdcore.inspection import Choice, Inspector
+    from kdcore.inspection.gallery import Survey
     from kdcore.inspection.method_cards import Entry
+    from kdcore.inspection.soft_labels import NetworkOutputs
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def operators(doing: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Mark a function that a visitor may not call; `doing` completes "Only the operator can ..."."""
+
+    def marked(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def checked(*arguments: P.args, **settings: P.kwargs) -> R:
+            if not roles.is_operator():
+                watching.refuse(doing)
+            return function(*arguments, **settings)
+
+        checked.role = "operator"  # type: ignore[attr-defined]
+        return checked
+
+    return marked
+
+
+def visitors(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function that visitors may call too; the paths of the server are left out of what it tells them."""
+
+    @functools.wraps(function)
+    def told(*arguments: P.args, **settings: P.kwargs) -> R:
+        if roles.is_operator():
+            return function(*arguments, **settings)
+        try:
+            return function(*arguments, **settings)
+        except UserError as error:
+            raise type(error)(watching.in_words(str(error))) from None
+
+    told.role = "visitor"  # type: ignore[attr-defined]
+    return told
 
 
 class Cost(Protocol):
@@ -72,31 +119,46 @@ class Runner(Protocol):
     def close(self, timeout: float = ...) -> None: ...
 
 
-def runner() -> Runner:
-    """The runner of this process."""
+def process_runner() -> Runner:
+    """The runner of this process, whatever the role: for the server itself and for this module."""
     from kdcore import runner
 
     return runner.get()
 
 
+@visitors
+def runner() -> Runner:
+    """The runner of this process, as far as this visit may use it."""
+    real = process_runner()
+    return real if roles.is_operator() else cast(Runner, watching.runner(real))
+
+
+@visitors
 def store() -> Store:
+    """The runs, as far as this visit may use them."""
     return runner().store
 
 
+@visitors
 def studies() -> Studies:
-    return Studies(store())
+    """The studies, as far as this visit may use them."""
+    real = Studies(process_runner().store)
+    return real if roles.is_operator() else cast(Studies, watching.studies(real))
 
 
+@operators("estimate a run's cost")
 def estimate(recipe: Recipe) -> Cost:
     """What a run will cost. Takes seconds. Raises UserError where the networks do not fit."""
     return runner().estimate(recipe)
 
 
+@operators("check teachers")
 def check_teacher(recipe: Recipe) -> TeacherCheck:
     """The check of a recipe's teacher. Takes seconds. Raises UserError where weights or images are missing."""
     return runner().check_teacher(recipe)
 
 
+@operators("check teachers")
 def teacher_check_is_quick(recipe: Recipe) -> bool:
     """Whether the teacher can be checked in seconds, without slowing down a run."""
     from kdcore.checks import teacher_check
@@ -105,6 +167,7 @@ def teacher_check_is_quick(recipe: Recipe) -> bool:
     return known_already or (not runner().active() and teacher_check.is_quick(recipe))
 
 
+@operators("check recipes on this server")
 def pairings(recipe: Recipe) -> tuple[Finding, ...]:
     """Terms that cannot work with these two networks, or warn. Raises UserError where a network cannot be built."""
     from kdcore.checks import teacher_check
@@ -112,16 +175,26 @@ def pairings(recipe: Recipe) -> tuple[Finding, ...]:
     return teacher_check.pairings(recipe, store())
 
 
+@visitors
 def check_data(data: DataRecipe) -> None:
-    """Refuse data that cannot be used: UserError."""
+    """Refuse data that cannot be used: UserError. A visitor's folder is refused without a look at it."""
+    _refuse_folder(data)
     preflight.check_data(data)
 
 
+@visitors
 def data_classes(data: DataRecipe) -> int | None:
     """How many classes the data has; None where that is not known yet."""
+    _refuse_folder(data)
     return preflight.data_classes(data)
 
 
+def _refuse_folder(data: DataRecipe) -> None:
+    if data.path is not None and not roles.is_operator():
+        watching.refuse("use folders of this server")
+
+
+@visitors
 def methods() -> dict[str, Entry]:
     """Every method by its name: its card, options and pairings."""
     from kdcore.inspection import method_cards
@@ -129,6 +202,7 @@ def methods() -> dict[str, Entry]:
     return {entry.name: entry for entry in method_cards.entries()}
 
 
+@visitors
 def trial(name: str) -> Recipe:
     """A short recipe with one method, on networks that come with the project."""
     from kdcore.inspection import method_cards
@@ -136,13 +210,96 @@ def trial(name: str) -> Recipe:
     return method_cards.trial(method_cards.entry(name))
 
 
+@visitors
 def soft_labels() -> ModuleType:
-    """The functions of `kdcore.inspection.soft_labels`: outputs of networks on test images, and losses of these outputs."""
+    """The functions of `kdcore.inspection.soft_labels` of outputs that are there: soft labels, losses and their gradients."""
     from kdcore.inspection import soft_labels
 
-    return soft_labels
+    return soft_labels if roles.is_operator() else cast("ModuleType", watching.soft_labels(soft_labels))
 
 
+@visitors
+def test_outputs(references: Mapping[str, str]) -> NetworkOutputs:
+    """Outputs of networks on test images. Raises UserError where images are missing."""
+    from kdcore.inspection import soft_labels
+
+    _known(*references.values())
+    with quota.charged():
+        return soft_labels.run(references, process_runner().store)
+
+
+@functools.cache
+def _inspector(store: Store) -> Inspector:
+    from kdcore.inspection import Inspector
+
+    return Inspector(store)
+
+
+@visitors
+def inspector() -> Inspector:
+    """The process's own, for the networks of `choices`; a visitor's calls count as computing."""
+    real = _inspector(process_runner().store)
+    return real if roles.is_operator() else cast("Inspector", watching.inspector(real, _known))
+
+
+@visitors
+def choices() -> list[Choice]:
+    """Every network that can be inspected."""
+    from kdcore import inspection
+
+    return inspection.choices(process_runner().store)
+
+
+@visitors
+def survey(teacher: str, student: str, *, map_name: str | None, at_most: int) -> Iterator[Survey]:
+    """Two networks' maps over test images, batch by batch. Raises UserError at the first one: no such map, or no images."""
+    from kdcore.inspection import gallery
+
+    _known(teacher, student)
+    return _Charged(gallery.look_through(teacher, student, process_runner().store, map_name=map_name, at_most=at_most))
+
+
+class _Charged(Iterator[R]):
+    """Each step counts as the computing of the visit that takes it. A refused step is not lost."""
+
+    def __init__(self, steps: Iterator[R]) -> None:
+        self._steps = steps
+
+    def __next__(self) -> R:
+        with quota.charged():
+            return next(self._steps)
+
+
+@visitors
+def test_image(student: str, place: int, *, at_most: int) -> Any:
+    """An image of the split that `survey` went through: uint8 [H, W, 3]."""
+    from kdcore.inspection import gallery
+
+    _known(student)
+    with quota.charged():
+        return gallery.picture(student, process_runner().store, place, at_most=at_most)
+
+
+def _known(*references: str) -> None:
+    """A visitor uses the bundled networks and those of runs, never a file."""
+    if roles.is_operator():
+        return
+    for reference in references:
+        named = isinstance(parse(reference), RunNetwork) or reference in process_runner().store.ids()
+        if not named and reference not in bundled():
+            watching.refuse("use weight files of this server")
+
+
+@visitors
+def read_upload(raw: bytes, name: str, *, side: int, wanted: Callable[[], bool]) -> Photo:
+    """Decode an upload in a process of its own; see `kdcore.photos.Workers.read`. Raises BadPhoto, Busy."""
+    from kdcore import photos
+
+    quota.take_photo(name)
+    return photos.read_upload(raw, name, side=side, wanted=wanted)
+
+
+@operators("see images of this server")
 def preview(data: DataRecipe, count: int, seed: int) -> Preview:
     """A few training images, augmented, with their labels. Raises UserError where the data is missing."""
     from kdcore.data.preview import preview
@@ -150,6 +307,7 @@ def preview(data: DataRecipe, count: int, seed: int) -> Preview:
     return preview(data, count, seed=seed)
 
 
+@visitors
 def bundled() -> dict[str, dict[str, Any]]:
     """The trained models that come with the project: name -> card."""
     from kdcore import models
@@ -157,6 +315,7 @@ def bundled() -> dict[str, dict[str, Any]]:
     return models.bundled()
 
 
+@visitors
 def student_names() -> tuple[str, ...]:
     """The names of student networks that a form offers."""
     from kdcore import models
@@ -164,6 +323,7 @@ def student_names() -> tuple[str, ...]:
     return models.names()
 
 
+@visitors
 def refusal(command: Callable[..., None], *arguments: Any) -> str:
     """Call a command of the runner or the store; returns why it was refused, or nothing."""
     try:

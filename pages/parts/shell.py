@@ -5,9 +5,11 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts import engine, page_table
+from pages.parts.roles import control
 
 ICON = str(Path(__file__).with_name("icon.svg"))  # of our own: the usual ones come from the network
 
 st.set_page_config(page_title="Distillation Explorer", page_icon=ICON, layout="wide")
 page = st.navigation(page_table.table(training=bool(engine.runner().active())), position="top")
+control.draw()
 page.run()

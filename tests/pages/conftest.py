@@ -22,6 +22,7 @@ from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherR
 from kdcore.recipe.study import Study
 from kdcore.store import RunWriter, Store, Studies
 from pages.parts import boundary, engine
+from pages.parts.roles import role
 from pages.parts.train import presets
 
 CLASSES = ("star", "circle", "square")
@@ -118,6 +119,20 @@ def _served_as_by_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScriptRunner, "__init__", functools.partialmethod(made, on_script_error=boundary.show))
 
 
+@pytest.fixture(autouse=True)
+def _operated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every visit is the operator's, as on a server that nobody else reaches; `visiting` makes it a visitor's."""
+    monkeypatch.setattr(role, "is_operator", lambda: True)
+    monkeypatch.setattr(role, "is_shared", lambda: False)
+
+
+@pytest.fixture
+def visiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every visit is a visitor's, as on a server that others reach."""
+    monkeypatch.setattr(role, "is_operator", lambda: False)
+    monkeypatch.setattr(role, "is_shared", lambda: True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _packages_are_scanned_once() -> Iterator[None]:
     """Every run of an AppTest reads the metadata of all installed packages: nine tenths of the time of a page."""
@@ -143,7 +158,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
         ),
         method("fitnets", "Hints", "F", compares="features", options=[("pairs", "null"), ("normalise", "false")]),
     ]
-    monkeypatch.setattr(engine, "runner", lambda: fake)
+    monkeypatch.setattr(engine, "process_runner", lambda: fake)
     monkeypatch.setattr(engine, "teacher_check_is_quick", lambda recipe: fake.unasked)
     monkeypatch.setattr(engine, "pairings", lambda recipe: fake.paired)
     monkeypatch.setattr(engine, "methods", lambda: {each.name: each for each in known})

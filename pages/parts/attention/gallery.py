@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from kdcore.errors import UserError
+from kdcore.errors import NotAllowed, UserError
 from pages.parts import engine, formatting, palette
 from pages.parts.attention import networks
 from pages.parts.components.gallery_cards import gallery_cards
@@ -57,6 +57,8 @@ class RunningSurvey:
             self._steps = self._steps or self._begin()
             try:
                 self.found = next(self._steps)
+            except NotAllowed:  # a visitor has to wait; the survey goes on afterwards
+                raise
             except Exception:
                 self._steps = None  # the next try starts again
                 raise
@@ -112,11 +114,7 @@ def _survey(teacher: Choice, student: Choice, map_name: str | None, count: int) 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _cached(key: str, _teacher: str, _student: str, _map_name: str | None, _count: int) -> RunningSurvey:
-    from kdcore.inspection import gallery
-
-    return RunningSurvey(
-        lambda: gallery.look_through(_teacher, _student, engine.store(), map_name=_map_name, at_most=_count)
-    )
+    return RunningSurvey(lambda: engine.survey(_teacher, _student, map_name=_map_name, at_most=_count))
 
 
 def _body(
@@ -196,9 +194,7 @@ def _more(shown: int) -> None:
 
 def _picture(found: Survey, place: int, teacher: Choice, student: Choice) -> tuple[str, np.ndarray]:
     """An image of the split in its own size, and its name."""
-    from kdcore.inspection import gallery
-
-    pixels = gallery.picture(student.reference, engine.store(), int(found.places[place]), at_most=found.total)
+    pixels = engine.test_image(student.reference, int(found.places[place]), at_most=found.total)
     return f"{found.classes[found.targets[place]]}, test image {found.places[place]}", pixels
 
 

@@ -35,19 +35,14 @@ class Trio:
     networks: dict[str, Choice]
 
 
-@st.cache_resource
 def inspector() -> Inspector:
-    """The process's own; imported here, because it loads torch."""
-    from kdcore.inspection import Inspector
-
-    return Inspector(engine.store())
+    """The process's own."""
+    return engine.inspector()
 
 
 def choices() -> list[Choice]:
     """Every network that can be inspected."""
-    from kdcore import inspection
-
-    return inspection.choices(engine.store())
+    return engine.choices()
 
 
 def maps() -> dict[str, MapCard]:

@@ -8,10 +8,13 @@ import streamlit as st
 from kdcore.recipe import RecipeError
 from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants
 from pages.parts import engine, page_table
+from pages.parts.roles import role
 
 
 def controls(run: RunState) -> None:
-    """Buttons that control the run, if this process is training it."""
+    """Buttons that control the run, if this process is training it; the operator's."""
+    if not role.is_operator():
+        return
     runner, here = engine.runner(), run.id in engine.runner().active()
     if run.status in RESUMABLE and not run.recorded:
         command("Resume", ":material/play_arrow:", runner.resume, run, "primary")
@@ -95,10 +98,14 @@ def new_run(run: RunState) -> None:
 
 
 def sweep(run: RunState) -> None:
+    if not role.is_operator():
+        return
     page_table.go_button("Sweep a setting", ":material/science:", page_table.STUDIES, like=run.id)
 
 
 def delete(runs: list[RunState]) -> None:
+    if not role.is_operator():
+        return
     blocked = any(run.recorded or run.status in ACTIVE for run in runs)
     why = "Recordings and active runs cannot be deleted." if blocked else None
     if st.button("Delete", icon=":material/delete:", disabled=blocked, help=why):

@@ -9,6 +9,7 @@ from kdcore.recipe import Recipe, schedules
 from kdcore.store import RunState
 from pages.parts import engine
 from pages.parts.refresh import refreshing
+from pages.parts.roles import role
 
 SECONDS = 1.0
 MOST = 3.0  # the slider's end; a command line may set more
@@ -38,7 +39,7 @@ def knobs(recipe: Recipe, progress: float) -> list[Knob]:
 
 def show(run: RunState) -> None:
     """The sliders, redrawn every second while this process trains the run."""
-    if run.status in ADJUSTABLE and run.id in engine.runner().active():
+    if role.is_operator() and run.status in ADJUSTABLE and run.id in engine.runner().active():
         with st.expander("Adjust while training", icon=":material/tune:"):
             refreshing(sliders, True, SECONDS)(run.id)
 

@@ -10,6 +10,7 @@ from kdcore.recipe import Recipe, RecipeError, yaml_text
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from pages.parts import engine, formatting
+from pages.parts.roles import control, role
 from pages.parts.train import presets, sections
 
 NOTHING = "None"
@@ -40,6 +41,9 @@ def ready_made() -> None:
         return
     st.markdown(study.note)
     st.caption(f"Variants: {'; '.join(variants)}.")
+    if not role.is_operator():
+        control.only_the_operator("start studies")
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Start study", icon=START, type="primary", key=f"study-{name}"):
             start(study)
@@ -51,6 +55,9 @@ def ready_made() -> None:
 
 def own_sweep() -> None:
     """Choose a recipe, settings with their values, and seeds; see the number of runs; start."""
+    if not role.is_operator():
+        control.only_the_operator("start sweeps")
+        return
     presets.take_run()
     known = presets.all_presets()
     like = st.session_state.get(presets.CHOSEN) if "like" in st.query_params else None

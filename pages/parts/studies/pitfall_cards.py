@@ -9,6 +9,7 @@ from kdcore.results.pitfalls import Failure
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
+from pages.parts.roles import role
 
 SECONDS = 3.0
 
@@ -52,7 +53,7 @@ def card(failure: Failure, run: RunState | None) -> None:
         show_outcome(failure, run)
     st.space("stretch")  # the buttons of neighbouring cards are on one line
     with st.container(horizontal=True):
-        if run is None or run.status not in ACTIVE:
+        if role.is_operator() and (run is None or run.status not in ACTIVE):
             label = "Run" if run is None else "Run again"
             if st.button(label, icon=":material/play_arrow:", key=failure.recipe):
                 start(failure)

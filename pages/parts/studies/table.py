@@ -5,6 +5,7 @@ import streamlit as st
 from kdcore.store import ACTIVE, StudyState
 from pages.parts import engine, formatting
 from pages.parts.refresh import refreshing
+from pages.parts.roles import role
 
 SECONDS = 3.0
 NEWEST = 4  # shown without a click
@@ -31,7 +32,9 @@ def damaged(study_id: str, why: str) -> None:
     """A study that cannot be read: the reason, and a button to delete it."""
     with st.container(border=True):
         st.text(f"{study_id}: {why}")
-        if st.button("Delete this damaged study", icon=":material/delete:", key=f"delete-{study_id}"):
+        if role.is_operator() and st.button(
+            "Delete this damaged study", icon=":material/delete:", key=f"delete-{study_id}"
+        ):
             if trouble := engine.refusal(engine.studies().delete, study_id):
                 st.error(trouble)
             else:

@@ -7,6 +7,7 @@ from kdcore.results.comparison import TWO_CLASSES, Summary, covers, sentence
 from kdcore.store import ACTIVE, StudyState
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
+from pages.parts.roles import role
 from pages.parts.runs.view import TITLES
 from pages.parts.studies import chart
 
@@ -63,6 +64,19 @@ def header(study_id: str) -> None:
 
 
 def controls(state: StudyState) -> None:
+    if role.is_operator():
+        commands(state)
+    st.download_button(
+        "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
+        on_click="ignore", help="One row per run: settings, seed and all metrics.",
+    )  # fmt: skip
+    if role.is_operator() and state.status not in ACTIVE and st.button("Delete", icon=":material/delete:"):
+        confirm_delete(state)
+    page_table.go_button("All studies", ":material/science:", page_table.STUDIES)
+
+
+def commands(state: StudyState) -> None:
+    """Stop or continue the study."""
     runner = engine.runner()
     here = any(place.run_id in runner.active() for place in state.places)
     if state.status in ACTIVE and not here:
@@ -72,13 +86,6 @@ def controls(state: StudyState) -> None:
             report(engine.refusal(runner.stop_study, state.id))
     elif state.status != "finished" and st.button("Continue", icon=":material/play_arrow:", type="primary"):
         report(engine.refusal(runner.resume_study, state.id))
-    st.download_button(
-        "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
-        on_click="ignore", help="One row per run: settings, seed and all metrics.",
-    )  # fmt: skip
-    if state.status not in ACTIVE and st.button("Delete", icon=":material/delete:"):
-        confirm_delete(state)
-    page_table.go_button("All studies", ":material/science:", page_table.STUDIES)
 
 
 def report(trouble: str) -> None:

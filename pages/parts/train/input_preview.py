@@ -7,6 +7,7 @@ from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 from pages.parts import engine
 from pages.parts.components import pictures
+from pages.parts.roles import role
 
 SHOWN = 6
 WIDTH = 96  # pixels on the screen: six in a row of the form, three on a phone
@@ -14,7 +15,9 @@ SIDE = 192
 
 
 def show(data: DataRecipe, key: str) -> None:
-    """A switch and, when it is on, the images. The data is loaded only then, since that may take a moment."""
+    """A switch and, when it is on, the images: the operator's. The data is loaded only then, since that may take a moment."""
+    if not role.is_operator():
+        return
     line = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     if not line.toggle("Preview training images", key=f"preview-{key}", help="With the augmentation of this recipe."):
         return

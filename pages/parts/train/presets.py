@@ -6,7 +6,6 @@ from typing import Any
 import streamlit as st
 
 from kdcore import recipe as recipes
-from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library
@@ -51,7 +50,9 @@ def take(name: str, text: str | bytes, place: str) -> None:
     source = "This text" if place == "text" else name
     try:
         plain = recipes.from_yaml(text, source=source).to_yaml()
-        datasets.check(recipes.from_yaml(plain, source=source).data)  # indented like this it may exceed the size limit
+        engine.check_data(
+            recipes.from_yaml(plain, source=source).data
+        )  # indented like this it may exceed the size limit
     except UserError as error:
         st.session_state[TROUBLE] = (place, str(error))
     else:

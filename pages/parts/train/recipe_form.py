@@ -10,6 +10,7 @@ from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe, RecipeError, weight_conventions
 from pages.parts import engine, formatting, page_table
+from pages.parts.roles import control, role
 from pages.parts.train import formula, input_preview, presets, schedule_chart, teacher_check_card
 from pages.parts.train.sections import choose_data, choose_length, choose_networks
 from pages.parts.train.term_form import choose_terms
@@ -77,6 +78,8 @@ def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
             "above, or remove the term."
         )
         return None
+    if not role.is_operator():
+        return recipe  # networks are built for the operator alone
     try:
         paired = engine.pairings(recipe)
     except UserError as error:
@@ -106,6 +109,10 @@ def sum_up(recipe: Recipe | None, spots: Spots) -> None:
     st.markdown("**Total loss of the student**")
     st.latex(formula.latex(recipe.terms, methods))
     st.caption(formula.legend(recipe.terms, methods))
+    if not role.is_operator():
+        control.only_the_operator("start runs; this form shows what a run would do")
+        explain(recipe)
+        return
     # drawn first, so that it is there during the teacher check and the cost estimate
     teacher, price, button, further = st.container(), st.container(), st.empty(), st.container()
     if button.button("Start training", type="primary", icon=START, width="stretch", key="start"):

@@ -11,6 +11,7 @@ from kdcore.recipe import DataRecipe, FineTune, OptimizerRecipe, Recipe
 from kdcore.recipe.limits import limits
 from kdcore.recipe.optimizer import LearningRate
 from pages.parts import engine
+from pages.parts.roles import control, role
 from pages.parts.train import presets, schedule_form
 
 Plain = dict[str, Any]
@@ -47,7 +48,9 @@ def choose_data(data: Plain, key: str) -> None:
         data.update(DataRecipe(name=name, image_size=dataset.image_size).model_dump(include={"name", *reset}))
     st.caption(dataset.summary)
     key = f"{name}-{key}"
-    if "path" in dataset.own_keys:
+    if "path" in dataset.own_keys and not role.is_operator():
+        control.only_the_operator("use folders of this server")
+    elif "path" in dataset.own_keys:
         data["path"] = st.text_input(
             "Folder on this computer", data["path"] or "", key=f"path-{key}", placeholder="/home/me/birds",
             help="It has one subfolder of images per class, named after the class.",

@@ -1,0 +1,39 @@
+"""The visit's role at the top of each page, with a field for the passcode; nothing where only this machine reaches the app."""
+
+import streamlit as st
+
+from kdcore.errors import NotAllowed
+from pages.parts.roles import role
+
+
+def draw() -> None:
+    """“Watching” or “Operator”, and how to change it."""
+    if not role.is_shared():
+        return
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if role.is_operator():
+            with st.popover("Operator", icon=":material/key:", type="tertiary", width="content", key="role"):
+                st.caption("This window starts, stops and deletes runs. A reload asks for the passcode again.")
+                st.button("Only watch", on_click=role.leave, key="role-leave")
+        else:
+            with st.popover("Watching", icon=":material/visibility:", type="tertiary", width="content", key="role"):
+                _ask()
+
+
+def only_the_operator(can: str) -> None:
+    """A sentence where a visitor lacks a control."""
+    st.caption(f"Only the operator can {can}.")
+
+
+def _ask() -> None:
+    st.caption("Visitors watch runs and try their own photos. The operator also starts, changes and deletes runs.")
+    with st.form("role-passcode", border=False, clear_on_submit=True):
+        typed = st.text_input("Passcode", type="password", key="role-typed", autocomplete="off")
+        entered = st.form_submit_button("Enter", key="role-enter")
+    if entered:
+        try:
+            role.enter(typed)
+        except NotAllowed as error:
+            st.error(str(error))
+        else:
+            st.rerun()

@@ -1,0 +1,84 @@
+"""The role of the current visit: the operator may do everything, everybody else watches.
+
+A window on the server's own machine is the operator's while nobody else can reach the app. Otherwise a visit becomes the
+operator's by the passcode. What is known of a visit stays in this process, outside `st.session_state`, under the id of its session.
+"""
+
+import ipaddress
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages.parts.roles import exposure
+from pages.parts.roles.passcode import Tries
+
+PROXY = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "via",
+    "cf-connecting-ip",
+)
+MOST_VISITS = 1000
+
+_operators: dict[str, None] = {}  # by the passcode
+_local: dict[str, bool] = {}  # whether a visit's connection came from this machine
+_tries = Tries()
+
+
+def visit() -> str:
+    """The id of the session that this thread works for; empty outside of pages."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context.session_id if context else ""
+
+
+def is_operator() -> bool:
+    """Whether the current visit may do everything. Outside of pages nobody may."""
+    session = visit()
+    return bool(session) and (session in _operators or (not exposure.is_open() and _is_local(session)))
+
+
+def is_shared() -> bool:
+    """Whether there are two roles at all: others can reach the app, or this visit comes from elsewhere."""
+    return exposure.is_open() or not _is_local(visit())
+
+
+def enter(typed: str) -> None:
+    """Make this visit the operator's. Raises NotAllowed for a wrong passcode, or one that is tried too soon."""
+    session = visit()
+    _tries.check(session, typed)
+    _operators[session] = None
+    _forget_ended(_operators)
+
+
+def leave() -> None:
+    """Make this visit a visitor's again."""
+    _operators.pop(visit(), None)
+
+
+def _is_local(session: str) -> bool:
+    """Whether the visit's connection came from this machine, through no proxy. Read while the browser is connected."""
+    if session not in _local:
+        client = runtime.get_instance().get_client(session) if runtime.exists() else None
+        if client is None or not hasattr(client, "client_context"):
+            return False
+        address = client.client_context.remote_ip
+        _local[session] = _is_loopback(address) and not any(name in st.context.headers for name in PROXY)
+        _forget_ended(_local)
+    return _local[session]
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _forget_ended(visits: dict[str, None] | dict[str, bool]) -> None:
+    if len(visits) > MOST_VISITS and runtime.exists():
+        for session in [each for each in visits if not runtime.get_instance().is_active_session(each)]:
+            visits.pop(session, None)
