@@ -165,6 +165,18 @@ def test_a_matrix_leaves_out_what_is_not_known(monkeypatch):
     ]
 
 
+def test_axes_have_few_marks_that_span_what_is_shown(monkeypatch):
+    """Five marks at most: a percent axis from 0 to 100, powers of ten for shares, which differ by orders."""
+    drawn = []
+    monkeypatch.setattr(charts, "_draw", lambda spec, height, alt: drawn.append(spec["encoding"]))
+    charts.bars({"teacher": np.array([0.7, 0.3])}, ("cat", "dog"), truth=0)
+    charts.share_bars({"one": 2.0, "other": 0.002, "none": 0.0}, "shares")
+    assert drawn[0]["y"]["axis"] == {"format": "%", "tickCount": 5}
+    assert drawn[0]["y"]["scale"] == {"domain": [0, 1]}
+    assert drawn[1]["x"]["axis"]["tickCount"] == 5
+    assert drawn[1]["x"]["scale"]["domain"] == pytest.approx([2e-5, 2.4])
+
+
 def test_what_a_formula_defines_stands_on_lines_of_its_own():
     assert card.lines(r"a + b, \qquad b = c") == r"\begin{gathered}a + b \\[6pt] b = c\end{gathered}"
     assert card.lines(r"f(a,\,b)") == r"\begin{gathered}f(a,\,b)\end{gathered}"

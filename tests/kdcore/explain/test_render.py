@@ -69,6 +69,15 @@ def test_the_sheet_has_photo_and_networks_and_the_reason_of_a_missing_map(tmp_pa
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "made" / "sheet.png")), sheet)
 
 
+def test_the_title_and_the_first_line_are_in_ink_and_the_lines_below_are_faint():
+    shown = Shown(title="|||", predictions=(("|||", 0.9), ("|||", 0.1)))
+    panel = render.comparison_sheet([shown], side=200)[render.GAP : -render.GAP, -200 - render.GAP : -render.GAP]
+    below, step = 200 + 2 * render.LINE - 4, render.LINE - 2
+    bands = [panel[: render.LINE], *(panel[top : top + step] for top in (below, below + step, below + 2 * step))]
+    darkest = [tuple(band.reshape(-1, 3).min(axis=0).tolist()) for band in bands]
+    assert darkest == [(24, 24, 27), (24, 24, 27), (113, 113, 122), (113, 113, 122)]
+
+
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="Cannot write the picture"):
