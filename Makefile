@@ -21,6 +21,7 @@ help:
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer)."
 	@echo "KD_RUNS, KD_DATA, KD_TEST_DATA: folders of runs, datasets and test data."
 	@echo "KD_HOSTS=name,name: further host names of the app, such as a proxy's."
+	@echo "KD_PASSCODE=...: the operator's passcode on a network. KD_ALLOW=/a/folder: further folders that such a server may read."
 
 run:
 	@exec $(PROJECT) run

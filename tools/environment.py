@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -31,6 +32,11 @@ VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "made-from"  # what a finished environment was created from
 UNFINISHED = VENV / "unfinished"  # exists while packages are being installed
 LOG = VENV / "pip.log"
+
+PASSCODE = "KD_PASSCODE"  # the operator's, see pages/parts/roles/passcode.py
+SHORTEST_PASSCODE = 6
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike
+SECRETS = PROJECT / ".streamlit" / "secrets.toml"
 
 OLDEST = (3, 11)
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.14")  # tried in this order where python3 is too old
@@ -266,7 +272,8 @@ def address() -> tuple[str, int]:
 
 def run(host: str, port: int) -> None:
     """Replace this process by the server, so that Ctrl-C and SIGTERM reach it directly."""
-    print("\n" + "\n".join(f"  {line}" for line in where_it_is(host, port)), flush=True)
+    made = new_passcode(host)
+    print("\n" + "\n".join(f"  {line}" for line in where_it_is(host, port, made)), flush=True)
     print("  Ready in a few seconds. Ctrl-C stops it; the current run is saved and can be resumed.\n", flush=True)
     options = {
         "server.headless": "true",
@@ -274,12 +281,14 @@ def run(host: str, port: int) -> None:
         "server.port": port,
         "logger.hideWelcomeMessage": "true",
     }
+    if made:
+        os.environ[PASSCODE] = made
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     os.execv(str(VENV_PYTHON), [str(VENV_PYTHON), "-m", "streamlit", "run", "app.py", *flags])
 
 
-def where_it_is(host: str, port: int) -> list[str]:
-    """A line per address, and a warning where others can reach it."""
+def where_it_is(host: str, port: int, made: str = "") -> list[str]:
+    """A line per address; where others can reach it, also what they can do, and the passcode if one was made."""
     everywhere = host in ("0.0.0.0", "::")
     shown = "localhost" if everywhere else f"[{host}]" if ":" in host else host
     lines = [f"Distillation Explorer: http://{shown}:{port}"]
@@ -289,11 +298,39 @@ def where_it_is(host: str, port: int) -> list[str]:
         )
     if os.environ.get("KD_HOSTS"):
         lines.append(f"Also as (KD_HOSTS): {os.environ['KD_HOSTS']}")
-    if host not in ("localhost", "127.0.0.1", "::1"):
-        lines.append(
-            "There is no password: everyone who can reach this address can start, stop and delete runs, and read results."
-        )
+    if is_shared(host):
+        lines += [
+            "Everyone who can reach this address can watch runs, read results and upload photos to their own view.",
+            "Only the operator can start, change and delete runs: enter the passcode under Watching, at the top of a page.",
+            f"Passcode: {made} (a new one each start; to choose it: {PASSCODE}=...)"
+            if made
+            else f"Passcode: as set in {PASSCODE} or .streamlit/secrets.toml",
+            "Read and written are the folders of data, runs and assets; KD_ALLOW=/a/folder allows more.",
+        ]
     return lines
+
+
+def is_shared(host: str) -> bool:
+    """Whether others can reach the app, so that it has two roles."""
+    return host not in ("localhost", "127.0.0.1", "::1") or bool(os.environ.get("KD_HOSTS"))
+
+
+def new_passcode(host: str) -> str:
+    """A random passcode where the server needs one and nobody has set it; else nothing."""
+    given = os.environ.get(PASSCODE, "")
+    if given and len(given) < SHORTEST_PASSCODE:
+        raise Trouble(f"{PASSCODE} has {len(given)} characters; choose at least {SHORTEST_PASSCODE}.")
+    if given or not is_shared(host) or has_secret():
+        return ""
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
+
+
+def has_secret() -> bool:
+    """Whether .streamlit/secrets.toml sets the passcode."""
+    try:
+        return re.search(rf"^\s*{PASSCODE}\s*=", SECRETS.read_text(), re.MULTILINE) is not None
+    except OSError:
+        return False
 
 
 def network_address() -> str:

@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from kdcore.paths import PROJECT
+from pages.parts.roles import passcode
 
 
 @pytest.fixture
@@ -140,8 +141,40 @@ def test_who_can_reach_the_app_is_shown_before_it_starts(environment, monkeypatc
         "Distillation Explorer: http://localhost:8501",
         "For others on this network: http://192.0.2.7:8501 or http://lab:8501",
         "Also as (KD_HOSTS): kd.example.org",
-        "There is no password: everyone who can reach this address can start, stop and delete runs, and read results.",
+        "Everyone who can reach this address can watch runs, read results and upload photos to their own view.",
+        "Only the operator can start, change and delete runs: enter the passcode under Watching, at the top of a page.",
+        "Passcode: as set in KD_PASSCODE or .streamlit/secrets.toml",
+        "Read and written are the folders of data, runs and assets; KD_ALLOW=/a/folder allows more.",
     ]
+    assert "Passcode: abcd (a new one each start; to choose it: KD_PASSCODE=...)" in environment.where_it_is(
+        "0.0.0.0", 8501, "abcd"
+    )
+
+
+def test_a_passcode_is_made_where_the_server_needs_one_and_has_none(environment, monkeypatch, tmp_path):
+    monkeypatch.delenv("KD_HOSTS", raising=False)
+    monkeypatch.delenv("KD_PASSCODE", raising=False)
+    monkeypatch.setattr(environment, "SECRETS", tmp_path / "secrets.toml")
+    assert environment.new_passcode("localhost") == ""
+    made = {environment.new_passcode("0.0.0.0") for _ in range(5)}
+    assert len(made) == 5
+    assert all(len(each) == 14 for each in made)
+    monkeypatch.setenv("KD_PASSCODE", "my own")
+    assert environment.new_passcode("0.0.0.0") == ""
+    monkeypatch.setenv("KD_PASSCODE", "1234")
+    with pytest.raises(environment.Trouble, match="KD_PASSCODE has 4 characters; choose at least 6"):
+        environment.new_passcode("0.0.0.0")
+    monkeypatch.delenv("KD_PASSCODE")
+    (tmp_path / "secrets.toml").write_text('KD_PASSCODE = "from the file"\n')
+    assert environment.new_passcode("0.0.0.0") == ""
+
+
+def test_the_passcode_follows_the_same_rules_as_in_the_app(environment):
+    assert (environment.PASSCODE, environment.SHORTEST_PASSCODE, environment.LETTERS) == (
+        passcode.VARIABLE,
+        passcode.SHORTEST,
+        passcode.LETTERS,
+    )
 
 
 @pytest.mark.parametrize(
