@@ -30,7 +30,7 @@ from kdcore.files import disk
 from kdcore.recipe import Recipe
 from kdcore.runner import snapshots
 from kdcore.runtime import interruption
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import Store, checkpoint, in_one_line
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
@@ -144,7 +144,7 @@ class Job:
     def _events(self, device: torch.device) -> Iterator[Event]:
         (seed,) = self._recipe.seeds
         teacher_file = self._store.folder(self.run_id) / "teacher.safetensors"
-        parts = yield from assemble(
+        parts = yield from build_parts(
             self._recipe, seed=seed, device=device, runs=self._store, teacher_file=teacher_file, report=self._note
         )
         if self._resume:

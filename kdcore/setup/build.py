@@ -37,7 +37,7 @@ class Splits(NamedTuple):
     test: Split
 
 
-def assemble(
+def build_parts(
     recipe: Recipe,
     *,
     seed: int,

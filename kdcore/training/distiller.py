@@ -50,7 +50,7 @@ class Distiller(nn.Module):
         return frozenset({"logits"}).union(*(method.needs for method in self._methods.values()))
 
     @property
-    def narrow(self) -> frozenset[str]:
+    def bfloat16_outputs(self) -> frozenset[str]:
         """The outputs that no term needs in float32."""
         wide = (method.needs - method.accepts_bfloat16 for method in self._methods.values())
         return self.needs.difference({"logits"}, *wide)
@@ -80,9 +80,9 @@ class Distiller(nn.Module):
         images = batch.seen if self.views_of else batch.images
         with mixed_precision.autocast(images.device, self.precision):
             outputs = (self.compiled or self.student)(images, self.needs)
-        outputs = in_float32(outputs, but=self.narrow)
+        outputs = in_float32(outputs, but=self.bfloat16_outputs)
         # methods without a teacher do not read it
-        teacher_outputs = cast(Outputs, in_float32(teacher, but=self.narrow) if teacher else None)
+        teacher_outputs = cast(Outputs, in_float32(teacher, but=self.bfloat16_outputs) if teacher else None)
         if self.views_of:
             size = len(batch.images)
             outputs, teacher_outputs = outputs.split(size), teacher_outputs.split(size)

@@ -14,7 +14,7 @@ from kdcore.cli import dynamic_attention_flags
 from kdcore.events import RunFinished, StepEnded
 from kdcore.paths import PROJECT
 from kdcore.recipe import Recipe, RecipeError, library, study, yaml_text
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import Store, Studies
 from kdcore.training.loop import train
 
@@ -96,7 +96,7 @@ def shortest(recipe: Recipe) -> Recipe:
 
 def trains(recipe: Recipe) -> dict[str, float]:
     """Train it to the end; its last losses."""
-    steps = assemble(shortest(recipe), seed=0, device=torch.device("cpu"))
+    steps = build_parts(shortest(recipe), seed=0, device=torch.device("cpu"))
     try:
         while True:
             next(steps)

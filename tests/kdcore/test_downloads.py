@@ -17,7 +17,7 @@ from kdcore.errors import NotHere
 from kdcore.models import pretrained, zoo
 from kdcore.recipe import DataRecipe, ModelRecipe
 from kdcore.runner import Runner
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import Store
 
 CPU = torch.device("cpu")
@@ -100,7 +100,7 @@ def test_a_check_an_estimate_and_a_teacher_check_download_nothing_and_name_what_
 @pytest.mark.parametrize("case", RECIPES)
 def test_a_start_does(case, tiny, attempts):
     with pytest.raises(ValueError, match=r"could not be downloaded|downloading .* failed"):
-        list(assemble(tiny(**RECIPES[case]), seed=0, device=CPU))
+        list(build_parts(tiny(**RECIPES[case]), seed=0, device=CPU))
     assert attempts
 
 

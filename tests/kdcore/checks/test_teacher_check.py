@@ -11,7 +11,7 @@ from kdcore.data.split import Split
 from kdcore.events import Noted, RunStarted
 from kdcore.models import Tapped
 from kdcore.recipe import ModelRecipe, Recipe
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.training.evaluation import drained, evaluate
 from kdcore.training.loop import train
 
@@ -101,11 +101,11 @@ def test_only_a_quick_check_runs_by_itself(tiny):
 def test_a_run_is_stopped_by_the_teacher_check(tiny):
     careful = tiny(teacher={**tiny().teacher.model_dump(), "accept": False})
     with pytest.raises(ValueError, match=r"learn nothing from it.*run it all the same: teacher\.accept: true"):
-        list(assemble(careful, seed=0, device=CPU))
+        list(build_parts(careful, seed=0, device=CPU))
 
 
 def test_an_accepted_teacher_runs_with_a_warning(tiny):
-    notes = [event for event in assemble(tiny(), seed=0, device=CPU) if isinstance(event, Noted)]
+    notes = [event for event in build_parts(tiny(), seed=0, device=CPU) if isinstance(event, Noted)]
     assert any("The teacher's accuracy" in note.text and note.level == "warning" for note in notes)
 
 
@@ -116,7 +116,7 @@ def test_labels_in_another_order_stop_a_run_and_mapping_fixes_it(tiny, kept):
     with pytest.raises(
         ValueError, match=r"same names in another order.*teacher\.map_classes: true|learn nothing from it"
     ):
-        list(assemble(tiny(teacher=stopped), seed=0, device=CPU))
+        list(build_parts(tiny(teacher=stopped), seed=0, device=CPU))
     mapped = models.build(tiny(teacher={"weights": file, "map_classes": True}).teacher, Cues.classes, 32)
     images = torch.rand(4, 3, 32, 32)
     assert mapped.classes == Cues.classes
@@ -161,7 +161,7 @@ def test_a_split_of_few_more_images_than_needed_is_used_whole():
 
 @pytest.mark.parametrize("precision", ["exact", "fast"])
 def test_a_run_takes_the_teachers_figures_from_the_check(tiny, precision):
-    parts = drained(assemble(tiny(precision=precision), seed=0, device=CPU))
+    parts = drained(build_parts(tiny(precision=precision), seed=0, device=CPU))
     figures = next(event.teacher for event in train(parts) if isinstance(event, RunStarted))
     assert figures is parts.teacher_figures
     measured = evaluate(parts.teacher.model, parts.validation, precision=precision)
@@ -172,7 +172,7 @@ def test_a_run_takes_the_teachers_figures_from_the_check(tiny, precision):
 def test_of_many_validation_images_the_figures_are_measured_on_all(tiny, monkeypatch):
     monkeypatch.setattr(predictions, "FEWEST", 4)
     monkeypatch.setattr(predictions, "IMAGES", 4)
-    parts = drained(assemble(tiny(), seed=0, device=CPU))
+    parts = drained(build_parts(tiny(), seed=0, device=CPU))
     assert parts.teacher_figures is None
     figures = next(event.teacher for event in train(parts) if isinstance(event, RunStarted))
     assert figures["count"] == len(parts.validation) > 6

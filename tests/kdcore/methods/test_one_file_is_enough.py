@@ -15,7 +15,7 @@ from kdcore.events import StepEnded, StepTaken
 from kdcore.inspection import method_cards
 from kdcore.paths import PROJECT
 from kdcore.recipe import Term
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import Store
 from kdcore.training.loop import train
 from pages.parts import engine, page_table
@@ -70,7 +70,7 @@ def test_it_has_a_page_in_the_documentation():
 
 def test_it_trains(tiny):
     terms = [{"method": "ce", "weight": 0.5}, {"method": "ttm", "temperature": 2.0}]
-    steps = assemble(tiny(terms=terms, twin=False), seed=0, device=torch.device("cpu"))
+    steps = build_parts(tiny(terms=terms, twin=False), seed=0, device=torch.device("cpu"))
     try:
         while True:
             next(steps)

@@ -21,7 +21,7 @@ from kdcore import recipe as recipes
 from kdcore.events import StepTaken
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe, Term
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import checkpoint
 from kdcore.tensors.outputs import Batch, Shapes
 from kdcore.training import optim
@@ -92,7 +92,7 @@ def recipe(name: str, direction: str) -> recipes.Recipe:
 
 
 def built(name: str, direction: str) -> Parts:
-    steps = assemble(recipe(name, direction), seed=0, device=CPU)
+    steps = build_parts(recipe(name, direction), seed=0, device=CPU)
     try:
         while True:
             next(steps)

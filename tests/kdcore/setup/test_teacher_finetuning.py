@@ -10,7 +10,7 @@ from kdcore.events import Noted
 from kdcore.recipe import FineTune, ModelRecipe
 from kdcore.runner import Runner
 from kdcore.setup import teacher_finetuning
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import Store
 from kdcore.tensors.outputs import NO_LABEL
 from kdcore.training.state import Parts
@@ -31,7 +31,9 @@ def tuned(tiny):
     """Builds the parts of a tiny run whose teacher is fine-tuned; gives them with what was said."""
 
     def build(*, seed: int = 0, own: Path | None = None, **changes) -> tuple[Parts, list[str]]:
-        steps = assemble(tiny(**{"teacher": TUNED, **changes}), seed=seed, device=torch.device("cpu"), teacher_file=own)
+        steps = build_parts(
+            tiny(**{"teacher": TUNED, **changes}), seed=seed, device=torch.device("cpu"), teacher_file=own
+        )
         told: list[str] = []
         try:
             while True:

@@ -6,7 +6,7 @@ import torch
 from kdcore import recipe as recipes
 from kdcore.events import CheckpointReady, KnobTurned, RunFinished, RunStarted, StepEnded, StepTaken
 from kdcore.paths import ASSETS
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import Store
 from kdcore.store.evidence import diagnoses
 from kdcore.training.evaluation import drained
@@ -33,7 +33,7 @@ def trained(store: Store, recipe, seed: int = 0) -> str:
     """A run as a runner stores it, without its checkpoints."""
     run_id = store.create(recipe)
     with store.writer(run_id) as writer:
-        for event in train(drained(assemble(recipe, seed=seed, device=torch.device("cpu")))):
+        for event in train(drained(build_parts(recipe, seed=seed, device=torch.device("cpu")))):
             if not isinstance(event, CheckpointReady | StepTaken):
                 writer.append(event)
     return run_id

@@ -9,7 +9,7 @@ from kdcore import models
 from kdcore.data import loading
 from kdcore.events import Noted, StepEnded, StepTaken
 from kdcore.recipe import ModelRecipe, RecipeError
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.teacher_cache import check, entries
 from kdcore.training.loop import train
 
@@ -46,7 +46,7 @@ class Run:
     """A run, trained to its end or to a step: its losses, what it noted, and how many images it asked the teacher about."""
 
     def __init__(self, recipe, *, seed=0, live=False, until=None, state=None):
-        steps = assemble(recipe, seed=seed, device=CPU)
+        steps = build_parts(recipe, seed=seed, device=CPU)
         try:
             while True:
                 next(steps)
@@ -210,7 +210,7 @@ def test_further_views_are_refused_before_anything_is_built(keeping):
     ):
         check(recipe)
     with pytest.raises(RecipeError, match="cache_views"):
-        next(assemble(recipe, seed=0, device=CPU))
+        next(build_parts(recipe, seed=0, device=CPU))
 
 
 def test_hints_that_are_selected_keep_only_the_selected(keeping):

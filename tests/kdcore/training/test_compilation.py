@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kdcore.events import Noted, StepEnded
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.training import compilation
 from kdcore.training.compilation import Compiled
 from kdcore.training.evaluation import drained
@@ -31,7 +31,7 @@ def ran(tiny):
     """Trains the tiny recipe: each step's losses, and what was noted of compiling."""
 
     def run(**changes):
-        parts = drained(assemble(tiny(**changes), seed=0, device=CPU))
+        parts = drained(build_parts(tiny(**changes), seed=0, device=CPU))
         events = list(train(parts))
         losses = [event.losses for event in events if isinstance(event, StepEnded)]
         return (

@@ -61,7 +61,7 @@ def test_losses_are_computed_in_float32(precision):
 def test_maps_that_no_term_wants_in_float32_stay_as_they_are():
     alone = made([Term(method="ce"), Term(method="kd"), Term(method="attention")], "fast")[0]
     shared = made([Term(method="attention"), Term(method="fitnets")], "fast")[0]
-    assert (alone.narrow, shared.narrow) == ({"features"}, set())
+    assert (alone.bfloat16_outputs, shared.bfloat16_outputs) == ({"features"}, set())
 
 
 def test_a_loss_of_narrow_maps_is_that_of_wide_ones(monkeypatch):

@@ -18,7 +18,7 @@ from kdcore.data.batches import batches
 from kdcore.events import StepEnded
 from kdcore.recipe import Recipe, from_plain
 from kdcore.runtime import mixed_precision
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
 
@@ -53,7 +53,7 @@ def recipe(case: Case) -> Recipe:
 
 
 def built(chosen: Recipe) -> Parts:
-    steps = assemble(chosen, seed=0, device=torch.device("cpu"))
+    steps = build_parts(chosen, seed=0, device=torch.device("cpu"))
     while True:
         try:
             next(steps)

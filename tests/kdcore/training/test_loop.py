@@ -19,7 +19,7 @@ from kdcore.events import (
 from kdcore.methods.kd import KD
 from kdcore.results import metrics
 from kdcore.runtime import mixed_precision
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import checkpoint
 from kdcore.tensors.outputs import NO_LABEL
 from kdcore.training import evaluation
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 
 def built(recipe, seed: int = 0) -> Parts:
-    steps = assemble(recipe, seed=seed, device=CPU)
+    steps = build_parts(recipe, seed=seed, device=CPU)
     try:
         while True:
             next(steps)
@@ -206,7 +206,7 @@ def test_a_loss_that_explodes_says_what_to_try(tiny):
 )
 def test_fast_arithmetic_that_is_not_to_be_had_is_told(tiny, monkeypatch, precision: str, quick: bool, told: bool):
     monkeypatch.setattr(mixed_precision, "bfloat16_is_faster", lambda device: quick)
-    said = [each.text for each in assemble(tiny(precision=precision), seed=0, device=CPU) if isinstance(each, Noted)]
+    said = [each.text for each in build_parts(tiny(precision=precision), seed=0, device=CPU) if isinstance(each, Noted)]
     assert ("bfloat16 is not faster on cpu, so precision: fast computes in float32, as exact does." in said) == told
 
 
@@ -221,7 +221,7 @@ def test_few_labels_are_the_same_for_student_and_twin(tiny):
 
 def test_the_teacher_can_be_fine_tuned_first(tiny):
     teacher = {**tiny().teacher.model_dump(), "finetune": {"epochs": 1, "lr": 0.001}}
-    steps, notes = assemble(tiny(teacher=teacher), seed=0, device=CPU), []
+    steps, notes = build_parts(tiny(teacher=teacher), seed=0, device=CPU), []
     try:
         while True:
             notes.append(next(steps))
@@ -252,7 +252,7 @@ def test_methods_see_the_training_targets_before_the_optimizer_is_made(tiny, mon
 def test_what_a_method_warns_of_is_told_under_its_term_s_name(tiny, monkeypatch):
     monkeypatch.setattr(KD, "warnings", lambda method: ("two classes say little.",))
     terms = [{"method": "ce"}, {"method": "kd", "name": "dark"}]
-    told = list(assemble(tiny(terms=terms), seed=0, device=CPU))
+    told = list(build_parts(tiny(terms=terms), seed=0, device=CPU))
     assert Noted("dark: two classes say little.", "warning") in told
 
 

@@ -6,7 +6,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdcore.data.batches import batches
 from kdcore.events import GradientsMeasured, Noted, StepEnded, StepTaken, TermMeasured, WeightAdapted
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.store import checkpoint
 from kdcore.training.evaluation import drained, losses_in_steps
 from kdcore.training.loop import _randomness, train
@@ -17,7 +17,7 @@ HINTS = {"method": "fitnets", "weight": 20.0, "options": {"pairs": [[2, 1]]}}
 
 
 def built(recipe) -> Parts:
-    return drained(assemble(recipe, seed=0, device=CPU))
+    return drained(build_parts(recipe, seed=0, device=CPU))
 
 
 def of(kind, events):

@@ -1,6 +1,6 @@
 """Response times of the Attention page in a browser, for a covered patch and a 12-megapixel photo, and their cost to a run.
 
-    python -m benchmarks.lab [--patches 20] [--uploads 5] [--seconds 10] [--json FILE]
+    python -m benchmarks.attention_page [--patches 20] [--uploads 5] [--seconds 10] [--json FILE]
 
 A headless browser on this machine, which takes its own share of the processor, and the app with a run that trains; then the
 same with the run stopped. A time goes from the click, or from the chosen file, until the page shows the predictions and maps
