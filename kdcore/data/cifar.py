@@ -45,6 +45,9 @@ class Cifar(Dataset):
             "uses them starts."
         )
 
+    def source_url(self) -> str:
+        return str(self._dataset.url)
+
     @cached_property
     def _dataset(self) -> Any:
         import torchvision  # a second to import
@@ -53,6 +56,9 @@ class Cifar(Dataset):
 
     def targets(self, pool: str) -> np.ndarray:
         return np.array(self._pool(pool).targets, dtype=np.int64)
+
+    def planned_targets(self, pool: str) -> np.ndarray:
+        return np.arange(self.counts[pool]) % len(self.classes)  # as many of each class
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         return Images(resized(self._pool(pool).data[places], size), np.arange(len(places)))

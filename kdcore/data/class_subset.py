@@ -1,6 +1,7 @@
 """Some classes of a dataset, in the order of `data.only`; two of them make a two-class task."""
 
 import difflib
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ class ClassSubset:
     """A `Source` with some of the classes of another; class k is the k-th of `names`."""
 
     def __init__(self, source: Source, names: Sequence[str]) -> None:
+        names = [unicodedata.normalize("NFC", name) for name in names]  # as classes are named
         for name in names:
             if name not in source.classes:
                 near = difflib.get_close_matches(name, source.classes, n=1)
@@ -30,10 +32,14 @@ class ClassSubset:
         return self.source.pools
 
     def targets(self, pool: str) -> np.ndarray:
-        targets = self.source.targets(pool)
-        renumbered = np.full(len(self.source.classes), -1, dtype=np.int64)
-        renumbered[[self.source.classes.index(name) for name in self.classes]] = np.arange(len(self.classes))
-        return renumbered[targets[self._places(pool)]]
+        return self._renumbered(self.source.targets(pool))
+
+    def planned_targets(self, pool: str) -> np.ndarray:
+        return self._renumbered(self.source.planned_targets(pool))
+
+    def unreadable(self, pool: str, places: np.ndarray) -> np.ndarray:
+        whole = self.source.planned_targets(pool)
+        return self.source.unreadable(pool, np.flatnonzero(self._is_used(whole))[places])
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         return self.source.read(pool, self._places(pool)[places], size)
@@ -42,5 +48,12 @@ class ClassSubset:
         return self.source.identity(pool, self._places(pool)[places])
 
     def _places(self, pool: str) -> np.ndarray:
-        wanted = [self.source.classes.index(name) for name in self.classes]
-        return np.flatnonzero(np.isin(self.source.targets(pool), wanted))
+        return np.flatnonzero(self._is_used(self.source.targets(pool)))
+
+    def _is_used(self, targets: np.ndarray) -> np.ndarray:
+        return np.isin(targets, [self.source.classes.index(name) for name in self.classes])
+
+    def _renumbered(self, targets: np.ndarray) -> np.ndarray:
+        numbers = np.full(len(self.source.classes), -1, dtype=np.int64)
+        numbers[[self.source.classes.index(name) for name in self.classes]] = np.arange(len(self.classes))
+        return numbers[targets[self._is_used(targets)]]

@@ -1,34 +1,35 @@
 """From a recipe's data and the name of a split to the split, read and placed on the training device.
 
-Which of a dataset's images a split holds is decided here, for every dataset alike.
+Which of a dataset's images a split holds is decided in `selection`, for every dataset alike.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore.data import datasets, reading, sampling
-from kdcore.data.class_subset import ClassSubset
+from kdcore.data import datasets, reading, sampling, selection
 from kdcore.data.datasets.base import Images, Report, Source, quiet
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 from kdcore.tensors.outputs import NO_LABEL
 
-# independent random streams of one seed; 4 is the folder's
-VALIDATION, LABELLED, LIMITED, WRONG, PARTIAL = 1, 2, 3, 5, 6
+LABELLED, WRONG, PARTIAL = 2, 5, 6  # independent random streams of one seed; `selection` and the folder have 1, 3 and 4
 
 
 def classes(data: DataRecipe) -> tuple[str, ...]:
     """The names of the classes; no image is read."""
-    return _source(data).classes
+    return selection.source(data).classes
 
 
 def splits(data: DataRecipe) -> tuple[str, ...]:
     """The splits that `load` accepts. `validation` is absent where `data.validation` is 0."""
-    source = _source(data)
-    own = tuple(pool for pool in source.pools if pool not in ("train", "validation"))
-    return ("train", *(("validation",) if data.validation or "validation" in source.pools else ()), *own)
+    return selection.splits(data, selection.source(data))
+
+
+def counts(data: DataRecipe) -> dict[str, int]:
+    """How many images each split has, from lists of files and labels; no image is read or downloaded. As `selection.counts`."""
+    return selection.counts(data)
 
 
 def missing(data: DataRecipe) -> str:
@@ -64,9 +65,8 @@ def load(
             else ""
         )
         raise UserError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
-    source = _source(data, report, download)
-    pool, places = _selected(data, source, split)
-    truth = source.targets(pool)[places]
+    source = selection.source(data, report, download)
+    pool, places, truth = selection.selected(data, source, split)
     targets = _training_labels(truth, len(source.classes), data, report) if split == "train" else truth
     altered = targets is not truth
     if at_most is not None and at_most < len(places):
@@ -131,24 +131,6 @@ def _check_readable(source: Source, targets: np.ndarray, images: Images, split: 
         )
 
 
-def _selected(data: DataRecipe, source: Source, split: str) -> tuple[str, np.ndarray]:
-    """The pool of the split's images, and their places in it."""
-    pool = split if split in source.pools else "train"
-    targets = source.targets(pool)
-    places = np.arange(len(targets))
-    wanted, key = (data.train_images, "train_images") if pool == "train" else (data.test_images, "test_images")
-    if wanted is not None and pool != "validation":
-        if wanted > len(targets):
-            raise UserError(
-                f"`data.{key}` is {wanted:,}, but {data.name} has only {len(targets):,}: choose fewer, or leave it out."
-            )
-        places = sampling.balanced(targets, wanted, (data.seed, LIMITED))
-    if pool == "train" and "validation" not in source.pools:
-        validation = sampling.share(targets[places], data.validation, (data.seed, VALIDATION))
-        places = places[validation] if split == "validation" else np.delete(places, validation)
-    return pool, places
-
-
 def _placed(images: Tensor, device: torch.device | str, on_disk: bool, report: Report) -> tuple[Tensor, bool]:
     """The images on the device where they fit, else where they are; and whether their batches are streamed."""
     device = torch.device(device)
@@ -160,9 +142,3 @@ def _placed(images: Tensor, device: torch.device | str, on_disk: bool, report: R
         report(f"{size} stay {where}: {free / 2**30:.1f} GiB are free on {device}.")
         return images, True
     return images, on_disk
-
-
-def _source(data: DataRecipe, report: Report = quiet, download: bool = False) -> Source:
-    dataset = datasets.of(data, report, download=download)
-    dataset.check()
-    return dataset if data.only is None else ClassSubset(dataset, data.only)

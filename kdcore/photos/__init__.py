@@ -19,6 +19,7 @@ from kdcore.photos.decoding import (
     one_colour,
     picture,
     read,
+    reads_heic,
 )
 from kdcore.photos.workers import Cancelled, Workers
 
@@ -29,5 +30,5 @@ atexit.register(close)
 
 __all__ = [
     "MAX_MIB", "MAX_PIXELS", "OWN", "BadPhoto", "Busy", "Cancelled", "Limits", "Photo", "Picture", "Unusable",
-    "Workers", "check_length", "close", "one_colour", "picture", "read", "read_upload", "warm",
+    "Workers", "check_length", "close", "one_colour", "picture", "read", "read_upload", "reads_heic", "warm",
 ]  # fmt: skip

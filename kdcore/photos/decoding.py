@@ -176,6 +176,11 @@ def _opened(raw: bytes) -> ImageFile.ImageFile:
     raise Unusable(why_unsupported(raw))
 
 
+def reads_heic() -> bool:
+    """Whether HEIC photos can be read here."""
+    return _heic_reader() is not None
+
+
 @cache
 def _heic_reader() -> Callable[[io.BytesIO], ImageFile.ImageFile] | None:
     """Pillow has none: that of the package pillow-heif, where it is installed, without registering it for the process."""
@@ -183,7 +188,7 @@ def _heic_reader() -> Callable[[io.BytesIO], ImageFile.ImageFile] | None:
         from pillow_heif import HeifImageFile
     except ImportError:
         return None
-    return HeifImageFile  # type: ignore[no-any-return]
+    return HeifImageFile
 
 
 def _check_size(image: ImageFile.ImageFile, raw: bytes, limits: Limits) -> None:

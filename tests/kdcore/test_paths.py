@@ -6,7 +6,7 @@ from PIL import Image
 
 from kdcore import paths
 from kdcore.data import datasets
-from kdcore.data.datasets.folder import decoded
+from kdcore.data.folders.checking import decoded
 from kdcore.errors import NotAllowed
 from kdcore.recipe import DataRecipe
 

@@ -54,7 +54,24 @@ def title(name: str) -> str:
 
 def check(data: DataRecipe) -> None:
     """Refuse a dataset that does not exist, or settings that it cannot work with. Raises UserError."""
-    of(data).check()
+    dataset = of(data)
+    _check_own_keys(data, dataset)
+    dataset.check()
+
+
+def _check_own_keys(data: DataRecipe, dataset: Dataset) -> None:
+    """Refuse settings that only another dataset reads, where they differ from their default."""
+    for other in map(_class, _files()):
+        for key in sorted(other.own_keys - dataset.own_keys):
+            if (value := getattr(data, key)) != DataRecipe.model_fields[key].default:
+                raise UserError(
+                    f"`data.{key}` is {shortened(value)}, but only {_name(other)} has this setting, and the dataset is {data.name}: "
+                    f"remove it, or set `data.name` to {_name(other)}."
+                )
+
+
+def _name(dataset: type[Dataset]) -> str:
+    return dataset.__module__.rpartition(".")[2]
 
 
 def with_classes(classes: tuple[str, ...]) -> DataRecipe | None:

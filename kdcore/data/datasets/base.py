@@ -53,6 +53,14 @@ class Source(Protocol):
         """[n] int64, without reading images where that is possible."""
         ...
 
+    def planned_targets(self, pool: str) -> np.ndarray:
+        """Like `targets`, without any file: as many of each class, perhaps in another order."""
+        ...
+
+    def unreadable(self, pool: str, places: np.ndarray) -> np.ndarray:
+        """[n] bool: which images are known to be unreadable, and will be left out."""
+        ...
+
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         """The images at `places`, resized to squares of `size` pixels."""
         ...
@@ -100,6 +108,12 @@ class Dataset:
     def targets(self, pool: str) -> np.ndarray:
         raise NotImplementedError
 
+    def planned_targets(self, pool: str) -> np.ndarray:
+        return self.targets(pool)
+
+    def unreadable(self, pool: str, places: np.ndarray) -> np.ndarray:
+        return np.zeros(len(places), dtype=np.bool_)
+
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         raise NotImplementedError
 
@@ -111,6 +125,10 @@ class Dataset:
 
     def missing(self) -> str:
         """The sentence about images that would have to be downloaded; empty where nothing is. Reads nothing."""
+        return ""
+
+    def source_url(self) -> str:
+        """Where missing images would be downloaded from; empty where nothing is."""
         return ""
 
     def class_count(self) -> int | None:

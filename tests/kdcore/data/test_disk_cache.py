@@ -92,7 +92,7 @@ def test_batches_from_disk_are_those_from_memory_to_the_bit(photos, monkeypatch)
 @pytest.mark.usefixtures("little_memory")
 def test_a_later_run_decodes_nothing(photos, monkeypatch):
     first = loading.load(recipe(photos), "train")
-    monkeypatch.setattr("kdcore.data.datasets.folder.decoded", lambda file, size: pytest.fail("decoded again"))
+    monkeypatch.setattr("kdcore.data.folders.checking.decoded", lambda file, size: pytest.fail("decoded again"))
     told: list[str] = []
     assert same(loading.load(recipe(photos), "train", report=told.append), first)
     assert "cached by an earlier run; delete that folder to free" in told[-1]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from kdcore import photos
 from kdcore.data import loading
-from kdcore.data.datasets.folder import decoded
+from kdcore.data.folders.checking import decoded
 from kdcore.recipe import DataRecipe
 
 COLOURS = {"cat": (250, 0, 0), "dog": (0, 250, 0), "elk": (0, 0, 250)}

@@ -1,0 +1,85 @@
+"""Decodes the files of a folder before a run, to name those that cannot be read; what was found is remembered.
+
+A file counts as known while its size and modification time stay as they were.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kdcore import paths, photos
+from kdcore.errors import NotAllowed
+
+MOST_KNOWN = 200_000  # files; then all are forgotten
+SIDE = 32  # decoded no larger than needed
+ONE_COLOUR = "one colour"  # what is known of a file that can be read, but is one colour all over
+
+_known: dict[tuple[str, int, int], str] = {}
+_lock = threading.Lock()
+
+
+def decoded(file: Path | str, size: int) -> np.ndarray:
+    """The central square of an image file, upright, RGB: uint8 [size, size, 3]. Subject to the same checks as an upload.
+
+    Raises:
+        photos.Unusable: the file is no image that can be read; with the reason.
+        OSError: the file cannot be opened.
+        NotAllowed: it is a link out of the folders that this server may read.
+    """
+    photos.check_length(os.stat(paths.allowed(Path(file))).st_size, photos.OWN)
+    with open(file, "rb") as opened:
+        image = photos.picture(opened.read(), size, photos.OWN).image
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side)))
+
+
+def read_into(pixels: np.ndarray, file: str) -> str:
+    """Decode a file into pixels [size, size, 3]; returns why it cannot be read, ONE_COLOUR, or nothing. Remembers that."""
+    try:
+        pixels[:] = decoded(file, len(pixels))
+        problem = ONE_COLOUR if photos.one_colour(pixels) else ""
+    except (photos.Unusable, NotAllowed) as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"it cannot be opened: {error.strerror}"
+    if key := _key(file):
+        with _lock:
+            if len(_known) >= MOST_KNOWN:
+                _known.clear()
+            _known[key] = problem
+    return problem
+
+
+def known(file: str) -> str | None:
+    """What is known of a file, as `read_into` returned it; None where it was not decoded yet."""
+    key = _key(file)
+    return _known.get(key) if key else None
+
+
+def checked(files: Sequence[str], seconds: float) -> list[str | None]:
+    """What is known of each file, after decoding those not known yet for as long as allowed; None: not decoded yet."""
+    found = [known(file) for file in files]
+    until = time.monotonic() + seconds
+
+    def check(place: int) -> None:
+        if time.monotonic() < until:
+            found[place] = read_into(np.empty((SIDE, SIDE, 3), np.uint8), files[place])
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        list(threads.map(check, [place for place, each in enumerate(found) if each is None]))
+    return found
+
+
+def _key(file: str) -> tuple[str, int, int] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return file, status.st_size, status.st_mtime_ns

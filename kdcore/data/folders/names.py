@@ -1,0 +1,67 @@
+"""Names of files and folders: as text, in one Unicode form; which ones are never read; which folder names mean a split."""
+
+import os
+import re
+import unicodedata
+
+from kdcore.photos import kinds
+
+SYSTEM_FOLDERS = {
+    "system volume information",
+    "lost+found",
+    "$recycle.bin",
+    "@eadir",
+    "@recycle",
+    "#recycle",
+    "#snapshot",
+}
+SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini"}
+THUMBNAIL_FOLDERS = {"thumbs", "thumbnails", "_thumbs", "_thumbnails", "thumb"}
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "validation"),
+}
+_SUFFIX = re.compile(r"(set|data|dataset|images|imgs|photos|pictures|split|folder)$")
+
+
+def text(name: str) -> str:
+    """A name as text in composed form (NFC): a Mac writes umlauts as two characters. One that is not UTF-8 counts as Latin-1."""
+    raw = os.fsencode(name)
+    try:
+        words = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        words = raw.decode("latin-1")
+    return unicodedata.normalize("NFC", words)
+
+
+def skipped_folder(name: str) -> bool:
+    """Hidden, checkpoint and system folders, such as `.ipynb_checkpoints`, `__MACOSX`, `@eaDir`, `$RECYCLE.BIN`."""
+    return name.startswith((".", "__")) or name.lower() in SYSTEM_FOLDERS
+
+
+def thumbnail_folder(name: str) -> bool:
+    """Folders of previews; inside of a class only, since a class may have such a name."""
+    return name.lower() in THUMBNAIL_FOLDERS
+
+
+def skipped_file(name: str) -> bool:
+    """Hidden and system files, such as `.DS_Store`, `._cat.jpg` and `Thumbs.db`."""
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
+
+
+def split(name: str) -> str:
+    """train, test or validation, of a folder named `Train`, `training_set`, `testset` or `dev`; empty for another name."""
+    word = re.sub(r"[\W_]+", "", text(name).casefold())
+    return SPLITS.get(word) or SPLITS.get(_SUFFIX.sub("", word), "")
+
+
+def ending(name: str) -> str:
+    """`.jpg` of `cat.JPG`; empty where there is none, or only a number."""
+    found = os.path.splitext(name)[1].lower()
+    return "" if found[1:].isdigit() else found
+
+
+def is_image(name: str) -> bool:
+    """Whether the ending is one of an image format that is read."""
+    return ending(name) in kinds.ENDINGS
