@@ -1,5 +1,6 @@
 """The curves: which ones a run has, and what the browser does with them."""
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 
@@ -108,6 +109,27 @@ def test_compared_runs_differ_by_colour_and_their_twins_are_dashed():
         (0, "primary", False), (0, "primary", True), (1, "orange", False),
     ]  # fmt: skip
     assert [line.run for line in loss.lines] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["s: lr 0.01, seed 0", "s: lr 0.01, seed 1"], ["seed 0", "seed 1"]),
+        (["a long study: lr 0.01, seed 0", "a long study: lr 0.02, seed 0"], ["lr 0.01, seed 0", "lr 0.02, seed 0"]),
+        (["quick", "quick at night"], ["quick", "quick at night"]),
+        (["s: one"], ["s: one"]),
+        (["quick", "all-labels"], ["quick", "all-labels"]),
+    ],
+)
+def test_a_legend_leaves_out_what_all_runs_are_called(names, shown):
+    assert live_chart.legend([dataclasses.replace(RUN, name=name) for name in names]) == shown
+
+
+def test_a_legend_tells_runs_of_one_name_apart_by_their_time():
+    runs = [dataclasses.replace(RUN, name="quick", created=stamp) for stamp in (1.7e9, 1.8e9)]
+    first, second = live_chart.legend(runs)
+    assert first != second
+    assert not {"", "quick"} & {first, second}
 
 
 def test_no_term_has_the_colour_of_a_network():

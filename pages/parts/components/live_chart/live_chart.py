@@ -1,5 +1,7 @@
 """Curves of runs that update themselves: the browser requests new points without rerunning the page."""
 
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -83,10 +85,9 @@ def weights_change(recipe: Recipe, run: RunState) -> bool:
 
 def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> list[Panel]:
     """The panels of several runs: a colour per run, twins dashed."""
-    right, loss, names = [], [], [run.name for run in runs]
-    for i, (run, recipe) in enumerate(zip(runs, recipes, strict=True)):
+    right, loss = [], []
+    for i, (recipe, name) in enumerate(zip(recipes, legend(runs), strict=True)):
         colour = palette.RUN_COLOURS[i % len(palette.RUN_COLOURS)]
-        name = run.name if names.count(run.name) == 1 else f"{run.name}, {formatting.when(run.created)}"
         right.append(Line(name, colour, "top1/student", run=i))
         loss.append(Line(name, colour, "loss/student/total", run=i, smooth=True))
         if recipe.twin:
@@ -95,6 +96,20 @@ def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> li
         Panel("Accuracy", tuple(right), note="on validation images", unit="%"),
         Panel("Total loss", tuple(loss), note="student", log=True),
     ]
+
+
+def legend(runs: Sequence[RunState]) -> list[str]:
+    """How the runs differ: their names without the words that all of them begin with, and the time of equal ones."""
+    names = [run.name for run in runs]
+    timed = [
+        n if names.count(n) == 1 else f"{n}, {formatting.when(run.created)}" for n, run in zip(names, runs, strict=True)
+    ]
+    if len(runs) == 1:
+        return timed
+    parts = [re.split(r"(?<=[,:]) ", name) for name in timed]
+    firsts = zip(*(each[:-1] for each in parts), strict=False)
+    shared = len(list(itertools.takewhile(lambda first: len(set(first)) == 1, firsts)))
+    return [" ".join(each[shared:]) for each in parts]
 
 
 def _network(network: str, name: str, *, smooth: bool = False) -> Line:
