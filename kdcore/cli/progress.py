@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -16,9 +16,11 @@ from rich.table import Table
 from kdcore.cli.options import store, torch_device
 from kdcore.errors import UserError
 from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
-from kdcore.results import json_text
+from kdcore.results import json_text, measures
 from kdcore.results.comparison import TWO_CLASSES, Results, Summary, covers, sentence, summarise
+from kdcore.results.diagnoses import Diagnosis
 from kdcore.store import RunState
+from kdcore.store.evidence import diagnoses
 
 if TYPE_CHECKING:
     from kdcore.runner import Runner
@@ -30,6 +32,7 @@ class Watcher(Protocol):
     def take(self, run_id: str, event: Event) -> None: ...
     def close(self) -> None: ...
     def show_seeds(self, finished: list[Results]) -> None: ...
+    def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None: ...
 
 
 class JsonLines:
@@ -47,6 +50,9 @@ class JsonLines:
 
     def show_seeds(self, finished: list[Results]) -> None:
         pass
+
+    def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None:
+        """Not an event; `runs show` has them."""
 
 
 class Bar:
@@ -101,6 +107,9 @@ class Bar:
     def show_seeds(self, finished: list[Results]) -> None:
         show_seeds(self.console, finished)
 
+    def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None:
+        show_diagnoses(self.console, found, f"{run_id}: ")
+
 
 @contextlib.contextmanager
 def running(*, device: str | None = None, as_json: bool = False) -> "Iterator[tuple[Runner, Watcher]]":
@@ -125,6 +134,9 @@ def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
         return 130
     states: list[RunState] = [runner.store.state(run_id) for run_id in ids]
     finished = [state.results for state in states if state.status == "finished"]
+    for state in states:
+        if found := diagnoses(runner.store, state.id):
+            watcher.show_diagnoses(state.id, found)
     if len(finished) > 1:
         watcher.show_seeds(finished)
     return 0 if len(finished) == len(states) else 1
@@ -148,20 +160,34 @@ def waited(runner: "Runner", ids: list[str]) -> bool:
 
 def show_results(console: Console, results: Results) -> None:
     """A run's results on the test images with their intervals, and the conclusion."""
-    table = Table("network", "test accuracy", "95 % interval", "calibration error", "agreement with the teacher")
+    table = Table("network", "test accuracy", "95 % interval")
     for network in ("teacher", "student", "twin"):
         if figures := results.get(network):
-            agreement = results.get("agreement", {}).get(network)
-            table.add_row(
-                network, f"{figures['top1']:.2%}", f"{figures['low']:.2%} to {figures['high']:.2%}",
-                f"{figures['ece']:.3f}", "" if agreement is None else f"{agreement:.1%}",
-            )  # fmt: skip
+            table.add_row(network, f"{figures['top1']:.2%}", f"{figures['low']:.2%} to {figures['high']:.2%}")
     console.print(table)
+    show_measures(console, results)
     for network in ("teacher", "student", "twin"):
         figures = results.get(network, {})
         if two_classes := [f"{name} {figures[name]:.3f}" for name in TWO_CLASSES if name in figures]:
             console.print(f"{network}: {', '.join(two_classes)}", highlight=False)
     show_conclusion(console, summarise([results]))
+
+
+def show_measures(console: Console, results: Results) -> None:
+    """What else changed, a row per measure."""
+    networks = [name for name in measures.NETWORKS if name in results]
+    table = Table("what else changed", *networks)
+    for row in measures.rows(results):
+        table.add_row(row.measure.title, *(row.values.get(name, "") for name in networks))
+    console.print(table)
+    console.print(measures.without_claim(results), highlight=False, style="dim")
+
+
+def show_diagnoses(console: Console, found: Sequence[Diagnosis], of: str = "") -> None:
+    """Faults that a run's numbers show, each with what to try next."""
+    for diagnosis in found:
+        style = "dim" if diagnosis.note else "yellow"
+        console.print(f"{of}{diagnosis.in_words}", highlight=False, style=style)
 
 
 def show_seeds(console: Console, finished: list[Results]) -> None:

@@ -1,6 +1,7 @@
 """`runs`: list, show, resume, export figures of, and delete runs."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -11,8 +12,9 @@ from rich.table import Table
 from kdcore.cli import progress
 from kdcore.cli.options import Json, JsonEvents, RunId, store
 from kdcore.errors import UserError
-from kdcore.results import json_text
+from kdcore.results import json_text, predictions
 from kdcore.store import RunState, dependants
+from kdcore.store.evidence import diagnoses
 
 SUMMARY = (
     "id", "name", "status", "step", "steps", "epoch", "epochs", "device", "latest", "results", "reason", "parameters",
@@ -28,6 +30,7 @@ app = App(
   python -m kdcore runs                     all runs of this machine
   python -m kdcore runs resume ID           continue from the last checkpoint
   python -m kdcore runs csv ID > run.csv    losses and metrics by step
+  python -m kdcore runs classes ID          accuracy by class, as CSV
   python -m kdcore runs delete ID --yes     delete without asking""",
 )
 
@@ -59,8 +62,35 @@ def list_runs(*, as_json: Json = False) -> int:
 
 @app.command
 def show(run_id: RunId, /, *, as_json: Json = False) -> int:
-    """Show a run: status, progress and results, as JSON."""
-    print(json_text.text(summary(store().state(run_id)), indent=None if as_json else 2))
+    """Show a run: status, progress, results and diagnoses, as JSON."""
+    runs = store()
+    found = [asdict(diagnosis) for diagnosis in diagnoses(runs, run_id)]
+    print(json_text.text({**summary(runs.state(run_id)), "diagnoses": found}, indent=None if as_json else 2))
+    return 0
+
+
+@app.command
+def classes(run_id: RunId, /, *, as_json: Json = False) -> int:
+    """Print a finished run's accuracy by class as CSV; with --json also each network's confusion matrix."""
+    runs = store()
+    state, predicted = runs.state(run_id), runs.test_predictions(run_id)
+    if predicted is None:
+        why = "was made by an earlier version, which did not store them" if state.results else f"is {state.status}"
+        raise UserError(
+            f"Run {run_id} has no predictions of test images: it {why}. Train its recipe to the end: python -m kdcore runs "
+            f"recipe {run_id} > recipe.yaml, then python -m kdcore distill recipe.yaml"
+        )
+    rows = predictions.by_class(predicted, state.classes)
+    if not as_json:
+        print(predictions.as_csv(rows), end="")
+        return 0
+    matrices = {
+        name: predictions.confusion(predicted["targets"], values, len(state.classes)).tolist()
+        for name, values in predicted.items()
+        if name != "targets"
+    }
+    plain = [{**asdict(row), "gain": row.gain} for row in rows]
+    print(json_text.text({"run": run_id, "classes": state.classes, "by_class": plain, "confusion": matrices}))
     return 0
 
 

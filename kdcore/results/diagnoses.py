@@ -29,7 +29,7 @@ CONFIDENT = 0.3  # a teacher's expected calibration error, from which on it is s
 GAP, SURE = 0.05, 3.0  # validation above test: in accuracy, and in standard errors
 SIGNIFICANT = 0.05
 SHOWN = 4
-LOOK_AT_LABELS = "Look at some training images with their labels (page Train, Input preview)."
+LOOK_AT_LABELS = "Look at some training images with their labels (a preview is on the page Train)."
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,15 @@ def _diverged(evidence: Evidence) -> Diagnosis | None:
     if not words:
         return None
     lr = evidence.recipe.optimizer.lr
+    tries = [f"a tenth of it (optimizer.lr={lr / 10:g})"]
+    if not evidence.recipe.lr.warmup_epochs and evidence.recipe.epochs > 1:
+        tries.append("a warmup (lr.warmup_epochs=1)")
+    if evidence.recipe.optimizer.clip is None:
+        tries.append("clipped gradients (optimizer.clip=1)")
     return Diagnosis(
         "diverged",
         f"Training diverged: {' and '.join(words)}. The learning rate of {lr:g} is probably too high.",
-        f"Try a tenth of it (optimizer.lr={lr / 10:g}), a warmup (lr.warmup_epochs=1) or clipped gradients (optimizer.clip=1).",
+        f"Try {' or '.join(tries)}.",
     )
 
 

@@ -1,5 +1,7 @@
 """Measures of predicted classes: confusion matrix, accuracy and gain per class, balanced accuracy, error consistency."""
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -82,3 +84,22 @@ def error_consistency(first: np.ndarray, second: np.ndarray) -> float | None:
     expected = one * other + (1 - one) * (1 - other)
     observed = float((first == second).mean())
     return (observed - expected) / (1 - expected) if expected < 1 else None
+
+
+def as_csv(rows: list[ClassRow]) -> str:
+    """A line per class, with a header; a file that spreadsheets read."""
+    text = io.StringIO()
+    networks = list(rows[0].top1) if rows else []
+    twin = "twin" in networks
+    extra = ["student - twin", "only student right", "only twin right"] if twin else []
+    table = csv.writer(text)
+    table.writerow(["class", "images", *networks, *extra])
+    for row in rows:
+        more = [row.gain, row.only_student, row.only_twin] if twin else []
+        table.writerow([_harmless(row.name), row.images, *row.top1.values(), *more])
+    return text.getvalue()
+
+
+def _harmless(name: str) -> str:
+    """A class's name that no spreadsheet takes for a formula."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name

@@ -45,6 +45,13 @@ def test_distill_prints_every_network_with_its_interval_and_a_conclusion(recipe_
     out = capsys.readouterr().out
     for word in ("teacher", "student", "twin", "95 % interval", "relative to the twin", "Mean over 2 seeds"):
         assert word in out
+    for word in ("what else changed", "Divergence from", "nats", "without intervals"):
+        assert word in out
+    said = " ".join(out.split())  # its teacher has random weights
+    assert re.search(
+        r"\d{8}-\d{6}-tiny\S*: The teacher gets [\d.]+% of the test images right; guessing gets 10.0%\.", said
+    )
+    assert "Choose a teacher that was trained on these classes" in said
 
 
 def test_a_mistake_in_a_setting_or_a_name_gets_a_near_match(recipe_file, capsys):
@@ -61,6 +68,15 @@ def test_a_run_can_be_shown_exported_and_deleted(recipe_file, capsys, tmp_path):
     assert capsys.readouterr().out.startswith("step,")
     assert main(["runs", "recipe", run_id]) == 0
     assert "three_stage_cnn_16" in capsys.readouterr().out
+    assert main(["runs", "show", run_id]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert "teacher at chance" in [diagnosis["kind"] for diagnosis in shown["diagnoses"]]
+    assert {"temperature", "ece_scaled", "kl", "balanced_accuracy"} <= shown["results"]["student"].keys()
+    assert main(["runs", "classes", run_id]) == 0
+    assert capsys.readouterr().out.startswith("class,images,teacher,student,twin,student - twin,")
+    assert main(["runs", "classes", run_id, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum(map(sum, found["confusion"]["student"])) == sum(row["images"] for row in found["by_class"]) == 20
     out = tmp_path / "student.safetensors"
     assert main(["export", f"run:{run_id}/student", str(out), "--fp16", "--command", "distill tiny"]) == 0
     card = json.loads(out.with_suffix(".json").read_text())
@@ -405,3 +421,11 @@ def test_the_log_of_errors_keeps_to_its_size(tmp_path, monkeypatch):
     assert set(sizes) == {"errors.log", "errors.log.1"}
     assert max(sizes.values()) < 1300
     assert "bug 99" in (tmp_path / bug_log.NAME).read_text()
+
+
+def test_classes_of_a_run_without_predictions_are_refused_with_the_reason(capsys):
+    run_id = store().create(recipes.from_plain({"student": {"model": "resnet20"}}))
+    assert main(["runs", "classes", run_id]) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert f"Run {run_id} has no predictions of test images: it is created." in error
+    assert f"runs recipe {run_id}" in error

@@ -139,7 +139,10 @@ def test_diverged(losses):
     recipe = recipes.with_overrides(RECIPE, ["optimizer.lr=3"])
     found = evidence(TARGETS, recipe=recipe, student=chance, twin=chance, series={"loss/twin/ce": (steps, losses)})
     said = words(found, "diverged")
-    assert "The learning rate of 3 is probably too high. Try a tenth of it (optimizer.lr=0.3)" in said
+    assert (
+        "The learning rate of 3 is probably too high. Try a tenth of it (optimizer.lr=0.3) or a warmup (lr.warmup_epochs=1) or clipped"
+        in said
+    )
     assert "the twin's loss" in said
     assert kinds(found)[0] == "diverged"
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kdcore.results.predictions import balanced_accuracy, by_class, confusion, error_consistency
+from kdcore.results.predictions import as_csv, balanced_accuracy, by_class, confusion, error_consistency
 
 TARGETS = np.array([0, 0, 0, 1, 1, 3])  # no image of class 2
 STUDENT = np.array([0, 0, 1, 1, 1, 2])
@@ -61,3 +61,13 @@ def test_all_agree_with_scikit_learn():
     rows = by_class({"targets": targets, "student": predicted}, tuple("abcdefg"))
     recalls = sklearn.recall_score(targets, predicted, average=None)
     assert [row.top1["student"] for row in rows] == pytest.approx(recalls)
+
+
+def test_classes_as_csv_with_names_that_are_no_formulas():
+    rows = by_class({"targets": TARGETS, "student": STUDENT, "twin": TWIN}, ('=HYPERLINK("x")', "a,b", "cow", "hen"))
+    assert as_csv(rows).splitlines() == [
+        "class,images,student,twin,student - twin,only student right,only twin right",
+        """"'=HYPERLINK(""x"")",3,0.6666666666666666,0.3333333333333333,0.3333333333333333,1,0""",
+        '"a,b",2,1.0,0.5,0.5,1,0',
+        "hen,1,0.0,1.0,-1.0,0,1",
+    ]
