@@ -11,17 +11,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kdcore.errors import DamagedRun, UserError
 from kdcore.results import json_text
 from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import engine
+from pages.parts.server.headers import SecureHeaders
 from pages.parts.server.hosts import OwnAddress
 from pages.parts.server.uploads import UploadQuota
 
@@ -124,29 +123,6 @@ def _plain(steps: np.ndarray, values: np.ndarray) -> list[list[Any]]:
         scale = 10.0 ** (4 - np.floor(np.log10(np.abs(values))))
         rounded = np.where(values == 0, 0.0, np.round(values * scale) / scale)
     return [steps.tolist(), [value if math.isfinite(value) else None for value in rounded.tolist()]]
-
-
-class SecureHeaders:
-    """Middleware: headers against guessed content types, foreign frames, and addresses sent to other sites."""
-
-    HEADERS = (
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "SAMEORIGIN"),
-        ("Referrer-Policy", "same-origin"),
-    )
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.HEADERS:
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
 ROUTES: Sequence[Route] = (Route("/api/runs/{id}/state", state), Route("/api/runs/{id}/series", series))

@@ -1,12 +1,15 @@
 """What the browser asks for while a run trains."""
 
+import base64
+import hashlib
+
 import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from kdcore import events as ev
-from pages.parts.server import routes
+from pages.parts.server import headers, routes
 
 
 @pytest.fixture
@@ -93,10 +96,33 @@ def test_long_digits_are_no_step(client, make_run):
 
 
 def test_every_answer_tells_the_browser_to_be_careful(client):
-    headers = client.get("/api/runs/nope/state").headers
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["x-frame-options"] == "SAMEORIGIN"
-    assert headers["referrer-policy"] == "same-origin"
+    answered = client.get("/api/runs/nope/state").headers
+    assert answered["x-content-type-options"] == "nosniff"
+    assert answered["x-frame-options"] == "SAMEORIGIN"
+    assert answered["referrer-policy"] == "same-origin"
+
+
+def test_nothing_of_another_address_is_loaded(client):
+    policy = client.get("/api/runs/nope/state").headers["content-security-policy"]
+    parts = {name: sources for name, _, sources in (part.partition(" ") for part in policy.split("; "))}
+    assert parts["default-src"] == parts["base-uri"] == parts["form-action"] == parts["frame-ancestors"] == "'self'"
+    assert parts["frame-src"] == parts["object-src"] == "'none'"
+    assert parts["img-src"] == "'self' data: blob:"
+    assert parts["connect-src"] == "'self' data: blob: ws://localhost:8501 wss://localhost:8501"
+    assert "unsafe" not in parts["script-src"]
+    assert "*" not in policy
+
+
+def test_scripts_in_the_page_are_those_that_streamlit_wrote_into_it():
+    (hashed,) = headers._inline_scripts()
+    written = headers.INDEX.read_text().split("<script>")[1].split("</script>")[0]
+    assert hashed == f"'sha256-{base64.b64encode(hashlib.sha256(written.encode()).digest()).decode()}'"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost:1; script-src *", "a" * 5000, ""])
+def test_a_foreign_host_is_not_written_into_the_policy(host):
+    scope = {"type": "http", "headers": [(b"host", host.encode())], "server": ("127.0.0.1", 8501), "scheme": "http"}
+    assert headers._host(scope) == ""
 
 
 def test_thinning_keeps_ends_and_spikes():
