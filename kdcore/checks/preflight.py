@@ -6,8 +6,9 @@ Reads names, cards and headers only; loads no torch and no image. Used by forms,
 import json
 from pathlib import Path
 
+from kdcore.checks import names
 from kdcore.checks.findings import Finding, Remedy
-from kdcore.data import datasets
+from kdcore.data import datasets, selection
 from kdcore.errors import UserError, clipped
 from kdcore.paths import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header
@@ -25,16 +26,25 @@ def check(recipe: Recipe, runs: Store | None = None) -> None:
         UserError: settings of the data that cannot work, a teacher with another number of classes than the data, or a
             damaged weight file; with the remedies.
     """
-    check_data(recipe.data)
+    check_names_and_data(recipe, runs)
     if (found := class_counts(recipe, runs)) and found.verdict == "stop":
         raise RecipeError(found.in_words)
+
+
+def check_names_and_data(recipe: Recipe, runs: Store | None = None) -> None:
+    """Refuse names that do not exist, settings of the data that cannot work, and damaged weight files. Raises UserError."""
+    names.check(recipe)
+    check_data(recipe.data)
     check_weight_files(recipe)
 
 
 def check_data(data: DataRecipe) -> None:
-    """Refuse an unknown dataset, settings that it cannot work with, and impossible numbers of labels. Raises UserError."""
-    datasets.check(data)
-    check_labels(data)
+    """Refuse an unknown dataset, settings that it cannot work with, an empty split, and impossible numbers of labels.
+
+    Raises:
+        UserError: with what to change.
+    """
+    selection.check(data)
 
 
 def check_weight_files(recipe: Recipe) -> None:
@@ -45,20 +55,6 @@ def check_weight_files(recipe: Recipe) -> None:
                 weight_header.description(file)
             except UserError as error:
                 raise RecipeError(str(error)) from None
-
-
-def check_labels(data: DataRecipe) -> None:
-    """Refuse more labels than training images or fewer than classes, where both are known. Raises RecipeError."""
-    classes = data_classes(data)
-    if data.labels == "all" or data.train_images is None or classes is None:
-        return
-    left = round(data.train_images * (1 - data.validation))
-    if not classes <= data.labels <= left + classes:  # each class rounds its validation share by itself
-        raise RecipeError(
-            f"`data.labels` is {data.labels:,}, but there are {classes} classes and about {left:,} training images "
-            f"(`data.train_images` {data.train_images:,} without the validation images): choose {classes} to {left:,}, or "
-            "`all`."
-        )
 
 
 def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:

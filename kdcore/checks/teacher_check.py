@@ -5,21 +5,19 @@ from functools import lru_cache
 
 import torch
 
-from kdcore import methods, models
-from kdcore.checks import preflight
+from kdcore import models
+from kdcore.checks import networks, preflight
 from kdcore.checks.criteria import judge
 from kdcore.checks.findings import Finding, TeacherCheck
 from kdcore.checks.predictions import OWN, STUDENTS, Predictions, image_count, predict, sample
 from kdcore.data import datasets, loading
 from kdcore.data.split import Split
-from kdcore.errors import UserError
 from kdcore.models import Tapped
 from kdcore.models.sources import without_weights
 from kdcore.models.tapped import Statistics
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
-from kdcore.tensors.outputs import Shapes
 
 QUICKLY_DRAWN = 5_000  # images; a drawn dataset draws its whole training pool before the first image is there
 WEIGHTS_SEED = 0  # of weights drawn for a check, so that the same recipe gets the same findings
@@ -46,9 +44,9 @@ def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) ->
         return TeacherCheck((tuned, *later, *paired), {})
     if later:
         return TeacherCheck((*later, *paired), {})
-    predictions, networks = _predicted(*_key(recipe, runs), str(device), runs)
+    predictions, layers_and_notes = _predicted(*_key(recipe, runs), str(device), runs)
     found, figures = judge(predictions, recipe)
-    findings = (*found, *networks, *paired)
+    findings = (*found, *layers_and_notes, *paired)
     return TeacherCheck(findings, figures, len(predictions.targets), time.perf_counter() - began)
 
 
@@ -85,28 +83,8 @@ def is_quick(recipe: Recipe) -> bool:
 
 def pairings(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
     """Terms that cannot be computed with these two networks, or that warn, each with the method's own reason."""
-    classes, side = loading.classes(recipe.data), recipe.data.image_size
-    student = shapes_of(without_weights(recipe.student, runs), classes, side)
-    teacher = shapes_of(without_weights(recipe.teacher, runs), classes, side) if recipe.teacher else None
-    found = []
-    for term in recipe.terms:
-        try:
-            method = methods.build(term, student, teacher)
-        except UserError as error:
-            found.append(Finding("pairing", "stop", str(error), final=True))
-        else:
-            found += [Finding("pairing", "warn", f"{term.label}: {text}") for text in method.warnings()]
-    return tuple(found)
-
-
-def shapes_of(spec: ModelRecipe, classes: tuple[str, ...], image_size: int) -> Shapes:
-    """The shapes of a network's outputs; the network is built once and cached."""
-    return _shapes(spec.model_dump_json(), classes, image_size)
-
-
-@lru_cache(maxsize=32)
-def _shapes(spec: str, classes: tuple[str, ...], image_size: int) -> Shapes:
-    return models.build(ModelRecipe.model_validate_json(spec), classes, image_size).shapes()
+    teacher = without_weights(recipe.teacher, runs) if recipe.teacher else None
+    return networks.pairings(recipe, without_weights(recipe.student, runs), teacher, loading.classes(recipe.data))
 
 
 def _key(recipe: Recipe, runs: Store | None) -> tuple[str, str, str, str]:

@@ -5,8 +5,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from kdcore import recipe as recipes
+from kdcore.checks import preflight
 from kdcore.cli import dynamic_attention_flags, progress
-from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds
+from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds, store, torch_device
 from kdcore.recipe import DataRecipe, Recipe, RecipeError, library
 
 FLAGGED_RECIPE = "dynamic-attention"  # whose flags --alpha and --temp are
@@ -109,8 +110,17 @@ def train(
         recipe = recipes.with_values(recipe, {"seeds": seeds}, source=given)
     if name:
         recipe = recipes.with_values(recipe, {"name": name}, source="the recipe with --name")
+    refuse_what_cannot_run(recipe, device)
     with progress.running(device=device, as_json=as_json) as (runner, watcher):
         return progress.follow(runner, runner.start(recipe), watcher)
+
+
+def refuse_what_cannot_run(recipe: Recipe, device: str | None) -> None:
+    """Raises UserError: first what is known without torch, which takes seconds to load."""
+    preflight.check(recipe, store())
+    from kdcore.checks import before_run
+
+    before_run.check(recipe, store(), torch_device(device))
 
 
 def teacher_of(name: str, epochs: int | None) -> Recipe:

@@ -1,4 +1,4 @@
-"""Measures free main memory, of the machine and of its container."""
+"""Measures main memory, free and in total, of the machine and of its container."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,15 @@ CGROUP = Path("/sys/fs/cgroup")  # limits of a container
 def free() -> int:
     """Bytes that can be allocated without swapping; cached files count as free."""
     return min(_of_the_machine(), _of_the_container())
+
+
+def total() -> int:
+    """Bytes that the machine has, or that its container may use."""
+    try:
+        limit = int((CGROUP / "memory.max").read_text())
+    except (OSError, ValueError):  # no container, or "max": no limit
+        limit = 1 << 62
+    return min(limit, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _of_the_machine() -> int:

@@ -4,10 +4,13 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Method
-from kdcore.recipe import Term
+from kdcore.recipe import Term, refusal
 from kdcore.tensors.outputs import Shapes
 
 
@@ -51,8 +54,29 @@ def check(term: Term) -> None:
             raise UserError(
                 f"Method {term.method!r} has no option {option!r}.{hint} Its options: {', '.join(known) or 'none'}."
             )
+        _value(term, option)
     if term.layers is not None and "layers" not in inspect.signature(get(term.method).__init__).parameters:
         raise UserError(f"Method {term.method!r} does not weight layers: remove `layers` from the term {term.label!r}.")
+
+
+def _value(term: Term, option: str) -> Any:
+    """The value of an option; a number for text such as 1e-3, which YAML reads as text.
+
+    Raises:
+        UserError: it has another type than the option, or is out of its range.
+    """
+    value, hint = term.options[option], get_type_hints(get(term.method).__init__, include_extras=True)[option]
+    try:
+        taken = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)).validate_python(value)
+    except ValidationError as error:
+        wanted = refusal.expected([problem["msg"] for problem in error.errors(include_url=False)])
+    else:
+        if isinstance(value, bool) == isinstance(taken, bool):
+            return taken if isinstance(value, str) else value
+        wanted = "true or false" if isinstance(taken, bool) else "a number"
+    raise UserError(
+        f"The option {option!r} of the term {term.label!r} should be {wanted}, not {refusal.as_yaml(value)}."
+    )
 
 
 def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:
@@ -65,6 +89,6 @@ def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:
         )
     layers = {} if term.layers is None else {"layers": term.layers}
     try:
-        return method(student, teacher, **term.options, **layers)
+        return method(student, teacher, **{option: _value(term, option) for option in term.options}, **layers)
     except UserError as error:
         raise UserError(f"The term {term.label!r} cannot be used here: {error}") from None

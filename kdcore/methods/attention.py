@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method
+from kdcore.methods.base import Card, Method, Positive, Share
 from kdcore.tensors.energy import energy
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
@@ -117,9 +117,9 @@ class Attention(Method):
         *,
         divergence: str = "kl",
         layers: str | tuple[float, ...] = "entropy",
-        entropy_temperature: float = 0.1,
-        cap: float = 0.4,
-        smoothing: float = 0.9,
+        entropy_temperature: Positive = 0.1,
+        cap: Share = 0.4,
+        smoothing: Share = 0.9,
     ) -> None:
         super().__init__(student, teacher)
         if divergence not in DIVERGENCES:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method, check_pairs, coarser_grid, pairs_by_depth
+from kdcore.methods.base import Card, Method, Positive, check_pairs, coarser_grid, pairs_by_depth
 from kdcore.tensors.energy import energy
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
@@ -66,7 +66,7 @@ class AttentionTransfer(Method):
         *,
         pairs: list[tuple[int, int]] | None = None,
         form: str = "code",
-        power: float = 2,
+        power: Positive = 2,
         vit_map: str = "attention",
     ) -> None:
         super().__init__(student, teacher)

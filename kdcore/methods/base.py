@@ -2,16 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.models.teacher import Teacher
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
+
+# numbers that a method's options take; a recipe's values are checked against them
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, le=1e4)]
+Factor = Annotated[float, Field(ge=0, le=1e6)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Whole = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method, coarser_grid
+from kdcore.methods.base import Card, Factor, Method, coarser_grid
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
@@ -108,8 +108,8 @@ class CAPD(Method):
         teacher: Shapes | None,
         *,
         layer: int = -1,
-        attention_weight: float = 1.0,
-        tokens_weight: float = 1.0,
+        attention_weight: Factor = 1.0,
+        tokens_weight: Factor = 1.0,
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None

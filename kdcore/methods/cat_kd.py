@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method
+from kdcore.methods.base import Card, Count, Method
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -53,7 +53,9 @@ class CATKD(Method):
     )
     needs = frozenset({"dense"})
 
-    def __init__(self, student: Shapes, teacher: Shapes | None, *, resolution: int = 2, normalise: bool = True) -> None:
+    def __init__(
+        self, student: Shapes, teacher: Shapes | None, *, resolution: Count = 2, normalise: bool = True
+    ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None
         if resolution < 1:

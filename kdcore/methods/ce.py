@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.methods.base import Card, Method
+from kdcore.methods.base import Card, Method, Share
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 
@@ -42,7 +42,7 @@ class CE(Method):
     uses_teacher = False
     needs_labels = True
 
-    def __init__(self, student: Shapes, teacher: Shapes | None, *, smoothing: float = 0.0) -> None:
+    def __init__(self, student: Shapes, teacher: Shapes | None, *, smoothing: Share = 0.0) -> None:
         super().__init__(student, teacher)
         self.smoothing = smoothing
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method
+from kdcore.methods.base import Card, Count, Method, Positive, Share
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 EPSILON = 1e-7  # the authors', beside probabilities of about 1 / images
@@ -149,10 +149,10 @@ class CRD(Method):
         teacher: Shapes | None,
         *,
         variant: str = "bank",
-        negatives: int = 16384,
-        width: int = 128,
-        contrast_temperature: float = 0.07,
-        momentum: float = 0.5,
+        negatives: Count = 16384,
+        width: Count = 128,
+        contrast_temperature: Positive = 0.07,
+        momentum: Share = 0.5,
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None

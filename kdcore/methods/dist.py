@@ -6,7 +6,7 @@ correlation asks for less than equality, which a small student cannot reach with
 
 from torch import Tensor
 
-from kdcore.methods.base import Card, Method
+from kdcore.methods.base import Card, Factor, Method
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 EPSILON = 1e-8  # the authors'. It matters with many classes, where a class's probabilities over a batch are as small
@@ -68,7 +68,7 @@ class DIST(Method):
     )
 
     def __init__(
-        self, student: Shapes, teacher: Shapes | None, *, inter_weight: float = 1.0, intra_weight: float = 1.0
+        self, student: Shapes, teacher: Shapes | None, *, inter_weight: Factor = 1.0, intra_weight: Factor = 1.0
     ) -> None:
         super().__init__(student, teacher)
         self.inter_weight, self.intra_weight = inter_weight, intra_weight

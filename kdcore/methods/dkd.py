@@ -6,7 +6,7 @@ suppresses the second part; here each has its own weight. With weights 1 and 1 -
 
 from torch import Tensor
 
-from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled
+from kdcore.methods.base import Card, Factor, Method, decoupled, mean_of_labelled
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -67,7 +67,7 @@ class DKD(Method):
     )
 
     def __init__(
-        self, student: Shapes, teacher: Shapes | None, *, target_weight: float = 1.0, others_weight: float = 8.0
+        self, student: Shapes, teacher: Shapes | None, *, target_weight: Factor = 1.0, others_weight: Factor = 8.0
     ) -> None:
         super().__init__(student, teacher)
         self.target_weight, self.others_weight = target_weight, others_weight

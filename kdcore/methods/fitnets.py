@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method, check_pairs
+from kdcore.methods.base import Card, Count, Method, Whole, check_pairs
 from kdcore.models.teacher import Teacher
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
@@ -71,9 +71,9 @@ class FitNets(Method):
         relu: bool = False,
         standardise: bool = True,
         align: str = "regressor",
-        select: int | None = None,
+        select: Count | None = None,
         by: str = "variance",
-        every: int = 0,
+        every: Whole = 0,
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None

@@ -8,7 +8,7 @@ probability of the label.
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.methods.base import Card, Method, mean_of_labelled, without_target
+from kdcore.methods.base import Card, Factor, Method, mean_of_labelled, without_target
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -66,7 +66,7 @@ class NKD(Method):
         "labels, each weighted by the teacher's confidence. Use kd, or a method on features."
     )
 
-    def __init__(self, student: Shapes, teacher: Shapes | None, *, others_weight: float = 1.5) -> None:
+    def __init__(self, student: Shapes, teacher: Shapes | None, *, others_weight: Factor = 1.5) -> None:
         super().__init__(student, teacher)
         self.others_weight = others_weight
 

@@ -13,7 +13,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method
+from kdcore.methods.base import Card, Factor, Method
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
@@ -66,7 +66,7 @@ class OFA(Method):
         student: Shapes,
         teacher: Shapes | None,
         *,
-        enhancement: float = 1.0,
+        enhancement: Factor = 1.0,
         exits: list[int] | None = None,
     ) -> None:
         super().__init__(student, teacher)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdcore.methods.base import Card, Method, unit
+from kdcore.methods.base import Card, Factor, Method, unit
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -68,7 +68,7 @@ class RKD(Method):
     needs = frozenset({"pooled"})
 
     def __init__(
-        self, student: Shapes, teacher: Shapes | None, *, distance_weight: float = 25.0, angle_weight: float = 50.0
+        self, student: Shapes, teacher: Shapes | None, *, distance_weight: Factor = 25.0, angle_weight: Factor = 50.0
     ) -> None:
         super().__init__(student, teacher)
         self.distance_weight, self.angle_weight = distance_weight, angle_weight

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method
+from kdcore.methods.base import Card, Count, Factor, Method, Positive, Share
 from kdcore.models.teacher import Teacher
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
@@ -105,13 +105,13 @@ class SSKD(Method):
         student: Shapes,
         teacher: Shapes | None,
         *,
-        views_weight: float = 2.7,
-        similarity_weight: float = 10.0,
-        views_share: float = 1.0,
-        similarity_share: float = 0.75,
-        similarity_temperature: float = 0.5,
-        head_steps: int = 200,
-        head_lr: float = 1e-3,
+        views_weight: Factor = 2.7,
+        similarity_weight: Factor = 10.0,
+        views_share: Share = 1.0,
+        similarity_share: Share = 0.75,
+        similarity_temperature: Positive = 0.5,
+        head_steps: Count = 200,
+        head_lr: Positive = 1e-3,
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None

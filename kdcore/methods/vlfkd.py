@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Method, decoupled, mean_of_labelled
+from kdcore.methods.base import Card, Count, Factor, Method, decoupled, mean_of_labelled
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
@@ -114,9 +114,9 @@ class VLFKD(Method):
         student: Shapes,
         teacher: Shapes | None,
         *,
-        common: int = 512,
-        target_weight: float = 1.0,
-        others_weight: float = 2.0,
+        common: Count = 512,
+        target_weight: Factor = 1.0,
+        others_weight: Factor = 2.0,
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None

@@ -146,11 +146,18 @@ def _is_auxiliary(key: str) -> bool:
     return key.startswith(("aux1.", "aux2.", "AuxLogits."))
 
 
-def _sources(name: str) -> str:
+def source_url(name: str) -> str:
+    """Where pretrained weights would be downloaded from, as far as their library says."""
     if name.startswith(TORCHVISION):
         return _torchvision_url(name)
     config = get_pretrained_cfg(name)
-    return f"{hub.ENDPOINT}/{config.hf_hub_id}" if config and config.hf_hub_id else "timm's release page"
+    if config and config.hf_hub_id:
+        return f"{hub.ENDPOINT}/{config.hf_hub_id}"
+    return config.url if config and isinstance(config.url, str) else ""
+
+
+def _sources(name: str) -> str:
+    return source_url(name) or "timm's release page"
 
 
 @contextmanager

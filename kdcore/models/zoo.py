@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import json
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -91,6 +92,8 @@ def _why_not(name: str, image_size: int, options: dict[str, Any], error: Excepti
     if isinstance(error, TypeError) and "img_size" in str(error) and (config := get_pretrained_cfg(name)):
         wanted = config.input_size[-1]
         return f"{name} only takes images of {wanted} px: set data.image_size to {wanted}."
+    if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
+        return f"{name} does not take the option {unknown[1]!r}: leave it out."
     what = "with these options" if options else f"for images of {image_size} px"
     return f"{name} cannot be built {what}: {error}"
 

@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import schedules
@@ -11,11 +20,25 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000)]
 MOST_EPOCHS = 10_000
+EXCHANGED = "exchanged"  # the type of a problem: a truth value for a number, or a number for a truth value
 LONGEST_PATH, LONGEST_PART = 1000, 200  # file systems allow somewhat more
 
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _not_exchanged(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """Truth values are no numbers, and numbers no truth values, though pydantic takes them so."""
+        taken = handler(value)
+        for came, took in zip(value, taken, strict=True) if isinstance(taken, tuple) else ((value, taken),):
+            if isinstance(came, (int, float)) and isinstance(took, (int, float)):
+                if isinstance(came, bool) and not isinstance(took, bool):
+                    raise PydanticCustomError(EXCHANGED, "exchanged", {"wanted": "a number", "came": came})
+                if isinstance(took, bool) and not isinstance(came, bool):
+                    raise PydanticCustomError(EXCHANGED, "exchanged", {"wanted": "true or false", "came": came})
+        return taken
 
 
 def checked_path(path: str) -> str:

@@ -2,12 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from kdcore.errors import RecipeError, clipped, shortened
+from kdcore.recipe import base
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
@@ -19,7 +19,6 @@ MOST_PROBLEMS = 10  # that a message lists; further ones are counted
 LONGEST_WORD = 80  # that is compared with the known keys: the comparison takes the square of its length
 
 Place = tuple[str, ...]  # the keys that lead to a value
-NUMBERS = (bool, int, float)
 TRUTH = "YAML reads yes, no, on and off as true and false"
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -27,7 +26,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def validated(kind: type[Model], plain: dict[str, Any], source: str, lines: Lines | None = None) -> Model:
     """Plain data as a pydantic model, or a RecipeError that explains each wrong key, with its line in a file."""
     try:
-        made = kind.model_validate(plain)
+        return kind.model_validate(plain)
     except ValidationError as error:
         problems: dict[Place, list[Any]] = {}  # a union has a problem with each of its types
         for problem in error.errors(include_url=False):
@@ -35,10 +34,6 @@ def validated(kind: type[Model], plain: dict[str, Any], source: str, lines: Line
         around = {place[:end] for place in problems for end in range(len(place))}
         deepest = [place for place in problems if place not in around or not place]  # the deeper one is more specific
         found = [(place, _explain(problems[place], kind)) for place in deepest]
-    else:
-        found = list(_exchanged(plain, made.model_dump(mode="json")))
-        if not found:
-            return made
     listed = [f"  - {_line(place, text, lines or {})}" for place, text in found[:MOST_PROBLEMS]]
     if more := len(found) - len(listed):
         listed.append(f"  - and {more:,} more.")
@@ -52,21 +47,6 @@ def _line(place: Place, text: str, lines: Lines) -> str:
     for above in range(len(place) - 1, 0, -1):  # a missing key has no line
         line = line or lines.get(place[:above])
     return (f"line {line}, " if line else "") + (f"`{clipped('.'.join(place))}` {text}" if place else text)
-
-
-def _exchanged(plain: Any, taken: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
-    """Truth values that were taken as numbers, and numbers as truth values, as pydantic does."""
-    if isinstance(plain, dict) and isinstance(taken, dict):
-        for key in plain.keys() & taken.keys():
-            yield from _exchanged(plain[key], taken[key], (*place, key))
-    elif isinstance(plain, (list, tuple)) and isinstance(taken, list):
-        for index, (each, took) in enumerate(zip(plain, taken, strict=False)):
-            yield from _exchanged(each, took, (*place, str(index)))
-    elif (
-        isinstance(plain, NUMBERS) and isinstance(taken, NUMBERS) and isinstance(plain, bool) != isinstance(taken, bool)
-    ):
-        wanted = "true or false" if isinstance(taken, bool) else "a number"
-        yield place, f"should be {wanted}, not {_value(plain)}."
 
 
 def _place(problem: Any, plain: Any) -> Place:
@@ -96,33 +76,36 @@ def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
         case "value_error":
             message: str = first["msg"].removeprefix("Value error, ")
             return clipped(message if not first["loc"] else f"cannot be used: {message}", 1000)
+        case base.EXCHANGED:
+            return f"should be {first['ctx']['wanted']}, not {as_yaml(first['ctx']['came'])}."
         case "too_long" | "string_too_long":
             unit = "entries" if first["type"] == "too_long" else "characters"
             return f"has {len(first['input']):,} {unit}; at most {first['ctx']['max_length']:,} are allowed."
         case "invalid_key":
             return "is not a known key: keys are text."
+    wanted = expected([problem["msg"] for problem in problems])
+    if first["input"] is None:
+        return f"is empty; it should be {wanted}."
+    quotes = "; put text in quotes" if wanted == "a string" and isinstance(first["input"], (int, float)) else ""
+    return f"should be {wanted}, not {as_yaml(first['input'])}{quotes}."
+
+
+def expected(messages: list[str]) -> str:
+    """What pydantic's messages about a value say that it should be, in one clause."""
+    aside = r", (unable to|exceeded|got a number) .*|^(Input should be|Unable to parse input string as) |valid "
     wanted = [
-        re.sub(
-            r", unable to .*|, exceeded .*|^(Input should be|Unable to parse input string as) |valid ",
-            "",
-            problem["msg"],
-        )
-        for problem in problems
-    ]
-    wanted = [
-        re.sub(r"^a dictionary( or instance of \w+)?", "a mapping of settings", text)
+        re.sub(r"^a dictionary( or instance of \w+)?", "a mapping of settings", re.sub(aside, "", message))
         .replace("a integer", "an integer")
         .replace("a tuple", "a list")
-        for text in wanted
+        for message in messages
     ]
-    if first["input"] is None:
-        return f"is empty; it should be {' or '.join(wanted)}."
-    quotes = "; put text in quotes" if wanted == ["a string"] and isinstance(first["input"], (int, float)) else ""
-    return f"should be {' or '.join(wanted)}, not {_value(first['input'])}{quotes}."
+    return " or ".join(dict.fromkeys(wanted))
 
 
-def _value(value: Any) -> str:
-    """A value as YAML has it."""
+def as_yaml(value: Any) -> str:
+    """A value as YAML has it, shortened."""
+    if value is None:
+        return "empty"
     return f"{str(value).lower()} ({TRUTH})" if isinstance(value, bool) else shortened(value)
 
 

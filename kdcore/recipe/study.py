@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from kdcore import recipe as recipes
 from kdcore.errors import UserError, clipped, shortened
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library, yaml_text
-from kdcore.recipe.base import Seeds
+from kdcore.recipe.base import Section, Seeds
 from kdcore.recipe.yaml_text import Lines
 
 MOST_POINTS = 500
@@ -22,10 +22,8 @@ Value = Annotated[Any, BeforeValidator(lambda value: number_or(value))]
 OWN = ("name", "note", "seeds")  # settings of a recipe that the study decides
 
 
-class Study(BaseModel):
+class Study(Section):
     """Either `vary` or `variants`; with neither, one recipe over its seeds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field("untitled", min_length=1, max_length=60)
     note: str = Field("", max_length=20_000)

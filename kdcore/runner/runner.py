@@ -5,8 +5,7 @@ import os
 
 import torch
 
-from kdcore import methods
-from kdcore.checks import preflight, teacher_check
+from kdcore.checks import before_run, teacher_check
 from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
 from kdcore.events import Event
@@ -42,7 +41,7 @@ class Runner:
             RecipeError: the recipe cannot run.
             UserError: the disk is full, or the runner is closed. No run is left behind.
         """
-        preflight.check(recipe, self.store)
+        before_run.check(recipe, self.store, self.device)
         ids = []
         for seed in recipe.seeds:
             name = recipe.name if len(recipe.seeds) == 1 else f"{recipe.name} seed {seed}"[:80]
@@ -142,8 +141,7 @@ class Runner:
         Raises:
             UserError: it cannot; the message states why and how to fix it.
         """
-        for term in recipe.terms:
-            methods.check(term)
+        before_run.check(recipe, self.store, self.device)
         insists = recipe.teacher is not None and recipe.teacher.accept
         for finding in self.check_teacher(recipe).stops if teacher_check.is_quick(recipe) else ():
             if finding.final or not insists:
@@ -153,7 +151,7 @@ class Runner:
 
     def estimate(self, recipe: Recipe) -> Estimate:
         """What a recipe will cost on this device. Takes a second for small networks. Raises UserError as a run would."""
-        preflight.check(recipe, self.store)
+        before_run.check(recipe, self.store, self.device)
         return estimate(recipe, device=self.device, runs=self.store)
 
     def check_teacher(self, recipe: Recipe) -> TeacherCheck:

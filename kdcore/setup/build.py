@@ -106,14 +106,11 @@ def build_parts(
 
 
 def _check(recipe: Recipe, runs: Store | None) -> None:
-    """Refuse what needs neither data nor networks to be refused. Raises UserError."""
+    """Refuse what needs neither data nor networks to be refused; `checks.before_run` has been at it when a run starts."""
     preflight.check(recipe, runs)
     for term in recipe.terms:
         methods.check(term)
     teacher_cache.check(recipe)
-    for spec in (recipe.teacher, recipe.student):
-        if spec and spec.model:
-            models.check(spec.model)
 
 
 def pinned(test: Split, count: int) -> Batch:

@@ -9,13 +9,13 @@ from huggingface_hub import constants as hub
 from safetensors.torch import save_file
 
 from kdcore import models
-from kdcore.checks import teacher_check
+from kdcore.checks import downloads, teacher_check
 from kdcore.cli.main import main
 from kdcore.data import loading
 from kdcore.data.preview import preview
 from kdcore.errors import NotHere
 from kdcore.models import pretrained, zoo
-from kdcore.recipe import DataRecipe, ModelRecipe
+from kdcore.recipe import DataRecipe, ModelRecipe, RecipeError
 from kdcore.runner import Runner
 from kdcore.setup.build import build_parts
 from kdcore.store import Store
@@ -44,7 +44,7 @@ RECIPES = {
 
 @pytest.fixture
 def attempts(tmp_path, monkeypatch):
-    """Empty caches, and every way to the network raises and is written down."""
+    """Empty caches, a network that seems to be there, and every way to it raises and is written down."""
     tried: list[str] = []
 
     def closed(name):
@@ -54,6 +54,7 @@ def attempts(tmp_path, monkeypatch):
 
         return refuse
 
+    monkeypatch.setattr(downloads, "reachable", lambda address: True)
     monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
@@ -95,6 +96,19 @@ def test_a_check_an_estimate_and_a_teacher_check_download_nothing_and_name_what_
         assert told == [f"{text} The teacher is checked after that." for text in cost.downloads]
         assert checked.verdict == "warn"
     assert attempts == []
+
+
+@pytest.mark.parametrize("case", RECIPES)
+def test_a_start_is_refused_where_the_host_cannot_be_reached(case, tiny, runner, attempts, monkeypatch):
+    hosts = []
+    monkeypatch.setattr(downloads, "reachable", lambda address: hosts.append(address))
+    for refused in (runner.check, runner.start, runner.estimate):
+        with pytest.raises(
+            RecipeError, match=r"not on this machine yet.* cannot be reached from here now: connect this"
+        ):
+            refused(tiny(**RECIPES[case]))
+    assert all(address.startswith("https://") for address in hosts)
+    assert (runner.store.ids(), attempts) == ([], [])
 
 
 @pytest.mark.parametrize("case", RECIPES)

@@ -2,9 +2,11 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from kdcore.checks import preflight
+from kdcore.errors import UserError
 from kdcore.recipe import RecipeError
 
 
@@ -51,7 +53,15 @@ def test_the_classes_of_a_run_are_in_its_recipe(tiny, tmp_path):
 def test_the_classes_of_a_folder_are_its_subfolders(tiny, tmp_path):
     for name in ("B", "M", ".hidden"):
         (tmp_path / "train" / name).mkdir(parents=True)
-    data = {**tiny().data.model_dump(), "name": "folder", "path": str(tmp_path)}
+        for number in range(10):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "train" / name / f"{number}.png")
+    data = {
+        **tiny().data.model_dump(),
+        "name": "folder",
+        "path": str(tmp_path),
+        "train_images": None,
+        "test_images": None,
+    }
     with pytest.raises(RecipeError, match="folder has 2"):
         preflight.check(tiny(data=data, teacher={"model": "resnet18", "weights": "pretrained"}))
 
@@ -64,9 +74,7 @@ def test_what_is_not_known_yet_passes(tiny, tmp_path):
 @pytest.mark.parametrize(("labels", "images"), [(500, 400), (5, 400)])
 def test_impossible_numbers_of_labels_are_refused_before_any_image_is_read(tiny, labels, images):
     recipe = tiny(data={"labels": labels, "train_images": images})
-    with pytest.raises(
-        RecipeError, match=f"`data.labels` is {labels}, but there are 10 classes and about 360 training images"
-    ):
+    with pytest.raises(UserError, match=f"`data.labels` is {labels}, but there are 10 classes and 360 training images"):
         preflight.check(recipe)
-    with pytest.raises(RecipeError, match="`data.labels` is "):
+    with pytest.raises(UserError, match="`data.labels` is "):
         preflight.check_data(recipe.data)

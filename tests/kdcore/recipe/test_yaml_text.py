@@ -107,8 +107,9 @@ def test_what_is_no_recipe_s_is_refused_with_line_and_key(text, told):
 @pytest.mark.parametrize(
     "text, told",
     [
+        (f"{RECIPE}lr: {{warmup_epochs: 2}}\nepochs: yes", "line 3, `epochs` should be a number, not true"),
         (f"{RECIPE}epochs: true", "line 2, `epochs` should be a number, not true (YAML reads yes, no, on and off as true"),
-        (f"{RECIPE}seeds:\n- 0\n- yes", "line 4, `seeds.1` should be a number, not true"),
+        (f"{RECIPE}seeds:\n- 0\n- yes", "line 2, `seeds` should be a number, not true"),
         (f"{RECIPE}optimizer: {{lr: on}}", "line 2, `optimizer.lr` should be a number, not true"),
         (f"{RECIPE}data:\n  labels: no", "line 3, `data.labels` should be a number, not false"),
         (f"{RECIPE}twin: {{lr: yes}}", "`twin.lr` should be a number, not true"),
