@@ -5,12 +5,16 @@ import streamlit as st
 from kdcore.errors import NotAllowed
 from pages.parts.roles import role
 
+PLACE = "role-control"
+IN_THE_HEADER = "position: fixed; top: 0.6rem; right: 9rem; width: auto; z-index: 1000000"  # left of the menu and of "Running ... Stop"
+
 
 def draw() -> None:
     """“Watching” or “Operator”, and how to change it."""
     if not role.is_shared():
         return
-    with st.container(horizontal=True, horizontal_alignment="right"):
+    st.html(f"<style>.st-key-{PLACE} {{ {IN_THE_HEADER} }}</style>")
+    with st.container(key=PLACE, width="content"):
         if role.is_operator():
             with st.popover("Operator", icon=":material/key:", type="tertiary", width="content", key="role"):
                 st.caption("This window starts, stops and deletes runs. A reload asks for the passcode again.")
