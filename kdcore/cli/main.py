@@ -37,6 +37,7 @@ COMMANDS = (
     ("study:app", "study", (), "Compare variants of a recipe over several seeds."),
     ("sweep:app", "sweep", (), "Vary one or two settings of a recipe over several seeds."),
     ("runs:app", "runs", (), "List, show, resume, export and delete runs."),
+    ("data:app", "data", (), "Report on a folder of images, before a run."),
     ("evaluate:app", "evaluate", (), "Measure a model on a split."),
     ("explain:app", "explain", (), "Draw heatmaps of a photo."),
     ("methods:app", "methods", (), "List the distillation methods, or print one's page."),

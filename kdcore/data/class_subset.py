@@ -42,12 +42,13 @@ class ClassSubset:
         return self.source.unreadable(pool, np.flatnonzero(self._is_used(whole))[places])
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
-        return self.source.read(pool, self._places(pool)[places], size)
+        return self.source.read(pool, self.places(pool)[places], size)
 
     def identity(self, pool: str, places: np.ndarray) -> bytes | None:
-        return self.source.identity(pool, self._places(pool)[places])
+        return self.source.identity(pool, self.places(pool)[places])
 
-    def _places(self, pool: str) -> np.ndarray:
+    def places(self, pool: str) -> np.ndarray:
+        """The places in the whole dataset's pool of the images that are used."""
         return np.flatnonzero(self._is_used(self.source.targets(pool)))
 
     def _is_used(self, targets: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from kdcore.data.datasets.base import Report, Source, quiet
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 
+IN_WORDS = {"train": "training"}
 VALIDATION, LIMITED = 1, 3  # independent random streams of one seed; `loading` and the folder have others
 
 
@@ -69,8 +70,8 @@ def check(data: DataRecipe) -> None:
     """
     found = source(data)
     images = counts(data)
-    for split, count in images.items():
-        if not count:
+    for split in ("train", "test", *images):  # the validation images are the easiest to do without
+        if not images[split]:
             raise UserError(_why_empty(data, split, images))
     classes = len(found.classes)
     if data.labels != "all" and not classes <= data.labels <= images["train"]:
@@ -86,7 +87,7 @@ def _count(data: DataRecipe, found: Source, split: str) -> int:
 
 
 def _why_empty(data: DataRecipe, split: str, images: dict[str, int]) -> str:
-    seen = ", ".join(f"{count:,} {name}" for name, count in images.items())
+    seen = ", ".join(f"{count:,} {IN_WORDS.get(name, name)}" for name, count in images.items())
     if split == "validation":
         return (
             f"There is no validation image ({seen}): `data.validation` {data.validation:g} takes a share of each class, and none "

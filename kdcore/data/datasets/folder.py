@@ -75,20 +75,24 @@ class Folder(Dataset):
     def targets(self, pool: str) -> np.ndarray:
         return self._files[pool][1]
 
-    def paths(self, pool: str, places: np.ndarray) -> list[str]:
-        """The files at `places`."""
+    def files(self, pool: str, places: np.ndarray) -> list[str]:
+        """The files at `places`, relative to the root."""
         files, _ = self._files[pool]
-        return [os.path.join(self.root, files[place]) for place in places]
+        return [files[place] for place in places]
+
+    def paths(self, pool: str, places: np.ndarray) -> list[str]:
+        """The same with the root, absolute."""
+        root = os.path.abspath(self.root)
+        return [os.path.join(root, file) for file in self.files(pool, places)]
 
     def unreadable(self, pool: str, places: np.ndarray) -> np.ndarray:
-        known = (checking.known(file) for file in self.paths(pool, places))
-        return np.array([bool(problem) and problem != checking.ONE_COLOUR for problem in known], dtype=np.bool_)
+        return np.array([checking.unreadable(path) for path in self.paths(pool, places)], dtype=np.bool_)
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         pixels = np.empty((len(places), size, size, 3), dtype=np.uint8)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
             problems = list(threads.map(checking.read_into, pixels, self.paths(pool, places)))
-        shown = [names.text(self._files[pool][0][place]) for place in places]
+        shown = [names.text(file) for file in self.files(pool, places)]
         plain = [name for name, problem in zip(shown, problems, strict=True) if problem == checking.ONE_COLOUR]
         bad = [not (not problem or problem == checking.ONE_COLOUR) for problem in problems]
         kept = np.flatnonzero(np.logical_not(bad))
@@ -97,15 +101,15 @@ class Folder(Dataset):
 
     def identity(self, pool: str, places: np.ndarray) -> bytes:
         """The files with their sizes and modification times."""
-        files, _ = self._files[pool]
         digest = hashlib.sha256()
-        for place, path in zip(places, self.paths(pool, places), strict=True):
+        for file, path in zip(self.files(pool, places), self.paths(pool, places), strict=True):
             try:
                 found = os.stat(path)
             except OSError as error:
                 raise UserError(f"{names.text(path)} cannot be read any more ({error.strerror}).") from error
-            name = Path(files[place]).as_posix()
-            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+            digest.update(
+                f"{Path(file).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+            )
         return digest.digest()
 
     @cached_property

@@ -14,13 +14,14 @@ import numpy as np
 from PIL import Image
 
 from kdcore import paths, photos
+from kdcore.data.datasets.base import Progress, Report, quiet
 from kdcore.errors import NotAllowed
 
 MOST_KNOWN = 200_000  # files; then all are forgotten
 SIDE = 32  # decoded no larger than needed
 ONE_COLOUR = "one colour"  # what is known of a file that can be read, but is one colour all over
 
-_known: dict[tuple[str, int, int], str] = {}
+_known: dict[str, tuple[tuple[int, int], str]] = {}  # file -> (its size and modification time, what is known)
 _lock = threading.Lock()
 
 
@@ -49,21 +50,27 @@ def read_into(pixels: np.ndarray, file: str) -> str:
         problem = str(error)
     except OSError as error:
         problem = f"it cannot be opened: {error.strerror}"
-    if key := _key(file):
+    if stamp := _stamp(file):
         with _lock:
             if len(_known) >= MOST_KNOWN:
                 _known.clear()
-            _known[key] = problem
+            _known[file] = stamp, problem
     return problem
 
 
 def known(file: str) -> str | None:
     """What is known of a file, as `read_into` returned it; None where it was not decoded yet."""
-    key = _key(file)
-    return _known.get(key) if key else None
+    found = _known.get(file)
+    return found[1] if found and found[0] == _stamp(file) else None
 
 
-def checked(files: Sequence[str], seconds: float) -> list[str | None]:
+def unreadable(file: str) -> bool:
+    """Whether a file is known to be unreadable. Quick for others: looks at the file in this case only."""
+    found = _known.get(file)
+    return bool(found and found[1] not in ("", ONE_COLOUR) and known(file))
+
+
+def checked(files: Sequence[str], seconds: float, report: Report = quiet) -> list[str | None]:
     """What is known of each file, after decoding those not known yet for as long as allowed; None: not decoded yet."""
     found = [known(file) for file in files]
     until = time.monotonic() + seconds
@@ -72,14 +79,17 @@ def checked(files: Sequence[str], seconds: float) -> list[str | None]:
         if time.monotonic() < until:
             found[place] = read_into(np.empty((SIDE, SIDE, 3), np.uint8), files[place])
 
+    unknown = [place for place, each in enumerate(found) if each is None]
+    progress = Progress(f"Decoding {len(unknown):,} files", len(unknown) or 1, report)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        list(threads.map(check, [place for place, each in enumerate(found) if each is None]))
+        for done, _ in enumerate(threads.map(check, unknown), 1):
+            progress(done)
     return found
 
 
-def _key(file: str) -> tuple[str, int, int] | None:
+def _stamp(file: str) -> tuple[int, int] | None:
     try:
         status = os.stat(file)
     except OSError:
         return None
-    return file, status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

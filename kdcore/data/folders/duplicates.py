@@ -15,7 +15,9 @@ def groups(paths: Sequence[str]) -> list[list[int]]:
     """The places of files with the same content: each group of two or more, in order. Unreadable and empty files are left out."""
     found = _alike([list(range(len(paths)))], lambda place: _size(paths[place]))
     found = _alike(found, lambda place: _digest(paths[place], FIRST_BYTES))
-    return sorted(_alike(found, lambda place: _digest(paths[place])))
+    short = [group for group in found if _size(paths[group[0]]) <= FIRST_BYTES]  # read whole already
+    long = [group for group in found if _size(paths[group[0]]) > FIRST_BYTES]
+    return sorted(short + _alike(long, lambda place: _digest(paths[place])))
 
 
 def _alike(candidates: Iterable[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:

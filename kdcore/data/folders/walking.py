@@ -35,7 +35,7 @@ class LeftOut:
 
     def __str__(self) -> str:
         more = f" and {self.count - len(self.examples)} more" if self.count > len(self.examples) else ""
-        return f"{self.count} {self.reason}: {', '.join(self.examples)}{more}"
+        return f"{self.reason} ({self.count:,}): {', '.join(self.examples)}{more}"
 
 
 @dataclass

@@ -1,0 +1,77 @@
+"""`data`: what a run would use of a folder of images, what is left out and why, and duplicates, before a run."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from kdcore import recipe as recipes
+from kdcore.cli.options import Json
+from kdcore.data.folders import report
+from kdcore.data.folders.report import FolderReport
+from kdcore.data.selection import IN_WORDS
+from kdcore.recipe import DataRecipe
+from kdcore.results import json_text
+
+MOST_CLASSES = 30  # rows of the table
+BEFORE_A_RUN = 1.0  # seconds in which files are decoded; the run itself decodes all
+
+app = App(
+    name="data",
+    help_epilogue="""Examples:
+
+  python -m kdcore data ~/photos              classes, splits, files left out
+  python -m kdcore data ~/photos --json
+
+The folder holds one folder of images for each class, or train/ and test/ (and
+val/) with such folders in them. Every file is decoded; nothing is changed.""",
+)
+
+
+@app.default
+def data(
+    path: Annotated[str, Parameter(name="PATH")],
+    /,
+    *,
+    validation: float = DataRecipe().validation,
+    seed: int = 0,
+    as_json: Json = False,
+) -> int:
+    """Report on a folder of images: classes, images of each split, what is left out and why, duplicates.
+
+    Args:
+        path: The folder.
+        validation: Share of the training images used for validation, where there is no folder for it.
+        seed: Random seed of the splits: data.seed of a recipe.
+    """
+    settings = {"name": "folder", "path": path, "validation": validation, "seed": seed}
+    whole = {"data": settings, "student": {"model": "five_conv"}}  # a recipe needs one; it is not built
+    chosen = recipes.from_plain(whole, source="the command line").data
+    found = report.report(chosen, report.WHOLE, progress=lambda text: print(text, file=sys.stderr))
+    if as_json:
+        print(json_text.text(asdict(found)))
+    else:
+        show(found, Console(highlight=False, markup=False))
+    return 0
+
+
+def show_before(chosen: DataRecipe) -> None:
+    """The report on a recipe's own folder on standard error, before a run; nothing for other datasets."""
+    if chosen.name == "folder":
+        show(report.report(chosen, BEFORE_A_RUN), Console(highlight=False, markup=False, stderr=True))
+
+
+def show(found: FolderReport, console: Console) -> None:
+    """Print the headline, the images of each class, and all remarks."""
+    console.print(f"{found.folder}: {found.headline}", soft_wrap=True)
+    table = Table("class", *(IN_WORDS.get(split, split) for split in found.counts), box=None)
+    for place, name in enumerate(found.classes[:MOST_CLASSES]):
+        table.add_row(name, *(f"{counts[place]:,}" for counts in found.counts.values()))
+    console.print(table)
+    if len(found.classes) > MOST_CLASSES:
+        console.print(f"  and {len(found.classes) - MOST_CLASSES} more classes")
+    for line in found.lines():
+        console.print(f"- {line}", style="yellow" if line in found.warnings else None, soft_wrap=True)

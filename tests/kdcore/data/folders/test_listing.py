@@ -1,0 +1,246 @@
+"""Folders as people have them: which files count, for which class and split, and what is left out with which reason."""
+
+import os
+import unicodedata
+
+import numpy as np
+import pytest
+
+from kdcore.checks import preflight
+from kdcore.data import loading, selection
+from kdcore.data.folders import listing, walking
+from kdcore.data.folders.listing import listed
+from kdcore.errors import UserError
+from kdcore.recipe import DataRecipe
+
+
+def counts(found, pool="train"):
+    return np.bincount(found.pools[pool].targets, minlength=len(found.classes)).tolist()
+
+
+def left_out(found):
+    return {each.reason: each.count for each in found.left_out}
+
+
+@pytest.mark.parametrize("hidden", [
+    ".ipynb_checkpoints", "deep/.ipynb_checkpoints", "__MACOSX", ".thumbnails", "@eaDir", "thumbs", "__pycache__",
+])  # fmt: skip
+def test_hidden_checkpoint_and_thumbnail_folders_in_a_class_are_skipped(tmp_path, fill, hidden):
+    fill("cat", "dog", f"cat/{hidden}")
+    found = listed(tmp_path)
+    assert counts(found) == [6, 6]
+    (reason,) = found.left_out
+    assert (reason.count, reason.examples) == (1, (f"cat/{hidden}/",))
+    assert "folders" in reason.reason
+
+
+def test_hidden_and_system_files_are_skipped(tmp_path, fill):
+    fill("cat", "dog")
+    for name in ("._00.png", ".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / "cat" / name).write_bytes(b"\xff\xd8\xff")
+    found = listed(tmp_path)
+    assert counts(found) == [6, 6]
+    assert left_out(found) == {walking.HIDDEN_FILES: 4}
+
+
+def test_a_class_may_be_called_thumbs(tmp_path, fill):
+    fill("thumbs", "dog")
+    assert listed(tmp_path).classes == ("dog", "thumbs")
+
+
+@pytest.mark.parametrize("names, pools", [
+    (("Train", "Test"), "train test"), (("TRAIN", "TEST"), "train test"), (("training", "testing"), "train test"),
+    (("trainset", "testset"), "train test"), (("training_set", "test_set"), "train test"),
+    (("Training Set", "Validation Set"), "train validation"), (("train", "val"), "train validation"),
+    (("train", "valid"), "train validation"), (("train", "dev"), "train validation"),
+    (("train-images", "test-images", "val-data"), "train validation test"),
+])  # fmt: skip
+def test_folders_of_splits_by_many_names(tmp_path, fill, names, pools):
+    for name in names:
+        fill(f"{name}/cat", f"{name}/dog")
+    found = listed(tmp_path)
+    assert found.classes == ("cat", "dog")
+    assert list(found.pools) == pools.split()
+    assert found.questions == ()
+
+
+def test_photos_of_trains_are_a_class(tmp_path, fill):
+    fill("train", "bus", "test")
+    assert listed(tmp_path).classes == ("bus", "test", "train")
+
+
+def test_folders_beside_train_and_test_are_named(tmp_path, fill):
+    fill("train/cat", "train/dog", "test/cat", "test/dog", "__MACOSX/cat", "new/cat")
+    (tmp_path / "labels.csv").write_text("a,b")
+    (tmp_path / "train" / "stray.jpg").write_bytes(b"")
+    assert left_out(listed(tmp_path)) == {
+        walking.HIDDEN_FOLDERS: 1,
+        "folders beside the training images": 1,
+        "files outside of the class folders": 1,
+        "images outside of the class folders": 1,
+    }
+
+
+def test_a_test_folder_without_classes_is_questioned(tmp_path, fill):
+    fill("train/cat", "train/dog", "test")
+    (question,) = listed(tmp_path).questions
+    assert question.startswith(
+        "test/ has no class folders in it, so it is not used; test images are taken from the training"
+    )
+
+
+def test_two_folders_of_one_split_are_refused(tmp_path, fill):
+    fill("train/cat", "train/dog", "training/cat", "training/dog")
+    with pytest.raises(UserError, match="two folders of train images, 'train' and 'training': keep one of them"):
+        listed(tmp_path)
+
+
+def test_test_and_validation_without_training_images_are_refused(tmp_path, fill):
+    fill("test/cat", "test/dog", "val/cat", "val/dog")
+    with pytest.raises(UserError, match=r"has val/ and test/, but no folder train/ for the training images"):
+        listed(tmp_path)
+
+
+def test_photos_one_level_deeper_than_classes_are_questioned(tmp_path, fill):
+    fill("first/cat", "first/dog", "second/cat", "second/dog")
+    found = listed(tmp_path)
+    assert found.classes == ("first", "second")
+    (question,) = found.questions
+    assert (
+        "No image lies directly in the class folders (first, second), only in folders inside of them (cat, dog)"
+        in question
+    )
+    assert "choose a folder one level deeper, or name the outer ones train and test" in question
+
+
+def test_the_folder_that_was_probably_meant_is_named(tmp_path, fill):
+    fill("photos/cat", "photos/dog")
+    with pytest.raises(UserError, match=f"single class, 'photos'.*did you mean {tmp_path}/photos"):
+        listed(tmp_path)
+
+
+def test_unicode_forms_of_a_name_are_one_class(tmp_path, fill):
+    composed, apart = (unicodedata.normalize(form, "Gemüse") for form in ("NFC", "NFD"))
+    fill(f"train/{composed}", "train/Obst", f"test/{apart}", "test/Obst", n=4)
+    found = listed(tmp_path)
+    assert found.classes == (composed, "Obst")
+    assert counts(found, "test") == [4, 4]
+    assert found.notes == (
+        "Folders named 'Gemüse' whose names differ in their Unicode form or encoding only are one class.",
+    )
+    assert loading.classes(DataRecipe(name="folder", path=str(tmp_path), only=("Obst", apart))) == ("Obst", composed)
+
+
+def test_a_name_that_is_not_utf8_is_read_as_latin1(tmp_path, fill):
+    fill("Obst", "x")
+    os.rename(tmp_path / "x", os.fsencode(tmp_path) + b"/Gem\xfcse")
+    found = listed(tmp_path)
+    assert found.classes == ("Gemüse", "Obst")
+    split = loading.load(DataRecipe(name="folder", path=str(tmp_path), image_size=8), "test")
+    assert split.classes[0].encode() == b"Gem\xc3\xbcse"
+    assert len(split) == 2
+
+
+def test_names_that_differ_in_capitals_only_are_questioned(tmp_path, fill):
+    fill("Cat", "cat", "dog")
+    assert listed(tmp_path).questions == (
+        "'Cat' and 'cat' are two classes: their names differ in capitals or spaces only.",
+    )
+
+
+def test_a_test_class_in_other_capitals_gets_a_hint(tmp_path, fill):
+    fill("train/cat", "train/dog", "test/Cat")
+    with pytest.raises(UserError, match="has the class 'Cat', which .*train does not. Did you mean 'cat'?"):
+        listed(tmp_path)
+
+
+def test_linked_folders_and_files_are_followed_once(tmp_path, fill):
+    fill("pets/cat", "pets/dog", "more", n=4)
+    fill("pets/cat/inner", n=2)
+    (tmp_path / "pets" / "cat" / "a-link").symlink_to(tmp_path / "more")
+    (tmp_path / "pets" / "cat" / "again").symlink_to(tmp_path / "more")
+    (tmp_path / "pets" / "cat" / "loop").symlink_to(tmp_path / "pets" / "cat")
+    (tmp_path / "pets" / "dog" / "file.png").symlink_to(tmp_path / "more" / "00.png")
+    (tmp_path / "pets" / "dog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    found = listed(tmp_path / "pets")
+    assert counts(found) == [4 + 2 + 4, 4 + 1]
+    assert found.notes == ("1 linked folder is followed: cat/a-link.",)
+    assert left_out(found) == {walking.REPEATED: 2, walking.BROKEN: 1}
+
+
+def test_a_pipe_is_no_image(tmp_path, fill):
+    fill("cat", "dog")
+    os.mkfifo(tmp_path / "cat" / "x.png")
+    assert left_out(listed(tmp_path)) == {walking.ODD: 1}
+
+
+def test_other_endings_are_read_or_counted(tmp_path, fill):
+    fill("cat", "dog")
+    fill("cat", n=3, name="x{}.jfif", form="JPEG")
+    fill("cat", n=2, name="a{}.avif", form="AVIF")
+    fill("cat", n=2, name="plain{}", form="WEBP")  # no ending: by content
+    fill("dog", n=2, name="{}.jpg_large", form="JPEG")
+    (tmp_path / "dog" / "notes.txt").write_text("a dog")
+    (tmp_path / "dog" / "README").write_text("dogs")
+    found = listed(tmp_path)
+    assert counts(found) == [6 + 3 + 2 + 2, 6]
+    assert [str(each) for each in found.left_out] == [
+        "files with the ending .jpg_large (their content looks like JPEG: rename them to use them) (2): dog/0.jpg_large, dog/1.jpg_large",
+        "files with the ending .txt (1): dog/notes.txt",
+        f"{walking.NOT_IMAGES} (1): dog/README",
+    ]  # fmt: skip
+
+
+def test_heic_without_its_package_is_left_out_by_name(tmp_path, fill, monkeypatch):
+    monkeypatch.setattr("kdcore.photos.reads_heic", lambda: False)
+    monkeypatch.setattr(walking.photos, "reads_heic", lambda: False)
+    fill("cat", "dog")
+    (tmp_path / "cat" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    assert left_out(listed(tmp_path)) == {walking.HEIC: 1}
+    assert "pip install pillow-heif" in walking.HEIC
+
+
+def test_an_empty_class_says_what_was_left_out(tmp_path, fill):
+    fill("dog")
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "one.psd").write_text("8BPS")
+    with pytest.raises(
+        UserError, match=r"class 'cat' has no images.*Left out: files with the ending .psd \(1\): cat/one.psd"
+    ):
+        selection.check(DataRecipe(name="folder", path=str(tmp_path)))
+
+
+def test_preflight_counts_the_classes_that_are_read(tmp_path, fill):
+    """`__MACOSX` beside classes, and `Train/` and `Test/`, are no classes."""
+    fill("Train/cat", "Train/dog", "Train/elk", "Test/cat", "Test/dog", "Test/elk", "__MACOSX/cat", n=2)
+    data = DataRecipe(name="folder", path=str(tmp_path))
+    assert preflight.data_classes(data) == len(loading.classes(data)) == 3
+
+
+def test_a_new_file_is_seen_at_once(tmp_path, fill):
+    fill("cat", "dog")
+    assert counts(listed(tmp_path)) == [6, 6]
+    fill("cat", name="new{}.png", n=1)
+    assert counts(listed(tmp_path)) == [7, 6]
+
+
+def test_an_unchanged_folder_is_not_listed_again(tmp_path, fill, monkeypatch):
+    fill("cat", "dog")
+    monkeypatch.setattr(listing, "SETTLED_NS", -(10**12))  # as if it had changed long ago
+    first = listed(tmp_path)
+    assert listed(tmp_path) is first
+    fill("dog/deep", n=1)
+    assert counts(listed(tmp_path)) == [6, 7]
+
+
+def test_too_many_files_are_refused(tmp_path, fill, monkeypatch):
+    monkeypatch.setattr(walking, "MOST_ENTRIES", 10)
+    fill("cat", "dog")
+    with pytest.raises(UserError, match="holds more than 10 files and folders. Choose the folder that holds the class"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["nowhere", "a/" * 300, "~nobody-of-this-name/x"])
+def test_a_folder_that_is_not_there(path):
+    with pytest.raises(UserError, match="There is no folder .*one folder of images for each class"):
+        selection.check(DataRecipe(name="folder", path=path))

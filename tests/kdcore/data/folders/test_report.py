@@ -1,0 +1,129 @@
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdcore.cli.main import main
+from kdcore.data import loading, selection
+from kdcore.data.folders import checking
+from kdcore.data.folders.report import TWICE, report
+from kdcore.errors import UserError
+from kdcore.recipe import DataRecipe
+
+
+def folder(path, **settings):
+    return DataRecipe(name="folder", path=str(path), image_size=8, **settings)
+
+
+def test_the_headline_counts_what_the_run_gets(tmp_path, fill):
+    fill("cat", "dog", "elk", n=40)
+    found = report(folder(tmp_path))
+    assert found.headline == "3 classes, 120 images found: 87 training, 9 validation and 24 test images."
+    sizes = {split: tuple(loading.load(folder(tmp_path), split).targets.bincount().tolist()) for split in found.counts}
+    assert found.counts == sizes
+    assert selection.counts(folder(tmp_path)) == {split: sum(counts) for split, counts in sizes.items()}
+
+
+def test_of_some_classes_only_theirs_count(tmp_path, fill):
+    fill("cat", "dog", "elk", n=10)
+    found = report(folder(tmp_path, only=("elk", "cat")))
+    assert found.classes == ("elk", "cat")
+    assert found.headline.startswith("2 classes, 20 images found")
+
+
+def test_files_that_cannot_be_read_are_named_before_the_run(tmp_path, fill):
+    fill("cat", "dog", n=10)
+    (tmp_path / "cat" / "03.png").write_text("not an image")
+    (tmp_path / "dog" / "05.png").write_bytes((tmp_path / "dog" / "05.png").read_bytes()[:60])
+    Image.new("RGB", (9, 9), "white").save(tmp_path / "dog" / "06.png")
+    unchecked = report(folder(tmp_path))
+    assert unchecked.unchecked == 20
+    assert "20 images are decoded when the run starts" in unchecked.lines()[-1]
+    found = report(folder(tmp_path), 20.0)
+    assert found.unchecked == 0
+    (left,) = found.left_out
+    assert (left.reason, left.count) == ("files that cannot be read", 2)
+    assert "cat/03.png (it is text, not an image" in left.examples[0]
+    assert found.warnings == ("1 images have a single colour; check them: dog/06.png.",)
+    counts = selection.counts(folder(tmp_path))
+    assert counts == {split: len(loading.load(folder(tmp_path), split)) for split in counts}
+    assert sum(counts.values()) == sum(map(sum, found.counts.values())) == 18
+
+
+def test_a_file_that_was_mended_counts_again(tmp_path, fill):
+    fill("cat", n=1)
+    file = tmp_path / "cat" / "00.png"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:40])
+    assert checking.checked([str(file)], 20.0) != [""]
+    assert checking.unreadable(str(file))
+    file.write_bytes(whole)
+    assert not checking.unreadable(str(file))
+    assert checking.checked([str(file)], 20.0) == [""]
+
+
+def test_copies_between_splits_and_classes_are_said(tmp_path, fill):
+    fill("train/cat", "train/dog", "test/cat", "test/dog", n=4)
+    shutil.copy(tmp_path / "train/cat/00.png", tmp_path / "test/cat/copy.png")
+    shutil.copy(tmp_path / "train/cat/01.png", tmp_path / "train/dog/copy.png")
+    shutil.copy(tmp_path / "test/dog/01.png", tmp_path / "test/dog/copy.png")
+    found = report(folder(tmp_path, validation=0))
+    assert found.warnings == (
+        "1 of 10 test images is a copy of a training image, so test results would be too good: train/cat/00.png = test/cat/copy.png.",
+        "1 image lies in several classes, so a label is wrong: train/cat/01.png = train/dog/copy.png.",
+        "2 files are copies of another one of the same split.",
+        TWICE,
+    )
+
+
+def test_files_of_one_size_are_no_copies(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            pixels = np.full((4, 4, 3), 10 * i + (100 if name == "dog" else 0), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.bmp")
+    assert report(folder(tmp_path)).warnings == ()
+
+
+@pytest.mark.parametrize("images, split, message", [
+    ({"cat": 1, "dog": 1}, "test", "There is no test image .*a fifth of each class is held out"),
+    ({"train/cat": 1, "train/dog": 1, "test/cat": 1, "test/dog": 1}, "validation", "set `data.validation` to 0"),
+])  # fmt: skip
+def test_a_split_without_images_is_refused_before_the_run(tmp_path, fill, images, split, message):
+    for name, n in images.items():
+        fill(name, n=n)
+    with pytest.raises(UserError, match=message):
+        selection.check(folder(tmp_path))
+
+
+def test_empty_folders_of_test_images_are_refused_with_their_place(tmp_path, fill):
+    fill("train/cat", "train/dog")
+    fill("test/cat", "test/dog", n=0)
+    with pytest.raises(
+        UserError, match=f"no test image: looked in {tmp_path}/test/cat, {tmp_path}/test/dog. Add images, or"
+    ):
+        selection.check(folder(tmp_path))
+
+
+def test_labels_must_fit_the_training_images(tmp_path, fill):
+    fill("cat", "dog", n=20)
+    with pytest.raises(
+        UserError, match=r"`data.labels` is 30, but there are 2 classes and 28 training images .*choose 2 to 28"
+    ):
+        selection.check(folder(tmp_path, labels=30))
+
+
+def test_the_command_prints_it(tmp_path, fill, capsys):
+    fill("cat", "dog", n=10)
+    (tmp_path / "cat" / "notes.txt").write_text("x")
+    assert main(["data", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "2 classes, 20 images found: 14 training, 2 validation and 4 test images." in out
+    assert "- Left out: files with the ending .txt (1): cat/notes.txt." in out
+    assert main(["data", str(tmp_path), "--json"]) == 0
+    assert '"found": 20' in capsys.readouterr().out
+    assert main(["data", str(tmp_path / "cat" / "x")]) == 1
+    assert "There is no folder" in capsys.readouterr().err
+    assert main(["data", str(tmp_path), "--validation", "3"]) == 1
+    assert "`data.validation` should be less than 0.9, not 3" in capsys.readouterr().err
