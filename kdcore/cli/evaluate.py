@@ -84,8 +84,14 @@ def show(title: str, figures: dict[str, float], classes: tuple[str, ...], as_jso
 
 def dataset_of(classes: tuple[str, ...]) -> dict[str, Any]:
     """The built-in dataset with these classes, as settings of a recipe. Raises UserError where there is none."""
+    if found := built_in(classes):
+        return found
+    raise UserError("No built-in dataset has the model's classes. Name the data: --data folder --path FOLDER.")
+
+
+def built_in(classes: tuple[str, ...]) -> dict[str, Any] | None:
+    """The built-in dataset with these classes, as settings of a recipe; None where there is none."""
     from kdcore.data import datasets
 
-    if found := datasets.with_classes(classes):
-        return {"name": found.name, "only": found.only}
-    raise UserError("No built-in dataset has the model's classes. Name the data: --data folder --path FOLDER.")
+    found = datasets.with_classes(classes)
+    return {"name": found.name, "only": found.only} if found else None

@@ -75,5 +75,7 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"There is no folder {path.parent} to write {path.name} to. Create it, or choose another path.")
     if path.is_dir():
         raise UserError(f"{path} is a folder. Give the path of a file.")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no plain file (a device or pipe), so it is not replaced. Give another path.")
     with disk.in_words(path.parent, then="run the command again"):
         yield

@@ -1,15 +1,21 @@
-"""`export` writes a network as one file with a card; `import-weights` turns .pth files into such a file."""
+"""`export` writes a network as one file with a card; `import-weights` turns weights from outside into such a file."""
 
+import contextlib
 import hashlib
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from kdcore.cli.evaluate import dataset_of
+from kdcore import recipe as recipes
+from kdcore.cli.evaluate import built_in
 from kdcore.cli.options import store, writing
 from kdcore.errors import UserError
+from kdcore.files import atomic
 from kdcore.recipe import DataRecipe, references
 from kdcore.results import json_text
 from kdcore.store import ACTIVE
@@ -29,14 +35,15 @@ Examples:
 import_app = App(
     name="import-weights",
     help_epilogue="""Code in the files is never run. Of several files, a later one replaces tensors of an earlier one.
+Prefixes such as module. or _orig_mod. are removed, and position embeddings resized to --image-size; each change is printed.
 
 Examples:
 
   python -m kdcore import-weights resnet56.th --model resnet56 \\
       --data cifar10 --image-size 32 --out resnet56.safetensors
-  python -m kdcore import-weights vit.pth --model vit_tiny_patch16_224 \\
-      --data cifar10 --image-size 224 --mean 0.5 0.5 0.5 --std 0.5 0.5 0.5 \\
-      --out vit.safetensors""",
+  python -m kdcore import-weights model_best.pth.tar --path ~/photos --out mine.safetensors
+  python -m kdcore import-weights resnet50.pth --model resnet50 --out resnet50.safetensors       ImageNet's classes
+  python -m kdcore import-weights hub-folder/ --out hub.safetensors""",
 )
 
 
@@ -53,41 +60,88 @@ def export(model: str, out: Path, /, *, command: str | None = None, fp16: bool =
     import torch
 
     from kdcore import models
+
+    check_out(out)
+    network = models.load(model, runs=store())
+    described, origin = origin_of(model, network)
+    with writing(out), staged(out) as (file, card):
+        models.save(network, file, dtype=torch.float16 if fp16 else None)
+        written = models.load(str(file))
+        data, missing = measured(written, described)
+        content = {
+            **written.description(),
+            "parameters": models.parameters(written),
+            **origin,
+            "command": command or "",
+            **data,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "bytes": file.stat().st_size,
+        }
+        card.write_text(json_text.text(content, indent=2) + "\n", encoding="utf-8")
+    size = f"{out}: {out.stat().st_size / 2**20:.2f} MiB"
+    found = data.get("accuracy")
+    if found is None:
+        print(f"{size}. Its accuracy was not measured: {missing}")
+    else:
+        print(f"{size}, accuracy {found['top1']:.2%} ({found['low']:.2%} to {found['high']:.2%})")
+    return 0
+
+
+def check_out(out: Path) -> None:
+    """Refuse a file with another ending, by which it could not be found again as weights. Raises UserError."""
+    if out.suffix.lower() != references.SAFETENSORS:
+        raise UserError(
+            f"{out} should end in {references.SAFETENSORS}, such as {out.with_suffix(references.SAFETENSORS).name}."
+        )
+
+
+@contextlib.contextmanager
+def staged(out: Path) -> Iterator[tuple[Path, Path]]:
+    """A weight file and its card to write, in a temporary folder; both take their places when the block ends without error."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.stem}-", suffix=atomic.SUFFIX, dir=out.parent))
+    try:
+        files = folder / out.name, folder / out.with_suffix(".json").name
+        yield files
+        for file in files:
+            file.replace(out.parent / file.name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measured(network: "Tapped", data: DataRecipe | None) -> tuple[dict[str, Any], str]:
+    """The card's entries on accuracy; and why there are none, where the images are not on this machine. Downloads nothing."""
     from kdcore.data import loading
     from kdcore.results import metrics
     from kdcore.training import evaluation
 
-    network = models.load(model, runs=store())
-    described, origin = origin_of(model, network)
-    with writing(out):
-        models.save(network, out, dtype=torch.float16 if fp16 else None)
-    written = models.load(str(out))
-    images = loading.load(described, "test", download=True)
-    figures = evaluation.evaluate(written, images)
+    if data is None:
+        return (
+            {},
+            "no built-in dataset has these classes (python -m kdcore evaluate measures it on --data folder --path FOLDER).",
+        )
+    try:
+        images = loading.load(data, "test")
+    except UserError as error:
+        return {}, str(error)
+    figures = evaluation.evaluate(network, images)
     low, high = metrics.wilson(round(figures["top1"] * figures["count"]), int(figures["count"]))
-    card = {
-        **written.description(),
-        "parameters": models.parameters(written),
-        **origin,
-        "command": command or "",
-        "data": {"name": described.name, "split": "test", "images": len(images)},
+    return {
+        "data": {"name": data.name, "split": "test", "images": len(images)},
         "accuracy": {"top1": figures["top1"], "low": low, "high": high, "nll": figures["nll"], "ece": figures["ece"]},
-        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
-        "bytes": out.stat().st_size,
-    }
-    out.with_suffix(".json").write_text(json_text.text(card, indent=2) + "\n", encoding="utf-8")
-    print(f"{out}: {out.stat().st_size / 2**20:.2f} MiB, accuracy {figures['top1']:.2%} ({low:.2%} to {high:.2%})")
-    return 0
+    }, ""
 
 
-def origin_of(reference: str, network: "Tapped") -> tuple[DataRecipe, dict[str, Any]]:
-    """The data that a network is measured on, and the entries of its card about the run it comes from.
+def origin_of(reference: str, network: "Tapped") -> tuple[DataRecipe | None, dict[str, Any]]:
+    """The data that a network is measured on, if that is known, and the entries of its card about the run it comes from.
 
     Raises:
         UserError: the run has not ended.
     """
-    if not isinstance(source := references.parse(reference), references.RunNetwork):
-        return DataRecipe(**dataset_of(network.classes), image_size=network.image_size), {}
+    from kdcore import models
+
+    if not isinstance(source := models.resolved(reference, store()), references.RunNetwork):
+        found = built_in(network.classes)
+        return (DataRecipe(**found, image_size=network.image_size) if found else None), {}
     run_id = source.run_id
     state, recipe = store().state(run_id), store().recipe(run_id)
     if state.status in ACTIVE:
@@ -105,29 +159,61 @@ def import_weights(
     files: list[Path],
     /,
     *,
-    model: str,
-    data: str,
-    image_size: int,
+    model: str | None = None,
+    data: str | None = None,
+    path: str | None = None,
+    classes: Path | None = None,
+    image_size: int | None = None,
     out: Path,
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
+    ema: Annotated[bool, Parameter(negative="--no-ema")] = True,
+    prefix: str = "",
 ) -> int:
-    """Turn a state dict (.pth) into a .safetensors file that names its model.
+    """Turn weights from outside into a .safetensors file that names its model.
 
     Args:
-        files: Files with state dicts.
-        model: Name of the model that the weights belong to.
-        data: The dataset whose classes it predicts; `check-environment` lists them.
-        image_size: Side of its input in pixels.
+        files: Files of torch.save (.pth, .pt, .ckpt, .bin, .pth.tar) or .safetensors with a state dict, or a folder with
+            config.json and weights, as timm writes it for the hub.
+        model: Name of the model that the weights belong to. Default: the one that the files name.
+        data: The dataset whose classes it predicts; `check-environment` lists them. Default: the classes that the
+            files name, else ImageNet's, if it has 1,000 outputs.
+        path: Folder of class folders whose classes it predicts.
+        classes: File with the names of its classes, one a line, in the order of its outputs.
+        image_size: Side of its input in pixels. Default: what the files say, else the model's usual one.
         out: The .safetensors file to write.
-        mean: Mean of the input normalisation, three numbers in [0, 1]. Default: the model's own.
-        std: Standard deviation of the input normalisation, three numbers. Default: the model's own.
+        mean: Mean of the input normalisation, three numbers in [0, 1]. Default: what the files say, else the model's own.
+        std: Standard deviation of the input normalisation, three numbers. Default: likewise.
+        ema: Take averaged weights (EMA) where a file has them beside others.
+        prefix: Use the tensors whose names begin with it, where a file has several networks.
     """
     from kdcore import models
-    from kdcore.data import loading
 
-    classes = loading.classes(DataRecipe(name=data))
+    check_out(out)
+    names = class_names(data, path, classes)
     with writing(out):
-        models.import_weights(files, model, classes, image_size, mean=mean, std=std, out=out)
-    print(f"written: {out}")
+        imported = models.import_weights(
+            files, model, names, image_size, mean=mean, std=std, out=out, ema=ema, prefix=prefix, report=print
+        )
+    has = f"{len(imported.classes)} classes" if imported.classes else "no classifier"
+    print(f"written: {out} ({imported.name}, {has}, {imported.image_size} px)")
     return 0
+
+
+def class_names(data: str | None, path: str | None, file: Path | None) -> tuple[str, ...] | None:
+    """The classes given by name of a dataset, folder of class folders, or file; None where none is given.
+
+    Raises:
+        UserError: more than one is given, or there is no such dataset, folder or file.
+    """
+    from kdcore.data import loading
+    from kdcore.models.importing import class_names
+
+    if file is not None and (data or path):
+        raise UserError("Give the classes with --classes FILE, or with --data NAME and --path FOLDER, not both.")
+    if file is not None:
+        return class_names.from_file(file)
+    if data is None and path is None:
+        return None
+    plain = {"data": {"name": data or "folder", "path": path}, "student": {"model": "resnet20"}}
+    return loading.classes(recipes.from_plain(plain, source="the command line").data)

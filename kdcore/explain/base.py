@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.models import Tapped
+from kdcore.models.taps import has_class_token
 
 Family = Literal["Class activation maps", "Attention", "Features", "Changes of the input"]
 FAMILIES: tuple[Family, ...] = get_args(Family)  # in the order of listings
@@ -33,7 +34,7 @@ def _no_class_token(model: Tapped) -> str:
     """A class token is a parameter, `cls_token` or the like, whatever the network makes of it."""
     if model.has_attention:
         return _no_features(model)
-    if not any("cls_token" in name or "class_token" in name for name, _ in model.net.named_parameters()):
+    if not has_class_token(model.net):
         return "it has no class token"
     blocks = getattr(model.net, "blocks", None)
     kind = type(blocks[-1] if isinstance(blocks, (nn.ModuleList, nn.Sequential)) else model.net).__name__

@@ -13,6 +13,7 @@ from kdcore.errors import EmptyMap, NotDefined, UserError
 from kdcore.explain import maps
 from kdcore.explain.base import MapOptions
 from kdcore.explain.grids import coarser
+from kdcore.explain.reading.dependence import INDEPENDENT, depends_on_image
 from kdcore.explain.reading.hooks import left_as_it_was
 from kdcore.models import Tapped
 
@@ -63,9 +64,12 @@ def explain(model: Tapped, images: Tensor, map_name: str, **options: Any) -> Exp
     chosen = MapOptions(**options)
     with left_as_it_was(model):
         _check(model, images, map_name, chosen)
+        independent = not depends_on_image(model, model.image_size)
         logits, raw = maps.get(map_name).maps(model, images, chosen)
     heatmaps = raw.detach().float().cpu().numpy()
-    problems = {i: reason for i, each in enumerate(heatmaps) if (reason := _problem(each))}
+    problems = {
+        i: reason for i, each in enumerate(heatmaps) if (reason := INDEPENDENT if independent else _problem(each))
+    }
     for i in problems:
         heatmaps[i] = np.nan
     heatmaps = heatmaps / heatmaps.sum(axis=(1, 2), keepdims=True, dtype=np.float64)

@@ -81,9 +81,9 @@ class AttentionTransfer(Method):
             if not shapes.features:
                 raise UserError(f"the {who} has no feature maps. Use a CNN or a ViT, or the method kd.")
             if vit_map == "attention" and shapes.tokens and not shapes.attention:
+                reason = "whose class token's attention cannot be read" if shapes.class_token else "without a class token"
                 raise UserError(
-                    f"the {who} is a ViT without a class token, so it has no class-token attention: set the option "
-                    "vit_map to energy."
+                    f"the {who} is a ViT {reason}, so it has no class-token attention: set the option vit_map to energy."
                 )
         self.pairs = check_pairs(pairs, student, teacher) if pairs else pairs_by_depth(student, teacher)
         self.form, self.power = form, power

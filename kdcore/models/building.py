@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from kdcore.errors import UserError
-from kdcore.models import fitting, weight_files, zoo
+from kdcore.models import fitting, matching, weight_files, zoo
 from kdcore.models import pretrained as zoo_weights
 from kdcore.models.fitting import Report
 from kdcore.models.sources import Source, find, resolved, teacher_description
@@ -66,6 +66,11 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
         assert isinstance(of_run, RunNetwork)
         described = teacher_description(of_run.run_id, runs)
         return build(source, tuple(described["classes"]), described["image_size"], runs=runs)
+    if source.description and "model" in source.description and "classes" not in source.description:
+        raise UserError(
+            f"{source.path} has weights of {source.description['model']} without a classifier, so it predicts no classes: use it in a "
+            "recipe that trains or fine-tunes the network."
+        )
     if source.description is None or not {"model", "classes", "image_size"} <= source.description.keys():
         raise UserError(
             f"{source.path} does not say which model its weights belong to. Write it again with `python -m kdcore "
@@ -116,9 +121,9 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
     if mapped and not weight_classes:
         raise UserError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
     net = zoo.create(name, len(weight_classes if mapped else classes), image_size, options)
-    state = fitting.fit_positions(weight_files.read(source.path, source.prefix), net)
     if known.get("image_size", image_size) != image_size:
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
+    state = matching.matched(weight_files.read(source.path, source.prefix), net, report)
     if mapped:
         fitting.fill(net, state, spec.weights, name)
         fitting.keep_classes(net, tuple((each,) for each in weight_classes), classes, spec.weights, report)

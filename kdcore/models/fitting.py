@@ -3,9 +3,10 @@
 Which of the three is decided by the recipe.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 
-from timm.layers import resample_abs_pos_embed
+import torch
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
@@ -24,7 +25,7 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> N
         model: the network, for messages.
 
     Raises:
-        UserError: tensors are missing, unknown or of other shapes; names them.
+        UserError: tensors are missing, unknown or of other shapes, or have values that are not finite; names them.
     """
     own = net.state_dict()
     counters = {name: tensor for name, tensor in own.items() if name.endswith("num_batches_tracked")}
@@ -40,20 +41,28 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> N
         shown = "\n".join(f"  - {problem}" for problem in problems[:12])
         more = f"\n  and {len(problems) - 12} more" if len(problems) > 12 else ""
         raise UserError(f"The weights {source} do not fit {model}:\n{shown}{more}")
-    net.load_state_dict(state)
+    _check_finite(state, source)
+    load_state(net, state)
 
 
-def fit_positions(state: dict[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
-    """A ViT's state with its position embedding brought to the grid of another image size, where the two differ."""
-    own = net.state_dict()
-    fitted = dict(state)
-    for name in ("pos_embed", "encoder.pos_embedding"):
-        if name in fitted and name in own and fitted[name].shape != own[name].shape:
-            in_embedding = not getattr(net, "no_embed_class", False)
-            prefix = int(getattr(net, "num_prefix_tokens", 1)) if in_embedding else 0
-            side = round((own[name].shape[1] - prefix) ** 0.5)
-            fitted[name] = resample_abs_pos_embed(fitted[name].float(), [side, side], num_prefix_tokens=prefix)
-    return fitted
+def load_state(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load a state strictly, as one of the present versions of the module's parts.
+
+    A file does not tell their versions, which PyTorch holds beside a state dict and MNASNet asks for.
+    """
+    versioned = OrderedDict(state)
+    versioned._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
+    module.load_state_dict(versioned)
+
+
+def _check_finite(state: dict[str, Tensor], source: str) -> None:
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
+            raise UserError(
+                f"The weights {source} are not all numbers: {name} has {wrong:,} of {tensor.numel():,} that are NaN or infinite, as "
+                "after a training that diverged. Use weights from an earlier checkpoint or another source."
+            )
 
 
 def replace_classifier(net: nn.Module, classes: int) -> None:
@@ -103,7 +112,11 @@ def for_classes(
     Raises:
         UserError: a teacher that is not fine-tuned has another number of classes.
     """
-    own, head = net.state_dict(), _classifier_names(net)
+    own, head = net.state_dict(), classifier_names(net)
+    if head and not any(key in state for key in head):
+        check_new_classifier(spec, f"{spec.weights} has no classifier")
+        report(f"{spec.weights} has no classifier: it gets a new one for {len(classes)} classes.")
+        return {**state, **{key: own[key] for key in head}}, classes
     counts_differ = any(key in state and state[key].shape[:1] != own[key].shape[:1] for key in head)
     named_otherwise = bool(weight_classes) and weight_classes != classes
     if not counts_differ and not (named_otherwise and _may_replace(spec)):
@@ -128,7 +141,7 @@ def _may_replace(spec: ModelRecipe) -> bool:
     return not isinstance(spec, TeacherRecipe) or spec.finetune is not None
 
 
-def _classifier_names(net: nn.Module) -> list[str]:
+def classifier_names(net: nn.Module) -> list[str]:
     heads = classifiers(net)
     return [f"{path}.{key}" for path, module in net.named_modules() if module in heads for key in module.state_dict()]
 

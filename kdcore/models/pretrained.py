@@ -17,7 +17,7 @@ from timm.models import get_pretrained_cfg
 from torch import nn
 
 from kdcore.errors import NotHere, UserError
-from kdcore.models import fitting, resnets, zoo
+from kdcore.models import fitting, matching, resnets, zoo
 from kdcore.models.own import OWN
 from kdcore.models.zoo import TORCHVISION
 from kdcore.paths import data_folder
@@ -136,7 +136,7 @@ def _torchvision(
         weights = tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
         state = weights.get_state_dict(progress=True, check_hash=True)
     with torch.no_grad():
-        net.load_state_dict(fitting.fit_positions({k: v for k, v in state.items() if not _is_auxiliary(k)}, net))
+        fitting.load_state(net, matching.fit_positions({k: v for k, v in state.items() if not _is_auxiliary(k)}, net))
     if classes != 1000:
         fitting.replace_classifier(net, classes)
     return resnets.changed(net, **changes) if changes else net, classes == 1000

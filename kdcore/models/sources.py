@@ -52,6 +52,10 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
             return _weight_file(parsed)
         case Bundled(name) if (file := ASSETS / "models" / f"{name}.safetensors").is_file():
             return _file(file)
+    if (folder := Path(reference).expanduser()).is_dir():
+        raise UserError(
+            f"{reference} is a folder. Convert its weights once: python -m kdcore import-weights {reference} --out {folder.name}.safetensors"
+        )
     known = sorted(bundled())
     near = difflib.get_close_matches(reference, known, n=3)
     raise UserError(
@@ -74,14 +78,19 @@ def _weight_file(reference: WeightFile) -> Source:
     path = Path(reference.path).expanduser()
     if reference.is_pickle:
         raise UserError(
-            f"{reference} is a pickle, which can run any code when it is opened, so it is not. Turn it into safetensors once, "
-            f"if you trust it: python -m kdcore import-weights {reference} --model NAME --data DATA --out {path.stem}.safetensors"
+            f"{reference} is a pickle, which can run code when it is opened, so recipes and commands do not open it. Convert it once, "
+            f"which runs no code: python -m kdcore import-weights {reference} --model NAME --out {_short(path)}.safetensors"
         )
     file = weight_file(reference.path)
     if not file.is_file():
         looked = f"{path}" if file == path else f"{path}, nor {file}"
         raise UserError(f"There is no weight file {looked}. See docs/results.md for where the public ones come from.")
     return _file(file)
+
+
+def _short(path: Path) -> str:
+    """A file's name without its endings: `model_best` of model_best.pth.tar."""
+    return path.stem.removesuffix(".pth")
 
 
 def teacher_description(run_id: str, runs: "Store") -> dict[str, Any]:

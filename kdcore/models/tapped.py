@@ -8,13 +8,16 @@ import torch
 import torchvision.models as tv
 from torch import Tensor, nn
 
-from kdcore.models.taps import Reader, TimmReader
+from kdcore.errors import UserError, clipped
+from kdcore.models.taps import Reader, TimmReader, distills, has_class_token
 from kdcore.models.torchvision_taps import TorchvisionReader, TorchvisionViTReader
 from kdcore.tensors.outputs import Outputs, Shapes
 
 LOGITS = frozenset({"logits"})
 Ask = Callable[[Tensor, frozenset[str]], Outputs]
 Statistics = tuple[float, float, float]
+# what networks raise in a forward whose maps become empty or do not fit each other
+UNFIT = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, ZeroDivisionError)
 
 
 class Tapped(nn.Module):
@@ -90,7 +93,7 @@ class Tapped(nn.Module):
             image = torch.linspace(0, 1, 3 * side * side, device=self.mean.device, dtype=self.mean.dtype)
             image = image.view(1, 3, side, side)
             with in_eval(self), torch.no_grad():
-                outputs = self._reader.read(self._normalised(image), needs)
+                outputs = self._read_first(image, needs)
             self._shapes = Shapes(
                 classes=outputs.logits.shape[1],
                 pooled=outputs.pooled.shape[1],
@@ -99,9 +102,27 @@ class Tapped(nn.Module):
                 tokens=self._reader.tokens,
                 dense=_averaged(outputs),
                 qkv=None if outputs.qkv is None else cast(tuple[int, int, int, int], tuple(outputs.qkv.shape[2:])),
-                distilled=hasattr(self.net, "head_dist"),
+                distilled=distills(self.net),
+                class_token=has_class_token(self.net),
             )
         return self._shapes
+
+    def _read_first(self, image: Tensor, needs: frozenset[str]) -> Outputs:
+        """The outputs for one image; an image size that the network cannot take is a UserError."""
+        try:
+            return self._reader.read(self._normalised(image), needs)
+        except UNFIT as error:
+            on_shapes_alone = (
+                type(image) is not Tensor or image.is_meta
+            )  # where whoever tries it has a reason of its own
+            if isinstance(error, UserError | torch.OutOfMemoryError | NotImplementedError) or on_shapes_alone:
+                raise
+            side, usual = self.image_size, (getattr(self.net, "pretrained_cfg", None) or {}).get("input_size")
+            best = f"its usual size is {usual[-1]} px" if usual and usual[-1] != side else "a larger size may work"
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"{self.name} does not work with images of {side} px: {best} (data.image_size). PyTorch reports: {clipped(why)}"
+            ) from error
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The parameters of the classifier, of both classifiers where a distillation token has its own."""

@@ -176,7 +176,7 @@ class TimmReader(Reader):
             pooled=self._pooled(),
             features=tuple(features),
             attention=self._attention(images) if wants_attention else (),
-            distilled_logits=self.head_taps[1].output if hasattr(net, "head_dist") and net.training else None,
+            distilled_logits=self.head_taps[1].output if distills(net) and net.training else None,
             qkv=self._qkv(images) if self.qkv_tap and self.qkv_tap.open else None,
         )
 
@@ -247,13 +247,32 @@ def classifiers(net: nn.Module) -> tuple[nn.Module, ...]:
     """A network's classifiers by timm's interface; for torchvision's the last linear layer or convolution."""
     if hasattr(net, "get_classifier"):
         head = cast(Any, net).get_classifier()
-        return tuple(head) if isinstance(head, (tuple, nn.ModuleList)) else (head,)
+        return tuple(_flat(head))
     for kind in (nn.Linear, nn.Conv2d):
         if found := [module for module in net.modules() if isinstance(module, kind)]:
             return (found[-1],)
     raise UserError(
         f"{type(net).__name__} has no classifier: neither get_classifier() nor a linear or convolutional layer."
     )
+
+
+def _flat(heads: Any) -> Iterator[nn.Module]:
+    """The classifiers in nested tuples and lists, without the None of a network that has no distillation head."""
+    if isinstance(heads, (tuple, list, nn.ModuleList)):
+        for each in heads:
+            yield from _flat(each)
+    elif isinstance(heads, nn.Module):
+        yield heads
+
+
+def has_class_token(net: nn.Module) -> bool:
+    """Whether a network has a class token, whatever it makes of it: a parameter called `cls_token` or the like."""
+    return any("cls_token" in name or "class_token" in name for name, _ in net.named_parameters())
+
+
+def distills(net: nn.Module) -> bool:
+    """Whether a network has a second classifier, on a distillation token. Without one timm's attribute is missing or None."""
+    return isinstance(getattr(net, "head_dist", None), nn.Module) and len(classifiers(net)) == 2
 
 
 def tapped(module: nn.Module) -> Tap:

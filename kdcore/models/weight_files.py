@@ -1,7 +1,7 @@
 """Weights as safetensors files, with a header that describes the network."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,32 @@ from kdcore.models.tapped import Tapped
 from kdcore.recipe import weight_header
 
 
-def save(model: Tapped, path: Path, *, dtype: torch.dtype | None = None, card: dict[str, Any] | None = None) -> None:
+def save(
+    model: Tapped,
+    path: Path,
+    *,
+    dtype: torch.dtype | None = None,
+    card: dict[str, Any] | None = None,
+    without: Collection[str] = (),
+) -> None:
     """Write a model as safetensors, with the network's own tensor names and its description in the header.
 
     Args:
         dtype: of the stored matrices; vectors (norms, biases, running statistics) stay float32, as they cost next to nothing.
         card: more to put into the header.
+        without: names of tensors that are left out: of a classifier that the weights do not have. No classes are named then.
     """
     tensors = {}
     for name, tensor in model.net.state_dict().items():
+        if name in without:
+            continue
         narrow = dtype is not None and tensor.is_floating_point() and tensor.dim() > 1
         kept = tensor.detach().to("cpu", dtype if narrow else tensor.dtype, copy=True)
         tensors[name] = kept.contiguous()
-    header = {"kdcore": json.dumps({**model.description(), **(card or {})}), "format": "pt"}
+    described = {**model.description(), **(card or {})}
+    if without:
+        del described["classes"]
+    header = {"kdcore": json.dumps(described), "format": "pt"}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as temporary:
         save_file(tensors, temporary, metadata=header)

@@ -93,6 +93,7 @@ class Shapes:
     )
     qkv: tuple[int, int, int, int] | None = None  # (h, d, H, W) of the last block, for a ViT
     distilled: bool = False  # whether a distillation token has its own classifier
+    class_token: bool = False  # whether there is a class token, also where its attention cannot be read
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.methods.base import Method
 from kdcore.models import Tapped
+from kdcore.models.fitting import load_state
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe
 from kdcore.teacher_cache import TeacherCache
@@ -106,8 +107,8 @@ class Parts:
         if "terms" in state:  # missing in checkpoints of earlier versions
             self.terms.load_state(state["terms"])
         for name, learner in self.learners.items():
-            learner.distiller.student.load_state_dict(state[name])
-            learner.distiller.methods.load_state_dict(state[f"{name}_methods"])
+            load_state(learner.distiller.student, state[name])
+            load_state(learner.distiller.methods, state[f"{name}_methods"])
             optim.load_state(learner.optimizer, state[f"{name}_optimizer"])
             if learner.distiller.learned_weights:
                 learner.distiller.learned_weights.load_state_dict(state[f"{name}_learned_weights"])

@@ -10,6 +10,7 @@ import torch
 
 from kdcore import models
 from kdcore.models import Tapped
+from kdcore.models.fitting import load_state
 from kdcore.recipe import ModelRecipe
 
 
@@ -31,7 +32,7 @@ def cascading(model: Tapped, *, seed: int = 0) -> Iterator[tuple[str, Tapped]]:
     copied = copy.deepcopy(model).eval()
     fresh = untrained(model, seed=seed).net.state_dict()
     for layer, names in reversed(layers(model).items()):
-        copied.net.load_state_dict({name: fresh[name] for name in names}, strict=False)
+        load_state(copied.net, {**copied.net.state_dict(), **{name: fresh[name] for name in names}})
         yield layer, copied
 
 

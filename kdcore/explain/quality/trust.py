@@ -48,7 +48,8 @@ class Trust:
 
     map: a map's name, or one in `CONTROLS`.
     deletion, insertion: areas under the curves, over `count` images; lower and higher is better.
-    faithful: insertion - deletion, minus the same for a random order on the same image.
+    beyond_noise, beyond_centre: insertion - deletion, minus the same for a random order, and for a blob in the middle, on the
+        same image.
     cascade: from the last layer down to the first; in the last entry all weights are random. Empty for a control.
     forwards: the cost of a map in plain forward passes of the same network; 0 for a control.
     """
@@ -57,7 +58,8 @@ class Trust:
     on_object: OnTheObject
     deletion: Interval
     insertion: Interval
-    faithful: Interval
+    beyond_noise: Interval
+    beyond_centre: Interval
     count: int
     cascade: tuple[Randomised, ...]
     forwards: float
@@ -67,12 +69,12 @@ class Trust:
         """Which tests the map passes, by its intervals.
 
         object: more of it is on the object than of a uniform map and of a blob in the middle.
-        faithful: the prediction depends on its patches more than on random ones.
+        faithful: the prediction depends on its patches more than on random ones, and more than on a blob in the middle.
         learnt: with random weights less than half of the rank correlation is left.
         """
         return {
             "object": self.on_object.beyond[1] > 0,
-            "faithful": self.faithful[1] > 0,
+            "faithful": self.beyond_noise[1] > 0 and self.beyond_centre[1] > 0,
             "learnt": bool(self.cascade) and self.cascade[-1].spearman[2] < LEFT,
         }
 
@@ -110,7 +112,7 @@ def trust(
 
     report("Deletion and insertion")
     areas = {name: _areas(model, images[:few], found[:few], targets[:few]) for name, found in maps.items()}
-    by_chance = areas["random"][1] - areas["random"][0]
+    effects = {name: insertion - deletion for name, (deletion, insertion) in areas.items()}
     report("Random weights")
     cascades = _cascades(model, images[:few], targets[:few], {name: maps[name][:few] for name in chosen})
     return tuple(
@@ -119,7 +121,8 @@ def trust(
             on_object=on_the_object(found, masks),
             deletion=with_interval(areas[name][0]),
             insertion=with_interval(areas[name][1]),
-            faithful=with_interval(areas[name][1] - areas[name][0] - by_chance),
+            beyond_noise=with_interval(effects[name] - effects["random"]),
+            beyond_centre=with_interval(effects[name] - effects["centre"]),
             count=int(np.isfinite(areas[name][0]).sum()),
             cascade=tuple(cascades.get(name, ())),
             forwards=forwards[name],

@@ -1,4 +1,3 @@
-import copy
 import json
 import pickle
 import subprocess
@@ -198,43 +197,6 @@ def test_a_fine_tuned_teacher_is_the_one_beside_the_run(finished_run):
     store, run_id = finished_run
     models.save(small(seed=4), store.folder(run_id) / "teacher.safetensors")
     same(models.load(f"run:{run_id}/teacher", runs=store), small(seed=4))
-
-
-def test_importing_reads_state_dicts_out_of_their_wrappings(tmp_path):
-    model = small()
-    state = {f"module.{name}": tensor for name, tensor in model.net.state_dict().items()}
-    update = {"head.bias": torch.arange(10.0)}
-    torch.save({"state_dict": state, "best": 93.0}, tmp_path / "base.pth")
-    torch.save(update, tmp_path / "update.pth")
-    options = {"widths": [4, 4, 8]}
-    out = tmp_path / "m.safetensors"
-    models.import_weights(
-        [tmp_path / "base.pth", tmp_path / "update.pth"], "three_stage_cnn_16", TEN, 32, out=out, options=options
-    )
-    back = models.load(str(out))
-    expected = copy.deepcopy(model)
-    expected.net.head.bias.data = torch.arange(10.0)
-    same(back, expected)
-
-
-def test_importing_runs_no_code_and_says_what_does_not_fit(tmp_path):
-    class Nasty:
-        def __reduce__(self):
-            return (exec, ("raise SystemExit('code was run')",))
-
-    torch.save({"state_dict": Nasty()}, tmp_path / "nasty.pth")
-    torch.save(small(FIVE).net.state_dict(), tmp_path / "five.pth")
-    with pytest.raises(ValueError, match="cannot be read as plain tensors"):
-        models.import_weights([tmp_path / "nasty.pth"], "five_conv", TEN, 32, out=tmp_path / "o.safetensors")
-    with pytest.raises(ValueError, match=r"head.weight has shape \[5, 8\], the model needs \[10, 8\]"):
-        models.import_weights(
-            [tmp_path / "five.pth"],
-            "three_stage_cnn_16",
-            TEN,
-            32,
-            out=tmp_path / "o.safetensors",
-            options={"widths": [4, 4, 8]},
-        )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,117 @@
+"""Import of weights from outside: files of training scripts and folders of the hub, into a file that names its model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from kdcore.errors import UserError
+from kdcore.models import fitting, matching, weight_files, zoo
+from kdcore.models.importing import class_names, files
+from kdcore.models.tapped import Statistics, Tapped
+
+Report = Callable[[str], None]
+
+
+def import_weights(
+    sources: list[Path],
+    model: str | None = None,
+    classes: tuple[str, ...] | None = None,
+    image_size: int | None = None,
+    mean: Statistics | None = None,
+    std: Statistics | None = None,
+    *,
+    out: Path,
+    options: dict[str, Any] | None = None,
+    ema: bool = True,
+    prefix: str = "",
+    report: Report = lambda text: None,
+) -> Tapped:
+    """Convert weights from outside into a safetensors file that names its model.
+
+    What is not given comes from the files (a config.json, a training script's arguments), else from the model; classes also
+    from ImageNet, where the classifier has as many outputs as one of its lists.
+
+    Args:
+        sources: files or folders, read without running any code in them; a later one updates an earlier.
+        image_size: pixels; a position embedding for another size is resized.
+        ema: take averaged weights (EMA) where a file has them beside others.
+        prefix: use the tensors whose names begin with it, where a file has several networks.
+        report: called with a sentence on each choice and change.
+
+    Raises:
+        UserError: a file holds no weights, the tensors are not the model's, or something is not known; how to fix it.
+    """
+    found = [files.read(source, ema=ema, report=report) for source in sources]
+    known = {key: value for each in found for key, value in each.description.items()}
+    source = " + ".join(each.name for each in sources)
+    name = _model(source, model, known)
+    if name != known.get("model"):  # described for another network
+        known.pop("options", None)
+    options = {**known.get("options", {}), **(options or {})}
+    side = image_size or known.get("image_size") or zoo.default_image_size(name)
+    of_two = zoo.create(name, 2, side, options)
+    state: dict[str, Tensor] = {}
+    for each in found:
+        state.update(matching.matched(_beginning_with(each.tensors, prefix, source), of_two, report))
+    classes = _classes(source, state, of_two, classes, known.get("classes"))
+    net = zoo.create(name, len(classes), side, options) if classes else of_two
+    missing_head = [] if classes else fitting.classifier_names(net)
+    own = net.state_dict()
+    fitting.fill(net, {**state, **{key: own[key] for key in missing_head}}, source, name)
+    usual_mean, usual_std = zoo.statistics(name)
+    imported = Tapped(
+        net,
+        name=name,
+        classes=classes,
+        image_size=side,
+        mean=mean or known.get("mean") or usual_mean,
+        std=std or known.get("std") or usual_std,
+        options=options,
+    ).eval()
+    weight_files.save(imported, out, without=missing_head)
+    return imported
+
+
+def _model(source: str, given: str | None, known: dict[str, Any]) -> str:
+    if name := given or known.get("model"):
+        zoo.check(name)
+        return str(name)
+    raise UserError(f"{source} does not name the network that its weights belong to: give it with --model NAME.")
+
+
+def _beginning_with(state: dict[str, Tensor], prefix: str, source: str) -> dict[str, Tensor]:
+    prefix = f"{prefix.removesuffix('.')}." if prefix else ""
+    kept = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    if not kept:
+        begins = ", ".join(sorted({name.partition(".")[0] for name in state})[:8])
+        raise UserError(f"{source} has no tensors whose names begin with {prefix!r}; they begin with {begins}.")
+    return kept
+
+
+def _classes(
+    source: str, state: dict[str, Tensor], net: nn.Module, given: tuple[str, ...] | None, known: list[str] | None
+) -> tuple[str, ...]:
+    """The classes of the file's classifier: those given, else the file's own, else ImageNet's; none where it has none."""
+    names = fitting.classifier_names(net)
+    outputs = next((len(state[name]) for name in names if name in state and state[name].dim()), None)
+    if outputs is None and given is None:
+        return ()
+    if outputs is None:
+        raise UserError(
+            f"{source} has no classifier of this network ({', '.join(names) or 'none is known'}), so it predicts no classes: import it "
+            "without them, and a recipe that trains or fine-tunes the network gives it a new classifier."
+        )
+    if given is not None and len(given) != outputs:
+        raise UserError(
+            f"{source} has a classifier with {outputs} outputs; {len(given)} classes were given. Import it with its own classes "
+            f"(--classes FILE with {outputs} names); for other data a recipe fine-tunes it (teacher.finetune: {{epochs: 3}}), "
+            "with a new classifier."
+        )
+    if found := given or (known if known and len(known) == outputs else class_names.of_imagenet(outputs)):
+        return tuple(found)
+    raise UserError(
+        f"{source} does not name the {outputs} classes of its classifier: give them with --data NAME, --path FOLDER (of class "
+        "folders) or --classes FILE (a name a line, in the order of the outputs)."
+    )

@@ -1,0 +1,99 @@
+"""A folder in the hub's layout: weights and the config.json that timm writes, with classes and normalisation."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kdcore.errors import UserError
+from kdcore.files import reading
+from kdcore.recipe import weight_header
+from kdcore.recipe.architecture import check_name, check_options
+from kdcore.recipe.references import PICKLES, SAFETENSORS
+
+CONFIG = "config.json"
+LARGEST = 16 << 20  # bytes; ImageNet-21k's names and descriptions take 2 MiB
+USUAL = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth")
+NOT_OPTIONS = ("num_classes", "img_size", "in_chans", "global_pool", "pretrained", "pretrained_cfg")
+
+
+def opened(folder: Path) -> tuple[dict[str, Any], Path]:
+    """What the folder's config.json describes, and the file with the weights.
+
+    Raises:
+        UserError: one of them is missing, there are several files, or the config is not timm's.
+    """
+    if not (folder / CONFIG).is_file():
+        raise UserError(
+            f"{folder} is a folder without {CONFIG}. Give the file with the weights, or a folder in the hub's layout."
+        )
+    described = _described(folder / CONFIG)
+    if not described:
+        raise UserError(
+            f"{folder / CONFIG} names no `architecture`, so it is not timm's. Give the file with the weights, and --model NAME."
+        )
+    there = [folder / name for name in USUAL if (folder / name).is_file()]
+    there = there or sorted(each for each in folder.iterdir() if each.suffix.lower() in (SAFETENSORS, *PICKLES))
+    if not there:
+        raise UserError(f"{folder} has {CONFIG} but no weights, such as {USUAL[0]}.")
+    if there[0].name not in USUAL and len(there) > 1:
+        names = ", ".join(each.name for each in there[:4])
+        raise UserError(f"{folder} has several files with weights ({names}): give one of them.")
+    return described, there[0]
+
+
+def beside(file: Path) -> dict[str, Any]:
+    """What a config.json beside a file with the hub's usual name describes; empty where there is none of timm's."""
+    config = file.with_name(CONFIG)
+    return _described(config) if file.name in USUAL and config.is_file() else {}
+
+
+def _described(config: Path) -> dict[str, Any]:
+    """model, options, classes, image_size, mean and std, as far as they are there; empty where it is not timm's."""
+    try:
+        found = json.loads(reading.read_whole(config, LARGEST))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
+        raise UserError(f"{config} cannot be read: {reason}.") from None
+    if not isinstance(found, dict) or not isinstance(found.get("architecture"), str):
+        return {}
+    nested = found.get("pretrained_cfg")
+    settings = {**found, **(nested if isinstance(nested, dict) else {})}
+    options = found.get("model_args") if isinstance(found.get("model_args"), dict) else {}
+    described = {
+        "model": found["architecture"],
+        "options": {name: value for name, value in options.items() if name not in NOT_OPTIONS},
+        "classes": _classes(settings, found),
+        "image_size": _side(options, settings),
+        "mean": settings.get("mean"),
+        "std": settings.get("std"),
+    }
+    kept = {name: value for name, value in described.items() if value}
+    for name, value in kept.items():
+        fits, wanted = weight_header.ENTRIES[name]
+        if not fits(value):
+            raise UserError(f"{config}: `{name}` should be {wanted}, not {str(value)[:80]!r}.")
+    try:
+        check_name(kept["model"])
+        check_options(kept.get("options", {}))
+    except UserError as error:
+        raise UserError(f"{config}: {error}") from None
+    return kept
+
+
+def _classes(settings: Mapping[str, Any], found: Mapping[str, Any]) -> list[str] | None:
+    """The names of the classes: a list, or a mapping from numbers to names."""
+    names = settings.get("label_names") or found.get("label_names") or settings.get("id2label")
+    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):
+        names = [names[key] for key in sorted(names, key=int)]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    count = settings.get("num_classes")
+    return names if count in (None, len(names)) else None
+
+
+def _side(options: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
+    size = options.get("img_size") or settings.get("input_size")
+    if isinstance(size, list) and size:
+        size = size[-1]
+    return size if isinstance(size, int) else None
