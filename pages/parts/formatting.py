@@ -1,22 +1,25 @@
 """Numbers, durations and statuses as text; the engine uses fractions, seconds and names."""
 
+import re
 import time
 from typing import Literal
 
 from kdcore.data import datasets
 from kdcore.recipe import Recipe
-from kdcore.results.comparison import MINUS, Figure, points
+from kdcore.results.comparison import MINUS, Figure, ends, points
 from kdcore.store import RunState
 
 __all__ = [
     "HARD",
     "MINUS",
     "STATUS",
+    "as_text",
     "count",
     "disk",
     "duration",
     "gap",
     "interval",
+    "message",
     "percent",
     "points",
     "progress",
@@ -25,6 +28,16 @@ __all__ = [
 ]
 
 HARD = "\u00a0"  # a space at which no line breaks: a caption stays whole, a table too wide is pushed sideways
+_JOINER = "\u2060"  # has no width and breaks no line
+_MARKUP = re.compile(  # elsewhere these characters are themselves
+    r"(?P<anywhere>[\\`*\[\]<~$|]|!(?=\[)|&(?=[#\w]+;)|:(?=[A-Za-z:\u2060])|(?<![^\W_])_|_(?![^\W_]))"
+    r"|^(?P<first>\s*)(?P<start>[-+#>=]|\d+(?=[.)]))",
+    re.MULTILINE,
+)
+_REPLACED = re.compile(
+    r"(?<=:)//(?=\S)|www(?=\.)|@(?=[\w-])|:(?=[\w+-][\w+/-]*:)|(?<!\S)(?:<->|->|<-|--|>=|<=|~=)(?!\S)", re.IGNORECASE
+)
+_CODE = re.compile(r"(`[^`\n]+`)")
 QUIET = 2.0  # seconds without a new event after which the progress line shows the run's last note
 
 STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green"], str]] = {
@@ -39,6 +52,38 @@ STATUS: dict[str, tuple[str, Literal["gray", "blue", "orange", "red", "green"], 
     "failed": ("Failed", "red", ":material/error:"),
     "damaged": ("Damaged", "red", ":material/broken_image:"),
 }
+
+
+def as_text(words: str) -> str:
+    """Text that is not the app's own, such as a run's name, for every place that reads Markdown: shown as it was written.
+
+    What begins Markdown, HTML or LaTeX is escaped; ordinary sentences stay as they are. What Streamlit replaces after that
+    (addresses by links, `:name:` by emoji or icons, arrows) is kept apart by an invisible character.
+    """
+    kept = _REPLACED.sub(lambda found: found[0][:1] + _JOINER + found[0][1:], words)
+    return "  \n".join(line.strip() for line in _MARKUP.sub(_escaped, kept).split("\n"))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if found["anywhere"]:
+        return f"\\{found['anywhere']}"
+    number = found["start"][0].isdigit()  # of a list: the character after it is escaped
+    return found["first"] + (f"{found['start']}\\" if number else f"\\{found['start']}")
+
+
+def message(text: str) -> str:
+    """An error's message for a place that reads Markdown: as text, but for `code` in backticks, which is shown as such.
+
+    The values in it may be a visitor's. Whatever they are, what is left outside of backticks is escaped, and code has no markup.
+    """
+    parts = _CODE.split(text)
+    return "".join(part if place % 2 else _part_as_text(part) for place, part in enumerate(parts))
+
+
+def _part_as_text(part: str) -> str:
+    """`as_text` for a part of a line, whose spaces at both ends stay."""
+    start, end = part[: len(part) - len(part.lstrip(" "))], part[len(part.rstrip(" ")) :]
+    return start + as_text(part) + (end if part.strip(" ") else "")
 
 
 def percent(fraction: float, places: int = 1) -> str:
@@ -130,4 +175,4 @@ def interval(figure: Figure) -> str:
 
 def gap(figure: Figure) -> str:
     """`+3.5  (−2.9 to +9.9)`: a difference in percentage points."""
-    return points(figure.mean) + (f"  ({points(figure.low)} to {points(figure.high)})" if figure.bounded else "")
+    return points(figure.mean) + (f"  ({ends(figure)})" if figure.bounded else "")
