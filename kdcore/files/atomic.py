@@ -22,7 +22,7 @@ ABANDONED = 24 * 3600.0  # seconds without a change, where it is not known wheth
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """An empty temporary file to write to; it takes the name `path` when the block ends and is removed when the block raises.
 
-    It is in the same folder, and each process and thread has its own. The file gets the ordinary permissions (0666 less
+    It is in the same folder, and each process and thread has its own. Those that killed processes left of `path` are removed. The file gets the ordinary permissions (0666 less
     the umask), whatever the library that wrote it chose.
 
     Args:
@@ -33,6 +33,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         OSError: the folder is missing, read-only or full.
     """
     temporary = _temporary(path)
+    sweep(path.parent, of=path.name)
     try:
         temporary.touch()
         mode = stat.S_IMODE(temporary.stat().st_mode)
@@ -52,6 +53,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         OSError: `path` is a file or a folder that is not empty, or the folder that holds it is missing, read-only or full.
     """
     temporary = _temporary(path)
+    sweep(path.parent, of=path.name)
     try:
         temporary.mkdir()
         yield temporary
@@ -78,10 +80,12 @@ def remove_leftovers(folder: Path, of: str = "") -> None:
             left.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left in a folder, but nothing that a living process is writing."""
+def sweep(folder: Path, of: str = "") -> None:
+    """Remove what killed processes left in a folder, of all files or of one, but nothing that a living process is writing."""
+    start = f".{of}." if of else ""
     with contextlib.suppress(OSError), os.scandir(folder) as found:
-        for left in [Path(entry.path) for entry in found if entry.name.endswith(SUFFIX)]:
+        names = [entry.name for entry in found if entry.name.endswith(SUFFIX) and entry.name.startswith(start)]
+        for left in [folder / name for name in names]:
             if is_abandoned(left):
                 _remove(left)
 

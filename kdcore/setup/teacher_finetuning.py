@@ -63,8 +63,10 @@ def tuned(
     file = data_folder() / "teachers" / f"{fingerprint(model, tuning, settings, train_split)}.safetensors"
     if (found := (yield from stored(file))) is None:
         yield from _trained(model, tuning, settings, train_split, validation, device)
-        yield from _store(model, file, own)
-        return model
+        written = yield from _store(model, file, own)
+        # read back, as a resumed run does: networks in training compute attention in another way, to other last bits
+        read = (yield from stored(written)) if written else None
+        return models.placed(read, device) if read else model
     os.utime(file)  # so that a file's date is that of its last use
     yield Noted(f"Using the teacher fine-tuned earlier with the same settings and images: {file}.")
     _link(file, own)
@@ -150,7 +152,8 @@ def _trained(
         parameter.requires_grad_(True)
 
 
-def _store(model: Tapped, file: Path, own: Path | None) -> Iterator[Event]:
+def _store(model: Tapped, file: Path, own: Path | None) -> Generator[Event, None, Path | None]:
+    """Store the teacher; returns its file, None where there is none."""
     try:
         models.save(model, file)
     except OSError as error:
@@ -160,10 +163,11 @@ def _store(model: Tapped, file: Path, own: Path | None) -> Iterator[Event]:
         )
         if own:
             models.save(model, own)
-        return
+        return own
     most = budget.limit(LIMIT, DEFAULT_GB)
     budget.trim(file.parent.glob("*.safetensors"), most, keep=file, remove=Path.unlink)
     _link(file, own)
+    return file
 
 
 def _link(file: Path, own: Path | None) -> None:

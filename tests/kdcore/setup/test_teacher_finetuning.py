@@ -64,6 +64,25 @@ def test_a_teacher_is_tuned_once_for_all_seeds(tuned, shelf):
     assert len(list(shelf.iterdir())) == 1
 
 
+def test_a_teacher_just_tuned_and_one_from_its_file_have_the_same_outputs_to_the_bit(tuned):
+    first, _ = tuned()
+    again, told = tuned()
+    assert not trained(told)
+    images = first.test.images.float() / 255
+    assert torch.equal(first.teacher(images).logits, again.teacher(images).logits)
+    fused = [{m.fused_attn for m in p.teacher.model.modules() if hasattr(m, "fused_attn")} for p in (first, again)]
+    assert fused[0] == fused[1]  # else they compute attention in different ways
+
+
+def test_the_folder_of_teachers_keeps_to_its_limit(tuned, shelf, monkeypatch):
+    tuned()
+    (old,) = shelf.glob("*.safetensors")
+    monkeypatch.setenv("KD_TEACHERS_GB", str(1.5 * old.stat().st_size / 1e9))
+    tuned(data={"label_noise": 0.0, "batch_size": 8})
+    (left,) = shelf.glob("*.safetensors")
+    assert left != old
+
+
 def test_few_and_wrong_labels_are_the_student_s_and_the_twin_s_alone(tuned, tiny):
     clean, _ = tuned()
     few = {**tiny().data.model_dump(), "labels": 20, "label_noise": 0.5}
