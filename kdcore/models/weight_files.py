@@ -15,6 +15,7 @@ from kdcore.errors import UserError
 from kdcore.files import atomic
 from kdcore.models.tapped import Tapped
 from kdcore.recipe import weight_header
+from kdcore.tensors import checksums
 
 
 def save(
@@ -43,6 +44,7 @@ def save(
     if without:
         del described["classes"]
     header = {"kdcore": json.dumps(described), "format": "pt"}
+    header[checksums.KEY] = checksums.of(tensors, header)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as temporary:
         save_file(tensors, temporary, metadata=header)
@@ -58,10 +60,11 @@ def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, without it. Floating-point tensors are converted to float32.
 
     Raises:
-        ValueError: not a safetensors file, or a damaged one.
+        UserError: not a safetensors file, or a damaged one, also where only some of its numbers differ from their checksums.
     """
     with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+        checksums.check(file.metadata() or {}, tensors, path)
     return {
         name.removeprefix(prefix): tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()

@@ -15,6 +15,7 @@ from torch import Tensor
 from kdcore.errors import UserError
 from kdcore.files import atomic
 from kdcore.recipe import weight_header
+from kdcore.tensors import checksums
 
 MARK = "__tensor__"
 
@@ -27,6 +28,7 @@ def save(state: dict[str, Any], path: Path, *, description: dict[str, Any] | Non
     tensors: dict[str, Tensor] = {}
     plain = _flatten(state, "", tensors)
     header = {"state": json.dumps(plain), "kdcore": json.dumps(description or {})}
+    header[checksums.KEY] = checksums.of(tensors, header)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as temporary:
         save_file(tensors, temporary, metadata=header)
@@ -38,6 +40,7 @@ def load(path: Path, *, device: str = "cpu") -> dict[str, Any]:
         header = weight_header.metadata(path)
         with safe_open(path, framework="pt", device=device) as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        checksums.check(header, tensors, path)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(
             f"Cannot read the checkpoint {path}: {error}. An older one in that folder may be complete."
