@@ -9,13 +9,14 @@ PROJECT := $(PYTHON) tools/environment.py
 VENV := .venv/bin/python
 export HOST PORT
 
-.PHONY: help run test env check bench
+.PHONY: help run test env check bench results
 
 help:
 	@echo "make run      start the app at http://$(HOST):$(PORT)   (elsewhere: PORT=8600 HOST=0.0.0.0)"
 	@echo "make test     run all tests   (some of them: ARGS='-k store')"
 	@echo "make check    format, lint and type-check"
 	@echo "make bench    run the benchmarks of docs/performance.md   (another one: ARGS=app)"
+	@echo "make results  measure and write tables of docs/results.md   (one: ARGS=quick; which: ARGS=--list)"
 	@echo "make env      create or update .venv from requirements.txt; the other targets do this first"
 	@echo
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer)."
@@ -39,3 +40,6 @@ check: env
 
 bench: env
 	@exec $(PROJECT) bench $(ARGS)
+
+results: env
+	@$(VENV) -m benchmarks.results $(ARGS)

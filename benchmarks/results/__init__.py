@@ -1,0 +1,1 @@
+"""The tables of docs/results.md, measured and written by `make results`."""
