@@ -71,8 +71,9 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     """Every fault that the evidence shows, the gravest first. Empty for a run without results."""
     if not evidence.results:
         return ()
+    diverged = _diverged(evidence)
     found = [
-        _diverged(evidence), *_useless(evidence), _shuffled(evidence), _teacher(evidence), _above_test(evidence),
+        diverged, *_useless(evidence, advise=diverged is None), _shuffled(evidence), _teacher(evidence), _above_test(evidence),
         _changed(evidence), *_small_gradients(evidence),
     ]  # fmt: skip
     return tuple(diagnosis for diagnosis in found if diagnosis)
@@ -105,15 +106,15 @@ def _diverged(evidence: Evidence) -> Diagnosis | None:
     )
 
 
-def _useless(evidence: Evidence) -> Iterator[Diagnosis]:
+def _useless(evidence: Evidence, *, advise: bool) -> Iterator[Diagnosis]:
     """Student and twin: always one class, below the majority class, or at chance."""
     faults = {name: fault for name in LEARNERS if (fault := _fault(evidence, name))}
-    both = " So their difference says nothing about the teacher." if set(faults) == set(LEARNERS) else ""
+    empty = sum(kind in ("at chance", "one class") for kind, _ in faults.values())
+    both = " So their difference says nothing about the teacher." if empty == len(LEARNERS) else ""
     for kind in dict.fromkeys(kind for kind, _ in faults.values()):
-        own = [(name, words) for name, (found, words) in faults.items() if found == kind]
-        yield Diagnosis(
-            kind, " ".join(words for _, words in own) + both, _next_for(kind, evidence, [n for n, _ in own])
-        )
+        own = {name: words for name, (found, words) in faults.items() if found == kind}
+        remedy = _next_for(kind, evidence, list(own)) if advise else "Fix the training first."
+        yield Diagnosis(kind, " ".join(own.values()) + both, remedy)
 
 
 def _fault(evidence: Evidence, network: str) -> tuple[str, str] | None:
@@ -181,7 +182,7 @@ def _teacher(evidence: Evidence) -> Diagnosis | None:
     right = f"The teacher gets {teacher['top1']:.1%} of the test images right"
     if _near_chance(evidence, "teacher"):
         guessing, how = _guessing(evidence)
-        finding = f"{right}; {how} gets {guessing:.1%}. There is nothing in it to learn for these labels."
+        finding = f"{right}; {how} gets {guessing:.1%}."
         if (ece := teacher.get("ece")) is None or ece < CONFIDENT:
             return Diagnosis(
                 "teacher at chance", finding,

@@ -7,6 +7,7 @@ from kdcore.results.comparison import Results
 
 NETWORKS = ("teacher", "student", "twin")
 NOT_MEASURED, NO_VALIDATION, UNDEFINED = "not measured", "no validation images", "not defined"
+WITHOUT_VALUE = ("", NOT_MEASURED, NO_VALIDATION, UNDEFINED)
 
 
 @dataclass(frozen=True)

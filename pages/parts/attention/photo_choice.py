@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +14,7 @@ from PIL import Image
 from kdcore import photos
 from kdcore.data import datasets
 from kdcore.paths import ASSETS
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
@@ -68,7 +67,7 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
         if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
             read += _keep("camera", shot.getvalue())
     read += [_read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()]
-    refused = [_as_text(outcome) for outcome in read if isinstance(outcome, str)]
+    refused = [formatting.as_text(outcome) for outcome in read if isinstance(outcome, str)]
     uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
 
     seen = st.session_state.setdefault("seen_uploads", set())
@@ -128,7 +127,7 @@ def choose_photo(offered: list[Shown]) -> Shown | None:
     chosen = next((each for each in offered if each.id == wanted), offered[0])
     photo_strip(offered, chosen.id, pick)
     if chosen.notes:
-        st.caption(_as_text(" ".join(chosen.notes)))
+        st.caption(formatting.as_text(" ".join(chosen.notes)))
     return chosen
 
 
@@ -187,8 +186,3 @@ def _middle(pixels: np.ndarray) -> np.ndarray:
     side, (height, width) = min(pixels.shape[:2]), pixels.shape[:2]
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]
-
-
-def _as_text(words: str) -> str:
-    """Text with a file's name in it, escaped so that no character is read as Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!:$~|])", r"\\\1", words)
