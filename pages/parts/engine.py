@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, runti
 from kdcore.checks import preflight
 from kdcore.checks.findings import Finding, TeacherCheck
 from kdcore.checks.findings import Remedy as Remedy  # for the pages
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.photos import Photo
 from kdcore.recipe import DataRecipe, Recipe
@@ -168,11 +169,19 @@ def teacher_check_is_quick(recipe: Recipe) -> bool:
 
 
 @operators("check recipes on this server")
-def pairings(recipe: Recipe) -> tuple[Finding, ...]:
-    """Terms that cannot work with these two networks, or warn. Raises UserError where a network cannot be built."""
-    from kdcore.checks import teacher_check
+def findings(recipe: Recipe) -> tuple[Finding, ...]:
+    """All that would be refused before a run (verdict `stop`), and warnings about the pair of networks; as the command line
+    refuses it."""
+    from kdcore.checks import before_run
 
-    return teacher_check.pairings(recipe, store())
+    return before_run.findings(recipe, store())
+
+
+@visitors
+def check_settings(data: DataRecipe) -> None:
+    """Refuse an unknown dataset, or settings that it does not have: UserError. A visitor's folder is refused too."""
+    _refuse_folder(data)
+    datasets.check(data)
 
 
 @visitors

@@ -62,7 +62,7 @@ class FakeRunner:
         self.refusal = self.too_big = ""
         self.downloads: tuple[str, ...] = ()
         self.unasked = True  # whether a teacher is examined by itself
-        self.paired: tuple[Finding, ...] = ()
+        self.findings: tuple[Finding, ...] = ()
         self.checked = TeacherCheck((Finding("accuracy", "ok", "95.8% right."),), {"top1": 0.958}, 300, 0.5)
 
     def active(self) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     ]
     monkeypatch.setattr(engine, "process_runner", lambda: fake)
     monkeypatch.setattr(engine, "teacher_check_is_quick", lambda recipe: fake.unasked)
-    monkeypatch.setattr(engine, "pairings", lambda recipe: fake.paired)
+    monkeypatch.setattr(engine, "findings", lambda recipe: fake.findings)
     monkeypatch.setattr(engine, "methods", lambda: {each.name: each for each in known})
     monkeypatch.setattr(engine, "bundled", lambda: {"cues-teacher": {}})
     monkeypatch.setattr(engine, "student_names", lambda: ("three_stage_cnn", "three_stage_cnn_16"))

@@ -5,7 +5,7 @@ import streamlit as st
 
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.components import pictures
 from pages.parts.roles import role
 
@@ -26,7 +26,7 @@ def show(data: DataRecipe, key: str) -> None:
     try:
         urls, labels = _pictures(data.model_dump_json(), st.session_state.get(turn, 0))
     except UserError as error:
-        st.info(str(error), icon=":material/image_not_supported:")
+        st.info(formatting.message(str(error)), icon=":material/image_not_supported:")
         return
     with st.container(horizontal=True, gap="small"):  # a narrow screen has two rows of them
         for url, label in zip(urls, labels, strict=True):
@@ -47,8 +47,9 @@ def _pictures(data_json: str, seed: int) -> tuple[list[str], list[str]]:
 def _caption(label: str | None, truth: str) -> str:
     """The label that the student gets; where that is missing or wrong, also the true class."""
     if label is None:
-        return f"no label (:gray[{truth}])"
-    return label if label == truth else f"{label} (:red[wrong: {truth}])"
+        return f"no label (:gray[{formatting.as_text(truth)}])"
+    shown = formatting.as_text(label)
+    return shown if label == truth else f"{shown} (:red[wrong: {formatting.as_text(truth)}])"
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:

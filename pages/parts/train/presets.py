@@ -11,7 +11,7 @@ from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
-from pages.parts import engine
+from pages.parts import engine, formatting
 
 FIRST = "quick"
 CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
@@ -33,7 +33,7 @@ def choose() -> tuple[Recipe, str]:
     text = known[name]
     recipe = recipes.from_yaml(text)
     if recipe.note:
-        st.caption(recipe.note)
+        st.caption(formatting.message(recipe.note))
     return recipe, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
@@ -50,9 +50,7 @@ def take(name: str, text: str | bytes, place: str) -> None:
     source = "This text" if place == "text" else name
     try:
         plain = recipes.from_yaml(text, source=source).to_yaml()
-        engine.check_data(
-            recipes.from_yaml(plain, source=source).data
-        )  # indented like this it may exceed the size limit
+        engine.check_settings(recipes.from_yaml(plain, source=source).data)  # indented so it may exceed the size limit
     except UserError as error:
         st.session_state[TROUBLE] = (place, str(error))
     else:
@@ -102,7 +100,7 @@ def edit_as_text(recipe: Recipe, key: str) -> None:
 
 def show_error(place: str) -> None:
     if st.session_state.get(TROUBLE, ("", ""))[0] == place:
-        st.error(st.session_state.pop(TROUBLE)[1])
+        st.error(formatting.message(st.session_state.pop(TROUBLE)[1]))
 
 
 def teachers(own: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

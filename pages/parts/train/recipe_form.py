@@ -11,10 +11,11 @@ from kdcore.errors import UserError
 from kdcore.recipe import Recipe, RecipeError, weight_conventions
 from pages.parts import engine, formatting, page_table
 from pages.parts.roles import control, role
-from pages.parts.train import formula, input_preview, presets, schedule_chart, teacher_check_card
+from pages.parts.train import fields, formula, input_preview, presets, schedule_chart, teacher_check_card
 from pages.parts.train.sections import choose_data, choose_length, choose_networks
 from pages.parts.train.term_form import choose_terms
 
+MOST_REASONS = 3  # beside the button
 START = ":material/play_arrow:"
 Spots = dict[str, DeltaGenerator]  # section -> where its errors are shown
 
@@ -38,13 +39,16 @@ def show() -> None:
             choose_length(plain, key)
         with terms:
             plain["terms"] = choose_terms(plain["terms"], plain["epochs"], key)
-        recipe = checked(plain, spots)
+        recipe, problems = checked(plain, spots)
         if recipe:
             with preview:
                 input_preview.show(recipe.data, key)
         presets.edit_as_text(recipe or base, key)
     with summary, st.container(border=True):
-        sum_up(recipe, spots)
+        if recipe:
+            sum_up(recipe, spots)
+        else:
+            not_ready(problems)
 
 
 def section(title: str, name: str, spots: Spots) -> DeltaGenerator:
@@ -55,40 +59,35 @@ def section(title: str, name: str, spots: Spots) -> DeltaGenerator:
     return inside
 
 
-def checked(plain: dict[str, Any], spots: Spots) -> Recipe | None:
-    """The recipe; or None, with each error shown in the section that it belongs to."""
+def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, list[str]]:
+    """The recipe, or None; and why it cannot run: each reason is also shown in the section that it belongs to."""
     try:
         recipe = recipes.from_plain(plain, source="This")
     except RecipeError as error:
-        for line in str(error).splitlines()[1:]:
-            spot_of(line, spots, "length").error(line.removeprefix("  - "))
-        return None
-    data, cards = recipe.data, engine.methods()
+        lines = [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
+        return None, [told(line, spots, "length") for line in lines]
     try:
-        engine.check_data(data)
+        engine.check_data(recipe.data)
     except UserError as error:
-        spots["data"].error(str(error))
-        return None
-    lacking = [
-        t.label for t in recipe.terms if not recipe.teacher and t.method in cards and cards[t.method].uses_teacher
-    ]
-    if lacking:
-        spots["terms"].error(
-            f"No teacher is chosen, but {' and '.join(lacking)} need{'s' * (len(lacking) == 1)} one: choose a teacher "
-            "above, or remove the term."
-        )
-        return None
+        return None, [told(str(error), spots, "data", always=True)]
     if not role.is_operator():
-        return recipe  # networks are built for the operator alone
-    try:
-        paired = engine.pairings(recipe)
-    except UserError as error:
-        spots["networks"].error(str(error))
-        return None
-    for finding in paired:
-        box = spots["terms"].error if finding.verdict == "stop" else spots["terms"].warning
-        box(finding.finding)
-    return None if any(finding.verdict == "stop" for finding in paired) else recipe
+        return recipe, []  # networks are built for the operator alone
+    problems = []
+    for finding in engine.findings(recipe):
+        if finding.verdict == "warn":
+            spots["terms"].warning(formatting.message(finding.in_words))
+        elif finding.check == "pairing":
+            problems.append(told(finding.in_words, spots, "terms", always=True))
+        elif finding.check != "classes":  # which the teacher check shows, with its remedies as buttons
+            problems.append(told(finding.in_words, spots, "networks"))
+    return None if problems else recipe, problems
+
+
+def told(message: str, spots: Spots, section: str, *, always: bool = False) -> str:
+    """Show an error in the section that it names first, or (`always`, or where it names none) in the given one."""
+    message = fields.labelled(message)
+    (spots[section] if always else spot_of(message, spots, section)).error(formatting.message(message))
+    return message
 
 
 def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
@@ -99,12 +98,19 @@ def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
     return spots[words[named] if named else otherwise]
 
 
-def sum_up(recipe: Recipe | None, spots: Spots) -> None:
+def not_ready(problems: list[str]) -> None:
+    """The reason why a run cannot start, and the button without effect."""
+    st.markdown("**Not ready to start**")
+    for problem in problems[:MOST_REASONS]:
+        st.markdown(f":red[:material/block:] {formatting.message(problem)}")
+    if (more := len(problems) - MOST_REASONS) > 0:
+        st.caption(f"and {more} more, in the form.")
+    if role.is_operator():
+        st.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
+
+
+def sum_up(recipe: Recipe, spots: Spots) -> None:
     """The loss as a formula, the teacher check, the estimated cost, the button."""
-    if recipe is None:
-        st.markdown("**Not ready to start**")
-        st.caption("Fix the errors shown in the form.")
-        return
     methods = engine.methods()
     st.markdown("**Total loss of the student**")
     st.latex(formula.latex(recipe.terms, methods))
@@ -131,7 +137,7 @@ def sum_up(recipe: Recipe | None, spots: Spots) -> None:
 def show_queue(busy: tuple[str, ...]) -> None:
     """The run that a new one would wait for, if any."""
     if busy:
-        st.caption(f"It will be queued: {engine.store().state(busy[0]).name} is training now.")
+        st.caption(f"It will be queued: {formatting.as_text(engine.store().state(busy[0]).name)} is training now.")
         page_table.go_button("Watch the current run", ":material/monitoring:", page_table.TRAIN, run=busy[0])
 
 
@@ -157,7 +163,7 @@ def explain(recipe: Recipe) -> None:
             several = len({translation.term for translation in found}) > 1
             st.table(
                 {
-                    (f"{each.term}, " if several else "") + each.convention: f"{each.weight:.4g}" for each in found
+                    (f"{formatting.as_text(each.term)}, " if several else "") + each.convention: f"{each.weight:.4g}" for each in found
                 },
                 border="horizontal",
             )  # fmt: skip
@@ -172,8 +178,8 @@ def cost_of(recipe: Recipe, busy: bool, spots: Spots) -> bool:
         with st.spinner("Timing a few steps on this device …"):
             show_cost(recipe, engine.estimate(recipe))
     except UserError as error:
-        st.caption("No estimate: see the error in the form.")
-        spot_of(str(error), spots, "networks").error(str(error))
+        message = told(str(error), spots, "networks")
+        st.markdown(f":red[:material/block:] {formatting.message(message)}")
         return False
     return True
 
@@ -182,7 +188,7 @@ def start(recipe: Recipe) -> None:
     try:
         ids = engine.runner().start(recipe)
     except UserError as error:
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
     else:
         st.query_params.from_dict({"run": ids[0]})
         st.rerun()
@@ -193,7 +199,7 @@ def show_cost(recipe: Recipe, cost: engine.Cost) -> None:
     time = formatting.duration(cost.seconds * runs) + (f" for {runs} runs" if runs > 1 else "")
     where = "the CPU" if cost.device == "cpu" else f"the GPU ({cost.device})"
     lines = {
-        "Time": f"**about {time}** on {where}",
+        "Time": f"**about {time}** on {formatting.as_text(where)}",
         "Images": f"{formatting.count(cost.images)} × {recipe.epochs} epochs = {cost.steps:,} steps",
         ":primary[Student]": size(cost.student_parameters, cost.student_flops),
     }
@@ -202,7 +208,7 @@ def show_cost(recipe: Recipe, cost: engine.Cost) -> None:
         lines[":violet[Teacher outputs]"] = teacher_outputs(recipe, cost)
     st.table(lines, border="horizontal")
     for download in cost.downloads:
-        st.warning(download, icon=":material/download:")
+        st.warning(formatting.message(download), icon=":material/download:")
 
 
 def size(parameters: int, flops: int) -> str:

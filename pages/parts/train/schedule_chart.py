@@ -6,7 +6,7 @@ from typing import Any, cast
 import streamlit as st
 
 from kdcore.recipe import Recipe, Term, schedules
-from pages.parts import palette
+from pages.parts import formatting, palette
 
 POINTS = 240  # of a curve
 HEIGHT = 110  # pixels of a panel
@@ -25,7 +25,9 @@ def draw(recipe: Recipe, with_temperature: Collection[str]) -> None:
     terms = recipe.terms
     colours = {term.label: palette.TERM_COLOURS[i % len(palette.TERM_COLOURS)] for i, term in enumerate(terms)}
     if len(terms) > 1:
-        st.markdown(" &ensp; ".join(f":{colours[term.label]}[**—** {term.label}]" for term in terms))
+        st.markdown(
+            " &ensp; ".join(f":{colours[term.label]}[**—** {formatting.as_text(term.label)}]" for term in terms)
+        )
     weights = over_the_run(recipe, {term.label: weight_of(term, recipe.epochs) for term in terms})
     panel("Weight", weights, colours, wide=spread(weights))
     tempered = [term for term in terms if term.method in with_temperature]

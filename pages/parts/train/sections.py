@@ -182,6 +182,9 @@ def choose_schedule_and_split(plain: Plain, key: str) -> None:
         format="%g",
         key=f"warmup-{key}",
     )
+    if rate["warmup_epochs"] >= plain["epochs"]:
+        rate["warmup_epochs"] = plain["epochs"] / 2
+        warm.caption(f"Shortened to {rate['warmup_epochs']:g}: it ends within the run.")
     share = split.number_input(
         "Validation split, %", *percent_limits(DataRecipe, "validation"), round(100 * plain["data"]["validation"]), key=f"validation-{key}",
         help="Share of the training images held out to measure the networks during the run. The test images are used "

@@ -5,7 +5,7 @@ import streamlit as st
 from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.engine import Finding, Remedy, TeacherCheck
 from pages.parts.train import presets
 
@@ -37,7 +37,7 @@ def draw(recipe: Recipe) -> bool:
         with st.spinner("Checking the teacher …"):
             checked = engine.check_teacher(recipe)
     except UserError as error:
-        st.error(str(error), icon=":material/block:")
+        st.error(formatting.message(str(error)), icon=":material/block:")
         return True
     show(checked, recipe)
     return bool(blocking(checked, recipe))
@@ -56,22 +56,24 @@ def show(checked: TeacherCheck, recipe: Recipe) -> None:
         if finding.verdict == "ok":
             continue
         box = st.error if finding in stops else st.warning
-        box(finding.finding)
+        box(formatting.message(finding.finding))
         remedies = [remedy for remedy in finding.remedies if remedy.changes]
         manual = [remedy.title for remedy in finding.remedies if not remedy.changes]
         if finding in stops and not finding.final:
             remedies.append(ANYWAY)
         for choice, remedy in enumerate(remedies):
             st.button(
-                remedy.title, type="tertiary" if remedy is ANYWAY else "secondary", on_click=apply, args=(recipe, remedy),
+                formatting.message(remedy.title), type="tertiary" if remedy is ANYWAY else "secondary", on_click=apply, args=(recipe, remedy),
                 key=f"remedy-{place}-{choice}", width="stretch",
             )  # fmt: skip
         if manual:
-            st.caption(f"{'Or: ' if remedies else ''}{'; '.join(manual)}.")
+            st.caption(f"{'Or: ' if remedies else ''}{formatting.message('; '.join(manual))}.")
     fine = [finding for finding in checked.findings if finding.verdict == "ok"]
     with st.expander("Passed checks" if fine else "No other checks"):
         for finding in fine:
-            st.markdown(f"{ICONS['ok']} **{finding.check.capitalize()}**  \n:small[{finding.finding}]")
+            st.markdown(
+                f"{ICONS['ok']} **{finding.check.capitalize()}**  \n:small[{formatting.message(finding.finding)}]"
+            )
         if checked.images:
             st.caption(f"{checked.images} images, {checked.seconds:.1f} s.")
 

@@ -7,7 +7,7 @@ import streamlit as st
 from kdcore.recipe import RecipeError, yaml_text
 from kdcore.recipe.limits import limits
 from kdcore.recipe.terms import WATCHED, Adapt, Term
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.train import schedule_form
 
 Plain = dict[str, Any]
@@ -50,7 +50,7 @@ def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: st
     method = engine.methods()[term["method"]]
     key = f"{label}-{key}"
     name, weight, temperature, more = st.columns([4, 3, 3, 2], vertical_alignment="center")
-    with more.popover("Options", help=f"Schedule, epochs and options of {label}", width="stretch"):
+    with more.popover("Options", help=f"Schedule, epochs and options of {formatting.as_text(label)}", width="stretch"):
         st.markdown(f"**{method.card.title}**")
         st.caption(method.card.summary)
         term["weight"] = schedule_form.choose("Weight", term.get("weight", 1.0), f"weight-{key}")
@@ -64,7 +64,7 @@ def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: st
     if method.uses_temperature:
         term["temperature"] = slider(temperature, "Temperature", term["temperature"], key)
     details = "".join(f"  \n:gray[:small[{words}]]" for words in [method.card.title, *notes(term)])
-    name.markdown(f"**{label}**{details}", help=method.card.summary)
+    name.markdown(f"**{formatting.as_text(label)}**{details}", help=method.card.summary)
     return term
 
 
@@ -88,7 +88,7 @@ def notes(term: Plain) -> list[str]:
         notes.append(f"weight × {term['adapt']['factor']:g} when the validation loss stalls")
     if isinstance(layers := term.get("layers"), str):
         notes.append(f"layers {LAYERS[layers][0].lower()}{LAYERS[layers][1:]}")
-    return notes + [f"{name}: {value}" for name, value in (term.get("options") or {}).items()]
+    return notes + [formatting.as_text(f"{name}: {value}") for name, value in (term.get("options") or {}).items()]
 
 
 def choose_epochs(term: Plain, epochs: int, key: str) -> None:
