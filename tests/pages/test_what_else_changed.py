@@ -1,7 +1,5 @@
 """Below a run's verdict: diagnoses, what else changed, and results by class."""
 
-import json
-
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -40,8 +38,12 @@ def said(test: AppTest) -> str:
     return "\n".join(element.value for element in [*test.markdown, *test.caption, *test.warning])
 
 
-def specs(test: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in test.get("vega_lite_chart")]
+@pytest.fixture
+def drawn(monkeypatch) -> list[dict]:
+    """The charts that were drawn, as Vega-Lite."""
+    found: list[dict] = []
+    monkeypatch.setattr(class_charts, "draw", lambda spec, alt: found.append(spec))
+    return found
 
 
 @pytest.mark.parametrize("page", ["runs.py", "train.py"])
@@ -58,9 +60,9 @@ def test_what_else_changed_is_a_table_with_explanations(open_page, pets, page):
     assert "Values of one run on the 100 test images, without intervals" in text
 
 
-def test_results_by_class_are_charts_and_a_file(open_page, pets):
+def test_results_by_class_are_charts_and_a_file(open_page, pets, drawn):
     test = open_page("runs.py", run=pets)
-    bars, matrix = specs(test)
+    bars, matrix = drawn
     assert [bar["value"] for bar in bars["data"]["values"]] == [100, -100]
     assert {(cell["true"], cell["predicted"], cell["images"]) for cell in matrix["data"]["values"]} == {
         (PETS[0], PETS[1], 81), (PETS[1], PETS[1], 19),
@@ -75,12 +77,12 @@ def test_faults_are_said_with_what_to_try_and_names_are_text(open_page, pets):
     assert "![x](" not in "".join(warnings)
 
 
-def test_an_earlier_run_was_not_measured(open_page, make_run):
+def test_an_earlier_run_was_not_measured(open_page, make_run, drawn):
     test = open_page("runs.py", run=make_run())
     assert not test.exception
     assert "not measured" in said(test)
     assert "Runs of earlier versions did not store their predictions." in said(test)
-    assert specs(test) == []
+    assert drawn == []
 
 
 def rows(count: int) -> list[ClassRow]:
@@ -88,9 +90,7 @@ def rows(count: int) -> list[ClassRow]:
 
 
 @pytest.mark.parametrize("count, shown", [(20, 20), (21, 20), (100, 20)])
-def test_of_many_classes_the_ten_best_and_ten_worst_are_shown(monkeypatch, count, shown):
-    drawn = []
-    monkeypatch.setattr(class_charts, "draw", lambda spec, alt: drawn.append(spec))
+def test_of_many_classes_the_ten_best_and_ten_worst_are_shown(drawn, count, shown):
     class_charts.gains(rows(count))
     names = [value["class"] for value in drawn[0]["data"]["values"]]
     assert len(names) == shown

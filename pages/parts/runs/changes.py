@@ -4,7 +4,7 @@ import streamlit as st
 
 from kdcore.results import measures, predictions
 from kdcore.store import RunState
-from pages.parts import engine, formatting, palette
+from pages.parts import engine, palette
 from pages.parts.runs import class_charts
 
 TITLE_CELLS = 2  # of the grid's columns
@@ -35,7 +35,7 @@ def table(run: RunState) -> None:
                 st.markdown(row.measure.title, help=row.measure.explanation)
             for name in networks:
                 value = row.values.get(name, "")
-                st.markdown(f":gray[{value}]" if value in measures.WITHOUT_VALUE else formatting.as_text(value))
+                st.markdown(f":gray[{value}]" if value in measures.WITHOUT_VALUE else value)
 
 
 def by_class(run: RunState) -> None:
