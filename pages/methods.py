@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import engine, page_table
+from pages.parts import engine, formatting, page_table
 from pages.parts.methods import card, index
 
 
@@ -14,7 +14,7 @@ def main() -> None:
         card.show(known[name])
     else:
         st.title("Methods", anchor=False)
-        st.warning(f"There is no method {name!r}.")
+        st.warning(f"There is no method {formatting.as_text(repr(name))}.")
         st.page_link(page_table.METHODS, label="All methods", icon=":material/menu_book:")
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "disk",
     "duration",
     "gap",
+    "in_badge",
     "interval",
     "message",
     "percent",
@@ -69,6 +70,11 @@ def _escaped(found: re.Match[str]) -> str:
         return f"\\{found['anywhere']}"
     number = found["start"][0].isdigit()  # of a list: the character after it is escaped
     return found["first"] + (f"{found['start']}\\" if number else f"\\{found['start']}")
+
+
+def in_badge(words: str) -> str:
+    """`as_text` for `st.badge`, which escapes brackets itself."""
+    return as_text(words).replace("\\[", "[").replace("\\]", "]")
 
 
 def message(text: str) -> str:

@@ -37,14 +37,17 @@ def show(compared: ComparedPhoto, offered: list[Shown]) -> None:
     photos = {each.digest: each.pixels for each in over}
     for heading in others:
         try:
-            with st.spinner(f"Comparing {heading.lower()} and {first.lower()} on {len(over)} photos", show_time=True):
+            with st.spinner(
+                f"Comparing {formatting.as_text(f'{heading.lower()} and {first.lower()}')} on {len(over)} photos",
+                show_time=True,
+            ):
                 found = networks.agreement_over(
                     photos, compared.chosen[heading].reference, reference, **_shared(compared, heading)
                 )
         except UserError as error:
-            st.caption(f"{heading}: {error}")
+            st.caption(f"{formatting.as_text(heading)}: {formatting.message(str(error))}")
             continue
-        st.markdown(f"**{heading} and {first.lower()}.** {verdict(found['centred'])}")
+        st.markdown(f"**{formatting.as_text(f'{heading} and {first.lower()}')}.** {verdict(found['centred'])}")
         st.table(rows(found))
     st.caption(
         "*Other photos*: the same two networks, each on another photo; what agrees there is centre bias. "

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from kdcore.errors import UserError
-from pages.parts import palette
+from pages.parts import formatting, palette
 from pages.parts.attention import form, networks
 from pages.parts.attention.photo_choice import PERTURBATION, Shown
 from pages.parts.components import pictures
@@ -82,7 +82,9 @@ def inspect(
             found[heading] = networks.inspect(pixels, digest, choice.reference, **request)
         except UserError as error:
             if warn:
-                st.warning(f"{choice.title}: {error}", icon=":material/warning:")
+                st.warning(
+                    f"{formatting.as_text(choice.title)}: {formatting.message(str(error))}", icon=":material/warning:"
+                )
     return found
 
 
@@ -95,8 +97,8 @@ def name_counterparts(compared: ComparedPhoto) -> None:
             reasons.setdefault((each.instead_of, each.map_name, each.lacking), []).append(heading)
     for (wanted, shown, lacking), headings in reasons.items():
         st.caption(
-            f"{cards[wanted].title} is not defined for {' and '.join(headings)}; {cards[shown].title} is shown instead. "
-            f"Reason{' for each' if len(headings) > 1 else ''}: {lacking}."
+            f"{cards[wanted].title} is not defined for {formatting.as_text(' and '.join(headings))}; {cards[shown].title} is shown instead. "
+            f"Reason{' for each' if len(headings) > 1 else ''}: {formatting.as_text(lacking)}."
         )
 
 
@@ -160,8 +162,8 @@ def list_classes(compared: ComparedPhoto) -> None:
     for heading, each in compared.inspections.items():
         by_classes.setdefault(each.classes, []).append(heading)
     for classes, headings in by_classes.items():
-        whose = "" if len(by_classes) == 1 else f"{' and '.join(headings)}: "
-        named = ", ".join(classes[:12]) + (", …" if len(classes) > 12 else "")
+        whose = "" if len(by_classes) == 1 else f"{formatting.as_text(' and '.join(headings))}: "
+        named = formatting.as_text(", ".join(classes[:12])) + (", …" if len(classes) > 12 else "")
         st.caption(
             f"{whose}{len(classes)} classes: {named}. Each prediction is one of these, whatever the photo shows."
         )

@@ -38,7 +38,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
             try:
                 found[heading] = networks.faithfulness(compared.pixels, compared.digest, reference, **request)
             except UserError as error:
-                st.caption(f"{heading}: {error}")
+                st.caption(f"{formatting.as_text(heading)}: {formatting.message(str(error))}")
     if not found:
         return
     for column, (kind, (title, means)) in zip(st.columns(2, gap="large"), WORDS.items(), strict=True):
@@ -79,8 +79,8 @@ def spec(compared: ComparedPhoto, found: dict[str, Faithfulness], kind: str) -> 
 def rows(compared: ComparedPhoto, found: dict[str, Faithfulness]) -> list[dict[str, str]]:
     return [
         {
-            "Network": heading,
-            "Map": networks.map_title(compared.inspections[heading]),
+            "Network": formatting.as_text(heading),
+            "Map": formatting.as_text(networks.map_title(compared.inspections[heading])),
             "Deletion (lower is better)": _areas(each.deletion_area),
             "Insertion (higher is better)": _areas(each.insertion_area),
         }

@@ -83,7 +83,12 @@ def show(chosen: dict[str, Choice], map_name: str | None, open_image: OpenImage 
         other = others[0]
         if len(others) > 1:
             other = st.segmented_control(
-                f"Compare the {first.lower()} with", others, default=other, required=True, key="gallery-with"
+                f"Compare the {formatting.as_text(first.lower())} with",
+                others,
+                default=other,
+                required=True,
+                key="gallery-with",
+                format_func=formatting.as_text,
             )
         count = st.selectbox("Test images", IMAGES, 1, key="gallery-images", width=120)
         running, key = _survey(chosen[first], chosen[other], map_name, count)
@@ -132,7 +137,7 @@ def _body(
             running.step()
         except UserError as error:
             st.session_state.pop(GOING, None)
-            st.warning(str(error), icon=":material/image_not_supported:")
+            st.warning(formatting.message(str(error)), icon=":material/image_not_supported:")
             return
         if running.done:
             st.rerun()  # the whole page, so that it stops refreshing
@@ -163,7 +168,8 @@ def _cards(
         most_similar = st.selectbox("Order", list(ORDERS), format_func=ORDERS.get, key="gallery-order", width=200)
         outcome = st.selectbox("Predictions", OUTCOMES, format_func=words.__getitem__, key="gallery-answers", width=240)
         label = st.selectbox("Class", [EVERY, *found.classes], key="gallery-class", width=160)
-    st.caption(", ".join(f"{words[each].lower()}: {numbers[each]}" for each in OUTCOMES[1:]).capitalize())
+    counts = ", ".join(f"{words[each].lower()}: {numbers[each]}" for each in OUTCOMES[1:])
+    st.caption(formatting.as_text(counts.capitalize()))
     places = ranked(found, most_similar=most_similar, outcome=outcome)
     if label != EVERY:
         places = places[found.targets[places] == found.classes.index(label)]
@@ -204,6 +210,7 @@ def _table(found: Survey, first: str, other: str) -> None:
         "Figure", list(FIGURES), format_func=lambda name: FIGURES[name][0], key="gallery-figure", width=240
     )
     title, sign, meaning = FIGURES[figure]
+    seen, against = formatting.as_text(other.lower()), formatting.as_text(first.lower())
     rows = _by_class(found, f"{id(found)} {len(found)}")
     whole, better = rows[0].controlled, "above" if sign > 0 else "below"
     if whole is None:
@@ -216,7 +223,7 @@ def _table(found: Survey, first: str, other: str) -> None:
         hide_index=True,
     )
     st.caption(
-        f"**{title}.** {meaning} *Other image*: the {other.lower()}'s map against the {first.lower()}'s of another image, of the same class in "
+        f"**{title}.** {meaning} *Other image*: the {seen}'s map against the {against}'s of another image, of the same class in "
         "the rows of classes. *Centre*: the other network is replaced by a blob in the middle. *Untrained*: the same architecture with "
         f"random weights. *Beyond chance*: same image - other image, with a 95 % interval over images; {better} 0 is more agreement."
     )
@@ -234,6 +241,7 @@ def _sentence(row: ClassRow, figure: str, sign: int, first: str, other: str) -> 
     assert row.controlled is not None
     found = row.controlled[figure]
     _, low, high = found.gain
+    first, other = formatting.as_text(first), formatting.as_text(other)
     both = f"{palette.in_colour('teacher', first)} and {palette.in_colour('student', other)}"
     figures = f"{found.paired:.2f} on the same image, {found.shuffled:.2f} on two different ones"
     if sign * (low if sign > 0 else high) > 0:
@@ -250,10 +258,10 @@ def _plain(row: ClassRow, figure: str, first: str, other: str) -> dict[str, str]
     found = row.controlled[figure] if row.controlled else None
     gain = [f"{value:+.3f}".replace("-", formatting.MINUS) for value in found.gain] if found else []
     return {
-        "Class": f"**{row.name}**" if row.name == "all" else row.name,
+        "Class": f"**{row.name}**" if row.name == "all" else formatting.as_text(row.name),
         "Images": str(row.count),
-        f"{first} right": formatting.percent(row.teacher_top1, 0),
-        f"{other} right": formatting.percent(row.student_top1, 0),
+        f"{formatting.as_text(first)} right": formatting.percent(row.teacher_top1, 0),
+        f"{formatting.as_text(other)} right": formatting.percent(row.student_top1, 0),
         "Same image": _number(found.paired if found else None),
         "Other image": _number(found.shuffled if found else None),
         "Centre": _number(found.centre if found else None),

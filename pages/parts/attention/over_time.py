@@ -14,7 +14,7 @@ import streamlit as st
 
 from kdcore.errors import UserError
 from kdcore.store import RunState
-from pages.parts import engine, page_table, palette
+from pages.parts import engine, formatting, page_table, palette
 from pages.parts.attention import form, networks
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
@@ -38,7 +38,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
     if not kept:
         why = "it is a recording" if state.recorded else "it is of an earlier version"
         st.info(
-            f"Run {state.name!r} has no snapshots of its networks ({why}), so this photo cannot be shown at earlier epochs. "
+            f"Run {formatting.as_text(repr(state.name))} has no snapshots of its networks ({why}), so this photo cannot be shown at earlier epochs. "
             "Train its recipe again to see that."
             + (" Its pinned images were mapped during training." if probed else ""),
             icon=":material/info:",
@@ -86,7 +86,7 @@ def show_photo(compared: ComparedPhoto, state: RunState) -> None:
     wanted = requests(compared, state.id)
     if not wanted:
         st.info(
-            f"Run {state.name!r} has no checkpoint that can be loaded, so its networks cannot be shown. A run in training "
+            f"Run {formatting.as_text(repr(state.name))} has no checkpoint that can be loaded, so its networks cannot be shown. A run in training "
             "saves its first one after a while: come back then. Resume or repeat a run that has ended.",
             icon=":material/info:",
         )
@@ -95,7 +95,7 @@ def show_photo(compared: ComparedPhoto, state: RunState) -> None:
         try:
             found = networks.over_time(compared.pixels, compared.digest, state.id, wanted)
         except UserError as error:
-            st.warning(str(error), icon=":material/warning:")
+            st.warning(formatting.message(str(error)), icon=":material/warning:")
             return
     replay.draw(frames(found, compared.shown.name, compared.shown.true), key="attention_time")
     cards = networks.maps()

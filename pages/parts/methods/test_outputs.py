@@ -9,7 +9,7 @@ import streamlit as st
 
 from kdcore.data import datasets
 from kdcore.errors import UserError
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.attention import networks
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def choose() -> tuple[NetworkOutputs, float, str] | None:
         with st.spinner("Running the networks on test images"):
             return run(found[key], version(found[key])), temperature, version(found[key])
     except UserError as error:
-        st.warning(str(error), icon=":material/image_not_supported:")
+        st.warning(formatting.message(str(error)), icon=":material/image_not_supported:")
         return None
 
 

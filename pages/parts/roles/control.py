@@ -3,6 +3,7 @@
 import streamlit as st
 
 from kdcore.errors import NotAllowed
+from pages.parts import formatting
 from pages.parts.roles import role
 
 PLACE = "role-control"
@@ -38,6 +39,6 @@ def _ask() -> None:
         try:
             role.enter(typed)
         except NotAllowed as error:
-            st.error(str(error))
+            st.error(formatting.message(str(error)))
         else:
             st.rerun()

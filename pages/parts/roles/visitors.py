@@ -76,7 +76,7 @@ class Watched:
 
 STORE = frozenset({
     "ids", "state", "states", "recipe", "by_recipe", "series", "version", "probe", "checkpoint", "snapshots", "csv",
-    "test_predictions",
+    "test_predictions", "outcome",
 })  # fmt: skip
 STUDIES = frozenset({"ids", "state", "states", "damaged", "csv"})
 RUNNER = frozenset({"active"})

@@ -5,9 +5,12 @@ from typing import Literal
 
 import streamlit as st
 
+from kdcore.errors import UserError
+from kdcore.events import MEMORY_FULL
 from kdcore.recipe import RecipeError
+from kdcore.recipe.changing import with_half_the_batch
 from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants
-from pages.parts import engine, page_table
+from pages.parts import engine, formatting, page_table
 from pages.parts.roles import role
 
 
@@ -37,7 +40,7 @@ def command(
 ) -> None:
     if st.button(label, icon=icon, type=kind, key=f"{label}-{run.id}"):
         if trouble := engine.refusal(act, run.id):
-            st.error(trouble)
+            st.error(formatting.message(trouble))
         else:
             st.rerun()
 
@@ -53,10 +56,26 @@ def show_end(run: RunState) -> None:
     """Why a run ended early; the traceback in an expander."""
     if run.status in RESUMABLE:
         box = st.error if run.status == "failed" else st.warning
-        box(f"{run.reason or 'It ended before the last step.'} Resume continues from the last checkpoint.")
+        box(
+            f"{formatting.message(run.reason) or 'It ended before the last step.'} Resume continues from the last checkpoint."
+        )
+    if run.status == "failed" and run.reason.startswith(MEMORY_FULL) and role.is_operator():
+        half_the_batch(run)
     if run.traceback:
         with st.expander("Traceback (details for a bug report)"):
             st.code(run.traceback, language=None)
+
+
+def half_the_batch(run: RunState) -> None:
+    """A new run with the same recipe that needs less memory, where memory was full."""
+    try:
+        smaller = with_half_the_batch(engine.store().recipe(run.id))
+        if smaller and st.button("Try again with half the batch", icon=":material/compress:", key=f"half-{run.id}"):
+            (run_id,) = engine.runner().start(smaller)
+            st.query_params["run"] = run_id
+            st.rerun()
+    except UserError as error:
+        st.error(formatting.message(str(error)))
 
 
 def show_damage(run: RunState) -> None:
@@ -69,7 +88,7 @@ def show_damage(run: RunState) -> None:
 def show_warnings(run: RunState) -> None:
     """Each warning of the run once, such as a damaged checkpoint."""
     for text in dict.fromkeys(note["text"] for note in run.notes if note["level"] == "warning"):
-        st.warning(text)
+        st.warning(formatting.message(text))
 
 
 def download(runs: list[RunState]) -> None:
@@ -77,7 +96,7 @@ def download(runs: list[RunState]) -> None:
     store = engine.store()
     with st.popover("Download", icon=":material/download:"):
         for run in runs:
-            of = f" of {run.name}" if len(runs) > 1 else ""
+            of = f" of {formatting.as_text(run.name)}" if len(runs) > 1 else ""
             st.download_button(
                 f"Metrics{of} (CSV)", lambda run_id=run.id: store.csv(run_id), f"{run.id}.csv", "text/csv",
                 key=f"csv-{run.id}", icon=":material/table:", width="stretch", on_click="ignore",
@@ -85,7 +104,7 @@ def download(runs: list[RunState]) -> None:
             try:
                 recipe = store.recipe(run.id).to_yaml()
             except RecipeError as error:
-                st.caption(f"The recipe{of} cannot be read.", help=str(error))
+                st.caption(f"The recipe{of} cannot be read.", help=formatting.message(str(error)))
                 continue
             st.download_button(
                 f"Recipe{of} (YAML)", recipe, f"{run.id}.yaml", "application/yaml",
@@ -119,9 +138,9 @@ def confirm_delete(runs: list[RunState]) -> None:
 
 def deletion(runs: list[RunState]) -> None:
     for run in runs:
-        st.markdown(f"**{run.name}**  \n:gray[{run.id}]")
+        st.markdown(f"**{formatting.as_text(run.name)}**  \n:gray[{run.id}]")
     if used := dependants.warning(engine.store(), [run.id for run in runs]):
-        st.warning(used)
+        st.warning(formatting.message(used))
     st.caption("Curves, maps and weights are deleted. This cannot be undone.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:", key="delete-for-good"):
@@ -130,6 +149,6 @@ def deletion(runs: list[RunState]) -> None:
                 st.query_params.pop("run", None)
                 st.rerun()
             for problem in problems:
-                st.error(problem)
+                st.error(formatting.message(problem))
         if st.button("Cancel"):
             st.rerun()

@@ -7,7 +7,7 @@ import streamlit as st
 
 from kdcore.recipe import Recipe, schedules
 from kdcore.store import RunState
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.refresh import refreshing
 from pages.parts.roles import role
 
@@ -48,7 +48,7 @@ def sliders(run_id: str) -> None:
     run, recipe = engine.store().state(run_id), engine.store().recipe(run_id)
     st.caption("Factors on the recipe's values, applied from the next step on. Changes are logged.")
     if refused := st.session_state.pop(_refused(run_id), ""):
-        st.error(refused)
+        st.error(formatting.message(refused))
     with st.grid(columns="auto", min_column_width=220, key="knobs"):
         for knob in knobs(recipe, run.progress):
             with st.container(gap="xxsmall"):
@@ -62,13 +62,22 @@ def slider(run: RunState, knob: Knob) -> None:
     if window.follows(now) or key not in st.session_state:
         st.session_state[key] = now
     most = max(MOST, now, st.session_state[key])
-    st.slider(knob.label, 0.0, most, step=0.1, format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name))
+    st.slider(
+        formatting.as_text(knob.label),
+        0.0,
+        most,
+        step=0.1,
+        format="× %.1f",
+        key=key,
+        on_change=moved,
+        args=(run.id, knob.name),
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"now {now * knob.in_recipe:.3g} · recipe {knob.in_recipe:.3g}", width="content")
         if now != 1.0:
             st.button(
                 "Reset", key=f"reset-{key}", type="tertiary", icon=":material/undo:", on_click=turn,
-                args=(run.id, knob.name, 1.0), help=f"{knob.label}: back to the recipe's value.",
+                args=(run.id, knob.name, 1.0), help=f"{formatting.as_text(knob.label)}: back to the recipe's value.",
             )  # fmt: skip
 
 

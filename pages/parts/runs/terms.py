@@ -1,4 +1,4 @@
-"""The loss terms of a run: negligible terms, changed weights, layer weights and the terms' own metrics."""
+"""The loss terms of a run: small shares of the gradient, changed weights, layer weights and the terms' own metrics."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -44,13 +44,14 @@ def show(run_id: str) -> None:
 
 
 def idle_terms(run: RunState) -> None:
-    """A hint for each term whose share of the gradient is negligible."""
-    if not run.gradients:
+    """A hint for each term whose share of the gradient is small; of a finished run, `faults` has it beside the result."""
+    if not run.gradients or run.results:
         return
     newest = run.gradients[-1]
     for term, weight in newest["idle"].items():
-        st.warning(
-            f"**{term} contributes {share(newest['shares'][term])} of the gradient at its present weight.** At a "
+        st.info(
+            f"**{formatting.as_text(term)} contributes {share(newest['shares'][term])} of the gradient at its present weight.** "
+            "That is its share, not its effect, which only a run without it shows. At a "
             f"weight of about {rounded(weight)} it would contribute as much as the other terms.",
             icon=":material/hourglass_disabled:",
         )
@@ -69,8 +70,8 @@ def rounded(number: float) -> str:
 def adapted(run: RunState) -> None:
     """The changes of weights, the latest first."""
     lines = [
-        f"- Epoch {change['epoch']:.0f}: the weight of **{change['term']}** was lowered to **{change['factor']:.3g}** "
-        f"times the recipe's value. :gray[{change['reason']}.]"
+        f"- Epoch {change['epoch']:.0f}: the weight of **{formatting.as_text(change['term'])}** was lowered to **{change['factor']:.3g}** "
+        f"times the recipe's value. :gray[{formatting.as_text(change['reason'])}.]"
         for change in reversed(run.adaptations)
     ]
     if len(lines) > SHOWN_CHANGES:
@@ -107,7 +108,7 @@ def layer_figures(recipe: Recipe, series: Mapping[str, Any]) -> Figures:
 
 def layer_table(term: Term, figures: dict[str, dict[int, float]]) -> None:
     """The teacher's layers in the order of a term's ranking."""
-    st.markdown(f"**Teacher layers ranked by {term.label}**")
+    st.markdown(f"**Teacher layers ranked by {formatting.as_text(term.label)}**")
     by = str(option(term, "by"))
     ranked = sorted({n for row in figures.values() for n in row}, key=lambda n: (-figures.get(by, {}).get(n, 0.0), n))
     columns: dict[str, list[str]] = {"Feature map": [str(layer) for layer in ranked]}
@@ -141,7 +142,7 @@ def layer_heat(run: RunState, term: Term) -> None:
     layers = len(entries[-1]["weights"])
     cap = max(float(option(term, "cap") or 0), 1 / layers)
     top = max(cap, *(row["weight"] for row in rows))
-    st.markdown(f"**Weights of the teacher's layers, for {term.label}**")
+    st.markdown(f"**Weights of the teacher's layers, for {formatting.as_text(term.label)}**")
     spec = {
         "data": {"values": rows},
         "mark": "rect",

@@ -37,10 +37,10 @@ def ready_made() -> None:
         study = studies.named(name)
         variants = studies.variants(study)
     except RecipeError as error:
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
         return
     st.markdown(study.note)
-    st.caption(f"Variants: {'; '.join(variants)}.")
+    st.caption(f"Variants: {formatting.as_text('; '.join(variants))}.")
     if not role.is_operator():
         control.only_the_operator("start studies")
         return
@@ -64,7 +64,7 @@ def own_sweep() -> None:
     name = st.selectbox("Recipe", list(known), list(known).index(like) if like in known else 0, key=f"sweep-{like}")
     recipe = recipes.from_yaml(known[name])
     if recipe.note:
-        st.caption(recipe.note)
+        st.caption(formatting.message(recipe.note))
     vary = dict(filter(None, [choose_setting(recipe, 1, name), choose_setting(recipe, 2, name)]))
     typed = st.text_input(
         "Seeds", "0, 1, 2", key="sweep-seeds", help="At least three, to measure the variation between seeds."
@@ -83,7 +83,7 @@ def own_sweep() -> None:
         study = studies.from_plain(plain, source="This study")
         points = studies.points(study)
     except RecipeError as error:
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Start study", icon=START, type="primary", key="sweep-start"):
@@ -111,12 +111,12 @@ def choose_setting(recipe: Recipe, place: int, name: str) -> tuple[str, list[Any
     now = known.get(key)
     given = right.text_input(
         "Values" if place == 1 else "Its values", starting_values(now), key=f"sweep-values-{place}-{name}-{key}",
-        help=f"Separated by commas. The recipe has {now}." if key in known else "Separated by commas.",
+        help=f"Separated by commas. The recipe has {formatting.as_text(str(now))}." if key in known else "Separated by commas.",
     )  # fmt: skip
     try:
         values = yaml_text.read(f"[{given}]", source="This")
     except RecipeError:
-        st.error(f"{shortened(given)} are not values separated by commas, for example 1, 2, 4.")
+        st.error(f"{formatting.as_text(shortened(given))} are not values separated by commas, for example 1, 2, 4.")
         return None
     return (key, values) if values else None
 
@@ -165,7 +165,7 @@ def show_cost(recipe: Recipe, runs: int) -> None:
         with st.spinner("Timing a few steps on this device …"):
             cost = engine.estimate(recipe)
     except UserError as error:
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
         return
     st.caption(
         f"About {formatting.duration(cost.seconds * runs)} for {runs} runs of "
@@ -179,7 +179,7 @@ def start(study: Study) -> None:
         with st.spinner("Checking every variant …"):
             study_id = engine.runner().start_study(study)
     except UserError as error:
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
     else:
         st.query_params.from_dict({"study": study_id})
         st.rerun()

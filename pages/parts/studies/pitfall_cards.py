@@ -66,7 +66,8 @@ def show_outcome(failure: Failure, run: RunState) -> None:
     if run.status != "finished":
         label, colour, icon = formatting.STATUS[run.status]
         st.badge(label, color=colour, icon=icon)
-        st.caption(formatting.progress(run) if run.status in ACTIVE else run.reason or "It ended before the last step.")
+        words = formatting.progress(run) if run.status in ACTIVE else run.reason or "It ended before the last step."
+        st.caption(formatting.message(words))
         return
     if failure.happened(run.results):
         st.success("As expected.", icon=":material/check:")
@@ -81,6 +82,6 @@ def start(failure: Failure) -> None:
     try:
         engine.runner().start(library.recipe(failure.recipe))
     except UserError as error:
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
     else:
         st.rerun()

@@ -36,7 +36,7 @@ def damaged(study_id: str, why: str) -> None:
             "Delete this damaged study", icon=":material/delete:", key=f"delete-{study_id}"
         ):
             if trouble := engine.refusal(engine.studies().delete, study_id):
-                st.error(trouble)
+                st.error(formatting.message(trouble))
             else:
                 st.rerun()
 
@@ -45,7 +45,7 @@ def line(state: StudyState) -> None:
     label, colour, icon = formatting.STATUS[state.status]
     with st.container(horizontal=True, vertical_alignment="center", border=True):
         st.badge(label, color=colour, icon=icon)
-        st.markdown(f"**{state.name}**", width="content")
+        st.markdown(f"**{formatting.as_text(state.name)}**", width="content")
         st.caption(
             f"{state.done} of {len(state.places)} runs · {len(state.variants())} variants · {formatting.when(state.created)}",
             width="content",

@@ -46,7 +46,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
                 compared.pixels, compared.digest, compared.chosen[heading].reference, **compared.requests[heading]
             )
         except UserError as error:
-            st.warning(str(error), icon=":material/warning:")
+            st.warning(formatting.message(str(error)), icon=":material/warning:")
             return
     draw(compared, heading, found)
     for term, shares in networks.layer_weights(compared.chosen[heading].reference):

@@ -10,7 +10,7 @@ import streamlit as st
 
 from kdcore.errors import UserError
 from kdcore.store import RunState, Store
-from pages.parts import palette
+from pages.parts import formatting, palette
 from pages.parts.components import pictures
 from pages.parts.components.loading import component
 from pages.parts.runs import probe_maps as maps_of
@@ -26,7 +26,7 @@ def replay(store: Store, run_id: str) -> None:
     try:
         data = _data(store, run_id, store.version(run_id))
     except UserError as error:
-        st.warning(str(error), icon=":material/broken_image:")
+        st.warning(formatting.message(str(error)), icon=":material/broken_image:")
         return
     draw(data, key="replay")
     if left_out := data["left_out"]:
