@@ -35,7 +35,7 @@ def shown(runner, open_page):
 
 
 def hints(page) -> list[str]:
-    return [warning.value for warning in page.warning if "of the gradient" in warning.value]
+    return [hint.value for hint in page.info if "of the gradient" in hint.value]
 
 
 def gradients(share: float, idle: dict[str, float]) -> ev.GradientsMeasured:
@@ -45,9 +45,15 @@ def gradients(share: float, idle: dict[str, float]) -> ev.GradientsMeasured:
 def test_a_term_with_a_negligible_gradient_is_named_with_a_better_weight(shown):
     (hint,) = hints(shown(gradients(0.002, {"attention": 719.6})))
     assert hint == (
-        "**attention contributes 0.2 % of the gradient at its present weight.** At a weight of about 720 it would contribute as "
-        "much as the other terms."
+        "**attention contributes 0.2 % of the gradient at its present weight.** That is its share, not its effect, which only a "
+        "run without it shows. At a weight of about 720 it would contribute as much as the other terms."
     )
+
+
+def test_of_a_finished_run_the_share_is_beside_its_result(shown):
+    page = shown(gradients(0.002, {"attention": 720}), ev.RunFinished(20, {"student": {"top1": 0.5}}, 9.0))
+    assert not hints(page)
+    assert [c.value for c in page.caption if "attention contributed 0.2% of the gradient" in c.value]
 
 
 def test_the_hint_is_gone_when_the_term_contributes_again(shown):
