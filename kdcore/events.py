@@ -210,6 +210,8 @@ class RunFailed(Event):
     traceback: str = ""
 
 
+MEMORY_FULL = "The memory of "  # how the reason begins where a run ended because memory was full
+
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
 
 

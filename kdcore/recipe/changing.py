@@ -60,3 +60,14 @@ def _inside(place: Any, part: str, key: str, plain: dict[str, Any]) -> Any:
 
 def _refuse(key: str, plain: dict[str, Any]) -> NoReturn:
     raise RecipeError(f"{shortened(key)} is not a setting of this recipe; it has {', '.join(plain)}.")
+
+
+def with_half_the_batch(recipe: Recipe) -> Recipe | None:
+    """A copy that computes half as many images at a time: each batch in twice as many parts, else a batch of half the size.
+    None where a batch is one or two images already."""
+    parts, size = 2 * recipe.optimizer.accumulate, recipe.data.batch_size
+    if 2 * parts <= size and not recipe.compile:
+        return with_values(recipe, {"optimizer.accumulate": parts})
+    if size // 2 < 2:
+        return None
+    return with_values(recipe, {"data.batch_size": size // 2, "optimizer.accumulate": 1})

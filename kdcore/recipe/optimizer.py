@@ -14,6 +14,9 @@ class OptimizerRecipe(Section):
     weight_decay: float = Field(0.05, ge=0)
     momentum: Fraction = 0.9
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    accumulate: int = Field(
+        1, ge=1, le=256, description="parts of a batch that are computed one after another, with less memory"
+    )
 
 
 class LearningRate(Section):

@@ -29,7 +29,8 @@ from kdcore.events import (
 from kdcore.files import disk
 from kdcore.recipe import Recipe
 from kdcore.runner import snapshots
-from kdcore.runtime import interruption
+from kdcore.runtime import interruption, memory_full
+from kdcore.setup import environment
 from kdcore.setup.build import build_parts
 from kdcore.store import Store, checkpoint, in_one_line
 from kdcore.training.loop import train
@@ -103,7 +104,9 @@ class Job:
             with interruption.interruptible(self._stopped.is_set):
                 self._train(device)
         except Exception as error:  # the thread goes on with the next run
-            self._report_failure(_reason(error, device, self._writer.folder), traceback.format_exc())
+            trace = traceback.format_exc()
+            self._parts = None  # a full memory has room again for what follows
+            self._report_failure(_reason(error, device, self._recipe, self._writer.folder), trace)
 
     def release(self) -> None:
         """Close the run's files and free its parts. Never raises."""
@@ -149,6 +152,7 @@ class Job:
         )
         if self._resume:
             yield from self._restored(parts)
+        yield from environment.recorded(parts, self._store, self.run_id)
         self._parts = parts
         yield from train(parts)
 
@@ -242,10 +246,9 @@ def _keep_newest(folder: Path) -> None:
         old.unlink()
 
 
-def _reason(error: Exception, device: torch.device, folder: Path) -> str:
+def _reason(error: Exception, device: torch.device, recipe: Recipe, folder: Path) -> str:
     """Why a run failed, as a sentence for the user. Bugs are logged."""
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        return (
-            f"The memory of {device} is full. A smaller data.batch_size or image_size, or a smaller model, needs less."
-        )
+    if memory_full.is_full(error):
+        where = "this machine" if device.type == "cpu" else str(device)
+        return memory_full.sentence(where, recipe.data.batch_size, recipe.optimizer.accumulate)
     return disk.trouble(error, folder) or errors.shown(error)

@@ -10,13 +10,14 @@ from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
 from kdcore.events import Event
 from kdcore.files import disk
+from kdcore.paths import data_folder
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.cost import Estimate, estimate
-from kdcore.store import ACTIVE, RESUMABLE, Store, Studies
+from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, leftovers
 
 
 class Runner:
@@ -32,6 +33,8 @@ class Runner:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.threads = threads or int(os.environ.get("KD_THREADS") or os.cpu_count() or 1)
         self.listener: Listener = lambda run_id, event: None
+        leftovers.sweep_runs(store.root)
+        leftovers.sweep_data(data_folder())
         self._thread = TrainingThread(self.device, self.threads)
 
     def start(self, recipe: Recipe) -> list[str]:

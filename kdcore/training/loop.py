@@ -6,10 +6,11 @@ yields a StepTaken, at which `parts.state()` is complete and a knob may be chang
 
 import contextlib
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from kdcore.data.batches import batches
 from kdcore.events import (
@@ -26,7 +27,7 @@ from kdcore.events import (
 )
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.tensors.outputs import Batch, Objective, Outputs
-from kdcore.training import evaluation, optim, reporting
+from kdcore.training import accumulation, evaluation, optim, reporting
 from kdcore.training.compilation import CompilationTrial
 from kdcore.training.distiller import Distiller
 from kdcore.training.gradient_monitor import GradientMonitor
@@ -34,6 +35,7 @@ from kdcore.training.state import Learner, Parts
 
 LOGGED_STEPS = 500  # at least so many steps of a run are logged ...
 LOGGED_SECONDS = 1.0  # ... and at least one a second
+PARTS_APART = 1 << 40  # between the seeds of two parts of a batch
 Result = TypeVar("Result")
 
 
@@ -62,13 +64,17 @@ def train(parts: Parts) -> Iterator[Event]:
         rate = schedule(progress) * parts.knobs.get("learning_rate", 1.0)  # a factor on each learner's own
 
         compilation.before_step(measured=gradients.due())
-        batch = student.distiller.with_views(batch, progress)
-        teacher = _teacher_outputs(parts, batch)
-        objective, outputs = _step(parts, student, batch, teacher, weights, temperatures, rate, gradients.measure)
-        objectives, logits = {"student": objective}, {"student": outputs.logits}
+        batches_of_step = [
+            student.distiller.with_views(part, progress)
+            for part in accumulation.divided(batch, recipe.optimizer.accumulate)
+        ]
+        objectives, logits = {}, {}
+        objectives["student"], logits["student"] = _step(
+            parts, student, batches_of_step, _teacher_outputs, weights, temperatures, rate, gradients.measure
+        )
         if twin:
-            objectives["twin"], outputs = _step(parts, twin, batch, None, {SUPERVISED: 1.0}, {SUPERVISED: 1.0}, rate)
-            logits["twin"] = outputs.logits
+            alone = {SUPERVISED: 1.0}
+            objectives["twin"], logits["twin"] = _step(parts, twin, batches_of_step, _no_teacher, alone, alone, rate)
         parts.step += 1
         clock.count(len(batch.targets))
         compilation.after_step()
@@ -145,40 +151,56 @@ def _teacher_outputs(parts: Parts, batch: Batch) -> Outputs | None:
     return parts.teacher(batch.seen, parts.student.distiller.needs)
 
 
+def _no_teacher(parts: Parts, batch: Batch) -> None:
+    return None
+
+
 def _step(
     parts: Parts,
     learner: Learner,
-    batch: Batch,
-    teacher: Outputs | None,
+    batches_of_step: Sequence[Batch],
+    teacher_outputs: Callable[[Parts, Batch], Outputs | None],
     weights: dict[str, float],
     temperatures: dict[str, float],
     rate: float,
     before_backward: Callable[[Objective], None] = lambda objective: None,
-) -> tuple[Objective, Outputs]:
+) -> tuple[Objective, Tensor]:
+    """One step of the optimizer on the parts of a batch (see `accumulation`); returns the objective and the logits.
+
+    before_backward: called with the objective of the first part.
+    """
     optim.set_learning_rate(learner.optimizer, learner.lr * rate)
-    with _randomness(parts):
-        objective, outputs = learner.distiller(batch, teacher, weights, temperatures)
-        before_backward(objective)
-        learner.optimizer.zero_grad(set_to_none=True)
-        objective.total.backward()
+    shares, found, logits = accumulation.shares(batches_of_step), [], []
+    for place, (batch, share) in enumerate(zip(batches_of_step, shares, strict=True)):
+        teacher = teacher_outputs(parts, batch)
+        with _randomness(parts, place):
+            objective, outputs = learner.distiller(batch, teacher, weights, temperatures)
+            if not place:
+                before_backward(objective)
+                learner.optimizer.zero_grad(set_to_none=True)
+            (objective.total * share if share < 1 else objective.total).backward()
+        found.append(objective)
+        logits.append(outputs.logits.detach())
+        del objective, outputs, teacher  # their memory is needed for the next part
     if clip := parts.recipe.optimizer.clip:
         torch.nn.utils.clip_grad_norm_(learner.distiller.parameters(), clip)
     learner.optimizer.step()
-    return objective, outputs
+    return accumulation.combined(found, shares), torch.cat(logits) if len(logits) > 1 else logits[0]
 
 
 @contextlib.contextmanager
-def _randomness(parts: Parts) -> Iterator[None]:
-    """Dropout and other random layers depend on (seed, step) alone: the same for student and twin, and in a resumed run."""
+def _randomness(parts: Parts, place: int = 0) -> Iterator[None]:
+    """Dropout and other random layers depend on (seed, step, part of the batch) alone: the same for student and twin, and in a
+    resumed run."""
     devices = [parts.device] if parts.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
-        torch.manual_seed(parts.seed * 1_000_003 + parts.step)
+        torch.manual_seed(parts.seed * 1_000_003 + parts.step + PARTS_APART * place)
         yield
 
 
 def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
     teacher = parts.teacher_figures or {}
-    if parts.teacher and parts.validation and not teacher:
+    if parts.teacher and "teacher" in parts.models and parts.validation and not teacher:
         figures = yield from _interruptible(
             parts,
             evaluation.evaluate_in_steps(

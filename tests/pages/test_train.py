@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kdcore.checks.findings import Finding, Remedy, TeacherCheck
+from kdcore.events import RunFailed
 from kdcore.recipe import DataRecipe
 
 
@@ -519,7 +520,7 @@ def test_the_result_is_a_sentence_for_a_visitor(open_page, make_run):
     test = open_page("train.py", run=make_run())
     assert (
         test.subheader[0].value
-        == "+20.0 percentage points relative to the twin (95 % interval +15.0 to +25.0): the teacher helps."
+        == "+20.0 percentage points (95 % interval +16.3 to +23.7): the student is better than its twin."
     )
     assert [m.value for m in test.metric] == ["95.8 %", "62.0 %", "42.0 %"]
     assert "500 of 3,600 training images are labelled" in texts(test)
@@ -546,3 +547,18 @@ def test_a_run_that_is_not_there_leads_on(open_page):
     test = open_page("train.py", run="../secrets")
     assert "Run not found" in test.warning[0].value
     assert not test.exception
+
+
+def test_a_run_that_ended_for_want_of_memory_offers_half_the_batch(open_page, runner, make_run):
+    run_id = make_run("failed")
+    with runner.store.writer(run_id) as writer:
+        writer.append(RunFailed("The memory of this machine is full, at 64 images at a time."))
+    test = open_page("train.py", run=run_id)
+    button(test, "Try again with half the batch").click().run()
+    (recipe,) = runner.started
+    assert (recipe.data.batch_size, recipe.optimizer.accumulate) == (64, 2)
+    assert test.query_params["run"] != run_id
+
+
+def test_a_run_that_failed_otherwise_offers_no_smaller_batch(open_page, make_run):
+    assert "Try again with half the batch" not in labels_of(open_page("train.py", run=make_run("failed")))

@@ -1,0 +1,48 @@
+"""A step in parts, for a memory that does not hold the whole batch: gradients of its parts are added up, weighted by their size.
+
+The sum is the gradient of the whole batch for losses that are means over images. BatchNorm takes its statistics from each part,
+losses that compare the images of a batch compare those of a part, and means over the labelled images are weighted by all images.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+
+from kdcore.tensors.outputs import Batch, Objective
+
+FEWEST = 2  # images in a part: BatchNorm has no statistics of one
+
+
+def divided(batch: Batch, count: int) -> list[Batch]:
+    """The batch in `count` parts of almost the same size, fewer where a part would have less than two images. Its further views
+    are made afterwards."""
+    count = max(1, min(count, len(batch.targets) // FEWEST))
+    if count == 1:
+        return [batch]
+    columns = zip(
+        *(torch.tensor_split(each, count) for each in (batch.images, batch.targets, batch.indices)), strict=True
+    )
+    return [
+        dataclasses.replace(batch, images=images, targets=targets, indices=indices)
+        for images, targets, indices in columns
+    ]
+
+
+def shares(parts: Sequence[Batch]) -> list[float]:
+    """Each part's share of the images."""
+    images = sum(len(part.targets) for part in parts)
+    return [len(part.targets) / images for part in parts]
+
+
+def combined(found: Sequence[Objective], shares: Sequence[float]) -> Objective:
+    """The objective of the whole batch, without its graph: means weighted by the parts' shares."""
+    if len(found) == 1:
+        return found[0]
+    last = found[-1]
+
+    def mean(values: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.stack([share * value.detach() for share, value in zip(shares, values, strict=True)]).sum()
+
+    losses = {name: mean([each.losses[name] for each in found]) for name in last.losses}
+    return Objective(mean([each.total for each in found]), losses, last.weights, last.layer_weights)
