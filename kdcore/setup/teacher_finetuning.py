@@ -80,7 +80,7 @@ def recipe_of(recipe: Recipe, model: Tapped, settings: FineTune) -> Recipe:
         data=recipe.data.model_copy(update={"labels": "all", "label_noise": 0.0}),
         student=ModelRecipe(model=model.name, options=model.options),
         terms=(Term(method=SUPERVISED),),
-        optimizer=OptimizerRecipe(lr=settings.lr),
+        optimizer=OptimizerRecipe(lr=settings.lr, accumulate=recipe.optimizer.accumulate),
         epochs=settings.epochs,
         seeds=(SEED,),
         precision=recipe.precision,
@@ -100,6 +100,8 @@ def fingerprint(model: Tapped, recipe: Recipe, settings: FineTune, split: Split)
         "classes": split.classes,
         "images": list(split.images.shape),
     }
+    if recipe.optimizer.accumulate > 1:  # else the name is that of earlier versions
+        decides["accumulate"] = recipe.optimizer.accumulate
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     for name, tensor in sorted(model.net.state_dict().items()):
         digest.update(name.encode())
