@@ -10,6 +10,7 @@ from kdcore.models import zoo
 from kdcore.models.tapped import Tapped, in_eval
 
 _counted: dict[tuple[str, int, int, str, int], int] = {}  # counting takes a third of a second; runs share networks
+COUNTED = 256  # networks
 
 
 def parameters(model: nn.Module) -> int:
@@ -26,6 +27,8 @@ def flops(model: Tapped, image_size: int | None = None) -> int:
         counter = FlopCounterMode(display=False)
         with in_eval(net), torch.no_grad(), counter:
             net(torch.empty(1, 3, side, side, device="meta"))
+        while len(_counted) >= COUNTED:
+            _counted.pop(next(iter(_counted)))
         _counted[key] = int(counter.get_total_flops())
     return _counted[key]
 

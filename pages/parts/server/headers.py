@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import streamlit
@@ -23,7 +23,7 @@ OTHERS = (
 )  # fmt: skip
 
 
-@cache
+@lru_cache(maxsize=64)
 def policy(host: str) -> str:
     """The Content-Security-Policy: nothing of any other address. `host` is the app's own, for websockets; it may be empty.
 
