@@ -36,6 +36,7 @@ class Served:
 
     port: int
     process: subprocess.Popen[bytes]
+    folder: Path = Path()  # of its runs and data
 
     def send(self, raw: bytes, to: str = "127.0.0.1") -> tuple[int, str]:
         """Status and body of the response to one raw request."""
@@ -93,7 +94,7 @@ def serving(folder: Path, start: str = "streamlit run", **settings: str) -> Iter
             assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < end, log.read_text()[-2000:]
             time.sleep(0.1)
-        yield Served(port, process)
+        yield Served(port, process, folder)
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE_SECONDS)

@@ -185,3 +185,24 @@ def test_an_upload_that_ends_after_its_visit_is_not_kept(monkeypatch):
     scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/visit/file", "headers": []}
     asyncio.run(uploads.UploadQuota(finish_late)(scope, None, None))
     assert not files.file_storage
+
+
+def test_the_page_is_told_why_the_last_upload_was_refused(monkeypatch):
+    """The browser shows a status code alone."""
+    monkeypatch.setattr(uploads, "_refusals", {})
+    monkeypatch.setenv("KD_UPLOAD_MB", "1")
+
+    async def send(_: object) -> None: ...
+
+    async def accept(*_: object) -> None: ...
+
+    def put_of(size: int) -> None:
+        headers = [(b"content-length", str(size).encode())]
+        scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/visit/file", "headers": headers}
+        asyncio.run(uploads.UploadQuota(accept)(scope, None, send))
+
+    put_of(2 * MB)
+    assert uploads.refusal("visit").startswith("This visit would hold 2 MB of uploads; its limit is 1 MB")
+    assert uploads.refusal("another") == ""
+    put_of(10)
+    assert uploads.refusal("visit") == ""

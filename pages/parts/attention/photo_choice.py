@@ -18,6 +18,8 @@ from pages.parts import engine, formatting
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
+from pages.parts.roles import role
+from pages.parts.server.uploads import refusal
 
 SAMPLES = ASSETS / "samples"
 SIDE = 768  # pixels of a photo: twice what is shown of it
@@ -56,6 +58,8 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
         accept_multiple_files=True,
         help="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF; HEIC where pillow-heif is installed. They stay in this computer's memory.",
     )
+    if why := refusal(role.visit()):
+        st.warning(f"An upload was refused. {formatting.as_text(why)}", icon=":material/block:")
     read = [_read(file.file_id, file.name, file.getvalue) for file in files]
     with st.container(horizontal=True):  # side by side on a phone too
         if raw := photo_paste():

@@ -24,6 +24,16 @@ VISIT_FILES = 200
 PATH = re.compile(r".*/_stcore/upload_file/(?P<session>[^/]+)/(?P<file>[^/]+)", re.DOTALL)
 
 
+REMEMBERED = 1000  # visits whose last refusal is remembered
+
+_refusals: dict[str, str] = {}  # visit -> why its last upload was refused
+
+
+def refusal(session: str) -> str:
+    """Why the last upload of a visit was refused, for the page: the browser shows a number alone. Empty if it was not."""
+    return _refusals.get(session, "")
+
+
 @dataclass(eq=False)
 class Arriving:
     """An upload that is being received. size: bytes announced, or received where those are more."""
@@ -52,7 +62,9 @@ class UploadQuota:
         )
         self.arriving.append(upload)
         try:
+            _refusals.pop(upload.session, None)
             if excess := self._excess(upload):
+                _remember(upload, excess)
                 await PlainTextResponse(excess + "\n", 413)(scope, receive, send)
             else:
                 await self.app(scope, self._counted(upload, receive), send)
@@ -66,6 +78,7 @@ class UploadQuota:
             upload.received += len(message.get("body", b""))
             upload.size = max(upload.size, upload.received)
             if excess := self._excess(upload):
+                _remember(upload, excess)
                 raise HTTPException(413, excess, {"Connection": "close"})  # the rest is not read
             return message
 
@@ -100,6 +113,12 @@ class UploadQuota:
         for other in self.arriving:
             if other is not upload:
                 yield other.session, [other.size]
+
+
+def _remember(upload: Arriving, reason: str) -> None:
+    _refusals[upload.session] = reason
+    while len(_refusals) > REMEMBERED:
+        _refusals.pop(next(iter(_refusals)))
 
 
 def visit_bytes() -> int:
