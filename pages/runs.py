@@ -5,21 +5,24 @@ import re
 
 import streamlit as st
 
+from kdcore.errors import clipped
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.results.comparison import summarise
 from kdcore.store import ACTIVE, RunState
-from pages.parts import engine, page_table
+from pages.parts import engine, formatting, page_table
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of, panels_to_compare
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, table
+from pages.parts.runs import actions, changes, faults, table
 from pages.parts.runs.view import badge, outcome
 
 TABLE_SECONDS = 3.0
+MOST_NAMED = 3  # runs that do not exist
 
 
 def main() -> None:
     st.title("Runs", anchor=False)
     runs = engine.store().states()
+    name_missing([run.id for run in runs])
     if not runs:
         st.info("No runs yet. Train a student: its curves and its result appear here.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train a student", icon=":material/school:")
@@ -34,6 +37,14 @@ def main() -> None:
         several(chosen)
 
 
+def name_missing(known: list[str]) -> None:
+    """Which runs of the address do not exist, as in an old link."""
+    missing = [repr(clipped(run_id, 60)) for run_id in table.selected() if run_id not in known]
+    if missing:
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        st.warning(f"No run {formatting.as_text(', '.join(missing[:MOST_NAMED]))}{more}. It may have been deleted.")
+
+
 def run_list() -> None:
     """The table, refreshed while a run is active."""
     if table.draw(engine.store().states()):
@@ -44,16 +55,16 @@ def one(run: RunState) -> None:
     try:
         recipe = engine.store().recipe(run.id)
     except RecipeError as error:  # of another version, edited by hand, or damaged
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
         actions.delete([run])
         return
     if run.status == "damaged":
-        st.subheader(run.name, anchor=False)
+        st.subheader(formatting.as_text(run.name), anchor=False)
         actions.show_damage(run)
         actions.delete([run])
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(run.name, anchor=False, width="content")
+        st.subheader(formatting.as_text(run.name), anchor=False, width="content")
         badge(run)
         st.space("stretch")
         label = "Watch live" if run.status in ACTIVE else "Open run"
@@ -66,8 +77,10 @@ def one(run: RunState) -> None:
     actions.show_damage(run)
     actions.show_end(run)
     if run.results:
-        outcome(summarise([run.results]))
+        outcome(summarise([run.outcome]))
         offer_seeds(run)
+        faults.show(run)
+        changes.show(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
     actions.show_warnings(run)
@@ -90,8 +103,8 @@ def over_seeds(runs: list[RunState]) -> None:
         if len(group) > 1:
             seeds = ", ".join(str(*engine.store().recipe(run_id).seeds) for run_id in group)
             name = re.sub(r",? seed \d+$", "", results[group[0]].name)
-            st.markdown(f"**{name}**: one recipe, seeds {seeds}")
-            outcome(summarise([results[run_id].results for run_id in group]), key=f"outcome-{group[0]}")
+            st.markdown(f"**{formatting.as_text(name)}**: one recipe, seeds {seeds}")
+            outcome(summarise([engine.store().outcome(run_id) for run_id in group]), key=f"outcome-{group[0]}")
 
 
 def several(runs: list[RunState]) -> None:

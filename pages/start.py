@@ -5,11 +5,11 @@ import streamlit as st
 from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.paths import ASSETS
-from kdcore.results.comparison import summarise
+from kdcore.results.comparison import sentence, summarise
 from kdcore.store import RunState, Store
 from pages.parts import engine, page_table
 from pages.parts.components.replay.replay import can_replay, replay
-from pages.parts.formatting import percent, points
+from pages.parts.formatting import message, percent
 from pages.parts.roles import control, role
 
 QUICK = "quick"
@@ -49,21 +49,11 @@ def verdict(state: RunState) -> str:
     results = state.results
     count = results["student"].get("count")
     share = f"{percent(results['student']['top1'])} of {f'{count:,.0f} ' if count else ''}test images"
-    if "difference" not in results:
+    if "twin" not in results:
         return f"The student classifies {share} correctly."
-    summary = summarise([results])
-    gain = results["difference"]
-    match summary.kind:
-        case "helps":
-            headline = f"In this run the teacher adds {100 * gain['top1']:.1f} percentage points."
-        case "harms":
-            headline = f"In this run the teacher costs {-100 * gain['top1']:.1f} percentage points."
-        case _:
-            headline = "In this run the teacher makes no clear difference."
     return (
-        f"**{headline}** The student classifies {share} correctly, its twin "
-        f"{percent(results['student']['top1'] - gain['top1'])}. 95 % interval of the difference: {points(gain['low'])} "
-        f"to {points(gain['high'])} percentage points (one run)."
+        f"**{sentence(summarise([state.outcome]))}** One run: the student classifies {share} correctly, its twin "
+        f"{percent(results['twin']['top1'])}."
     )
 
 
@@ -93,7 +83,7 @@ def offer_training() -> None:
         try:
             run_id = engine.runner().start(recipes.load(ASSETS / "recipes" / f"{QUICK}.yaml"))[0]
         except UserError as error:
-            st.error(str(error))
+            st.error(message(str(error)))
         else:
             st.switch_page(page_table.TRAIN, query_params={"run": run_id})
     st.caption("About two minutes on two CPU cores. The images are generated, so nothing is downloaded.")

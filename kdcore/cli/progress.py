@@ -17,7 +17,7 @@ from kdcore.cli.options import store, torch_device
 from kdcore.errors import UserError
 from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
 from kdcore.results import json_text, measures
-from kdcore.results.comparison import TWO_CLASSES, Results, Summary, covers, sentence, summarise
+from kdcore.results.comparison import TWO_CLASSES, Outcome, Results, Summary, covers, sentence, summarise
 from kdcore.results.diagnoses import Diagnosis
 from kdcore.store import RunState
 from kdcore.store.evidence import diagnoses
@@ -31,7 +31,7 @@ class Watcher(Protocol):
 
     def take(self, run_id: str, event: Event) -> None: ...
     def close(self) -> None: ...
-    def show_seeds(self, finished: list[Results]) -> None: ...
+    def show_seeds(self, finished: list[Outcome], planned: int) -> None: ...
     def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None: ...
 
 
@@ -48,7 +48,7 @@ class JsonLines:
     def close(self) -> None:
         pass
 
-    def show_seeds(self, finished: list[Results]) -> None:
+    def show_seeds(self, finished: list[Outcome], planned: int) -> None:
         pass
 
     def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None:
@@ -95,7 +95,7 @@ class Bar:
                         f"stopped at step {step}: {reason} Continue with: python -m kdcore runs resume {run_id}"
                     )
                 case RunFinished(results=results):
-                    show_results(self.console, results)
+                    show_results(self.console, Outcome(results, turned=turned(run_id)))
                 case _:
                     pass
 
@@ -104,8 +104,8 @@ class Bar:
             self._closed = True
             self.bar.stop()
 
-    def show_seeds(self, finished: list[Results]) -> None:
-        show_seeds(self.console, finished)
+    def show_seeds(self, finished: list[Outcome], planned: int) -> None:
+        show_seeds(self.console, finished, planned)
 
     def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None:
         show_diagnoses(self.console, found, f"{run_id}: ")
@@ -133,12 +133,12 @@ def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
     if not uninterrupted:
         return 130
     states: list[RunState] = [runner.store.state(run_id) for run_id in ids]
-    finished = [state.results for state in states if state.status == "finished"]
+    finished = [runner.store.outcome(state.id) for state in states if state.status == "finished"]
     for state in states:
         if found := diagnoses(runner.store, state.id):
             watcher.show_diagnoses(state.id, found)
     if len(finished) > 1:
-        watcher.show_seeds(finished)
+        watcher.show_seeds(finished, len(ids))
     return 0 if len(finished) == len(states) else 1
 
 
@@ -158,19 +158,28 @@ def waited(runner: "Runner", ids: list[str]) -> bool:
     return True
 
 
-def show_results(console: Console, results: Results) -> None:
+def turned(run_id: str) -> tuple[str, ...]:
+    """The settings that a user changed during the run."""
+    try:
+        return store().state(run_id).outcome.turned
+    except UserError:  # deleted meanwhile
+        return ()
+
+
+def show_results(console: Console, run: Outcome) -> None:
     """A run's results on the test images with their intervals, and the conclusion."""
+    results = run.results
     table = Table("network", "test accuracy", "95 % interval")
     for network in ("teacher", "student", "twin"):
         if figures := results.get(network):
             table.add_row(network, f"{figures['top1']:.2%}", f"{figures['low']:.2%} to {figures['high']:.2%}")
     console.print(table)
-    show_measures(console, results)
     for network in ("teacher", "student", "twin"):
         figures = results.get(network, {})
         if two_classes := [f"{name} {figures[name]:.3f}" for name in TWO_CLASSES if name in figures]:
             console.print(f"{network}: {', '.join(two_classes)}", highlight=False)
-    show_conclusion(console, summarise([results]))
+    show_conclusion(console, summarise([run]))
+    show_measures(console, results)
 
 
 def show_measures(console: Console, results: Results) -> None:
@@ -190,18 +199,18 @@ def show_diagnoses(console: Console, found: Sequence[Diagnosis], of: str = "") -
         console.print(f"{of}{diagnosis.in_words}", highlight=False, style=style)
 
 
-def show_seeds(console: Console, finished: list[Results]) -> None:
+def show_seeds(console: Console, finished: list[Outcome], planned: int) -> None:
     """Mean over seeds with its interval: of each network, and of student - twin."""
-    summary = summarise(finished)
+    summary = summarise(finished, planned)
     table = Table("network", f"test accuracy, mean of {summary.seeds} seeds", "95 % interval")
     for network, figures in summary.networks.items():
         top1 = figures["top1"]
-        table.add_row(network, f"{top1.mean:.2%}", f"{top1.low:.2%} to {top1.high:.2%}")
+        table.add_row(network, f"{top1.mean:.2%}", f"{top1.low:.2%} to {top1.high:.2%}" if top1.bounded else "")
     console.print(table)
     show_conclusion(console, summary)
 
 
 def show_conclusion(console: Console, summary: Summary) -> None:
     if summary.difference:
-        console.print(f"Student: {sentence(summary)}", highlight=False)
+        console.print(f"Student - twin: {sentence(summary)}", highlight=False)
         console.print(covers(summary), highlight=False, style="dim")

@@ -14,7 +14,7 @@ from kdcore.errors import UserError, shortened
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.results import json_text
-from kdcore.results.comparison import Figure, Summary, covers, points, sentence
+from kdcore.results.comparison import Figure, Summary, claim, corrected, covers, ends, points, sentence
 from kdcore.store import Studies, StudyState
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def drive(begun: "Callable[[Runner], str]", against: str | None, device: str | N
 def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
     """Print the results of a study, variant by variant."""
     if as_json:
-        print(json_text.text({**_brief(state), "variants": [_row(state, label) for label in state.variants()]}))
+        print(json_text.text({**_brief(state), "variants": _rows(state)}))
         return
     console = Console(markup=False)  # names of variants may have square brackets
     title = f"{state.id}: {state.status}, {state.done} of {len(state.places)} runs finished"
@@ -164,12 +164,14 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
         if summary.difference:
             console.print(f"{label}: {sentence(summary)}", highlight=False)
     other = against or next(iter(state.variants()))
-    for label, lead in state.against(other).items():
-        if lead and lead.bounded:
-            gap = f"{points(lead.mean)} percentage points, interval {points(lead.low)} to {points(lead.high)}"
-            console.print(f"{label} - {other}, students paired by seed: {gap}", highlight=False)
+    gaps = {label: gap for label, gap in state.against(other).items() if gap}
+    for label, gap in gaps.items():
+        words = claim(gap, f"the student of {label}", f"that of {other}")
+        console.print(f"{label} - {other}, students paired by seed: {words}", highlight=False)
     if known:
         console.print(covers(next(iter(known.values()))), highlight=False, style="dim")
+    if (first := next(iter(gaps.values()), None)) and first.comparisons > 1:
+        console.print(f"Students against {other}: {corrected(first.comparisons)}", highlight=False, style="dim")
 
 
 def _table(state: StudyState) -> Table:
@@ -180,7 +182,7 @@ def _table(state: StudyState) -> Table:
             table.add_row(label, seeds)
             continue
         accuracies = (_percent(summary, network) for network in ("student", "twin", "teacher"))
-        gap = _interval(summary.difference, points) if summary.difference else ""
+        gap = _gap(summary.difference) if summary.difference else ""
         table.add_row(label, seeds, *accuracies, gap, f"{state.seconds(label):.0f}")
     return table
 
@@ -189,8 +191,11 @@ def _brief(state: StudyState) -> dict[str, Any]:
     return {"id": state.id, "name": state.name, "status": state.status, "done": state.done, "runs": len(state.places)}
 
 
-def _row(state: StudyState, label: str) -> dict[str, Any]:
-    summary = state.summaries()[label]
+def _rows(state: StudyState) -> list[dict[str, Any]]:
+    return [_row(state, label, summary) for label, summary in state.summaries().items()]
+
+
+def _row(state: StudyState, label: str, summary: Summary | None) -> dict[str, Any]:
     row: dict[str, Any] = {"variant": label, "runs": [place.run_id for place in state.variants()[label]]}
     if summary is None:
         return {**row, "seeds": 0}
@@ -199,8 +204,14 @@ def _row(state: StudyState, label: str) -> dict[str, Any]:
         for network, figures in summary.networks.items()
     }
     if summary.difference:
-        plain["difference"] = {"top1": _plain(summary.difference)}
+        found = summary.difference
+        made = {"claim": found.kind, "level": 1 - found.alpha, "comparisons": found.comparisons}
+        plain["difference"] = {"top1": _plain(found), **made, "detectable": found.detectable}
     return {**row, "seeds": summary.seeds, "seconds": state.seconds(label), **plain, "sentence": sentence(summary)}
+
+
+def _gap(found: Figure) -> str:
+    return points(found.mean) + (f"\n{ends(found)}" if found.bounded else "")
 
 
 def _plain(figure: Figure) -> dict[str, float]:
@@ -209,8 +220,8 @@ def _plain(figure: Figure) -> dict[str, float]:
 
 def _percent(summary: Summary, network: str) -> str:
     figures = summary.networks.get(network)
-    return _interval(figures["top1"], lambda fraction: f"{100 * fraction:.1f}") if figures else ""
-
-
-def _interval(figure: Figure, written: Callable[[float], str]) -> str:
-    return written(figure.mean) + (f"\n{written(figure.low)} to {written(figure.high)}" if figure.bounded else "")
+    if not figures:
+        return ""
+    top1 = figures["top1"]
+    ends = f"\n{100 * top1.low:.1f} to {100 * top1.high:.1f}" if top1.bounded else ""
+    return f"{100 * top1.mean:.1f}{ends}"

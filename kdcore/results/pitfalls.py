@@ -7,7 +7,7 @@ twin. The random teacher's run has all labels, so that there is accuracy to lose
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kdcore.results.comparison import Kind, Results, sentence, summarise
+from kdcore.results.comparison import Kind, Outcome, Results, sentence, summarise
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ FAR_BELOW = 0.5
 
 
 def _random_teacher(results: Results) -> list[Claim]:
-    return [_guesses("teacher", results), _verdict("harms", results)]
+    return [_guesses("teacher", results), _verdict("worse", results)]
 
 
 def _wrong_normalisation(results: Results) -> list[Claim]:
@@ -58,7 +58,7 @@ def _wrong_normalisation(results: Results) -> list[Claim]:
 
 
 def _shuffled_labels(results: Results) -> list[Claim]:
-    return [_guesses("twin", results), _verdict("helps", results)]
+    return [_guesses("twin", results), _verdict("better", results)]
 
 
 def _temperature(results: Results) -> list[Claim]:
@@ -73,7 +73,7 @@ def _guesses(network: str, results: Results) -> Claim:
 
 
 def _verdict(kind: Kind, results: Results) -> Claim:
-    summary = summarise([results])
+    summary = summarise([Outcome(results)])
     return Claim(f"Student: {sentence(summary)}", summary.kind == kind)
 
 

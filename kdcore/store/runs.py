@@ -21,6 +21,7 @@ from kdcore.errors import DamagedRun, UserError
 from kdcore.files import atomic, disk
 from kdcore.files.locks import is_held
 from kdcore.recipe import Recipe, RecipeError
+from kdcore.results.comparison import Outcome
 from kdcore.store import arrays, replay_cache
 from kdcore.store.completeness import is_whole
 from kdcore.store.replay import Replay, created_at, read_recipe
@@ -232,6 +233,16 @@ class Store:
         except UserError:
             return None
         return found if _are_predictions(found, state) else None
+
+    def outcome(self, run_id: str) -> Outcome:
+        """What a finished run contributes to comparisons. Raises UserError where there is no such run."""
+        outcome, recipe = self.state(run_id).outcome, self.recipe(run_id)
+        return replace(
+            outcome,
+            seed=recipe.seeds[0],
+            redrawn=recipe.data.seed == "run",
+            predictions=self.test_predictions(run_id),
+        )
 
     def checkpoints(self, run_id: str) -> list[Path]:
         """The checkpoints on disk, newest first."""

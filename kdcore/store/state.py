@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from kdcore.results.comparison import Outcome
+
 ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
 ACTIVE = ("queued", "preparing", "running", "paused")  # a process trains the run, or has queued it
 RESUMABLE = ("stopped", "failed", "interrupted")
@@ -53,6 +55,11 @@ class RunState:
     began: float = 0.0  # when it was last started or resumed
     recorded: bool = False  # a recording that comes with the project
     damage: str = ""  # what of its folder cannot be read, as a sentence; the rest of the state is still valid
+
+    @property
+    def outcome(self) -> Outcome:
+        """The results for comparisons, without those of single images and without what the recipe decides."""
+        return Outcome(self.results, turned=tuple(knob.replace("_", " ").replace("/", " of ") for knob in self.knobs))
 
     @property
     def progress(self) -> float:

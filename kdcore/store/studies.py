@@ -11,9 +11,9 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from kdcore.errors import UserError
@@ -22,7 +22,17 @@ from kdcore.files.reading import read_whole, regular
 from kdcore.recipe import study as studies
 from kdcore.recipe import yaml_text
 from kdcore.recipe.study import Point, Study
-from kdcore.results.comparison import Figure, Summary, over_seeds, summarise
+from kdcore.results.comparison import (
+    Compared,
+    Conclusion,
+    Outcome,
+    Summary,
+    conclude_all,
+    sentence,
+    summarise_all,
+    with_interval,
+    with_student,
+)
 from kdcore.store.replay import created_at
 from kdcore.store.runs import RUN_ID, Store
 from kdcore.store.state import ACTIVE, RunState, in_one_line
@@ -56,6 +66,9 @@ class StudyState:
     created: float  # seconds since 1970
     study: Study
     places: tuple[Place, ...]
+    read: Callable[[RunState], Outcome] = field(
+        compare=False, repr=False
+    )  # what a finished run contributes to comparisons
 
     @property
     def name(self) -> str:
@@ -89,33 +102,44 @@ class StudyState:
         return found
 
     def summaries(self) -> dict[str, Summary | None]:
-        """Label -> summary of its finished seeds; None where none is finished."""
-        done = {
-            label: [place.run.results for place in places if place.run and place.done]
-            for label, places in self.variants().items()
-        }
-        return {label: summarise(results) if results else None for label, results in done.items()}
+        """Label -> summary of its finished seeds, corrected for the number of variants; None where none is finished."""
+        done = {label: [run for run in runs.values() if run] for label, runs in self._outcomes.items()}
+        known = [label for label, found in done.items() if found]
+        planned = [len(self.study.seeds)] * len(known)
+        found = summarise_all([done[label] for label in known], planned, self.comparisons)
+        return dict.fromkeys(done) | dict(zip(known, found, strict=True))
 
-    def against(self, other: str | None = None) -> dict[str, Figure | None]:
-        """Label -> difference of its student's accuracy to that of another variant (by default the first), paired by seed.
+    @property
+    def comparisons(self) -> int:
+        """How many variants have a twin, or will have one."""
+        return len({place.point.variant for place in self.places if place.point.recipe.twin})
 
-        None where no seed is shared, and for that variant itself. Raises UserError where there is no such variant.
+    def against(self, other: str | None = None) -> dict[str, Conclusion | None]:
+        """Label -> difference of its student to that of another variant (by default the first), paired by seed.
+
+        Corrected for the number of variants. None where no seed is shared, and for that variant itself. Raises UserError
+        where there is no such variant.
         """
-        reached = {
-            label: {
-                place.point.seed: place.run.results["student"]["top1"] for place in places if place.run and place.done
-            }
-            for label, places in self.variants().items()
-        }
+        reached = dict(self._outcomes)
         other = other or next(iter(reached))
         if other not in reached:
             raise UserError(f"The study {self.id} has no variant {other!r}; it has {', '.join(reached)}.")
-        base = reached[other]
-        gaps = {
-            label: [top1 - base[seed] for seed, top1 in seeds.items() if seed in base]
-            for label, seeds in reached.items()
+        base, seeds = reached.pop(other), len(self.study.seeds)
+        pairs = {
+            label: [with_student(run, to) for seed, run in runs.items() if run and (to := base[seed])]
+            for label, runs in reached.items()
         }
-        return {label: over_seeds(gap) if gap and label != other else None for label, gap in gaps.items()}
+        known = {label: Compared(tuple(found), seeds) for label, found in pairs.items() if found}
+        concluded = dict(zip(known, conclude_all(list(known.values()), len(reached)), strict=True))
+        return {label: concluded.get(label) for label in self.variants()}
+
+    @cached_property
+    def _outcomes(self) -> dict[str, dict[int, Outcome | None]]:
+        """Label -> seed -> what its run contributes to comparisons; None until it has results."""
+        return {
+            label: {place.point.seed: self.read(place.run) if place.run and place.done else None for place in places}
+            for label, places in self.variants().items()
+        }
 
     def seconds(self, label: str) -> float | None:
         """Mean seconds of a variant's finished runs."""
@@ -167,7 +191,7 @@ class Studies:
             raise UserError(f"The study {study_id} cannot be read: {error.strerror or error}.") from None
         study, points, run_ids = _read(path, written)
         places = [self._place(point, run_id) for point, run_id in zip(points, run_ids, strict=True)]
-        return StudyState(study_id, created_at(path), study, tuple(places))
+        return StudyState(study_id, created_at(path), study, tuple(places), self._outcome)
 
     def states(self) -> list[StudyState]:
         """All studies that can be read, newest first; `damaged` has the others."""
@@ -197,7 +221,10 @@ class Studies:
                 path.unlink()
 
     def csv(self, study_id: str) -> str:
-        """CSV with one row for each run: settings, seed, status, and metrics of every network and the difference, as fractions."""
+        """CSV with one row for each run: settings, seed, status, and metrics of every network and the difference, as fractions.
+
+        The conclusion is the variant's, over its seeds and corrected for the number of variants.
+        """
         state = self.state(study_id)
         settings = studies.variants(state.study)
         keys = list(dict.fromkeys(key for values in settings.values() for key in values))
@@ -213,15 +240,18 @@ class Studies:
                 "status",
                 "seconds",
                 *(f"{network}_{metric}" for network, metric in columns),
+                "conclusion",
             ]
         )
+        conclusions = {label: sentence(summary) if summary else "" for label, summary in state.summaries().items()}
         for place in state.places:
             values, run = settings[place.point.variant], place.run
-            results = run.results if run else {}
+            results = with_interval(run.outcome) if run else {}
             table.writerow([
                 place.point.variant, *(values.get(key, "") for key in keys), place.point.seed, place.run_id,
                 run.status if run else "", f"{run.active_seconds:.1f}" if run else "",
                 *(results.get(network, {}).get(metric, "") for network, metric in columns),
+                conclusions[place.point.variant],
             ])  # fmt: skip
         return text.getvalue()
 
@@ -237,6 +267,12 @@ class Studies:
             return Place(point, run_id, self.store.state(run_id))
         except UserError:  # not started, or deleted
             return Place(point, run_id, None)
+
+    def _outcome(self, run: RunState) -> Outcome:
+        try:
+            return self.store.outcome(run.id)
+        except UserError:  # its recipe is damaged, or it was deleted just now
+            return run.outcome
 
     def _write(self, study_id: str, study: Study, run_ids: list[str]) -> None:
         plain = {"study": studies.to_plain(study), "runs": run_ids}

@@ -32,7 +32,7 @@ def test_the_table_says_status_and_result(open_page, make_run):
     table = open_page("runs.py").dataframe[0].value.set_index("Run")
     assert table.loc["good", "Status"] == "Finished"
     assert table.loc["good", "Student"] == 62.0
-    assert table.loc["good", "Difference"] == "+20.0  (+15.0 to +25.0)"
+    assert table.loc["good", "Difference"] == "+20.0  (+16.3 to +23.7)"
     assert table.loc["bad", "Status"] == "Failed, 45 %"
     assert table.loc["bad", "Difference"] == ""
 
@@ -56,17 +56,17 @@ def test_seeds_of_one_recipe_are_offered_and_summed_up(open_page, make_run):
     alone, first = make_run(name="alone", labels=100), make_run(seed=0)
     make_run(seed=1, difference=(0.1, 0, 0.2))
     test = open_page("runs.py", run=first)
-    assert "One seed." in said(test)
+    assert "One seed:" in said(test)
     button(test, "Compare its 2 seeds").click().run()
     assert subheaders(test)[0] == "2 runs compared"
-    assert "+15.0 percentage points relative to the twin" in said(test)
-    assert "Mean over 2 seeds" in said(test)
+    assert "+15.0 percentage points: no conclusion, 2 seeds are too few (3 are needed)." in said(test)
+    assert "Mean of 2 seeds" in said(test)
     assert not [b for b in open_page("runs.py", run=alone).button if b.label.startswith("Compare its")]
 
 
 def test_several_recipes_are_not_summed_up(open_page, make_run):
     test = open_page("runs.py", run=[make_run(labels=100), make_run(labels=200)])
-    assert "Mean over" not in said(test)
+    assert "Mean of" not in said(test)
 
 
 def test_a_run_whose_recipe_is_of_another_version_is_said_and_can_be_deleted(open_page, runner, make_run):

@@ -75,9 +75,11 @@ def record(folder: Path, *, difference: tuple[float, float, float] = (0.4, 0.35,
                 arrays[f"{name}_probabilities"] = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]], np.float16)
             writer.append(ev.ProbeTaken(step, step / 10, 0.1, arrays=arrays))
         reached = {"top1": 0.7, "low": 0.68, "high": 0.72, "count": 2000}
+        counts = {"only_student": 1000, "only_twin": 1000 - round(2000 * top1)}
+        difference = {"top1": top1, "low": low, "high": high, **counts}
         writer.append(
             ev.RunFinished(
-                20, {"student": reached, "twin": reached, "difference": {"top1": top1, "low": low, "high": high}}, 100.0
+                20, {"student": reached, "twin": reached | {"top1": 0.7 - top1}, "difference": difference}, 100.0
             )
         )
     return run_id
@@ -103,14 +105,14 @@ def test_the_recording_shows_its_result_with_the_interval_and_the_setting(runner
     record(runner.store.recorded)
     at = opened()
     assert not at.info
-    assert "the teacher adds 40.0 percentage points" in text_of(at)
-    assert "+35.0 to +45.0 percentage points (one run)" in text_of(at)
+    assert "+40.0 percentage points (95 % interval +37.1 to +42.8): the student is better than its twin." in text_of(at)
+    assert "One run: the student classifies 70.0 % of 2,000 test images correctly, its twin 30.0 %." in text_of(at)
     assert "500 of 4,000 training images are labelled" in text_of(at)
 
 
 @pytest.mark.parametrize(
     "difference, words",
-    [((0.01, -0.01, 0.03), "makes no clear difference"), ((-0.05, -0.08, -0.02), "costs 5.0 percentage points")],
+    [((0.01, -0.01, 0.03), "no difference shown"), ((-0.05, -0.08, -0.02), "the student is worse than its twin")],
 )
 def test_the_sentence_claims_no_more_than_the_interval(
     runner: FakeRunner, difference: tuple[float, float, float], words: str

@@ -53,7 +53,7 @@ def draw(runs: list[RunState]) -> bool:
     states = [(run.id, run.status) for run in runs]
     before = st.session_state.get("runs-drawn", states)
     st.session_state["runs-drawn"] = states
-    if sorted(chosen) == sorted(selected()):
+    if sorted(chosen) == sorted(ids[place] for place in named):
         return before != states
     if chosen:
         st.query_params["run"] = chosen
@@ -93,5 +93,5 @@ def row(run: RunState) -> dict[str, Any]:
 def difference(run: RunState) -> str:
     if "difference" not in run.results:
         return ""
-    figure = summarise([run.results]).difference
+    figure = summarise([run.outcome]).difference
     return formatting.gap(figure) if figure else ""

@@ -9,7 +9,7 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table, palette
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, adjustments, probe_maps, terms
+from pages.parts.runs import actions, adjustments, changes, environment, faults, probe_maps, terms
 
 HEADER_SECONDS = 2.0  # the curves refresh themselves once a second, without rerunning the page
 MAPS_SECONDS = 3.0
@@ -24,24 +24,26 @@ def show(run_id: str) -> None:
     try:
         recipe = store.recipe(run_id)
     except RecipeError as error:  # of another version, edited by hand, or damaged
-        st.title(run.name, anchor=False)
-        st.error(str(error))
+        st.title(formatting.as_text(run.name), anchor=False)
+        st.error(formatting.message(str(error)))
         link_to_runs(run_id)
         return
     if run.status == "damaged":
-        st.title(run.name, anchor=False)
+        st.title(formatting.as_text(run.name), anchor=False)
         actions.show_damage(run)
         link_to_runs(run_id)
         return
     active = run.status in ACTIVE
-    st.title(run.name, anchor=False)
+    st.title(formatting.as_text(run.name), anchor=False)
     if words := formatting.setting(recipe, run):
         st.caption(words)
     actions.show_damage(run)
     refreshing(header, active, HEADER_SECONDS)(run_id)
     actions.show_warnings(run)
     if run.results:
-        outcome(summarise([run.results]))
+        outcome(summarise([run.outcome]))
+        faults.show(run)
+        changes.show(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
     refreshing(terms.show, active, terms.SECONDS)(run_id)
@@ -62,7 +64,7 @@ def header(run_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(run)
         if run.device:
-            st.badge(run.device, color="gray", icon=":material/memory:")
+            st.badge(formatting.in_badge(run.device), color="gray", icon=":material/memory:")
         if run.recorded:
             st.badge("Recording included with the project", color="gray")
         st.space("stretch")
@@ -72,13 +74,13 @@ def header(run_id: str) -> None:
             actions.download([run])
     match run.status:
         case "running" | "paused":
-            st.progress(min(run.progress, 1.0), text=formatting.progress(run))
+            st.progress(min(run.progress, 1.0), text=formatting.as_text(formatting.progress(run)))
         case "queued":
             st.info("Queued: starts when the current run ends.", icon=":material/hourglass_empty:")
         case "created" | "preparing":
-            st.progress(0.0, text=run.notes[-1]["text"] if run.notes else "Preparing.")
+            st.progress(0.0, text=formatting.message(run.notes[-1]["text"]) if run.notes else "Preparing.")
         case "failed" | "stopped" | "interrupted":
-            st.caption(formatting.progress(run))
+            st.caption(formatting.as_text(formatting.progress(run)))
             actions.show_end(run)
 
 
@@ -112,7 +114,7 @@ def outcome(summary: Summary, key: str = "outcome") -> None:
                 f"{TITLES[m]} {summary.networks[name][m].mean:.3f}" for m in TITLES if m in summary.networks[name]
             ]:
                 st.caption(f"{palette.in_colour(name, name.capitalize())}: {', '.join(two)}")
-        more = " More test images or seeds would show smaller differences." if summary.kind == "same" else ""
+        more = " More test images or seeds would show smaller differences." if summary.kind == "open" else ""
         st.caption(f"Accuracy on {summary.images:,} test images. {covers(summary)}{more}")
 
 
@@ -136,7 +138,7 @@ def pinned_maps(run_id: str) -> None:
     try:
         networks, table = drawn_maps(run.id, place, run.probes[place]["file"])
     except UserError as error:
-        st.warning(str(error), icon=":material/broken_image:")
+        st.warning(formatting.message(str(error)), icon=":material/broken_image:")
         return
     for side, column in enumerate(st.columns(2, gap="large")):
         if part := table[side::2]:
@@ -155,7 +157,7 @@ def map_table(networks: list[str], table: list[list[probe_maps.Cell]], *, key: s
                     if cell.jpeg:
                         st.image(cell.jpeg, width="stretch", alt=f"{name}: {cell.caption}")
                     mark = {True: ":green[:material/check:] ", False: ":red[:material/close:] ", None: ""}[cell.right]
-                    st.caption(mark + cell.caption)
+                    st.caption(mark + formatting.as_text(cell.caption))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -170,5 +172,8 @@ def details(run: RunState, recipe: Recipe) -> None:
         if sizes:
             st.caption(f"Parameters: {sizes}")
         for note in run.notes:
-            st.markdown(f"{'⚠ ' if note['level'] == 'warning' else ''}{formatting.when(note['time'])} · {note['text']}")
-        st.code(recipe.to_yaml(), language="yaml")
+            st.markdown(
+                f"{'⚠ ' if note['level'] == 'warning' else ''}{formatting.when(note['time'])} · {formatting.message(note['text'])}"
+            )
+        environment.show(run)
+        st.code(recipe.to_full_yaml(), language="yaml")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from kdcore.errors import UserError
-from kdcore.results.comparison import TWO_CLASSES, Summary, covers, sentence
+from kdcore.results.comparison import TWO_CLASSES, Summary, claim, corrected, covers, sentence
 from kdcore.store import ACTIVE, StudyState
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
@@ -20,11 +20,11 @@ def show(study_id: str) -> None:
         state = engine.studies().state(study_id)
     except UserError as error:
         st.title("Studies", anchor=False)
-        st.error(str(error))
+        st.error(formatting.message(str(error)))
         return
-    st.title(state.name, anchor=False)
+    st.title(formatting.as_text(state.name), anchor=False)
     if state.study.note:
-        st.caption(state.study.note)
+        st.caption(formatting.message(state.study.note))
     st.session_state[f"drawn-{study_id}"] = state.version()
     refreshing(header, state.status in ACTIVE, SECONDS)(study_id)
     summaries = {label: summary for label, summary in state.summaries().items() if summary}
@@ -54,13 +54,13 @@ def header(study_id: str) -> None:
     if now := state.now:
         words.append(f"now {now.name.removeprefix(f'{state.name}: ')}: {formatting.progress(now).lower()}")
         share += now.progress / len(state.places)
-    st.progress(min(share, 1.0), text=" · ".join(words))
+    st.progress(min(share, 1.0), text=formatting.as_text(" · ".join(words)))
     reasons: dict[str, list[str]] = {}
     for place in state.places:
         if place.run and place.run.status == "failed":
             reasons.setdefault(place.run.reason, []).append(f"{place.point.variant}, seed {place.point.seed}")
     for reason, whose in reasons.items():
-        st.error(f"{'; '.join(whose)}: {reason}")
+        st.error(f"{formatting.as_text('; '.join(whose))}: {formatting.message(reason)}")
 
 
 def controls(state: StudyState) -> None:
@@ -90,19 +90,19 @@ def commands(state: StudyState) -> None:
 
 def report(trouble: str) -> None:
     if trouble:
-        st.error(trouble)
+        st.error(formatting.message(trouble))
     else:
         st.rerun()
 
 
 @st.dialog("Delete this study?", icon=":material/delete:")
 def confirm_delete(state: StudyState) -> None:
-    st.markdown(f"**{state.name}**")
+    st.markdown(f"**{formatting.as_text(state.name)}**")
     st.caption("The study and its table are deleted. Its runs stay on the page Runs.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:", key="delete-study-for-good"):
             if trouble := engine.refusal(engine.studies().delete, state.id):
-                st.error(trouble)
+                st.error(formatting.message(trouble))
             else:
                 st.query_params.clear()
                 st.rerun()
@@ -111,13 +111,25 @@ def confirm_delete(state: StudyState) -> None:
 
 
 def conclusions(summaries: dict[str, Summary], state: StudyState) -> None:
-    """One sentence per variant, and what the intervals mean."""
+    """One sentence per variant, one for each variant against the first, and what the intervals mean."""
+    first, *_ = state.variants()
+    gaps = {label: gap for label, gap in state.against().items() if gap}
     with st.container(border=True):
         if any(summary.difference for summary in summaries.values()):
-            st.markdown("\n".join(f"- **{label}:** {sentence(summary)}" for label, summary in summaries.items()))
-        if (fewest := min(summaries.values(), key=lambda summary: summary.seeds)).seeds < len(state.study.seeds):
-            st.caption("Some seeds are not finished: a variant's interval covers those that are.")
-        st.caption(covers(fewest))
+            st.markdown("**Student − twin**")
+            lines({label: sentence(summary) for label, summary in summaries.items()})
+        if gaps:
+            st.markdown(f"**Students against that of {formatting.as_text(first)}**")
+            lines({label: claim(gap, "its student", f"that of {first}") for label, gap in gaps.items()})
+        st.caption(covers(max(summaries.values(), key=lambda summary: summary.seeds)))
+        if gaps and (count := next(iter(gaps.values())).comparisons) > 1:
+            st.caption(f"Against {formatting.as_text(first)}: {corrected(count)}")
+
+
+def lines(found: dict[str, str]) -> None:
+    st.markdown(
+        "\n".join(f"- **{formatting.as_text(label)}:** {formatting.as_text(words)}" for label, words in found.items())
+    )
 
 
 def table(state: StudyState) -> None:
@@ -157,7 +169,7 @@ def runs(state: StudyState) -> None:
     with st.expander("Runs of this study", icon=":material/stacked_line_chart:"):
         for label, places in state.variants().items():
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{label}**", width="content")
+                st.markdown(f"**{formatting.as_text(label)}**", width="content")
                 for place in places:
                     words, _, icon = formatting.STATUS[place.run.status if place.run else "created"]
                     text = f"Seed {place.point.seed}: {words.lower() if place.run else 'not started'}"

@@ -43,7 +43,7 @@ def test_distill_prints_events_as_json_and_leaves_a_run(recipe_file, capsys):
 def test_distill_prints_every_network_with_its_interval_and_a_conclusion(recipe_file, capsys):
     assert main(["distill", recipe_file, "--device", "cpu", "--seeds", "0", "1"]) == 0
     out = capsys.readouterr().out
-    for word in ("teacher", "student", "twin", "95 % interval", "relative to the twin", "Mean over 2 seeds"):
+    for word in ("teacher", "student", "twin", "95 % interval", "Student - twin: ", "Mean of 2 seeds"):
         assert word in out
     for word in ("what else changed", "Divergence from", "nats", "without intervals"):
         assert word in out

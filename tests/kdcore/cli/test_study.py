@@ -32,8 +32,8 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
         "finished, 4 of 4 runs finished",
         "lr 0.001: ",
         "lr 0.002: ",
-        "relative to the twin",
-        "Mean over 2 seeds",
+        "no conclusion, only 20 test images (50 are needed)",
+        "Mean of 2 seeds",
     ):
         assert words in " ".join(out.split())
     assert main(["study", "list", "--json"]) == 0

@@ -6,11 +6,12 @@ from kdcore.results import pitfalls
 
 def results(student, twin, teacher):
     gap = student - twin
+    counts = {"only_student": 100 + round(1000 * (1 + gap)), "only_twin": 100 + round(1000 * (1 - gap))}
     return {
-        "student": {"top1": student},
+        "student": {"top1": student, "count": 2000},
         "twin": {"top1": twin},
         "teacher": {"top1": teacher},
-        "difference": {"top1": gap, "low": gap - 0.03, "high": gap + 0.03, "mcnemar": 0.001},
+        "difference": {"top1": gap, "low": gap - 0.03, "high": gap + 0.03, **counts},
     }
 
 

@@ -1,0 +1,27 @@
+"""What may be claimed about a difference between networks: figures, intervals and sentences. Nothing else makes a claim.
+
+    summary = summarise([Outcome(results)])          # one run, or several that differ in their seed alone
+    sentence(summary)                                # "+2.1 percentage points (95 % interval +0.4 to +3.8): the student is ..."
+
+Fractions, not percent. docs/reliability.md has the procedures and how often their intervals cover the true difference.
+"""
+
+from kdcore.results.comparison.conclusion import Compared, Conclusion, Kind, conclude, conclude_all
+from kdcore.results.comparison.figure import MINUS, Figure, ends, over_seeds, points
+from kdcore.results.comparison.outcome import Outcome, Results, with_student, with_twin
+from kdcore.results.comparison.sentences import claim, corrected, covers, level, sentence
+from kdcore.results.comparison.summary import (
+    METRICS,
+    NETWORKS,
+    TWO_CLASSES,
+    Summary,
+    summarise,
+    summarise_all,
+    with_interval,
+)
+
+__all__ = [
+    "METRICS", "MINUS", "NETWORKS", "TWO_CLASSES", "Compared", "Conclusion", "Figure", "Kind", "Outcome", "Results",
+    "Summary", "claim", "conclude", "conclude_all", "corrected", "covers", "ends", "level", "over_seeds", "points",
+    "sentence", "summarise", "summarise_all", "with_interval", "with_student", "with_twin",
+]  # fmt: skip

@@ -1,0 +1,101 @@
+"""The mean difference over several seeds that share their test images: an interval with the luck of both.
+
+Every seed is measured on the same images, so the differences [S, n] are crossed: seed, image, and what is left of both
+(two-way random effects). Their mean squares give the variance of the mean,
+
+    (MS_seed + MS_image - MS_rest) / (S n),
+
+of which the part of the images is well known and that of the seeds is known with S - 1 degrees of freedom only. The interval
+weights the normal and Student's critical value by these parts (Cochran & Cox, Experimental Designs, 1957, section 4.14).
+docs/reliability.md has its coverage.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import chdtri, ndtri, stdtrit
+
+POWER = 0.8
+LEAST_LOG_TAIL = -600.0  # smaller p-values are 0
+NO_SEED_EFFECT = 0.55  # seeds count as alike up to this quantile of MS_seed / MS_rest without an effect of the seed
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """mean: over seeds and images.
+
+    images: the variance of the mean because other test images would have been drawn.
+    seeds: its variance because of what differs from seed to seed.
+    free: degrees of freedom of `seeds`; None where the seeds show no effect of their own beyond that of the images.
+    """
+
+    mean: float
+    images: float
+    seeds: float
+    free: int | None
+
+    @property
+    def variance(self) -> float:
+        return self.images + self.seeds
+
+    @property
+    def p(self) -> float:
+        """The level at which the interval touches 0."""
+        if not self.variance:
+            return float(self.mean == 0)
+        ratio = abs(self.mean) / self.variance**0.5
+        if ratio > self.critical(math.exp(LEAST_LOG_TAIL)):
+            return 0.0
+        tail = brentq(lambda log_tail: self.critical(math.exp(log_tail)) - ratio, LEAST_LOG_TAIL, math.log(0.5))
+        return 2 * math.exp(tail)
+
+    def interval(self, alpha: float = 0.05) -> tuple[float, float]:
+        half = self.critical(alpha / 2) * self.variance**0.5
+        return max(-1.0, self.mean - half), min(1.0, self.mean + half)
+
+    def detectable(self, alpha: float = 0.05) -> float:
+        """The true difference that such a comparison finds with a probability of 80 %."""
+        return (self.critical(alpha / 2) + self.critical(1 - POWER)) * self.variance**0.5
+
+    def critical(self, tail: float) -> float:
+        """The standardised distance that is passed with the probability `tail`."""
+        normal = -float(ndtri(tail))
+        if self.free is None or not self.variance:
+            return normal
+        return (self.images * normal + self.seeds * -float(stdtrit(self.free, tail))) / self.variance
+
+
+def of_images(values: np.ndarray) -> Crossed:
+    """From the values of every image: [S, n], S and n at least 2; a seed a row, an image a column."""
+    seeds, images = values.shape
+    free = seeds - 1
+    values = values.astype(np.float64)
+    mean, rows, columns = values.mean(), values.mean(axis=1), values.mean(axis=0)
+    of_seeds = images * rows.var(ddof=1)
+    of_columns = seeds * columns.var(ddof=1)
+    total = np.square(values - mean).sum()
+    left = max(0.0, total - free * of_seeds - (images - 1) * of_columns)
+    rest = left / (free * (images - 1))
+    return Crossed(
+        mean=float(mean),
+        images=float(of_columns - rest) / values.size,
+        seeds=float(max(of_seeds, rest)) / values.size,
+        free=free if free * of_seeds > chdtri(free, 1 - NO_SEED_EFFECT) * rest else None,
+    )
+
+
+def of_means(means: Sequence[float], image_variances: Sequence[float], count: int) -> Crossed:
+    """From each seed's mean and the variance of its images' values, where those of single images were not stored.
+
+    It cannot be known how much of the variance the seeds share, so all of it is counted for the images, and all of the
+    variance between seeds in addition: the interval is too wide rather than too narrow.
+    """
+    return Crossed(
+        mean=float(np.mean(means)),
+        images=float(np.mean(image_variances)) / count,
+        seeds=float(np.var(means, ddof=1)) / len(means),
+        free=len(means) - 1,
+    )

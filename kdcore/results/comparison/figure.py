@@ -1,0 +1,47 @@
+"""A mean with its interval, and how differences of accuracies are written."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from scipy.special import stdtrit
+
+MINUS = "−"
+MOST_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean with its interval; without one where nothing is known of how it would vary."""
+
+    mean: float
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def bounded(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+def over_seeds(values: Sequence[float]) -> Figure:
+    """Mean and 95 % interval by Student's t, for figures that have no values of single images; none for a single value."""
+    if len(values) < 2:
+        return Figure(fmean(values))
+    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+    mean = fmean(values)
+    return Figure(mean, mean - half, mean + half)
+
+
+def points(fraction: float, digits: int = 1) -> str:
+    """A difference of two accuracies in percentage points, with its sign."""
+    shown = round(100 * fraction, digits)
+    return f"{MINUS if shown < 0 else '+'}{abs(shown):.{digits}f}"
+
+
+def ends(figure: Figure) -> str:
+    """`+0.4 to +3.8`: an interval in percentage points, with as many digits as it takes to see on which side of 0 it ends."""
+    digits = 1
+    while digits < MOST_DIGITS and any(e and not round(100 * e, digits) for e in (figure.low, figure.high)):
+        digits += 1
+    return f"{points(figure.low, digits)} to {points(figure.high, digits)}"

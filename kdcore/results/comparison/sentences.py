@@ -1,0 +1,67 @@
+"""Conclusions in words. The first sentence is short enough to be read aloud; what it rests on stands below."""
+
+from kdcore.results.comparison.conclusion import ALPHA, LEAST_SEEDS, Conclusion
+from kdcore.results.comparison.figure import ends, points
+from kdcore.results.comparison.summary import Summary
+
+
+def sentence(summary: Summary) -> str:
+    """Whether the student differs from its twin, in a sentence that claims no more than the interval allows."""
+    if summary.difference is None:
+        return "No twin was trained, so the effect of the teacher is unknown."
+    return claim(summary.difference, "the student", "its twin")
+
+
+def claim(found: Conclusion, first: str, second: str) -> str:
+    """What may be claimed of the difference of two networks, which the sentence names."""
+    words = f"{points(found.mean)} percentage points"
+    if found.kind == "refused":
+        return f"{words}: no conclusion, {found.why}."
+    words += f" ({level(found)} interval {ends(found)})"
+    if found.kind == "open":
+        least = f"; {points(found.detectable)[1:]} or more would be found" if found.detectable is not None else ""
+        return f"{words}: no difference shown{least}."
+    return f"{words}: {first} is {found.kind} than {second}."
+
+
+def level(found: Conclusion) -> str:
+    """`95 %`, or `98.3 %` for one of several comparisons."""
+    return f"{100 * (1 - found.alpha):.{1 if found.alpha >= ALPHA / 50 else 2}f}".replace(".0", "") + " %"
+
+
+def covers(summary: Summary) -> str:
+    """What the interval covers, and what it does not."""
+    found = summary.difference
+    parts = [_included(summary)]
+    if found is not None:
+        if found.comparisons > 1:
+            parts.append(corrected(found.comparisons))
+        if found.kind == "open":
+            parts.append("“Would be found”: with a probability of 80 %.")
+    return " ".join(parts)
+
+
+def corrected(comparisons: int) -> str:
+    """That several comparisons were made, and how the intervals take it into account."""
+    return (
+        f"{comparisons} comparisons are made, so the intervals are wider (Holm): a false claim among all of them has a "
+        "probability of about 5 %."
+    )
+
+
+def _included(summary: Summary) -> str:
+    if summary.seeds == 1:
+        return (
+            f"One seed: the interval covers the choice of the {summary.images:,} test images, not the variation between "
+            "seeds."
+        )
+    if summary.seeds < LEAST_SEEDS:
+        return f"Mean of {summary.seeds} seeds, without intervals: {LEAST_SEEDS} seeds are needed for them."
+    if summary.redrawn:
+        drawn = "each seed had its own training images, validation images and labels"
+    else:
+        drawn = "training images and labels were the same for every seed, so their choice is not covered"
+    return (
+        f"Mean of {summary.seeds} seeds: the interval covers initial weights, order of batches and augmentation, and the "
+        f"choice of the {summary.images:,} test images; {drawn}."
+    )
