@@ -45,6 +45,28 @@ def weight_file(name: str) -> Path:
     return path if allowed(path).is_file() or path.is_absolute() else allowed(own)
 
 
+def portable(text: str) -> str:
+    """A path for a file that may be moved with the folders of data and runs: `$KD_DATA/...` or `$KD_RUNS/...` inside them.
+
+    Others become absolute; a name that is no file or folder here, such as that of a weight file in the data folder, stays.
+    """
+    path = Path(expanded(text)).expanduser()
+    if not path.is_absolute() and not path.exists():
+        return text
+    for name, folder in (("KD_DATA", data_folder()), ("KD_RUNS", runs_folder())):
+        if (real := path.resolve()).is_relative_to(folder):
+            return f"${name}/{real.relative_to(folder).as_posix()}"
+    return str(path.absolute())
+
+
+def expanded(text: str) -> str:
+    """A path as `portable` writes it, for this machine."""
+    for name, folder in (("$KD_DATA/", data_folder), ("$KD_RUNS/", runs_folder)):
+        if text.startswith(name):
+            return str(folder() / text.removeprefix(name))
+    return text
+
+
 def restrict(when: Callable[[], bool]) -> None:
     """Restrict reading to the allowed folders while `when` returns True."""
     global _restricted

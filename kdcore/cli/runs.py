@@ -62,10 +62,15 @@ def list_runs(*, as_json: Json = False) -> int:
 
 @app.command
 def show(run_id: RunId, /, *, as_json: Json = False) -> int:
-    """Show a run: status, progress, results and diagnoses, as JSON."""
+    """Show a run: status, progress, results, diagnoses and what it was computed with, as JSON."""
     runs = store()
     found = [asdict(diagnosis) for diagnosis in diagnoses(runs, run_id)]
-    print(json_text.text({**summary(runs.state(run_id)), "diagnoses": found}, indent=None if as_json else 2))
+    print(
+        json_text.text(
+            {**summary(runs.state(run_id)), "diagnoses": found, "environment": runs.environment(run_id)},
+            indent=None if as_json else 2,
+        )
+    )
     return 0
 
 
@@ -112,7 +117,7 @@ def csv(run_id: RunId, /) -> int:
 @app.command
 def recipe(run_id: RunId, /) -> int:
     """Print the recipe of a run as YAML."""
-    print(store().recipe(run_id).to_yaml(), end="")
+    print(store().recipe(run_id).to_full_yaml(), end="")
     return 0
 
 

@@ -13,6 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from kdcore import paths
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import schedules
 
@@ -42,14 +43,14 @@ class Section(BaseModel):
 
 
 def checked_path(path: str) -> str:
-    """A path that a file system may have. Raises UserError for others."""
+    """A path that a file system may have, with `$KD_DATA/` and `$KD_RUNS/` expanded. Raises UserError for others."""
     if "\0" in path:
         raise UserError(f"{shortened(path)} is not a path: it contains a zero byte")
     if len(path) > LONGEST_PATH or any(len(part.encode(errors="replace")) > LONGEST_PART for part in path.split("/")):
         raise UserError(
             f"it has {len(path):,} characters; a path has at most {LONGEST_PATH:,}, a name in it {LONGEST_PART} bytes"
         )
-    return path
+    return paths.expanded(path)
 
 
 PathText = Annotated[str, AfterValidator(checked_path)]

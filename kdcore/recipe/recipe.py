@@ -4,12 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from kdcore import paths
 from kdcore.errors import UserError
 from kdcore.recipe import schedules, yaml_text
 from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
+from kdcore.recipe.references import WeightFile
 from kdcore.recipe.terms import SUPERVISED, WATCHED, Adapt, Term
 
 
@@ -58,8 +60,20 @@ class Recipe(Section):
         return wanted if self.data.augment else min(wanted, 1)
 
     def to_yaml(self) -> str:
-        """The recipe without settings at their defaults, in the order of the fields."""
+        """The recipe without settings at their defaults, in the order of the fields: for people. A run stores `to_full_yaml`."""
         return yaml_text.written(self.model_dump(mode="json", exclude_defaults=True))
+
+    def to_full_yaml(self) -> str:
+        """The recipe with all settings, so that it means the same when a default changes; files in the data and runs folders
+        relative to these."""
+        plain = self.model_dump(mode="json")
+        if plain["data"]["path"]:
+            plain["data"]["path"] = paths.portable(plain["data"]["path"])
+        for name in ("teacher", "student"):
+            spec = getattr(self, name)
+            if spec and isinstance(spec.reference, WeightFile):
+                plain[name]["weights"] = paths.portable(spec.weights)
+        return yaml_text.written(plain)
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -82,9 +96,22 @@ class Recipe(Section):
                 f"`lr.shape` falls to {lowest:g}; it must be at least 0, since below 0 each step would raise the loss: end it at "
                 "0, as {linear: [1, 0]} does"
             )
+        self._parts_of_a_batch_make_sense()
         if not self.seeds:
             raise UserError("`seeds` is empty: a run needs at least one, for example [0]")
         return self
+
+    def _parts_of_a_batch_make_sense(self) -> None:
+        parts = self.optimizer.accumulate
+        if parts > 1 and 2 * parts > self.data.batch_size:
+            raise UserError(
+                f"`optimizer.accumulate` is {parts}, but a part of the batch needs at least 2 images, and `data.batch_size` is "
+                f"{self.data.batch_size}: use at most {max(1, self.data.batch_size // 2)}"
+            )
+        if parts > 1 and self.compile:
+            raise UserError(
+                f"`optimizer.accumulate` is {parts}, which does not go with `compile`: set one of them to its default"
+            )
 
     def _terms_make_sense(self) -> None:
         if not self.terms:

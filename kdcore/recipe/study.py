@@ -119,7 +119,8 @@ def recipe_of(study: Study) -> Recipe:
 
 
 def resolved(study: Study, overrides: list[str] | None = None) -> Study:
-    """The study with its recipe written out, so that later changes of the named recipe do not affect it.
+    """The study with its recipe written out, with all settings, so that later changes of the named recipe or of a default do
+    not affect it.
 
     Args:
         overrides: `KEY=VALUE`, as on the command line; they change the recipe before it is varied.
@@ -127,7 +128,7 @@ def resolved(study: Study, overrides: list[str] | None = None) -> Study:
     recipe = recipe_of(study)
     if overrides:
         recipe = recipes.with_overrides(recipe, overrides, option="--set")
-    return study.model_copy(update={"recipe": recipe.model_dump(mode="json", exclude_defaults=True)})
+    return study.model_copy(update={"recipe": recipe.model_dump(mode="json")})
 
 
 def variants(study: Study) -> dict[str, dict[str, Any]]:

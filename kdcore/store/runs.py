@@ -22,7 +22,7 @@ from kdcore.files import atomic, disk
 from kdcore.files.locks import is_held
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.results.comparison import Outcome
-from kdcore.store import arrays, replay_cache
+from kdcore.store import arrays, environment, replay_cache
 from kdcore.store.completeness import is_whole
 from kdcore.store.replay import Replay, created_at, read_recipe
 from kdcore.store.replay_cache import Mark
@@ -74,7 +74,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             # listed as a whole, or not at all; an earlier version may have left an empty folder
             with nullcontext(folder) if folder.is_dir() else atomic.new_folder(folder) as made:
-                atomic.write_text(made / "recipe.yaml", recipe.to_yaml())
+                atomic.write_text(made / "recipe.yaml", recipe.to_full_yaml())
         return run_id
 
     def writer(self, run_id: str) -> RunWriter:
@@ -139,6 +139,10 @@ class Store:
             same = recipe.model_copy(update={"name": "any", "note": "", "seeds": (0,)}).model_dump_json()
             self._alike[run_id] = Alike(hashlib.sha256(same.encode()).hexdigest(), recipe.seeds)
         return self._alike[run_id]
+
+    def environment(self, run_id: str) -> list[environment.Entry]:
+        """What a run was computed with, an entry for its start and for each resume that differs; see `store.environment`."""
+        return environment.read(self.folder(run_id))
 
     def state(self, run_id: str) -> RunState:
         """A run's state, from its events. Later calls read new events only.

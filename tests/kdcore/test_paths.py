@@ -110,3 +110,19 @@ def test_a_link_to_an_image_elsewhere_is_not_followed(restricted):
     (restricted / "data" / "one.png").symlink_to(restricted / "private" / "one.png")
     with pytest.raises(NotAllowed, match="outside the folders"):
         decoded(restricted / "data" / "one.png", 8)
+
+
+def test_a_path_in_the_folders_of_data_or_runs_moves_with_them(tmp_path, monkeypatch):
+    for name in ("data", "runs", "else"):
+        (tmp_path / "one" / name).mkdir(parents=True)
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "one" / "data"))
+    monkeypatch.setenv("KD_RUNS", str(tmp_path / "one" / "runs"))
+    assert paths.portable(str(tmp_path / "one" / "data" / "pets")) == "$KD_DATA/pets"
+    assert paths.portable(str(tmp_path / "one" / "runs" / "r" / "a.safetensors")) == "$KD_RUNS/r/a.safetensors"
+    assert paths.portable(str(tmp_path / "one" / "else")) == str(tmp_path / "one" / "else")
+    assert paths.portable("by-its-name.safetensors") == "by-its-name.safetensors"
+    monkeypatch.chdir(tmp_path / "one")
+    assert paths.portable("else") == str(tmp_path / "one" / "else")
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "two" / "data"))
+    assert paths.expanded("$KD_DATA/pets") == str(tmp_path / "two" / "data" / "pets")
+    assert paths.expanded("$HOME/pets") == "$HOME/pets"

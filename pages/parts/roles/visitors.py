@@ -76,7 +76,7 @@ class Watched:
 
 STORE = frozenset({
     "ids", "state", "states", "recipe", "by_recipe", "series", "version", "probe", "checkpoint", "snapshots", "csv",
-    "test_predictions", "outcome",
+    "test_predictions", "environment", "outcome",
 })  # fmt: skip
 STUDIES = frozenset({"ids", "state", "states", "damaged", "csv"})
 RUNNER = frozenset({"active"})
@@ -121,7 +121,7 @@ def without_paths(value: Any) -> Any:
             return _model(value)
         case StudyState():
             return replace(value, study=_model(value.study), places=tuple(_place(place) for place in value.places))
-        case dict() if any(isinstance(each, str | Path) for each in value.values()):
+        case dict():
             return {key: without_paths(each) for key, each in value.items()}
         case list() | tuple() if type(value) in (list, tuple):
             return type(value)(without_paths(each) for each in value)

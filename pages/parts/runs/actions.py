@@ -102,7 +102,7 @@ def download(runs: list[RunState]) -> None:
                 key=f"csv-{run.id}", icon=":material/table:", width="stretch", on_click="ignore",
             )  # fmt: skip
             try:
-                recipe = store.recipe(run.id).to_yaml()
+                recipe = store.recipe(run.id).to_full_yaml()
             except RecipeError as error:
                 st.caption(f"The recipe{of} cannot be read.", help=formatting.message(str(error)))
                 continue

@@ -313,3 +313,46 @@ def test_adapting_needs_a_term_to_watch(terms):
     told = refusal(terms=terms)
     assert "`terms.1.adapt` watches 'kd', which is not a term of this recipe" in told
     assert f"set `watch` to one of {terms[0].get('name', terms[0]['method'])}, fitnets" in told
+
+
+def test_a_full_recipe_means_the_same_when_a_default_changes(monkeypatch):
+    made = from_plain({**STUDENT, "twin": {"lr": 0.01}, "terms": [{"method": "ce"}, {"method": "kd"}]})
+    full, short = made.to_full_yaml(), made.to_yaml()
+    assert from_yaml(full) == made
+    for key in (
+        "epochs: 10",
+        "batch_size: 64",
+        "weight_decay: 0.05",
+        "shape: cosine",
+        "cache_views",
+        "temperature: 4.0",
+    ):
+        assert (key in full) == (key != "cache_views")  # of a teacher, which this recipe does not have
+    assert "epochs" not in short
+    monkeypatch.setattr(Recipe.model_fields["epochs"], "default", 99)
+    Recipe.model_rebuild(force=True)
+    try:
+        assert from_yaml(short).epochs == 99
+        assert from_yaml(full).epochs == 10
+    finally:
+        monkeypatch.undo()
+        Recipe.model_rebuild(force=True)
+
+
+def test_files_in_the_data_folder_are_stored_relative_to_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "one"))
+    (tmp_path / "one" / "weights").mkdir(parents=True)
+    teacher = tmp_path / "one" / "weights" / "t.safetensors"
+    teacher.touch()
+    made = from_plain({
+        **STUDENT, "data": {"name": "folder", "path": str(tmp_path / "one" / "pets")},
+        "teacher": {"model": "resnet20", "weights": str(teacher)},
+    })  # fmt: skip
+    full = made.to_full_yaml()
+    assert "path: $KD_DATA/pets" in full
+    assert "weights: $KD_DATA/weights/t.safetensors" in full
+    assert from_yaml(full) == made
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "two"))
+    moved = from_yaml(full)
+    assert moved.data.path == str(tmp_path / "two" / "pets")
+    assert moved.teacher.weights == str(tmp_path / "two" / "weights" / "t.safetensors")
