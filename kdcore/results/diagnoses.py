@@ -26,6 +26,7 @@ LAST = 5  # logged steps that count as the end
 UNEVEN = 1.2  # times the mean share: a class that is worth naming as the most common one
 MARGIN = 0.05  # a teacher must beat guessing by this share of what guessing leaves to 100 %
 CONFIDENT = 0.3  # a teacher's expected calibration error, from which on it is sure of wrong predictions
+SPREAD = 2  # a class is predicted at most so many times as often as the most common one occurs
 GAP, SURE = 0.05, 3.0  # validation above test: in accuracy, and in standard errors
 SIGNIFICANT = 0.05
 SHOWN = 4
@@ -183,7 +184,7 @@ def _teacher(evidence: Evidence) -> Diagnosis | None:
     if _near_chance(evidence, "teacher"):
         guessing, how = _guessing(evidence)
         finding = f"{right}; {how} gets {guessing:.1%}."
-        if (ece := teacher.get("ece")) is None or ece < CONFIDENT:
+        if (ece := teacher.get("ece")) is None or ece < CONFIDENT or not _uses_classes(evidence):
             return Diagnosis(
                 "teacher at chance", finding,
                 "Choose a teacher that was trained on these classes, or fine-tune it first (teacher.finetune: {epochs: 3}).",
@@ -300,6 +301,14 @@ def _only_class(evidence: Evidence, network: str) -> tuple[str, str] | None:
         return None
     words = "every test image" if share == 1 else f"{share:.1%} of the test images"
     return evidence.classes[int(counts.argmax())], words
+
+
+def _uses_classes(evidence: Evidence) -> bool:
+    """Whether the teacher's predictions are spread over the classes, as far as they are known."""
+    if evidence.predictions is None:
+        return True
+    most, common = (np.bincount(evidence.predictions[name]).max() for name in ("teacher", "targets"))
+    return bool(most <= SPREAD * common)
 
 
 def _near_chance(evidence: Evidence, network: str) -> bool:

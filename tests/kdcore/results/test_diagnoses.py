@@ -173,6 +173,11 @@ def test_a_teacher_that_is_sure_and_wrong_points_to_the_labels():
     assert "fine-tune" not in said
 
 
+def test_a_teacher_that_collapsed_does_not_point_to_the_labels():
+    found = evidence(TARGETS, ece=0.85, teacher=np.zeros(1000, int), student=right_on(TARGETS, 0.5))
+    assert kinds(found) == ["teacher at chance"]
+
+
 def test_a_teacher_whose_classes_are_in_another_order():
     found = evidence(TARGETS, ece=0.9, teacher=(right_on(TARGETS, 0.95) + 1) % 10, student=right_on(TARGETS, 0.5))
     assert "With its classes renumbered it would get 95.0%" in words(found, "classes in another order")

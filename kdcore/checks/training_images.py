@@ -1,0 +1,75 @@
+"""Which images a teacher was trained on, as far as its card or its run says so, and how many of them it is checked on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kdcore.data import overlap
+from kdcore.errors import UserError
+from kdcore.paths import ASSETS, weight_file
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe
+from kdcore.recipe.references import Bundled, Pretrained, RandomWeights, RunNetwork, WeightFile
+from kdcore.store import Store
+
+MOST_CARD = 1 << 20  # bytes
+LEAST = 0.005  # a smaller share is not mentioned
+
+
+def trained_on(spec: ModelRecipe, runs: Store | None = None) -> list[DataRecipe] | None:
+    """The data that a network's weights were trained on in this project; empty for others' data; None where it is not known."""
+    match spec.reference:
+        case RandomWeights() | Pretrained():
+            return []
+        case Bundled(name):
+            return _of_card(ASSETS / "models" / f"{name}.json")
+        case WeightFile(path):
+            return _of_card(weight_file(path).with_suffix(".json"))
+        case RunNetwork(run_id, network) if runs is not None:
+            try:
+                return _of_run(runs.recipe(run_id), network, runs)
+            except UserError:
+                return None
+    return None
+
+
+def seen(recipe: Recipe, split: str, runs: Store | None = None) -> float | None:
+    """The share of a split's images that the recipe's teacher was trained on; None where it is not known."""
+    assert recipe.teacher is not None
+    found = trained_on(recipe.teacher, runs)
+    if found is None:
+        return None
+    found += [recipe.data] if recipe.teacher.finetune else []
+    shares = [overlap.share(recipe.data, split, data) for data in found]
+    return None if None in shares else max((each for each in shares if each is not None), default=0.0)
+
+
+def in_words(share: float | None, images: str) -> str:
+    """A sentence on the images of a check. `images`: "validation images", or "training images"."""
+    if share is None:
+        return f"Whether it was trained on some of these {images} is not known."
+    if share < LEAST:
+        return f"It was not trained on these {images}."
+    return (
+        f"It was trained on {'all' if share > 0.995 else f'{share:.0%}'} of these {images}, so expect less on images that it "
+        "has not seen."
+    )
+
+
+def _of_run(recipe: Recipe, network: str, runs: Store) -> list[DataRecipe] | None:
+    spec: ModelRecipe | None = recipe.student
+    trained = True
+    if network == "teacher":
+        spec, trained = recipe.teacher, bool(recipe.teacher and recipe.teacher.finetune)
+    before = trained_on(spec, runs) if spec else None
+    return None if before is None else [*before, *([recipe.data] if trained else [])]
+
+
+def _of_card(path: Path) -> list[DataRecipe] | None:
+    """The data in a model's card; None without a card that has it."""
+    try:
+        if path.stat().st_size > MOST_CARD:
+            return None
+        card: Any = json.loads(path.read_text(encoding="utf-8"))
+        return [DataRecipe.model_validate(card["recipe"].get("data", {}))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
