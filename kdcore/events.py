@@ -45,7 +45,7 @@ class RunStarted(Event):
     train_images: int
     labelled_images: int
     parameters: dict[str, int]  # teacher, student, training_only (projectors and the like)
-    teacher: Numbers = field(default_factory=dict)  # validation metrics of the teacher
+    teacher: Numbers = field(default_factory=dict)  # its metrics on validation images; `seen`: how many it trained on
     resumed: bool = False
 
 

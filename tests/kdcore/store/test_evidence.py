@@ -52,8 +52,8 @@ def test_a_real_run_with_a_random_teacher_says_so(store, tiny):
     assert "diverged" not in [diagnosis.kind for diagnosis in found]
 
 
-def test_the_bundled_recording_has_no_fault():
-    recordings = Store(ASSETS / "runs")
+def test_the_bundled_recording_has_no_fault(tmp_path):
+    recordings = Store(tmp_path / "runs", recorded=ASSETS / "runs")
     (run_id,) = recordings.ids()
     assert [diagnosis.kind for diagnosis in diagnoses(recordings, run_id) if not diagnosis.note] == []
 
