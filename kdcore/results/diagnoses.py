@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import binomtest
 
 from kdcore.recipe import Recipe
 from kdcore.recipe.terms import SUPERVISED
-from kdcore.results.comparison import Results
+from kdcore.results.comparison import Results, points
+from kdcore.results.comparison.conclusion import LEAST_APART, LEAST_IMAGES
+from kdcore.results.comparison.paired import Paired
 from kdcore.results.predictions import confusion
 
 LEARNERS = ("student", "twin")
@@ -28,7 +29,6 @@ MARGIN = 0.05  # a teacher must beat guessing by this share of what guessing lea
 CONFIDENT = 0.3  # a teacher's expected calibration error, from which on it is sure of wrong predictions
 SPREAD = 2  # a class is predicted at most so many times as often as the most common one occurs
 GAP, SURE = 0.05, 3.0  # validation above test: in accuracy, and in standard errors
-SIGNIFICANT = 0.05
 SHOWN = 4
 LOOK_AT_LABELS = "Look at some training images with their labels (a preview is on the page Train)."
 
@@ -326,11 +326,11 @@ def _weaker(evidence: Evidence) -> str:
         return ", with intervals apart" if teacher.get("high", 1.0) < twin.get("low", 0.0) else ""
     targets = evidence.predictions["targets"]
     teacher, twin = (evidence.predictions[name] == targets for name in ("teacher", "twin"))
-    only_teacher, only_twin = int((teacher & ~twin).sum()), int((twin & ~teacher).sum())
-    if only_teacher >= only_twin:
+    paired = Paired(int((teacher & ~twin).sum()), int((twin & ~teacher).sum()), len(targets))
+    if paired.count < LEAST_IMAGES or paired.only_first + paired.only_second < LEAST_APART:
         return ""
-    p = float(binomtest(only_teacher, only_teacher + only_twin).pvalue)
-    return f" (exact McNemar test: p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})" if p < SIGNIFICANT else ""
+    low, high = paired.interval()
+    return f" (95 % interval of the difference {points(low)} to {points(high)} percentage points)" if high < 0 else ""
 
 
 def _renumbered(evidence: Evidence) -> float | None:

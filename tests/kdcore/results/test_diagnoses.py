@@ -202,9 +202,15 @@ def test_a_teacher_weaker_than_the_twin():
     )
     said = words(found, "teacher weaker than the twin")
     assert (
-        "The teacher gets 60.0% of the test images right, the twin, which has no teacher, 70.0% (exact McNemar" in said
+        "The teacher gets 60.0% of the test images right, the twin, which has no teacher, 70.0% (95 % interval" in said
     )
     assert kinds(dataclasses.replace(found, predictions=None)) == ["teacher weaker than the twin"]
+
+
+def test_too_few_images_do_not_show_a_weaker_teacher():
+    targets = np.arange(40) % 2
+    found = evidence(targets, classes=PETS, teacher=right_on(targets, 0.7, 2), student=targets, twin=targets)
+    assert kinds(found) == []
 
 
 def test_a_teacher_as_good_as_the_twin_is_not_called_weaker():
