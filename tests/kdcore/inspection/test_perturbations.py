@@ -46,3 +46,14 @@ def test_a_perturbation_has_one_spelling(text, spelling):
 )
 def test_a_perturbation_in_words(text, words):
     assert perturbations.in_words(text) == words
+
+
+@pytest.mark.parametrize("value, pixel", [(0.999, 255), (0.92, 235), (1.2, 255), (-0.2, 0)])
+def test_pixels_are_rounded_and_end_at_white_and_black(monkeypatch, value, pixel):
+    monkeypatch.setattr(perturbations.perturb, "perturbed", lambda image, words: np.full_like(image, value))
+    assert (perturbations.perturbed(PHOTO, "") == pixel).all()
+
+
+def test_a_text_is_read_up_to_2000_letters():
+    assert perturbations.canonical("flip." * 400 + "explode") == "flip"
+    assert perturbations.canonical("flip." * 399 + "explode") == ""

@@ -42,3 +42,7 @@ def test_a_file_may_have_as_many_bytes_as_the_limit(tmp_path, monkeypatch, size,
     else:
         with pytest.raises(UserError, match="it has 1,000 bytes; at most 999 are read"):
             arrays.read(path)
+
+
+def test_the_limit_is_a_gibibyte():
+    assert arrays.MOST_BYTES == 1024**3

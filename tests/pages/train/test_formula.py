@@ -70,3 +70,11 @@ def test_forty_eight_symbols_fit_into_a_line_and_one_more_does_not():
     assert list(formula.definitions((Term(method="fits"), Term(method="too_long")), known)) == [
         r"\mathcal{L}_{\text{too long}}"
     ]
+
+
+def test_a_sum_of_forty_eight_symbols_stays_in_a_line_and_a_leading_sign_begins_none():
+    fits, too_long = "-" + "x" * 23 + "+" + "y" * 23, "-" + "x" * 23 + "+" + "y" * 24
+    assert formula.in_full("L", fits) == r"\begin{aligned}L =\;& " + fits + r"\end{aligned}"
+    assert formula.in_full("L", too_long).split(r" \\ ") == [
+        r"\begin{aligned}L =\;& -" + "x" * 23, "& +" + "y" * 24 + r"\end{aligned}",
+    ]  # fmt: skip
