@@ -253,6 +253,7 @@ def facts(entry: Entry) -> list[str]:
         f"- **To start from.** {weight.capitalize()}. {card.source}",
         f"- **When to use it.** {card.use}",
         f"- **When not to, or with care.** {card.avoid}",
+        *([f"- **Differs from the original.** {card.differs}"] if card.differs else []),
         f"- **In a recipe.** `{in_recipe(entry)}`",
     ]
 

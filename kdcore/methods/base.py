@@ -34,6 +34,7 @@ class Card:
     weight: a weight to start from, for this reduction. temperature: likewise, where the method uses one.
     source: where these come from, and the setting they were tuned in.
     use: when it is the right choice. avoid: when it is not, or what to watch for.
+    differs: how this differs from the authors' code or paper, where it does.
     compares: which outputs of the two networks; derived from `needs` unless given. `relations` are those between the
         images of a batch.
     """
@@ -48,6 +49,7 @@ class Card:
     source: str
     use: str
     avoid: str
+    differs: str = ""
     temperature: float | None = None
     compares: Literal["labels", "logits", "features", "attention", "relations"] | None = None
 

@@ -68,6 +68,7 @@ class CSKD(Method):
         "tokens learned remains. The authors keep it (it is their distillation token's) and average it into the prediction, "
         "so their figures are those of a larger classifier. With a weak teacher, predictions at single positions are "
         "mostly noise.",
+        differs="The share of the local predictions falls at every step; in the authors' code it falls once an epoch.",
         compares="logits",
     )
     needs = frozenset({"features", "dense"})

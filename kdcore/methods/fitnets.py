@@ -59,6 +59,9 @@ class FitNets(Method):
         use="Between networks of one kind; or with `align: bilinear` and three pairs to start a small ViT from a CNN. To choose "
         "layers automatically, `select` takes those whose activations vary most.",
         avoid="Between different architectures: matching raw features can harm the student.",
+        differs="The paper's regressor is a convolution without padding that is as large as the grids require, and hints train the "
+        "lower half of the student first, in a stage of their own. Here the regressor is strided or transposed where one grid is "
+        "twice the other, else pooling and a 1 x 1 convolution, and all terms train together (`from_epoch` delays a term).",
     )
     needs = frozenset({"features"})
 

@@ -80,7 +80,7 @@ def test_a_card_says_what_there_is_to_know(open_method, name):
     assert test.title[0].value == entry.card.title
     assert card.lines(rf"\mathcal{{L}} = {entry.card.formula}") in test.latex[0].value
     text = said(test)
-    for needed in (entry.card.summary, entry.card.use, entry.card.avoid, entry.card.source):
+    for needed in (entry.card.summary, entry.card.use, entry.card.avoid, entry.card.source, entry.card.differs):
         assert needed in text
     for option in entry.options:
         assert f"`{option.name}`" in text

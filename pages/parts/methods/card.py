@@ -35,6 +35,8 @@ def show(entry: Entry) -> None:
         formula(entry)
         st.markdown(f"**When to use it**  \n{card.use}")
         st.markdown(f"**When not to, or with care**  \n{card.avoid}")
+        if card.differs:
+            st.markdown(f"**Differs from the original**  \n{card.differs}")
         if entry.two_classes:
             st.markdown(f"**With two classes**  \n{entry.two_classes[:1].upper()}{entry.two_classes[1:]}")
         not_for(entry)
