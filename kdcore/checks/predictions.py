@@ -10,6 +10,7 @@ from kdcore import models
 from kdcore.data.batches import batches
 from kdcore.data.sampling import share
 from kdcore.data.split import Split
+from kdcore.errors import UserError
 from kdcore.models import Tapped, in_eval
 from kdcore.models.tapped import Statistics
 from kdcore.runtime import mixed_precision
@@ -34,6 +35,7 @@ class Predictions:
     split: the name of the split.
     fingerprint: SHA-256 over the teacher's parameters and buffers.
     alternatives: logits [n, K] with another normalisation, by its name, OWN or STUDENTS.
+    seen: the share of the split that the teacher was trained on; None where it is not known.
     """
 
     logits: Tensor
@@ -43,6 +45,7 @@ class Predictions:
     split: str
     fingerprint: str
     alternatives: dict[str, Tensor] = field(default_factory=dict)
+    seen: float | None = None
 
 
 def image_count(teacher: Tapped, device: torch.device) -> int:
@@ -72,10 +75,20 @@ def predict(
 
     Args:
         normalisations: further (mean, std) to try, by name.
+
+    Raises:
+        UserError: its outputs are infinite or not a number.
     """
+    found = logits(teacher, images, precision=precision)
+    if wrong := int((~torch.isfinite(found).all(dim=1)).sum()):
+        raise UserError(
+            f"The teacher's outputs are infinite or not a number for {wrong:,} of {len(found):,} images, so nothing can be learnt "
+            "from it. Its weights are damaged, it diverged when it was trained, or it needs `precision: exact`; choose other "
+            "weights."
+        )
     tried = {name: logits(teacher, images, *statistics) for name, statistics in (normalisations or {}).items()}
     return Predictions(
-        logits=logits(teacher, images, precision=precision),
+        logits=found,
         targets=images.targets.cpu(),
         teacher_classes=teacher.classes,
         data_classes=images.classes,

@@ -1,4 +1,5 @@
-"""Why a file cannot be written, as a sentence: a full, read-only or failing disk, whichever library reported it."""
+"""Why a file cannot be read or written, as a sentence: a full, read-only, failing or disconnected disk, whichever library
+reported it."""
 
 import contextlib
 import errno
@@ -15,6 +16,12 @@ RESUME = "resume the run; it continues from its last checkpoint"
 FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
 CLOSED_CODES = (errno.EROFS, errno.EACCES, errno.EPERM)
 FAILING_CODES = (errno.EIO, errno.ENXIO, errno.ENODEV)
+# of a network drive; a download may also end with them, which is no fault of a disk
+NETWORK_CODES = tuple(
+    getattr(errno, name)
+    for name in ("ESTALE", "ETIMEDOUT", "ENOTCONN", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH")
+    if hasattr(errno, name)
+)
 # for libraries that raise no OSError, or one without a code: safetensors, torch, numpy's tofile
 FULL_WORDS = re.compile(
     r"no space left on device|not enough free space to write|disk quota exceeded|\(os error (28|122)\)|\d+ requested and \d+ written"
@@ -43,8 +50,29 @@ def trouble(error: BaseException, folder: Path, *, then: str = RESUME) -> str | 
         return (
             f"{_parent(failing) or folder} cannot be read or written (input/output error): check the disk and {then}."
         )
+    if words := disconnected(error, folder, then=then):
+        return words
     if any(isinstance(each, FileNotFoundError) for each in chain) and not folder.is_dir():
         return f"The folder {folder} is missing: it was deleted or moved."
+    return None
+
+
+def disconnected(error: BaseException, folder: Path, *, then: str = RESUME) -> str | None:
+    """Why a drive no longer answers, as a sentence; None where the error is about one file only."""
+    for each in _chain(error):
+        if isinstance(each, UserError):  # of a download, which has said what happened
+            return None
+        if isinstance(each, OSError) and each.errno in NETWORK_CODES:
+            where = _parent(each) or folder
+            reason = (each.strerror or str(each)).lower()
+            return f"{where} cannot be reached ({reason}): check the network drive and its connection, and {then}."
+    return None
+
+
+def drive_gone(error: OSError, file: Path, *, then: str = RESUME) -> str | None:
+    """The same for a file that could not be read, also for a failing disk."""
+    if error.errno in (*FAILING_CODES, *NETWORK_CODES):
+        return trouble(OSError(error.errno, error.strerror, str(file)), file.parent, then=then)
     return None
 
 

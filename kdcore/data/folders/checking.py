@@ -15,7 +15,8 @@ from PIL import Image
 
 from kdcore import paths, photos
 from kdcore.data.datasets.base import Progress, Report, quiet
-from kdcore.errors import NotAllowed
+from kdcore.errors import NotAllowed, UserError
+from kdcore.files import disk
 
 MOST_KNOWN = 200_000  # files; then all are forgotten
 SIDE = 32  # decoded no larger than needed
@@ -42,13 +43,19 @@ def decoded(file: Path | str, size: int) -> np.ndarray:
 
 
 def read_into(pixels: np.ndarray, file: str) -> str:
-    """Decode a file into pixels [size, size, 3]; returns why it cannot be read, ONE_COLOUR, or nothing. Remembers that."""
+    """Decode a file into pixels [size, size, 3]; returns why it cannot be read, ONE_COLOUR, or nothing. Remembers that.
+
+    Raises:
+        UserError: the disk or network drive no longer answers.
+    """
     try:
         pixels[:] = decoded(file, len(pixels))
         problem = ONE_COLOUR if photos.one_colour(pixels) else ""
     except (photos.Unusable, NotAllowed) as error:
         problem = str(error)
     except OSError as error:
+        if words := disk.drive_gone(error, Path(file)):  # no fault of this file: others would be left out as well
+            raise UserError(words) from error
         problem = f"it cannot be opened: {error.strerror}"
     if stamp := _stamp(file):
         with _lock:
