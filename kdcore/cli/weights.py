@@ -2,8 +2,6 @@
 
 import contextlib
 import hashlib
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,14 +96,11 @@ def check_out(out: Path) -> None:
 @contextlib.contextmanager
 def staged(out: Path) -> Iterator[tuple[Path, Path]]:
     """A weight file and its card to write, in a temporary folder; both take their places when the block ends without error."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.stem}-", suffix=atomic.SUFFIX, dir=out.parent))
-    try:
+    with atomic.staging(out) as folder:
         files = folder / out.name, folder / out.with_suffix(".json").name
         yield files
         for file in files:
             file.replace(out.parent / file.name)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def measured(network: "Tapped", data: DataRecipe | None) -> tuple[dict[str, Any], str]:
@@ -143,7 +138,7 @@ def origin_of(reference: str, network: "Tapped") -> tuple[DataRecipe | None, dic
         found = built_in(network.classes)
         return (DataRecipe(**found, image_size=network.image_size) if found else None), {}
     run_id = source.run_id
-    state, recipe = store().state(run_id), store().recipe(run_id)
+    state, recipe = store().state(run_id), store().recipe(run_id).of_run()
     if state.status in ACTIVE:
         raise UserError(f"Run {run_id} is {state.status}. Export it when it has ended.")
     return recipe.data, {

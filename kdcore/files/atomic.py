@@ -52,12 +52,23 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: `path` is a file or a folder that is not empty, or the folder that holds it is missing, read-only or full.
     """
+    with staging(path) as temporary:
+        yield temporary
+        temporary.rename(path)
+
+
+@contextlib.contextmanager
+def staging(path: Path) -> Iterator[Path]:
+    """An empty temporary folder beside `path`, removed when the block ends: for several files that take their names together.
+
+    Raises:
+        OSError: the folder that holds it is missing, read-only or full.
+    """
     temporary = _temporary(path)
     sweep(path.parent, of=path.name)
     try:
         temporary.mkdir()
         yield temporary
-        temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -122,7 +122,8 @@ class Replay:
 
     def _without_writer(self, state: RunState) -> RunState:
         """The state of a run without a writer."""
-        new = state.status == "created" and time.time() - state.created < 10  # its writer is about to start
+        # its writer is about to start; the clock may have been set back since
+        new = state.status == "created" and abs(time.time() - state.created) < 10
         if state.status == "created" and state.damage:
             return replace(state, status="damaged")
         if state.status in (*ACTIVE, "created") and not new:

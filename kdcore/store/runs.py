@@ -32,6 +32,9 @@ from kdcore.store.writing import LOCK, RunWriter, nobody_writes, snapshots
 HELD_REPLAYS = 32  # runs whose series are in memory
 HELD_RECIPES = 256
 REMOVALS = 3  # tries
+STAMP = "%Y%m%d-%H%M%S"
+DATED = re.compile(r"20\d{6}-[0-2]\d[0-5]\d[0-5]\d-")
+SET_BACK = 26 * 3600.0  # seconds; an id that is further ahead is a mistake of its own
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # file systems allow no longer names
 # raised on damaged files: then that run is damaged, and the list goes on
 UNREADABLE = (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError)
@@ -59,12 +62,17 @@ class Store:
         self._recipes: dict[str, Recipe] = {}
         self._alike: dict[str, Alike] = {}
         self._unwritten_failures: dict[str, tuple[str, str]] = {}  # reason and traceback, for a full disk
+        self._latest = ""  # date and time in the newest id
         self._lock = threading.Lock()
 
     def new_id(self, recipe: Recipe) -> str:
-        """An id for a new run; ids sort by time."""
+        """An id for a new run; ids sort by time, also after the clock was set back."""
         slug = re.sub(r"[^a-z0-9]+", "-", recipe.name.lower()).strip("-")[:40] or "run"
-        return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+        with self._lock:
+            if not self._latest:
+                self._latest = max((name[:15] for name in self._listed(self.root) if DATED.match(name)), default="")
+            self._latest = _not_before(self._latest)
+        return f"{self._latest}-{slug}-{secrets.token_hex(2)}"
 
     def create(self, recipe: Recipe, run_id: str | None = None) -> str:
         """Create a run's folder with its recipe; returns its id. Raises UserError where the disk is full or read-only."""
@@ -162,7 +170,16 @@ class Store:
                 for run_id in self._listed(root):
                     with suppress(UserError):  # deleted in the meantime
                         found.append(self._state(root / run_id))
+        self._forget_deleted({state.id for state in found})
         return found
+
+    def _forget_deleted(self, there: set[str]) -> None:
+        """Forget what is held of runs that another process has deleted."""
+        with self._lock:
+            for held in (self._ended, self._alike, self._unwritten_failures):
+                for run_id in list(held) if len(held) > len(there) else ():
+                    if run_id not in there:
+                        held.pop(run_id, None)
 
     def _state(self, folder: Path) -> RunState:
         try:
@@ -341,6 +358,15 @@ class Store:
 
     def _is_recorded(self, folder: Path) -> bool:
         return self.recorded is not None and folder.parent == self.recorded
+
+
+def _not_before(latest: str) -> str:
+    """The present date and time as in an id, or a second after `latest` where the clock was set back by less than a day."""
+    now = time.strftime(STAMP)
+    if latest <= now:
+        return now
+    following = time.mktime(time.strptime(latest, STAMP)) + 1
+    return time.strftime(STAMP, time.localtime(following)) if following - time.time() < SET_BACK else now
 
 
 def _is_run(folder: str) -> bool:

@@ -579,3 +579,64 @@ def test_a_slider_that_was_dragged_is_one_line_of_the_log(store):
         "The weight of kd was set to × 1.59 of the recipe's value by a user, after step 159.",
         "The learning rate was set to × 2 of the recipe's value by a user, after step 160.",
     ]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that can be set."""
+    now = [time.mktime((2026, 10, 25, 2, 30, 0, 0, 0, -1))]
+    strftime = time.strftime
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    monkeypatch.setattr(time, "strftime", lambda form, *when: strftime(form, *(when or (time.localtime(now[0]),))))
+    return now
+
+
+@pytest.fixture
+def recipe(tiny):
+    return tiny()
+
+
+def test_ids_sort_by_their_order_where_the_clock_is_set_back(store, recipe, clock):
+    ids = [store.create(recipe)]
+    for change in (1, -3600, 0, 0, 7200):
+        clock[0] += change
+        ids.append(store.create(recipe))
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+    clock[0] -= 3600
+    after_a_restart = Store(store.root).create(recipe)
+    assert [after_a_restart, *reversed(ids)] == store.ids()
+
+
+def test_a_clock_that_was_wrong_by_years_does_not_stay_so(store, recipe, clock):
+    store.create(recipe)
+    clock[0] -= 10 * 366 * 86400
+    assert Store(store.root).create(recipe).startswith("2016")
+
+
+def test_no_duration_is_negative_where_the_clock_is_set_back_during_a_run(store, recipe, clock):
+    run_id = store.create(recipe)
+    with store.writer(run_id) as writer:
+        for event in (Queued(), started(), step_ended(10)):
+            writer.append(event)
+        clock[0] -= 3600
+        writer.append(step_ended(20))
+        assert store.state(run_id).status == "running"
+        assert [state.active_seconds for state in store.states()] == [0.0]
+        writer.append(RunStopped(20, "Stopped by hand."))
+    state = store.state(run_id)
+    assert (state.status, state.step, state.active_seconds) == ("stopped", 20, 0.0)
+
+
+def test_what_another_process_deleted_is_forgotten(store, recipe):
+    import shutil
+
+    ids = [store.create(recipe) for _ in range(3)]
+    for run_id in ids:
+        with store.writer(run_id) as writer:
+            writer.append(RunStopped(0, ""))
+    store.states()
+    for run_id in ids[1:]:
+        shutil.rmtree(store.root / run_id)
+    assert [state.id for state in store.states()] == ids[:1]
+    assert list(store._ended) == ids[:1]
