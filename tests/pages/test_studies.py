@@ -216,3 +216,22 @@ def test_a_damaged_study_is_a_line_that_can_be_deleted(open_page, runner, study)
     assert not test.exception
     assert shelf.ids() == [study]
     assert not open_page("studies.py", study=broken).exception
+
+
+def test_variants_with_faults_are_named_with_their_seeds(open_page, runner, study):
+    places = Studies(runner.store).state(study).places
+    for place, top1 in zip(places, (0.1, 0.6, 0.7, 0.1), strict=True):
+        run_id = runner.store.create(place.point.recipe, place.run_id)
+        figures = {"top1": top1, "low": top1 - 0.02, "high": top1 + 0.02, "count": 100}
+        with runner.store.writer(run_id) as writer:
+            writer.append(ev.RunStarted(0, 20, 2, "cpu", "fp32", tuple("abcdefghij"), 100, 100, {}))
+            writer.append(ev.RunFinished(20, {"student": figures}, 10.0))
+    (warning,) = [box.value for box in open_page("studies.py", study=study).warning if "have faults" in box.value]
+    assert f"- **labels 100:** at chance (seed {places[0].point.seed})" in warning
+    assert f"- **labels all:** at chance (seed {places[3].point.seed})" in warning
+    assert "to see the figures and what to try next" in warning
+
+
+def test_a_study_without_faults_has_no_such_box(open_page, runner, study):
+    finish(runner, study, 0.6, 0.7, 0.6, 0.7)
+    assert not [box for box in open_page("studies.py", study=study).warning if "have faults" in box.value]

@@ -438,6 +438,13 @@ def test_the_teacher_check_is_beside_the_button(open_page):
     assert "95.8 % correct on 300 images" in texts(open_page("train.py"))
 
 
+def test_the_teacher_check_says_which_images_were_its_own(open_page, runner):
+    runner.checked = TeacherCheck((), {"top1": 0.873, "seen": 0.967}, 150, 0.5)
+    assert "87.3 % correct on 150 images, 97% of which it was trained on" in texts(open_page("train.py"))
+    runner.checked = TeacherCheck((), {"top1": 0.873, "seen": 0.0}, 150, 0.5)
+    assert "trained on" not in texts(open_page("train.py")).partition("87.3 % correct on 150 images")[2][:40]
+
+
 STOP = Finding(
     "accuracy", "stop", "It knows nothing.", (Remedy("Tune it", ("teacher.finetune={epochs: 3}",)), Remedy("Ask"))
 )

@@ -9,7 +9,7 @@ from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
 from pages.parts.roles import role
 from pages.parts.runs.view import TITLES
-from pages.parts.studies import chart
+from pages.parts.studies import chart, faults
 
 SECONDS = 2.0
 
@@ -30,6 +30,7 @@ def show(study_id: str) -> None:
     summaries = {label: summary for label, summary in state.summaries().items() if summary}
     if summaries:
         conclusions(summaries, state)
+        faults.show(state)
         chart.draw(summaries)
     elif state.status in ACTIVE:
         st.info("The first result appears when the first run ends.", icon=":material/hourglass_empty:")

@@ -240,3 +240,14 @@ def test_an_unmounted_chart_requests_nothing(chart):
     asked = chart.evaluate("asked.length")
     chart.wait_for_timeout(300)
     assert chart.evaluate("asked.length") <= asked + 1
+
+
+@pytest.mark.parametrize("teacher, note", [
+    ({"top1": 0.9}, "on validation images"),
+    ({"top1": 0.9, "seen": 0.0}, "on validation images"),
+    ({"top1": 0.9, "seen": 0.8775}, "on validation images; the teacher was trained on 88 % of them"),
+])  # fmt: skip
+def test_the_teachers_line_says_how_many_of_the_images_were_its_own(teacher, note):
+    recipe = Recipe(student=STUDENT, teacher=TeacherRecipe(weights="cues-teacher"), terms=(Term(method="kd"),))
+    accuracy = live_chart.panels_of(recipe, dataclasses.replace(RUN, teacher=teacher))[0]
+    assert accuracy.note == note
