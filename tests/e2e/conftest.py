@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -97,7 +98,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a browser of its own; in the end no page may have shown or logged an error."""
+    """Opens an address in a browser of its own. In the end no page may have shown or logged an error, have broken the
+    Content-Security-Policy, or have called another address."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     pages: list[Page] = []
     errors: list[str] = []
@@ -110,6 +112,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         )
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on("request", lambda request: errors.append(request.url) if is_foreign(request.url, address) else None)
         page.set_default_timeout(PATIENCE_SECONDS * 1000)
         page.goto(address)
         pages.append(page)
@@ -120,6 +124,12 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").first.inner_text()
         page.context.close()
     assert errors == []
+
+
+def is_foreign(url: str, address: str) -> bool:
+    """Whether a request goes to another host or port than the page's own."""
+    called, own = urlsplit(url), urlsplit(address)
+    return called.scheme not in ("data", "blob") and called.netloc != own.netloc
 
 
 @pytest.fixture(scope="session")

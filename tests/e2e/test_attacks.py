@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from kdcore import events as ev
+from kdcore.recipe import ModelRecipe, Recipe, Term
 from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
 from tests.kdcore.photos.test_headers import many_scans
+from tests.pages.test_markup import MARKUP, NAME
 from tests.served.conftest import Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -139,6 +142,25 @@ def test_a_picture_of_5000_scans(attacked, attacker, tmp_path):
     attacker.goto(f"{attacked.url}/attention")
     attacker.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(tmp_path / "scans.jpg")
     expect(attacker.get_by_text(re.compile("scans; at most 100")).first).to_be_visible()
+
+
+def test_names_full_of_markup(attacked, attacker):
+    """Shown as they were written: no link, no image, no formula, and nothing called (`visit` sees to that)."""
+    recipe = Recipe(
+        name=NAME[:70], note=NAME, student=ModelRecipe(model="tiny"), terms=(Term(method="ce", name=NAME[:30]),)
+    )
+    run_id = attacked.store.create(recipe)
+    with attacked.store.writer(run_id) as writer:
+        for text in MARKUP:
+            writer.append(ev.Noted(text, "warning"))
+        writer.append(ev.RunFailed(NAME, NAME))
+    for page in ("runs", "train"):
+        attacker.goto(f"{attacked.url}/{page}?run={run_id}")
+        expect(attacker.get_by_test_id("stAlert").filter(has_text="zq")).to_have_count(len(MARKUP) + 1)
+        assert attacker.locator("[href*='evil'], [src*='evil'], [href*='mailto'], .katex, [onerror]").count() == 0
+        shown = "\n".join(attacker.get_by_test_id("stAlert").all_inner_texts()).replace("\u2060", "")
+        texts = [text for text in MARKUP if "`zq`" not in text]  # which a message shows as code
+        assert [text for text in texts if " ".join(text.split()) not in " ".join(shown.split())] == []
 
 
 def test_a_full_disk(attacked, training, disk, visit):
