@@ -15,7 +15,6 @@ from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherR
 from kdcore.recipe.references import Bundled, Pretrained, RunNetwork, WeightFile
 from kdcore.store import Store
 
-IMAGENET_CLASSES = 1000
 MAP_CLASSES = Remedy("Keep only those of its classes that the data has, by name", ("teacher.map_classes=true",))
 
 
@@ -65,13 +64,15 @@ def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:
     wanted, has = data_classes(data), weight_classes(teacher, runs)
     if wanted is None or has is None or wanted == has:
         return None  # names are compared when the weights are loaded
+    if not _compares_classes(recipe):
+        return None
     if teacher.map_classes and has > wanted:
         return None  # loading the weights looks for each class by name
     also = [MAP_CLASSES] if has > wanted else []
     return Finding(
         "classes",
         "stop",
-        f"The teacher's weights ({clipped(teacher.weights)}) have {has} classes, {data.name} has {wanted}: a student "
+        f"The teacher's weights ({clipped(teacher.weights)}) have {has or 'no'} classes, {data.name} has {wanted}: a student "
         "cannot learn from them.",
         (
             fine_tune(teacher),
@@ -80,6 +81,12 @@ def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:
         ),
         final=True,
     )
+
+
+def _compares_classes(recipe: Recipe) -> bool:
+    from kdcore import methods  # loads torch, so only where it decides something
+
+    return methods.compares_classes(recipe.terms)
 
 
 def fine_tune(teacher: TeacherRecipe) -> Remedy:
@@ -101,7 +108,7 @@ def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
     """How many classes a model's weights have, from names, cards and headers; None where these do not say."""
     match spec.reference:
         case Pretrained():
-            return IMAGENET_CLASSES
+            return _pretrained_classes(spec.model or "")
         case WeightFile(path):
             return _header_classes(weight_file(path))
         case Bundled(name) if (card := ASSETS / "models" / f"{name}.json").is_file():
@@ -109,6 +116,15 @@ def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
         case RunNetwork(run_id) if runs is not None:
             return data_classes(runs.recipe(run_id).data)
     return None
+
+
+def _pretrained_classes(name: str) -> int | None:
+    from kdcore.models import zoo  # loads torch and timm, so only where a recipe names pretrained weights
+
+    try:
+        return zoo.pretrained_classes(name)
+    except UserError:  # no such network, which is refused elsewhere
+        return None
 
 
 def _header_classes(path: Path) -> int | None:

@@ -1,12 +1,13 @@
 """The teacher check: of a recipe before a run, and of a teacher that a run has just built."""
 
 import time
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
 
-from kdcore import models
-from kdcore.checks import networks, preflight
+from kdcore import methods, models
+from kdcore.checks import networks, preflight, training_images
 from kdcore.checks.criteria import judge
 from kdcore.checks.findings import Finding, TeacherCheck
 from kdcore.checks.predictions import OWN, STUDENTS, Predictions, image_count, predict, sample
@@ -18,14 +19,22 @@ from kdcore.models.tapped import Statistics
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
+from kdcore.tensors.outputs import Shapes
 
 QUICKLY_DRAWN = 5_000  # images; a drawn dataset draws its whole training pool before the first image is there
 WEIGHTS_SEED = 0  # of weights drawn for a check, so that the same recipe gets the same findings
+
+UNUSED_CLASSES = Finding(
+    "classes",
+    "ok",
+    "No term reads the teacher's logits, so its classes need not be the data's, and its accuracy is not measured.",
+)
 
 
 def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> TeacherCheck:
     """Check a recipe's teacher on a few hundred validation images, or training images where there are none.
 
+    They are the run's; its finding on accuracy says how many of them the teacher was trained on, where that is known.
     Downloads nothing: where weights or images are not on this machine yet, that is the finding.
 
     Raises:
@@ -44,13 +53,17 @@ def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) ->
         return TeacherCheck((tuned, *later, *paired), {})
     if later:
         return TeacherCheck((*later, *paired), {})
-    predictions, layers_and_notes = _predicted(*_key(recipe, runs), str(device), runs)
+    unused = not methods.compares_classes(recipe.terms)
+    predictions, layers_and_notes = _predicted(*_key(recipe, runs), str(device), runs, unused)
+    if unused and len(predictions.teacher_classes) != len(predictions.data_classes):
+        return TeacherCheck((UNUSED_CLASSES, *layers_and_notes, *paired), {})
+    predictions = replace(predictions, seen=training_images.seen(recipe, predictions.split, runs))
     found, figures = judge(predictions, recipe)
     findings = (*found, *layers_and_notes, *paired)
     return TeacherCheck(findings, figures, len(predictions.targets), time.perf_counter() - began)
 
 
-def check_built(teacher: Tapped, recipe: Recipe, images: Split) -> TeacherCheck:
+def check_built(teacher: Tapped, recipe: Recipe, images: Split, runs: Store | None = None) -> TeacherCheck:
     """The same check of a teacher that a run has built, on some of `images` with their correct labels."""
     assert recipe.teacher is not None
     began = time.perf_counter()
@@ -58,8 +71,9 @@ def check_built(teacher: Tapped, recipe: Recipe, images: Split) -> TeacherCheck:
         nothing, no_labels = torch.zeros(0, len(teacher.classes)), torch.zeros(0, dtype=torch.long)
         none = Predictions(nothing, no_labels, teacher.classes, images.classes, images.name, "")
         return TeacherCheck(judge(none, recipe)[0], {})
-    sampled = sample(images, image_count(teacher, images.targets.device), seed=recipe.data.seed)
+    sampled = sample(images, image_count(teacher, images.targets.device), seed=recipe.data.seed_of("train"))
     predictions = predict(teacher, sampled, _own_normalisation(recipe.teacher, teacher), precision=recipe.precision)
+    predictions = replace(predictions, seen=training_images.seen(recipe, images.name, runs))
     found, figures = judge(predictions, recipe)
     return TeacherCheck(found, figures, len(sampled), time.perf_counter() - began)
 
@@ -99,7 +113,13 @@ def _key(recipe: Recipe, runs: Store | None) -> tuple[str, str, str, str]:
 
 @lru_cache(maxsize=16)
 def _predicted(
-    teacher_spec: str, images_spec: str, student_spec: str, version: str, device_name: str, runs: Store | None
+    teacher_spec: str,
+    images_spec: str,
+    student_spec: str,
+    version: str,
+    device_name: str,
+    runs: Store | None,
+    own_classes: bool,
 ) -> tuple[Predictions, tuple[Finding, ...]]:
     spec, device = TeacherRecipe.model_validate_json(teacher_spec), torch.device(device_name)
     images = DataRecipe.model_validate_json(images_spec)
@@ -107,14 +127,20 @@ def _predicted(
     notes: list[str] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(WEIGHTS_SEED)
-        teacher = models.build(spec, classes, images.image_size, runs=runs, report=notes.append).to(device)
+        teacher = models.build(
+            spec, classes, images.image_size, runs=runs, report=notes.append, own_classes=own_classes
+        ).to(device)
         student = models.build(ModelRecipe.model_validate_json(student_spec), classes, images.image_size)
     split = "validation" if "validation" in loading.splits(images) else "train"
+    loaded = (Finding("loading", "ok", " ".join(notes)),) if notes else ()
+    if len(teacher.classes) != len(classes):
+        nothing, no_labels = torch.zeros(0, len(teacher.classes)), torch.zeros(0, dtype=torch.long)
+        unlike = Predictions(nothing, no_labels, teacher.classes, classes, split, "")
+        return unlike, (layers(teacher, student), *loaded)
     sampled = loading.load(images, split, device=device, at_most=image_count(teacher, device))
     normalisations = _own_normalisation(spec, teacher)
     if (normalisation := _statistics(student)) != _statistics(teacher):
         normalisations[STUDENTS] = normalisation
-    loaded = (Finding("loading", "ok", " ".join(notes)),) if notes else ()
     return predict(teacher, sampled, normalisations), (layers(teacher, student), *loaded)
 
 
@@ -127,9 +153,15 @@ def _described(model: Tapped) -> str:
     shapes = model.shapes()
     grids = [f"{height} × {width}" for _, height, width in shapes.features]
     if shapes.tokens:
-        heads = f", {shapes.attention[0][0]} heads" if shapes.attention else ", no class token, so no attention map"
+        heads = f", {shapes.attention[0][0]} heads" if shapes.attention else _without_attention(shapes)
         return f"{len(grids)} blocks on a grid of {grids[-1]} patches{heads}" if grids else "no maps"
     return f"{len(grids)} maps of {', '.join(grids)}"
+
+
+def _without_attention(shapes: Shapes) -> str:
+    if shapes.class_token:
+        return ", no attention map: its class token's attention cannot be read"
+    return ", no class token, so no attention map"
 
 
 def _own_normalisation(spec: TeacherRecipe, teacher: Tapped) -> dict[str, tuple[Statistics, Statistics]]:

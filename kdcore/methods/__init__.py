@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterable
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -77,6 +78,11 @@ def _value(term: Term, option: str) -> Any:
     raise UserError(
         f"The option {option!r} of the term {term.label!r} should be {wanted}, not {refusal.as_yaml(value)}."
     )
+
+
+def compares_classes(terms: Iterable[Term]) -> bool:
+    """Whether a term reads the teacher's logits, so that its classes must be the data's."""
+    return any(get(term.method).uses_teacher and get(term.method).needs & {"logits", "dense"} for term in terms)
 
 
 def build(term: Term, student: Shapes, teacher: Shapes | None) -> Method:

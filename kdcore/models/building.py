@@ -25,6 +25,7 @@ def build(
     runs: "Store | None" = None,
     report: Report = lambda text: None,
     download: bool = False,
+    own_classes: bool = False,
 ) -> Tapped:
     """The network that a recipe names, with its weights, for given classes and image size.
 
@@ -33,13 +34,15 @@ def build(
 
     Args:
         download: whether pretrained weights may be downloaded; only the start of a run sets it.
+        own_classes: keep the classifier and classes of the weights, or none where they have none: for a teacher whose
+            logits no term reads.
 
     Raises:
         NotHere: pretrained weights are not on this machine and may not be downloaded.
         UserError: no such model or weights, weights of another model, or a teacher with other classes.
     """
     if isinstance(spec.reference, RandomWeights | Pretrained):
-        return _from_zoo(spec, classes, image_size, report, download)
+        return _from_zoo(spec, classes, image_size, report, download, own_classes)
     source = find(spec.weights, runs)
     if isinstance(source, ModelRecipe):
         inherited = {"model": source.model, "weights": source.weights, "options": {**source.options, **spec.options}}
@@ -47,8 +50,8 @@ def build(
         if isinstance(spec, TeacherRecipe) and isinstance(source, TeacherRecipe):
             own["map_classes"] = spec.map_classes or source.map_classes
         spec = spec.model_copy(update={**inherited, **own})
-        return build(spec, classes, image_size, runs=runs, report=report, download=download)
-    return _from_file(spec, source, classes, image_size, report)
+        return build(spec, classes, image_size, runs=runs, report=report, download=download, own_classes=own_classes)
+    return _from_file(spec, source, classes, image_size, report, own_classes)
 
 
 def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
@@ -65,7 +68,10 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
         assert runs is not None
         assert isinstance(of_run, RunNetwork)
         described = teacher_description(of_run.run_id, runs)
-        return build(source, tuple(described["classes"]), described["image_size"], runs=runs)
+        taught = build(source, tuple(described["classes"]), described["image_size"], runs=runs, own_classes=True)
+        if not taught.classes:
+            raise UserError(f"The teacher of run {of_run.run_id} has no classifier, so it predicts no classes.")
+        return taught
     if source.description and "model" in source.description and "classes" not in source.description:
         raise UserError(
             f"{source.path} has weights of {source.description['model']} without a classifier, so it predicts no classes: use it in a "
@@ -94,7 +100,9 @@ def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:
     return missing(source, runs) if isinstance(source, ModelRecipe) else ""
 
 
-def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, report: Report, download: bool) -> Tapped:
+def _from_zoo(
+    spec: ModelRecipe, classes: tuple[str, ...], image_size: int, report: Report, download: bool, own_classes: bool
+) -> Tapped:
     name = spec.model
     assert name is not None
     if isinstance(spec.reference, RandomWeights):
@@ -103,6 +111,12 @@ def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, repo
         names = zoo.class_names(name)
         net, _ = zoo_weights.pretrained(name, len(names), image_size, spec.options, download=download)
         fitting.keep_classes(net, names, classes, f"The pretrained {name}", report)
+    elif own_classes and not _may_train(spec):
+        count = zoo.pretrained_classes(name)
+        net, _ = zoo_weights.pretrained(name, count, image_size, spec.options, download=download)
+        if count != len(classes):
+            classes = zoo.names_of_outputs(name, count)
+            report(_unused(f"The pretrained {name}", count))
     else:
         net, knows_classes = zoo_weights.pretrained(name, len(classes), image_size, spec.options, download=download)
         if not knows_classes:
@@ -112,7 +126,14 @@ def _from_zoo(spec: ModelRecipe, classes: tuple[str, ...], image_size: int, repo
     return _tapped(net, spec, name, classes, image_size, zoo.statistics(name), spec.options)
 
 
-def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], image_size: int, report: Report) -> Tapped:
+def _from_file(
+    spec: ModelRecipe,
+    source: Source,
+    classes: tuple[str, ...],
+    image_size: int,
+    report: Report,
+    own_classes: bool = False,
+) -> Tapped:
     known = source.description or {}
     name = _model_name(spec, source)
     options = {**known.get("options", {}), **spec.options}
@@ -120,7 +141,10 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
     mapped = fitting.maps_classes(spec) and weight_classes != classes
     if mapped and not weight_classes:
         raise UserError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
-    net = zoo.create(name, len(weight_classes if mapped else classes), image_size, options)
+    keeps_own = own_classes and not mapped and not _may_train(spec)
+    net = zoo.create(
+        name, len(weight_classes if mapped or (keeps_own and weight_classes) else classes), image_size, options
+    )
     if known.get("image_size", image_size) != image_size:
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
     state = matching.matched(weight_files.read(source.path, source.prefix), net, report)
@@ -128,12 +152,27 @@ def _from_file(spec: ModelRecipe, source: Source, classes: tuple[str, ...], imag
         fitting.fill(net, state, spec.weights, name)
         fitting.keep_classes(net, tuple((each,) for each in weight_classes), classes, spec.weights, report)
         known_classes = classes
+    elif keeps_own and (weight_classes or fitting.lacks_classifier(state, net)):
+        own = net.state_dict()
+        fitting.fill(net, {**{key: own[key] for key in fitting.classifier_names(net)}, **state}, spec.weights, name)
+        known_classes = weight_classes
+        if len(known_classes) != len(classes):
+            report(_unused(spec.weights, len(known_classes)))
     else:
         state, known_classes = fitting.for_classes(state, net, spec, weight_classes, classes, report)
         fitting.fill(net, state, spec.weights, name)
     mean, std = zoo.statistics(name)
     stored = tuple(known.get("mean", mean)), tuple(known.get("std", std))
     return _tapped(net, spec, name, known_classes, image_size, stored, options)
+
+
+def _may_train(spec: ModelRecipe) -> bool:
+    return not isinstance(spec, TeacherRecipe) or spec.finetune is not None
+
+
+def _unused(whose: str, classes: int) -> str:
+    has = f"has {classes:,} classes, other than the data's" if classes else "has no classifier"
+    return f"{whose} {has}. No term reads its logits, so its accuracy is not measured."
 
 
 def _model_name(spec: ModelRecipe, source: Source) -> str:

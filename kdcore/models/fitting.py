@@ -113,7 +113,7 @@ def for_classes(
         UserError: a teacher that is not fine-tuned has another number of classes.
     """
     own, head = net.state_dict(), classifier_names(net)
-    if head and not any(key in state for key in head):
+    if lacks_classifier(state, net):
         check_new_classifier(spec, f"{spec.weights} has no classifier")
         report(f"{spec.weights} has no classifier: it gets a new one for {len(classes)} classes.")
         return {**state, **{key: own[key] for key in head}}, classes
@@ -125,6 +125,12 @@ def for_classes(
     check_new_classifier(spec, f"{spec.weights} has {had} classes, not these {len(classes)}")
     report(f"{spec.weights} has {had} classes, other than these {len(classes)}: it gets a new classifier.")
     return {**state, **{key: own[key] for key in head}}, classes
+
+
+def lacks_classifier(state: dict[str, Tensor], net: nn.Module) -> bool:
+    """Whether the network has a classifier and the state has nothing of it."""
+    head = classifier_names(net)
+    return bool(head) and not any(key in state for key in head)
 
 
 def check_new_classifier(spec: ModelRecipe, what: str) -> None:

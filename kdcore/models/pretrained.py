@@ -23,6 +23,7 @@ from kdcore.models.zoo import TORCHVISION
 from kdcore.paths import data_folder
 from kdcore.recipe.architecture import check_options
 
+PATIENCE = 3.0  # seconds to wait for the hub
 OFFLINE_MODELS = "What works without the network: bundled models (python -m kdcore check-environment lists them), weights from a run or a .safetensors file, and `weights: none`."
 
 
@@ -162,13 +163,14 @@ def _sources(name: str) -> str:
 
 @contextmanager
 def _no_waiting_for_a_network_that_is_not_there() -> Iterator[None]:
-    """Without name resolution the hub's client would retry for most of a minute; then only its cache is used."""
+    """Without a connection the hub's client would retry for most of a minute; then only its cache is used."""
     before = hub.HF_HUB_OFFLINE
     proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
     if not proxied:
         try:
-            socket.getaddrinfo(hub.ENDPOINT.split("//")[-1].split("/")[0].split(":")[0], 443)
-        except OSError:
+            host = hub.ENDPOINT.split("//")[-1].split("/")[0].partition(":")
+            socket.create_connection((host[0], int(host[2] or 443)), timeout=PATIENCE).close()
+        except (OSError, ValueError):
             hub.HF_HUB_OFFLINE = True
     try:
         with warnings.catch_warnings():

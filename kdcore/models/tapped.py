@@ -134,7 +134,7 @@ class Tapped(nn.Module):
         return {
             "model": self.name,
             "options": self.options,
-            "classes": list(self.classes),
+            **({"classes": list(self.classes)} if self.classes else {}),
             "image_size": self.image_size,
             "mean": list(mean),
             "std": list(std),

@@ -42,7 +42,7 @@ def save(
         tensors[name] = kept.contiguous()
     described = {**model.description(), **(card or {})}
     if without:
-        del described["classes"]
+        described.pop("classes", None)
     header = {"kdcore": json.dumps(described), "format": "pt"}
     header[checksums.KEY] = checksums.of(tensors, header)
     path.parent.mkdir(parents=True, exist_ok=True)

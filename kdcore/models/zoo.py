@@ -25,6 +25,7 @@ from kdcore.recipe.architecture import check_name, check_options
 FLOAT_BYTES = 4
 ODD_SETTINGS = (TypeError, ValueError, AssertionError, RuntimeError, LookupError, AttributeError, ArithmeticError)
 TORCHVISION = "torchvision/"
+IMAGENET = 1000
 
 
 def names() -> tuple[str, ...]:
@@ -128,6 +129,26 @@ def class_names(name: str) -> tuple[tuple[str, ...], ...]:
         (known.index_to_label_name(place), *known.index_to_description(place).split(", "))
         for place in range(known.num_classes())
     )
+
+
+def pretrained_classes(name: str) -> int:
+    """How many outputs the classifier of a network's pretrained weights has; 0 for one without a classifier, as of DINOv2."""
+    if name.startswith(TORCHVISION):
+        return len(class_names(name))
+    config = get_pretrained_cfg(name)
+    return int(config.num_classes) if config else 0
+
+
+def names_of_outputs(name: str, count: int) -> tuple[str, ...]:
+    """One name for each output of the pretrained weights: the class's, or its number where that is not known."""
+    try:
+        known = [names[-1] if len(names) == 1 else names[1] for names in class_names(name)]
+    except UserError:
+        known = []
+    if len(known) != count:
+        return tuple(str(place) for place in range(count))
+    twice = {each for each in known if known.count(each) > 1} if count <= IMAGENET else set(known)
+    return tuple(f"{each} ({place})" if each in twice else each for place, each in enumerate(known))
 
 
 def default_image_size(name: str) -> int:

@@ -35,6 +35,7 @@ class Parts:
     """All that a run needs. The loop advances `step`; everything else is built before.
 
     teacher_figures: the teacher's metrics on the validation split (`metrics.classification` and more), where they are known.
+    smallest_batch: fewest images of a batch that the networks can be trained on.
     calibration: network -> the temperature fitted to the validation images, once it is known.
     """
 
@@ -50,6 +51,7 @@ class Parts:
     pinned: Batch
     teacher_cache: TeacherCache | None = None
     teacher_figures: dict[str, float] | None = None
+    smallest_batch: int = 1
     calibration: dict[str, float] = field(default_factory=dict)
     knobs: dict[str, float] = field(default_factory=dict)
     step: int = 0
@@ -68,7 +70,7 @@ class Parts:
 
     @property
     def steps_per_epoch(self) -> int:
-        return steps_per_epoch(len(self.train), self.recipe.data.batch_size)
+        return steps_per_epoch(len(self.train), self.recipe.data.batch_size, self.smallest_batch)
 
     @property
     def steps(self) -> int:
@@ -83,10 +85,15 @@ class Parts:
         return {"student": self.student} | ({"twin": self.twin} if self.twin else {})
 
     @property
-    def models(self) -> dict[str, Tapped]:
+    def networks(self) -> dict[str, Tapped]:
         """The networks of the run by name: teacher, student, twin."""
         learning = {name: learner.distiller.student for name, learner in self.learners.items()}
         return ({"teacher": self.teacher.model} if self.teacher else {}) | learning
+
+    @property
+    def models(self) -> dict[str, Tapped]:
+        """The networks whose predictions are measured: those with the data's number of classes."""
+        return {name: net for name, net in self.networks.items() if len(net.classes) == len(self.test.classes)}
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs. Data order, augmentation and dropout depend on seed and step alone."""
