@@ -5,12 +5,15 @@ import logging
 import streamlit as st
 
 from kdcore import errors
+from pages.parts import formatting
+from pages.parts.roles import role, visitors
 
 
 def show(error: Exception) -> bool:
     """Draw an uncaught exception where it was raised: the app's `on_script_error`, which Streamlit also calls for fragments and
     callbacks, but not for `st.stop` and `st.rerun`. True: nothing else is to be drawn for it."""
-    st.error(errors.shown(error))
+    words = errors.shown(error)
+    st.error(formatting.message(words if role.is_operator() else visitors.in_words(words)))
     return True
 
 

@@ -93,3 +93,14 @@ def test_streamlit_itself_logs_no_second_traceback(capfd):
 
     handle_user_script_exception(RecipeError("epochs should be 1 or more."), lambda error: True)
     assert capfd.readouterr().err == ""
+
+
+def failing() -> None:
+    from kdcore.errors import UserError
+
+    raise UserError("There is no folder /home/ada/birds. See [this](http://evil.example).")
+
+
+def test_a_message_to_a_visitor_names_no_path_and_has_no_markup(visiting):
+    test = AppTest.from_function(failing, default_timeout=120).run()
+    assert test.error[0].value == "There is no folder birds. See \\[this\\](http:/\u2060/evil.example)."

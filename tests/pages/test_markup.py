@@ -13,7 +13,7 @@ from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term
 from kdcore.recipe.study import Study
 from kdcore.store import RunWriter, Studies
 from pages.parts.formatting import as_text, message
-from tests.pages.conftest import QUICK, ended, stepped
+from tests.pages.conftest import stepped
 
 # Each has a word of its own behind the markup, by which it is found in what a page sends to the browser.
 MARKUP = (
@@ -109,7 +109,7 @@ def infested(runner):
     run_id = runner.store.create(recipe)
     classes = (NAME, f"{NAME} 2", f"{NAME} 3")
     maps, says = np.full((3, 4, 4), 1 / 16, np.float16), np.full((3, 3), 1 / 3, np.float16)
-    arrays = {name: maps for name in ("teacher", "student", "twin")} | {f"{name}_probabilities": says for name in ("teacher", "student", "twin")}  # fmt: skip
+    arrays = dict.fromkeys(("teacher", "student", "twin"), maps) | {f"{name}_probabilities": says for name in ("teacher", "student", "twin")}  # fmt: skip
     arrays |= {"images": np.zeros((3, 8, 8, 3), np.uint8), "targets": np.arange(3)}
     with RunWriter(runner.store.folder(run_id)) as writer:
         writer.append(ev.Queued())
@@ -122,11 +122,6 @@ def infested(runner):
     study = Study(name=NAME[:60], note=NAME, recipe=recipe.model_dump(mode="json"), variants={NAME: {"epochs": 3}, f"b {NAME}": {"epochs": 4}})  # fmt: skip
     study_id = Studies(runner.store).create(study)
     return run_id, study_id
-
-
-def shown(at):
-    assert not at.exception
-    return [element for element in at if hasattr(element, "proto")]
 
 
 def walk(node):

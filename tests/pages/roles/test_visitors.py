@@ -1,6 +1,7 @@
 """What a visitor may do is a list: every other public attribute of the engine refuses, also one that is added tomorrow."""
 
 import inspect
+import re
 
 import pytest
 
@@ -78,6 +79,17 @@ def test_every_function_that_is_the_operators_refuses(monkeypatch, visiting):
         arguments = inspect.signature(getattr(engine, name)).parameters
         with pytest.raises(NotAllowed, match="Only the operator can"):
             getattr(engine, name)(*(None for _ in arguments))
+
+
+def test_pages_reach_the_engine_through_its_interface_alone():
+    """An object that a page made itself would obey everybody."""
+    made = re.compile(
+        r"\b(Store|Studies|Inspector|Runner|RunWriter)\(|look_through\(|photos\.read_upload\(|process_runner\(|models\.load\("
+    )
+    own = ("engine.py", "visitors.py")
+    for path in sorted((paths.PROJECT / "pages").rglob("*.py")):
+        if path.name not in own:
+            assert not made.search(path.read_text(encoding="utf-8")), f"{path.name}: take it from pages/parts/engine.py"
 
 
 def test_the_operators_messages_say_what_was_tried(runner, visiting):
