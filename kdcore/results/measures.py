@@ -110,9 +110,9 @@ def _temperature(value: float | None) -> str:
         return ""
     low, high = 0.05, 100.0  # as in `metrics.calibrating_temperature`, which needs torch
     return (
-        f" (T ≥ {high:g})"
+        f" (T\u00a0≥\u00a0{high:g})"
         if value > 0.99 * high
-        else f" (T ≤ {low:g})"
+        else f" (T\u00a0≤\u00a0{low:g})"
         if value < 1.01 * low
-        else f" (T = {value:.2f})"
+        else f" (T\u00a0=\u00a0{value:.2f})"
     )

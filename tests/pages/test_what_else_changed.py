@@ -52,7 +52,7 @@ def test_what_else_changed_is_a_table_with_explanations(open_page, pets, page):
     assert not test.exception
     text = said(test)
     assert "**What else changed**" in text
-    for value in ("0.500 nats", "13.7 %", "2.1 % (T = 1.84)", "0.594 nats", "19.0 %", "0.31"):
+    for value in ("0.500 nats", "13.7 %", "2.1 % (T\u00a0=\u00a01.84)", "0.594 nats", "19.0 %", "0.31"):
         assert value in text
     helps = {element.value: element.proto.help for element in test.markdown if element.proto.help}
     assert helps["Calibration error after scaling"].startswith("The same with the logits divided by one temperature")
@@ -73,7 +73,7 @@ def test_results_by_class_are_charts_and_a_file(open_page, pets, drawn):
 def test_faults_are_said_with_what_to_try_and_names_are_text(open_page, pets):
     warnings = [element.value for element in open_page("runs.py", run=pets).warning]
     assert any("The student predicts 'dog' for every test image" in text for text in warnings)
-    assert all("**Try next:** " in text for text in warnings)
+    assert all("**Next:** " in text for text in warnings)
     assert "![x](" not in "".join(warnings)
 
 

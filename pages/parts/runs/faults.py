@@ -13,7 +13,7 @@ def show(run: RunState) -> None:
     for diagnosis in found:
         if not diagnosis.note:
             st.warning(
-                f"{formatting.as_text(diagnosis.finding)}  \n**Try next:** {formatting.as_text(diagnosis.remedy)}",
+                f"{formatting.as_text(diagnosis.finding)}  \n**Next:** {formatting.as_text(diagnosis.remedy)}",
                 icon=":material/troubleshoot:",
             )
     for diagnosis in found:

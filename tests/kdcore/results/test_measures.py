@@ -23,7 +23,7 @@ def values(results, network: str = "student") -> dict[str, str]:
 
 def test_every_measure_is_in_words_with_its_unit():
     assert values(RESULTS) == {
-        "balanced_accuracy": "79.0 %", "nll": "0.500 nats", "ece": "13.7 %", "ece_scaled": "2.1 % (T = 1.84)",
+        "balanced_accuracy": "79.0 %", "nll": "0.500 nats", "ece": "13.7 %", "ece_scaled": "2.1 % (T\u00a0=\u00a01.84)",
         "agreement": "87.6 %", "kl": "0.594 nats", "error_consistency": "0.31",
     }  # fmt: skip
     assert all(measure.explanation.endswith(".") for measure in MEASURES)
@@ -63,7 +63,9 @@ def test_no_value_is_a_claim():
     assert "Values of one run on the 2,000 test images, without intervals" in without_claim(RESULTS)
 
 
-@pytest.mark.parametrize("temperature, text", [(99.9994, "2.1 % (T ≥ 100)"), (0.0501, "2.1 % (T ≤ 0.05)")])
+@pytest.mark.parametrize(
+    "temperature, text", [(99.9994, "2.1 % (T\u00a0≥\u00a0100)"), (0.0501, "2.1 % (T\u00a0≤\u00a00.05)")]
+)
 def test_a_temperature_at_the_end_of_the_search_is_marked(temperature, text):
     found = values({**RESULTS, "student": {**RESULTS["student"], "temperature": temperature}})
     assert found["ece_scaled"] == text
