@@ -9,11 +9,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from kdcore import methods
+from kdcore.checks import training_images
 from kdcore.checks.findings import Finding, Remedy
 from kdcore.checks.predictions import OWN, STUDENTS, Predictions
 from kdcore.checks.preflight import MAP_CLASSES, fine_tune
 from kdcore.recipe import Recipe, TeacherRecipe, Term, schedules
 from kdcore.results import metrics
+from kdcore.results.diagnoses import CONFIDENT, SPREAD
 
 MARGIN = 0.05  # a teacher must beat guessing by this share of what guessing leaves to 100 %
 NORMALISATION_COST = 0.05  # of accuracy, that a given normalisation may lose
@@ -21,6 +23,7 @@ UNCALIBRATED = 0.15  # expected calibration error, judged on ...
 ENOUGH_IMAGES = 100  # ... so many images, since fewer leave some of its bins to chance
 ONE_HOT, FLAT = 0.05, 0.9  # mean entropy of soft labels, as a share of the maximum
 USEFUL = (0.1, 0.8)
+LOOK_AT_LABELS = Remedy("Look at some training images with their labels (a preview is on the page Train)")
 OTHER_TEACHER = Remedy("Choose a teacher that was trained on this data")
 
 
@@ -42,8 +45,9 @@ def judge(predictions: Predictions, recipe: Recipe) -> tuple[tuple[Finding, ...]
 
 
 def measured(predictions: Predictions) -> dict[str, float]:
-    """top1 with its interval, ece, nll; `guessing`, the accuracy of always predicting the most common class; the
-    `calibrating` temperature; `renumbered`, the top1 under the best renumbering of the teacher's classes."""
+    """top1 with its interval, ece, nll; `seen`, the share of the split that the teacher was trained on, where it is known;
+    `guessing`, the accuracy of always predicting the most common class; the `calibrating` temperature; `renumbered`, the top1
+    under the best renumbering of the teacher's classes."""
     figures = metrics.classification(predictions.logits, predictions.targets)
     count, classes = int(figures["count"]), len(predictions.data_classes)
     low, high = metrics.wilson(round(figures["top1"] * count), count)
@@ -56,6 +60,7 @@ def measured(predictions: Predictions) -> dict[str, float]:
         "guessing": max(most_common / count, 1 / classes),
         "calibrating": metrics.calibrating_temperature(predictions.logits, predictions.targets),
         "renumbered": renumbered,
+        **({} if predictions.seen is None else {"seen": predictions.seen}),
     }
 
 
@@ -65,10 +70,11 @@ def accuracy(predictions: Predictions, teacher: TeacherRecipe, figures: dict[str
     images = f"{int(figures['count'])} {_images_of(predictions.split)}"
     correct = f"{top1:.1%} of {images} correct (95% interval {figures['low']:.1%} to {figures['high']:.1%})"
     least = guessing + MARGIN * (1 - guessing)
+    known = training_images.in_words(predictions.seen, _images_of(predictions.split))
     if top1 >= least and figures["low"] > guessing:
-        return Finding("accuracy", "ok", f"{correct}; guessing gets {guessing:.1%}.")
+        return Finding("accuracy", "ok", f"{correct}; guessing gets {guessing:.1%}. {known}")
     if top1 >= least:
-        few = f"{correct}; guessing gets {guessing:.1%}. So few images do not show that the teacher is better."
+        few = f"{correct}; guessing gets {guessing:.1%}. So few images do not show that the teacher is better. {known}"
         return Finding("accuracy", "warn", few, (fine_tune(teacher), OTHER_TEACHER))
     text = f"{correct}. Always predicting the most common class gets {guessing:.1%}; a teacher needs at least {least:.1%}. "
     renumbered, order = best_numbering(predictions)
@@ -79,9 +85,21 @@ def accuracy(predictions: Predictions, teacher: TeacherRecipe, figures: dict[str
             f"{predictions.teacher_classes[order[place]]!r} is {predictions.data_classes[place]!r} in the data), so its "
             "classes are in another order."
         )
+    elif figures["ece"] >= CONFIDENT and _uses_classes(predictions):
+        text += (
+            f"It is sure of its predictions, though (expected calibration error {figures['ece']:.0%}): the labels may be shuffled "
+            "or wrong, or its input is not that of its training."
+        )
+        return Finding("accuracy", "stop", text, (LOOK_AT_LABELS, OTHER_TEACHER, fine_tune(teacher)))
     else:
         text += "A student would learn nothing from it."
     return Finding("accuracy", "stop", text, (fine_tune(teacher), OTHER_TEACHER))
+
+
+def _uses_classes(predictions: Predictions) -> bool:
+    """Whether the predictions are spread over the classes; a network that collapsed predicts one or two."""
+    most = torch.bincount(predictions.logits.argmax(dim=1)).max()
+    return bool(most <= SPREAD * torch.bincount(predictions.targets).max())
 
 
 def best_numbering(predictions: Predictions) -> tuple[float, list[int]]:

@@ -109,10 +109,6 @@ def _temperature(value: float | None) -> str:
     if value is None:
         return ""
     low, high = 0.05, 100.0  # as in `metrics.calibrating_temperature`, which needs torch
-    return (
-        f" (T\u00a0≥\u00a0{high:g})"
-        if value > 0.99 * high
-        else f" (T\u00a0≤\u00a0{low:g})"
-        if value < 1.01 * low
-        else f" (T\u00a0=\u00a0{value:.2f})"
-    )
+    if value > 0.99 * high:
+        return f" (T\u00a0≥\u00a0{high:g})"
+    return f" (T\u00a0≤\u00a0{low:g})" if value < 1.01 * low else f" (T\u00a0=\u00a0{value:.2f})"

@@ -66,6 +66,45 @@ def test_a_few_images_that_cannot_tell_are_a_warning(tiny):
     assert found("accuracy", predictions(confident(predicted, 2), labels), tiny()).verdict == "warn"
 
 
+@pytest.mark.parametrize("right, verdict", [(2100, "ok"), (2099, "stop")])
+def test_a_teacher_needs_exactly_the_least_accuracy_that_is_stated(tiny, right, verdict):
+    labels = torch.arange(4000) % 2  # guessing gets 1/2, so the least is 1/2 + 1/20 * 1/2 = 2100 of 4000
+    predicted = torch.where(torch.arange(4000) < right, labels, 1 - labels)
+    finding = found("accuracy", predictions(confident(predicted, 2), labels), tiny())
+    assert finding.verdict == verdict
+
+
+@pytest.mark.parametrize("count, verdict", [(2000, "ok"), (40, "warn")])
+def test_an_interval_that_includes_guessing_is_a_warning(tiny, count, verdict):
+    labels = torch.arange(count) % 2
+    predicted = torch.where(torch.arange(count) < 0.6 * count, labels, 1 - labels)
+    assert found("accuracy", predictions(confident(predicted, 2), labels), tiny()).verdict == verdict
+
+
+def test_a_teacher_that_is_sure_and_wrong_points_to_the_labels_first(tiny, labels):
+    shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))]
+    finding = found("accuracy", predictions(confident(labels), shuffled), tiny())
+    assert finding.verdict == "stop"
+    assert "It is sure of its predictions, though" in finding.finding
+    assert "the labels may be shuffled or wrong" in finding.finding
+    assert finding.remedies[0].title.startswith("Look at some training images with their labels")
+    unsure = found("accuracy", predictions(confident(labels, by=0.1), shuffled), tiny())
+    assert "the labels may be" not in unsure.finding
+
+
+def test_it_says_which_images_the_teacher_was_trained_on(tiny, labels):
+    for seen, text in (
+        (0.88, "It was trained on 88% of these validation images, so expect less on images that it has not seen."),
+        (0.0, "It was not trained on these validation images."),
+        (None, "Whether it was trained on some of these validation images is not known."),
+    ):
+        given = predictions(confident(labels), labels, seen=seen)
+        assert found("accuracy", given, tiny()).finding.endswith(text)
+        assert judge(given, tiny())[1].get("seen") == seen
+    given = predictions(confident(labels), labels, split="train", seen=1.0)
+    assert "It was trained on all of these training images" in found("accuracy", given, tiny()).finding
+
+
 def test_a_teacher_with_renumbered_classes_is_found_out(tiny, labels):
     finding = found("accuracy", predictions(confident((labels + 1) % 10), labels), tiny())
     assert finding.verdict == "stop"
