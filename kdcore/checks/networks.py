@@ -153,7 +153,7 @@ def _usual(name: str, side: int, options: dict[str, Any]) -> str:
     usual = zoo.default_image_size(name)
     if usual == side:
         return ", its usual size: choose another network"
-    return f": set data.image_size to {usual}, its usual size, or choose another network"
+    return f": set `data.image_size` to {usual}, its usual size, or choose another network"
 
 
 def check_batch(tried: Trial, name: str, recipe: Recipe) -> None:
@@ -165,21 +165,34 @@ def check_batch(tried: Trial, name: str, recipe: Recipe) -> None:
         )
 
 
+def smallest_batch(spec: ModelRecipe, classes: int, side: int, *, images: int, batch_size: int) -> int:
+    """Fewest images of a batch that the network can be trained on: 2 where BatchNorm would get one value per channel, else 1.
+
+    Args:
+        spec: with a `model`.
+        images, batch_size: of an epoch; the network is tried only where its last batch would hold a single image.
+    """
+    lonely = images % batch_size == 1 and images > 1
+    return 2 if lonely and trial(spec, classes, side).alone else 1
+
+
 def check_memory(recipe: Recipe, student: Trial, teacher: Trial | None, device: torch.device) -> None:
     """Refuse a training step that needs more memory than the device has. Raises UserError."""
-    there = device_bytes(device)
+    there, batch = device_bytes(device), recipe.data.batch_size
+    together = -(-batch // recipe.optimizer.accumulate)  # images that are computed at once
     fixed, image = needs(student, teacher, twin=bool(recipe.twin))
-    if fixed + image * recipe.data.batch_size <= there:
+    if fixed + image * together <= there:
         return
-    fitting = int((there - fixed) // image)
-    if fitting >= 1:
-        remedy = f"set data.batch_size to {fitting} or less, or make the images smaller (data.image_size)"
+    fitting = max(0, there - fixed) // image
+    if fitting >= 2:
+        parts = -(-batch // fitting)
+        remedy = f"set `optimizer.accumulate` to {parts}, `data.batch_size` to {fitting}, or make the images smaller (`data.image_size`)"
     else:
-        remedy = "even one image needs too much: make the images smaller (data.image_size), or choose another network or larger patches"
+        remedy = "make the images smaller (`data.image_size`), or choose a smaller network or larger patches"
     where = "this machine" if device.type == "cpu" else str(device)
     raise UserError(
-        f"A training step on {recipe.data.batch_size} images of {recipe.data.image_size} px would need about "
-        f"{_gigabytes(fixed + image * recipe.data.batch_size)} of memory, {where} has {_gigabytes(there)}: {remedy}."
+        f"A training step on {together} images of {recipe.data.image_size} px would need about "
+        f"{_gigabytes(fixed + image * together)} of memory, {where} has {_gigabytes(there)}: {remedy}."
     )
 
 

@@ -59,13 +59,13 @@ def of_data(**changes):
         ({"teacher": TEACHER, "terms": [{"method": "kd", "options": {"variant": "x"}}]}, "The term 'kd' cannot be used here: variant 'x' is not one of"),
         ({"student": {"weights": "nowhere.safetensors"}}, "There is no weight file nowhere.safetensors"),
         ({"student": {"weights": "cues-techer"}}, "There are no weights 'cues-techer'. Did you mean 'cues-teacher'"),
-        ({"student": {"model": "inception_v3"}}, "inception_v3 does not take images of 32 px: set data.image_size to 299, its usual size"),
-        ({"student": {"model": "torchvision/maxvit_t"}}, "torchvision/maxvit_t does not take images of 32 px: set data.image_size to 224"),
+        ({"student": {"model": "inception_v3"}}, "inception_v3 does not take images of 32 px: set `data.image_size` to 299, its usual size"),
+        ({"student": {"model": "torchvision/maxvit_t"}}, "torchvision/maxvit_t does not take images of 32 px: set `data.image_size` to 224"),
         ({"teacher": {"model": "crossvit_tiny_240"}, "terms": [{"method": "kd"}]}, "crossvit_tiny_240 does not take images of 32 px"),
         ({"student": {"model": "resnet10t", "options": {"depth": 3}}}, "resnet10t does not take the option 'depth'"),
         ({"student": {"model": "torchvision/resnet18"}, **of_data(batch_size=1)}, "`data.batch_size` is 1, and torchvision/resnet18 normalises over a batch (BatchNorm)"),
-        ({"student": {"model": "vit_tiny_patch16_224", "options": {"patch_size": 2}}, **of_data(image_size=1024)}, "even one image needs too much: make the images smaller (data.image_size)"),
-        ({"student": {"model": "resnet18"}, **of_data(image_size=512, batch_size=8192)}, "of memory, this machine has"),
+        ({"student": {"model": "vit_tiny_patch16_224", "options": {"patch_size": 2}}, **of_data(image_size=1024)}, "make the images smaller (`data.image_size`), or choose a smaller network"),
+        ({"student": {"model": "resnet18"}, **of_data(image_size=512, batch_size=8192)}, "`data.batch_size` to "),
     ],
 )  # fmt: skip
 def test_what_cannot_run_is_refused_in_one_sentence(changes, told):
@@ -167,3 +167,15 @@ def test_memory_is_that_of_a_step_on_real_tensors():
     assert tried.step_bytes == pytest.approx(expected, rel=0.1)
     assert tried.parameters == sum(parameter.numel() for parameter in net.parameters())
     del loss
+
+
+def test_a_batch_in_parts_needs_less_memory(monkeypatch):
+    recipe = {**PLAIN, "student": {"model": "resnet10t"}, **of_data(image_size=64, batch_size=64)}
+    tried = networks.trial(from_plain(recipe).student, 10, 64)
+    fixed, image = networks.needs(tried, None, twin=False)
+    monkeypatch.setattr(networks.memory, "total", lambda: fixed + 20 * image)
+    told = refusal(**recipe)
+    assert "A training step on 64 images of 64 px would need about" in told
+    assert "set `optimizer.accumulate` to 4, `data.batch_size` to 20, or make the images smaller" in told
+    before_run.check(from_plain({**recipe, "optimizer": {"accumulate": 4}}))
+    before_run.check(from_plain({**recipe, **of_data(image_size=64, batch_size=20)}))
