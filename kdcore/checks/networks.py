@@ -176,6 +176,17 @@ def smallest_batch(spec: ModelRecipe, classes: int, side: int, *, images: int, b
     return 2 if lonely and trial(spec, classes, side).alone else 1
 
 
+def smallest_batch(spec: ModelRecipe, classes: int, side: int, *, images: int, batch_size: int) -> int:
+    """Fewest images of a batch that the network can be trained on: 2 where BatchNorm would get one value per channel, else 1.
+
+    Args:
+        spec: with a `model`.
+        images, batch_size: of an epoch; the network is tried only where its last batch would hold a single image.
+    """
+    lonely = images % batch_size == 1 and images > 1
+    return 2 if lonely and trial(spec, classes, side).alone else 1
+
+
 def check_memory(recipe: Recipe, student: Trial, teacher: Trial | None, device: torch.device) -> None:
     """Refuse a training step that needs more memory than the device has. Raises UserError."""
     there, batch = device_bytes(device), recipe.data.batch_size

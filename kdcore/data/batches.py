@@ -18,8 +18,10 @@ from kdcore.tensors.outputs import Batch
 VIEWS = 1_000_003  # a random stream of its own
 
 
-def steps_per_epoch(n: int, batch_size: int, drop_last: bool = False) -> int:
-    return n // batch_size if drop_last else -(-n // batch_size)
+def steps_per_epoch(n: int, batch_size: int, smallest: int = 1) -> int:
+    """The number of batches of n images. A last one of fewer than `smallest` images joins the one before it."""
+    whole, rest = divmod(n, batch_size)
+    return whole + (rest >= smallest or (rest > 0 and not whole))
 
 
 def batches(
@@ -31,7 +33,7 @@ def batches(
     augment: Sequence[str] = (),
     start: int = 0,
     shuffle: bool = True,
-    drop_last: bool = False,
+    smallest: int = 1,
     views: int = 0,
     view_seed: int = 0,
 ) -> Iterator[Batch]:
@@ -40,6 +42,7 @@ def batches(
     Images are float in [0, 1], channels last, on the device of the split's targets.
 
     Args:
+        smallest: a last batch of fewer images joins the one before it, for networks that a batch of one cannot train.
         views: how many fixed augmentations each image has, used in turn, one per epoch; 0: a new one each time.
     """
     view = epoch % views if views else None
@@ -52,8 +55,10 @@ def batches(
     chosen = order.to(device)
     local = chosen if split.images.device == device else order.to(split.images.device)
     pixels = split.images.permute(0, 2, 3, 1)  # [n, H, W, 3], the layout in memory
-    numbers = range(start, steps_per_epoch(len(split), batch_size, drop_last))
-    parts = [slice(number * batch_size, (number + 1) * batch_size) for number in numbers]
+    steps = steps_per_epoch(len(split), batch_size, smallest)
+    numbers = range(start, steps)
+    ends = [(number + 1) * batch_size if number < steps - 1 else len(split) for number in numbers]
+    parts = [slice(number * batch_size, end) for number, end in zip(numbers, ends, strict=True)]
     read: Generator[Tensor, None, None]
     if split.streamed:
         read = prefetched(pixels, [local[rows] for rows in parts], pinned=device.type == "cuda")

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import preflight, teacher_check
+from kdcore.checks import networks, preflight, teacher_check
 from kdcore.data import loading
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import Event, Noted
 from kdcore.models import Tapped
 from kdcore.models.teacher import Teacher
-from kdcore.recipe import Recipe, TeacherRecipe, Term, TwinRecipe
+from kdcore.recipe import ModelRecipe, Recipe, TeacherRecipe, Term, TwinRecipe
 from kdcore.recipe.references import RandomWeights
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.runtime import mixed_precision
@@ -81,6 +81,7 @@ def build_parts(
     student = models.trainable(models.placed(student, device))
     twin = copy.deepcopy(student) if recipe.twin else None
     yield from _noted(notes)
+    smallest = yield from smallest_batch(student, recipe, len(splits.train))
 
     shapes = student.shapes(), teacher.model.shapes() if teacher else None
     terms = {term.label: methods.build(term, *shapes) for term in recipe.terms}
@@ -102,7 +103,21 @@ def build_parts(
         pinned=pinned(splits.test, recipe.probes.images),
         teacher_cache=_cache(teacher, distiller, splits.train, recipe) if teacher else None,
         teacher_figures=figures,
+        smallest_batch=smallest,
     )
+
+
+def smallest_batch(network: Tapped, recipe: Recipe, images: int) -> Generator[Event, None, int]:
+    """Fewest images of a batch that the network can be trained on, with a note where the last batch changes for it."""
+    spec = ModelRecipe(model=network.name, options=network.options)
+    size = recipe.data.batch_size
+    smallest = networks.smallest_batch(spec, len(network.classes), network.image_size, images=images, batch_size=size)
+    if smallest > 1:
+        yield Noted(
+            f"The last batch of an epoch ({images:,} images in batches of {size}) would be a single image, on which "
+            f"{network.name} cannot be trained (BatchNorm): it joins the batch before it."
+        )
+    return smallest
 
 
 def _check(recipe: Recipe, runs: Store | None) -> None:

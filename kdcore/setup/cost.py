@@ -8,11 +8,12 @@ from functools import lru_cache
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.data import datasets, loading
+from kdcore.checks import networks
+from kdcore.data import loading, selection
 from kdcore.data.batches import steps_per_epoch
 from kdcore.models.sources import without_weights
 from kdcore.models.teacher import Teacher
-from kdcore.recipe import DataRecipe, Recipe, TeacherRecipe, Term
+from kdcore.recipe import Recipe, TeacherRecipe, Term
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.store import Store
 from kdcore.tensors.outputs import Batch
@@ -49,8 +50,8 @@ def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None)
     """Build the networks and time two steps of 16 images. Downloads nothing. Raises UserError as a run would."""
     teacher_cache.check(recipe)
     per_image = _tried(_key(recipe, runs), str(device))
-    kept = _kept_images(recipe.data)
-    steps = recipe.epochs * steps_per_epoch(kept, recipe.data.batch_size)
+    kept = selection.counts(recipe.data)["train"]
+    steps = recipe.epochs * _steps_per_epoch(recipe, kept, runs)
     computed = (
         min(recipe.kept_views, recipe.epochs) or recipe.epochs
     )  # epochs in which the teacher computes its outputs
@@ -73,17 +74,11 @@ def downloads(recipe: Recipe, runs: Store | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (*weights, loading.missing(recipe.data)))))
 
 
-def _kept_images(recipe: DataRecipe) -> int:
-    return round(_train_images(recipe) * (1 - recipe.validation))
-
-
-def _train_images(recipe: DataRecipe) -> int:
-    """How many training images there are before the validation split, as far as it is known without reading any."""
-    if recipe.train_images:
-        return recipe.train_images
-    dataset = datasets.of(recipe)
-    share = len(recipe.only) / len(dataset.classes) if recipe.only else 1
-    return round(dataset.train_count() * share)
+def _steps_per_epoch(recipe: Recipe, images: int, runs: Store | None) -> int:
+    spec, size = without_weights(recipe.student, runs), recipe.data.batch_size
+    classes = len(loading.classes(recipe.data))
+    smallest = networks.smallest_batch(spec, classes, recipe.data.image_size, images=images, batch_size=size)
+    return steps_per_epoch(images, size, smallest)
 
 
 # a term costs the same whatever its weight, and it is tried in a run of one epoch
@@ -116,7 +111,7 @@ def _tried(key: str, device_name: str) -> Estimate:
     teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
     shapes = student.shapes()
     terms = {t.label: methods.build(t, shapes, teacher_model.shapes() if teacher_model else None) for t in recipe.terms}
-    images = max(_kept_images(recipe.data), TRIED_IMAGES)
+    images = max(selection.counts(recipe.data)["train"], TRIED_IMAGES)
     for method in terms.values():  # a memory has the run's size
         method.see_data(torch.arange(images, device=device) % len(classes))
     learners = [Distiller(student, terms, precision=recipe.precision).to(device).train()]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from kdcore import methods, models
+from kdcore.checks import networks
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
@@ -133,7 +134,23 @@ def _trained(
     distiller = Distiller(model, alone, precision=recipe.precision).train()
     learner = Learner(distiller, optim.build(distiller, recipe.optimizer), settings.lr)
     nothing = Batch(train_split.images[:0], train_split.targets[:0], train_split.targets[:0])
-    parts = Parts(recipe, SEED, device, learner, None, None, train_split, validation, train_split, nothing)
+    spec = ModelRecipe(model=model.name, options=model.options)
+    smallest = networks.smallest_batch(
+        spec, len(model.classes), model.image_size, images=len(train_split), batch_size=recipe.data.batch_size
+    )
+    parts = Parts(
+        recipe,
+        SEED,
+        device,
+        learner,
+        None,
+        None,
+        train_split,
+        validation,
+        train_split,
+        nothing,
+        smallest_batch=smallest,
+    )
     yield Noted(
         f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps, with the "
         f"correct label of each of the {len(train_split):,} training images. Runs with the same settings share it, whatever "

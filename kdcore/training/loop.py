@@ -124,6 +124,7 @@ def _remaining_batches(parts: Parts) -> Iterator[Batch]:
             epoch=parts.step // per_epoch,
             augment=recipe.data.augment,
             start=parts.step % per_epoch,
+            smallest=parts.smallest_batch,
             views=recipe.kept_views,
             view_seed=recipe.data.seed,
         )
@@ -140,7 +141,10 @@ def _prepare_methods(parts: Parts) -> Iterator[Event]:
 def _endless_batches(parts: Parts) -> Iterator[Batch]:
     data = parts.recipe.data
     for epoch in itertools.count():
-        yield from batches(parts.train, data.batch_size, seed=parts.seed + 1_000_003, epoch=epoch, augment=data.augment)
+        yield from batches(
+            parts.train, data.batch_size, seed=parts.seed + 1_000_003, epoch=epoch, augment=data.augment,
+            smallest=parts.smallest_batch,
+        )  # fmt: skip
 
 
 def _teacher_outputs(parts: Parts, batch: Batch) -> Outputs | None:

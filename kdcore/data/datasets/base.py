@@ -135,10 +135,6 @@ class Dataset:
         """How many classes there are; None where that is not known yet."""
         return len(self.classes)
 
-    def train_count(self) -> int:
-        """How many training images there are where the recipe does not limit them, validation images included."""
-        return self.counts["train"]
-
     def notes(self) -> tuple[str, ...]:
         """Sentences about the dataset's own settings, for the summary of a run, where they follow one about its training images."""
         return ()

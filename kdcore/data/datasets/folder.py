@@ -55,9 +55,6 @@ class Folder(Dataset):
         except UserError:  # reported by `selection.check`
             return None
 
-    def train_count(self) -> int:
-        return len(self.targets("train"))
-
     @cached_property
     def listing(self) -> Listing:
         """What the folder holds. Raises UserError."""

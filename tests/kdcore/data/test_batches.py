@@ -55,10 +55,16 @@ def test_without_shuffling_images_come_in_their_order(split):
     assert next(batches(split, 8, seed=0, epoch=0, shuffle=False)).indices.tolist() == list(range(8))
 
 
-@pytest.mark.parametrize("drop_last, steps", [(False, 7), (True, 6)])
-def test_steps_per_epoch_counts_the_batches(split, drop_last, steps):
-    assert steps_per_epoch(50, 8, drop_last) == steps
-    assert len(list(batches(split, 8, seed=0, epoch=0, drop_last=drop_last))) == steps
+@pytest.mark.parametrize("size, smallest, sizes", [
+    (8, 1, [8] * 6 + [2]), (8, 2, [8] * 6 + [2]), (7, 1, [7] * 7 + [1]), (7, 2, [7] * 6 + [8]), (64, 2, [50]), (49, 2, [50]),
+])  # fmt: skip
+def test_a_last_batch_that_is_too_small_joins_the_one_before(split, size, smallest, sizes):
+    assert steps_per_epoch(50, size, smallest) == len(sizes)
+    made = list(batches(split, size, seed=0, epoch=0, smallest=smallest))
+    assert [len(batch.targets) for batch in made] == sizes
+    assert sorted(torch.cat([batch.indices for batch in made]).tolist()) == list(range(50))
+    rest = list(batches(split, size, seed=0, epoch=0, smallest=smallest, start=len(sizes) - 1))
+    assert same(rest[0], made[-1])
 
 
 def test_augmenting_leaves_the_split_as_it_was(split):
