@@ -22,6 +22,7 @@ from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import engine
 from pages.parts.server.headers import SecureHeaders
 from pages.parts.server.hosts import OwnAddress
+from pages.parts.server.messages import KnownMessages
 from pages.parts.server.uploads import UploadQuota
 
 MOST_POINTS = 1500  # of a series, in one response
@@ -126,4 +127,9 @@ def _plain(steps: np.ndarray, values: np.ndarray) -> list[list[Any]]:
 
 
 ROUTES: Sequence[Route] = (Route("/api/runs/{id}/state", state), Route("/api/runs/{id}/series", series))
-MIDDLEWARE: Sequence[Middleware] = (Middleware(SecureHeaders), Middleware(OwnAddress), Middleware(UploadQuota))
+MIDDLEWARE: Sequence[Middleware] = (
+    Middleware(SecureHeaders),
+    Middleware(OwnAddress),
+    Middleware(KnownMessages),
+    Middleware(UploadQuota),
+)

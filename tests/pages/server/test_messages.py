@@ -1,0 +1,53 @@
+"""Messages of a browser that would act on all visits are dropped; those of the pages are not."""
+
+import asyncio
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from pages.parts.server import routes
+from pages.parts.server.messages import ACCEPTED, KnownMessages, is_known
+
+KINDS = [field.name for field in BackMsg.DESCRIPTOR.oneofs_by_name["type"].fields]
+
+
+def message(kind):
+    found = BackMsg()
+    field = BackMsg.DESCRIPTOR.fields_by_name[kind]
+    if field.message_type:
+        getattr(found, kind).SetInParent()
+    else:
+        setattr(found, kind, "x" if field.type == field.TYPE_STRING else True)
+    return found.SerializeToString()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_kinds_that_pages_send_are_known(kind):
+    assert is_known(message(kind)) is (kind in ACCEPTED)
+    assert not {"clear_cache", "load_git_info", "debug_shutdown_runtime"} & ACCEPTED
+
+
+@pytest.mark.parametrize("raw", [b"", None, b"\xff\xff\xff", b"\x00" * 100])
+def test_what_is_no_message_is_left_to_streamlit_which_ends_the_connection(raw):
+    assert is_known(raw)
+
+
+def test_a_dropped_message_does_not_end_the_connection():
+    sent = [message("clear_cache"), message("rerun_script")]
+
+    async def receive():
+        return {"type": "websocket.receive", "bytes": sent.pop(0)}
+
+    async def app(scope, receive, send):
+        assert (await receive())["bytes"] == message("rerun_script")
+
+    asyncio.run(KnownMessages(app)({"type": "websocket"}, receive, None))
+    assert sent == []
+
+
+@pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/metrics/", "/_stcore/script-health-check"])
+def test_statistics_of_all_visits_are_not_served(path):
+    client = TestClient(Starlette(middleware=list(routes.MIDDLEWARE)), base_url="http://localhost:8501")
+    assert client.get(path).status_code == 404
