@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
+from kdcore import methods
+from kdcore.recipe import Recipe
 from kdcore.tensors.outputs import Batch, Objective
 
 FEWEST = 2  # images in a part: BatchNorm has no statistics of one
@@ -26,6 +28,17 @@ def divided(batch: Batch, count: int) -> list[Batch]:
     return [
         dataclasses.replace(batch, images=images, targets=targets, indices=indices)
         for images, targets, indices in columns
+    ]
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    """A sentence where terms compare the images of a batch, which are those of a part then."""
+    names = [term.label for term in recipe.terms if methods.get(term.method).card.compares == "relations"]
+    if recipe.optimizer.accumulate == 1 or not names:
+        return []
+    return [
+        f"optimizer.accumulate is {recipe.optimizer.accumulate}, so terms that compare the images of a batch compare those of a "
+        f"part ({', '.join(names)}). With whole batches the losses are others."
     ]
 
 

@@ -126,3 +126,13 @@ def test_half_the_batch_is_twice_as_many_parts_while_that_is_possible(tiny):
     assert tried == [(16, 2), (16, 4), (16, 8), (8, 1), (8, 2), (8, 4), (4, 1), (4, 2), (2, 1)]
     compiled = with_half_the_batch(tiny(compile=True))
     assert (compiled.data.batch_size, compiled.optimizer.accumulate) == (8, 1)
+
+
+def test_a_term_that_compares_the_images_of_a_batch_is_named(tiny):
+    terms = [{"method": "ce"}, {"method": "sp"}, {"method": "rkd"}]
+    (text,) = accumulation.warnings(recipe_of(tiny, 2, terms=terms))
+    assert text == (
+        "optimizer.accumulate is 2, so terms that compare the images of a batch compare those of a part (sp, rkd). With whole "
+        "batches the losses are others."
+    )
+    assert accumulation.warnings(recipe_of(tiny, 1, terms=terms)) == accumulation.warnings(recipe_of(tiny, 2)) == []
