@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdcore.errors import UserError
 from kdcore.models import weight_files
-from kdcore.paths import ASSETS, weight_file
+from kdcore.paths import ASSETS, is_allowed, weight_file
 from kdcore.recipe import ModelRecipe, Recipe, references, weight_header
 from kdcore.recipe.references import Bundled, Reference, RunNetwork, WeightFile
 
@@ -52,7 +52,7 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
             return _weight_file(parsed)
         case Bundled(name) if (file := ASSETS / "models" / f"{name}.safetensors").is_file():
             return _file(file)
-    if (folder := Path(reference).expanduser()).is_dir():
+    if is_allowed(folder := Path(reference).expanduser()) and folder.is_dir():
         raise UserError(
             f"{reference} is a folder. Convert its weights once: python -m kdcore import-weights {reference} --out {folder.name}.safetensors"
         )

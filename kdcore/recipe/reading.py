@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcore.errors import RecipeError, clipped, shortened
+from kdcore.paths import allowed
 from kdcore.recipe import yaml_text
 from kdcore.recipe.recipe import Recipe
 from kdcore.recipe.refusal import validated
@@ -11,9 +12,11 @@ from kdcore.recipe.yaml_text import Lines
 
 
 def load(path: str | Path) -> Recipe:
-    """Read a recipe file. Raises RecipeError, also where there is no such file."""
+    """Read a recipe file. Raises RecipeError, also where there is no such file; NotAllowed where it may not be read."""
     lines: Lines = {}
-    return from_plain(yaml_text.read_file(Path(path), kind="recipe", lines=lines), source=str(path), lines=lines)
+    return from_plain(
+        yaml_text.read_file(allowed(Path(path)), kind="recipe", lines=lines), source=str(path), lines=lines
+    )
 
 
 def from_yaml(text: str | bytes, *, source: str = "the recipe") -> Recipe:

@@ -5,9 +5,11 @@ import pytest
 from PIL import Image
 
 from kdcore import paths
+from kdcore import recipe as recipes
 from kdcore.data import datasets
 from kdcore.data.folders.checking import decoded
-from kdcore.errors import NotAllowed
+from kdcore.errors import NotAllowed, UserError
+from kdcore.models import sources
 from kdcore.recipe import DataRecipe
 
 FOLDERS = [
@@ -90,6 +92,15 @@ def test_a_restricted_server_reads_no_weight_file_elsewhere(restricted):
     for outside in (restricted / "private" / "teacher.safetensors", "../../private/teacher.safetensors"):
         with pytest.raises(NotAllowed, match="outside the folders"):
             paths.weight_file(str(outside))
+
+
+def test_a_restricted_server_reads_no_recipe_elsewhere_and_tells_no_folder_from_a_name(restricted):
+    (restricted / "private" / "recipe.yaml").write_text("student: {model: tiny}\nterms: [{method: ce}]\n")
+    with pytest.raises(NotAllowed, match="outside the folders"):
+        recipes.load(restricted / "private" / "recipe.yaml")
+    with pytest.raises(UserError, match="There are no weights"):
+        sources.find(str(restricted / "private"))
+    assert recipes.load(paths.ASSETS / "recipes" / "quick.yaml").name == "quick"
 
 
 def test_a_restricted_server_reads_no_folder_elsewhere(restricted):
