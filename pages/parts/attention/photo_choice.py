@@ -15,6 +15,7 @@ from kdcore import photos
 from kdcore.data import datasets
 from kdcore.paths import ASSETS
 from pages.parts import engine, formatting
+from pages.parts.attention import kept_uploads
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
@@ -53,14 +54,14 @@ class Shown:
 
 def offer_photos() -> tuple[list[Shown], list[str]]:
     """Take uploads. Returns all photos to choose from, uploads before samples, and the reason of each refused file."""
-    files = st.file_uploader(
+    files = kept_uploads.uploader(
         "Your photos, one or many",
-        accept_multiple_files=True,
-        help="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF; HEIC where pillow-heif is installed. They stay in this computer's memory.",
+        help="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF; HEIC where pillow-heif is installed. They stay in this computer's "
+        "memory, until you remove them or close the page.",
     )
     if why := refusal(role.visit()):
         st.warning(f"An upload was refused. {formatting.as_text(why)}", icon=":material/block:")
-    read = [_read(file.file_id, file.name, file.getvalue) for file in files]
+    read = [_read(file.id, file.name, file.raw) for file in files]
     with st.container(horizontal=True):  # side by side on a phone too
         if raw := photo_paste():
             read += _keep("pasted", raw)
@@ -73,6 +74,7 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
     read += [_read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()]
     refused = [formatting.as_text(outcome) for outcome in read if isinstance(outcome, str)]
     uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
+    kept_uploads.offer_removal(len(read), _forget_taken)
 
     seen = st.session_state.setdefault("seen_uploads", set())
     fresh = [upload.id for upload in uploads if upload.id not in seen]
@@ -94,6 +96,12 @@ def _taken() -> dict[str, tuple[str, bytes]]:
     """Pasted, camera and opened images of this visit: id -> name, and JPEG or PNG."""
     taken: dict[str, tuple[str, bytes]] = st.session_state.setdefault("taken_photos", {})
     return taken
+
+
+def _forget_taken() -> None:
+    """Remove pasted, camera and opened images, and the choice of one."""
+    st.session_state.pop("taken_photos", None)
+    st.session_state.pop(PICKED, None)
 
 
 def _keep(name: str, raw: bytes) -> list[Shown | str]:
@@ -130,9 +138,22 @@ def choose_photo(offered: list[Shown]) -> Shown | None:
     wanted = st.session_state.get(PICKED) or st.query_params.get(PICKED)
     chosen = next((each for each in offered if each.id == wanted), offered[0])
     photo_strip(offered, chosen.id, pick)
-    if chosen.notes:
-        st.caption(formatting.as_text(" ".join(chosen.notes)))
+    remarks = (*chosen.notes, *_cropped(chosen.pixels))
+    if remarks:
+        st.caption(formatting.as_text(" ".join(remarks)))
     return chosen
+
+
+def _cropped(pixels: np.ndarray) -> list[str]:
+    """That networks see a square only, of a photo that is none."""
+    height, width = pixels.shape[:2]
+    side, ends = ("upper and lower", height) if height > width else ("left and right", width)
+    lost = 1 - min(height, width) / ends
+    return (
+        [f"Networks see the middle square: {lost:.0%} of the photo, at its {side} ends, is cut off."]
+        if lost >= 0.01
+        else []
+    )
 
 
 def pick(photo_id: str) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from kdcore import photos
 from pages.parts.attention import photo_choice
@@ -126,3 +127,59 @@ def test_a_pasted_picture_that_is_too_large_is_refused_and_not_kept(monkeypatch)
 def test_what_is_pasted_is_bytes_or_nothing(monkeypatch, pasted, found):
     monkeypatch.setattr(photo_paste, "_component", lambda **_: type("Said", (), {"pasted": pasted}))
     assert photo_paste.photo_paste() == found
+
+
+def pages() -> None:
+    """Two pages, and the photos that the first offers."""
+    import streamlit as st
+
+    from pages.parts.attention.photo_choice import choose_photo, offer_photos
+
+    if st.checkbox("another page"):
+        return
+    offered, _ = offer_photos()
+    choose_photo(offered)
+    st.session_state["found"] = offered
+
+
+def mine(at: AppTest) -> list[str]:
+    return [photo.name for photo in at.session_state["found"] if not photo.sample]
+
+
+@pytest.fixture
+def _one_storage(monkeypatch):
+    """Streamlit's test runner has new storage for each run of a page; the server has one."""
+    storage = MemoryUploadedFileManager("/mock/upload")
+    monkeypatch.setattr(local_script_runner, "MemoryUploadedFileManager", lambda endpoint: storage)
+
+
+@pytest.mark.usefixtures("_one_storage")
+def test_uploads_stay_when_the_page_changes_until_they_are_removed():
+    at = AppTest.from_function(pages, default_timeout=60).run()
+    at.file_uploader[0].set_value([(f"{i}.png", picture() + bytes(i), "image/png") for i in range(10)]).run()
+    assert len(mine(at)) == 10
+    at.checkbox[0].check().run()
+    at.checkbox[0].uncheck().run()
+    assert sorted(mine(at)) == sorted(f"{i}.png" for i in range(10))
+    assert at.file_uploader[0].value == []
+    at.button(key="remove-photos").click().run()
+    assert mine(at) == []
+    assert not at.exception
+    assert not [button for button in at.button if button.key == "remove-photos"]
+
+
+@pytest.mark.usefixtures("_one_storage")
+def test_a_file_removed_from_the_list_is_gone():
+    at = AppTest.from_function(pages, default_timeout=60).run()
+    at.file_uploader[0].set_value([("a.png", picture(), "image/png"), ("b.png", picture() + b".", "image/png")]).run()
+    at.file_uploader[0].set_value([("b.png", picture() + b".", "image/png")]).run()
+    assert mine(at) == ["b.png"]
+
+
+@pytest.mark.parametrize("size, words", [
+    ((32, 24), "Networks see the middle square: 25% of the photo, at its left and right ends, is cut off."),
+    ((30, 40), "Networks see the middle square: 25% of the photo, at its upper and lower ends, is cut off."),
+    ((32, 32), ""),
+])  # fmt: skip
+def test_that_a_photo_is_cropped_is_said_beside_it(size, words):
+    assert " ".join(photo_choice._cropped(np.zeros((size[1], size[0], 3), np.uint8))) == words
