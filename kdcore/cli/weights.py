@@ -87,7 +87,7 @@ def export(model: str, out: Path, /, *, command: str | None = None, fp16: bool =
 
 def check_out(out: Path) -> None:
     """Refuse a file with another ending, by which it could not be found again as weights. Raises UserError."""
-    if out.suffix.lower() != references.SAFETENSORS:
+    if out.suffix.lower() != references.SAFETENSORS and not out.is_dir():  # a folder is refused where it is written to
         raise UserError(
             f"{out} should end in {references.SAFETENSORS}, such as {out.with_suffix(references.SAFETENSORS).name}."
         )
