@@ -26,7 +26,7 @@ def trained_on(spec: ModelRecipe, runs: Store | None = None) -> list[DataRecipe]
             return _of_card(weight_file(path).with_suffix(".json"))
         case RunNetwork(run_id, network) if runs is not None:
             try:
-                return _of_run(runs.recipe(run_id), network, runs)
+                return _of_run(runs.recipe(run_id).of_run(), network, runs)
             except UserError:
                 return None
     return None

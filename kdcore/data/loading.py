@@ -70,7 +70,7 @@ def load(
     targets = _training_labels(truth, len(source.classes), data, report) if split == "train" else truth
     altered = targets is not truth
     if at_most is not None and at_most < len(places):
-        part = sampling.share(truth, at_most / len(places), (data.seed, PARTIAL))
+        part = sampling.share(truth, at_most / len(places), (data.seed_of(pool), PARTIAL))
         places, truth, targets = places[part], truth[part], targets[part]
     images = reading.read(source, pool, places, data.image_size, report)
     if images.unreadable:
@@ -95,8 +95,8 @@ def _training_labels(truth: np.ndarray, classes: int, data: DataRecipe, report: 
     wrong = round(data.label_noise * len(labelled))
     if not wrong:
         return targets
-    changed = labelled[sampling.balanced(truth[labelled], wrong, (data.seed, WRONG))]
-    steps = np.random.default_rng((data.seed, WRONG, 1)).integers(1, classes, len(truth))  # uniformly to another class
+    changed = labelled[sampling.balanced(truth[labelled], wrong, (data.seed_of("train"), WRONG))]
+    steps = np.random.default_rng((data.seed_of("train"), WRONG, 1)).integers(1, classes, len(truth))  # uniformly to another class
     targets = targets.copy()
     targets[changed] = (truth[changed] + steps[changed]) % classes
     report(
@@ -113,7 +113,7 @@ def _withheld(targets: np.ndarray, labels: int, classes: int, data: DataRecipe) 
             f"`data.labels` is {labels}, but {data.name} has {classes} classes and {len(targets)} training images here: "
             f"choose {classes} to {len(targets)}, or `all`."
         )
-    labelled = sampling.balanced(targets, labels, (data.seed, LABELLED))
+    labelled = sampling.balanced(targets, labels, (data.seed_of("train"), LABELLED))
     left = np.full_like(targets, NO_LABEL)
     left[labelled] = targets[labelled]
     return left

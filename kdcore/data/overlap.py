@@ -48,10 +48,10 @@ def _same_pools(data: DataRecipe, other: DataRecipe) -> bool | None:
         case "downloaded":
             return True
         case "drawn":  # image i follows from the seed and i
-            if data.seed != other.seed:
+            if data.seed_of("train") != other.seed_of("train"):
                 return False
             return True if data.texture_agreement == other.texture_agreement else None
-    return True if (data.path, data.seed) == (other.path, other.seed) else None
+    return True if (data.path, data.seed_of("test")) == (other.path, other.seed_of("test")) else None
 
 
 def _places(data: DataRecipe, split: str, found: Source) -> tuple[str, np.ndarray]:

@@ -45,9 +45,9 @@ def selected(
             raise UserError(
                 f"`data.{key}` is {wanted:,}, but {data.name} has only {len(targets):,}: choose fewer, or leave it out."
             )
-        places = sampling.balanced(targets, wanted, (data.seed, LIMITED))
+        places = sampling.balanced(targets, wanted, (data.seed_of(pool), LIMITED))
     if pool == "train" and "validation" not in source.pools:
-        validation = sampling.share(targets[places], data.validation, (data.seed, VALIDATION))
+        validation = sampling.share(targets[places], data.validation, (data.seed_of(pool), VALIDATION))
         places = places[validation] if split == "validation" else np.delete(places, validation)
     return pool, places, targets[places]
 

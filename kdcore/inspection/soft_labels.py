@@ -72,7 +72,7 @@ def run(references: Mapping[str, str], store: Store) -> NetworkOutputs:
 def data_of(reference: str, classes: tuple[str, ...], store: Store) -> DataRecipe:
     """The data that a network was trained on: its run's, or the dataset with its classes. Raises UserError."""
     if isinstance(source := references.parse(reference), references.RunNetwork):
-        return store.recipe(source.run_id).data
+        return store.recipe(source.run_id).of_run().data
     if (found := datasets.with_classes(classes)) and found.only is None:
         return found
     raise UserError(f"{reference} has the classes of no known dataset: {', '.join(classes[:5])}, ...")
@@ -90,7 +90,7 @@ def _some(described: DataRecipe, classes: int) -> Split:
     except UserError:  # a folder may have fewer
         split = loading.load(described, "test")
     targets = split.targets.numpy()
-    chosen = sampling.balanced(targets, min(count, len(targets)), (described.seed, 0))
+    chosen = sampling.balanced(targets, min(count, len(targets)), (described.seed_of("test"), 0))
     order = torch.from_numpy(chosen[np.argsort(_turns(targets[chosen]), kind="stable")])
     return split.at(order)
 

@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from kdcore import paths
-from kdcore.errors import UserError, shortened
+from kdcore.errors import UserError, clipped, shortened
 from kdcore.recipe import schedules
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -23,6 +23,14 @@ Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000)]
 MOST_EPOCHS = 10_000
 EXCHANGED = "exchanged"  # the type of a problem: a truth value for a number, or a number for a truth value
 LONGEST_PATH, LONGEST_PART = 1000, 200  # file systems allow somewhat more
+
+
+def check_seeds(seeds: tuple[int, ...]) -> None:
+    """Raises UserError where a seed is given twice: the two runs would be the same."""
+    if len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"`seeds` names one twice: {clipped(', '.join(map(str, seeds)))}. The runs would be identical: give each seed once"
+        )
 
 
 class Section(BaseModel):

@@ -38,4 +38,23 @@ class DataRecipe(Section):
     )
     augment: tuple[Literal["flip", "crop", "jitter", "rotation"], ...] = Field((), max_length=16)
     batch_size: int = Field(64, ge=1, le=8192)
-    seed: Seed = Field(0, description="of the choice of validation images, limited images and labels")
+    seed: Seed | Literal["run"] = Field(
+        0,
+        description="of the choice of validation images, limited images and labels, and of drawn images; `run`: the run's "
+        "own, so that every seed has other training data and the same test images",
+    )
+    test_seed: Seed | None = Field(
+        None, description="of the choice, or drawing, of test images; empty: `seed`, or 0 where that is `run`"
+    )
+
+    def of_run(self, seed: int) -> "DataRecipe":
+        """The data of a run with this seed: `seed: run` as a number. Test images stay the same for every seed."""
+        if self.seed != "run":
+            return self
+        return self.model_copy(update={"seed": seed, "test_seed": self.test_seed or 0})
+
+    def seed_of(self, pool: str) -> int:
+        """The seed of the choice, or drawing, of a pool's images; without a run, `run` is 0."""
+        data = self.of_run(0)
+        assert data.seed != "run"
+        return data.seed if pool in ("train", "validation") or data.test_seed is None else data.test_seed

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from kdcore import paths
 from kdcore.errors import UserError
 from kdcore.recipe import schedules, yaml_text
-from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds
+from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds, check_seeds
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
@@ -59,6 +59,10 @@ class Recipe(Section):
         wanted = self.teacher.cache_views if self.teacher else 0
         return wanted if self.data.augment else min(wanted, 1)
 
+    def of_run(self) -> "Recipe":
+        """The recipe of a single run (its first seed's) with its data as they are drawn for this run."""
+        return self.model_copy(update={"data": self.data.of_run(self.seeds[0])})
+
     def to_yaml(self) -> str:
         """The recipe without settings at their defaults, in the order of the fields: for people. A run stores `to_full_yaml`."""
         return yaml_text.written(self.model_dump(mode="json", exclude_defaults=True))
@@ -99,6 +103,7 @@ class Recipe(Section):
         self._parts_of_a_batch_make_sense()
         if not self.seeds:
             raise UserError("`seeds` is empty: a run needs at least one, for example [0]")
+        check_seeds(self.seeds)
         return self
 
     def _parts_of_a_batch_make_sense(self) -> None:

@@ -14,7 +14,7 @@ from kdcore import recipe as recipes
 from kdcore.errors import UserError, clipped, shortened
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library, yaml_text
-from kdcore.recipe.base import Section, Seeds
+from kdcore.recipe.base import Section, Seeds, check_seeds
 from kdcore.recipe.yaml_text import Lines
 
 MOST_POINTS = 500
@@ -57,8 +57,7 @@ class Study(Section):
             raise UserError("a study has either `vary` or `variants`, not both")
         if not self.seeds:
             raise UserError("`seeds` is empty: a study needs at least one, and three for a meaningful interval")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise UserError(f"`seeds` has a seed twice: {clipped(', '.join(map(str, self.seeds)))}")
+        check_seeds(self.seeds)
         if self.count > MOST_POINTS:
             raise UserError(f"it has {self.count} runs; at most {MOST_POINTS} are allowed")
         return self

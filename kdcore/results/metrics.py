@@ -9,6 +9,8 @@ from scipy import stats
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from kdcore.results.comparison.paired import Paired
+
 BINS = 15
 COLDEST, HOTTEST = 0.05, 100.0  # temperatures that are tried
 
@@ -97,8 +99,8 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def paired_difference(first: np.ndarray, second: np.ndarray, *, seed: int = 0, draws: int = 10_000) -> dict[str, float]:
-    """How much more often the first of two networks is right on the same images, with a paired bootstrap interval.
+def paired_difference(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
+    """How much more often the first of two networks is right on the same images, with Tango's interval (`comparison.paired`).
 
     Args:
         first, second: [n] booleans, right or wrong, image by image.
@@ -109,15 +111,12 @@ def paired_difference(first: np.ndarray, second: np.ndarray, *, seed: int = 0, d
     """
     count = len(first)
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
-    alike = count - only_first - only_second
-    # resampling images with replacement draws the three kinds from a multinomial
-    drawn = np.random.default_rng(seed).multinomial(count, np.array([only_first, only_second, alike]) / count, draws)
-    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / count, [0.025, 0.975])
+    low, high = Paired(only_first, only_second, count).interval()
     apart = only_first + only_second
     return {
         "top1": (only_first - only_second) / count,
-        "low": float(low),
-        "high": float(high),
+        "low": low,
+        "high": high,
         "only_first": only_first,
         "only_second": only_second,
         "mcnemar": float(stats.binomtest(only_first, apart).pvalue) if apart else 1.0,

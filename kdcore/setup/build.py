@@ -49,7 +49,7 @@ def build_parts(
     """Build a run's parts: yields notes about its progress and returns them. Downloads missing weights and images.
 
     Args:
-        seed: of initialisation, batches and augmentation. The choice of images depends on `recipe.data.seed`.
+        seed: of initialisation, batches and augmentation. Images are chosen by `recipe.data.seed`, which may be `run`: this seed.
         runs: for weights of earlier runs.
         teacher_file: for the run's fine-tuned teacher, so that a resumed run has the same one.
         report: called with sentences on the progress of reading data, at once; otherwise they are yielded after it.
@@ -58,6 +58,7 @@ def build_parts(
         UserError: something does not fit; the message states how to fix it.
     """
     _check(recipe, runs)
+    recipe = recipe.model_copy(update={"data": recipe.data.of_run(seed)})
     notes: list[str] = []
 
     if recipe.precision == "fast" and not mixed_precision.bfloat16_is_faster(device):

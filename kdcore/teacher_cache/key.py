@@ -31,7 +31,7 @@ def key(teacher: Teacher, split: Split, data: DataRecipe, rows: OutputRows) -> d
         "images": _digest(pixels.split(IMAGES)),
         "shape": list(pixels.shape),
         "augmentation": augment.described(data.augment),
-        "seed": data.seed if data.augment else 0,
+        "seed": data.seed_of("train") if data.augment else 0,
         "kept": {name: {**asdict(part), "shape": list(rows.layout.shapes[name])} for name, part in rows.parts.items()},
     }
 

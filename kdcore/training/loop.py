@@ -126,7 +126,7 @@ def _remaining_batches(parts: Parts) -> Iterator[Batch]:
             start=parts.step % per_epoch,
             smallest=parts.smallest_batch,
             views=recipe.kept_views,
-            view_seed=recipe.data.seed,
+            view_seed=recipe.data.seed_of("train"),
         )
 
 

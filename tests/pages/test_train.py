@@ -325,6 +325,13 @@ def test_another_dataset_starts_from_its_own_settings(open_page, runner):
     assert runner.started[0].data == DataRecipe(name="cifar10", image_size=32)
 
 
+def test_a_seed_that_is_named_twice_is_refused(open_page):
+    test = open_page("train.py")
+    widget(test, "text_input", "Seeds").set_value("1 1 1").run()
+    assert "names one twice: 1, 1, 1. The runs would be identical: give each seed once" in texts(test)
+    assert button(test, "Start training").disabled
+
+
 @pytest.mark.parametrize("seeds", ["9" * 5000, "5000000000", "0, x"])
 def test_seeds_that_are_none_are_refused_beside_the_length(open_page, seeds):
     test = open_page("train.py")

@@ -57,10 +57,11 @@ class Cues(Dataset):
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         agreement = self.data.texture_agreement if pool == "train" else CHANCE
         n = len(self.targets(pool))
-        path = _cache_file(pool, n, size, self.data.seed, agreement)
+        seed = self.data.seed_of(pool)
+        path = _cache_file(pool, n, size, seed, agreement)
         arrays = _read_cached(path)
         if arrays is None:
-            arrays = drawn(pool, n, size, self.data.seed, agreement, self.report)
+            arrays = drawn(pool, n, size, seed, agreement, self.report)
             _write_cached(path, arrays, self.report)
         return Images(
             pixels=arrays["images"][places],

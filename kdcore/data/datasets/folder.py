@@ -39,7 +39,7 @@ class Folder(Dataset):
     def __init__(self, data: DataRecipe, report: Report = quiet, *, download: bool = False) -> None:
         super().__init__(data, report, download=download)
         self.root = Path(os.path.expanduser(data.path or ""))
-        self.seed = data.seed
+        self.seed = data.seed_of("test")
 
     def check(self) -> None:
         if not self.data.path:

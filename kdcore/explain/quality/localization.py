@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdcore.explain.grids import pool
-from kdcore.explain.quality.agreement import Interval, with_interval
+from kdcore.explain.quality.agreement import Interval, share_with_interval, with_interval
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def on_the_object(heatmaps: np.ndarray, masks: np.ndarray) -> OnTheObject:
     inside = np.array([energy_inside(heatmap, mask) for heatmap, mask in zip(kept, known, strict=True)])
     middle = np.array([energy_inside(centre, mask) for mask in known])
     return OnTheObject(
-        hits=with_interval(hits),
+        hits=share_with_interval(hits),
         inside=with_interval(inside),
         hits_by_chance=_mean([float((covered(mask, centre.shape) > 0).mean()) for mask in known]),
         hits_centred=_mean([pointing(centre, mask) for mask in known]),

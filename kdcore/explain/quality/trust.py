@@ -44,7 +44,7 @@ class Randomised:
 
 @dataclass(frozen=True)
 class Trust:
-    """The measurements of one map. All shares and probabilities with 95 % bootstrap intervals over images.
+    """The measurements of one map. All shares and probabilities with 95 % intervals over images.
 
     map: a map's name, or one in `CONTROLS`.
     deletion, insertion: areas under the curves, over `count` images; lower and higher is better.

@@ -20,7 +20,7 @@ from scipy.special import chdtri, ndtri, stdtrit
 
 POWER = 0.8
 LEAST_LOG_TAIL = -600.0  # smaller p-values are 0
-NO_SEED_EFFECT = 0.55  # seeds count as alike up to this quantile of MS_seed / MS_rest without an effect of the seed
+NO_SEED_EFFECT = 0.6  # seeds count as alike up to this quantile of MS_seed / MS_rest without an effect of the seed
 
 
 @dataclass(frozen=True)

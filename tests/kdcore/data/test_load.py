@@ -112,3 +112,22 @@ def test_without_a_share_for_it_there_is_no_validation_split():
     assert len(loading.load(changed(validation=0.0), "train")) == 200
     with pytest.raises(ValueError, match="`data.validation` is 0, so there are no validation images"):
         loading.load(changed(validation=0.0), "validation")
+
+
+def test_a_seed_of_the_run_draws_training_data_anew_and_keeps_the_test_images():
+    data = changed(seed="run", labels=50)
+    one, other = data.of_run(1), data.of_run(2)
+    for split in ("train", "validation"):
+        first, second = loading.load(one, split), loading.load(other, split)
+        assert first.images.shape == second.images.shape
+        assert not torch.equal(first.images, second.images)
+    assert torch.equal(loading.load(one, "test").images, loading.load(other, "test").images)
+    assert torch.equal(loading.load(one, "train").images, loading.load(changed(seed=1, labels=50), "train").images)
+    assert torch.equal(loading.load(one, "test").images, loading.load(changed(seed=0), "test").images)
+
+
+def test_a_fixed_seed_is_the_same_for_every_run_and_decides_the_test_images_too():
+    assert changed(seed=3).of_run(5) == changed(seed=3)
+    own = loading.load(changed(seed=3), "test").images
+    assert not torch.equal(own, loading.load(changed(seed=3, test_seed=4), "test").images)
+    assert torch.equal(own, loading.load(changed(seed=7, test_seed=3), "test").images)

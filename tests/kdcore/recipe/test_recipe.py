@@ -88,6 +88,8 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
         ({"data": {"name": ["cifar10"]}}, "`data.name` should be a string, not ['cifar10']."),
         ({"data": {"augment": ["flop"]}}, "`data.augment.0` should be 'flip', 'crop', 'jitter' or 'rotation'"),
         ({"seeds": [-1]}, "`seeds.0` should be greater than or equal to 0, not -1."),
+        ({"seeds": [1, 1, 1]}, "`seeds` names one twice: 1, 1, 1. The runs would be identical: give each seed once"),
+        ({"data": {"seed": "runs"}}, "`data.seed` should be an integer or 'run', not 'runs'."),
         ({"seeds": []}, "`seeds` is empty: a run needs at least one, for example [0]"),
         ({"terms": []}, "`terms` is empty"),
         ({"terms": [{"weight": 1}]}, "`terms.0.method` is missing."),

@@ -54,7 +54,7 @@ def test_it_reads_back_what_it_writes():
         ({"variants": {"a": {"seeds": [1]}}}, "'seeds' is a setting of the study itself"),
         ({"vary": {"epochs": [1, 2]}, "variants": {"a": {}}}, "either `vary` or `variants`, not both"),
         ({"seeds": []}, "`seeds` is empty"),
-        ({"seeds": [1, 1]}, "`seeds` has a seed twice"),
+        ({"seeds": [1, 1]}, "`seeds` names one twice: 1, 1. The runs would be identical: give each seed once"),
         ({"seeds": list(range(2000))}, "`seeds` has 2,000 entries; at most 1,000 are allowed."),
         ({"vary": {"s" * 10**6: []}}, "gives no value for 'sss"),
         ({"seeds": ["x"]}, "`seeds.0` should be an integer, not 'x'"),

@@ -2,9 +2,18 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from kdcore.explain.grids import pool
-from kdcore.explain.quality.agreement import METRICS, agreement, other_images, ssim, with_controls
+from kdcore.explain.quality.agreement import (
+    METRICS,
+    agreement,
+    other_images,
+    share_with_interval,
+    ssim,
+    with_controls,
+    with_interval,
+)
 
 ROW = np.arange(10, dtype=np.float32)[None]  # 1 x 10 cells, so the top 20 % are two
 
@@ -132,3 +141,21 @@ def test_controls_include_the_untrained_student_and_leave_out_images_without_a_m
     assert found["cosine"].untrained < found["cosine"].paired
     with pytest.raises(ValueError, match="at least 2 images on which both networks have a map, but there is 1"):
         with_controls(student[3:5], blobs(places[3:5]), blobs([(3.5, 3.5)])[0])
+
+
+def test_an_interval_over_images_is_student_s():
+    values = np.array([0.31, 0.12, 0.44, 0.09, 0.27, np.nan])
+    found = stats.ttest_1samp(values[:5], 0).confidence_interval(0.95)
+    assert with_interval(values) == pytest.approx((0.246, found.low, found.high))
+
+
+def test_a_single_image_has_no_interval():
+    mean, low, high = with_interval(np.array([0.3]))
+    assert mean == 0.3
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_a_share_of_all_images_is_not_certain():
+    # Wilson's interval of 10 of 10: 10 / (10 + 1.96^2) = 0.722
+    assert share_with_interval(np.ones(10)) == pytest.approx((1, 0.722, 1), abs=1e-3)
