@@ -2,7 +2,7 @@
 
     python -m benchmarks.faults                      100 kills, some minutes; writes the table of docs/reliability.md
     python -m benchmarks.faults --kills 5 --dry      a short form, which writes nothing
-    python -m benchmarks.faults --only checkpoint    one phase
+    python -m benchmarks.faults --only checkpoint    one phase, or several; writes nothing
 
 The processes are forked, so that torch is imported once. Exit status 1 where any outcome differs.
 """
@@ -33,10 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=PHASES, help="one phase")
+    parser.add_argument("--only", choices=PHASES, nargs="+", help="these phases; nothing is written")
     parser.add_argument("--dry", action="store_true", help="do not write the document")
     options = parser.parse_args(arguments)
-    names = [options.only] if options.only else list(PHASES)
+    names = options.only or list(PHASES)
     began = time.monotonic()
     found = run(names, options.kills, options.seed)
     made = table(found, time.monotonic() - began, options.seed)

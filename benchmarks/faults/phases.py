@@ -50,6 +50,9 @@ PHASES: dict[str, Phase] = {
     "filling the cache": Phase(work.train_on_a_folder, "folder", noted("Teacher outputs are cached"), 0.2),
     "step": Phase(work.train_on_drawn_images, "cues", happened("StepEnded"), 0.4),
     "checkpoint": Phase(work.train_on_a_folder, "folder", exists("runs/*/checkpoints/.*.half"), 0.004),
+    "checkpoint of drawn images": Phase(
+        work.train_on_drawn_images, "cues", exists("runs/*/checkpoints/.*.half"), 0.004
+    ),
     "after a checkpoint": Phase(work.train_on_a_folder, "folder", happened("CheckpointSaved", 2), 0.3),
     "evaluation": Phase(work.train_on_drawn_images, "cues", happened("CheckpointSaved", 6), 0.05),
     "study": Phase(work.run_study, "study", exists("runs/studies/*"), 2.0),
