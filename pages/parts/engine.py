@@ -29,12 +29,14 @@ from pages.parts.roles import visitors as watching
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from kdcore.data.folders.report import FolderReport
     from kdcore.data.preview import Preview
     from kdcore.inspection import Choice, Inspector
     from kdcore.inspection.gallery import Survey
     from kdcore.inspection.method_cards import Entry
     from kdcore.inspection.soft_labels import NetworkOutputs
 
+FOLDER_SECONDS = 1.0  # in which files of a folder are decoded, each time that it is looked through
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -196,6 +198,14 @@ def data_classes(data: DataRecipe) -> int | None:
     """How many classes the data has; None where that is not known yet."""
     _refuse_folder(data)
     return preflight.data_classes(data)
+
+
+@operators("use folders of this server")
+def folder_report(data: DataRecipe) -> FolderReport:
+    """What a run would use of an own folder, and what is left out. Takes a second or more. Raises UserError."""
+    from kdcore.data.folders import report
+
+    return report.report(data, FOLDER_SECONDS)
 
 
 def _refuse_folder(data: DataRecipe) -> None:

@@ -24,6 +24,7 @@ FRESH_SECONDS, FRESH_TIMES = (
     20,
 )  # so long, or so many times as long as it took: a file may change without its folder
 WHOLE = float("inf")  # seconds: decode every file
+INDIFFERENT = {"image_size", "labels", "label_noise", "texture_agreement", "augment", "batch_size"}  # to the report
 UNREADABLE = "files that cannot be read"
 TWICE = "Files are compared byte by byte: a copy that was saved again in another size or format is not found."
 
@@ -95,7 +96,7 @@ def report(data: DataRecipe, seconds: float = 0.0, progress: Report = quiet) -> 
     if not isinstance(dataset, Folder):
         raise UserError(f"A report needs data of your own: `data.name` is {data.name}, not folder.")
     dataset.check()
-    key, listing = data.model_dump_json(), dataset.listing
+    key, listing = data.model_dump_json(exclude=INDIFFERENT), dataset.listing
     with _lock:
         cached = _cache.get(key)
     began = time.monotonic()

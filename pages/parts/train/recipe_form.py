@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from kdcore import recipe as recipes
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe, RecipeError, weight_conventions
 from pages.parts import engine, formatting, page_table
@@ -67,6 +68,8 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, list[st
         lines = [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
         return None, [told(line, spots, "length") for line in lines]
     try:
+        if "path" in datasets.get(recipe.data.name).own_keys and not recipe.data.path and role.is_operator():
+            return None, ["Type the folder of your images."]  # no error in the form before anything is typed
         engine.check_data(recipe.data)
     except UserError as error:
         return None, [told(str(error), spots, "data", always=True)]

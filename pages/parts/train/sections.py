@@ -12,7 +12,7 @@ from kdcore.recipe.limits import limits
 from kdcore.recipe.optimizer import LearningRate
 from pages.parts import engine
 from pages.parts.roles import control, role
-from pages.parts.train import presets, schedule_form
+from pages.parts.train import folder_summary, presets, schedule_form
 
 Plain = dict[str, Any]
 FAIR = (
@@ -76,6 +76,8 @@ def choose_data(data: Plain, key: str) -> None:
     data["label_noise"] = data["label_noise"] if share == round(100 * data["label_noise"]) else share / 100
     if data["labels"] != "all" or data["label_noise"]:
         st.caption(FAIR)
+    if "path" in dataset.own_keys and role.is_operator():
+        folder_summary.show(data)
 
 
 def choose_networks(plain: Plain, key: str) -> None:

@@ -1,0 +1,41 @@
+"""What the form says of an own folder as soon as it is typed: images by class and split, what is left out, and why."""
+
+from typing import Any
+
+import streamlit as st
+
+from kdcore.recipe import DataRecipe
+from pages.parts import engine, formatting
+
+MOST_CLASSES = 50  # rows of the table
+
+
+def show(data: dict[str, Any]) -> None:
+    """The report on the folder of a plain recipe's data; nothing where none is named, or where the form shows an error."""
+    if not data["path"]:
+        return
+    try:
+        with st.spinner("Looking through the folder …"):
+            found = engine.folder_report(DataRecipe.model_validate(data))
+    except ValueError:  # what is wrong with the folder, or with another setting, is shown by the form
+        return
+    st.markdown(f":green[:material/folder_open:] {formatting.as_text(found.headline)}")
+    for text in found.warnings:
+        st.warning(formatting.as_text(text), icon=":material/warning:")
+    count = sum(each.count for each in found.left_out)
+    title = "Images of each class" + (f"; {count:,} left out" if count else "")
+    with st.expander(title, icon=":material/list:"):
+        show_classes(found)
+        for line in found.lines():
+            if line not in found.warnings:
+                st.caption(formatting.as_text(line))
+
+
+def show_classes(found: "engine.FolderReport") -> None:
+    """A row for each class, a column for each split."""
+    rows = {"Class": [formatting.as_text(name) for name in found.classes[:MOST_CLASSES]]}
+    for split, counts in found.counts.items():
+        rows[split.capitalize()] = [f"{count:,}" for count in counts[:MOST_CLASSES]]
+    st.table(rows, border="horizontal")
+    if len(found.classes) > MOST_CLASSES:
+        st.caption(f"and {len(found.classes) - MOST_CLASSES} more classes")
