@@ -8,9 +8,11 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Column, Table
 
+from kdcore.checks import preflight
 from kdcore.cli import progress
 from kdcore.cli.options import Against, Device, Json, JsonEvents, Overrides, Seeds, StudyId, store
 from kdcore.errors import UserError, shortened
+from kdcore.recipe import RecipeError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.results import json_text
@@ -128,7 +130,18 @@ def begin(
     if seeds:
         study = studies.from_plain({**studies.to_plain(study), "seeds": seeds}, source=f"the study {study.name}")
     study = studies.resolved(study, overrides or [])
+    _refuse_misspelt(study)
     return drive(lambda runner: runner.start_study(study), against, device, as_json)
+
+
+def _refuse_misspelt(study: Study) -> None:
+    """What is known of a variant without torch, which takes seconds to load; the runner checks the rest. Raises RecipeError."""
+    for point in studies.points(study):
+        if point.seed == study.seeds[0]:
+            try:
+                preflight.check(point.recipe, store())
+            except UserError as error:
+                raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
 
 
 def drive(begun: "Callable[[Runner], str]", against: str | None, device: str | None, as_json: bool) -> int:
