@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.faults import outcome, work
 from benchmarks.faults.phases import Phase
 from benchmarks.faults.work import Work
+from kdcore.store import Store
 
 POLL = 0.001  # seconds
 PATIENCE = 300.0  # seconds for the work on a busy machine
@@ -56,6 +57,8 @@ class Reference:
             began = time.monotonic()
             finish(place, act)
             (place / "seconds").write_text(str(time.monotonic() - began))
+            if unfinished := [state for state in Store(place / "runs").states() if state.status != "finished"]:
+                raise RuntimeError(f"the unbroken work ended with: {unfinished[0].status}, {unfinished[0].reason}")
         return outcome.results(place), float((place / "seconds").read_text())
 
 

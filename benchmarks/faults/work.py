@@ -11,7 +11,7 @@ from PIL import Image
 
 from kdcore import recipe as recipes
 from kdcore.cli import main
-from kdcore.data import memory
+from kdcore.data import reading
 from kdcore.recipe import Recipe, study
 from kdcore.runner import Runner
 from kdcore.store import RESUMABLE, Store, Studies
@@ -61,7 +61,7 @@ def recipe(place: Path, data: str = "folder") -> Recipe:
 
 def from_disk() -> None:
     """Decode the images into a file, as for a split that does not fit main memory."""
-    memory.free = lambda: 0
+    reading.SHARE = 0.0
 
 
 def train(place: Path, data: str) -> None:
