@@ -188,7 +188,16 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
 
 
 def _table(state: StudyState) -> Table:
-    table = Table("variant", "seeds", "student, %", "twin, %", "teacher, %", "student - twin", "seconds")
+    table = Table(
+        "variant",
+        "seeds",
+        "student, %",
+        "twin, %",
+        "teacher, %",
+        "student - twin",
+        "student on validation, %",
+        "seconds",
+    )
     for label, summary in state.summaries().items():
         seeds = f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"
         if summary is None:
@@ -196,7 +205,9 @@ def _table(state: StudyState) -> Table:
             continue
         accuracies = (_percent(summary, network) for network in ("student", "twin", "teacher"))
         gap = _gap(summary.difference) if summary.difference else ""
-        table.add_row(label, seeds, *accuracies, gap, f"{state.seconds(label):.0f}")
+        chosen_by = state.validation(label)
+        validation = "" if chosen_by is None else f"{100 * chosen_by:.1f}"
+        table.add_row(label, seeds, *accuracies, gap, validation, f"{state.seconds(label):.0f}")
     return table
 
 
@@ -220,7 +231,8 @@ def _row(state: StudyState, label: str, summary: Summary | None) -> dict[str, An
         found = summary.difference
         made = {"claim": found.kind, "level": 1 - found.alpha, "comparisons": found.comparisons}
         plain["difference"] = {"top1": _plain(found), **made, "detectable": found.detectable}
-    return {**row, "seeds": summary.seeds, "seconds": state.seconds(label), **plain, "sentence": sentence(summary)}
+    more = {"seeds": summary.seeds, "seconds": state.seconds(label), "validation": state.validation(label)}
+    return {**row, **more, **plain, "sentence": sentence(summary)}
 
 
 def _gap(found: Figure) -> str:

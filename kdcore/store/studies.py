@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from statistics import fmean
 
 from kdcore.errors import UserError
 from kdcore.files import atomic, disk
@@ -108,6 +109,13 @@ class StudyState:
         planned = [len(self.study.seeds)] * len(known)
         found = summarise_all([done[label] for label in known], planned, self.comparisons)
         return dict.fromkeys(done) | dict(zip(known, found, strict=True))
+
+    def validation(self, label: str) -> float | None:
+        """A student's accuracy on the validation images at the end, mean over the variant's finished seeds: what settings are
+        chosen by. None where none was measured."""
+        latest = [place.run.latest.get("student", {}) for place in self.variants()[label] if place.run and place.done]
+        found = [figures["top1"] for figures in latest if "top1" in figures]
+        return fmean(found) if found else None
 
     @property
     def comparisons(self) -> int:

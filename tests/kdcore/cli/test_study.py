@@ -47,6 +47,7 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
     mean = sum(float(row["student_top1"]) for row in rows[:2]) / 2
     assert shown["variants"][0]["student"]["top1"]["mean"] == pytest.approx(mean)
     assert shown["variants"][0]["seeds"] == 2
+    assert 0 <= shown["variants"][0]["validation"] <= 1
     gap = [float(row["student_top1"]) for row in rows]
     assert main(["study", "show", study["id"], "--against", "lr 0.002"]) == 0
     printed = " ".join(capsys.readouterr().out.split())

@@ -48,6 +48,22 @@ def test_a_new_study_knows_its_runs_before_there_is_any(shelf):
     assert (state.status, state.done) == ("interrupted", 0)
 
 
+def test_settings_are_chosen_by_the_accuracy_on_validation_images(shelf):
+    """The mean over the finished seeds of what each student had at its end."""
+    study_id = shelf.create(STUDY)
+    first, second, *_ = shelf.state(study_id).places
+    for place, top1 in ((first, 0.6), (second, 0.7)):
+        finish(shelf, place, 0.9)
+        with shelf.store.writer(place.run_id) as writer:
+            for step, gained in ((5, 0.1), (10, top1)):
+                writer.append(
+                    ev.Evaluated(step=step, epoch=step / 10, split="validation", metrics={"student": {"top1": gained}})
+                )
+    state = shelf.state(study_id)
+    assert state.validation("labels 100") == pytest.approx(0.65)
+    assert state.validation("labels all") is None
+
+
 def test_it_is_no_run_of_the_store(shelf):
     shelf.create(STUDY)
     assert shelf.store.states() == []
