@@ -1,7 +1,7 @@
 """The parts of a run from its recipe: data, teacher, student, twin, terms and optimizers."""
 
 import copy
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,13 +9,14 @@ import torch
 
 from kdcore import methods, models, teacher_cache
 from kdcore.checks import networks, preflight, teacher_check
-from kdcore.data import loading
+from kdcore.data import datasets, loading
+from kdcore.data.folders import report as folder_report
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import Event, Noted
 from kdcore.models import Tapped
 from kdcore.models.teacher import Teacher
-from kdcore.recipe import ModelRecipe, Recipe, TeacherRecipe, Term, TwinRecipe
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term, TwinRecipe
 from kdcore.recipe.references import RandomWeights
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.runtime import mixed_precision
@@ -64,6 +65,7 @@ def build_parts(
     if recipe.precision == "fast" and not mixed_precision.bfloat16_is_faster(device):
         yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
     yield Noted(f"Loading the data: {recipe.data.name}.")
+    yield from folder_notes(recipe.data)
     load = _loader(recipe, device, report or notes.append)
     splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
     classes = splits.train.classes
@@ -73,7 +75,7 @@ def build_parts(
     if recipe.teacher:
         yield Noted("Loading the teacher.")
         model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
-        figures = yield from _checked(model, recipe, splits)
+        figures = yield from _checked(model, recipe, splits, runs)
         teacher = Teacher(model, precision=recipe.precision)
 
     torch.manual_seed(seed)
@@ -119,6 +121,14 @@ def smallest_batch(network: Tapped, recipe: Recipe, images: int) -> Generator[Ev
             f"{network.name} cannot be trained (BatchNorm): it joins the batch before it."
         )
     return smallest
+
+
+def folder_notes(data: DataRecipe) -> Iterator[Noted]:
+    """What is known of a folder of the user's own before its files are read: a summary, and what looks like a mistake."""
+    if datasets.get(data.name).obtained == "folder":
+        found = folder_report.report(data)
+        yield Noted(found.summary())
+        yield from (Noted(text, "warning") for text in found.warnings)
 
 
 def _check(recipe: Recipe, runs: Store | None) -> None:
@@ -179,7 +189,8 @@ def _teacher(
     torch.manual_seed(teacher_finetuning.SEED if spec.finetune else seed)
     notes: list[str] = []
     classes, side = splits.train.classes, recipe.data.image_size
-    model = models.build(spec, classes, side, runs=runs, report=notes.append, download=True)
+    own_classes = not methods.compares_classes(recipe.terms)
+    model = models.build(spec, classes, side, runs=runs, report=notes.append, download=True, own_classes=own_classes)
     model = models.placed(model, device)
     yield from _noted(notes)
     if spec.finetune:
@@ -193,17 +204,21 @@ def _teacher(
     return model
 
 
-def _checked(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Event, None, dict[str, float] | None]:
+def _checked(
+    teacher: Tapped, recipe: Recipe, splits: Splits, runs: Store | None
+) -> Generator[Event, None, dict[str, float] | None]:
     """Check the teacher that was built.
 
     Returns:
-        its metrics on the validation images, where the check used all of them.
+        its metrics on the validation images, where the check used all of them; else how many of them it was trained on, if known.
 
     Raises:
         UserError: the check refuses it, and the recipe does not accept it all the same; with remedies.
     """
     images = (splits.validation or splits.train).with_every_label()
-    checked = teacher_check.check_built(teacher, recipe, images)
+    if len(teacher.classes) != len(images.classes) and not methods.compares_classes(recipe.terms):
+        return None
+    checked = teacher_check.check_built(teacher, recipe, images, runs)
     for finding in checked.findings:
         accepted = recipe.teacher is not None and recipe.teacher.accept and not finding.final
         if finding.verdict == "stop" and not accepted:
@@ -214,7 +229,7 @@ def _checked(teacher: Tapped, recipe: Recipe, splits: Splits) -> Generator[Event
         elif finding.check == "accuracy":
             yield Noted(f"The teacher gets {finding.finding}")
     whole = splits.validation is not None and checked.images == len(splits.validation)
-    return checked.figures if whole else None
+    return checked.figures if whole else {"seen": checked.figures["seen"]} if "seen" in checked.figures else None
 
 
 def _noted(notes: list[str]) -> Generator[Event, None, None]:

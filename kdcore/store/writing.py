@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ class RunWriter:
         line = json.dumps({**event.to_plain(), "time": round(time.time(), 3)}, allow_nan=True)
         _write_whole(self._file, f"{line}\n".encode())
 
-    def _write_arrays(self, file: str, arrays: dict[str, np.ndarray]) -> str:
+    def _write_arrays(self, file: str, arrays: dict[str, Any]) -> str:
         with atomic.replacing(self.folder / file, durable=False) as temporary, temporary.open("wb") as opened:
             np.savez_compressed(opened, **arrays)
         return file

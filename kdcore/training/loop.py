@@ -106,6 +106,7 @@ def _begin(parts: Parts, prober: reporting.Prober) -> Iterator[Event]:
     """Report the start; of a new run also what is measured before the first step."""
     yield (yield from _started(parts))
     if not parts.resumed:
+        yield from (Noted(text, "warning") for text in accumulation.warnings(parts.recipe))
         yield from _prepare_methods(parts)
         yield from _terms_measured(parts)
         yield from prober.take(always=True)
@@ -204,14 +205,14 @@ def _randomness(parts: Parts, place: int = 0) -> Iterator[None]:
 
 def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
     teacher = parts.teacher_figures or {}
-    if parts.teacher and "teacher" in parts.models and parts.validation and not teacher:
+    if parts.teacher and "teacher" in parts.models and parts.validation and "top1" not in teacher:
         figures = yield from _interruptible(
             parts,
             evaluation.evaluate_in_steps(
                 {"it": parts.teacher.model}, parts.validation, precision=parts.recipe.precision, calibrate=True
             ),
         )
-        teacher = figures["it"]
+        teacher = teacher | figures["it"]
     if "calibrating" in teacher:
         parts.calibration["teacher"] = teacher["calibrating"]
     return reporting.started(parts, teacher)

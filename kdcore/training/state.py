@@ -34,7 +34,7 @@ class Learner:
 class Parts:
     """All that a run needs. The loop advances `step`; everything else is built before.
 
-    teacher_figures: the teacher's metrics on the validation split (`metrics.classification` and more), where they are known.
+    teacher_figures: the teacher's metrics on the validation split (`metrics.classification` and more), as far as they are known.
     smallest_batch: fewest images of a batch that the networks can be trained on.
     calibration: network -> the temperature fitted to the validation images, once it is known.
     """
