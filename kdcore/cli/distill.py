@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from kdcore import recipe as recipes
 from kdcore.checks import preflight
+from kdcore.cli import data as folder
 from kdcore.cli import dynamic_attention_flags, progress
 from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds, store, torch_device
 from kdcore.recipe import DataRecipe, Recipe, RecipeError, library
@@ -111,6 +112,7 @@ def train(
     if name:
         recipe = recipes.with_values(recipe, {"name": name}, source="the recipe with --name")
     refuse_what_cannot_run(recipe, device)
+    folder.show_before(recipe.data)
     with progress.running(device=device, as_json=as_json) as (runner, watcher):
         return progress.follow(runner, runner.start(recipe), watcher)
 

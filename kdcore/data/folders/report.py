@@ -127,14 +127,15 @@ def _report(data: DataRecipe, dataset: Folder, seconds: float, progress: Report)
         )
         for split in splits
     }
+    copies = _copies(images, source.classes)
     return FolderReport(
         folder=names.text(str(dataset.root)),
         classes=source.classes,
         found=sum(len(source.targets(pool)) for pool in source.pools),
         counts=counts,
         left_out=(*listing.left_out, *_unreadable(images.shown, problems)),
-        warnings=(*listing.questions, *_copies(images, source.classes), *_plain(images.shown, problems)),
-        notes=listing.notes,
+        warnings=(*listing.questions, *copies, *_plain(images.shown, problems)),
+        notes=(*listing.notes, *([TWICE] if copies else [])),
         unchecked=sum(why is None for why in problems),
     )
 
@@ -188,7 +189,7 @@ def _copies(images: _Images, classes: tuple[str, ...]) -> list[str]:
     spare = sum(len(group) - len({images.splits[place] for place in group}) for group in groups)
     if spare:
         found.append(f"{spare} file{'s are copies' if spare > 1 else ' is a copy'} of another one of the same split.")
-    return [*found, TWICE]
+    return found
 
 
 def _pairs(images: _Images, groups: Sequence[Sequence[int]]) -> str:

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdcore.cli.data import show_before
 from kdcore.cli.main import main
 from kdcore.data import loading, selection
 from kdcore.data.folders import checking
 from kdcore.data.folders.report import TWICE, report
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
+from kdcore.setup.build import folder_notes
 
 
 def folder(path, **settings):
@@ -73,8 +75,8 @@ def test_copies_between_splits_and_classes_are_said(tmp_path, fill):
         "1 of 10 test images is a copy of a training image, so test results would be too good: train/cat/00.png = test/cat/copy.png.",
         "1 image lies in several classes, so a label is wrong: train/cat/01.png = train/dog/copy.png.",
         "2 files are copies of another one of the same split.",
-        TWICE,
     )
+    assert found.notes == (TWICE,)
 
 
 def test_files_of_one_size_are_no_copies(tmp_path):
@@ -112,6 +114,27 @@ def test_labels_must_fit_the_training_images(tmp_path, fill):
         UserError, match=r"`data.labels` is 30, but there are 2 classes and 28 training images .*choose 2 to 28"
     ):
         selection.check(folder(tmp_path, labels=30))
+
+
+def test_a_run_logs_a_summary_and_what_looks_like_a_mistake(tmp_path, fill):
+    fill("pets/cat", "pets/dog", n=10)
+    (tmp_path / "pets" / "cat" / "notes.txt").write_text("x")
+    shutil.copy(tmp_path / "pets/cat/01.png", tmp_path / "pets/dog/copy.png")
+    summary, warning, *_ = folder_notes(folder(tmp_path / "pets"))
+    assert summary.text == (
+        f"{tmp_path}/pets: 2 classes, 21 images found: 15 training, 2 validation and 4 test images. Left out: 1 file or folder."
+    )
+    assert (summary.level, warning.level) == ("info", "warning")
+    assert list(folder_notes(DataRecipe())) == []
+
+
+def test_distill_prints_it_on_standard_error(tmp_path, fill, capsys):
+    fill("cat", "dog", n=10)
+    show_before(folder(tmp_path))
+    show_before(DataRecipe())
+    printed = capsys.readouterr()
+    assert "2 classes, 20 images found" in printed.err
+    assert printed.out == ""
 
 
 def test_the_command_prints_it(tmp_path, fill, capsys):
