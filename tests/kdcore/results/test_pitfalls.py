@@ -50,3 +50,26 @@ def test_shuffled_labels_are_known_by_a_twin_that_guesses_beside_a_student_that_
 def test_every_recipe_of_the_folder_is_a_failure_that_a_page_offers():
     in_folder = {name for name in library.recipe_names() if name.startswith("failures/")}
     assert in_folder == {failure.recipe for failure in pitfalls.FAILURES}
+
+
+@pytest.mark.parametrize("top1, happened", [(0.4995, True), (0.5, False), (0.5005, False)])
+def test_far_below_is_below_half_and_half_is_not(top1, happened):
+    assert pitfalls.named("failures/temperature-too-high").happened(results(top1, 0.19, 0.997)) is happened
+
+
+@pytest.mark.parametrize("teacher, happened", [(0.4995, True), (0.5, False)])
+def test_a_lost_teacher_is_below_half_too(teacher, happened):
+    assert pitfalls.named("failures/wrong-normalisation").happened(results(0.3, 0.19, teacher)) is happened
+
+
+@pytest.mark.parametrize("teacher, happened", [(0.1495, True), (0.15, False)])
+def test_guessing_ends_at_one_and_a_half_times_chance(teacher, happened):
+    assert pitfalls.named("failures/random-teacher").happened(results(0.53, 0.88, teacher)) is happened
+
+
+def test_a_verdict_that_is_refused_is_none():
+    few = results(0.53, 0.88, 0.1)
+    few["student"]["count"] = 40
+    failure = pitfalls.named("failures/random-teacher")
+    assert not failure.happened(few)
+    assert "no conclusion, only 40 test images (50 are needed)" in failure.claims(few)[1].words
