@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from kdcore.cli.options import Json, store, writing
 from kdcore.errors import NotDefined, UserError
+from kdcore.files import atomic
 from kdcore.results import json_text
 
 if TYPE_CHECKING:
@@ -95,12 +96,13 @@ def write(found: dict[str, "Inspection"], picture: Path, npz: Path | None) -> No
 
     from kdcore.explain import render
 
-    with writing(picture):
-        render.write_png(render.comparison_sheet(list(found.values())), picture)
+    with writing(picture), atomic.replacing(picture) as temporary:
+        render.write_png(render.comparison_sheet(list(found.values())), temporary)
     if npz:
         maps: dict[str, Any] = {reference: each.heatmap for reference, each in found.items()}
-        with writing(npz):
-            np.savez_compressed(npz, **maps)
+        named = npz if npz.suffix == ".npz" else npz.with_name(f"{npz.name}.npz")  # as numpy names it
+        with writing(named), atomic.replacing(named) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **maps)
 
 
 def as_row(reference: str, each: "Inspection") -> dict[str, Any]:

@@ -84,7 +84,7 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
         )
     known = source.description
     spec = ModelRecipe(model=known["model"], weights=reference)
-    return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None)
+    return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None, finite=False)
 
 
 def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:
@@ -133,6 +133,7 @@ def _from_file(
     image_size: int,
     report: Report,
     own_classes: bool = False,
+    finite: bool = True,
 ) -> Tapped:
     known = source.description or {}
     name = _model_name(spec, source)
@@ -149,18 +150,24 @@ def _from_file(
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
     state = matching.matched(weight_files.read(source.path, source.prefix), net, report)
     if mapped:
-        fitting.fill(net, state, spec.weights, name)
+        fitting.fill(net, state, spec.weights, name, finite=finite)
         fitting.keep_classes(net, tuple((each,) for each in weight_classes), classes, spec.weights, report)
         known_classes = classes
     elif keeps_own and (weight_classes or fitting.lacks_classifier(state, net)):
         own = net.state_dict()
-        fitting.fill(net, {**{key: own[key] for key in fitting.classifier_names(net)}, **state}, spec.weights, name)
+        fitting.fill(
+            net,
+            {**{key: own[key] for key in fitting.classifier_names(net)}, **state},
+            spec.weights,
+            name,
+            finite=finite,
+        )
         known_classes = weight_classes
         if len(known_classes) != len(classes):
             report(_unused(spec.weights, len(known_classes)))
     else:
         state, known_classes = fitting.for_classes(state, net, spec, weight_classes, classes, report)
-        fitting.fill(net, state, spec.weights, name)
+        fitting.fill(net, state, spec.weights, name, finite=finite)
     mean, std = zoo.statistics(name)
     stored = tuple(known.get("mean", mean)), tuple(known.get("std", std))
     return _tapped(net, spec, name, known_classes, image_size, stored, options)

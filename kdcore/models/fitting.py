@@ -17,12 +17,13 @@ from kdcore.recipe import ModelRecipe, TeacherRecipe
 Report = Callable[[str], None]
 
 
-def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> None:
+def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str, *, finite: bool = True) -> None:
     """Load a state strictly.
 
     Args:
         source: the weights, for messages.
         model: the network, for messages.
+        finite: refuse NaN and infinite values; not where a network is only looked at.
 
     Raises:
         UserError: tensors are missing, unknown or of other shapes, or have values that are not finite; names them.
@@ -41,7 +42,8 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> N
         shown = "\n".join(f"  - {problem}" for problem in problems[:12])
         more = f"\n  and {len(problems) - 12} more" if len(problems) > 12 else ""
         raise UserError(f"The weights {source} do not fit {model}:\n{shown}{more}")
-    _check_finite(state, source)
+    if finite:
+        _check_finite(state, source)
     load_state(net, state)
 
 

@@ -15,12 +15,12 @@ from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.models import get_pretrained_cfg
 from torch import nn
 
-from kdcore.data import memory
 from kdcore.errors import UserError
 from kdcore.models import resnets
 from kdcore.models.own import IMAGENET_MEAN, IMAGENET_STD, OWN
 from kdcore.models.tapped import Statistics
 from kdcore.recipe.architecture import check_name, check_options
+from kdcore.runtime import memory
 
 FLOAT_BYTES = 4
 ODD_SETTINGS = (TypeError, ValueError, AssertionError, RuntimeError, LookupError, AttributeError, ArithmeticError)

@@ -383,6 +383,17 @@ def test_a_recipe_reads_safetensors_with_a_prefix_too(tmp_path):
     assert "The prefix 'module.' was removed" in notes[0]
 
 
+def test_a_recipe_refuses_weights_that_are_not_numbers_and_a_look_at_them_does_not(tmp_path):
+    network = models.build(ModelRecipe(model="three_stage_cnn_16", options=TINY), TEN, 32)
+    with torch.no_grad():
+        network.net.head.bias[3] = torch.nan
+    models.save(network, tmp_path / "nan.safetensors")
+    for spec in (ModelRecipe, TeacherRecipe):
+        with pytest.raises(UserError, match="nan.safetensors are not all numbers: head.bias has 1 of 10 that are NaN"):
+            models.build(spec(weights=str(tmp_path / "nan.safetensors")), TEN, 32)
+    assert models.load(str(tmp_path / "nan.safetensors")).classes == TEN
+
+
 def test_files_get_ordinary_permissions(tmp_path):
     before = os.umask(0o022)
     try:
