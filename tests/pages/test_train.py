@@ -576,3 +576,41 @@ def test_a_run_that_ended_for_want_of_memory_offers_half_the_batch(open_page, ru
 
 def test_a_run_that_failed_otherwise_offers_no_smaller_batch(open_page, make_run):
     assert "Try again with half the batch" not in labels_of(open_page("train.py", run=make_run("failed")))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-02-30",
+        "9" * 5000,
+        ".inf",
+        "x" * 5000,
+        "\0",
+        "[" * 2000,
+        "&a [*a]",
+        "../../etc/passwd",
+        "<b>`*_[x](y)",
+        "no",
+    ],
+)
+def test_nothing_typed_into_a_field_shows_more_than_sentences(open_page, value):
+    test = open_page("train.py")
+    widget(test, "selectbox", ":violet[Teacher]").set_value("Another network …")
+    test.multiselect[0].set_value([*test.multiselect[0].value, "fitnets"])
+    test.button_group[0].set_value("folder").run()
+    for field in test.text_input:
+        field.set_value(value)
+    test.run()
+    assert not test.exception
+    assert test.error
+    for shown in test.error:
+        assert not re.search(r"\w+Error\b|Traceback|Exception", shown.value)
+        assert len(shown.value) < 2500
+
+
+@pytest.mark.parametrize("name", ["like", "method", "run"])
+@pytest.mark.parametrize("value", ["x" * 5000, "2026-02-30", "\0", "../..", "*a"])
+def test_nothing_in_the_address_shows_more_than_sentences(open_page, name, value):
+    test = open_page("train.py", **{name: value})
+    assert not test.exception
+    assert test.title
