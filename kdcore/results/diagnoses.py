@@ -87,7 +87,7 @@ def _diverged(evidence: Evidence) -> Diagnosis | None:
         losses = _losses(evidence, network)
         if len(losses) < 2:
             continue
-        start, end, most = losses[0], float(np.mean(losses[-LAST:])), float(np.max(losses))
+        start, end, most = float(losses[0]), float(np.median(losses[-LAST:])), float(np.max(losses))
         if not np.isfinite(losses).all():
             words.append(f"the {network}'s loss was not finite")
         elif end > RISE * start or (most > RISE * start and end > FALL * start and _fault(evidence, network)):
@@ -184,6 +184,8 @@ def _teacher(evidence: Evidence) -> Diagnosis | None:
     if _near_chance(evidence, "teacher"):
         guessing, how = _guessing(evidence)
         finding = f"{right}; {how} gets {guessing:.1%}."
+        if evidence.recipe.teacher and evidence.recipe.teacher.accept:
+            finding += " The recipe accepts it all the same (teacher.accept)."
         if (ece := teacher.get("ece")) is None or ece < CONFIDENT or not _uses_classes(evidence):
             return Diagnosis(
                 "teacher at chance", finding,
@@ -219,10 +221,11 @@ def _confidently_wrong(evidence: Evidence, finding: str) -> Diagnosis:
 def _above_test(evidence: Evidence) -> Diagnosis | None:
     """A student whose accuracy on validation images is far above that on test images."""
     validation, test = evidence.validation.get("student", {}), evidence.results["student"]
-    if not (validation.get("count") and test.get("count")):
+    images, test_images = validation.get("count") or 0, test.get("count") or 0
+    if not (images > 0 and test_images > 0):
         return None
     one, other = validation["top1"], test["top1"]
-    error = math.sqrt(one * (1 - one) / validation["count"] + other * (1 - other) / test["count"])
+    error = math.sqrt(max(0.0, one * (1 - one) / images + other * (1 - other) / test_images))
     if one - other < max(GAP, SURE * error):
         return None
     return Diagnosis(

@@ -195,6 +195,12 @@ def test_a_teacher_near_chance(share):
     assert kinds(evidence(TARGETS, teacher=right_on(TARGETS, 0.2), student=right_on(TARGETS, 0.5))) == []
 
 
+def test_a_teacher_near_chance_that_was_accepted_is_named_as_such():
+    accepted = recipes.with_overrides(RECIPE, ["teacher.accept=true"])
+    found = evidence(TARGETS, recipe=accepted, teacher=right_on(TARGETS, 0.1), student=right_on(TARGETS, 0.5))
+    assert "The recipe accepts it all the same (teacher.accept)." in words(found, "teacher at chance")
+
+
 def test_a_teacher_weaker_than_the_twin():
     found = healthy(
         results=HEALTHY.results | {"teacher": figures(right_on(TARGETS, 0.6), TARGETS)},
@@ -248,3 +254,13 @@ def test_validation_far_above_test(validation, count, found):
         assert "95.0% of the validation images right, but 80.0% of the test images" in words(
             changed, "validation above test"
         )
+
+
+@pytest.mark.parametrize("odd", [-5.0, 0.0, float("nan"), 1e308, 7.0])
+def test_odd_numbers_of_a_damaged_run_are_no_error(odd):
+    for name in ("top1", "low", "high", "count", "ece"):
+        results = {network: {**own, name: odd} for network, own in HEALTHY.results.items()}
+        diagnose(healthy(results=results))
+        diagnose(healthy(results=results, predictions=None))
+    series = {"loss/student/ce": ([1, 2, 3], [odd, odd, odd])}
+    diagnose(healthy(validation={"student": {"top1": odd, "count": odd}}, series=series))

@@ -1,5 +1,6 @@
 """Diagnoses of runs on disk, and of real runs that were trained with a fault."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,6 +45,18 @@ def test_a_learning_rate_of_three_is_named_in_a_real_run(store, tiny):
     found = {diagnosis.kind: diagnosis for diagnosis in diagnoses(store, run_id)}
     assert found["diverged"].finding.endswith("The learning rate of 3 is probably too high.")
     assert {"at chance", "one class"} & found.keys()
+
+
+def test_a_real_student_of_two_classes_that_always_predicts_one_is_named(store, tiny):
+    data = {**tiny().data.model_dump(), "only": ("star", "ring"), "train_images": 40}
+    run_id = trained(store, tiny(data=data, optimizer={"lr": 3.0}, teacher=None, twin=False, terms=[{"method": "ce"}]))
+    predicted = store.test_predictions(run_id)["student"]
+    assert len(np.unique(predicted)) == 1, "the fault that this test is about"
+    (found,) = [diagnosis for diagnosis in diagnoses(store, run_id) if diagnosis.kind == "one class"]
+    assert (
+        f"The student predicts {('star', 'ring')[predicted[0]]!r} for every test image and so gets 50.0%"
+        in found.finding
+    )
 
 
 def test_a_real_run_with_a_random_teacher_says_so(store, tiny):
