@@ -19,9 +19,10 @@ def load_synthetic(folder: Path, count: int, streamed: bool) -> Figures:
     """Noise: a few thousand images, repeated, so that making them costs almost nothing."""
     import torch
 
-    from kdcore.data import memory, reading
+    from kdcore.data import reading
     from kdcore.data.datasets.base import Images
     from kdcore.data.split import Split
+    from kdcore.runtime import memory
 
     class Noise:
         classes, pools = ("a", "b"), ("train", "test")
@@ -45,8 +46,9 @@ def load_synthetic(folder: Path, count: int, streamed: bool) -> Figures:
 
 
 def load_photos(folder: Path, count: int, streamed: bool) -> Figures:
-    from kdcore.data import loading, memory
+    from kdcore.data import loading
     from kdcore.recipe import DataRecipe
+    from kdcore.runtime import memory
 
     if streamed:
         memory.free = lambda: 0

@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdcore import methods, models
 from kdcore.checks.findings import Finding
-from kdcore.data import memory
 from kdcore.errors import UserError, clipped
 from kdcore.models import zoo
 from kdcore.models.tapped import Tapped
 from kdcore.recipe import ModelRecipe, Recipe
+from kdcore.runtime import memory
 from kdcore.tensors.outputs import Shapes
 
 FLOAT_BYTES = 4
@@ -163,17 +163,6 @@ def check_batch(tried: Trial, name: str, recipe: Recipe) -> None:
             f"`data.batch_size` is 1, and {name} normalises over a batch (BatchNorm), which one image of "
             f"{recipe.data.image_size} px does not allow: set it to 2 or more."
         )
-
-
-def smallest_batch(spec: ModelRecipe, classes: int, side: int, *, images: int, batch_size: int) -> int:
-    """Fewest images of a batch that the network can be trained on: 2 where BatchNorm would get one value per channel, else 1.
-
-    Args:
-        spec: with a `model`.
-        images, batch_size: of an epoch; the network is tried only where its last batch would hold a single image.
-    """
-    lonely = images % batch_size == 1 and images > 1
-    return 2 if lonely and trial(spec, classes, side).alone else 1
 
 
 def smallest_batch(spec: ModelRecipe, classes: int, side: int, *, images: int, batch_size: int) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kdcore.data import disk_cache, memory
+from kdcore.data import disk_cache
 from kdcore.data.datasets.base import Images, Progress, Report, Source
+from kdcore.runtime import memory
 
 SHARE = 0.5  # of the free main memory; networks, their optimizer and other programs need the rest
 PART_BYTES = 64 << 20  # read at a time

@@ -10,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from kdcore.data import disk_cache, loading, memory
+from kdcore.data import disk_cache, loading
 from kdcore.data.batches import batches
 from kdcore.data.split import Split
 from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe
+from kdcore.runtime import memory
 
 N, SIZE = 40, 16
 
@@ -204,7 +205,7 @@ def test_of_two_processes_one_decodes_and_the_other_waits(photos, tmp_path):
 from kdcore.data import loading
 from kdcore.data.batches import batches
 from kdcore.data.split import Split
-from kdcore.data import memory
+from kdcore.runtime import memory
 from kdcore.recipe import DataRecipe
 memory.free = lambda: 0
 split = loading.load(DataRecipe(name="folder", path={str(photos)!r}, image_size=16), "train")

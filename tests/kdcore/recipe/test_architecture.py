@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 from kdcore import models
 from kdcore import recipe as recipes
 from kdcore.checks import teacher_check
-from kdcore.data import memory
 from kdcore.models import resnets, weight_files, zoo
 from kdcore.models.own import OWN
 from kdcore.recipe import ModelRecipe, RecipeError, TeacherRecipe
 from kdcore.recipe.architecture import DECIDED, SETTINGS, check_options
+from kdcore.runtime import memory
 from kdcore.setup.cost import estimate
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def address():
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", asked
     server.shutdown()
     server.server_close()

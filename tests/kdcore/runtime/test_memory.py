@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from kdcore.data import memory
+from kdcore.runtime import memory
 
 
 @pytest.fixture
