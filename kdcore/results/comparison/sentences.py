@@ -37,14 +37,14 @@ def covers(summary: Summary) -> str:
         if found.comparisons > 1:
             parts.append(corrected(found.comparisons))
         if found.kind == "open":
-            parts.append("“Would be found”: with a probability of 80 %.")
+            parts.append("“Would be found”: in 80 % of repetitions.")
     return " ".join(parts)
 
 
 def corrected(comparisons: int) -> str:
     """That several comparisons were made, and how the intervals take it into account."""
     return (
-        f"{comparisons} comparisons are made, so the intervals are wider (Holm): a false claim among all of them has a "
+        f"{comparisons} comparisons, with wider intervals (Holm's correction), so that a false claim among all of them has a "
         "probability of about 5 %."
     )
 

@@ -1,12 +1,13 @@
 """The figures of one run, or of several that differ in their seed alone: each network, and student against twin."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kdcore.results.comparison.conclusion import LEAST_SEEDS, Compared, Conclusion, Kind, conclude_all
-from kdcore.results.comparison.crossed import of_images, of_means
+from kdcore.results.comparison.conclusion import ALPHA, LEAST_SEEDS, Compared, Conclusion, Kind, conclude_all
+from kdcore.results.comparison.crossed import Crossed, of_images, of_means
 from kdcore.results.comparison.figure import Figure, over_seeds
 from kdcore.results.comparison.outcome import Outcome, Results, with_twin
 
@@ -104,7 +105,16 @@ def _accuracy(runs: Sequence[Outcome], network: str) -> Figure:
     else:
         shares = [each["top1"] for each in figures]
         found = of_means(shares, [share * (1 - share) for share in shares], count)
-    return Figure(mean.mean, *found.interval())
+    return Figure(mean.mean, *share_interval(found, count))
+
+
+def share_interval(found: Crossed, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, for as many independent images as have its variance; all of them where it has none."""
+    share = found.mean
+    images = share * (1 - share) / found.variance if found.variance else float(count)
+    z = found.critical(ALPHA / 2)
+    middle, half = share + z * z / 2 / images, z * math.sqrt((share * (1 - share) + z * z / 4 / images) / images)
+    return (middle - half) / (1 + z * z / images), (middle + half) / (1 + z * z / images)
 
 
 def _share(figure: Figure) -> Figure:

@@ -124,7 +124,7 @@ def conclusions(summaries: dict[str, Summary], state: StudyState) -> None:
             lines({label: claim(gap, "its student", f"that of {first}") for label, gap in gaps.items()})
         st.caption(covers(max(summaries.values(), key=lambda summary: summary.seeds)))
         if gaps and (count := next(iter(gaps.values())).comparisons) > 1:
-            st.caption(f"Against {formatting.as_text(first)}: {corrected(count)}")
+            st.caption(f"Students against that of {formatting.as_text(first)}: {corrected(count)}")
 
 
 def lines(found: dict[str, str]) -> None:
