@@ -78,12 +78,18 @@ def drive_gone(error: OSError, file: Path, *, then: str = RESUME) -> str | None:
 
 @contextlib.contextmanager
 def in_words(folder: Path, *, then: str = RESUME) -> Iterator[None]:
-    """Turn an OSError into a UserError that states what is wrong and how to fix it."""
+    """Turn an error of the disk into a UserError that states what is wrong and how to fix it."""
     try:
         yield
-    except OSError as error:
+    except UserError:
+        raise
+    except Exception as error:  # safetensors and torch raise no OSError
         words = trouble(error, folder, then=then)
-        raise UserError(words or f"{error.filename or folder} cannot be written: {error.strerror or error}.") from error
+        if words is None and not isinstance(error, OSError):
+            raise
+        if words is None:
+            words = f"{error.filename or folder} cannot be written: {error.strerror or error}."  # type: ignore[attr-defined]
+        raise UserError(words) from error
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -22,7 +22,7 @@ from kdcore.checks import networks
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import CheckpointReady, Evaluated, Event, Noted, StepTaken
-from kdcore.files import atomic, budget
+from kdcore.files import atomic, budget, disk
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
 from kdcore.recipe import FineTune, ModelRecipe, OptimizerRecipe, Probes, Recipe, Term
@@ -175,9 +175,12 @@ def _store(model: Tapped, file: Path, own: Path | None) -> Generator[Event, None
     """Store the teacher; returns its file, None where there is none."""
     try:
         models.save(model, file)
-    except OSError as error:
+    except Exception as error:  # safetensors raises no OSError
+        words = disk.trouble(error, file.parent, then="later runs share it")
+        if words is None and not isinstance(error, OSError):
+            raise
         yield Noted(
-            f"The fine-tuned teacher cannot be stored in {file.parent} ({error.strerror}): the next run will fine-tune it again.",
+            f"The fine-tuned teacher cannot be stored in {file.parent}, so the next run will fine-tune it again. {words or error}",
             "warning",
         )
         if own:

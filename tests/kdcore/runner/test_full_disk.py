@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from kdcore.cli import main
 from kdcore.errors import UserError
 from kdcore.files import disk
 from kdcore.recipe import study as studies
@@ -131,6 +132,45 @@ def test_a_run_resumed_on_a_full_disk_says_so_and_can_be_resumed_later(runner, s
     runner.resume(run_id)
     assert runner.wait(run_id, 60)
     assert runner.store.state(run_id).status == "finished"
+
+
+def test_a_run_needs_no_cache_where_the_disk_of_the_data_is_full(small, tmp_path, tiny, monkeypatch):
+    monkeypatch.setenv("KD_DATA", str(small / "data"))
+    (small / "data" / "teachers").mkdir(parents=True)
+    (small / "data" / "cues").mkdir()
+    runner = Runner(Store(tmp_path / "runs"), device="cpu", threads=1)
+    try:
+        fill(small)
+        student = {"model": "three_stage_cnn_16"}
+        (run_id,) = runner.start(tiny(epochs=1, teacher={**student, "finetune": {"epochs": 1}, "cache_views": 1}))
+        assert runner.wait(run_id, 60)
+        state = runner.store.state(run_id)
+        assert (state.status, state.reason) == ("finished", "")
+        notes = " ".join(note["text"] for note in state.notes)
+        for text in (
+            "The images could not be cached in",
+            "The fine-tuned teacher cannot be stored in",
+            "are not cached",
+        ):
+            assert text in notes
+        assert not list(small.rglob("*.half"))
+        assert (runner.store.folder(run_id) / "teacher.safetensors").is_file()
+    finally:
+        runner.close()
+
+
+def test_an_export_to_a_full_disk_is_refused_and_nothing_is_left(small, tmp_path, tiny, monkeypatch, capsys):
+    monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
+    runner = Runner(Store(tmp_path / "runs"), device="cpu", threads=1)
+    try:
+        (run_id,) = runner.start(tiny(epochs=1))
+        assert runner.wait(run_id, 60)
+    finally:
+        runner.close()
+    filler = fill(small)
+    assert main(["export", f"run:{run_id}/student", str(small / "student.safetensors")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: The disk is full: free some space in {small}")
+    assert list(small.iterdir()) == [filler]
 
 
 def test_runs_that_wait_on_a_full_disk_end_one_by_one(runner, small, tiny):
