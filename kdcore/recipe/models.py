@@ -1,6 +1,6 @@
 """A recipe's networks: the student, its teacher and its twin, and where their weights come from."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -8,6 +8,9 @@ from kdcore.errors import UserError
 from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.base import MOST_EPOCHS, PathText, Section
 from kdcore.recipe.references import Pretrained, RandomWeights, Reference, parse
+
+
+Deviation = Annotated[float, Field(gt=0, le=1000)]  # pixels are divided by it
 
 
 class FineTune(Section):
@@ -29,7 +32,7 @@ class ModelRecipe(Section):
     model: str | None = None
     weights: PathText = "none"
     mean: tuple[float, float, float] | None = Field(None, description="overrides the statistics the weights come with")
-    std: tuple[float, float, float] | None = None
+    std: tuple[Deviation, Deviation, Deviation] | None = None
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the model's architecture")
 
     @field_validator("model")

@@ -108,6 +108,7 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
         ({"lr": {"shape": {"cosine": [1, -0.1]}}}, "`lr.shape` falls to -0.1"),
         ({"lr": {"shape": {"piecewise": [[1, 1], [2, -2], [3, 1]]}}}, "`lr.shape` falls to -2"),
         ({"lr": {"shape": {"steps": {"start": 1, "factor": -0.5, "at": [2, 3]}}}}, "`lr.shape` falls to -0.5"),
+        ({"student": {"model": "a", "std": [0.5, 0, 0.5]}}, "`student.std.1` should be greater than 0, not 0."),
         ({"student": {}}, "name a `model`, or `weights` that come with one"),
         ({"twin": "maybe"}, "`twin` should be a boolean or a mapping of settings, not 'maybe'."),
     ],
