@@ -188,9 +188,7 @@ def test_one_bad_file_does_not_stop_the_others(inspector: FakeInspector):
     at.file_uploader[0].set_value([*files, ("no[t](a)*picture*.png", b"hello", "image/png")])
     ran(at)
     assert len(at.warning) == 1
-    assert at.warning[0].value.startswith(
-        r"no\[t\]\(a\)\*picture\*\.png cannot be used"
-    )  # nothing is taken for markdown
+    assert at.warning[0].value.startswith(r"no\[t\](a)\*picture\*.png cannot be used")  # nothing is taken for markdown
     assert requested(inspector)[-1] == "cifar10-twin"
 
 
