@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from kdcore import recipe as recipes
-from kdcore.checks import preflight
+from kdcore.checks import names, preflight
 from kdcore.cli import data as folder
 from kdcore.cli import dynamic_attention_flags, progress
 from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds, store, torch_device
@@ -146,6 +146,7 @@ def labels_alone(
     model: str, data: str, *, path: str | None, image_size: int | None, epochs: int, weights: str
 ) -> Recipe:
     """A recipe that trains a model on a dataset without a teacher."""
+    names.check(recipes.from_plain({"student": {"model": model}}, source="the command line"))  # before torch is loaded
     from kdcore import models
 
     plain = {
