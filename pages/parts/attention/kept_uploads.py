@@ -36,7 +36,7 @@ def uploader(label: str, help: str) -> list[Upload]:
     there = {file.file_id for file in _stored(list(kept))}
     for gone in kept.keys() - there:
         del kept[gone]
-    return [Upload(file_id, kept[file_id]) for file_id in (*shown, *(kept.keys() - shown.keys())) if file_id in kept]
+    return [Upload(file_id, name) for file_id, name in sorted(kept.items(), key=lambda each: each[0] not in shown)]
 
 
 def offer_removal(count: int, also: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ from kdcore.recipe import DataRecipe
 from pages.parts import engine, formatting
 
 MOST_CLASSES = 50  # rows of the table
+TITLES = {"train": "Training", "validation": "Validation", "test": "Test"}
 
 
 def show(data: dict[str, Any]) -> None:
@@ -35,7 +36,7 @@ def show_classes(found: "engine.FolderReport") -> None:
     """A row for each class, a column for each split."""
     rows = {"Class": [formatting.as_text(name) for name in found.classes[:MOST_CLASSES]]}
     for split, counts in found.counts.items():
-        rows[split.capitalize()] = [f"{count:,}" for count in counts[:MOST_CLASSES]]
+        rows[TITLES.get(split, split)] = [f"{count:,}" for count in counts[:MOST_CLASSES]]
     st.table(rows, border="horizontal")
     if len(found.classes) > MOST_CLASSES:
         st.caption(f"and {len(found.classes) - MOST_CLASSES} more classes")

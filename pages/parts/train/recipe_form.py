@@ -68,8 +68,13 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, list[st
         lines = [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
         return None, [told(line, spots, "length") for line in lines]
     try:
-        if "path" in datasets.get(recipe.data.name).own_keys and not recipe.data.path and role.is_operator():
-            return None, ["Type the folder of your images."]  # no error in the form before anything is typed
+        if (
+            "path" in datasets.get(recipe.data.name).own_keys and not recipe.data.path
+        ):  # no error before anything is typed
+            own = role.is_operator()
+            return None, [
+                "Type the folder of your images." if own else "Choose other data: folders are the operator's."
+            ]
         engine.check_data(recipe.data)
     except UserError as error:
         return None, [told(str(error), spots, "data", always=True)]

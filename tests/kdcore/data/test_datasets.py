@@ -2,7 +2,7 @@ import pytest
 
 from kdcore import recipe as recipes
 from kdcore.checks import preflight
-from kdcore.data import datasets
+from kdcore.data import datasets, selection
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 
@@ -64,3 +64,33 @@ def test_a_dataset_is_found_by_its_classes():
 def test_a_run_of_a_dataset_that_is_gone_can_still_be_described():
     assert datasets.notes(DataRecipe(name="gone")) == ()
     assert datasets.title("gone") == "gone"
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"name": "cifar10", "texture_agreement": 0.9}, "`data.texture_agreement` is 0.9, but only cues has this setting, and the dataset is cifar10"),
+    ({"name": "cues", "path": "~/photos"}, "`data.path` is '~/photos', but only folder has this setting.*set `data.name` to folder"),
+    ({"name": "cifar10", "only": ("cat", "dgo")}, "`data.only` names 'dgo', which is not a class of this dataset. Did you mean 'dog'"),
+    ({"name": "cues", "only": ("star",)}, "two or more different classes"),
+    ({"name": "cifar10", "train_images": 60_000}, "`data.train_images` is 60,000, but cifar10 has only 50,000"),
+])  # fmt: skip
+def test_what_does_not_fit_a_dataset_is_refused_before_the_run(changes, message):
+    with pytest.raises(UserError, match=message):
+        preflight.check_data(DataRecipe(**changes))
+
+
+@pytest.mark.parametrize("changes", [
+    {"name": "cifar10"}, {"name": "cifar10", "only": ("dog", "cat"), "train_images": 1000}, {"name": "cues", "train_images": 41},
+    {"name": "cues", "only": ("star", "circle"), "train_images": 50, "test_images": 20},
+])  # fmt: skip
+def test_splits_are_counted_without_reading(changes):
+    data = DataRecipe(**changes)
+    counts = selection.counts(data)
+    found = selection.source(data)
+    if data.name == "cues":
+        assert counts == {split: len(selected(data, split)) for split in selection.splits(data, found)}
+    else:
+        assert sum(counts[split] for split in ("train", "validation")) == (data.train_images or 50_000)
+
+
+def selected(data, split):
+    return selection.selected(data, selection.source(data), split)[1]
