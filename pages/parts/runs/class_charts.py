@@ -18,18 +18,32 @@ Spec = dict[str, Any]
 def gains(rows: list[ClassRow]) -> None:
     """Student - twin by class, largest gain first; without a twin the student's accuracy."""
     twin = rows[0].gain is not None
-    ordered = sorted(rows, key=lambda row: -(row.top1["student"] if row.gain is None else row.gain))
+    ordered = sorted(rows, key=lambda row: -shown_value(row))
     shown = ordered if len(ordered) <= ALL else [*ordered[:ENDS], *ordered[-ENDS:]]
     title = "Student − twin by class, percentage points" if twin else "Accuracy of the student by class, %"
     some = f": the {ENDS} largest and the {ENDS} smallest of {len(rows)}" if len(shown) < len(rows) else ""
     st.markdown(f"**{title}**{some}")
+    draw(bars(shown, twin), f"{title}{some}; most: {shown[0].name}, least: {shown[-1].name}")
+    if twin:
+        st.caption(
+            "No claim about a single class: each has few images, and among many classes some differ by chance. Hover for the "
+            "images that only one of the two gets right."
+        )
+
+
+def shown_value(row: ClassRow) -> float:
+    return row.top1["student"] if row.gain is None else row.gain
+
+
+def bars(rows: list[ClassRow], twin: bool) -> Spec:
+    """A bar per class in the given order; below zero in the twin's colour."""
     values = [
         {
-            "class": row.name, "value": 100 * (row.top1["student"] if row.gain is None else row.gain), "images": row.images,
+            "class": row.name, "value": 100 * shown_value(row), "images": row.images,
             **{name: 100 * share for name, share in row.top1.items()},
             **({"only student right": row.only_student, "only twin right": row.only_twin} if twin else {}),
         }
-        for row in shown
+        for row in rows
     ]  # fmt: skip
     tooltip: list[Spec] = [{"field": "class"}, {"field": "images"}]
     tooltip += [{"field": name, "title": f"{name}, %", "format": ".1f"} for name in rows[0].top1]
@@ -37,7 +51,7 @@ def gains(rows: list[ClassRow]) -> None:
     colour: Spec = {"value": palette.shade("student")}
     if twin:
         colour = {"condition": {"test": "datum.value < 0", "value": palette.shade("twin")}, **colour}
-    spec = {
+    return {
         "data": {"values": values},
         "mark": {"type": "bar", "cornerRadiusEnd": 2},
         "encoding": {
@@ -47,15 +61,8 @@ def gains(rows: list[ClassRow]) -> None:
             "color": colour,
             "tooltip": tooltip,
         },
-        "height": {"step": ROW if len(shown) > FEW else 2 * ROW},
+        "height": {"step": ROW if len(rows) > FEW else 2 * ROW},
     }  # fmt: skip
-    best, worst = shown[0], shown[-1]
-    draw(spec, f"{title}{some}; most: {best.name}, least: {worst.name}")
-    if twin:
-        st.caption(
-            "No claim about a single class: each has few images, and among many classes some differ by chance. Hover for the "
-            "images that only one of the two gets right."
-        )
 
 
 def confusion(counts: np.ndarray, classes: tuple[str, ...], network: str) -> None:

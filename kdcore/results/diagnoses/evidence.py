@@ -1,0 +1,69 @@
+"""What a run has recorded, as a diagnosis reads it, and what a diagnosis is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kdcore.recipe import Recipe
+from kdcore.recipe.terms import SUPERVISED
+from kdcore.results.comparison import Results
+
+UNEVEN = 1.2  # times the mean share: a class that is worth naming as the most common one
+LOOK_AT_LABELS = "Look at some training images with their labels (a preview is on the page Train)."
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run has recorded.
+
+    results: as in `events.RunFinished`; predictions: as in `Store.test_predictions`, None where they were not stored.
+    series: as in `Store.series`. validation: network -> its last metrics on the validation images, the teacher's too.
+    gradients: the last measurement, with `shares` and `idle`. changes: settings that a user changed during the run, each
+        with step, epoch, knob and factor.
+    """
+
+    recipe: Recipe
+    results: Results
+    classes: tuple[str, ...]
+    predictions: Mapping[str, np.ndarray] | None = None
+    series: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    validation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    labelled_images: int = 0
+    gradients: Mapping[str, Any] = field(default_factory=dict)
+    changes: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A fault in a few words, as a sentence, and what to try next. `note`: it explains the result, rather than devalue it."""
+
+    kind: str
+    finding: str
+    remedy: str
+    note: bool = False
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.finding} {self.remedy}"
+
+
+def label_losses(evidence: Evidence, network: str) -> np.ndarray:
+    """The network's loss on the labels over the logged steps, else its total."""
+    for term in (SUPERVISED, "total"):
+        if f"loss/{network}/{term}" in evidence.series:
+            return np.asarray(evidence.series[f"loss/{network}/{term}"][1], dtype=float)
+    return np.empty(0)
+
+
+def best_guess(evidence: Evidence) -> tuple[float, str]:
+    """The accuracy of guessing on the test images, and how to get it."""
+    share, classes = 1 / len(evidence.classes), evidence.classes
+    if evidence.predictions is not None:
+        counts = np.bincount(evidence.predictions["targets"], minlength=len(classes))
+        most = float(counts.max() / counts.sum())
+        if most > UNEVEN * share:
+            return most, f"always predicting {classes[int(counts.argmax())]!r}"
+        share = max(share, most)
+    return share, "guessing"

@@ -1,0 +1,123 @@
+"""Student and twin: training that diverged, predictions no better than guessing, labels that teach nothing."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kdcore.results.diagnoses.evidence import LOOK_AT_LABELS, Diagnosis, Evidence, best_guess, label_losses
+from kdcore.results.diagnoses.teacher import near_chance
+
+LEARNERS = ("student", "twin")
+ONE_CLASS = 0.99  # of the predictions
+ENOUGH_LABELS = 20  # labelled images a class, on which a network should learn something
+RISE, FALL = 2.0, 0.9  # a loss that reached so many times its start, and never fell to so much of it, has diverged
+LAST = 5  # logged steps that count as the end
+
+
+def diverged(evidence: Evidence) -> Diagnosis | None:
+    """A loss that ended far above its start, or was there once and left the network at chance."""
+    words = []
+    for network in LEARNERS:
+        losses = label_losses(evidence, network)
+        if len(losses) < 2:
+            continue
+        start, end, most = float(losses[0]), float(np.median(losses[-LAST:])), float(np.max(losses))
+        if not np.isfinite(losses).all():
+            words.append(f"the {network}'s loss was not finite")
+        elif end > RISE * start or (most > RISE * start and end > FALL * start and fault_of(evidence, network)):
+            words.append(f"the {network}'s loss began at {start:.3g}, rose to {most:.3g} and ended at {end:.3g}")
+    if not words:
+        return None
+    lr = evidence.recipe.optimizer.lr
+    tries = [f"a tenth of it (optimizer.lr={lr / 10:g})"]
+    if not evidence.recipe.lr.warmup_epochs and evidence.recipe.epochs > 1:
+        tries.append("a warmup (lr.warmup_epochs=1)")
+    if evidence.recipe.optimizer.clip is None:
+        tries.append("clipped gradients (optimizer.clip=1)")
+    return Diagnosis(
+        "diverged",
+        f"Training diverged: {' and '.join(words)}. The learning rate of {lr:g} is probably too high.",
+        f"Try {' or '.join(tries)}.",
+    )
+
+
+def useless(evidence: Evidence, *, advise: bool) -> Iterator[Diagnosis]:
+    """Student and twin: always one class, below the majority class, or at chance."""
+    faults = {name: fault for name in LEARNERS if (fault := fault_of(evidence, name))}
+    empty = sum(kind in ("at chance", "one class") for kind, _ in faults.values())
+    both = " So their difference says nothing about the teacher." if empty == len(LEARNERS) else ""
+    for kind in dict.fromkeys(kind for kind, _ in faults.values()):
+        own = {name: words for name, (found, words) in faults.items() if found == kind}
+        remedy = _next_for(kind, evidence, list(own)) if advise else "Fix the training first."
+        yield Diagnosis(kind, " ".join(own.values()) + both, remedy)
+
+
+def fault_of(evidence: Evidence, network: str) -> tuple[str, str] | None:
+    """What a network's predictions are no better than: kind and sentence."""
+    figures = evidence.results.get(network, {})
+    if not {"top1", "low", "high"} <= figures.keys() or not evidence.classes:
+        return None
+    guessing, how = best_guess(evidence)
+    top1 = f"{figures['top1']:.1%} of the test images"
+    if one := _only_class(evidence, network):
+        name, share = one
+        return "one class", f"The {network} predicts {name!r} for {share} and so gets {top1} right."
+    if figures["high"] < guessing and guessing > 1 / len(evidence.classes):
+        return "below the majority class", f"The {network} gets {top1} right; {how} would get {guessing:.1%}."
+    if figures["low"] <= guessing:
+        return (
+            "at chance",
+            f"The {network} gets {top1} right, which cannot be told from chance: {how} gets {guessing:.1%}.",
+        )
+    return None
+
+
+def _next_for(kind: str, evidence: Evidence, networks: list[str]) -> str:
+    if kind == "below the majority class":
+        return (
+            "Compare the balanced accuracy and the classes below, train longer, or give each class equally many images: the "
+            "accuracy alone rewards the most common class."
+        )
+    losses = [own for name in networks if len(own := label_losses(evidence, name)) > 1]
+    if not losses:
+        return f"Train longer, or at another learning rate. {LOOK_AT_LABELS}"
+    if any(own[-1] < FALL * own[0] for own in losses):
+        return f"The training loss fell, so what is learned does not carry over to the test images. {LOOK_AT_LABELS}"
+    lr = evidence.recipe.optimizer.lr
+    return (
+        f"The training loss did not fall: try another learning rate (now {lr:g}; a tenth of it is optimizer.lr={lr / 10:g}) and "
+        f"more epochs. {LOOK_AT_LABELS}"
+    )
+
+
+def _only_class(evidence: Evidence, network: str) -> tuple[str, str] | None:
+    """The class that a network (nearly) always predicts, and for how many images; None where the images are of one class."""
+    if evidence.predictions is None:
+        return None
+    predicted, targets = evidence.predictions[network], evidence.predictions["targets"]
+    counts = np.bincount(predicted, minlength=len(evidence.classes))
+    share = counts.max() / counts.sum()
+    if share < ONE_CLASS or len(np.unique(targets)) == 1:
+        return None
+    words = "every test image" if share == 1 else f"{share:.1%} of the test images"
+    return evidence.classes[int(counts.argmax())], words
+
+
+def shuffled(evidence: Evidence) -> Diagnosis | None:
+    """Training labels that carry no information, seen from networks that learn all the same."""
+    results, classes = evidence.results, evidence.classes
+    if not {"twin", "teacher", "student"} <= results.keys() or not classes or near_chance(evidence, "teacher"):
+        return None
+    guessing, _ = best_guess(evidence)
+    shown = evidence.labelled_images >= ENOUGH_LABELS * len(classes)
+    if not (shown and fault_of(evidence, "twin") and results["student"].get("low", 0.0) > guessing):
+        return None
+    noise = evidence.recipe.data.label_noise
+    return Diagnosis(
+        "labels look shuffled",
+        f"The twin has {evidence.labelled_images:,} labels and stays at {results['twin']['top1']:.1%}, though the teacher agrees "
+        f"with the test labels ({results['teacher']['top1']:.1%}) and the student learns from it "
+        f"({results['student']['top1']:.1%}): the training labels look shuffled."
+        + (f" The recipe makes {noise:.0%} of them wrong (data.label_noise)." if noise else ""),
+        f"{LOOK_AT_LABELS} If they are right, the twin's learning rate may be unsuitable (twin.lr).",
+    )
