@@ -3,8 +3,21 @@
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-from benchmarks.results.record import Measured, RunRecord
-from kdcore.results.comparison import Figure, Summary, covers, over_seeds, points, sentence, summarise
+from benchmarks.results.record import Measured, RunRecord, outcome
+from kdcore.results.comparison import (
+    Compared,
+    Figure,
+    Summary,
+    claim,
+    conclude_all,
+    covers,
+    ends,
+    points,
+    sentence,
+    summarise,
+    summarise_all,
+    with_student,
+)
 
 Layout = Callable[[Measured], str]
 NETWORKS = ("teacher", "student", "twin")
@@ -24,21 +37,49 @@ def by_seed(measured: Measured) -> str:
     return f"{_table(rows)}\n\n{sentence(together)} {covers(together)}"
 
 
-def by_variant(first: str, *, parameters: bool = False) -> Layout:
-    """A row per variant: student and difference, each with its interval over seeds."""
+def by_variant(first: str, *, parameters: bool = False, against: str = "") -> Layout:
+    """A row per variant: student and difference, each with its interval over seeds.
+
+    Args:
+        against: a variant whose students the others' are compared with, by seed, besides each with its twin.
+    """
 
     def layout(measured: Measured) -> str:
+        variants = measured.variants()
+        groups = [[outcome(run) for run in runs] for runs in variants.values()]
+        found = dict(zip(variants, summarise_all(groups, [len(runs) for runs in groups]), strict=True))
         rows = [[first, "student, %", GAP] + ["parameters"] * parameters]
         rows.append(["---"] * len(rows[0]))
-        sentences = []
-        for variant, runs in measured.variants().items():
-            found = summary(runs)
-            rows.append([variant, _bare(found, "student"), _gap(found)] + [_parameters(runs[0])] * parameters)
-            if found.difference:
-                sentences.append(f"- {variant}: {sentence(found)}")
-        return "\n".join([_table(rows), "", *sentences])
+        for variant, each in found.items():
+            cells = [variant, _bare(each, "student"), _gap(each)]
+            rows.append([*cells, *([_parameters(variants[variant][0])] if parameters else [])])
+        compared = {variant: each for variant, each in found.items() if each.difference}
+        sentences = [f"- {variant}: {sentence(each)}" for variant, each in compared.items()]
+        parts = [_table(rows), "\n".join(sentences), covers(next(iter(compared.values()))) if compared else ""]
+        return "\n\n".join(filter(None, [*parts, _students(variants, against) if against else ""]))
 
     return layout
+
+
+def _students(variants: dict[str, list[RunRecord]], against: str) -> str:
+    """The students of each variant against those of one of them."""
+    names = [name for name in variants if name != against]
+    others = [outcome(run) for run in variants[against]]
+    compared = [
+        Compared(
+            tuple(with_student(outcome(run), other) for run, other in zip(variants[name], others, strict=True)),
+            len(others),
+        )
+        for name in names
+    ]
+    lines = [
+        f"- {name}: {claim(each, 'its student', 'the other')}"
+        for name, each in zip(names, conclude_all(compared), strict=True)
+    ]
+    return (
+        f"Students against those of “{against}”, seed by seed ({len(names)} comparisons, corrected by Holm's procedure):\n\n"
+        + "\n".join(lines)
+    )
 
 
 def one_run_each(measured: Measured) -> str:
@@ -91,14 +132,11 @@ def precision(measured: Measured) -> str:
     for variant, runs in variants.items():
         each = ", ".join(f"{100 * run.results['student']['top1']:.2f}" for run in runs)
         rows.append([variant, each, _bare(summary(runs), "student")])
-    exact, fast = list(variants.values())[:2]
-    paired = zip(exact, fast, strict=True)
-    gap = over_seeds([b.results["student"]["top1"] - a.results["student"]["top1"] for a, b in paired])
-    return f"{_table(rows)}\n\nPaired by seed, fast - exact is {_points(gap)} percentage points."
+    return f"{_table(rows)}\n\n{_students(variants, next(iter(variants)))}"
 
 
 def summary(runs: Sequence[RunRecord]) -> Summary:
-    return summarise([run.results for run in runs])
+    return summarise([outcome(run) for run in runs])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -130,7 +168,7 @@ def _gap(found: Summary) -> str:
 
 
 def _points(figure: Figure) -> str:
-    return points(figure.mean) + (f" ({points(figure.low)} to {points(figure.high)})" if figure.bounded else "")
+    return points(figure.mean) + (f" ({ends(figure)})" if figure.bounded else "")
 
 
 def _parameters(run: RunRecord) -> str:

@@ -74,13 +74,14 @@ def measure(table: Table, ledger: Ledger) -> bool:
     try:
         for point in table.points():
             if not ledger.finished(point, current=True):
-                _run(point, runner, ledger)
+                run(point, runner, ledger)
     finally:
         runner.close()
     return all(ledger.finished(point, current=True) for point in table.points())
 
 
-def _run(point: Point, runner: Runner, ledger: Ledger) -> None:
+def run(point: Point, runner: Runner, ledger: Ledger) -> None:
+    """Run a point to its end, or continue it, and print how it ended."""
     began, run_id = time.process_time(), ledger.run_of(point, current=True)
     if run_id and ledger.store.state(run_id).status in RESUMABLE:
         runner.resume(run_id)
@@ -151,7 +152,7 @@ def machine() -> str:
     found = [line.split(":")[1].strip() for line in _processor().splitlines() if line.startswith("model name")]
     threads = os.environ.get("KD_THREADS") or os.cpu_count()
     name = found[0] if found else platform.processor() or platform.machine()
-    return f"{os.cpu_count()} cores of {name}, {threads} thread(s) a run, PyTorch {torch.__version__.split('+')[0]}"
+    return f"{os.cpu_count()} cores of {name}, {threads} {'thread' if str(threads) == '1' else 'threads'} a run, PyTorch {torch.__version__.split('+')[0]}"
 
 
 def _processor() -> str:

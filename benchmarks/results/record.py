@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kdcore.files import atomic
-from kdcore.results.comparison import Results
+from kdcore.results.comparison import Outcome, Results
 
 FILE = Path(__file__).with_name("measured.json")
 
@@ -65,11 +65,12 @@ def packed(predictions: Mapping[str, np.ndarray] | None) -> dict[str, str]:
     return {name: base64.b64encode(np.packbits(hits).tobytes()).decode() for name, hits in right.items()}
 
 
-def unpacked(run: RunRecord) -> dict[str, np.ndarray]:
-    """Network -> right or wrong, [n] booleans."""
+def outcome(run: RunRecord) -> Outcome:
+    """For a comparison. Classes are not stored, so 0 stands for an image's class and 1 for any other."""
     count = int(run.results["student"]["count"])
     bits = {name: np.frombuffer(base64.b64decode(text), np.uint8) for name, text in run.right.items()}
-    return {name: np.unpackbits(each, count=count).astype(bool) for name, each in bits.items()}
+    wrong = {name: 1 - np.unpackbits(each, count=count) for name, each in bits.items()}
+    return Outcome(run.results, run.seed, {"targets": np.zeros(count, np.uint8), **wrong} if wrong else None)
 
 
 def read(path: Path = FILE) -> dict[str, Measured]:

@@ -23,7 +23,11 @@ TICKS = {  # test -> its column and its meaning
         "Object",
         "More of the map is on the object than of a uniform map and of a blob in the middle.",
     ),
-    "faithful": ("Faithful", "Deleting its brightest patches changes the prediction more than deleting random ones."),
+    "faithful": (
+        "Faithful",
+        "Deleting its brightest patches changes the prediction more than deleting random ones, and more than deleting those of a "
+        "blob in the middle.",
+    ),
     "learnt": ("Learnt", "With random weights the map changes: less than half of the rank correlation is left."),
 }
 Measured = dict[str, Any]
@@ -89,6 +93,10 @@ def _columns() -> dict[str, Any]:
             format="%.2f",
             help="Insertion area - deletion area, minus the same for a random order. 0: no better than noise.",
         ),
+        "Beyond the blob": number(
+            format="%.2f",
+            help="The same, relative to a blob in the middle, which uses no network. 0: no better than the blob.",
+        ),
         "Without weights": number(
             format="%.2f",
             help="Rank correlation with the map of the same network with random weights. 1: the map does not depend on the "
@@ -126,7 +134,8 @@ def _table(found: Measured) -> pd.DataFrame:
                 **{title: "" if control else "✓" if each["passes"][key] else "—" for key, (title, _) in TICKS.items()},
                 "Inside": round(each["on_object"]["inside"][0], 2),
                 "Hits": round(each["on_object"]["hits"][0], 2),
-                "Beyond noise": each["faithful"][0],
+                "Beyond noise": each["beyond_noise"][0],
+                "Beyond the blob": each["beyond_centre"][0],
                 "Without weights": each["cascade"][-1]["spearman"][0] if each["cascade"] else None,
                 "Forwards": None if control else each["forwards"],
             }
