@@ -141,10 +141,18 @@ def key(point: Point) -> str:
 
 
 def revision() -> str:
-    """The commit of this checkout, with `+` where files differ from it."""
-    command = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=7", "--dirty=+", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The commit of this checkout, with `+` where code, recipes or bundled weights differ from it."""
+    head = _git("rev-parse", "--short=7", "HEAD")
+    changed = _git(
+        "status", "--porcelain", "--", "kdcore", "assets/recipes", "assets/studies", "assets/models", "requirements.txt"
+    )
+    return (head or "unknown") + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(PROJECT), *words], capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 def machine() -> str:
