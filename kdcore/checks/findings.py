@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["ok", "warn", "stop"]
+LEAST_SEEN = 0.005  # a smaller share of images that the teacher was trained on is not mentioned
 SEVERITY: tuple[Verdict, ...] = ("ok", "warn", "stop")
 
 

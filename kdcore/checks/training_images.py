@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kdcore.checks.findings import LEAST_SEEN
 from kdcore.data import overlap
 from kdcore.errors import UserError
 from kdcore.paths import ASSETS, weight_file
@@ -12,7 +13,6 @@ from kdcore.recipe.references import Bundled, Pretrained, RandomWeights, RunNetw
 from kdcore.store import Store
 
 MOST_CARD = 1 << 20  # bytes
-LEAST = 0.005  # a smaller share is not mentioned
 
 
 def trained_on(spec: ModelRecipe, runs: Store | None = None) -> list[DataRecipe] | None:
@@ -47,7 +47,7 @@ def in_words(share: float | None, images: str) -> str:
     """A sentence on the images of a check. `images`: "validation images", or "training images"."""
     if share is None:
         return f"Whether it was trained on some of these {images} is not known."
-    if share < LEAST:
+    if share < LEAST_SEEN:
         return f"It was not trained on these {images}."
     return (
         f"It was trained on {'all' if share > 0.995 else f'{share:.0%}'} of these {images}, so expect less on images that it "

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from kdcore import recipe as recipes
-from kdcore.checks.training_images import LEAST
+from kdcore.checks.findings import LEAST_SEEN
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe
 from pages.parts import engine, formatting
@@ -82,7 +82,7 @@ def show(checked: TeacherCheck, recipe: Recipe) -> None:
 def headline(checked: TeacherCheck, stopped: bool) -> str:
     figures = checked.figures
     words = f"{100 * figures['top1']:.1f} % correct on {checked.images} images" if "top1" in figures else ""
-    if words and (seen := figures.get("seen", 0.0)) >= LEAST:
+    if words and (seen := figures.get("seen", 0.0)) >= LEAST_SEEN:
         words += f", {seen:.0%} of which it was trained on"
     if not words and checked.verdict == "ok":
         words = "will be fine-tuned on these images first"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from kdcore.checks.training_images import LEAST
+from kdcore.checks.findings import LEAST_SEEN
 from kdcore.recipe import Recipe
 from kdcore.store import ACTIVE, RunState
 from pages.parts import formatting, palette
@@ -58,7 +58,7 @@ def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
     right = [_network(n, f"{name}/{n}", smooth=not validated) for n in networks]
     if recipe.teacher and validated:
         right.append(Line("Teacher", palette.COLOURS["teacher"], level="top1", dash=True))
-    if recipe.teacher and validated and (seen := run.teacher.get("seen") or 0.0) >= LEAST:
+    if recipe.teacher and validated and (seen := run.teacher.get("seen") or 0.0) >= LEAST_SEEN:
         images += f"; the teacher was trained on {formatting.percent(seen, 0)} of them"
     panels = [
         Panel("Accuracy", tuple(right), note=f"on {images}", unit="%"),
