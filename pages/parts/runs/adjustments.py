@@ -14,7 +14,6 @@ from pages.parts.roles import role
 SECONDS = 1.0
 MOST = 3.0  # the slider's end; a command line may set more
 CONFIRMED = 3.0  # seconds in which a run follows a change
-STALE = 2.0  # seconds in which a browser may still send what it showed before
 ADJUSTABLE = ("running", "paused")
 
 
@@ -57,27 +56,19 @@ def sliders(run_id: str) -> None:
 
 def slider(run: RunState, knob: Knob) -> None:
     """A slider that shows the run's factor. Only its own user's change is sent: see `moved`."""
-    now, key = run.knobs.get(knob.name, 1.0), _key(run.id, knob.name)
+    now = run.knobs.get(knob.name, 1.0)
     window = _window(run.id, knob.name, now)
-    if window.follows(now) or key not in st.session_state:
-        st.session_state[key] = now
-    most = max(MOST, now, st.session_state[key])
+    window.follow(now)
+    key = f"{knob.name}-{run.id}-{window.version}"
     st.slider(
-        formatting.as_text(knob.label),
-        0.0,
-        most,
-        step=0.1,
-        format="× %.1f",
-        key=key,
-        on_change=moved,
-        args=(run.id, knob.name),
-    )
+        knob.label, 0.0, max(MOST, now), now, 0.1, format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name, key)
+    )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"now {now * knob.in_recipe:.3g} · recipe {knob.in_recipe:.3g}", width="content")
         if now != 1.0:
             st.button(
-                "Reset", key=f"reset-{key}", type="tertiary", icon=":material/undo:", on_click=turn,
-                args=(run.id, knob.name, 1.0), help=f"{formatting.as_text(knob.label)}: back to the recipe's value.",
+                "Reset", key=f"reset-{knob.name}-{run.id}", type="tertiary", icon=":material/undo:", on_click=turn,
+                args=(run.id, knob.name, 1.0), help=f"{knob.label}: back to the recipe's value.",
             )  # fmt: skip
 
 
@@ -85,63 +76,48 @@ def slider(run: RunState, knob: Knob) -> None:
 class Window:
     """What this window has shown and sent of one knob.
 
-    shown: the run's factor as drawn last. before: as drawn before it was changed elsewhere, at `followed`.
-    sent: the user's factor that the run has not confirmed yet, since `sent_at`.
+    shown: the run's factor as drawn last. sent: the user's factor that the run has not confirmed yet, since `sent_at`.
+    version: of the slider. Where the run was changed elsewhere a new one is drawn, so that what a browser still sends of the old
+        one counts for nothing.
     """
 
     shown: float
-    before: float | None = None
-    followed: float = 0.0
     sent: float | None = None
     sent_at: float = 0.0
+    version: int = 0
 
-    def follows(self, now: float) -> bool:
-        """Whether the slider must move to the run's factor `now`."""
-        if self.sent is not None and (now == self.sent or time.monotonic() - self.sent_at > CONFIRMED):
-            self.sent = None
-            self.before, self.shown = None, now
-            return True
-        if self.sent is not None or now == self.shown:
-            return False
-        self.before, self.shown, self.followed = self.shown, now, time.monotonic()
-        return True
-
-    def is_stale(self, factor: float) -> bool:
-        """Whether a slider's factor is what stood there before the run changed elsewhere: the browser had not got it yet."""
-        return factor == self.before and time.monotonic() - self.followed < STALE
-
-    def send(self, factor: float) -> None:
-        self.sent, self.sent_at = factor, time.monotonic()
+    def follow(self, now: float) -> None:
+        """Take the run's factor `now`."""
+        if self.sent is not None:
+            if now != self.sent and time.monotonic() - self.sent_at < CONFIRMED:
+                return
+            self.version += now != self.sent
+            self.sent, self.shown = None, now
+        elif now != self.shown:
+            self.shown = now
+            self.version += 1
 
 
-def moved(run_id: str, knob: str) -> None:
-    """A slider of this window has another value than it had."""
-    key = _key(run_id, knob)
+def moved(run_id: str, knob: str, key: str) -> None:
+    """The user of this window moved a slider."""
     window, factor = _window(run_id, knob, 1.0), st.session_state[key]
-    if window.is_stale(factor):
-        st.session_state[key] = window.shown
+    if turn(run_id, knob, factor):
+        window.sent, window.sent_at = factor, time.monotonic()
     else:
-        turn(run_id, knob, factor)
+        window.version += 1  # the slider goes back
 
 
-def turn(run_id: str, knob: str, factor: float) -> None:
-    """Send a user's change of one knob to the run."""
-    window = _window(run_id, knob, 1.0)
-    if trouble := engine.refusal(engine.runner().set_knob, run_id, knob, factor):
+def turn(run_id: str, knob: str, factor: float) -> bool:
+    """Send a user's change of one knob to the run. False where it is refused; the reason is shown."""
+    trouble = engine.refusal(engine.runner().set_knob, run_id, knob, factor)
+    if trouble:
         st.session_state[_refused(run_id)] = trouble
-        factor = window.shown
-    else:
-        window.send(factor)
-    st.session_state[_key(run_id, knob)] = factor
+    return not trouble
 
 
 def _window(run_id: str, knob: str, factor: float) -> Window:
     window: Window = st.session_state.setdefault(f"window-{knob}-{run_id}", Window(factor))
     return window
-
-
-def _key(run_id: str, knob: str) -> str:
-    return f"{knob}-{run_id}"
 
 
 def _refused(run_id: str) -> str:

@@ -1,5 +1,7 @@
 """Settings changed while a run trains: a window sends its own user's changes alone, and follows those of others."""
 
+import time
+
 import pytest
 
 from kdcore.events import KnobTurned
@@ -43,14 +45,20 @@ def test_a_window_does_not_write_back_what_another_window_changed(open_page, run
     assert runner.store.state(run).knobs == {"weight/kd": 2.0, "learning_rate": 0.5}
 
 
-def test_both_windows_may_turn_the_same_knob_and_the_last_one_stands(open_page, runner, run, monkeypatch):
-    monkeypatch.setattr(adjustments, "STALE", 0.0)  # some seconds have passed
+def test_both_windows_may_turn_the_same_knob_and_the_last_one_stands(open_page, runner, run):
     first, second = open_page("train.py", run=run), open_page("train.py", run=run)
     slider(first, "Weight of kd").set_value(2.0).run()
     slider(second.run(), "Weight of kd").set_value(0.5).run()
     assert slider(first.run(), "Weight of kd").value == 0.5
     slider(first, "Weight of kd").set_value(2.0).run()  # as before, but now on purpose
     assert runner.told == [("weight/kd", 2.0), ("weight/kd", 0.5), ("weight/kd", 2.0)]
+
+
+def test_drawing_again_and_again_changes_nothing(open_page, runner, run):
+    test = open_page("train.py", run=run)
+    for _ in range(3):
+        test.run()
+    assert runner.told == []
 
 
 def test_a_change_that_is_taken_back_before_the_run_follows_is_sent(open_page, runner, make_run):
@@ -63,21 +71,28 @@ def test_a_change_that_is_taken_back_before_the_run_follows_is_sent(open_page, r
     assert [told[2:] for told in runner.told] == [("weight/kd", 2.0), ("weight/kd", 1.0)]
 
 
-def test_a_browser_that_has_not_got_the_news_changes_nothing():
+def test_what_a_browser_still_sends_of_an_older_slider_changes_nothing():
     window = adjustments.Window(shown=1.0)
-    assert window.follows(2.0)  # another window turned it
-    assert window.is_stale(1.0)
-    assert not window.is_stale(1.5)
-    window.followed -= adjustments.STALE
-    assert not window.is_stale(1.0)
+    window.follow(1.0)
+    assert window.version == 0
+    window.follow(2.0)  # another window turned it: a new slider, whose changes alone count
+    assert window.version == 1
 
 
 def test_a_change_that_the_run_never_follows_is_not_shown_for_ever():
-    window = adjustments.Window(shown=1.0)
-    window.send(2.0)
-    assert not window.follows(1.0)
+    window = adjustments.Window(shown=1.0, sent=2.0, sent_at=time.monotonic())
+    window.follow(1.0)
+    assert window.version == 0
     window.sent_at -= adjustments.CONFIRMED + 1
-    assert window.follows(1.0)
+    window.follow(1.0)
+    assert window.version == 1
+
+
+def test_a_slider_that_its_own_user_moved_stays_as_it_is():
+    window = adjustments.Window(shown=1.0, sent=2.0, sent_at=time.monotonic())
+    for now in (1.0, 2.0, 2.0):
+        window.follow(now)
+    assert window.version == 0
 
 
 def test_the_weight_stands_beside_the_factor_and_can_be_reset(open_page, runner, run):
