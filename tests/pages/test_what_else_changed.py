@@ -30,6 +30,7 @@ def pets(runner) -> str:
     run_id = runner.store.create(recipes.from_plain(plain))
     with runner.store.writer(run_id) as writer:
         writer.append(ev.RunStarted(0, 10, 1, "cpu", "fp32", PETS, 100, 100, {}))
+        writer.append(ev.Evaluated(10, 1.0, "validation", {"student": {"top1": 0.2, "count": 60}}))
         writer.append(ev.RunFinished(10, results, 9.0, arrays=predictions))
     return run_id
 
@@ -58,6 +59,7 @@ def test_what_else_changed_is_a_table_with_explanations(open_page, pets, page):
     assert helps["Calibration error after scaling"].startswith("The same with the logits divided by one temperature")
     assert len(helps) >= 7
     assert "Values of one run on the 100 test images, without intervals" in text
+    assert "T is fitted to 60 validation images." in text
 
 
 def test_results_by_class_are_charts_and_a_file(open_page, pets, drawn):
@@ -81,6 +83,7 @@ def test_an_earlier_run_was_not_measured(open_page, make_run, drawn):
     test = open_page("runs.py", run=make_run())
     assert not test.exception
     assert "not measured" in said(test)
+    assert "T is fitted" not in said(test)
     assert "Runs of earlier versions did not store their predictions." in said(test)
     assert drawn == []
 

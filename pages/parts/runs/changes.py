@@ -15,8 +15,15 @@ def show(run: RunState) -> None:
     with st.container(border=True):
         st.markdown("**What else changed**")
         table(run)
-        st.caption(measures.without_claim(run.results))
+        st.caption(f"{measures.without_claim(run.results)}{fitted_to(run)}")
         by_class(run)
+
+
+def fitted_to(run: RunState) -> str:
+    """How many images the temperatures were fitted to; empty where there are none."""
+    count = run.latest.get("student", {}).get("count")
+    scaled = run.results["student"].get("temperature") is not None
+    return f" T is fitted to {count:,.0f} validation images." if scaled and count else ""
 
 
 def table(run: RunState) -> None:
