@@ -36,14 +36,14 @@ def photo(path: Path) -> Path:
     return path
 
 
-def test_from_the_first_visit_to_the_run_found_again(server, visit, tmp_path):
-    page = visit(server.url)
+def test_from_the_first_visit_to_the_run_found_again(shared_server, visit, tmp_path):
+    page = visit(shared_server.url)
     expect(page.get_by_role("heading", name="Distillation Explorer")).to_be_visible()
     run_id = start_quick_run(page)
 
     # the curve grows
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    until(lambda: server.store.state(run_id).step > 0, "the first step is taken")
+    until(lambda: shared_server.store.state(run_id).step > 0, "the first step is taken")
     curve = page.get_by_role("img", name=re.compile("^Total loss. Student [0-9]"))
     expect(curve).to_be_visible()
     before = ink(curve)
@@ -59,14 +59,14 @@ def test_from_the_first_visit_to_the_run_found_again(server, visit, tmp_path):
     expect(page.get_by_text("square.png").first).to_be_attached()
 
     # a reload, and the run is where it was
-    page.goto(f"{server.url}/runs?run={run_id}")
+    page.goto(f"{shared_server.url}/runs?run={run_id}")
     page.reload()
     expect(page.get_by_role("heading", name="quick")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Stop the run").click()
-    until(lambda: server.store.state(run_id).status == "stopped", "the run has stopped")
+    until(lambda: shared_server.store.state(run_id).status == "stopped", "the run has stopped")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
-    assert server.store.checkpoint(run_id) is not None
+    assert shared_server.store.checkpoint(run_id) is not None
 
 
 def test_the_very_first_visit_may_be_a_deep_link(server, visit):
@@ -75,15 +75,15 @@ def test_the_very_first_visit_may_be_a_deep_link(server, visit):
     expect(page.get_by_role("link", name="Attention")).to_be_visible()  # the menu is around it
 
 
-def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(server, visit):
-    presenter = visit(server.url)
+def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(shared_server, visit):
+    presenter = visit(shared_server.url)
     run_id = start_quick_run(presenter)
-    guest = visit(f"{server.url}/train?run={run_id}")
+    guest = visit(f"{shared_server.url}/train?run={run_id}")
     for page in (presenter, guest):
         expect(page.get_by_role("button", name="Pause")).to_be_visible()
     presenter.goto("about:blank")
-    step = server.store.state(run_id).step
-    until(lambda: server.store.state(run_id).step > step, "training goes on")
+    step = shared_server.store.state(run_id).step
+    until(lambda: shared_server.store.state(run_id).step > step, "training goes on")
     guest.get_by_role("button", name="Stop").click()
     guest.get_by_role("button", name="Stop the run").click()
     expect(guest.get_by_role("button", name="Resume")).to_be_visible()

@@ -23,7 +23,7 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> Callable[..., Recipe]:
     """Makes the tiny recipe, with top-level keys replaced. Its teacher knows nothing and is accepted all the same."""
 

@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -322,13 +323,16 @@ def test_a_bug_is_a_calm_sentence_with_a_number_and_its_traceback_in_the_log(err
 
 
 @pytest.mark.parametrize(("flags", "variable"), [(["--debug"], ""), ([], "1")])
-def test_with_debug_the_traceback_of_a_bug_is_shown(flags, variable, monkeypatch, capsys):
-    monkeypatch.setenv("KD_DEBUG", variable)
-    monkeypatch.setattr("kdcore.inspection.method_cards.entries", None)
-    assert main(["methods", *flags]) == 1
-    err = capsys.readouterr().err
-    assert "TypeError: 'NoneType' object is not callable" in err
-    assert "error: Something went wrong here." in err
+def test_with_debug_the_traceback_of_a_bug_is_shown(flags, variable):
+    code = (
+        "import sys\nfrom kdcore.cli import main, runs\n"  # a command that does not load torch
+        f"runs.store = None\nsys.exit(main(['runs', *{flags}]))"
+    )
+    environment = {**os.environ, "KD_DEBUG": variable}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert "TypeError: 'NoneType' object is not callable" in done.stderr
+    assert "error: Something went wrong here." in done.stderr
 
 
 def test_a_reader_that_has_enough_ends_the_output_quietly():
@@ -426,3 +430,10 @@ def test_classes_of_a_run_without_predictions_are_refused_with_the_reason(capsys
     error = " ".join(capsys.readouterr().err.split())
     assert f"Run {run_id} has no predictions of test images: it is created." in error
     assert f"runs recipe {run_id}" in error
+
+
+def test_a_seed_that_is_named_twice_is_refused(recipe_file, capsys):
+    assert main(["distill", recipe_file, "--seeds", "1", "1", "1"]) == 1
+    assert "names one twice: 1, 1, 1. The runs would be identical: give each seed once" in capsys.readouterr().err
+    assert main(["sweep", recipe_file, "--vary", "epochs=1,2", "--seeds", "1", "1"]) == 1
+    assert "names one twice: 1, 1" in capsys.readouterr().err

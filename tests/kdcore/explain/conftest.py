@@ -19,7 +19,7 @@ SPECS: dict[str, tuple[str, int, dict]] = {
     "registers": ("vit_small_patch14_reg4_dinov2", 56, SMALL),
     "rotary": ("eva02_tiny_patch14_224", 56, SMALL),
     "torchvision_vit": ("torchvision", 64, {"hidden_dim": 32, "num_layers": 3, "num_heads": 2, "mlp_dim": 64}),
-    "our_vit": ("small_vit_patch4_32", 32, {}),
+    "our_vit": ("small_vit_patch4_32", 32, {"dim": 32, "depth": 3, "heads": 2}),
     "resnet": ("test_resnet", 96, {}),
     "convnext": ("test_convnext", 96, {}),
     "efficientnet": ("test_efficientnet", 96, {}),

@@ -32,6 +32,16 @@ def stopped(runner, tiny) -> str:
     return run_id
 
 
+@pytest.fixture(scope="module")
+def unbroken(tiny, tmp_path_factory) -> tuple[dict, dict]:
+    """The results and the last weights of the same run without a stop."""
+    made = Runner(Store(tmp_path_factory.mktemp("unbroken")), device="cpu", threads=1)
+    (run_id,) = made.start(tiny(epochs=8, checkpoint_every=1))
+    assert made.wait(run_id, 60)
+    made.close()
+    return made.store.state(run_id).results, checkpoint.load(made.store.checkpoint(run_id))["student"]
+
+
 def halve(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
@@ -49,7 +59,7 @@ def weights_alone(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [halve, nothing, zeros, weights_alone])
-def test_the_checkpoint_before_is_used_and_the_run_ends_as_an_unbroken_one(runner, tiny, stopped, harm):
+def test_the_checkpoint_before_is_used_and_the_run_ends_as_an_unbroken_one(runner, stopped, unbroken, harm):
     newest, before, *_ = runner.store.checkpoints(stopped)
     harm(newest)
     runner.resume(stopped)
@@ -59,11 +69,10 @@ def test_the_checkpoint_before_is_used_and_the_run_ends_as_an_unbroken_one(runne
     notes = [note["text"] for note in state.notes if note["level"] == "warning"]
     assert any(text.startswith(f"The checkpoint {newest.name} is damaged and is skipped:") for text in notes)
     assert f"Resuming from {before.name}, the one before it." in notes
-    (whole,) = runner.start(tiny(epochs=8, checkpoint_every=1))
-    assert runner.wait(whole, 60)
-    assert state.results == runner.store.state(whole).results
-    first, second = (checkpoint.load(runner.store.checkpoint(run_id)) for run_id in (whole, stopped))
-    assert all((first["student"][name] == second["student"][name]).all() for name in first["student"])
+    results, weights = unbroken
+    assert state.results == results
+    found = checkpoint.load(runner.store.checkpoint(stopped))["student"]
+    assert all((weights[name] == found[name]).all() for name in weights)
     steps, _ = runner.store.series(stopped)["loss/student/total"]
     assert (steps[1:] > steps[:-1]).all()
 
