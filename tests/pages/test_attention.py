@@ -129,8 +129,10 @@ def inspector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeInspector:
 
 
 def picture(colour: str = "teal") -> bytes:
-    packed = io.BytesIO()
-    Image.new("RGB", (40, 30), colour).save(packed, "PNG")
+    """Square and of two colours, so that there is nothing to remark on."""
+    packed, image = io.BytesIO(), Image.new("RGB", (32, 32), colour)
+    image.putpixel((0, 0), (255, 255, 255))
+    image.save(packed, "PNG")
     return packed.getvalue()
 
 
