@@ -7,7 +7,7 @@ import streamlit as st
 
 from kdcore.errors import clipped
 from kdcore.recipe import Recipe, RecipeError
-from kdcore.results.comparison import summarise
+from kdcore.results.comparison import summarise, summarise_all
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of, panels_to_compare
@@ -97,14 +97,15 @@ def offer_seeds(run: RunState) -> None:
 
 
 def over_seeds(runs: list[RunState]) -> None:
-    """A summary for each group of the selected runs that differ only in their seed."""
-    results = {run.id: run for run in runs}
-    for group in engine.store().by_recipe(list(results)):
-        if len(group) > 1:
-            seeds = ", ".join(str(*engine.store().recipe(run_id).seeds) for run_id in group)
-            name = re.sub(r",? seed \d+$", "", results[group[0]].name)
-            st.markdown(f"**{formatting.as_text(name)}**: one recipe, seeds {seeds}")
-            outcome(summarise([engine.store().outcome(run_id) for run_id in group]), key=f"outcome-{group[0]}")
+    """A summary for each group of the selected runs that differ only in their seed, corrected for the number of groups."""
+    store, names = engine.store(), {run.id: run.name for run in runs}
+    groups = [group for group in store.by_recipe(list(names)) if len(group) > 1]
+    summaries = summarise_all([[store.outcome(run_id) for run_id in group] for group in groups], list(map(len, groups)))
+    for group, summary in zip(groups, summaries, strict=True):
+        seeds = ", ".join(str(*store.recipe(run_id).seeds) for run_id in group)
+        name = re.sub(r",? seed \d+$", "", names[group[0]])
+        st.markdown(f"**{formatting.as_text(name)}**: one recipe, seeds {seeds}")
+        outcome(summary, key=f"outcome-{group[0]}")
 
 
 def several(runs: list[RunState]) -> None:

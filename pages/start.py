@@ -19,8 +19,8 @@ PICTURES_WIDTH = 480  # of the replay's right half: the button is as wide and be
 def main() -> None:
     st.title("Distillation Explorer")
     st.markdown(
-        "A large network, the :violet[**teacher**], helps a small one, the :primary[**student**], to learn. Compare "
-        "what each predicts, where it looks, and how much better the student gets than its :orange[**twin**], the same "
+        "A large network, the :violet[**teacher**], can help a small one, the :primary[**student**], to learn. Compare "
+        "what each predicts, where it looks, and whether the student gets better than its :orange[**twin**], the same "
         "network trained without a teacher."
     )
     recording = find_recording(engine.store())

@@ -21,6 +21,7 @@ def test_what_is_compared_is_what_runs_would_store():
 
 
 def test_an_interval_that_is_too_narrow_is_seen(monkeypatch):
+    monkeypatch.setattr(coverage, "POOL", 100_000)
     usual = coverage.coverage(Setting("none", 0.6), 3, 200, 150)
     assert usual.covered > 0.9
     monkeypatch.setattr("kdcore.results.comparison.conclusion.ALPHA", 0.5)
@@ -29,7 +30,8 @@ def test_an_interval_that_is_too_narrow_is_seen(monkeypatch):
     assert narrow.claims > 0.25
 
 
-def test_two_seeds_allow_no_claim():
+def test_two_seeds_allow_no_claim(monkeypatch):
+    monkeypatch.setattr(coverage, "POOL", 1000)
     assert coverage.coverage(Setting("none", 0.6), 2, 300, 20).allowed == 0
 
 

@@ -64,6 +64,22 @@ def test_seeds_of_one_recipe_are_offered_and_summed_up(open_page, make_run):
     assert not [b for b in open_page("runs.py", run=alone).button if b.label.startswith("Compare its")]
 
 
+def test_groups_of_seeds_are_corrected_for_their_number(open_page, make_run):
+    runs = [make_run(labels=labels, seed=seed, difference=(0.15 + seed / 100, 0, 0.2)) for labels in (100, 200) for seed in range(3)]  # fmt: skip
+    one, both = said(open_page("runs.py", run=runs[:3])), said(open_page("runs.py", run=runs))
+    assert "(95 % interval" in one
+    assert "the student is better than its twin." in one
+    assert "(97.5 % interval" in both
+    assert "2 comparisons, with wider intervals (Holm's correction)" in both
+
+
+def test_a_run_that_is_named_twice_in_the_address_counts_once(open_page, make_run):
+    run_id = make_run()
+    test = open_page("runs.py", run=[run_id, run_id])
+    assert not test.exception
+    assert "Mean of" not in said(test)
+
+
 def test_several_recipes_are_not_summed_up(open_page, make_run):
     test = open_page("runs.py", run=[make_run(labels=100), make_run(labels=200)])
     assert "Mean of" not in said(test)

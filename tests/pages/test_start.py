@@ -105,7 +105,7 @@ def test_the_recording_shows_its_result_with_the_interval_and_the_setting(runner
     record(runner.store.recorded)
     at = opened()
     assert not at.info
-    assert "+40.0 percentage points (95 % interval +37.1 to +42.8): the student is better than its twin." in text_of(at)
+    assert "+40.0 percentage points (95 % interval +37.1 to +42.9): the student is better than its twin." in text_of(at)
     assert "One run: the student classifies 70.0 % of 2,000 test images correctly, its twin 30.0 %." in text_of(at)
     assert "500 of 4,000 training images are labelled" in text_of(at)
 

@@ -76,7 +76,7 @@ def of_images(values: np.ndarray) -> Crossed:
     mean, rows, columns = values.mean(), values.mean(axis=1), values.mean(axis=0)
     of_seeds = images * rows.var(ddof=1)
     of_columns = seeds * columns.var(ddof=1)
-    total = np.square(values - mean).sum()
+    total = float(np.vdot(values, values)) - values.size * mean**2
     left = max(0.0, total - free * of_seeds - (images - 1) * of_columns)
     rest = left / (free * (images - 1))
     return Crossed(

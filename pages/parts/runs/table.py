@@ -21,8 +21,8 @@ COLUMNS = {
     "Problem": st.column_config.TextColumn(width="large", help="What cannot be read in the run's folder."),
     "Difference": st.column_config.TextColumn(
         "Student − twin",
-        help="Student − twin in percentage points, with its 95 % interval. If the interval contains 0, it may be "
-        "chance.",
+        help="Student − twin in percentage points. The 95 % interval covers the choice of the test images, of each run "
+        "alone; without one there is no conclusion, for the reason that the run states.",
     ),
 }
 
