@@ -4,42 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from benchmarks.app.browser import Browser
+from benchmarks.hostile import PASSCODE, Visitor
 from kdcore.paths import ASSETS
 from kdcore.recipe import library
 from kdcore.store import Store
 from tests.served.conftest import Served
-
-PASSCODE = "correct horse"
-
-
-class Watching(Browser):
-    """A visitor's browser that remembers what pages send: the ids of buttons, and all texts."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(port)
-        self.buttons: dict[str, str] = {}  # label -> id
-        self.inputs: dict[str, str] = {}
-        self.text = ""
-
-    def visit(self, page: str, query: str = "") -> float:
-        self.buttons, self.inputs, self.text = {}, {}, ""
-        return super().visit(page, query)
-
-    def send(self, *widgets: WidgetState) -> None:
-        self.text = ""
-        self._run(WidgetStates(widgets=widgets))
-
-    def _look_at(self, element) -> None:
-        super()._look_at(element)
-        self.text += str(element)
-        if element.WhichOneof("type") == "button":
-            self.buttons[element.button.label] = element.button.id
-        for kind in ("text_input", "text_area"):
-            if element.WhichOneof("type") == kind:
-                self.inputs[getattr(element, kind).label] = getattr(element, kind).id
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +27,7 @@ def store(served: Served) -> Store:
 def test_pages_have_no_buttons_of_the_operator(served, store):
     run_id = store.create(library.recipe("quick"))
     operators = re.compile(r"Start|Stop|Pause|Resume|Delete|Train it here|Estimate|Check the teacher|Apply a|^Run")
-    with Watching(served.port) as browser:
+    with Visitor(served.port) as browser:
         for page, query in [
             ("", ""),
             ("train", ""),
@@ -72,35 +43,35 @@ def test_pages_have_no_buttons_of_the_operator(served, store):
 def test_ids_that_an_operator_sees_do_nothing_for_a_visitor(served, store):
     """Widgets have the same ids in every visit: what the operator's page draws is pressed in a visitor's."""
     run_id = store.create(library.recipe("quick"))
-    with Watching(served.port) as operator:
+    with Visitor(served.port) as operator:
         operator.visit("runs", f"run={run_id}")
-        enter(operator, PASSCODE)
+        operator.enter(PASSCODE)
         assert {"Resume", "Delete"} & operator.buttons.keys()
         drawn = {("runs", f"run={run_id}"): dict(operator.buttons)}
         operator.visit("train")
         drawn["train", ""] = dict(operator.buttons)
         assert "Start training" in operator.buttons
     before = store.ids()
-    with Watching(served.port) as visitor:
+    with Visitor(served.port) as visitor:
         for (page, query), buttons in drawn.items():
             visitor.visit(page, query)
             for label, button in buttons.items():
                 if label != "Enter":
-                    visitor.send(WidgetState(id=button, trigger_value=True))
+                    visitor.press(button)
     assert store.ids() == before
     assert not (store.folder(run_id) / "events.jsonl").exists()
 
 
 def test_a_wrong_passcode_changes_nothing(served, store):
-    with Watching(served.port) as browser:
+    with Visitor(served.port) as browser:
         browser.visit("train")
-        enter(browser, "wrong")
+        browser.enter("wrong")
         assert "This is not the passcode" in browser.text
         assert "Start training" not in browser.buttons
 
 
 def test_a_forged_state_makes_nobody_the_operator(served):
-    with Watching(served.port) as browser:
+    with Visitor(served.port) as browser:
         browser.visit("train", "operator=1&role=operator&passcode=" + PASSCODE.replace(" ", "%20"))
         browser.send(
             *(WidgetState(id=name, bool_value=True) for name in ("operator", "role", "is_operator", "role-control"))
@@ -110,7 +81,7 @@ def test_a_forged_state_makes_nobody_the_operator(served):
 
 def test_a_folder_of_the_server_in_a_visitors_recipe_is_not_looked_at(served):
     recipe = "data: {name: folder, path: /etc}\nstudent: {model: three_stage_cnn_16}\nterms: [{method: ce}]\n"
-    with Watching(served.port) as browser:
+    with Visitor(served.port) as browser:
         browser.visit("train")
         typed = WidgetState(id=browser.inputs["Recipe"], string_value=recipe)
         browser.send(typed, WidgetState(id=browser.buttons["Apply"], trigger_value=True))
@@ -121,13 +92,8 @@ def test_a_message_of_a_visitor_names_no_path(served, store):
     folder = store.root / "20260101-000000-damaged-0000"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.yaml").write_bytes(b"name: \xff\xfe\n")
-    with Watching(served.port) as browser:
+    with Visitor(served.port) as browser:
         browser.visit("runs", f"run={folder.name}")
         assert "damaged" in browser.text.lower()
         assert str(store.root) not in browser.text
         assert str(ASSETS) not in browser.text
-
-
-def enter(browser: Watching, passcode: str) -> None:
-    typed = WidgetState(id=browser.inputs["Passcode"], string_value=passcode)
-    browser.send(typed, WidgetState(id=browser.buttons["Enter"], trigger_value=True))
