@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
 from tests.kdcore.photos.test_headers import many_scans
 from tests.pages.test_markup import MARKUP, NAME
 from tests.served.conftest import Served
+from tests.small_disk import small_disk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -38,12 +38,8 @@ DISK_MIB = 48
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A small disk of its own where mounting is allowed, so that it can be filled."""
     folder = tmp_path_factory.mktemp("disk")
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)]
-    with contextlib.suppress(OSError):
-        subprocess.run(command, capture_output=True, check=False)
-    yield folder
-    if os.path.ismount(folder):
-        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+    with small_disk(folder, DISK_MIB << 20):
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from kdcore.files import disk
 from kdcore.recipe import study as studies
 from kdcore.runner import Runner
 from kdcore.store import RunWriter, Store, Studies, checkpoint
+from tests.small_disk import small_disk
 
 SIZE = 32 << 20  # bytes of the small disk; a tiny run takes 8 MiB
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -29,15 +29,10 @@ def small(tmp_path: Path) -> Iterator[Path]:
     """A small disk."""
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "small", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("no small disk can be mounted here: these need root and mount -t tmpfs")
-    try:
+    with small_disk(place, SIZE) as mounted:
+        if not mounted:
+            pytest.skip("no small disk can be mounted here: these need root and mount -t tmpfs")
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 @pytest.fixture
