@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -222,12 +222,15 @@ def pairings(
     """
     dense = any("dense" in methods.get(term.method).needs for term in recipe.terms)
     side = recipe.data.image_size
-    shapes = [spec and (shapes_of(spec, classes, side) if dense else trial(spec, len(classes), side).shapes)
-              for spec in (student, teacher)]  # fmt: skip
+
+    def shapes(spec: ModelRecipe) -> Shapes:
+        return shapes_of(spec, classes, side) if dense else trial(spec, len(classes), side).shapes
+
+    of_student, of_teacher = shapes(student), shapes(teacher) if teacher else None
     found = []
     for term in recipe.terms:
         try:
-            method = methods.build(term, cast(Shapes, shapes[0]), shapes[1])
+            method = methods.build(term, of_student, of_teacher)
         except UserError as error:
             found.append(Finding("pairing", "stop", str(error), final=True))
         else:
