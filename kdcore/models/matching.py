@@ -65,7 +65,8 @@ def prefix_of(names: Iterable[str], own: Iterable[str]) -> tuple[str, int, list[
 
 def _renamed(state: State, own: State, report: Report) -> State:
     """Without the prefix and wrappers of the script that saved it, and without what is no weight of this network."""
-    best, removed = state, ()
+    best: State = state
+    removed: tuple[str, ...] = ()
     for wrappers in ((), WRAPPERS[:1], WRAPPERS):
         bare = {_without(name, wrappers): tensor for name, tensor in state.items()}
         if prefix_of(bare, own)[1] > prefix_of(best, own)[1]:
@@ -109,7 +110,7 @@ def _conversion(net: nn.Module) -> Callable[..., Any] | None:
     for kind in type(net).__mro__:
         module = sys.modules.get(kind.__module__)
         if kind.__module__.startswith("timm.models.") and (found := getattr(module, "checkpoint_filter_fn", None)):
-            return found  # type: ignore[no-any-return]
+            return found
     return None
 
 

@@ -43,7 +43,7 @@ def check(header: Mapping[str, str], tensors: Mapping[str, Tensor], path: Path) 
 def _of(tensor: Tensor) -> str:
     plain = tensor.detach().cpu().contiguous()
     begun = zlib.crc32(f"{plain.dtype} {tuple(plain.shape)}".encode())
-    return f"{zlib.crc32(plain.reshape(-1).view(torch.uint8).numpy(), begun):08x}"
+    return f"{zlib.crc32(plain.reshape(-1).view(torch.uint8).numpy().data, begun):08x}"
 
 
 def _of_texts(texts: Mapping[str, str]) -> dict[str, str]:

@@ -59,7 +59,8 @@ def _described(config: Path) -> dict[str, Any]:
         return {}
     nested = found.get("pretrained_cfg")
     settings = {**found, **(nested if isinstance(nested, dict) else {})}
-    options = found.get("model_args") if isinstance(found.get("model_args"), dict) else {}
+    given = found.get("model_args")
+    options: dict[str, Any] = given if isinstance(given, dict) else {}
     described = {
         "model": found["architecture"],
         "options": {name: value for name, value in options.items() if name not in NOT_OPTIONS},
