@@ -17,7 +17,7 @@ from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.results import json_text
 from kdcore.results.comparison import Figure, Summary, claim, corrected, covers, ends, points, sentence
-from kdcore.store import Studies, StudyState
+from kdcore.store import Studies, StudyState, evidence
 
 if TYPE_CHECKING:
     from kdcore.runner import Runner
@@ -166,7 +166,7 @@ def drive(begun: "Callable[[Runner], str]", against: str | None, device: str | N
 def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
     """Print the results of a study, variant by variant."""
     if as_json:
-        print(json_text.text({**_brief(state), "variants": _rows(state)}))
+        print(json_text.text({**_brief(state), "variants": _rows(state), "faults": _faults(state)}))
         return
     console = Console(markup=False)  # names of variants may have square brackets
     title = f"{state.id}: {state.status}, {state.done} of {len(state.places)} runs finished"
@@ -181,10 +181,19 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
     for label, gap in gaps.items():
         words = claim(gap, f"the student of {label}", f"that of {other}")
         console.print(f"{label} - {other}, students paired by seed: {words}", highlight=False)
+    for label, faults in _faults(state).items():
+        console.print(
+            f"{label}: runs with faults: {evidence.in_words(faults)}; `runs show ID` explains them", style="yellow"
+        )
     if known:
         console.print(covers(next(iter(known.values()))), highlight=False, style="dim")
     if (first := next(iter(gaps.values()), None)) and first.comparisons > 1:
         console.print(f"Students against {other}: {corrected(first.comparisons)}", highlight=False, style="dim")
+
+
+def _faults(state: StudyState) -> dict[str, evidence.Faults]:
+    runs = store()
+    return evidence.by_variant(state, lambda run: evidence.faults(runs, run.id))
 
 
 def _table(state: StudyState) -> Table:

@@ -1,8 +1,14 @@
-"""Diagnoses of a stored run: its results, predictions and series, handed to `results.diagnoses`."""
+"""Diagnoses of a stored run: its results, predictions and series, handed to `results.diagnoses`; and of a study's runs."""
+
+from collections.abc import Callable, Sequence
 
 from kdcore.recipe import RecipeError
 from kdcore.results.diagnoses import Diagnosis, Evidence, diagnose
 from kdcore.store.runs import Store
+from kdcore.store.state import RunState
+from kdcore.store.studies import StudyState
+
+Faults = dict[str, list[int]]  # fault -> the seeds whose run has it
 
 
 def diagnoses(store: Store, run_id: str) -> tuple[Diagnosis, ...]:
@@ -30,4 +36,27 @@ def diagnoses(store: Store, run_id: str) -> tuple[Diagnosis, ...]:
             gradients=state.gradients[-1] if state.gradients else {},
             changes=state.knob_changes,
         )
+    )
+
+
+def faults(store: Store, run_id: str) -> tuple[str, ...]:
+    """The kinds of a run's diagnoses, without those that are notes."""
+    return tuple(diagnosis.kind for diagnosis in diagnoses(store, run_id) if not diagnosis.note)
+
+
+def by_variant(state: StudyState, faults_of: Callable[[RunState], Sequence[str]]) -> dict[str, Faults]:
+    """The faults of a study's finished runs, for the variants that have any."""
+    found: dict[str, Faults] = {}
+    for label, places in state.variants().items():
+        for place in places:
+            if place.run and place.run.status == "finished":
+                for kind in faults_of(place.run):
+                    found.setdefault(label, {}).setdefault(kind, []).append(place.point.seed)
+    return found
+
+
+def in_words(found: Faults) -> str:
+    """`at chance (seeds 0, 1); diverged (seed 2)`."""
+    return "; ".join(
+        f"{kind} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})" for kind, seeds in found.items()
     )

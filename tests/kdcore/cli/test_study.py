@@ -34,6 +34,8 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
         "lr 0.002: ",
         "no conclusion, only 20 test images (50 are needed)",
         "Mean of 2 seeds",
+        "lr 0.001: runs with faults: ",
+        "teacher at chance (seeds 0, 1)",
     ):
         assert words in " ".join(out.split())
     assert main(["study", "list", "--json"]) == 0
@@ -48,6 +50,7 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
     assert shown["variants"][0]["student"]["top1"]["mean"] == pytest.approx(mean)
     assert shown["variants"][0]["seeds"] == 2
     assert 0 <= shown["variants"][0]["validation"] <= 1
+    assert shown["faults"]["lr 0.001"]["teacher at chance"] == [0, 1]
     gap = [float(row["student_top1"]) for row in rows]
     assert main(["study", "show", study["id"], "--against", "lr 0.002"]) == 0
     printed = " ".join(capsys.readouterr().out.split())

@@ -9,7 +9,7 @@ from kdcore.events import CheckpointReady, KnobTurned, RunFinished, RunStarted, 
 from kdcore.paths import ASSETS
 from kdcore.setup.build import build_parts
 from kdcore.store import Store
-from kdcore.store.evidence import diagnoses
+from kdcore.store.evidence import diagnoses, in_words
 from kdcore.training.evaluation import drained
 from kdcore.training.loop import train
 
@@ -98,3 +98,7 @@ def test_a_change_after_the_last_checkpoint_is_forgotten_when_the_run_resumes_th
     resumed = RunStarted(10, 100, 5, "cpu", "fp32", ("cat", "ship"), 1000, 500, {}, resumed=True)
     run_id = written(store, STARTED, KnobTurned(30, "weight/kd", 2.0), resumed, RunFinished(100, RESULTS, 9.0))
     assert store.state(run_id).knob_changes == ()
+
+
+def test_faults_in_words():
+    assert in_words({"at chance": [0, 1], "diverged": [2]}) == "at chance (seeds 0, 1); diverged (seed 2)"
