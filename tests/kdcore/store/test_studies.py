@@ -4,10 +4,12 @@ import dataclasses
 import io
 import re
 
+import numpy as np
 import pytest
 
 from kdcore import events as ev
 from kdcore.recipe import study as studies
+from kdcore.results.comparison import sentence
 from kdcore.store import Store, Studies
 
 STUDY = studies.from_plain(
@@ -71,7 +73,7 @@ def test_it_is_no_run_of_the_store(shelf):
 
 def test_its_recipe_is_spelled_out(shelf):
     plain = STUDY.model_copy(update={"recipe": "quick", "vary": {}})
-    assert shelf.state(shelf.create(plain)).study.recipe["teacher"] == {"weights": "cues-teacher"}
+    assert shelf.state(shelf.create(plain)).study.recipe["teacher"]["weights"] == "cues-teacher"
 
 
 def test_its_summaries_are_those_of_its_runs(shelf):
@@ -316,3 +318,74 @@ def test_points_that_draw_the_same_id_get_different_runs(shelf, monkeypatch):
     monkeypatch.setattr(shelf.store, "new_id", lambda recipe: f"20260101-000000-{next(drawn)}-0000")
     places = shelf.state(shelf.create(STUDY)).places
     assert [place.run_id.split("-")[2] for place in places] == ["a", "b", "c", "d"]
+
+
+def finish_with_images(shelf: Studies, place, only_student: int, only_twin: int, *, knob: bool = False) -> None:
+    """A run of 500 test images whose predictions are stored."""
+    random = np.random.default_rng((place.point.seed, only_student))
+    order = random.permutation(500)
+    wrong = {"student": order[:only_twin], "twin": order[only_twin : only_twin + only_student]}
+    predictions = {"targets": np.zeros(500, np.int16)}
+    results = {}
+    for name, places in wrong.items():
+        predictions[name] = np.zeros(500, np.int16)
+        predictions[name][places] = 1
+        top1 = 1 - len(places) / 500
+        results[name] = {"top1": top1, "low": 0.0, "high": 1.0, "count": 500, "nll": float(random.random())}
+    counts = {"only_first": only_student, "only_second": only_twin}
+    results["difference"] = {"top1": (only_student - only_twin) / 500, "low": -1, "high": 1, **counts}
+    shelf.store.create(place.point.recipe, place.run_id)
+    with shelf.store.writer(place.run_id) as writer:
+        writer.append(ev.RunStarted(0, 20, 2, "cpu", "exact", ("a", "b"), 400, 400, {}))
+        if knob:
+            writer.append(ev.KnobTurned(5, "weight/kd", 1.0))
+        writer.append(ev.RunFinished(20, results, 10.0, arrays=predictions))
+
+
+THREE = STUDY.model_copy(update={"seeds": (0, 1, 2)})
+
+
+def test_a_study_corrects_for_its_variants_and_pairs_students_image_by_image(shelf):
+    study_id = shelf.create(THREE)
+    for place in shelf.state(study_id).places:
+        finish_with_images(shelf, place, *((60, 20) if place.point.variant == "labels 100" else (22, 20)))
+    state = shelf.state(study_id)
+    assert state.comparisons == 2
+    better, open_one = (summary.difference for summary in state.summaries().values())
+    assert (better.kind, open_one.kind) == ("better", "open")
+    assert (better.comparisons, better.alpha, open_one.alpha) == (2, 0.025, 0.05)
+    gap = state.against()["labels all"]  # both students are wrong on 20 images, the same ones or not
+    assert (gap.kind, gap.mean, gap.comparisons) == ("open", pytest.approx(0), 1)
+    assert gap.bounded
+    rows = list(csv.DictReader(io.StringIO(shelf.csv(study_id))))
+    assert {row["conclusion"] for row in rows[:3]} == {sentence(next(iter(state.summaries().values())))}
+    assert rows[0]["conclusion"].endswith("the student is better than its twin.")
+    assert float(rows[0]["difference_low"]) == pytest.approx(
+        0.0455, abs=1e-3
+    )  # Tango's of 60 : 20 of 500, not the stored one
+    assert "mcnemar" not in rows[0]
+
+
+def test_a_study_that_is_not_finished_draws_no_conclusion_and_counts_what_is_to_come(shelf):
+    study_id = shelf.create(THREE)
+    for place in shelf.state(study_id).places[:2]:
+        finish_with_images(shelf, place, 60, 20)
+    found = shelf.state(study_id).summaries()["labels 100"].difference
+    assert (found.kind, found.why, found.comparisons) == ("refused", "2 of 3 seeds are finished", 2)
+
+
+def test_a_run_whose_settings_a_user_changed_is_no_evidence_even_if_they_were_set_back(shelf):
+    study_id = shelf.create(THREE)
+    places = shelf.state(study_id).places[:3]
+    for place in places:
+        finish_with_images(shelf, place, 60, 20, knob=place.point.seed == 1)
+    assert shelf.store.outcome(places[1].run_id).turned == ("weight of kd",)
+    found = shelf.state(study_id).summaries()["labels 100"].difference
+    assert (found.kind, found.why) == ("refused", "a user changed settings during the run (weight of kd)")
+
+
+def test_an_outcome_knows_its_seed_its_images_and_whether_its_data_were_redrawn(shelf):
+    recipe = studies.points(THREE)[1].recipe
+    run_id = shelf.store.create(recipe.model_copy(update={"data": recipe.data.model_copy(update={"seed": "run"})}))
+    outcome = shelf.store.outcome(run_id)
+    assert (outcome.seed, outcome.redrawn, outcome.predictions) == (1, True, None)
