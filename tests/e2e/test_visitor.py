@@ -81,6 +81,17 @@ def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(share
     guest = visit(f"{shared_server.url}/train?run={run_id}")
     for page in (presenter, guest):
         expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    for page in (presenter, guest):
+        page.get_by_text("Adjust while training").click()
+    for page, knob, key in ((presenter, "Weight of kd", "ArrowRight"), (guest, "Learning rate", "ArrowLeft")):
+        page.get_by_role("slider", name=knob).press(key)
+    expected = {"weight/kd": 1.1, "learning_rate": 0.9}
+    until(lambda: shared_server.store.state(run_id).knobs == expected, "each window has changed its own setting alone")
+    for page in (presenter, guest):  # and shows what the other changed
+        expect(page.get_by_role("slider", name="Weight of kd")).to_have_value("1.1")
+        expect(page.get_by_role("slider", name="Learning rate")).to_have_value("0.9")
+    changes = (shared_server.store.folder(run_id) / "events.jsonl").read_text().count("KnobTurned")
+    assert changes == len(expected)
     presenter.goto("about:blank")
     step = shared_server.store.state(run_id).step
     until(lambda: shared_server.store.state(run_id).step > step, "training goes on")

@@ -53,7 +53,7 @@ def stop(run: RunState) -> None:
 
 
 def show_end(run: RunState) -> None:
-    """Why a run ended early; the traceback in an expander."""
+    """Why a run ended early; the traceback, which is the operator's, in an expander."""
     if run.status in RESUMABLE:
         box = st.error if run.status == "failed" else st.warning
         box(
@@ -61,7 +61,7 @@ def show_end(run: RunState) -> None:
         )
     if run.status == "failed" and run.reason.startswith(MEMORY_FULL) and role.is_operator():
         half_the_batch(run)
-    if run.traceback:
+    if run.traceback and role.is_operator():
         with st.expander("Traceback (details for a bug report)"):
             st.code(run.traceback, language=None)
 

@@ -1,7 +1,7 @@
 """Settings of a run that can be changed while it trains. Several windows may show them: all follow the run."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from pages.parts.roles import role
 
 SECONDS = 1.0
 MOST = 3.0  # the slider's end; a command line may set more
-CONFIRMED = 3.0  # seconds in which a run follows a change
+CONFIRMED = 60.0  # seconds in which a run follows a change, between two steps
 ADJUSTABLE = ("running", "paused")
 
 
@@ -67,8 +67,8 @@ def slider(run: RunState, knob: Knob) -> None:
         st.caption(f"now {now * knob.in_recipe:.3g} · recipe {knob.in_recipe:.3g}", width="content")
         if now != 1.0:
             st.button(
-                "Reset", key=f"reset-{knob.name}-{run.id}", type="tertiary", icon=":material/undo:", on_click=turn,
-                args=(run.id, knob.name, 1.0), help=f"{knob.label}: back to the recipe's value.",
+                "Reset", key=f"reset-{knob.name}-{run.id}", type="tertiary", icon=":material/undo:", on_click=reset,
+                args=(run.id, knob.name), help=f"{knob.label}: back to the recipe's value.",
             )  # fmt: skip
 
 
@@ -76,35 +76,48 @@ def slider(run: RunState, knob: Knob) -> None:
 class Window:
     """What this window has shown and sent of one knob.
 
-    shown: the run's factor as drawn last. sent: the user's factor that the run has not confirmed yet, since `sent_at`.
+    shown: the run's factor as drawn last. last: what the slider stood at, as far as is known here.
+    sent: the user's factors that the run has not confirmed yet, the last of them at `sent_at`.
     version: of the slider. Where the run was changed elsewhere a new one is drawn, so that what a browser still sends of the old
         one counts for nothing.
     """
 
     shown: float
-    sent: float | None = None
+    last: float
+    sent: list[float] = field(default_factory=list)
     sent_at: float = 0.0
     version: int = 0
 
     def follow(self, now: float) -> None:
         """Take the run's factor `now`."""
-        if self.sent is not None:
-            if now != self.sent and time.monotonic() - self.sent_at < CONFIRMED:
-                return
-            self.version += now != self.sent
-            self.sent, self.shown = None, now
-        elif now != self.shown:
-            self.shown = now
-            self.version += 1
+        if now in self.sent and now != self.shown:  # this window's own change, or one on the way to it
+            del self.sent[: self.sent.index(now) + 1]
+        elif now != self.shown or (self.sent and time.monotonic() - self.sent_at > CONFIRMED):
+            self.draw_again(now)
+        self.shown = now
+
+    def draw_again(self, now: float) -> None:
+        """A new slider at `now`."""
+        self.version += 1
+        self.last = now
+        self.sent.clear()
 
 
 def moved(run_id: str, knob: str, key: str) -> None:
-    """The user of this window moved a slider."""
+    """The user of this window moved a slider; or a browser has sent what a new slider was drawn at, which changes nothing."""
     window, factor = _window(run_id, knob, 1.0), st.session_state[key]
+    if factor == window.last:
+        return
+    window.last = factor
     if turn(run_id, knob, factor):
-        window.sent, window.sent_at = factor, time.monotonic()
+        window.sent.append(factor)
+        window.sent_at = time.monotonic()
     else:
-        window.version += 1  # the slider goes back
+        window.draw_again(window.shown)
+
+
+def reset(run_id: str, knob: str) -> None:
+    turn(run_id, knob, 1.0)
 
 
 def turn(run_id: str, knob: str, factor: float) -> bool:
@@ -116,7 +129,7 @@ def turn(run_id: str, knob: str, factor: float) -> bool:
 
 
 def _window(run_id: str, knob: str, factor: float) -> Window:
-    window: Window = st.session_state.setdefault(f"window-{knob}-{run_id}", Window(factor))
+    window: Window = st.session_state.setdefault(f"window-{knob}-{run_id}", Window(factor, factor))
     return window
 
 

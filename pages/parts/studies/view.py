@@ -83,8 +83,10 @@ def commands(state: StudyState) -> None:
     if state.status in ACTIVE and not here:
         st.caption("Running in another process, for example a terminal: stop it there.", width="content")
     elif state.status in ACTIVE:
-        if st.button("Stop", icon=":material/stop:"):
-            report(engine.refusal(runner.stop_study, state.id))
+        with st.popover("Stop", icon=":material/stop:"):
+            st.markdown("Stop the runs of this study? They can be continued.")
+            if st.button("Stop the study", icon=":material/stop:", type="primary"):
+                report(engine.refusal(runner.stop_study, state.id))
     elif state.status != "finished" and st.button("Continue", icon=":material/play_arrow:", type="primary"):
         report(engine.refusal(runner.resume_study, state.id))
 

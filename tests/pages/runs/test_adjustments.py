@@ -72,27 +72,40 @@ def test_a_change_that_is_taken_back_before_the_run_follows_is_sent(open_page, r
 
 
 def test_what_a_browser_still_sends_of_an_older_slider_changes_nothing():
-    window = adjustments.Window(shown=1.0)
+    window = adjustments.Window(1.0, 1.0)
     window.follow(1.0)
     assert window.version == 0
     window.follow(2.0)  # another window turned it: a new slider, whose changes alone count
-    assert window.version == 1
+    assert (window.version, window.last) == (1, 2.0)
+
+
+def test_what_a_new_slider_was_drawn_at_is_no_change(open_page, runner, run, monkeypatch):
+    state = {"window-weight/kd-a": adjustments.Window(2.0, 2.0), "weight/kd-a-1": 2.0}
+    monkeypatch.setattr(adjustments.st, "session_state", state)
+    adjustments.moved("a", "weight/kd", "weight/kd-a-1")  # a browser sends it when it draws the slider
+    assert runner.told == []
 
 
 def test_a_change_that_the_run_never_follows_is_not_shown_for_ever():
-    window = adjustments.Window(shown=1.0, sent=2.0, sent_at=time.monotonic())
+    window = adjustments.Window(1.0, 2.0, [2.0], time.monotonic())
     window.follow(1.0)
     assert window.version == 0
     window.sent_at -= adjustments.CONFIRMED + 1
     window.follow(1.0)
-    assert window.version == 1
+    assert (window.version, window.last, window.sent) == (1, 1.0, [])
 
 
-def test_a_slider_that_its_own_user_moved_stays_as_it_is():
-    window = adjustments.Window(shown=1.0, sent=2.0, sent_at=time.monotonic())
-    for now in (1.0, 2.0, 2.0):
+def test_a_slider_that_its_own_user_moved_stays_as_it_is_while_a_slow_run_follows():
+    window = adjustments.Window(1.0, 2.0, [1.2, 1.6, 2.0], time.monotonic())
+    for now in (1.0, 1.6, 1.6, 2.0, 2.0):
         window.follow(now)
-    assert window.version == 0
+    assert (window.version, window.last, window.sent) == (0, 2.0, [])
+
+
+def test_another_window_s_change_after_one_s_own_is_followed_at_once():
+    window = adjustments.Window(1.0, 2.0, [1.2, 2.0], time.monotonic())
+    window.follow(0.5)
+    assert (window.version, window.last, window.sent) == (1, 0.5, [])
 
 
 def test_the_weight_stands_beside_the_factor_and_can_be_reset(open_page, runner, run):
