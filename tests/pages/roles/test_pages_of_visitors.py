@@ -1,0 +1,62 @@
+"""What a visitor's pages draw: no control of the operator's, and a sentence where the most expected one would be."""
+
+import pytest
+
+from kdcore.recipe.study import Study
+from kdcore.store import Studies
+
+OPERATORS = {"Start training", "Train it here", "Pause", "Continue", "Stop the run", "Resume", "Delete", "Run", "Run again", "Start study",
+             "Estimate cost", "Estimate now", "Check the teacher", "Delete this damaged study", "Sweep a setting", "Stop"}  # fmt: skip
+
+
+def drawn(at):
+    assert not at.exception
+    return {button.label for button in at.button}
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "paused", "stopped", "failed", "finished"])
+@pytest.mark.parametrize("page", ["runs.py", "train.py"])
+def test_a_run_can_be_watched_and_not_controlled(open_page, make_run, runner, page, status, visiting):
+    run_id = make_run(status)
+    runner.busy = (run_id,) if status in ("queued", "running", "paused") else ()
+    at = open_page(page, run=run_id)
+    assert not drawn(at) & OPERATORS
+    assert not [slider.label for slider in at.slider if "earning rate" in slider.label or "Weight" in slider.label]
+    assert "New run from this recipe" in drawn(at)  # to read it
+    assert not [code for code in at.code if "Traceback" in code.value]
+
+
+@pytest.mark.parametrize(
+    "page, sentence",
+    [
+        ("start.py", "Only the operator can train it here."),
+        ("train.py", "Only the operator can start runs; this form shows what a run would do."),
+        ("studies.py", "Only the operator can start sweeps."),
+    ],
+)
+def test_a_sentence_stands_where_the_button_would_be(open_page, runner, page, sentence, visiting):
+    at = open_page(page)
+    assert not drawn(at) & OPERATORS
+    assert sentence in [caption.value for caption in at.caption]
+    assert runner.tried == 0  # nothing was estimated
+
+
+def test_a_study_can_be_watched_and_not_controlled(open_page, runner, make_run, visiting):
+    make_run()
+    plain = runner.store.recipe(runner.store.ids()[0]).model_dump(mode="json")
+    at = open_page("studies.py", study=Studies(runner.store).create(Study(recipe=plain, vary={"epochs": (1, 2)})))
+    assert not drawn(at) & OPERATORS
+
+
+def test_the_passcode_is_asked_for_at_the_top_of_pages_and_nowhere_on_ones_own_machine(open_page, runner, request):
+    assert "Passcode" not in [field.label for field in open_page("train.py").text_input]
+    request.getfixturevalue("visiting")
+    for page in ("start.py", "train.py", "runs.py", "studies.py", "methods.py"):
+        assert open_page(page).text_input[0].label == "Passcode"
+
+
+def test_a_folder_is_the_operators_to_name(open_page, runner, visiting):
+    at = open_page("train.py")
+    at.segmented_control[0].set_value("folder").run()
+    assert "Only the operator can use folders of this server." in [caption.value for caption in at.caption]
+    assert "Folder on this computer" not in [field.label for field in at.text_input]
