@@ -235,3 +235,16 @@ def test_variants_with_faults_are_named_with_their_seeds(open_page, runner, stud
 def test_a_study_without_faults_has_no_such_box(open_page, runner, study):
     finish(runner, study, 0.6, 0.7, 0.6, 0.7)
     assert not [box for box in open_page("studies.py", study=study).warning if "have faults" in box.value]
+
+
+def test_stopping_a_study_asks_first(open_page, runner, study):
+    place = Studies(runner.store).state(study).places[0]
+    runner.store.create(place.point.recipe, place.run_id)
+    runner.busy = (place.run_id,)
+    with runner.store.writer(place.run_id) as writer:
+        writer.append(ev.Queued())
+        test = open_page("studies.py", study=study)
+        assert "Stop the runs of this study? They can be continued." in said(test)
+        assert runner.told == []
+        button(test, "Stop the study").click().run()
+    assert runner.told == [("stop_study", study)]

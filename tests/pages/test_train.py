@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from kdcore.checks.findings import Finding, Remedy, TeacherCheck
 from kdcore.events import RunFailed
 from kdcore.recipe import DataRecipe
+from pages.parts.roles import role
 
 
 def texts(test: AppTest) -> str:
@@ -614,3 +615,12 @@ def test_nothing_in_the_address_shows_more_than_sentences(open_page, name, value
     test = open_page("train.py", **{name: value})
     assert not test.exception
     assert test.title
+
+
+def test_the_traceback_of_a_failed_run_is_the_operator_s(open_page, make_run, monkeypatch):
+    run_id = make_run("failed")
+    assert "FloatingPointError" in texts(open_page("train.py", run=run_id))
+    monkeypatch.setattr(role, "is_operator", lambda: False)
+    test = open_page("train.py", run=run_id)
+    assert test.error[0].value.startswith("The loss is not finite at step 10.")
+    assert "FloatingPointError" not in texts(test)
