@@ -30,6 +30,11 @@ OF_A_TERM = {
     "to_epoch": "Until epoch",
     "adapt": "Lower the weight on a plateau",
 }
+SECTIONS = {
+    "data": "data", "teacher": "networks", "student": "networks", "twin": "networks", "terms": "terms", "epochs": "length",
+    "seeds": "length", "optimizer": "length", "lr": "length", "weighting": "length", "precision": "length",
+    "data.batch_size": "length", "data.validation": "length",
+}  # fmt: skip
 KEY = re.compile(r"`([a-z_]+(?:\.\w+)*)`")
 ELSEWHERE = "in the full recipe (YAML) below"
 
@@ -58,3 +63,11 @@ def field_of(key: str) -> str | None:
     if first == "seeds":
         return FIELDS["seeds"]
     return FIELDS.get(key) or (ELSEWHERE if rest else None)
+
+
+def section_of(message: str) -> str | None:
+    """The section of the form with the field of the first key that a message names; None where it names none."""
+    for key in KEY.findall(message):
+        if section := SECTIONS.get(key) or SECTIONS.get(key.partition(".")[0]):
+            return section
+    return None

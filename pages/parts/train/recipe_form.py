@@ -99,7 +99,9 @@ def told(message: str, spots: Spots, section: str, *, always: bool = False) -> s
 
 
 def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
-    """The place for a message, by the first section that it names."""
+    """The place for a message: by the first key that it names, else by the first word that names a section."""
+    if section := fields.section_of(message):
+        return spots[section]
     words = {"data": "data", "teacher": "networks", "student": "networks", "model": "networks", "weights": "networks",
              "term": "terms", "terms": "terms", "method": "terms", "epochs": "length", "seeds": "length"}  # fmt: skip
     named = next((word for word in re.findall(r"[a-z]+", message.lower()) if word in words), None)
