@@ -5,24 +5,24 @@ import ipaddress
 import os
 import socket
 import stat
+import time
 from pathlib import Path
 
 from pages.parts.server import hosts
 
 DESCRIPTORS = (Path("/proc/self/fd"), Path("/dev/fd"))  # Linux, macOS
+AGAIN_SECONDS = 1.0  # after which sockets are looked at again
 
-_found: bool | None = None
+_found, _looked = False, 0.0
 
 
 def is_open() -> bool:
-    """Whether anything but this machine's own loopback interface leads to the app. Read once, when it listens."""
-    global _found
+    """Whether anything but this machine's own loopback interface leads to the app. Once it did, it stays so."""
+    global _found, _looked
     if os.environ.get(hosts.VARIABLE):
         return True  # a proxy serves it under these names
-    if _found is None:
-        if not (addresses := listening()):
-            return False  # not serving yet, or no server at all, as in a test
-        _found = not all(_is_loopback(address) for address in addresses)
+    if not _found and (now := time.monotonic()) - _looked >= AGAIN_SECONDS:
+        _found, _looked = not all(_is_loopback(address) for address in listening()), now
     return _found
 
 
