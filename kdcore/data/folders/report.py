@@ -164,7 +164,12 @@ def _unreadable(shown: list[str], problems: list[str | None]) -> list[LeftOut]:
 def _plain(shown: list[str], problems: list[str | None]) -> list[str]:
     named = zip(shown, problems, strict=True)
     found = [name for name, why in named if why == checking.ONE_COLOUR]
-    return [f"{len(found)} images have a single colour; check them: {_some(found)}."] if found else []
+    have = (
+        f"{len(found):,} images have a single colour; check them"
+        if len(found) > 1
+        else "An image has a single colour; check it"
+    )
+    return [f"{have}: {_some(found)}."] if found else []
 
 
 def _copies(images: _Images, classes: tuple[str, ...]) -> list[str]:

@@ -47,7 +47,7 @@ def test_files_that_cannot_be_read_are_named_before_the_run(tmp_path, fill):
     (left,) = found.left_out
     assert (left.reason, left.count) == ("files that cannot be read", 2)
     assert "cat/03.png (it is text, not an image" in left.examples[0]
-    assert found.warnings == ("1 images have a single colour; check them: dog/06.png.",)
+    assert found.warnings == ("An image has a single colour; check it: dog/06.png.",)
     counts = selection.counts(folder(tmp_path))
     assert counts == {split: len(loading.load(folder(tmp_path), split)) for split in counts}
     assert sum(counts.values()) == sum(map(sum, found.counts.values())) == 18
