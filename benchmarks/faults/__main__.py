@@ -71,7 +71,7 @@ def table(found: list[Kill], seconds: float, seed: int) -> str:
     for each in found:
         phases[each.phase].append(each)
     rows = [
-        "| killed in | kills | resumed from a checkpoint | as the unbroken work |",
+        "| killed in | kills | had a checkpoint by then | as the unbroken work |",
         "|---|---:|---:|---:|",
     ]
     for name, own in phases.items():
@@ -84,7 +84,7 @@ def table(found: list[Kill], seconds: float, seed: int) -> str:
     rows.append(f"| **all** | {_kills(found)} | {begun} of {len(found)} | {right} of {len(found)} |")
     date = time.strftime("%Y-%m-%d")
     command = f"`python -m benchmarks.faults --kills {_kills(found)} --seed {seed}`"
-    return "\n".join(rows) + f"\n\n{command}, {date}, {seconds / 60:.0f} minutes on {os.cpu_count()} shared cores."
+    return "\n".join(rows) + f"\n\n{command}, {date}, {seconds / 60:.0f} minutes on {os.cpu_count()} cores."
 
 
 def _kills(found: list[Kill]) -> int:
