@@ -1,6 +1,6 @@
 """Attacks by a visitor on an app that others reach: presses, requests, uploads and passcodes, made by hand, and what came of them.
 
-    python -m benchmarks.hostile          three minutes; writes the table of docs/reliability.md
+    python -m benchmarks.hostile          some minutes; writes the table of docs/reliability.md
     python -m benchmarks.hostile --dry    writes nothing
 
 Exit status 1 where something changed, a request ended in a server error, or the server was not there in the end.
