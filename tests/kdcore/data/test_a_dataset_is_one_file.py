@@ -57,7 +57,9 @@ def test_its_classes_are_known_without_reading_an_image():
     assert preflight.data_classes(DataRecipe(name="bars")) == 2
     teacher = {"weights": "cues-teacher"}
     with pytest.raises(UserError, match="10 classes, bars has 2"):
-        preflight.check(recipes.from_plain({**bars().model_dump(mode="json"), "teacher": teacher}))
+        preflight.check(
+            recipes.from_plain({**bars().model_dump(mode="json"), "teacher": teacher, "terms": [{"method": "kd"}]})
+        )
 
 
 def test_its_splits_are_loaded():
