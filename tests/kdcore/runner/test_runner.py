@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from kdcore.errors import UserError
 from kdcore.events import Queued
 from kdcore.recipe import RecipeError
 from kdcore.recipe import study as studies
@@ -131,12 +132,16 @@ def test_a_full_disk_ends_a_run_and_not_the_thread(runner, tiny, monkeypatch):
     assert runner.store.state(run_id).status == "finished"
 
 
-def test_a_failure_is_an_event_in_words_with_the_traceback(runner, tiny):
-    (run_id,) = runner.start(tiny(student={"model": "three_stage_cnn_17"}))
-    assert runner.wait(run_id, 60)
+def test_a_failure_is_an_event_in_words_with_the_traceback(runner, tiny, monkeypatch):
+    def diverged(parts):
+        raise UserError("The loss is not finite at step 1.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kdcore.runner.job.train", diverged)
+        (run_id,) = runner.start(tiny())
+        assert runner.wait(run_id, 60)
     state = runner.store.state(run_id)
-    assert state.status == "failed"
-    assert "three_stage_cnn_16" in state.reason  # the nearest name
+    assert (state.status, state.reason) == ("failed", "The loss is not finite at step 1.")
     assert "Traceback" in state.traceback
     (after,) = runner.start(tiny(epochs=1))  # the thread lives on
     assert runner.wait(after, 60)
