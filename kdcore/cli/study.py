@@ -232,7 +232,7 @@ def _row(state: StudyState, label: str, summary: Summary | None) -> dict[str, An
     row: dict[str, Any] = {"variant": label, "runs": [place.run_id for place in state.variants()[label]]}
     if summary is None:
         return {**row, "seeds": 0}
-    plain = {
+    plain: dict[str, dict[str, Any]] = {
         network: {metric: _plain(figure) for metric, figure in figures.items()}
         for network, figures in summary.networks.items()
     }

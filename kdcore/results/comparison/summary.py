@@ -94,8 +94,8 @@ def _accuracy(runs: Sequence[Outcome], network: str) -> Figure:
     figures = [run.results[network] for run in runs]
     mean = Figure(sum(each["top1"] for each in figures) / len(figures))
     if len(runs) == 1:
-        stored = figures[0].get("low"), figures[0].get("high")
-        return Figure(mean.mean, *stored) if None not in stored else mean
+        low, high = figures[0].get("low"), figures[0].get("high")
+        return mean if low is None or high is None else Figure(mean.mean, low, high)
     count = int(figures[0].get("count", 0))
     if len(runs) < LEAST_SEEDS or count < 2:
         return mean
