@@ -202,8 +202,9 @@ def test_a_small_recipe_trains_on_real_images(name):
 @pytest.mark.usefixtures("cifar10")
 @pytest.mark.parametrize("name", METHOD_STUDIES)
 def test_every_method_of_a_small_study_trains_on_real_images(name):
+    own = library.recipe(name).terms  # which trains in the test above
     for point in study.points(study.named(name)):
-        if point.seed == 0:
+        if point.seed == 0 and point.recipe.terms != own:
             assert trains(point.recipe), point.variant
 
 
