@@ -9,7 +9,6 @@ from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.base import MOST_EPOCHS, PathText, Section
 from kdcore.recipe.references import Pretrained, RandomWeights, Reference, parse
 
-
 Deviation = Annotated[float, Field(gt=0, le=1000)]  # pixels are divided by it
 
 
