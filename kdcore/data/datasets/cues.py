@@ -19,11 +19,15 @@ import numpy as np
 
 from kdcore.data import drawing
 from kdcore.data.datasets.base import Dataset, Images, Progress, Report, quiet
+from kdcore.errors import UserError
 from kdcore.files import atomic, budget
 from kdcore.paths import data_folder
+from kdcore.runtime import memory
 
 POOLS = ("train", "test", "cue_conflict")
 CHANCE = 0.1  # one texture of ten
+MOST = 1_000_000  # images of a pool, which are drawn at once
+MEMORY_SHARE = 0.5  # of main memory
 LIMIT, DEFAULT_GB = "KD_CUES_GB", 2.0  # of all cached images; 20,000 of 64 pixels take 0.26 GB
 Arrays = dict[str, np.ndarray]  # images uint8 [n, S, S, 3], textures int64 [n], masks bool [n, S, S]
 
@@ -48,11 +52,27 @@ class Cues(Dataset):
             else ()
         )
 
+    def check(self) -> None:
+        side = self.data.image_size
+        needed, there = sum(map(self._count, POOLS)) * side**2 * 4, int(memory.total() * MEMORY_SHARE)  # RGB and mask
+        for pool, key in (("train", "train_images"), ("test", "test_images")):
+            if (count := self._count(pool)) > MOST:
+                raise UserError(f"`data.{key}`: {count:,} images would be drawn; at most {MOST:,} are. Choose fewer.")
+        if needed > there:
+            raise UserError(
+                f"The images would take {needed / 1e9:,.0f} GB of memory, of which {there / 1e9:,.1f} GB may be used here: "
+                "choose fewer images (`data.train_images`, `data.test_images`), or a smaller `data.image_size`."
+            )
+
     def targets(self, pool: str) -> np.ndarray:
+        return np.arange(self._count(pool)) % len(self.classes)
+
+    def _count(self, pool: str) -> int:
+        """How many images of a pool are drawn."""
         wanted = self.data.train_images if pool == "train" else self.data.test_images
         if wanted and self.data.only:  # so many images of some classes take more of all classes
             wanted = math.ceil(wanted / len(self.data.only)) * len(self.classes)
-        return np.arange(wanted or self.counts[pool]) % len(self.classes)
+        return wanted or self.counts[pool]
 
     def read(self, pool: str, places: np.ndarray, size: int) -> Images:
         agreement = self.data.texture_agreement if pool == "train" else CHANCE

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from kdcore.data import drawing, loading
+from kdcore.data import drawing, loading, selection
 from kdcore.data.datasets import cues
+from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 
 SMALL = DataRecipe(image_size=24, train_images=400, test_images=200)
@@ -42,6 +43,25 @@ def test_in_a_cue_conflict_no_shape_wears_its_own_texture_and_every_texture_is_w
     split = loading.load(SMALL, "cue_conflict")
     assert not split.extras["textures"].eq(split.targets).any()
     assert set(split.extras["textures"].tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"train_images": 10**9}, r"`data.train_images`: 1,000,000,000 images would be drawn; at most 1,000,000 are"),
+        ({"train_images": 600_000, "only": ("star", "ring")}, r"`data.train_images`: 3,000,000 images would be drawn"),
+        ({"test_images": 10**9}, r"`data.test_images`: 1,000,000,000 images"),
+        (
+            {"train_images": 900_000, "image_size": 64},
+            r"would take 15 GB of memory, of which 4.0 GB may be used here: choose",
+        ),
+    ],
+)
+def test_more_images_than_can_be_drawn_are_refused_before_any_memory_is_taken(settings, message, monkeypatch):
+    monkeypatch.setattr(cues.memory, "total", lambda: 8 * 10**9)
+    monkeypatch.setattr(cues.np, "arange", lambda count: pytest.fail(f"{count} labels are made"))
+    with pytest.raises(UserError, match=message):
+        selection.check(DataRecipe(**settings))
 
 
 def test_shapes_are_balanced():
