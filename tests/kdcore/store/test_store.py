@@ -640,3 +640,30 @@ def test_what_another_process_deleted_is_forgotten(store, recipe):
         shutil.rmtree(store.root / run_id)
     assert [state.id for state in store.states()] == ids[:1]
     assert list(store._ended) == ids[:1]
+
+
+def test_deleting_is_not_disturbed_by_readers_that_write_their_cache(store, recipe):
+    stop, troubles = threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            try:
+                Store(store.root).states()  # replays ended runs, and writes folded.json into their folders
+            except Exception as error:
+                troubles.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(20):
+            run_id = store.create(recipe)
+            with store.writer(run_id) as writer:
+                writer.append(RunStopped(0, ""))
+            store.delete(run_id)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert troubles == []
+    assert list(store.root.iterdir()) == []
