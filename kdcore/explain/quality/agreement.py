@@ -161,8 +161,8 @@ def _mean(values: np.ndarray) -> float:
 def with_interval(values: np.ndarray) -> Interval:
     """The mean over images [n] with its 95 % interval by Student's t; values that are not numbers are left out.
 
-    The bootstrap covers too rarely here: 86 to 91 % for 10 images, such as a class of the gallery, against 92 to 96 %
-    (docs/reliability.md). Of a single image the ends are NaN.
+    The bootstrap covers too rarely: 82 to 84 % for 5 images, 90 to 91 % for 10, such as a class of the gallery, against 93 to
+    96 % (docs/reliability.md). Of a single image the ends are NaN.
     """
     known = values[np.isfinite(values)]
     mean = float(known.mean()) if len(known) else float("nan")
