@@ -72,7 +72,7 @@ def check(data: DataRecipe) -> None:
     images = counts(data)
     for split in ("train", "test", *images):  # the validation images are the easiest to do without
         if not images[split]:
-            raise UserError(_why_empty(data, split, images))
+            raise UserError(_why_empty(data, found, split, images))
     classes = len(found.classes)
     if data.labels != "all" and not classes <= data.labels <= images["train"]:
         raise UserError(
@@ -86,7 +86,10 @@ def _count(data: DataRecipe, found: Source, split: str) -> int:
     return len(places) - int(found.unreadable(pool, places).sum())
 
 
-def _why_empty(data: DataRecipe, split: str, images: dict[str, int]) -> str:
+def _why_empty(data: DataRecipe, found: Source, split: str, images: dict[str, int]) -> str:
+    if data.name == "folder" and split in found.pools and len(found.targets(split)):
+        name = IN_WORDS.get(split, split)
+        return f"None of the {name} images can be read: `python -m kdcore data {data.path}` names them with the reason."
     seen = ", ".join(f"{count:,} {IN_WORDS.get(name, name)}" for name, count in images.items())
     if split == "validation":
         return (

@@ -1,6 +1,7 @@
 """Walks through folders: each once, links included; counts what is left out, by reason."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,14 +80,14 @@ class Walk:
         name = entry.name
         if in_class and entry.is_symlink() and not paths.is_allowed(Path(entry.path)):
             self.leave_out(NOT_ALLOWED, entry.path)
-        elif entry.is_dir():
+        elif _leads_to(entry.is_dir):
             if names.skipped_folder(name):
                 self.leave_out(HIDDEN_FOLDERS, entry.path + "/")
             elif in_class and names.thumbnail_folder(name):
                 self.leave_out(THUMBNAILS, entry.path + "/")
             else:
                 folders.append(name)
-        elif not entry.is_file():
+        elif not _leads_to(entry.is_file):
             self.leave_out(BROKEN if entry.is_symlink() else ODD, entry.path)
         elif names.skipped_file(name):
             self.leave_out(HIDDEN_FILES, entry.path)
@@ -153,7 +154,17 @@ class Walk:
     def _hint(self, reason: str) -> str:
         """Where files with another ending are images all the same, as `.jpg_large`: how to use them."""
         kind = content(os.path.join(self.root, self._left[reason][0])) if reason.startswith(OTHER.format("")) else ""
-        return f" (their content looks like {kind}: rename them to use them)" if kind else ""
+        if kind in ("", "TIFF"):  # raw files of cameras are TIFF files that hold a small preview
+            return ""
+        return f" (their content looks like {kind}: rename them to use them)"
+
+
+def _leads_to(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind; a link that leads to itself is of none."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def content(path: str) -> str:

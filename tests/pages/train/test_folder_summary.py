@@ -55,3 +55,43 @@ def test_a_folder_that_is_not_there_is_one_error(open_page, tmp_path):
     test = with_a_folder(open_page, tmp_path / "nowhere")
     assert len(test.error) == 1
     assert "There is no folder" in test.error[0].value
+
+
+def filled(root, *folders, count=6):
+    random = np.random.default_rng(len(list(root.parent.iterdir())))
+    for folder in folders:
+        (root / folder).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(random.integers(0, 255, (9, 9, 3), np.uint8)).save(root / folder / f"{i}.png")
+    return root
+
+
+def test_each_kind_of_odd_folder_is_said_on_the_form(open_page, tmp_path):
+    hidden = filled(tmp_path / "hidden", "cat", "dog", "cat/.ipynb_checkpoints")
+    empty = filled(filled(tmp_path / "empty", "train/cat", "train/dog"), "test/cat", "test/dog", count=0)
+    linked = filled(filled(tmp_path / "linked", "cat", "dog"), "../more")
+    (linked / "cat" / "more").symlink_to(tmp_path / "more")
+    forms = filled(tmp_path / "forms", "train/Gemu\u0308se", "train/Obst", "test/Gem\u00fcse", "test/Obst")
+    endings = filled(tmp_path / "endings", "cat", "dog")
+    for ending in (".jfif", ".tga", ""):
+        (endings / "cat" / f"x{ending}").write_bytes((endings / "cat" / "0.png").read_bytes()[:-1])
+    sets = filled(tmp_path / "sets", "trainset/cat", "trainset/dog", "testset/cat", "testset/dog")
+    deep = filled(tmp_path / "deep", "one/cat", "one/dog", "two/cat", "two/dog")
+    expected = [
+        (hidden, "2 classes, 12 images found", "hidden, checkpoint and system folders (1)"),
+        (empty, "There is no test image: looked in", "Add images, or remove the folder"),
+        (linked, "2 classes, 18 images found", "1 linked folder is followed: cat/more"),
+        (forms, "2 classes, 24 images found", "names differ in their Unicode form or encoding only are one class"),
+        (endings, "2 classes, 14 images found", "files with the ending .tga (their content looks like PNG"),
+        (sets, "2 classes, 24 images found: 10 training", "12 test images"),
+        (deep, "No image lies directly in the class folders (one, two)", "choose a folder one level deeper"),
+    ]
+    test = with_a_folder(open_page, hidden)
+    for folder, *told in expected:
+        next(field for field in test.text_input if field.label == "Folder on this computer").set_value(
+            str(folder)
+        ).run()
+        assert not test.exception
+        shown = words([*test.markdown, *test.warning, *test.error, *test.caption]).replace("\\", "")
+        for words_expected in told:
+            assert words_expected in shown, folder

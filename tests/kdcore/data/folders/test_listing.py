@@ -168,6 +168,21 @@ def test_linked_folders_and_files_are_followed_once(tmp_path, fill):
     assert left_out(found) == {walking.REPEATED: 2, walking.BROKEN: 1}
 
 
+def test_a_link_to_itself_costs_no_other_image(tmp_path, fill):
+    fill("cat", "dog")
+    (tmp_path / "cat" / "round").symlink_to("round")
+    (tmp_path / "round.png").symlink_to("round.png")
+    found = listed(tmp_path)
+    assert counts(found) == [6, 6]
+    assert left_out(found) == {walking.BROKEN: 2}
+
+
+def test_raw_files_of_cameras_are_not_to_be_renamed(tmp_path, fill):
+    fill("cat", "dog")
+    (tmp_path / "cat" / "IMG_1.CR2").write_bytes(b"II*\0\x10\0\0\0CR\2\0")
+    assert [str(each) for each in listed(tmp_path).left_out] == ["files with the ending .cr2 (1): cat/IMG_1.CR2"]
+
+
 def test_a_pipe_is_no_image(tmp_path, fill):
     fill("cat", "dog")
     os.mkfifo(tmp_path / "cat" / "x.png")

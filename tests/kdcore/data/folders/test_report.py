@@ -8,7 +8,7 @@ from kdcore.cli.data import show_before
 from kdcore.cli.main import main
 from kdcore.data import loading, selection
 from kdcore.data.folders import checking
-from kdcore.data.folders.report import TWICE, report
+from kdcore.data.folders.report import TWICE, WHOLE, report
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 from kdcore.setup.build import folder_notes
@@ -105,6 +105,15 @@ def test_empty_folders_of_test_images_are_refused_with_their_place(tmp_path, fil
     with pytest.raises(
         UserError, match=f"no test image: looked in {tmp_path}/test/cat, {tmp_path}/test/dog. Add images, or"
     ):
+        selection.check(folder(tmp_path))
+
+
+def test_a_split_whose_files_cannot_be_read_is_refused_where_that_is_known(tmp_path, fill):
+    fill("train/cat", "train/dog", "test/cat", "test/dog")
+    for file in (tmp_path / "test").glob("*/*.png"):
+        file.write_bytes(b"\x89PNG\r\n\x1a\n")
+    report(folder(tmp_path), seconds=WHOLE)
+    with pytest.raises(UserError, match=r"None of the test images can be read: `python -m kdcore data /.*` names them"):
         selection.check(folder(tmp_path))
 
 
