@@ -59,9 +59,8 @@ def trial(spec: ModelRecipe, classes: int, side: int) -> Trial:
 def _trial(name: str, options: str, classes: int, side: int) -> Trial:
     chosen = json.loads(options)
     with torch.random.fork_rng(devices=[]):
-        model = _hollow(name, chosen, classes, side)
         try:
-            return _run(model)
+            return _run(_hollow(name, chosen, classes, side))
         except Exception:  # an operation that shapes alone cannot decide, or a network that does not take such images
             return _on_tensors(name, chosen, classes, side)
 
@@ -78,8 +77,9 @@ def _hollow(name: str, options: dict[str, Any], classes: int, side: int) -> Tapp
 
 def _on_tensors(name: str, options: dict[str, Any], classes: int, side: int) -> Trial:
     """The same with weights and pixels. Raises UserError where the network fails on them too."""
-    model = _tapped(zoo.create(name, classes, side, options), name, options, classes, side)
+    net = zoo.create(name, classes, side, options)
     try:
+        model = _tapped(net, name, options, classes, side)
         if models.parameters(model) > MOST_TRIED:
             raise UserError("it is too large to be tried")
         return _run(model)
@@ -144,7 +144,8 @@ class _Largest(TorchDispatchMode):
 
 def _why_not(name: str, options: dict[str, Any], side: int, error: Exception) -> str:
     if options:
-        return f"{name} does not work with these options on images of {side} px: {clipped(str(error).splitlines()[0])}"
+        reason = str(error).strip().split("\n")[0] or "the library gives no reason"
+        return f"{name} does not work with these options on images of {side} px: {clipped(reason)}"
     return f"{name} does not take images of {side} px{_usual(name, side, options)}."
 
 

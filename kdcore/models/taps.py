@@ -114,6 +114,8 @@ class TimmReader(Reader):
         self.attention_taps: list[Tap] = []
         self.unfused: list[nn.Module] = []
         self.blocks: list[nn.Module] = []
+        if self.tokens and not len(cast(nn.ModuleList, net.blocks)):
+            raise UserError(f"A {type(net).__name__} without blocks cannot be used: set its option depth to 1 or more.")
         if getattr(net, "cls_token", None) is not None:
             self._tap_attention()
         self.qkv_tap: Tap | None = None

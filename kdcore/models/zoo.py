@@ -96,7 +96,7 @@ def _why_not(name: str, image_size: int, options: dict[str, Any], error: Excepti
     if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
         return f"{name} does not take the option {unknown[1]!r}: leave it out."
     what = "with these options" if options else f"for images of {image_size} px"
-    return f"{name} cannot be built {what}: {error}"
+    return f"{name} cannot be built {what}: {str(error) or 'the library gives no reason'}"
 
 
 def statistics(name: str) -> tuple[Statistics, Statistics]:

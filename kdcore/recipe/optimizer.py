@@ -38,6 +38,10 @@ class LearningRate(Section):
         """The least factor in a run of so many epochs; the warm-up, from 0 on, is left out."""
         return schedules.lowest(self._spec, epochs)
 
+    def highest(self, epochs: int) -> float:
+        """The greatest factor in a run of so many epochs."""
+        return schedules.highest(self._spec, epochs)
+
     @property
     def _spec(self) -> Any:
         """The shape in the notation of `schedules`."""

@@ -100,6 +100,10 @@ class Recipe(Section):
                 f"`lr.shape` falls to {lowest:g}; it must be at least 0, since below 0 each step would raise the loss: end it at "
                 "0, as {linear: [1, 0]} does"
             )
+        if not self.lr.highest(self.epochs):
+            raise UserError(
+                "`lr.shape` is 0 in every epoch, so that nothing would be learned: start it at 1, as {linear: [1, 0]} does"
+            )
         self._parts_of_a_batch_make_sense()
         if not self.seeds:
             raise UserError("`seeds` is empty: a run needs at least one, for example [0]")

@@ -16,10 +16,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kdcore.errors import UserError, clipped, shortened
+from kdcore.errors import UserError, shortened
 
 Schedule = Callable[[float], float]
-KINDS = ("linear", "cosine", "steps", "piecewise")
+EXAMPLES = {
+    "linear": "{linear: [3.0, 1.0]}",
+    "cosine": "{cosine: [3.0, 1.0]}",
+    "steps": "{steps: {start: 0.1, factor: 0.1, at: [30, 40]}}",
+    "piecewise": "{piecewise: [[1, 3.0], [20, 2.0]]}",
+}
 MOST_POINTS = 1000
 
 
@@ -138,9 +143,9 @@ def parse(spec: Any, epochs: int) -> Schedule:
             return Constant(_finite(spec))
         except ValueError:
             raise UserError(f"A schedule needs finite numbers, not {shortened(spec)}.") from None
-    if not isinstance(spec, dict) or len(spec) != 1 or next(iter(spec)) not in KINDS:
+    if not isinstance(spec, dict) or len(spec) != 1 or next(iter(spec)) not in EXAMPLES:
         raise UserError(
-            f"A schedule is a number or one of {', '.join(KINDS)}, not {shortened(spec)}. For example {{linear: [3.0, 1.0]}}."
+            f"A schedule is a number or one of {', '.join(EXAMPLES)}, not {shortened(spec)}. For example {{linear: [3.0, 1.0]}}."
         )
     kind, settings = next(iter(spec.items()))
     try:
@@ -159,15 +164,24 @@ def parse(spec: Any, epochs: int) -> Schedule:
                     raise UserError("the epochs must rise")
                 return Piecewise(points, epochs)
     except (TypeError, ValueError, KeyError) as error:
+        why = f" ({error})" if isinstance(error, UserError) else ""
         raise UserError(
-            f"The settings of schedule '{kind}' are not valid: {shortened(settings)} ({clipped(str(error))}). "
-            "Expected, for example, {linear: [3.0, 1.0]}, {steps: {start: 0.1, factor: 0.1, at: [30, 40]}} or "
-            "{piecewise: [[1, 3.0], [20, 2.0]]}."
+            f"The settings of schedule '{kind}' are not valid: {shortened(settings)}{why}. Expected, for example, {EXAMPLES[kind]}."
         ) from None
 
 
 def lowest(spec: Any, epochs: int) -> float:
     """The least value of a schedule in a run of so many epochs."""
+    return min(_extremes(spec, epochs))
+
+
+def highest(spec: Any, epochs: int) -> float:
+    """The greatest value of a schedule in a run of so many epochs."""
+    return max(_extremes(spec, epochs))
+
+
+def _extremes(spec: Any, epochs: int) -> list[float]:
+    """Values of a schedule, the least and the greatest among them."""
     schedule = parse(spec, epochs)
     match schedule:
         case Steps():
@@ -175,6 +189,6 @@ def lowest(spec: Any, epochs: int) -> float:
         case Piecewise():
             turns = tuple(point[0] for point in schedule.points)
         case _:
-            return min(schedule(0.0), schedule(1.0))  # monotonic
+            return [schedule(0.0), schedule(1.0)]  # monotonic
     beside = {1, epochs} | {whole for turn in turns for whole in (math.floor(turn), math.ceil(turn))}
-    return min(schedule((epoch - 1) / epochs) for epoch in beside if 1 <= epoch <= epochs)
+    return [schedule((epoch - 1) / epochs) for epoch in beside if 1 <= epoch <= epochs]

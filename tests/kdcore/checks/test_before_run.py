@@ -63,6 +63,8 @@ def of_data(**changes):
         ({"student": {"model": "torchvision/maxvit_t"}}, "torchvision/maxvit_t does not take images of 32 px: set `data.image_size` to 224"),
         ({"teacher": {"model": "crossvit_tiny_240"}, "terms": [{"method": "kd"}]}, "crossvit_tiny_240 does not take images of 32 px"),
         ({"student": {"model": "resnet10t", "options": {"depth": 3}}}, "resnet10t does not take the option 'depth'"),
+        ({"student": {"model": "vit_tiny_patch16_224", "options": {"depth": 0}}}, "without blocks cannot be used: set its option depth to 1 or more"),
+        ({"student": {"model": "test_vit", "options": {"patch_size": 64}}}, "test_vit does not work with these options on images of 32 px: "),
         ({"student": {"model": "torchvision/resnet18"}, **of_data(batch_size=1)}, "`data.batch_size` is 1, and torchvision/resnet18 normalises over a batch (BatchNorm)"),
         ({"student": {"model": "vit_tiny_patch16_224", "options": {"patch_size": 2}}, **of_data(image_size=1024)}, "make the images smaller (`data.image_size`), or choose a smaller network"),
         ({"student": {"model": "resnet18"}, **of_data(image_size=512, batch_size=8192)}, "`data.batch_size` to "),

@@ -226,6 +226,7 @@ def test_counting_the_weights_first_changes_no_number():
         ("three_stage_cnn", {"widths": 3}, "three_stage_cnn cannot be built with these options: "),
         ("small_vit_patch4_32", {"patch_size": 3}, "must be a power of two"),
         ("swin_tiny_patch4_window7_224", {"depths": 2}, "cannot be built with these options: "),
+        ("resnet10t", {"output_stride": 7}, "cannot be built with these options: the library gives no reason"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_in_words(name, options, wanted):

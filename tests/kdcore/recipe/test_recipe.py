@@ -108,6 +108,8 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
         ({"lr": {"shape": {"cosine": [1, -0.1]}}}, "`lr.shape` falls to -0.1"),
         ({"lr": {"shape": {"piecewise": [[1, 1], [2, -2], [3, 1]]}}}, "`lr.shape` falls to -2"),
         ({"lr": {"shape": {"steps": {"start": 1, "factor": -0.5, "at": [2, 3]}}}}, "`lr.shape` falls to -0.5"),
+        ({"lr": {"shape": {"linear": [0, 0]}}}, "`lr.shape` is 0 in every epoch, so that nothing would be learned"),
+        ({"lr": {"shape": {"piecewise": [[11, 0], [12, 1]]}}}, "`lr.shape` is 0 in every epoch"),
         ({"student": {"model": "a", "std": [0.5, 0, 0.5]}}, "`student.std.1` should be greater than 0, not 0."),
         ({"student": {}}, "name a `model`, or `weights` that come with one"),
         ({"twin": "maybe"}, "`twin` should be a boolean or a mapping of settings, not 'maybe'."),

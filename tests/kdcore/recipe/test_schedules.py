@@ -1,8 +1,9 @@
 import math
+import re
 
 import pytest
 
-from kdcore.recipe.schedules import Constant, Warmup, lowest, parse
+from kdcore.recipe.schedules import Constant, Warmup, highest, lowest, parse
 
 S0_TEMPERATURE = {"piecewise": [[1, 3.0], [20, 2.0], [21, 1.5], [50, 1.0]]}
 
@@ -96,8 +97,13 @@ def test_what_is_no_schedule_is_refused_with_an_example(spec):
     ],
 )
 def test_settings_that_are_not_understood_are_refused_with_an_example(spec):
-    with pytest.raises(ValueError, match=r"The settings of schedule .* are not valid: .* Expected, for example"):
+    (kind,) = spec
+    with pytest.raises(
+        ValueError, match="The settings of schedule .* are not valid: .* Expected, for example"
+    ) as refusal:
         parse(spec, 10)
+    assert f"for example, {{{kind}: " in str(refusal.value)
+    assert not re.search("unpack|indices|convert|iterable", str(refusal.value))  # words of Python's own errors
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -139,3 +145,4 @@ def test_a_long_value_is_shortened_where_it_is_refused():
 def test_the_lowest_value_is_that_of_some_epoch(spec):
     schedule = parse(spec, 10)
     assert lowest(spec, 10) == pytest.approx(min(schedule(step / 10) for step in range(11)))
+    assert highest(spec, 10) == pytest.approx(max(schedule(step / 10) for step in range(11)))
