@@ -78,7 +78,7 @@ def odd_files() -> list[Odd]:
         Odd("dot.png", encoded(picture(size=(1, 1)), "PNG"), "1 x 1 pixels; at least 8 x 8"),
         Odd("line.png", encoded(picture(size=(1, 5000)), "PNG"), "1 x 5000 pixels; at least 8 x 8"),
         Odd("strip.png", encoded(picture(size=(20, 4000)), "PNG"), "too narrow for a square crop"),
-        Odd("iphone.jpg", b"\0\0\0\x18ftypheic" + bytes(200), "a HEIC photo, as iPhones take them. Export it as JPEG"),
+        Odd("iphone.jpg", b"\0\0\0\x18ftypheic" + bytes(200), "a HEIC photo, as iPhones take them"),
         Odd("letter.jpg", b"Dear Sir or Madam, this is a letter.", "it is text, not an image"),
         Odd("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "an SVG drawing"),
         Odd("paper.png", b"%PDF-1.7\n" + bytes(300), "it is a PDF document"),
