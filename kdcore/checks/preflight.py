@@ -47,10 +47,11 @@ def check_data(data: DataRecipe) -> None:
 
 
 def check_weight_files(recipe: Recipe) -> None:
-    """Refuse a weight file with an invalid header. A missing file is reported when it is loaded. Raises RecipeError."""
+    """Refuse a pickle, and a weight file with an invalid header. A missing file is reported when it is loaded. Raises RecipeError."""
     for spec in (recipe.teacher, recipe.student):
         if spec and isinstance(spec.reference, WeightFile) and (file := weight_file(spec.weights)).is_file():
             try:
+                spec.reference.check()
                 weight_header.description(file)
             except UserError as error:
                 raise RecipeError(str(error)) from None

@@ -73,7 +73,8 @@ def _renamed(state: State, own: State, report: Report) -> State:
             best, removed = bare, wrappers
     prefix, fitting, others = prefix_of(best, own)
     if removed:
-        report(f"{' and '.join(map(repr, removed))} was removed from the tensors' names.")
+        found = [repr(wrapper) for wrapper in removed if any(f".{wrapper}" in f".{name}" for name in state)]
+        report(f"{' and '.join(found)} {'were' if len(found) > 1 else 'was'} removed from the tensors' names.")
     if prefix:
         also = f" The file also has {' and '.join(map(repr, others))} with as many." if others else ""
         report(f"The prefix {prefix!r} was removed from {fitting} names.{also}")

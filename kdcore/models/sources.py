@@ -76,21 +76,12 @@ def resolved(reference: str, runs: "Store | None" = None) -> Reference:
 
 def _weight_file(reference: WeightFile) -> Source:
     path = Path(reference.path).expanduser()
-    if reference.is_pickle:
-        raise UserError(
-            f"{reference} is a pickle, which can run code when it is opened, so recipes and commands do not open it. Convert it once, "
-            f"which runs no code: python -m kdcore import-weights {reference} --model NAME --out {_short(path)}.safetensors"
-        )
+    reference.check()
     file = weight_file(reference.path)
     if not file.is_file():
         looked = f"{path}" if file == path else f"{path}, nor {file}"
         raise UserError(f"There is no weight file {looked}. See docs/results.md for where the public ones come from.")
     return _file(file)
-
-
-def _short(path: Path) -> str:
-    """A file's name without its endings: `model_best` of model_best.pth.tar."""
-    return path.stem.removesuffix(".pth")
 
 
 def teacher_description(run_id: str, runs: "Store") -> dict[str, Any]:

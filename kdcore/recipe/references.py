@@ -58,6 +58,15 @@ class WeightFile:
     def is_pickle(self) -> bool:
         return PurePath(self.path).suffix.lower() in PICKLES
 
+    def check(self) -> None:
+        """Refuse a pickle. Raises UserError with how to convert it."""
+        if self.is_pickle:
+            out = f"{PurePath(self.path).stem.removesuffix('.pth')}{SAFETENSORS}"
+            raise UserError(
+                f"{self} is a pickle, which can run code when it is opened, so recipes and commands do not open it. Convert it "
+                f"once, which runs no code: python -m kdcore import-weights {self} --model NAME --out {out}"
+            )
+
 
 @dataclass(frozen=True)
 class RunNetwork:

@@ -21,6 +21,20 @@ LARGEST_TEXT = 4 << 20  # characters that describe networks: 21,000 class names,
 MOST_CLASSES = 100_000
 LONGEST_CLASS = 400
 IMAGE_SIZES = range(1, 1025)
+BEGINNINGS = (
+    (b"version https://git-lfs", "is a pointer of Git LFS, not the weights themselves: fetch them with `git lfs pull`"),
+    (b"<", "is a web page, not weights: download the file itself"),
+    (b"\x1f\x8b", "is compressed (gzip): unpack it first"),
+    (b"\x89HDF", "is an HDF5 file (Keras), not weights of PyTorch: convert it there first"),
+    (b"BZh", "is compressed (bzip2): unpack it first"),
+    (b"\xfd7zXZ", "is compressed (xz): unpack it first"),
+    (b"\x93NUMPY", "is an array of numpy, not weights with names"),
+)
+
+
+def no_weights(first: bytes) -> str:
+    """What a file is, from its first bytes, and how to fix it, where these are those of something that is no weights."""
+    return next((what for begins, what in BEGINNINGS if first.lstrip().startswith(begins)), "")
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -34,6 +48,9 @@ def metadata(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > size - 8:
+                file.seek(0)
+                if what := no_weights(file.read(64)):
+                    raise UserError(f"{path} {what}.")
                 _refuse(path, f"its header would have {length:,} bytes, the file has {size:,}")
             if length > LARGEST:
                 raise UserError(

@@ -177,7 +177,7 @@ class _Reader:
             key, line = self._key(event), event.start_mark.line + 1
             self.place.append(key)
             if key in lines:
-                self._refuse(event, f"the key is there twice (lines {lines[key]} and {line}): leave out one of them")
+                self._refuse(event, f"the key is there twice ({_lines(lines[key], line)}): leave out one of them")
             lines[key] = self.lines[tuple(self.place)] = line
             found[key] = self._value(self.loader.get_event())
             self.place.pop()
@@ -261,3 +261,7 @@ class _Reader:
 def _meant(text: str) -> str:
     """How to write a number that YAML 1.1 takes for octal or sexagesimal."""
     return "write minutes or hours as one number" if ":" in text else "leave out the zeros before it"
+
+
+def _lines(first: int, second: int) -> str:
+    return f"lines {first} and {second}" if first != second else f"both in line {first}"

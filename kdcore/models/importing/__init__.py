@@ -10,6 +10,7 @@ from kdcore.errors import UserError
 from kdcore.models import fitting, matching, weight_files, zoo
 from kdcore.models.importing import class_names, files
 from kdcore.models.tapped import Statistics, Tapped
+from kdcore.recipe import weight_header
 
 Report = Callable[[str], None]
 
@@ -43,6 +44,7 @@ def import_weights(
     Raises:
         UserError: a file holds no weights, the tensors are not the model's, or something is not known; how to fix it.
     """
+    _check_given(image_size=image_size, mean=mean and list(mean), std=std and list(std))
     found = [files.read(source, ema=ema, report=report) for source in sources]
     known = {key: value for each in found for key, value in each.description.items()}
     source = " + ".join(each.name for each in sources)
@@ -72,6 +74,14 @@ def import_weights(
     ).eval()
     weight_files.save(imported, out, without=missing_head)
     return imported
+
+
+def _check_given(**settings: Any) -> None:
+    """Refuse settings that a weight file's header may not have. Raises UserError."""
+    for name, value in settings.items():
+        fits, wanted = weight_header.ENTRIES[name]
+        if value is not None and not fits(value):
+            raise UserError(f"{name} should be {wanted}, not {value}.")
 
 
 def _model(source: str, given: str | None, known: dict[str, Any]) -> str:

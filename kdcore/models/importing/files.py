@@ -20,15 +20,6 @@ EMA = ("state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", 
 PLAIN = ("state_dict", "model", "model_state_dict", "net", "network", "module", "weights", "params")
 NESTED = 4  # levels of mappings that are looked through
 ENDINGS = f"{SAFETENSORS}, {', '.join(PICKLES)}, or a folder with config.json"
-BEGINNINGS = (
-    (b"version https://git-lfs", "is a pointer of Git LFS, not the weights themselves: fetch them with `git lfs pull`"),
-    (b"<", "is a web page, not weights: download the file itself"),
-    (b"\x1f\x8b", "is compressed (gzip): unpack it first"),
-    (b"\x89HDF", "is an HDF5 file (Keras), not weights of PyTorch: convert it there first"),
-    (b"BZh", "is compressed (bzip2): unpack it first"),
-    (b"\xfd7zXZ", "is compressed (xz): unpack it first"),
-    (b"\x93NUMPY", "is an array of numpy, not weights with names"),
-)
 Report = Callable[[str], None]
 
 
@@ -80,9 +71,8 @@ def _beginning(path: Path) -> bytes:
         raise UserError(f"{clipped(str(path))} cannot be read: {error.strerror or error}.") from None
     if size == 0:
         raise UserError(f"{path} is empty (0 bytes): download or copy it again.")
-    for begins, what in BEGINNINGS:
-        if first.lstrip().startswith(begins):
-            raise UserError(f"{path} {what}.")
+    if what := weight_header.no_weights(first):
+        raise UserError(f"{path} {what}.")
     if first[257:262] == b"ustar":
         raise UserError(f"{path} is a tar archive: unpack it, and give the file with the weights.")
     known = first[:1] in (b"\x80",) or first[:2] == b"PK" or _is_safetensors(path, first)

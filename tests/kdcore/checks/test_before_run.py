@@ -190,6 +190,12 @@ def test_weights_that_do_not_fit_their_network_are_refused(tmp_path):
     assert "five_conv" in told
     assert "t.safetensors" in told
     before_run.check(from_plain({**PLAIN, "student": weights}))
+    (tmp_path / "t.pth").write_bytes(b"PK\3\4" + bytes(99))
+    told = refusal(student={"model": "five_conv", "weights": str(tmp_path / "t.pth")})
+    assert "t.pth is a pickle, which can run code when it is opened" in told
+    assert "--model NAME --out t.safetensors" in told
+    (tmp_path / "lfs.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    assert "is a pointer of Git LFS, not the weights" in refusal(student={"weights": str(tmp_path / "lfs.safetensors")})
     data = (tmp_path / "t.safetensors").read_bytes()
     (tmp_path / "t.safetensors").write_bytes(data[: len(data) // 2])
     assert "t.safetensors" in refusal(student=weights)

@@ -115,6 +115,23 @@ def test_a_file_that_cannot_be_written_is_one_sentence(out, words, tmp_path, cap
     assert words in told
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--image-size", "0"], "image_size should be a number of pixels from 1 to 1024, not 0"),
+        (["--image-size", "100000"], "image_size should be"),
+        (["--std", "0", "1", "1"], "std should be three numbers above 0, not [0.0, 1.0, 1.0]"),
+        (["--mean", "nan", "0", "0"], "mean should be three numbers, not [nan, 0.0, 0.0]"),
+    ],
+)
+def test_settings_that_no_weight_file_may_have_are_refused(option, words, tmp_path, capsys):
+    saved()
+    assert words in refused(
+        capsys, "import-weights", "w.pth", "--model", NET, "--data", "cues", "--out", "o.safetensors", *option
+    )
+    assert not (tmp_path / "o.safetensors").exists()
+
+
 @pytest.mark.parametrize("command", [["evaluate"], ["explain", "photo.png", "--model"], ["export"]])
 def test_every_command_that_reads_a_network_names_the_import(command, tmp_path, capsys):
     saved()

@@ -65,8 +65,9 @@ def test_wrappers_of_parts_of_a_network_are_removed(tmp_path, out):
     net = small()
     names = {name: name.replace("stages.1.", "stages.1._orig_mod.") for name in net.state_dict()}
     torch.save({f"module.{names[name]}": tensor for name, tensor in net.state_dict().items()}, tmp_path / "w.pth")
-    found, _ = imported(tmp_path / "w.pth", out)
+    found, told = imported(tmp_path / "w.pth", out)
     same(found, net)
+    assert "'_orig_mod.' was removed from the tensors' names." in told
 
 
 def test_what_does_not_belong_to_the_network_is_left_out_by_name(tmp_path, out):

@@ -64,6 +64,7 @@ def test_what_is_nested_as_deep_as_it_may_be_is_read():
         ("<<: {epochs: 3}", "line 1: <<: other mappings are not merged here; write their keys out"),
         (f"{RECIPE}epochs: 3\nepochs: 30", "line 3, `epochs`: the key is there twice (lines 2 and 3): leave out one of them."),
         (f"{RECIPE}terms:\n- method: kd\n  method: ce", "`terms.0.method`: the key is there twice (lines 3 and 4)"),
+        (f"{RECIPE}data: {{name: cues, name: cifar10}}", "line 2, `data.name`: the key is there twice (both in line 2)"),
         (f"{RECIPE}note: 2026-02-30", "line 2, `note`: '2026-02-30' is a date in YAML, which no setting accepts"),
         (f"{RECIPE}note: 2026-02-28", "for text, put it in quotes."),
         (f"{RECIPE}epochs: {'9' * 5000}", "line 2, `epochs`: a number of 5,000 characters: at most 100 are allowed."),
