@@ -90,12 +90,13 @@ def offer_training() -> None:
 
 
 def lead_on() -> None:
-    """Links to the other pages."""
+    """Links to the other pages; a visitor finds no button there that starts a run."""
+    own = role.is_operator()
     cards = [
         (page_table.ATTENTION, "Compare on your own photo", ":material/visibility:"),
-        (page_table.TRAIN, "Set up your own run", ":material/tune:"),
+        (page_table.TRAIN, "Set up your own run" if own else "See the settings of a run", ":material/tune:"),
         (page_table.RUNS, "See all runs", ":material/stacked_line_chart:"),
-        (page_table.STUDIES, "Try common pitfalls", ":material/science:"),
+        (page_table.STUDIES, "Try common pitfalls" if own else "Read common pitfalls", ":material/science:"),
     ]
     for column, (page, label, icon) in zip(st.columns(len(cards)), cards, strict=True):
         with column.container(border=True):

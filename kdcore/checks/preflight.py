@@ -5,6 +5,7 @@ Reads names, cards and headers only; loads no torch and no image. Used by forms,
 
 import json
 from pathlib import Path
+from typing import Any
 
 from kdcore.checks import names
 from kdcore.checks.findings import Finding, Remedy
@@ -69,19 +70,34 @@ def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:
         return None
     if teacher.map_classes and has > wanted:
         return None  # loading the weights looks for each class by name
-    also = [MAP_CLASSES] if has > wanted else []
+    also = [MAP_CLASSES] if has > wanted and _may_be_among(teacher, data) else []
+    own = "path" in datasets.get(data.name).own_keys
+    others = (
+        "Use weights that were trained on these classes"
+        if own
+        else f"Use weights that were trained on {data.name}; `python -m kdcore check-environment` lists them"
+    )
     return Finding(
         "classes",
         "stop",
-        f"The teacher's weights ({clipped(teacher.weights)}) have {has or 'no'} classes, {data.name} has {wanted}: a student "
+        f"The teacher's weights ({clipped(teacher.weights)}) have {has or 'no'} classes, {'the folder' if own else data.name} has {wanted}: a student "
         "cannot learn from them.",
-        (
-            fine_tune(teacher),
-            *also,
-            Remedy(f"Use weights that were trained on {data.name}; `python -m kdcore check-environment` lists them"),
-        ),
+        (fine_tune(teacher), *also, Remedy(others)),
         final=True,
     )
+
+
+def _may_be_among(teacher: TeacherRecipe, data: DataRecipe) -> bool:
+    """Whether a bundled teacher has the data's classes, by name; of other teachers the names are not read here."""
+    from kdcore.models import mapping  # loads torch, so only where it decides something
+
+    if not isinstance(teacher.reference, Bundled) or (card := _card(teacher.reference.name)) is None:
+        return True
+    try:
+        mapping.places([(name,) for name in card["classes"]], data.only or datasets.of(data).classes)
+    except UserError:
+        return False
+    return True
 
 
 def _compares_classes(recipe: Recipe) -> bool:
@@ -112,11 +128,17 @@ def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
             return _pretrained_classes(spec.model or "")
         case WeightFile(path):
             return _header_classes(weight_file(path))
-        case Bundled(name) if (card := ASSETS / "models" / f"{name}.json").is_file():
-            return len(json.loads(card.read_text(encoding="utf-8"))["classes"])
+        case Bundled(name) if card := _card(name):
+            return len(card["classes"])
         case RunNetwork(run_id) if runs is not None:
             return data_classes(runs.recipe(run_id).data)
     return None
+
+
+def _card(name: str) -> dict[str, Any] | None:
+    """The description of a bundled model; None where there is none of this name."""
+    file = ASSETS / "models" / f"{name}.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
 def _pretrained_classes(name: str) -> int | None:

@@ -111,4 +111,4 @@ def _temperature(value: float | None) -> str:
     low, high = 0.05, 100.0  # as in `metrics.calibrating_temperature`, which needs torch
     if value > 0.99 * high:
         return f" (T\u00a0≥\u00a0{high:g})"
-    return f" (T\u00a0≤\u00a0{low:g})" if value < 1.01 * low else f" (T\u00a0=\u00a0{value:.2f})"
+    return f" (T\u00a0≤\u00a0{low:g})" if value < 1.01 * low else f" (T\u00a0{value:.2f})"

@@ -6,8 +6,9 @@ from streamlit.testing.v1 import AppTest
 
 from kdcore import events as ev
 from kdcore import recipe as recipes
+from kdcore.results.diagnoses.evidence import Diagnosis
 from kdcore.results.predictions import ClassRow
-from pages.parts.runs import class_charts
+from pages.parts.runs import class_charts, faults
 
 PETS = ("cat ![x](http://a.b/c.png)", "dog")
 TARGETS = np.array([0] * 81 + [1] * 19)
@@ -53,7 +54,7 @@ def test_what_else_changed_is_a_table_with_explanations(open_page, pets, page):
     assert not test.exception
     text = said(test)
     assert "**What else changed**" in text
-    for value in ("0.500 nats", "13.7 %", "2.1 % (T\u00a0=\u00a01.84)", "0.594 nats", "19.0 %", "0.31"):
+    for value in ("0.500 nats", "13.7 %", "2.1 % (T\u00a01.84)", "0.594 nats", "19.0 %", "0.31"):
         assert value in text
     helps = {element.value: element.proto.help for element in test.markdown if element.proto.help}
     assert helps["Calibration error after scaling"].startswith("The same with the logits divided by one temperature")
@@ -77,6 +78,16 @@ def test_faults_are_said_with_what_to_try_and_names_are_text(open_page, pets):
     assert any("The student predicts 'dog' for every test image" in text for text in warnings)
     assert all("**Next:** " in text for text in warnings)
     assert "![x](" not in "".join(warnings)
+
+
+def test_faults_with_the_same_remedy_share_a_box(open_page, pets, monkeypatch):
+    found = (Diagnosis("a", "The student is lost.", "Train."), Diagnosis("b", "The twin is lost.", "Train."),
+             Diagnosis("c", "The teacher is lost.", "Choose another."))  # fmt: skip
+    monkeypatch.setattr(faults, "diagnoses", lambda *_: found)
+    assert [element.value for element in open_page("runs.py", run=pets).warning] == [
+        "The student is lost.  \nThe twin is lost.  \n**Next:** Train.",
+        "The teacher is lost.  \n**Next:** Choose another.",
+    ]
 
 
 def test_an_earlier_run_was_not_measured(open_page, make_run, drawn):

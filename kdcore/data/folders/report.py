@@ -53,7 +53,9 @@ class FolderReport:
     def headline(self) -> str:
         """`3 classes, 120 images found: 86 training, 10 validation and 24 test images.`"""
         splits = [f"{sum(counts):,} {selection.IN_WORDS.get(split, split)}" for split, counts in self.counts.items()]
-        return f"{len(self.classes)} classes, {self.found:,} images found: {', '.join(splits[:-1])} and {splits[-1]} images."
+        unreadable = sum(each.count for each in self.left_out if each.reason == UNREADABLE)
+        but = f", {unreadable:,} of which cannot be read" if unreadable else ""
+        return f"{len(self.classes)} classes, {self.found:,} images found{but}: {', '.join(splits[:-1])} and {splits[-1]} images."
 
     def lines(self) -> list[str]:
         """All but the headline and the classes, a sentence each."""

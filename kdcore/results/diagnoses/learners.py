@@ -45,7 +45,9 @@ def useless(evidence: Evidence, *, advise: bool) -> Iterator[Diagnosis]:
     """Student and twin: always one class, below the majority class, or at chance."""
     faults = {name: fault for name in LEARNERS if (fault := fault_of(evidence, name))}
     empty = sum(kind in ("at chance", "one class") for kind, _ in faults.values())
-    both = " So their difference says nothing about the teacher." if empty == len(LEARNERS) else ""
+    both = (
+        " So the difference between student and twin says nothing about the teacher." if empty == len(LEARNERS) else ""
+    )
     for kind in dict.fromkeys(kind for kind, _ in faults.values()):
         own = {name: words for name, (found, words) in faults.items() if found == kind}
         remedy = _next_for(kind, evidence, list(own)) if advise else "Fix the training first."

@@ -15,10 +15,13 @@ SECONDS = 3.0
 
 
 def show() -> None:
-    st.caption(
-        "The same small run with one mistake each. About half a minute each on two idle CPU cores; further runs are "
-        "queued."
-    )
+    if role.is_operator():
+        st.caption(
+            "The same small run with one mistake each. About half a minute each on two idle CPU cores; further runs are "
+            "queued."
+        )
+    else:
+        st.caption("The same small run with one mistake each. Only the operator can start them.")
     refreshing(cards, any(run.status in ACTIVE for run in newest().values()), SECONDS)()
 
 

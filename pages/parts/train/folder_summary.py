@@ -21,8 +21,9 @@ def show(data: dict[str, Any]) -> None:
     except ValueError:  # what is wrong with the folder, or with another setting, is shown by the form
         return
     st.markdown(f":green[:material/folder_open:] {formatting.as_text(found.headline)}")
-    for text in found.warnings:
-        st.warning(formatting.as_text(text), icon=":material/warning:")
+    if found.warnings:
+        first = "- " if len(found.warnings) > 1 else ""
+        st.warning("\n".join(first + formatting.as_text(text) for text in found.warnings), icon=":material/warning:")
     count = sum(each.count for each in found.left_out)
     title = "Images of each class" + (f"; {count:,} left out" if count else "")
     with st.expander(title, icon=":material/list:"):

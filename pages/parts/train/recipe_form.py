@@ -23,7 +23,8 @@ Spots = dict[str, DeltaGenerator]  # section -> where its errors are shown
 
 def show() -> None:
     st.title("Train a student", anchor=False)
-    st.caption("Choose data, teacher, student and loss, then start the run and watch it live.")
+    then = "then start the run and watch it live" if role.is_operator() else "and see the loss that a run would have"
+    st.caption(f"Choose data, teacher, student and loss, {then}.")
     choices, summary = st.columns([3, 2], gap="large")
     spots: Spots = {}
     with choices:

@@ -70,7 +70,9 @@ def show(checked: TeacherCheck, recipe: Recipe) -> None:
         if manual:
             st.caption(f"{'Or: ' if remedies else ''}{formatting.message('; '.join(manual))}.")
     fine = [finding for finding in checked.findings if finding.verdict == "ok"]
-    with st.expander("Passed checks" if fine else "No other checks"):
+    if not fine:
+        return
+    with st.expander("Passed checks"):
         for finding in fine:
             st.markdown(
                 f"{ICONS['ok']} **{finding.check.capitalize()}**  \n:small[{formatting.message(finding.finding)}]"
@@ -83,7 +85,7 @@ def headline(checked: TeacherCheck, stopped: bool) -> str:
     figures = checked.figures
     words = f"{100 * figures['top1']:.1f} % correct on {checked.images} images" if "top1" in figures else ""
     if words and (seen := figures.get("seen", 0.0)) >= LEAST_SEEN:
-        words += f", {seen:.0%} of which it was trained on"
+        words += f", {formatting.percent(seen, 0)} of which it was trained on"
     if not words and checked.verdict == "ok":
         words = "will be fine-tuned on these images first"
     if stopped:

@@ -78,3 +78,25 @@ def test_impossible_numbers_of_labels_are_refused_before_any_image_is_read(tiny,
         preflight.check(recipe)
     with pytest.raises(UserError, match="`data.labels` is "):
         preflight.check_data(recipe.data)
+
+
+def two_folders(tmp_path, *classes):
+    for name in classes:
+        (tmp_path / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / name / f"{number}.png")
+    return {"name": "folder", "path": str(tmp_path), "image_size": 8, "batch_size": 4}
+
+
+def test_classes_of_a_folder_are_looked_up_by_name_only_where_the_teacher_has_them(tiny, tmp_path):
+    other = preflight.class_counts(
+        tiny(data=two_folders(tmp_path / "a", "squares", "dots"), teacher={"weights": "cues-teacher"})
+    )
+    assert "have 10 classes, the folder has 2" in other.finding
+    assert [each.title for each in other.remedies] == [
+        "Fine-tune it on this data first, for 3 epochs", "Use weights that were trained on these classes",
+    ]  # fmt: skip
+    same = preflight.class_counts(
+        tiny(data=two_folders(tmp_path / "b", "Star", "circle"), teacher={"weights": "cues-teacher"})
+    )
+    assert preflight.MAP_CLASSES in same.remedies

@@ -83,7 +83,7 @@ def test_two_networks_at_chance_and_what_follows():
         in said
     )
     assert "The twin gets 10.0%" in said
-    assert "So their difference says nothing about the teacher." in said
+    assert "So the difference between student and twin says nothing about the teacher." in said
     assert "optimizer.lr=0.0001" in said
 
 

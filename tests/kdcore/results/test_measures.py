@@ -23,7 +23,7 @@ def values(results, network: str = "student") -> dict[str, str]:
 
 def test_every_measure_is_in_words_with_its_unit():
     assert values(RESULTS) == {
-        "balanced_accuracy": "79.0 %", "nll": "0.500 nats", "ece": "13.7 %", "ece_scaled": "2.1 % (T\u00a0=\u00a01.84)",
+        "balanced_accuracy": "79.0 %", "nll": "0.500 nats", "ece": "13.7 %", "ece_scaled": "2.1 % (T\u00a01.84)",
         "agreement": "87.6 %", "kl": "0.594 nats", "error_consistency": "0.31",
     }  # fmt: skip
     assert all(measure.explanation.endswith(".") for measure in MEASURES)

@@ -31,7 +31,9 @@ def test_a_run_can_be_watched_and_not_controlled(open_page, make_run, runner, pa
     [
         ("start.py", "Only the operator can train it here."),
         ("train.py", "Only the operator can start runs; this form shows what a run would do."),
+        ("train.py", "Choose data, teacher, student and loss, and see the loss that a run would have."),
         ("studies.py", "Only the operator can start sweeps."),
+        ("studies.py", "The same small run with one mistake each. Only the operator can start them."),
     ],
 )
 def test_a_sentence_stands_where_the_button_would_be(open_page, runner, page, sentence, visiting):
@@ -39,6 +41,15 @@ def test_a_sentence_stands_where_the_button_would_be(open_page, runner, page, se
     assert not drawn(at) & OPERATORS
     assert sentence in [caption.value for caption in at.caption]
     assert runner.tried == 0  # nothing was estimated
+
+
+def test_no_card_of_the_start_page_promises_a_run(open_page, runner, request):
+    def cards():
+        return [link.proto.label for link in open_page("start.py").get("page_link")]
+
+    assert {"Set up your own run", "Try common pitfalls"} <= set(cards())
+    request.getfixturevalue("visiting")
+    assert cards() == ["Compare on your own photo", "See the settings of a run", "See all runs", "Read common pitfalls"]
 
 
 def test_a_study_can_be_watched_and_not_controlled(open_page, runner, make_run, visiting):

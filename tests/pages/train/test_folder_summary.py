@@ -51,6 +51,16 @@ def test_what_is_found_is_said_with_what_is_left_out(open_page, birds):
     assert "files with the ending" in words(test.caption)
 
 
+def test_several_questions_are_one_list(open_page, birds):
+    for place, name in enumerate(("7.png", "8.png")):
+        (birds / "cat" / name).write_bytes((birds / ("dog", "cat")[place] / "7.png").read_bytes())
+    (birds / "CAT").mkdir()
+    (birds / "CAT" / "x.png").write_bytes((birds / "elk" / "1.png").read_bytes())
+    (box,) = with_a_folder(open_page, birds).warning
+    assert all(line.startswith("- ") for line in box.value.splitlines())
+    assert len(box.value.splitlines()) >= 2
+
+
 def test_a_folder_that_is_not_there_is_one_error(open_page, tmp_path):
     test = with_a_folder(open_page, tmp_path / "nowhere")
     assert len(test.error) == 1

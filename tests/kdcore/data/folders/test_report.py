@@ -44,6 +44,7 @@ def test_files_that_cannot_be_read_are_named_before_the_run(tmp_path, fill):
     assert "20 images are decoded when the run starts" in unchecked.lines()[-1]
     found = report(folder(tmp_path), 20.0)
     assert found.unchecked == 0
+    assert found.headline.startswith("2 classes, 20 images found, 2 of which cannot be read: ")
     (left,) = found.left_out
     assert (left.reason, left.count) == ("files that cannot be read", 2)
     assert "cat/03.png (it is text, not an image" in left.examples[0]
