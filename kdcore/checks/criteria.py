@@ -68,26 +68,26 @@ def accuracy(predictions: Predictions, teacher: TeacherRecipe, figures: dict[str
     """Whether the teacher is better than always predicting the most common class."""
     top1, guessing = figures["top1"], figures["guessing"]
     images = f"{int(figures['count'])} {_images_of(predictions.split)}"
-    correct = f"{top1:.1%} of {images} correct (95% interval {figures['low']:.1%} to {figures['high']:.1%})"
+    correct = f"{100 * top1:.1f} % of {images} correct (95 % interval {100 * figures['low']:.1f} % to {100 * figures['high']:.1f} %)"
     least = guessing + MARGIN * (1 - guessing)
     known = training_images.in_words(predictions.seen, _images_of(predictions.split))
     if top1 >= least and figures["low"] > guessing:
-        return Finding("accuracy", "ok", f"{correct}; guessing gets {guessing:.1%}. {known}")
+        return Finding("accuracy", "ok", f"{correct}; guessing gets {100 * guessing:.1f} %. {known}")
     if top1 >= least:
-        few = f"{correct}; guessing gets {guessing:.1%}. So few images do not show that the teacher is better. {known}"
+        few = f"{correct}; guessing gets {100 * guessing:.1f} %. So few images do not show that the teacher is better. {known}"
         return Finding("accuracy", "warn", few, (fine_tune(teacher), OTHER_TEACHER))
-    text = f"{correct}. Always predicting the most common class gets {guessing:.1%}; a teacher needs at least {least:.1%}. "
+    text = f"{correct}. Always predicting the most common class gets {100 * guessing:.1f} %; a teacher needs at least {100 * least:.1f} %. "
     renumbered, order = best_numbering(predictions)
     if renumbered >= max(0.5, 2 * least):
         place = next(i for i, output in enumerate(order) if i != output)
         text += (
-            f"With its classes renumbered it would get {renumbered:.1%} (its class "
+            f"With its classes renumbered it would get {100 * renumbered:.1f} % (its class "
             f"{predictions.teacher_classes[order[place]]!r} is {predictions.data_classes[place]!r} in the data), so its "
             "classes are in another order."
         )
     elif figures["ece"] >= CONFIDENT and _uses_classes(predictions):
         text += (
-            f"It is sure of its predictions, though (expected calibration error {figures['ece']:.0%}): the labels may be shuffled "
+            f"It is sure of its predictions, though (expected calibration error {100 * figures['ece']:.0f} %): the labels may be shuffled "
             "or wrong, or its input is not that of its training."
         )
         return Finding("accuracy", "stop", text, (LOOK_AT_LABELS, OTHER_TEACHER, fine_tune(teacher)))
@@ -145,8 +145,8 @@ def preprocessing(predictions: Predictions) -> Finding:
             return Finding(
                 "preprocessing",
                 "stop",
-                f"With the mean and std of the recipe its accuracy is {top1:.1%}; with those of its weights it is "
-                f"{with_own.double().mean().item():.1%}.",
+                f"With the mean and std of the recipe its accuracy is {100 * top1:.1f} %; with those of its weights it is "
+                f"{100 * with_own.double().mean().item():.1f} %.",
                 (Remedy("Use the normalisation of the weights", ("teacher.mean=null", "teacher.std=null")),),
             )
     if STUDENTS not in predictions.alternatives:
@@ -156,14 +156,14 @@ def preprocessing(predictions: Predictions) -> Finding:
         "preprocessing",
         "ok",
         f"Each network normalises images with its own mean and std. With the student's the teacher's accuracy would be "
-        f"{other:.1%} instead of {top1:.1%}.",
+        f"{100 * other:.1f} % instead of {100 * top1:.1f} %.",
     )
 
 
 def calibration(figures: dict[str, float]) -> Finding:
     """Whether the teacher's confidence matches its accuracy."""
     ece, fitting = figures["ece"], figures["calibrating"]
-    text = f"Expected calibration error {ece:.1%} on {figures['count']:.0f} images"
+    text = f"Expected calibration error {100 * ece:.1f} % on {figures['count']:.0f} images"
     if figures["count"] < ENOUGH_IMAGES:
         return Finding("calibration", "ok", f"{text}, which are too few to judge it.")
     if ece < UNCALIBRATED:
@@ -189,10 +189,12 @@ def soft_labels(predictions: Predictions, recipe: Recipe) -> Iterator[Finding]:
         reached = sorted({round(schedule(epoch / recipe.epochs), 3) for epoch in range(recipe.epochs + 1)})
         ends = dict.fromkeys((reached[0], reached[-1]))
         shares = {t: entropy_share(predictions.logits, t) for t in ends}
-        entropies = " and ".join(f"{share:.0%} of the maximum at temperature {t:g}" for t, share in shares.items())
+        entropies = " and ".join(
+            f"{100 * share:.0f} % of the maximum at temperature {t:g}" for t, share in shares.items()
+        )
         text = (
-            f"{term.label}: the entropy of its soft labels is {entropies} (0%: a single class; 100%: all classes alike). "
-            f"Rule of thumb: {USEFUL[0]:.0%} to {USEFUL[1]:.0%}, here a temperature from {low:.1f} to {high:.1f}."
+            f"{term.label}: the entropy of its soft labels is {entropies} (0 %: a single class; 100 %: all classes alike). "
+            f"Rule of thumb: {100 * USEFUL[0]:.0f} % to {100 * USEFUL[1]:.0f} %, here a temperature from {low:.1f} to {high:.1f}."
         )
         remedy = Remedy(
             f"Set the temperature of {term.label} to {middle:g}", (f"terms.{place}.temperature={middle:g}",)

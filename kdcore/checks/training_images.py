@@ -50,7 +50,7 @@ def in_words(share: float | None, images: str) -> str:
     if share < LEAST_SEEN:
         return f"It was not trained on these {images}."
     return (
-        f"It was trained on {'all' if share > 0.995 else f'{share:.0%}'} of these {images}, so expect less on images that it "
+        f"It was trained on {'all' if share > 0.995 else f'{100 * share:.0f} %'} of these {images}, so expect less on images that it "
         "has not seen."
     )
 

@@ -92,7 +92,7 @@ def show(findings: dict[str, Any]) -> None:
         console.print(f"{name:8} {folder} ({findings['disk_free_gib'][name]:.0f} GiB free)")
     present = [f"{name}{'' if here else ' (missing)'}" for name, here in findings["data"].items()]
     console.print(f"datasets {', '.join(present)}")
-    accuracies = [f"{name} {top1:.1%}" for name, top1 in findings["bundled_models"].items()]
+    accuracies = [f"{name} {100 * top1:.1f} %" for name, top1 in findings["bundled_models"].items()]
     console.print(f"models   {', '.join(accuracies) or 'none'}")
     for line in findings["advice"]:
         console.print(f"- {line}", style="yellow")

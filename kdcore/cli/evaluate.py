@@ -73,12 +73,12 @@ def show(title: str, figures: dict[str, float], classes: tuple[str, ...], as_jso
     if as_json:
         print(json_text.text({**figures, "low": low, "high": high}))
         return
-    print(f"{title}: accuracy {figures['top1']:.2%} (95 % interval {low:.2%} to {high:.2%})")
+    print(f"{title}: accuracy {100 * figures['top1']:.2f} % (95 % interval {100 * low:.2f} % to {100 * high:.2f} %)")
     print(f"{int(figures['count'])} images, nll {figures['nll']:.3f} nats, calibration error {figures['ece']:.3f}")
     if "auroc" in figures:
         print(
             f"{classes[1]} against {classes[0]}: AUROC {figures['auroc']:.3f}, sensitivity "
-            f"{figures['sensitivity']:.1%}, specificity {figures['specificity']:.1%}"
+            f"{100 * figures['sensitivity']:.1f} %, specificity {100 * figures['specificity']:.1f} %"
         )
 
 

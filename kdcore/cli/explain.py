@@ -76,7 +76,7 @@ def explain(
         print(json_text.text([as_row(reference, each) for reference, each in found.items()]))
         return 0
     for reference, each in found.items():
-        top = ", ".join(f"{name} {probability:.0%}" for name, probability in each.predictions[:3])
+        top = ", ".join(f"{name} {100 * probability:.0f} %" for name, probability in each.predictions[:3])
         print(f"{reference:20} {top}   (map: {each.problem or each.map_name})")
     print(f"written: {picture}")
     return 0

@@ -86,7 +86,7 @@ class Bar:
                     written = f"loss {loss:.3f}  {event.images_per_second:.0f} images/s"
                     self.bar.update(self.task, completed=event.step, figures=written)
                 case Evaluated(epoch=epoch, metrics=figures):
-                    accuracies = "  ".join(f"{name} {numbers['top1']:.1%}" for name, numbers in figures.items())
+                    accuracies = "  ".join(f"{name} {100 * numbers['top1']:.1f} %" for name, numbers in figures.items())
                     self.console.print(f"epoch {epoch:g}: validation accuracy {accuracies}", highlight=False)
                 case RunFailed(reason=reason):
                     self.console.print(f"failed: {reason}", style="red")
@@ -172,7 +172,11 @@ def show_results(console: Console, run: Outcome) -> None:
     table = Table("network", "test accuracy", "95 % interval")
     for network in ("teacher", "student", "twin"):
         if figures := results.get(network):
-            table.add_row(network, f"{figures['top1']:.2%}", f"{figures['low']:.2%} to {figures['high']:.2%}")
+            table.add_row(
+                network,
+                f"{100 * figures['top1']:.2f} %",
+                f"{100 * figures['low']:.2f} % to {100 * figures['high']:.2f} %",
+            )
     console.print(table)
     for network in ("teacher", "student", "twin"):
         figures = results.get(network, {})
@@ -205,7 +209,11 @@ def show_seeds(console: Console, finished: list[Outcome], planned: int) -> None:
     table = Table("network", f"test accuracy, mean of {summary.seeds} seeds", "95 % interval")
     for network, figures in summary.networks.items():
         top1 = figures["top1"]
-        table.add_row(network, f"{top1.mean:.2%}", f"{top1.low:.2%} to {top1.high:.2%}" if top1.bounded else "")
+        table.add_row(
+            network,
+            f"{100 * top1.mean:.2f} %",
+            f"{100 * top1.low:.2f} % to {100 * top1.high:.2f} %" if top1.bounded else "",
+        )
     console.print(table)
     show_conclusion(console, summary)
 

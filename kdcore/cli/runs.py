@@ -167,4 +167,4 @@ def table(states: list[RunState]) -> Table:
 
 
 def _percent(figures: dict[str, float] | None) -> str:
-    return f"{figures['top1']:.1%}" if figures else ""
+    return f"{100 * figures['top1']:.1f} %" if figures else ""

@@ -81,7 +81,9 @@ def export(model: str, out: Path, /, *, command: str | None = None, fp16: bool =
     if found is None:
         print(f"{size}. Its accuracy was not measured: {missing}")
     else:
-        print(f"{size}, accuracy {found['top1']:.2%} ({found['low']:.2%} to {found['high']:.2%})")
+        print(
+            f"{size}, accuracy {100 * found['top1']:.2f} % ({100 * found['low']:.2f} % to {100 * found['high']:.2f} %)"
+        )
     return 0
 
 

@@ -72,7 +72,7 @@ def comparison_sheet(
     photo = cv2.resize(inspections[0].photo, (side, side), interpolation=cv2.INTER_AREA)
     panels = [_panel(photo, "photo", [])]
     for each in inspections:
-        lines = [f"{name} {probability:.0%}" for name, probability in each.predictions[:3]]
+        lines = [f"{name} {100 * probability:.0f} %" for name, probability in each.predictions[:3]]
         if each.problem:
             faint = cv2.addWeighted(photo, 0.3, np.full_like(photo, 255), 0.7, 0)
             panels.append(_panel(faint, each.title, [f"no map: {each.problem}", *lines]))

@@ -34,7 +34,7 @@ def choices(store: Store) -> list[Choice]:
     """The bundled models, then teacher, student and twin of every run that has a checkpoint."""
     found = []
     for name, card in models.bundled().items():
-        accuracy = f"{card['accuracy']['top1']:.1%} right" if "accuracy" in card else ""
+        accuracy = f"{100 * card['accuracy']['top1']:.1f} % right" if "accuracy" in card else ""
         found.append(_choice(name, title(name, store), "bundled", card, accuracy))
     for state in store.states():
         for network, described in _networks(state, store).items():

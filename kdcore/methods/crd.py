@@ -173,7 +173,7 @@ class CRD(Method):
         super().see_data(targets)
         if withheld := (targets == NO_LABEL).float().mean().item():
             self._data_warnings.append(
-                f"{withheld:.0%} of the training images have no label, so some negatives are of the image's own class and are "
+                f"{100 * withheld:.0f} % of the training images have no label, so some negatives are of the image's own class and are "
                 "pushed away from it all the same."
             )
         if self.variant == "in_batch":

@@ -146,7 +146,7 @@ class SSKD(Method):
             optimizer.step()
             if step % max(1, self.head_steps // REPORTS) == 0 or step == self.head_steps:
                 correct = (alike.argmax(dim=1) == own).float().mean().item()
-                yield f"the teacher's head, step {step} of {self.head_steps}: {correct:.0%} of the rotated images matched."
+                yield f"the teacher's head, step {step} of {self.head_steps}: {100 * correct:.0f} % of the rotated images matched."
         self.head_teacher.requires_grad_(False)
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:

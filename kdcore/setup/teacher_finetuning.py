@@ -165,7 +165,7 @@ def _trained(
             case Evaluated(epoch=epoch, metrics=metrics):
                 right = metrics["student"]["top1"]
                 yield Noted(
-                    f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {right:.1%} of the validation images right."
+                    f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {100 * right:.1f} % of the validation images right."
                 )
     for parameter in model.parameters():
         parameter.requires_grad_(True)

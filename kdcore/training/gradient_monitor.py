@@ -56,7 +56,7 @@ class GradientMonitor:
                 self._warned.add(name)
                 share = measured.shares[name]
                 yield Noted(
-                    f"{name} contributes {'less than 0.1%' if share < 0.001 else f'{share:.1%}'} of the gradient at this weight. "
+                    f"{name} contributes {'less than 0.1 %' if share < 0.001 else f'{100 * share:.1f} %'} of the gradient at this weight. "
                     "That is its share, not its effect, which only a run without it shows. At a weight of about "
                     f"{float(f'{weight:.2g}'):g} it would contribute as much as the other terms."
                 )

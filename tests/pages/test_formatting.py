@@ -47,7 +47,7 @@ def test_the_setting_names_the_number_of_labels():
 def test_the_setting_names_the_shortcut_and_the_twin():
     recipe = Recipe(student=ModelRecipe(model="tiny"), data=DataRecipe(texture_agreement=0.9), twin=True)
     words = formatting.setting(recipe, replace(RUN, train_images=4000, labelled_images=4000))
-    assert "In 90% of them the texture agrees with the shape, which is a shortcut." in words
+    assert "In 90 % of them the texture agrees with the shape, which is a shortcut." in words
     assert "same initial weights, same batches" in words
 
 

@@ -154,4 +154,4 @@ class Progress:
         interruption.check()
         if (now := time.monotonic()) - self.last >= self.seconds:
             self.last = now
-            self.report(f"{self.what}: {done / self.total:.0%}")
+            self.report(f"{self.what}: {100 * done / self.total:.0f} %")

@@ -47,7 +47,7 @@ class Cues(Dataset):
     def notes(self) -> tuple[str, ...]:
         agreement = self.data.texture_agreement
         return (
-            (f"In {agreement:.0%} of them the texture agrees with the shape, which is a shortcut.",)
+            (f"In {100 * agreement:.0f} % of them the texture agrees with the shape, which is a shortcut.",)
             if agreement > CHANCE
             else ()
         )

@@ -21,7 +21,7 @@ def above_test(evidence: Evidence) -> Diagnosis | None:
         return None
     return Diagnosis(
         "validation above test",
-        f"The student gets {one:.1%} of the validation images right, but {other:.1%} of the test images. Validation images are "
+        f"The student gets {100 * one:.1f} % of the validation images right, but {100 * other:.1f} % of the test images. Validation images are "
         "taken from the training images, so the test images differ from these, or images of both are alike.",
         "Look for duplicates in the training folder, and for test images from another source; augmentation "
         "(data.augment=[flip, crop]) helps against differences.",
@@ -56,7 +56,7 @@ def small_gradients(evidence: Evidence) -> Iterator[Diagnosis]:
         control = f" (--set terms.{place}.weight=0)" if place is not None else ""
         yield Diagnosis(
             "small share of the gradient",
-            f"{term} contributed {'less than 0.1 %' if share < 0.001 else f'{share:.1%}'} of the gradient in the last "
+            f"{term} contributed {'less than 0.1 %' if share < 0.001 else f'{100 * share:.1f} %'} of the gradient in the last "
             "measurement. That is its share, not its effect: a small gradient in one direction can still change the student.",
             f"A run without it{control} shows the effect; at a weight of about {float(f'{weight:.2g}'):g} it would contribute as "
             "much as the other terms.",

@@ -60,16 +60,16 @@ def fault_of(evidence: Evidence, network: str) -> tuple[str, str] | None:
     if not {"top1", "low", "high"} <= figures.keys() or not evidence.classes:
         return None
     guessing, how = best_guess(evidence)
-    top1 = f"{figures['top1']:.1%} of the test images"
+    top1 = f"{100 * figures['top1']:.1f} % of the test images"
     if one := _only_class(evidence, network):
         name, share = one
         return "one class", f"The {network} predicts {name!r} for {share} and so gets {top1} right."
     if figures["high"] < guessing and guessing > 1 / len(evidence.classes):
-        return "below the majority class", f"The {network} gets {top1} right; {how} would get {guessing:.1%}."
+        return "below the majority class", f"The {network} gets {top1} right; {how} would get {100 * guessing:.1f} %."
     if figures["low"] <= guessing:
         return (
             "at chance",
-            f"The {network} gets {top1} right, which cannot be told from chance: {how} gets {guessing:.1%}.",
+            f"The {network} gets {top1} right, which cannot be told from chance: {how} gets {100 * guessing:.1f} %.",
         )
     return None
 
@@ -101,7 +101,7 @@ def _only_class(evidence: Evidence, network: str) -> tuple[str, str] | None:
     share = counts.max() / counts.sum()
     if share < ONE_CLASS or len(np.unique(targets)) == 1:
         return None
-    words = "every test image" if share == 1 else f"{share:.1%} of the test images"
+    words = "every test image" if share == 1 else f"{100 * share:.1f} % of the test images"
     return evidence.classes[int(counts.argmax())], words
 
 
@@ -117,9 +117,9 @@ def shuffled(evidence: Evidence) -> Diagnosis | None:
     noise = evidence.recipe.data.label_noise
     return Diagnosis(
         "labels look shuffled",
-        f"The twin has {evidence.labelled_images:,} labels and stays at {results['twin']['top1']:.1%}, though the teacher agrees "
-        f"with the test labels ({results['teacher']['top1']:.1%}) and the student learns from it "
-        f"({results['student']['top1']:.1%}): the training labels look shuffled."
-        + (f" The recipe makes {noise:.0%} of them wrong (data.label_noise)." if noise else ""),
+        f"The twin has {evidence.labelled_images:,} labels and stays at {100 * results['twin']['top1']:.1f} %, though the teacher agrees "
+        f"with the test labels ({100 * results['teacher']['top1']:.1f} %) and the student learns from it "
+        f"({100 * results['student']['top1']:.1f} %): the training labels look shuffled."
+        + (f" The recipe makes {100 * noise:.0f} % of them wrong (data.label_noise)." if noise else ""),
         f"{LOOK_AT_LABELS} If they are right, the twin's learning rate may be unsuitable (twin.lr).",
     )

@@ -18,10 +18,10 @@ def unfit_teacher(evidence: Evidence) -> Diagnosis | None:
     """A teacher near chance, or weaker than the twin."""
     if not (teacher := evidence.results.get("teacher")):
         return None
-    right = f"The teacher gets {teacher['top1']:.1%} of the test images right"
+    right = f"The teacher gets {100 * teacher['top1']:.1f} % of the test images right"
     if near_chance(evidence, "teacher"):
         guessing, how = best_guess(evidence)
-        finding = f"{right}; {how} gets {guessing:.1%}."
+        finding = f"{right}; {how} gets {100 * guessing:.1f} %."
         if evidence.recipe.teacher and evidence.recipe.teacher.accept:
             finding += " The recipe accepts it all the same (teacher.accept)."
         if (ece := teacher.get("ece")) is None or ece < CONFIDENT or not _uses_classes(evidence):
@@ -34,7 +34,7 @@ def unfit_teacher(evidence: Evidence) -> Diagnosis | None:
         twin = evidence.results["twin"]["top1"]
         return Diagnosis(
             "teacher weaker than the twin",
-            f"{right}, the twin, which has no teacher, {twin:.1%}{how}.",
+            f"{right}, the twin, which has no teacher, {100 * twin:.1f} %{how}.",
             "Choose a stronger teacher, or fine-tune this one on the data first (teacher.finetune: {epochs: 3}).",
         )
     return None
@@ -45,12 +45,12 @@ def _confidently_wrong(evidence: Evidence, finding: str) -> Diagnosis:
     if renumbered is not None and renumbered >= 0.5:
         return Diagnosis(
             "classes in another order",
-            f"{finding} With its classes renumbered it would get {renumbered:.1%}.",
+            f"{finding} With its classes renumbered it would get {100 * renumbered:.1f} %.",
             "Its classes are in another order than the data's: set teacher.map_classes=true, or rename the class folders.",
         )
     return Diagnosis(
         "labels look shuffled",
-        f"{finding} It is sure of its predictions, though (expected calibration error {evidence.results['teacher']['ece']:.1%}): "
+        f"{finding} It is sure of its predictions, though (expected calibration error {100 * evidence.results['teacher']['ece']:.1f} %): "
         "either the labels are shuffled, or it gets other input than in its training.",
         f"{LOOK_AT_LABELS} Then check the teacher's normalisation (leave teacher.mean and teacher.std out).",
     )

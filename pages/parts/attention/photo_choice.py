@@ -150,7 +150,7 @@ def _cropped(pixels: np.ndarray) -> list[str]:
     side, ends = ("upper and lower", height) if height > width else ("left and right", width)
     lost = 1 - min(height, width) / ends
     return (
-        [f"Networks see the middle square: {lost:.0%} of the photo, at its {side} ends, is cut off."]
+        [f"Networks see the middle square: {100 * lost:.0f} % of the photo, at its {side} ends, is cut off."]
         if lost >= 0.01
         else []
     )

@@ -40,14 +40,14 @@ def labels() -> Tensor:
 def test_a_teacher_that_is_right_passes(tiny, labels):
     finding = found("accuracy", predictions(confident(labels), labels), tiny())
     assert finding.verdict == "ok"
-    assert "100.0% of 200 validation images correct" in finding.finding
+    assert "100.0 % of 200 validation images correct" in finding.finding
 
 
 def test_a_teacher_that_always_predicts_the_same_class_is_stopped_with_the_margin(tiny, labels):
     finding = found("accuracy", predictions(confident(torch.zeros_like(labels)), labels), tiny())
     assert finding.verdict == "stop"
     # a tenth by guessing, and a twentieth of the nine tenths that are left: 0.1 + 0.05 * 0.9
-    assert "most common class gets 10.0%; a teacher needs at least 14.5%" in finding.finding
+    assert "most common class gets 10.0 %; a teacher needs at least 14.5 %" in finding.finding
     assert finding.remedies[0].changes == ("teacher.finetune={epochs: 3}",)
 
 
@@ -55,8 +55,8 @@ def test_with_uneven_classes_guessing_is_the_most_common_class(tiny):
     labels = torch.tensor([0] * 90 + [1] * 10)
     finding = found("accuracy", predictions(confident(torch.zeros_like(labels), 2), labels), tiny())
     assert finding.verdict == "stop"
-    assert "90.0% of 100" in finding.finding
-    assert "gets 90.0%; a teacher needs at least 90.5%" in finding.finding
+    assert "90.0 % of 100" in finding.finding
+    assert "gets 90.0 %; a teacher needs at least 90.5 %" in finding.finding
 
 
 def test_a_few_images_that_cannot_tell_are_a_warning(tiny):
@@ -94,7 +94,7 @@ def test_a_teacher_that_is_sure_and_wrong_points_to_the_labels_first(tiny, label
 
 def test_it_says_which_images_the_teacher_was_trained_on(tiny, labels):
     for seen, text in (
-        (0.88, "It was trained on 88% of these validation images, so expect less on images that it has not seen."),
+        (0.88, "It was trained on 88 % of these validation images, so expect less on images that it has not seen."),
         (0.0, "It was not trained on these validation images."),
         (None, "Whether it was trained on some of these validation images is not known."),
     ):
@@ -108,7 +108,7 @@ def test_it_says_which_images_the_teacher_was_trained_on(tiny, labels):
 def test_a_teacher_with_renumbered_classes_is_found_out(tiny, labels):
     finding = found("accuracy", predictions(confident((labels + 1) % 10), labels), tiny())
     assert finding.verdict == "stop"
-    assert "With its classes renumbered it would get 100.0% (its class 'b' is 'a' in the data)" in finding.finding
+    assert "With its classes renumbered it would get 100.0 % (its class 'b' is 'a' in the data)" in finding.finding
 
 
 def test_the_best_numbering_by_hand():
@@ -148,7 +148,7 @@ def test_a_given_normalisation_that_costs_accuracy_is_stopped(tiny, labels):
         "preprocessing", predictions(confident(half), labels, alternatives={OWN: confident(labels)}), tiny()
     )
     assert finding.verdict == "stop"
-    assert "accuracy is 50.0%; with those of its weights it is 100.0%" in finding.finding
+    assert "accuracy is 50.0 %; with those of its weights it is 100.0 %" in finding.finding
     assert finding.remedies[0].changes == ("teacher.mean=null", "teacher.std=null")
 
 
@@ -172,7 +172,7 @@ def test_the_cost_of_the_students_normalisation_is_reported(tiny, labels):
     wrong = predictions(confident(labels), labels, alternatives={STUDENTS: confident(torch.zeros_like(labels))})
     finding = found("preprocessing", wrong, tiny())
     assert finding.verdict == "ok"
-    assert "accuracy would be 10.0% instead of 100.0%" in finding.finding
+    assert "accuracy would be 10.0 % instead of 100.0 %" in finding.finding
 
 
 def test_overconfidence_is_a_warning(tiny):
@@ -180,7 +180,7 @@ def test_overconfidence_is_a_warning(tiny):
     predicted = torch.where(torch.arange(200) < 120, labels, (labels + 1) % 10)  # 60 % right, and quite sure
     finding = found("calibration", predictions(confident(predicted, by=12.0), labels), tiny())
     assert finding.verdict == "warn"
-    assert "error 40.0% on 200 images" in finding.finding
+    assert "error 40.0 % on 200 images" in finding.finding
     assert "overconfident" in finding.finding
 
 

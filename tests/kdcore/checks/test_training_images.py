@@ -69,7 +69,7 @@ def test_an_exported_file_has_a_card_with_its_data(tmp_path, store):
 
 @pytest.mark.parametrize("share, text", [
     (0.0, "It was not trained on these validation images."),
-    (0.8775, "It was trained on 88% of these validation images, so expect less on images that it has not seen."),
+    (0.8775, "It was trained on 88 % of these validation images, so expect less on images that it has not seen."),
     (1.0, "It was trained on all of these validation images, so expect less"),
     (None, "Whether it was trained on some of these validation images is not known."),
 ])  # fmt: skip

@@ -49,7 +49,7 @@ def test_distill_prints_every_network_with_its_interval_and_a_conclusion(recipe_
         assert word in out
     said = " ".join(out.split())  # its teacher has random weights
     assert re.search(
-        r"\d{8}-\d{6}-tiny\S*: The teacher gets [\d.]+% of the test images right; guessing gets 10.0%\.", said
+        r"\d{8}-\d{6}-tiny\S*: The teacher gets [\d.]+ % of the test images right; guessing gets 10.0 %\.", said
     )
     assert "Choose a teacher that was trained on these classes" in said
 

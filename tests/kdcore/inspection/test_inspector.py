@@ -66,7 +66,7 @@ def test_what_can_be_chosen(store):
     assert list(found) == ["our-student", "our-teacher", f"{run}/teacher", f"{run}/student", f"{run}/twin"]
     teacher, student = found["our-teacher"], found[f"{run}/student"]
     assert (teacher.architecture, teacher.grid, teacher.kind) == ("vit", (8, 8), "bundled")
-    assert teacher.subtitle == "small_vit_patch4_32, 32 px, 91.2% right"
+    assert teacher.subtitle == "small_vit_patch4_32, 32 px, 91.2 % right"
     assert (student.architecture, student.grid, student.kind) == ("cnn", (8, 8), "run")
     assert student.title == "student of a try"
     assert student.classes == CLASSES

@@ -124,7 +124,7 @@ def test_withheld_labels_are_warned_of():
     method = CRD(STUDENT, TEACHER, negatives=4)
     method.see_data(torch.tensor([0, 1, 2, NO_LABEL]))
     (told,) = method.warnings()
-    assert told.startswith("25% of the training images have no label, so some negatives are of the image's own class")
+    assert told.startswith("25 % of the training images have no label, so some negatives are of the image's own class")
     method.see_data(torch.tensor([0, 1, 2, 0]))
     assert method.warnings() == ()
 

@@ -79,10 +79,10 @@ def test_two_networks_at_chance_and_what_follows():
     found = evidence(TARGETS, student=right_on(TARGETS, 0.1), twin=right_on(TARGETS, 0.1, seed=1), series=flat)
     said = words(found, "at chance")
     assert (
-        "The student gets 10.0% of the test images right, which cannot be told from chance: guessing gets 10.0%."
+        "The student gets 10.0 % of the test images right, which cannot be told from chance: guessing gets 10.0 %."
         in said
     )
-    assert "The twin gets 10.0%" in said
+    assert "The twin gets 10.0 %" in said
     assert "So the difference between student and twin says nothing about the teacher." in said
     assert "optimizer.lr=0.0001" in said
 
@@ -110,7 +110,7 @@ CATS = np.where(np.arange(1000) < 810, 0, 1)  # 81 % are cats
 def test_below_the_majority_class():
     found = evidence(CATS, classes=PETS, student=right_on(CATS, 0.616, 2), twin=right_on(CATS, 0.9, 2))
     assert kinds(found) == ["below the majority class"]
-    assert "The student gets 61.6% of the test images right; always predicting 'cat' would get 81.0%." in words(
+    assert "The student gets 61.6 % of the test images right; always predicting 'cat' would get 81.0 %." in words(
         found, "below the majority class"
     )
     assert kinds(evidence(CATS, classes=PETS, student=right_on(CATS, 0.9, 2))) == []
@@ -120,10 +120,10 @@ def test_always_one_class():
     dogs = np.ones(1000, int)
     found = evidence(np.arange(1000) % 2, classes=PETS, student=dogs, twin=right_on(np.arange(1000) % 2, 0.9, 2))
     assert kinds(found) == ["one class"]
-    assert "The student predicts 'dog' for every test image and so gets 50.0%" in words(found, "one class")
+    assert "The student predicts 'dog' for every test image and so gets 50.0 %" in words(found, "one class")
     dogs = np.where(np.arange(1000) < 5, 0, dogs)
     found = evidence(CATS, classes=PETS, student=dogs, twin=right_on(CATS, 0.9, 2))
-    assert "predicts 'dog' for 99.5% of the test images" in words(found, "one class")
+    assert "predicts 'dog' for 99.5 % of the test images" in words(found, "one class")
 
 
 def test_test_images_of_one_class_are_not_held_against_a_network():
@@ -156,8 +156,8 @@ def test_labels_that_look_shuffled():
     networks = {"teacher": right_on(TARGETS, 0.99), "student": right_on(TARGETS, 0.6), "twin": right_on(TARGETS, 0.1)}
     found = evidence(TARGETS, recipe=noisy, labelled_images=3600, **networks)
     said = words(found, "labels look shuffled")
-    assert "The twin has 3,600 labels and stays at 10.0%" in said
-    assert "The recipe makes 90% of them wrong (data.label_noise)." in said
+    assert "The twin has 3,600 labels and stays at 10.0 %" in said
+    assert "The recipe makes 90 % of them wrong (data.label_noise)." in said
     assert "fine-tune" not in said
     few = evidence(TARGETS, labelled_images=50, **networks)  # five a class teach hardly anything
     assert "labels look shuffled" not in kinds(few)
@@ -168,7 +168,7 @@ def test_labels_that_look_shuffled():
 def test_a_teacher_that_is_sure_and_wrong_points_to_the_labels():
     found = evidence(TARGETS, ece=0.85, teacher=right_on(TARGETS, 0.1), student=right_on(TARGETS, 0.5))
     said = words(found, "labels look shuffled")
-    assert "It is sure of its predictions, though (expected calibration error 85.0%)" in said
+    assert "It is sure of its predictions, though (expected calibration error 85.0 %)" in said
     assert "Look at some training images" in said
     assert "fine-tune" not in said
 
@@ -180,7 +180,7 @@ def test_a_teacher_that_collapsed_does_not_point_to_the_labels():
 
 def test_a_teacher_whose_classes_are_in_another_order():
     found = evidence(TARGETS, ece=0.9, teacher=(right_on(TARGETS, 0.95) + 1) % 10, student=right_on(TARGETS, 0.5))
-    assert "With its classes renumbered it would get 95.0%" in words(found, "classes in another order")
+    assert "With its classes renumbered it would get 95.0 %" in words(found, "classes in another order")
 
 
 # --- the teacher ---------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_a_teacher_whose_classes_are_in_another_order():
 @pytest.mark.parametrize("share", [0.1, 0.14])
 def test_a_teacher_near_chance(share):
     found = evidence(TARGETS, teacher=right_on(TARGETS, share), student=right_on(TARGETS, 0.5))
-    assert f"The teacher gets {share:.1%} of the test images right; guessing gets 10.0%." in words(
+    assert f"The teacher gets {100 * share:.1f} % of the test images right; guessing gets 10.0 %." in words(
         found, "teacher at chance"
     )
     assert kinds(evidence(TARGETS, teacher=right_on(TARGETS, 0.2), student=right_on(TARGETS, 0.5))) == []
@@ -208,7 +208,8 @@ def test_a_teacher_weaker_than_the_twin():
     )
     said = words(found, "teacher weaker than the twin")
     assert (
-        "The teacher gets 60.0% of the test images right, the twin, which has no teacher, 70.0% (95 % interval" in said
+        "The teacher gets 60.0 % of the test images right, the twin, which has no teacher, 70.0 % (95 % interval"
+        in said
     )
     assert kinds(dataclasses.replace(found, predictions=None)) == ["teacher weaker than the twin"]
 
@@ -239,7 +240,7 @@ def test_a_small_share_of_the_gradient_is_no_verdict_on_its_effect():
     (found,) = diagnose(healthy(gradients=gradients))
     assert found.note
     assert (
-        "attention contributed 0.8% of the gradient in the last measurement. That is its share, not its effect"
+        "attention contributed 0.8 % of the gradient in the last measurement. That is its share, not its effect"
         in found.finding
     )
     assert "A run without it (--set terms.2.weight=0) shows the effect; at a weight of about 7.2" in found.remedy
@@ -251,7 +252,7 @@ def test_validation_far_above_test(validation, count, found):
     changed = healthy(validation={"student": {"top1": validation, "count": count}})
     assert kinds(changed) == ["validation above test"] * found
     if found:
-        assert "95.0% of the validation images right, but 80.0% of the test images" in words(
+        assert "95.0 % of the validation images right, but 80.0 % of the test images" in words(
             changed, "validation above test"
         )
 

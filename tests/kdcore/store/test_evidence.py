@@ -54,7 +54,7 @@ def test_a_real_student_of_two_classes_that_always_predicts_one_is_named(store, 
     assert len(np.unique(predicted)) == 1, "the fault that this test is about"
     (found,) = [diagnosis for diagnosis in diagnoses(store, run_id) if diagnosis.kind == "one class"]
     assert (
-        f"The student predicts {('star', 'ring')[predicted[0]]!r} for every test image and so gets 50.0%"
+        f"The student predicts {('star', 'ring')[predicted[0]]!r} for every test image and so gets 50.0 %"
         in found.finding
     )
 

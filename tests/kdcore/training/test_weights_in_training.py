@@ -201,7 +201,7 @@ def test_a_term_with_hardly_any_gradient_is_noted_with_its_share_and_no_verdict(
     assert note.level == "info"
     weight = float(f"{measured[-1].idle['attention']:.2g}")
     assert note.text == (
-        "attention contributes less than 0.1% of the gradient at this weight. That is its share, not its effect, which only a "
+        "attention contributes less than 0.1 % of the gradient at this weight. That is its share, not its effect, which only a "
         f"run without it shows. At a weight of about {weight:g} it would contribute as much as the other terms."
     )
 

@@ -177,8 +177,8 @@ def test_a_file_removed_from_the_list_is_gone():
 
 
 @pytest.mark.parametrize("size, words", [
-    ((32, 24), "Networks see the middle square: 25% of the photo, at its left and right ends, is cut off."),
-    ((30, 40), "Networks see the middle square: 25% of the photo, at its upper and lower ends, is cut off."),
+    ((32, 24), "Networks see the middle square: 25 % of the photo, at its left and right ends, is cut off."),
+    ((30, 40), "Networks see the middle square: 25 % of the photo, at its upper and lower ends, is cut off."),
     ((32, 32), ""),
 ])  # fmt: skip
 def test_that_a_photo_is_cropped_is_said_beside_it(size, words):

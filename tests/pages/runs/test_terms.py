@@ -53,7 +53,7 @@ def test_a_term_with_a_negligible_gradient_is_named_with_a_better_weight(shown):
 def test_of_a_finished_run_the_share_is_beside_its_result(shown):
     page = shown(gradients(0.002, {"attention": 720}), ev.RunFinished(20, {"student": {"top1": 0.5}}, 9.0))
     assert not hints(page)
-    assert [c.value for c in page.caption if "attention contributed 0.2% of the gradient" in c.value]
+    assert [c.value for c in page.caption if "attention contributed 0.2 % of the gradient" in c.value]
 
 
 def test_the_hint_is_gone_when_the_term_contributes_again(shown):
