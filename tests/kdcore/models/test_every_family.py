@@ -5,8 +5,9 @@ import torch
 
 from kdcore import models
 from kdcore.errors import UserError
-from kdcore.models import taps, zoo
+from kdcore.models import fitting, taps, zoo
 from kdcore.recipe import ModelRecipe
+from kdcore.store import checkpoint
 
 TEN = tuple("abcdefghij")
 NARROW_PIT = {"depth": [1, 1, 1], "base_dims": [8, 8, 8], "heads": [1, 2, 4]}
@@ -59,6 +60,13 @@ def test_mnasnet_loads_from_files_that_do_not_tell_its_version(tmp_path):
     out = tmp_path / "m.safetensors"
     models.import_weights([tmp_path / "m.pth"], "torchvision/mnasnet0_5", TEN, 64, out=out)
     torch.testing.assert_close(dict(models.load(str(out)).net.state_dict()), dict(network.state_dict()))
+
+
+def test_a_checkpoint_is_read_back_though_it_stores_no_versions_of_modules(tmp_path):
+    one, other = (models.build(ModelRecipe(model="torchvision/mnasnet0_5"), TEN, 64) for _ in range(2))
+    checkpoint.save({"student": dict(one.state_dict())}, tmp_path / "c.safetensors")
+    fitting.load_state(other, checkpoint.load(tmp_path / "c.safetensors")["student"])
+    torch.testing.assert_close(dict(other.state_dict()), dict(one.state_dict()), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
