@@ -19,7 +19,7 @@ from kdcore.data.batches import batches
 from kdcore.events import StepTaken
 from kdcore.recipe import Recipe
 from kdcore.runtime import mixed_precision
-from kdcore.setup.build import assemble
+from kdcore.setup.build import build_parts
 from kdcore.tensors.outputs import Batch, Objective, Outputs
 from kdcore.training import compilation
 from kdcore.training.loop import train
@@ -80,7 +80,7 @@ def as_recipe(pair: Pair, folder: Path, precision: str, cached: bool = False, co
 
 
 def built(wanted: Recipe) -> Parts:
-    events = assemble(wanted, seed=0, device=script.DEVICE)
+    events = build_parts(wanted, seed=0, device=script.DEVICE)
     while True:
         try:
             next(events)

@@ -319,7 +319,7 @@ def test_a_perturbation_of_the_address_is_inspected_beside_the_photo_as_it_is(in
     assert [reference for reference, _ in inspector.requests] == [
         f"cues-{r}" for r in ("teacher", "student", "twin")
     ] * 2
-    assert [pixels.shape for pixels in inspector.pixels] == [(30, 40, 3)] * 3 + [(384, 384, 3)] * 3
+    assert [pixels.shape for pixels in inspector.pixels] == [(32, 32, 3)] * 3 + [(384, 384, 3)] * 3
     assert len(at.main.children) > 2
 
 
