@@ -48,10 +48,11 @@ def useless(evidence: Evidence, *, advise: bool) -> Iterator[Diagnosis]:
     both = (
         " So the difference between student and twin says nothing about the teacher." if empty == len(LEARNERS) else ""
     )
-    for kind in dict.fromkeys(kind for kind, _ in faults.values()):
+    kinds = list(dict.fromkeys(kind for kind, _ in faults.values()))
+    for kind in kinds:
         own = {name: words for name, (found, words) in faults.items() if found == kind}
         remedy = _next_for(kind, evidence, list(own)) if advise else "Fix the training first."
-        yield Diagnosis(kind, " ".join(own.values()) + both, remedy)
+        yield Diagnosis(kind, " ".join(own.values()) + (both if kind == kinds[-1] else ""), remedy)
 
 
 def fault_of(evidence: Evidence, network: str) -> tuple[str, str] | None:

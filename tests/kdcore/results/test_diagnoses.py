@@ -87,6 +87,13 @@ def test_two_networks_at_chance_and_what_follows():
     assert "optimizer.lr=0.0001" in said
 
 
+def test_what_follows_from_both_is_said_once():
+    student = np.zeros_like(TARGETS)  # always the first class
+    found = evidence(TARGETS, student=student, twin=right_on(TARGETS, 0.1, seed=1))
+    said = words(found, "one class") + words(found, "at chance")
+    assert said.count("So the difference between student and twin says nothing about the teacher.") == 1
+
+
 def test_a_student_at_chance_whose_loss_fell_is_sent_to_its_labels():
     found = evidence(
         TARGETS, student=right_on(TARGETS, 0.1), twin=right_on(TARGETS, 0.7),
