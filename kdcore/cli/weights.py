@@ -60,7 +60,7 @@ def export(model: str, out: Path, /, *, command: str | None = None, fp16: bool =
     from kdcore import models
 
     check_out(out)
-    network = models.load(model, runs=store())
+    network = models.load(model, runs=store(), finite=True)
     described, origin = origin_of(model, network)
     with writing(out), staged(out) as (file, card):
         models.save(network, file, dtype=torch.float16 if fp16 else None)

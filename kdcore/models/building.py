@@ -54,10 +54,13 @@ def build(
     return _from_file(spec, source, classes, image_size, report, own_classes)
 
 
-def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
+def load(reference: str, *, runs: "Store | None" = None, finite: bool = False) -> Tapped:
     """A trained model by its reference: a bundled model's name, `run:ID/student` (or twin, teacher), or a .safetensors file.
 
     `run:ID/student@STEP` is the network as it was at one of the run's snapshots, see `Store.snapshots`.
+
+    Args:
+        finite: refuse a file with NaN or infinite values.
 
     Raises:
         UserError: there is no such model, or the file does not name its model.
@@ -84,7 +87,7 @@ def load(reference: str, *, runs: "Store | None" = None) -> Tapped:
         )
     known = source.description
     spec = ModelRecipe(model=known["model"], weights=reference)
-    return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None, finite=False)
+    return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None, finite=finite)
 
 
 def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:

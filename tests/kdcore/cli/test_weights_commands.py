@@ -176,6 +176,16 @@ def test_an_export_that_fails_leaves_the_files_of_before(tmp_path, capsys, monke
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "runs") == ["out.json", "out.safetensors"]
 
 
+def test_a_network_that_is_not_all_numbers_is_not_exported(tmp_path, capsys):
+    network = models.build(ModelRecipe(model=NET), ("owl", "wolf"), 32)
+    with torch.no_grad():
+        next(network.net.parameters()).fill_(float("nan"))
+    models.save(network, tmp_path / "nan.safetensors")
+    told = refused(capsys, "export", "nan.safetensors", "out.safetensors")
+    assert "nan.safetensors are not all numbers: " in told
+    assert not (tmp_path / "out.safetensors").exists()
+
+
 def test_an_exported_file_has_ordinary_permissions(tmp_path):
     before = os.umask(0o022)
     try:
