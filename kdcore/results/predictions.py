@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+PLACES = 6  # of shares in the file
+
 
 @dataclass(frozen=True)
 class ClassRow:
@@ -95,8 +97,8 @@ def as_csv(rows: list[ClassRow]) -> str:
     table = csv.writer(text)
     table.writerow(["class", "images", *networks, *extra])
     for row in rows:
-        more = [row.gain, row.only_student, row.only_twin] if twin else []
-        table.writerow([_harmless(row.name), row.images, *row.top1.values(), *more])
+        more = [round(row.gain, PLACES), row.only_student, row.only_twin] if twin else []
+        table.writerow([_harmless(row.name), row.images, *(round(top1, PLACES) for top1 in row.top1.values()), *more])
     return text.getvalue()
 
 

@@ -264,8 +264,10 @@ class _Reader:
         for pool, found in pools.items():
             empty = found.empty_classes(classes)
             if pool != "train" and 0 < len(empty) < len(classes):
+                have = "has" if len(empty) == 1 else "have"
+                more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
                 self.questions.append(
-                    f"The {pool} images have none of {len(empty)} of {len(classes)} classes: {', '.join(empty[:5])}."
+                    f"{len(empty)} of {len(classes)} classes {have} no {pool} images: {', '.join(empty[:5])}{more}."
                 )
 
     def _question_depth(self, pool: Pool, part: str, classes: tuple[str, ...]) -> None:

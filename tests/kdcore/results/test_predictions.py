@@ -67,7 +67,7 @@ def test_classes_as_csv_with_names_that_are_no_formulas():
     rows = by_class({"targets": TARGETS, "student": STUDENT, "twin": TWIN}, ('=HYPERLINK("x")', "a,b", "cow", "hen"))
     assert as_csv(rows).splitlines() == [
         "class,images,student,twin,student - twin,only student right,only twin right",
-        """"'=HYPERLINK(""x"")",3,0.6666666666666666,0.3333333333333333,0.3333333333333333,1,0""",
+        """"'=HYPERLINK(""x"")",3,0.666667,0.333333,0.333333,1,0""",
         '"a,b",2,1.0,0.5,0.5,1,0',
         "hen,1,0.0,1.0,-1.0,0,1",
     ]

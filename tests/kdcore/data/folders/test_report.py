@@ -160,3 +160,11 @@ def test_the_command_prints_it(tmp_path, fill, capsys):
     assert "There is no folder" in capsys.readouterr().err
     assert main(["data", str(tmp_path), "--validation", "3"]) == 1
     assert "`data.validation` should be less than 0.9, not 3" in capsys.readouterr().err
+
+
+def test_classes_without_test_images_are_named(tmp_path, fill):
+    fill("train/cat", "train/dog", "train/elk", "test/cat", "test/elk", n=4)
+    assert "1 of 3 classes has no test images: dog." in report(folder(tmp_path)).warnings
+    fill(*(f"train/more {number}" for number in range(6)), n=4)
+    expected = "7 of 9 classes have no test images: dog, more 0, more 1, more 2, more 3 and 2 more."
+    assert expected in report(folder(tmp_path)).warnings
