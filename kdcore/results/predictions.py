@@ -92,12 +92,11 @@ def as_csv(rows: list[ClassRow]) -> str:
     """A line per class, with a header; a file that spreadsheets read."""
     text = io.StringIO()
     networks = list(rows[0].top1) if rows else []
-    twin = "twin" in networks
-    extra = ["student - twin", "only student right", "only twin right"] if twin else []
+    extra = ["student - twin", "only student right", "only twin right"] if "twin" in networks else []
     table = csv.writer(text)
     table.writerow(["class", "images", *networks, *extra])
     for row in rows:
-        more = [round(row.gain, PLACES), row.only_student, row.only_twin] if twin else []
+        more = [round(gain, PLACES), row.only_student, row.only_twin] if (gain := row.gain) is not None else []
         table.writerow([_harmless(row.name), row.images, *(round(top1, PLACES) for top1 in row.top1.values()), *more])
     return text.getvalue()
 
