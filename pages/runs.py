@@ -98,14 +98,15 @@ def offer_seeds(run: RunState) -> None:
 
 def over_seeds(runs: list[RunState]) -> None:
     """A summary for each group of the selected runs that differ only in their seed, corrected for the number of groups."""
-    store, names = engine.store(), {run.id: run.name for run in runs}
-    groups = [group for group in store.by_recipe(list(names)) if len(group) > 1]
+    store, by_id = engine.store(), {run.id: run for run in runs}
+    groups = [group for group in store.by_recipe(list(by_id)) if len(group) > 1]
     summaries = summarise_all([[store.outcome(run_id) for run_id in group] for group in groups], list(map(len, groups)))
     for group, summary in zip(groups, summaries, strict=True):
-        seeds = ", ".join(str(*store.recipe(run_id).seeds) for run_id in group)
-        name = re.sub(r",? seed \d+$", "", names[group[0]])
-        st.markdown(f"**{formatting.as_text(name)}**: one recipe, seeds {seeds}")
+        seeds = {store.recipe(run_id).seeds[0]: by_id[run_id] for run_id in group}
+        name = re.sub(r",? seed \d+$", "", by_id[group[0]].name)
+        st.markdown(f"**{formatting.as_text(name)}**: one recipe, seeds {', '.join(map(str, seeds))}")
         outcome(summary, key=f"outcome-{group[0]}")
+        faults.show_seeds(seeds)
 
 
 def several(runs: list[RunState]) -> None:

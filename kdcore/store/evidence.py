@@ -1,6 +1,6 @@
 """Diagnoses of a stored run: its results, predictions and series, handed to `results.diagnoses`; and of a study's runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kdcore.recipe import RecipeError
 from kdcore.results.diagnoses import Diagnosis, Evidence, diagnose
@@ -44,15 +44,23 @@ def faults(store: Store, run_id: str) -> tuple[str, ...]:
     return tuple(diagnosis.kind for diagnosis in diagnoses(store, run_id) if not diagnosis.note)
 
 
+def by_seed(runs: Iterable[tuple[int, RunState]], faults_of: Callable[[RunState], Sequence[str]]) -> Faults:
+    """The faults of finished runs that differ in their seed alone."""
+    found: Faults = {}
+    for seed, run in runs:
+        if run.status == "finished":
+            for kind in faults_of(run):
+                found.setdefault(kind, []).append(seed)
+    return found
+
+
 def by_variant(state: StudyState, faults_of: Callable[[RunState], Sequence[str]]) -> dict[str, Faults]:
     """The faults of a study's finished runs, for the variants that have any."""
-    found: dict[str, Faults] = {}
-    for label, places in state.variants().items():
-        for place in places:
-            if place.run and place.run.status == "finished":
-                for kind in faults_of(place.run):
-                    found.setdefault(label, {}).setdefault(kind, []).append(place.point.seed)
-    return found
+    found = {
+        label: by_seed([(place.point.seed, place.run) for place in places if place.run], faults_of)
+        for label, places in state.variants().items()
+    }
+    return {label: faults for label, faults in found.items() if faults}
 
 
 def in_words(found: Faults) -> str:

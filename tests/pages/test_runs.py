@@ -73,6 +73,14 @@ def test_groups_of_seeds_are_corrected_for_their_number(open_page, make_run):
     assert "2 comparisons, with wider intervals (Holm's correction)" in both
 
 
+def test_faults_of_compared_seeds_are_named(open_page, make_run):
+    runs = [make_run(seed=0), make_run(seed=1, knobs={"weight/kd": 2.0})]
+    (warning,) = open_page("runs.py", run=runs).warning
+    assert "changed during the run (seed 1)" in warning.value
+    assert "Select one run" in warning.value
+    assert not open_page("runs.py", run=[runs[0], make_run(seed=2)]).warning
+
+
 def test_a_run_that_is_named_twice_in_the_address_counts_once(open_page, make_run):
     run_id = make_run()
     test = open_page("runs.py", run=[run_id, run_id])

@@ -134,8 +134,8 @@ def _table(found: Measured) -> pd.DataFrame:
                 **{title: "" if control else "✓" if each["passes"][key] else "—" for key, (title, _) in TICKS.items()},
                 "Inside": round(each["on_object"]["inside"][0], 2),
                 "Hits": round(each["on_object"]["hits"][0], 2),
-                "Beyond noise": each["beyond_noise"][0],
-                "Beyond the blob": each["beyond_centre"][0],
+                "Beyond noise": round(each["beyond_noise"][0], 2) + 0.0,  # no -0.00
+                "Beyond the blob": round(each["beyond_centre"][0], 2) + 0.0,
                 "Without weights": each["cascade"][-1]["spearman"][0] if each["cascade"] else None,
                 "Forwards": None if control else each["forwards"],
             }

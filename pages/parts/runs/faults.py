@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from kdcore.store import RunState
+from kdcore.store import RunState, evidence
 from kdcore.store.evidence import diagnoses
 from pages.parts import engine, formatting
 
@@ -20,3 +20,16 @@ def show(run: RunState) -> None:
     for diagnosis in found:
         if diagnosis.note:
             st.caption(formatting.as_text(diagnosis.in_words))
+
+
+def show_seeds(runs: dict[int, RunState]) -> None:
+    """A box that names the faults of runs that differ in their seed alone (seed -> run), each with its seeds."""
+    if found := evidence.by_seed(runs.items(), lambda run: kinds(run.id, run.updated)):
+        words = f"**Some of these runs have faults:** {evidence.in_words(found)}."
+        st.warning(f"{words} Select one run to see its figures and what to try next.", icon=":material/troubleshoot:")
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def kinds(run_id: str, updated: float) -> tuple[str, ...]:
+    """The faults of a run that ended at `updated`, without their figures."""
+    return evidence.faults(engine.store(), run_id)
