@@ -48,7 +48,11 @@ def record(folder: Path, entry: Entry) -> list[str]:
 def differences(before: Entry, now: Entry) -> list[str]:
     """The values in which two entries differ, a clause each."""
     old, new = flat(before), flat(now)
-    keys = [key for key in dict.fromkeys((*old, *new)) if key != WHEN and not key.endswith(FILE) and old.get(key) != new.get(key)]
+    keys = [
+        key
+        for key in dict.fromkeys((*old, *new))
+        if key != WHEN and not key.endswith(FILE) and old.get(key) != new.get(key)
+    ]
     return [f"{key} {_short(old.get(key))} before, {_short(new.get(key))} now" for key in keys]
 
 
