@@ -68,9 +68,7 @@ def _temperature(results: Results) -> list[Claim]:
 
 def _guesses(network: str, results: Results) -> Claim:
     top1 = results[network]["top1"]
-    return Claim(
-        f"The {network}'s accuracy is {100 * top1:.1f} %; chance is {100 * CHANCE:.0f} %.", top1 < GUESSES
-    )
+    return Claim(f"The {network}'s accuracy is {100 * top1:.1f} %; chance is {100 * CHANCE:.0f} %.", top1 < GUESSES)
 
 
 def _verdict(kind: Kind, results: Results) -> Claim:

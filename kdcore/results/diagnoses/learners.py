@@ -11,7 +11,7 @@ LEARNERS = ("student", "twin")
 ONE_CLASS = 0.99  # of the predictions
 ENOUGH_LABELS = 20  # labelled images a class, on which a network should learn something
 RISE, FALL = 2.0, 0.9  # a loss that reached so many times its start, and never fell to so much of it, has diverged
-LAST = 5  # logged steps that count as the end
+LAST = 5  # logged steps that count as the end; fewer say nothing of how a loss went
 
 
 def diverged(evidence: Evidence) -> Diagnosis | None:
@@ -19,7 +19,7 @@ def diverged(evidence: Evidence) -> Diagnosis | None:
     words = []
     for network in LEARNERS:
         losses = label_losses(evidence, network)
-        if len(losses) < 2:
+        if np.isfinite(losses).all() and len(losses) < LAST:
             continue
         start, end, most = float(losses[0]), float(np.median(losses[-LAST:])), float(np.max(losses))
         if not np.isfinite(losses).all():
@@ -81,7 +81,7 @@ def _next_for(kind: str, evidence: Evidence, networks: list[str]) -> str:
             "Compare the balanced accuracy and the classes below, train longer, or give each class equally many images: the "
             "accuracy alone rewards the most common class."
         )
-    losses = [own for name in networks if len(own := label_losses(evidence, name)) > 1]
+    losses = [own for name in networks if len(own := label_losses(evidence, name)) >= LAST]
     if not losses:
         return f"Train longer, or at another learning rate. {LOOK_AT_LABELS}"
     if any(own[-1] < FALL * own[0] for own in losses):
