@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import PATIENCE_SECONDS, serving, until
+from kdcore import recipe as recipes
+from kdcore.recipe import library
+from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -20,6 +22,16 @@ COLOURS = "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.w
 def start_quick_run(page: Page) -> str:
     """Press the button on Start; returns the id of the run that the visitor is led to."""
     page.get_by_role("button", name="Train it here").click()
+    page.wait_for_url(re.compile(r"/train\?.*run="))
+    return re.search(r"run=([\w.-]+)", page.url)[1]  # type: ignore[index]
+
+
+def start_small_run(page: Page, server: Server) -> str:
+    """Start a run whose epochs, and so the times between its checkpoints, take a second; returns its id."""
+    small = ["data.train_images=400", "data.labels=100", "data.test_images=200", "epochs=100"]
+    like = server.store.create(recipes.with_overrides(library.recipe("quick"), small))
+    page.goto(f"{server.url}/train?like={like}")
+    page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/train\?.*run="))
     return re.search(r"run=([\w.-]+)", page.url)[1]  # type: ignore[index]
 
@@ -119,7 +131,7 @@ def test_a_server_that_is_ended_leaves_a_checkpoint_and_a_stopped_run(server, vi
 def test_a_killed_run_shows_as_interrupted_and_resumes(visit, tmp_path, drawn_data):
     with serving(tmp_path, drawn_data) as server:
         page = visit(server.url)
-        run_id = start_quick_run(page)
+        run_id = start_small_run(page, server)
         until(lambda: server.store.checkpoint(run_id), "a checkpoint is written", seconds=3 * PATIENCE_SECONDS)
         until(
             lambda: server.store.state(run_id).step > server.store.state(run_id).checkpoints[-1]["step"], "it goes on"
