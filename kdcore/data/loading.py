@@ -96,7 +96,9 @@ def _training_labels(truth: np.ndarray, classes: int, data: DataRecipe, report: 
     if not wrong:
         return targets
     changed = labelled[sampling.balanced(truth[labelled], wrong, (data.seed_of("train"), WRONG))]
-    steps = np.random.default_rng((data.seed_of("train"), WRONG, 1)).integers(1, classes, len(truth))  # uniformly to another class
+    steps = np.random.default_rng((data.seed_of("train"), WRONG, 1)).integers(
+        1, classes, len(truth)
+    )  # uniformly to another class
     targets = targets.copy()
     targets[changed] = (truth[changed] + steps[changed]) % classes
     report(

@@ -81,7 +81,9 @@ class AttentionTransfer(Method):
             if not shapes.features:
                 raise UserError(f"the {who} has no feature maps. Use a CNN or a ViT, or the method kd.")
             if vit_map == "attention" and shapes.tokens and not shapes.attention:
-                reason = "whose class token's attention cannot be read" if shapes.class_token else "without a class token"
+                reason = (
+                    "whose class token's attention cannot be read" if shapes.class_token else "without a class token"
+                )
                 raise UserError(
                     f"the {who} is a ViT {reason}, so it has no class-token attention: set the option vit_map to energy."
                 )

@@ -45,7 +45,10 @@ def test_a_bundled_teacher_passes_every_check(tiny):
     assert checked.images == 100
     assert checked.figures["top1"] > 0.9
     assert 0.8 < checked.figures["seen"] < 1
-    assert f"It was trained on {100 * checked.figures['seen']:.0f} % of these validation images" in checked.findings[0].finding
+    assert (
+        f"It was trained on {100 * checked.figures['seen']:.0f} % of these validation images"
+        in checked.findings[0].finding
+    )
     layers = next(finding.finding for finding in checked.findings if finding.check == "layers")
     assert (
         layers == "Teacher: 6 blocks on a grid of 8 × 8 patches, 4 heads. Student: 3 maps of 32 × 32, 16 × 16, 8 × 8."
