@@ -49,10 +49,10 @@ def of_maps(document: str, tables: str, measured: Mapping[str, Any], now: Mappin
 
 def stamp(measured: Measured, now: Mapping[str, str]) -> str:
     """When, where and with which code; and which parts of it have changed since."""
-    said = f"{STAMP}on {measured.date} at commit {measured.revision}: {measured.machine}."
+    text = f"{STAMP}on {measured.date} at commit {measured.revision}: {measured.machine}."
     if parts := fingerprint.changed(measured.parts, now):
-        said += f" Older than this code: {', '.join(parts)} changed since."
-    return said
+        text += f" Older than this code: {', '.join(parts)} changed since."
+    return text
 
 
 def _kept(document: str, table: Table) -> str:

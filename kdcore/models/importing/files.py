@@ -1,4 +1,4 @@
-"""Reads weights from outside: a file of torch.save or safetensors, or a folder with config.json, told apart by content."""
+"""Reads weights from outside: a file of torch.save or safetensors, or a folder with config.json, recognised by content."""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
