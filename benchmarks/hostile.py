@@ -329,7 +329,10 @@ def passcodes(port: int) -> Row:
             if time.monotonic() - began > 30:
                 break
     return Row(
-        "wrong passcodes in half a minute", number + 1, f"{compared} compared, the others refused until later", compared < 12
+        "wrong passcodes in half a minute",
+        number + 1,
+        f"{compared} compared, the others refused until later",
+        compared < 12,
     )
 
 

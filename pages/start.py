@@ -86,7 +86,7 @@ def offer_training() -> None:
             st.error(message(str(error)))
         else:
             st.switch_page(page_table.TRAIN, query_params={"run": run_id})
-    st.caption("About two minutes on two CPU cores. The images are generated, so nothing is downloaded.")
+    st.caption("Two to four minutes on two CPU cores. The images are generated, so nothing is downloaded.")
 
 
 def lead_on() -> None:

@@ -17,7 +17,7 @@ app = App(
     name="distill",
     help_epilogue="""Examples:
 
-  python -m kdcore distill quick                  student and twin, 2 minutes
+  python -m kdcore distill quick                  student and twin, 2 to 4 minutes
   python -m kdcore distill quick --seeds 0 1 2    mean of three seeds
   python -m kdcore distill my.yaml --set epochs=3 --set data.labels=500
   python -m kdcore distill --alpha 0.7 --temp 3   recipe dynamic-attention

@@ -44,7 +44,9 @@ def examine() -> dict[str, Any]:
     advice: list[str] = []
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     if not gpus:
-        advice.append("PyTorch finds no GPU, so runs use the CPU. The recipe `quick` takes two minutes on two cores.")
+        advice.append(
+            "PyTorch finds no GPU, so runs use the CPU. The recipe `quick` takes two to four minutes on two cores."
+        )
     folders = {"runs": runs_folder(), "data": data_folder()}
     free = {name: shutil.disk_usage(_existing(folder)).free / GIB for name, folder in folders.items()}
     for name, folder in folders.items():

@@ -16,7 +16,7 @@ from kdcore.errors import clipped, shortened, shown
 PROGRAM = "python -m kdcore"
 EXAMPLES = """Examples:
 
-  python -m kdcore distill quick                  student and twin, 2 minutes
+  python -m kdcore distill quick                  student and twin, 2 to 4 minutes
   python -m kdcore distill quick --seeds 0 1 2    mean of three seeds
   python -m kdcore study temperature              variants, with intervals
   python -m kdcore explain photo.jpg              heatmaps of three networks
