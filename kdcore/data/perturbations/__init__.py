@@ -5,10 +5,10 @@ import importlib
 import inspect
 import pkgutil
 
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.base import Clean, OwnSet, Perturbation, Perturbed
 from kdcore.errors import UserError, shortened
 
-__all__ = ["Clean", "Perturbation", "Perturbed", "get", "names"]
+__all__ = ["Clean", "OwnSet", "Perturbation", "Perturbed", "get", "names"]
 LONGEST_NAME = 80  # that is compared with the known ones
 HELPERS = ("base", "randomness")
 

@@ -1,8 +1,15 @@
 """What a perturbation declares and provides: from clean images in [0, 1] to perturbed ones, the same for the same image.
 
 Randomness follows from each image's own key, so the same image gets the same pixels in any batch, order and split.
+
+Some sets are not made from a split's pixels: those of Geirhos et al. are files, and the cue conflicts of `cues` are drawn.
+Such a set declares `own_images` and gives them with `own`; all else is the same. Whoever evaluates takes the batches from
+`own(data, split).split` instead of `split`, passes them through `perturb` (which leaves them as they are), takes textures from
+`OwnSet.textures`, and reduces each network's log-probabilities with `OwnSet.decisions`. Their images are not those of the clean
+split, so they are compared between networks, and not image by image with the clean ones.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,6 +17,7 @@ import torch
 from torch import Tensor
 
 from kdcore.data.split import Split
+from kdcore.recipe import DataRecipe
 
 Probes = Literal["noise", "structure", "texture", "shape", "frequency", "cue conflict", "corruption"]
 
@@ -42,6 +50,29 @@ class Perturbed:
     textures: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class OwnSet:
+    """A set's own images, and how networks decide between the classes that both have.
+
+    split: the images; `targets` are places in `classes`, the C classes that the set and the networks share. Of a cue conflict
+        they are the shapes'.
+    textures: [n], int64, places in `split.classes` as well; None where the images are no cue conflict.
+    outputs: for each of the C classes the places of the networks' outputs that stand for it.
+    """
+
+    split: Split
+    textures: Tensor | None
+    outputs: tuple[tuple[int, ...], ...]
+
+    def decisions(self, log_probabilities: Tensor) -> Tensor:
+        """Log-probabilities of the C classes, from those of a network's own: [m, K] -> [m, C].
+
+        Each class has the mean of its outputs' probabilities, as in Geirhos et al.; then they are scaled to sum to 1.
+        """
+        found = [log_probabilities[:, list(places)].logsumexp(dim=1) - math.log(len(places)) for places in self.outputs]
+        return torch.stack(found, dim=1).log_softmax(dim=1)
+
+
 class Perturbation:
     """A test set made from any images. A subclass declares the attributes below and provides `perturb`.
 
@@ -53,7 +84,8 @@ class Perturbation:
     usual: the strength that a table with one column shows; one of `strengths`.
     source: the paper or code it follows.
     cached: whether it takes so long that its images are cached on disk.
-    conflict: whether it sets the class's shape against another class's texture, so `perturb` gives `textures`.
+    conflict: whether it sets the class's shape against another class's texture, so `perturb`, or `own`, gives `textures`.
+    own_images: whether it has images of its own, which `own` gives, instead of perturbing those of a split.
     """
 
     title: ClassVar[str]
@@ -65,10 +97,29 @@ class Perturbation:
     source: ClassVar[str]
     cached: ClassVar[bool] = False
     conflict: ClassVar[bool] = False
+    own_images: ClassVar[bool] = False
 
     def why_not(self, split: Split) -> str:
         """Why this set cannot be made from a split, such as `it needs masks`; empty where it can."""
         return ""
+
+    def download(self) -> None:
+        """Download the weights that it needs where they are not on this machine. Only called where whoever runs allows it.
+
+        Raises:
+            UserError: they could not be downloaded; with the remedy.
+        """
+
+    def own(self, data: DataRecipe, split: Split) -> OwnSet | None:
+        """The images of a set that has its own, at the size, on the device and for the classes of a split; else None.
+
+        Args:
+            data: the recipe's data that `split` is of.
+
+        Raises:
+            UserError: they cannot be read, or have no classes in common with the split's; see `why_not`.
+        """
+        return None
 
     def prepare(self, split: Split) -> None:
         """Keep what `perturb` needs of the whole split, such as images of other classes. Most need nothing."""
@@ -79,6 +130,8 @@ class Perturbation:
         Raises:
             UserError: the strength has no meaning, or a file that the set needs is not on this machine.
         """
+        if self.own_images:
+            return Perturbed(clean.images)
         raise NotImplementedError
 
 
