@@ -10,28 +10,45 @@ from kdcore.errors import UserError, shortened
 
 __all__ = ["Clean", "OwnSet", "Perturbation", "Perturbed", "get", "names"]
 LONGEST_NAME = 80  # that is compared with the known ones
-HELPERS = ("base", "randomness")
+HELPERS = ("base", "exporting", "image_cache", "making", "pixels", "preview", "randomness")  # modules that are no sets
 
 
 def names() -> tuple[str, ...]:
-    """All sets, sorted."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in HELPERS))
+    """All sets, sorted: the modules here and in `corruptions`."""
+    return tuple(sorted(_modules()))
 
 
-def get(name: str) -> Perturbation:
+def get(name: str, **settings: float | str) -> Perturbation:
     """A new perturbation by its name.
 
+    Args:
+        settings: further parameters of the set, where it has any.
+
     Raises:
-        UserError: there is no such set; the message names the nearest.
+        UserError: there is no such set, naming the nearest; or a setting that it does not have.
     """
     if name not in names():
         near = difflib.get_close_matches(name[:LONGEST_NAME], names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UserError(f"Unknown test set {shortened(name)}.{hint} Known test sets: {', '.join(names())}.")
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = importlib.import_module(_modules()[name])
     (found,) = [
         each
         for each in vars(module).values()
         if inspect.isclass(each) and issubclass(each, Perturbation) and each.__module__ == module.__name__
     ]
-    return found()
+    if unknown := sorted(settings.keys() - inspect.signature(found).parameters.keys()):
+        known = ", ".join(inspect.signature(found).parameters) or "none"
+        raise UserError(f"The test set {name} has no setting {shortened(unknown[0])}. Its settings: {known}.")
+    return found(**settings)
+
+
+def _modules() -> dict[str, str]:
+    """The module of each set, by the set's name. Other packages in this folder hold what a set needs."""
+    folders = {f"{__name__}.": __path__, f"{__name__}.corruptions.": [f"{path}/corruptions" for path in __path__]}
+    return {
+        module.name: prefix + module.name
+        for prefix, folder in folders.items()
+        for module in pkgutil.iter_modules(folder)
+        if not module.ispkg and module.name not in HELPERS
+    }

@@ -99,6 +99,11 @@ class Perturbation:
     conflict: ClassVar[bool] = False
     own_images: ClassVar[bool] = False
 
+    @property
+    def settings(self) -> dict[str, float | str]:
+        """Parameters besides the strength that it was made with, by their names in the constructor; most sets have none."""
+        return {}
+
     def why_not(self, split: Split) -> str:
         """Why this set cannot be made from a split, such as `it needs masks`; empty where it can."""
         return ""

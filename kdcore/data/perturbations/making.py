@@ -1,0 +1,128 @@
+"""Makes a split's perturbed images in batches: the one way in which evaluations, previews and exports get them.
+
+Pixels are rounded to 8 bits, so that the images that networks get are those that an export has, also from the cache.
+"""
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdcore.data.perturbations import randomness
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.image_cache import ImageCache, Made
+from kdcore.data.perturbations.pixels import levels, like, rounded, unit
+from kdcore.data.split import Split
+from kdcore.errors import UserError
+from kdcore.runtime import interruption
+
+BATCH = 256
+PACKAGE = "kdcore.data.perturbations"
+
+
+def batches(
+    split: Split, perturbation: Perturbation, strength: float, size: int = BATCH
+) -> Iterator[tuple[Tensor, Perturbed]]:
+    """The images of a split in its order, perturbed: the places [m] of each batch, int64 on the CPU, and the batch.
+
+    Images are float32 in [0, 1], channels last, on the device of the split's targets. Those of a `cached` set are read from disk
+    as far as they have been made before. Interruption is checked between batches.
+
+    Args:
+        size: images of a batch.
+
+    Raises:
+        UserError: the set cannot be made from this split, or the strength has no meaning.
+    """
+    if reason := perturbation.why_not(split):
+        raise UserError(f"{perturbation.title} cannot be made from these {split.name} images: {reason}.")
+    perturbation.prepare(split)
+    kept = cache_of(split, perturbation, strength) if perturbation.cached else None
+    for start in range(0, len(split), size):
+        interruption.check()
+        places = torch.arange(start, min(start + size, len(split)))
+        if kept is None:
+            yield places, made(split, perturbation, strength, places)
+        else:
+            yield places, _from_cache(kept, split, perturbation, strength, places)
+
+
+def clean(split: Split, places: Tensor) -> Clean:
+    """The images at some places [m] before they are perturbed, on the device of the split's targets."""
+    device = split.targets.device
+    here, there = places.to(device), places.to(split.images.device)
+    pixels = split.images.permute(0, 2, 3, 1).index_select(0, there).to(device).permute(0, 3, 1, 2)
+    masks = split.extras.get("masks")
+    return Clean(
+        images=unit(pixels),
+        keys=randomness.keys(pixels),
+        targets=split.targets[here],
+        masks=None if masks is None else masks[here],
+    )
+
+
+def made(split: Split, perturbation: Perturbation, strength: float, places: Tensor) -> Perturbed:
+    """The images at some places [m], perturbed by a set that has been prepared for the split, at 8-bit levels."""
+    batch = clean(split, places)
+    found = perturbation.perturb(batch, strength)
+    return Perturbed(like(rounded(found.images), batch.images), found.textures)
+
+
+def cache_of(split: Split, perturbation: Perturbation, strength: float) -> ImageCache:
+    """The file with a set's images of a split. Its name follows from the set's code and settings, the strength and the images."""
+    parts = (code_version(perturbation), sorted(perturbation.settings.items()), float(strength), identity(split))
+    return ImageCache(hashlib.sha256(repr(parts).encode()).hexdigest()[:20], *split.images.shape[2:])
+
+
+def identity(split: Split) -> str:
+    """A hash of a split's images, labels and masks, in their order."""
+    digest = hashlib.blake2b(repr((split.classes, split.images.shape)).encode(), digest_size=16)
+    pixels = split.images.permute(0, 2, 3, 1)
+    for start in range(0, len(split), 4096):  # a streamed split does not fit memory
+        digest.update(pixels[start : start + 4096].contiguous().cpu().numpy().data)
+    for each in (split.targets, split.extras.get("masks")):
+        if each is not None:
+            digest.update(each.contiguous().cpu().numpy().data)
+    return digest.hexdigest()
+
+
+def code_version(perturbation: Perturbation) -> str:
+    """A hash of the code that makes a set's images: its file, and the files of this package that it uses."""
+    return _code_version(type(perturbation).__module__)
+
+
+@cache
+def _code_version(name: str) -> str:
+    files: dict[str, bytes] = {}
+    _collect(sys.modules[name], files)
+    return hashlib.sha256(b"".join(content for _, content in sorted(files.items()))).hexdigest()[:16]
+
+
+def _collect(module: ModuleType, files: dict[str, bytes]) -> None:
+    """The files of a module and of the modules of this package that its names come from."""
+    files[module.__name__] = Path(str(module.__file__)).read_bytes()
+    for value in list(vars(module).values()):
+        name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+        if isinstance(name, str) and name.startswith(PACKAGE + ".") and name not in files and name in sys.modules:
+            _collect(sys.modules[name], files)
+
+
+def _from_cache(
+    kept: ImageCache, split: Split, perturbation: Perturbation, strength: float, places: Tensor
+) -> Perturbed:
+    def make(start: int, stop: int) -> Made:
+        found = made(split, perturbation, strength, torch.arange(start, stop))
+        pixels = levels(found.images).permute(0, 2, 3, 1).cpu().numpy()
+        return pixels, None if found.textures is None else found.textures.cpu().numpy().astype(np.int64)
+
+    device = split.targets.device
+    pixels, textures = kept.images(int(places[0]), int(places[-1]) + 1, make)
+    images = unit(torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2))
+    return Perturbed(images, None if textures is None else torch.from_numpy(textures).to(device))

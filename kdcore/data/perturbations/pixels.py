@@ -1,0 +1,55 @@
+"""What sets share in handling pixels: 8-bit levels, the layout in memory, and refusing a strength without a meaning."""
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from kdcore.errors import UserError
+
+T = TypeVar("T")
+LEVELS = 255  # of an 8-bit pixel above black
+
+
+def rounded(images: Tensor) -> Tensor:
+    """Images in [0, 1] at the nearest of 256 levels, as a PNG file holds them."""
+    return images.mul(LEVELS).round_().div_(LEVELS)
+
+
+def levels(images: Tensor) -> Tensor:
+    """Images in [0, 1] as uint8."""
+    return images.mul(LEVELS).round_().clamp_(0, LEVELS).to(torch.uint8)
+
+
+def unit(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 images as floats in [0, 1]."""
+    return pixels.to(dtype).div_(LEVELS)
+
+
+def like(found: Tensor, images: Tensor) -> Tensor:
+    """Pixels with the dtype and the layout in memory of the images [m, 3, H, W] they were made from."""
+    found = found.to(images.dtype)
+    if images.is_contiguous():
+        return found.contiguous()
+    last = images.is_contiguous(memory_format=torch.channels_last)
+    return found.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def check_between(strength: float, low: float, high: float, what: str) -> None:
+    """Refuse a strength outside [low, high]. `what` names it with its set, as in `The cutoff of low-pass`. Raises UserError."""
+    if not (math.isfinite(strength) and low <= strength <= high):
+        raise UserError(f"{what} is {strength:g}; it should be a number from {low:g} to {high:g}.")
+
+
+def check_whole(strength: float, low: int, high: int, what: str) -> int:
+    """The strength as a whole number in [low, high]. `what` as in `check_between`. Raises UserError."""
+    if not (math.isfinite(strength) and strength == int(strength) and low <= strength <= high):
+        raise UserError(f"{what} is {strength:g}; it should be a whole number from {low} to {high}.")
+    return int(strength)
+
+
+def at_severity(table: Sequence[T], severity: float, set_name: str) -> T:
+    """A corruption's published parameters at a severity from 1 to 5. Raises UserError."""
+    return table[check_whole(severity, 1, len(table), f"The severity of {set_name}") - 1]

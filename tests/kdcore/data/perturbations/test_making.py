@@ -1,0 +1,142 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdcore.data.perturbations import Clean, Perturbation, Perturbed, making, randomness
+from kdcore.data.split import Split
+from kdcore.errors import UserError
+from kdcore.runtime import interruption
+
+
+class Darker(Perturbation):
+    """Darker by a number that follows from the image; counts how many images it has made."""
+
+    title = "Darker"
+    cached = True
+    calls: list[int]
+
+    def __init__(self, by: float = 1.0) -> None:
+        self.by, self.calls = by, []
+
+    @property
+    def settings(self) -> dict[str, float | str]:
+        return {"by": self.by}
+
+    def why_not(self, split: Split) -> str:
+        return "they are dark already" if not split.images.any() else ""
+
+    def perturb(self, clean: Clean, strength: float) -> Perturbed:
+        self.calls.append(len(clean.keys))
+        dark = randomness.uniform(clean.keys, 1, 1)[:, :, None, None]
+        return Perturbed(clean.images * dark * self.by, clean.targets + 1)
+
+
+def split(n: int = 20, side: int = 9) -> Split:
+    pixels = torch.randint(0, 256, (n, side, side, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return Split("test", ("cat", "dog"), pixels.permute(0, 3, 1, 2), torch.arange(n) % 2)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KD_DATA", str(tmp_path))
+    return tmp_path / "perturbed"
+
+
+def everything(batches: Iterator[tuple[torch.Tensor, Perturbed]]) -> tuple[torch.Tensor, torch.Tensor]:
+    places, found = zip(*batches, strict=True)
+    assert torch.equal(torch.cat(places), torch.arange(sum(map(len, places))))
+    return torch.cat([each.images for each in found]), torch.cat([each.textures for each in found])
+
+
+def test_the_same_images_made_and_from_the_cache_whatever_the_batch(folder: Path) -> None:
+    one = Darker()
+    images, textures = everything(making.batches(split(), one, 1, size=7))
+    assert one.calls == [7, 7, 6]
+    again = Darker()
+    for size in (1, 8, 100):
+        read, also = everything(making.batches(split(), again, 1, size=size))
+        assert torch.equal(read, images)
+        assert torch.equal(also, textures)
+    assert again.calls == []
+    assert textures.tolist() == [1, 2] * 10
+    assert len(list(folder.glob("*.images"))) == 1
+
+
+def test_images_have_8_bit_levels_and_are_channels_last() -> None:
+    images, _ = everything(making.batches(split(), Darker(), 1))
+    torch.testing.assert_close(images * 255, (images * 255).round())
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert images.dtype == torch.float32
+
+
+def test_an_evaluation_that_was_cancelled_goes_on_where_it_was() -> None:
+    whole, _ = everything(making.batches(split(), Darker(by=1.0), 1))
+    first = making.batches(split(), Darker(by=0.5), 1, size=6)
+    next(first)
+    first.close()
+    later = Darker(by=0.5)
+    images, _ = everything(making.batches(split(), later, 1, size=8))
+    assert later.calls == [2, 8, 4]
+    torch.testing.assert_close(images, whole / 2, atol=0.51 / 255, rtol=0)
+
+
+@pytest.mark.parametrize("harm", ["cut", "one byte", "emptied"])
+def test_damaged_images_are_made_again(folder: Path, harm: str) -> None:
+    images, _ = everything(making.batches(split(), Darker(), 1))
+    (file,) = folder.glob("*.images")
+    content = file.read_bytes()
+    record = len(content) // 20
+    changed = bytearray(content)
+    changed[5 * record + 3] ^= 1
+    file.write_bytes({"cut": content[: 10 * record + 5], "one byte": bytes(changed), "emptied": b""}[harm])
+    again = Darker()
+    assert torch.equal(everything(making.batches(split(), again, 1, size=10))[0], images)
+    assert again.calls == {"cut": [10], "one byte": [5], "emptied": [10, 10]}[harm]
+    assert file.read_bytes() == content
+
+
+def test_other_strengths_settings_labels_and_images_have_files_of_their_own(folder: Path) -> None:
+    small = split(4)
+    others = [
+        (small, Darker(), 1.0),
+        (small, Darker(), 2.0),
+        (small, Darker(by=0.5), 1.0),
+        (small.at(torch.tensor([1, 0, 2, 3])), Darker(), 1.0),
+        (Split("test", small.classes, small.images, 1 - small.targets), Darker(), 1.0),
+    ]
+    for each in others:
+        everything(making.batches(*each))
+    assert len(list(folder.glob("*.images"))) == len(others)
+
+
+def test_old_files_make_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KD_PERTURBED_GB", "0.00001")  # 10,000 bytes; a file takes 20 * (3 * 81 + 12)
+    for strength in (1, 2, 3):
+        everything(making.batches(split(), Darker(), strength))
+    assert len(list(folder.glob("*.images"))) == 2
+
+
+def test_where_nothing_can_be_written_images_are_made_each_time(folder: Path) -> None:
+    folder.write_text("a file in the way")
+    once, again = Darker(), Darker()
+    first, _ = everything(making.batches(split(), once, 1))
+    assert torch.equal(everything(making.batches(split(), again, 1))[0], first)
+    assert again.calls == [20]
+
+
+def test_a_split_that_a_set_cannot_be_made_from_is_refused_with_the_reason() -> None:
+    black = Split("test", ("cat",), torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(UserError, match="Darker cannot be made from these test images: they are dark already"):
+        next(making.batches(black, Darker(), 1))
+
+
+def test_it_can_be_interrupted_between_two_batches() -> None:
+    stop = False
+    with interruption.interruptible(lambda: stop):
+        made = making.batches(split(), Darker(), 1, size=5)
+        next(made)
+        stop = True
+        with pytest.raises(interruption.Interrupted):
+            next(made)
