@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from kdcore.results.comparison.paired import Paired
+from kdcore.results.comparison.share import wilson as wilson
 
 BINS = 15
 COLDEST, HOTTEST = 0.05, 100.0  # temperatures that are tried
@@ -91,12 +92,6 @@ def two_classes(logits: Tensor, targets: Tensor) -> dict[str, float]:
     if negatives:
         figures["specificity"] = float((~answered[~positive]).mean())
     return figures
-
-
-def wilson(correct: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson's score interval)."""
-    interval = stats.binomtest(correct, count).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
