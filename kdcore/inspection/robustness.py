@@ -108,6 +108,8 @@ class Row:
     measure: its key; title, sentence: what it is. unit: "share", "nats", "" as `results.measures` writes them.
     higher_is_better: None where neither is.
     values: reference -> value with interval; NaN where undefined, then `undefined` has the reason.
+    difference: student - twin with its interval over images; without roles that of the first two networks. None where one of the
+        two has no value.
     transfer: where the student stands between twin (0) and teacher (1), with its interval; None without the three roles, or
         where it is undefined; `transfer_sentence` says it in words, also why it is undefined, and names over-distilling.
     """
@@ -120,6 +122,7 @@ class Row:
     condition: str
     values: dict[str, Values]
     undefined: dict[str, str] = field(default_factory=dict)
+    difference: Values | None = None
     transfer: Values | None = None
     transfer_sentence: str = ""
     over_distilled: bool = False
