@@ -1,0 +1,26 @@
+"""The cue conflicts of Geirhos et al.: photos of one class with the texture of another, by style transfer; both labels known."""
+
+from kdcore.data import texture_vs_shape
+from kdcore.data.perturbations.base import OwnSet, Perturbation
+from kdcore.data.split import Split
+from kdcore.recipe import DataRecipe
+
+
+class Geirhos(Perturbation):
+    """Of the 1,280 published images those between the classes that the data has, and whose shape and texture differ."""
+
+    title = "Cue conflict (Geirhos et al.)"
+    summary = "Photos of one class with another class's texture, as published: does a network follow the shape or the texture?"
+    probes = "cue conflict"
+    parameter = "none: the images as published"
+    strengths = (1,)
+    usual = 1
+    source = texture_vs_shape.SOURCE
+    conflict = True
+    own_images = True
+
+    def why_not(self, split: Split) -> str:
+        return texture_vs_shape.why_not("style-transfer", split.classes)
+
+    def own(self, data: DataRecipe, split: Split) -> OwnSet:
+        return texture_vs_shape.own("style-transfer", split)
