@@ -14,7 +14,8 @@ from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 from kdcore.tensors.outputs import NO_LABEL
 
-LABELLED, WRONG, PARTIAL = 2, 5, 6  # independent random streams of one seed; `selection` and the folder have 1, 3 and 4
+# independent random streams of one seed; `selection` and the folder have 1, 3 and 4
+LABELLED, WRONG, PARTIAL, TURNS = 2, 5, 6, 7
 
 
 def classes(data: DataRecipe) -> tuple[str, ...]:
@@ -44,6 +45,7 @@ def load(
     device: torch.device | str = "cpu",
     report: Report = quiet,
     at_most: int | None = None,
+    first: int | None = None,
     download: bool = False,
 ) -> Split:
     """Read a split and put it on the device.
@@ -52,6 +54,8 @@ def load(
         split: one of `splits(data)`: train (without the validation images), validation, test, and what else the dataset has.
         report: called with a sentence now and then while reading takes long.
         at_most: read only about so many images, stratified.
+        first: read the first so many images of an order in which the classes take turns, in this order: a larger number adds
+            images behind the others.
         download: whether images may be downloaded where they are not on this machine; only a run that starts does so.
 
     Raises:
@@ -71,6 +75,9 @@ def load(
     altered = targets is not truth
     if at_most is not None and at_most < len(places):
         part = sampling.share(truth, at_most / len(places), (data.seed_of(pool), PARTIAL))
+        places, truth, targets = places[part], truth[part], targets[part]
+    if first is not None:
+        part = sampling.in_turns(truth, (data.seed_of(pool), TURNS))[:first]
         places, truth, targets = places[part], truth[part], targets[part]
     images = reading.read(source, pool, places, data.image_size, report)
     if images.unreadable:

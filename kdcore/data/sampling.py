@@ -11,11 +11,16 @@ def balanced(targets: np.ndarray, n: int, seed: Seed) -> np.ndarray:
     Args:
         targets: [N] int; a class with too few images contributes all of them.
     """
+    return np.sort(in_turns(targets, seed)[:n])
+
+
+def in_turns(targets: np.ndarray, seed: Seed) -> np.ndarray:
+    """All places in an order whose first n images are balanced, whatever n is."""
     rank = _ranks(targets, seed)
     classes = np.random.default_rng((*seed, 1)).permutation(
         int(targets.max(initial=0)) + 1
     )  # which contribute one more
-    return np.sort(np.lexsort((classes[targets], rank))[:n])
+    return np.lexsort((classes[targets], rank))
 
 
 def share(targets: np.ndarray, part: float, seed: Seed) -> np.ndarray:

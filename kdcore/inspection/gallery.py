@@ -16,6 +16,7 @@ from kdcore.inspection.model_cache import torch_threads
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
 from kdcore.store import Store
+from kdcore.store.trained_on import data_of
 
 __all__ = ["OUTCOMES", "ClassRow", "NetworkMaps", "Survey", "by_class", "look_through", "picture", "ranked"]
 
@@ -60,7 +61,7 @@ def picture(student: str, store: Store, place: int, *, at_most: int) -> np.ndarr
 
 
 def _images(student: str, model: Tapped, store: Store, at_most: int) -> Split:
-    described = soft_labels.data_of(student, model.classes, store).model_copy(update={"image_size": model.image_size})
+    described = data_of(student, model.classes, store).model_copy(update={"image_size": model.image_size})
     if not soft_labels.available(described):
         raise UserError(
             f"The test images of {described.name} are not in {data_folder()}: a run with this data fetches them, and KD_DATA "

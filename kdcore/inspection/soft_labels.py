@@ -19,8 +19,9 @@ from kdcore.methods.dkd import dkd_loss
 from kdcore.methods.kd import centered_logit_loss, kd_loss
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
-from kdcore.recipe import DataRecipe, references
+from kdcore.recipe import DataRecipe
 from kdcore.store import Store
+from kdcore.store.trained_on import data_of
 
 PER_CLASS, MOST = 20, 400  # images
 NO_DIVISION = 1e-12
@@ -67,15 +68,6 @@ def run(references: Mapping[str, str], store: Store) -> NetworkOutputs:
         targets=split.targets.numpy(),
         logits={role: _logits(network, images) for role, network in networks.items()},
     )
-
-
-def data_of(reference: str, classes: tuple[str, ...], store: Store) -> DataRecipe:
-    """The data that a network was trained on: its run's, or the dataset with its classes. Raises UserError."""
-    if isinstance(source := references.parse(reference), references.RunNetwork):
-        return store.recipe(source.run_id).of_run().data
-    if (found := datasets.with_classes(classes)) and found.only is None:
-        return found
-    raise UserError(f"{reference} has the classes of no known dataset: {', '.join(classes[:5])}, ...")
 
 
 def available(described: DataRecipe) -> bool:

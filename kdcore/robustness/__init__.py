@@ -3,10 +3,12 @@
     for progress in assess({"student": student, "twin": twin}, split, [CLEAN, parse("patch_scramble@4")]):
         ...
 
-`conditions` names what networks are evaluated on, `samples` chooses the images, `assessment` computes outcomes and `kept` stores
-them; `results.bias` turns outcomes into measures.
+`conditions` names what networks are evaluated on, `samples` chooses the images, `assessment` computes outcomes, `kept` stores them,
+and `evaluation` does all three for references; `results.bias` turns outcomes into measures.
 """
 
+from kdcore.robustness.assessment import Outcomes, Progress, assess
 from kdcore.robustness.conditions import CLEAN, Condition, parse
+from kdcore.robustness.evaluation import evaluate, evaluation
 
-__all__ = ["CLEAN", "Condition", "parse"]
+__all__ = ["CLEAN", "Condition", "Outcomes", "Progress", "assess", "evaluate", "evaluation", "parse"]

@@ -31,3 +31,11 @@ def test_a_share_leaves_a_class_of_one_image_alone():
 
 def test_no_share_takes_nothing():
     assert len(sampling.share(TARGETS, 0.0, (0,))) == 0
+
+
+def test_classes_take_turns_so_that_any_first_images_are_balanced():
+    order = sampling.in_turns(TARGETS, (3,))
+    assert sorted(order.tolist()) == list(range(len(TARGETS)))
+    for n in (3, 9, 12):
+        assert np.bincount(TARGETS[order[:n]]).tolist() == [n // 3] * 3
+        assert sorted(order[:n].tolist()) == sampling.balanced(TARGETS, n, (3,)).tolist()

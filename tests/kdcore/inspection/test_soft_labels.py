@@ -6,6 +6,7 @@ import scipy.stats
 from kdcore.inspection import soft_labels
 from kdcore.recipe import DataRecipe
 from kdcore.store import Store
+from kdcore.store.trained_on import data_of
 
 RANDOM = np.random.default_rng(0)
 TEACHER, STUDENT = (RANDOM.normal(0, 3, (30, 5)).astype(np.float32) for _ in range(2))
@@ -94,4 +95,4 @@ def test_images_that_would_be_downloaded_are_not(tmp_path, monkeypatch):
 
 def test_a_class_that_no_dataset_has_is_named(tmp_path):
     with pytest.raises(ValueError, match="mystery has the classes of no known dataset: this, that"):
-        soft_labels.data_of("mystery", ("this", "that"), Store(tmp_path))
+        data_of("mystery", ("this", "that"), Store(tmp_path))

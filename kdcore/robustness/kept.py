@@ -1,0 +1,172 @@
+"""Outcomes on disk, for later: with the run, or by the hash of the weights in the data folder, which is limited in size.
+
+    runs/<id>/robustness/<network>/patch_scramble@4.npz     of a run's student, twin and fine-tuned teacher; deleted with the run
+    KD_DATA/robustness/<hash of the weights>/clean.npz      of all others; at most KD_ROBUSTNESS_GB, the least recently used go
+    .../lock                                                held while a process computes a condition; others wait and read
+
+A file holds its key: weights, images, code of the set. One with another key, or a damaged one, is computed anew. A file with more
+images than are wanted is used as far as that; sets that use other images of the split are kept for each number of images.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdcore.data.perturbations import Perturbation, making
+from kdcore.errors import UserError
+from kdcore.files import atomic, budget, disk, locks
+from kdcore.paths import data_folder
+from kdcore.results.bias import Outcome
+from kdcore.robustness import conditions as sets
+from kdcore.robustness.conditions import Condition
+from kdcore.robustness.networks import FOLDER, Described
+from kdcore.store import arrays
+
+FORMAT = 1  # to be raised when outcomes are computed otherwise
+LIMIT, DEFAULT_GB = "KD_ROBUSTNESS_GB", 1.0
+LOCK = "lock"
+SILENT = 30.0  # seconds without a sign of life, after which a lock's holder is not waited for
+ARRAYS = {"targets", "log_probabilities", "key"}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The outcomes of one network on the images of one sample."""
+
+    network: Described
+    images: str  # `samples.identity`
+
+    def read(self, condition: Condition, count: int) -> Outcome | None:
+        """The outcome on the first `count` images; None where it is not kept, damaged, or of other weights, images or code."""
+        try:
+            found = arrays.read(self._file(condition, count))
+            key = json.loads(bytes(found["key"]))
+            if key["key"] != self._key(condition) or not _fits(found, key, condition, count):
+                return None
+        except (UserError, ValueError, KeyError, TypeError):
+            return None
+        budget.touch(self.network.folder)
+        part = slice(None) if key["whole"] else slice(key["images"] if count >= key["requested"] else count)
+        textures = found.get("textures")
+        return Outcome(
+            found["targets"][part].astype(np.int64),
+            found["log_probabilities"][part],
+            None if textures is None else textures[part].astype(np.int64),
+        )
+
+    def write(self, condition: Condition, outcome: Outcome, count: int) -> None:
+        """Keep an outcome on the first `count` images. Raises UserError where the disk is full or read-only."""
+        file, whole = self._file(condition, count), _depends_on_split(condition)
+        key = {"key": self._key(condition), "images": outcome.count, "requested": count, "whole": whole}
+        content: dict[str, Any] = {
+            "targets": outcome.targets.astype(np.int32),
+            "log_probabilities": outcome.log_probabilities,
+            "key": np.frombuffer(json.dumps(key).encode(), dtype=np.uint8),
+        }
+        if outcome.textures is not None:
+            content["textures"] = outcome.textures.astype(np.int32)
+        with disk.in_words(file.parent, then="evaluate again"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with atomic.replacing(file, durable=False) as temporary, temporary.open("wb") as opened:
+                np.savez_compressed(opened, **content)
+        if file.parent.parent == data_folder() / FOLDER:
+            budget.touch(file.parent)
+            _trim(file.parent)
+
+    def conditions(self) -> list[Condition]:
+        """The conditions of which there is a file, whether it can be used or not."""
+        found: dict[Condition, None] = {}
+        for file in sorted(self.network.folder.glob("*.npz")):
+            with contextlib.suppress(UserError):  # of a set that exists no more
+                found[sets.parse(file.stem.partition("+")[0])] = None
+        return sorted(found, key=lambda each: (not each.is_clean, each))
+
+    def _file(self, condition: Condition, count: int) -> Path:
+        number = f"+{count}" if _depends_on_split(condition) else ""
+        return self.network.folder / f"{condition}{number}.npz"
+
+    def _key(self, condition: Condition) -> list[Any]:
+        code = "" if condition.is_clean else _code(sets.known(condition.set_name))
+        return [FORMAT, self.network.weights, self.images, str(condition), code]
+
+
+class Reserved(contextlib.ExitStack):
+    """The locks of some networks' folders, held until it is closed. `alive` is to be called now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: list[Path] = []
+
+    def alive(self) -> None:
+        for file in self.files:
+            budget.touch(file)
+
+
+def reserved(folders: Sequence[Path]) -> Reserved | None:
+    """Lock all of these folders; None where another process or window is computing for one of them.
+
+    A holder that gave no sign of life for half a minute, such as a window that was left, is not waited for: the same may then be
+    computed twice, which is harmless.
+
+    Raises:
+        UserError: a folder cannot be written.
+    """
+    held = Reserved()
+    for folder in sorted(set(folders)):
+        file = folder / LOCK
+        with disk.in_words(folder, then="evaluate again"):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = locks.acquire(file)
+        if lock is not None:
+            held.enter_context(lock)
+            held.files.append(file)
+        elif time.time() - budget.used(file) <= SILENT:
+            held.close()
+            return None
+    held.alive()
+    return held
+
+
+def _trim(keep: Path) -> None:
+    root = data_folder() / FOLDER
+    entries = [path for path in root.iterdir() if path.is_dir() and path != keep]
+    budget.trim(entries, budget.limit(LIMIT, DEFAULT_GB), keep=keep, remove=_remove)
+
+
+def _remove(entry: Path) -> None:
+    """Remove the outcomes of a network for which nothing is being computed."""
+    if lock := locks.acquire(entry / LOCK):
+        with lock:
+            for file in entry.glob("*.npz"):
+                file.unlink(missing_ok=True)
+
+
+def _fits(found: Mapping[str, np.ndarray], key: Mapping[str, Any], condition: Condition, count: int) -> bool:
+    """Whether arrays are those of an outcome, and of enough images."""
+    targets, logs, textures = found["targets"], found["log_probabilities"], found.get("textures")
+    n = key["images"]
+    return (
+        set(found) <= ARRAYS | {"textures"}
+        and targets.shape == (n,) and targets.dtype.kind == "i" and n > 0
+        and logs.ndim == 2 and len(logs) == n and logs.dtype.kind == "f" and logs.shape[1] > targets.max() >= 0
+        and (textures is None or textures.shape == (n,))
+        and (key["whole"] or key["requested"] >= count)
+    )  # fmt: skip
+
+
+def _depends_on_split(condition: Condition) -> bool:
+    """Whether a set's images depend on which others there are: it has its own, or uses other images of the split."""
+    if condition.is_clean:
+        return False
+    perturbation = sets.known(condition.set_name)
+    return perturbation.own_images or type(perturbation).prepare is not Perturbation.prepare
+
+
+def _code(perturbation: Perturbation) -> str:
+    return making.code_version(perturbation)
