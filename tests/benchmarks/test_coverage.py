@@ -24,7 +24,7 @@ def test_an_interval_that_is_too_narrow_is_seen(monkeypatch):
     monkeypatch.setattr(coverage, "POOL", 100_000)
     usual = coverage.coverage(Setting("none", 0.6), 3, 200, 150)
     assert usual.covered > 0.9
-    monkeypatch.setattr("kdcore.results.comparison.conclusion.ALPHA", 0.5)
+    monkeypatch.setattr("kdcore.results.comparison.holm.ALPHA", 0.5)
     narrow = coverage.coverage(Setting("none", 0.6), 3, 200, 150)
     assert narrow.covered < 0.75
     assert narrow.claims > 0.25

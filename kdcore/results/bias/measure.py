@@ -61,12 +61,8 @@ class Measure:
         """Why it has no value here, as the end of a sentence; empty where it has one."""
         if not seen.outcome.count:
             return "the test set has no images"
-        if "clean" in self.needs and seen.clean is None:
-            return "it compares with the same images before they were perturbed, and these were not measured"
-        if "teacher" in self.needs and seen.teacher is None:
-            return "it compares with a teacher, and there is none"
-        if "textures" in self.needs and seen.outcome.textures is None:
-            return "it needs images with the shape of one class and the texture of another"
+        if why := self.lacks(seen):
+            return why
         read = [
             seen.outcome,
             seen.clean if "clean" in self.needs else None,
@@ -75,6 +71,16 @@ class Measure:
         if any(each is not None and not each.finite for each in read):
             return "outputs are not finite"
         return self.check(seen)
+
+    def lacks(self, seen: Observation) -> str:
+        """What it needs and the observation does not have; empty where nothing is missing."""
+        if "clean" in self.needs and seen.clean is None:
+            return "it compares with the same images before they were perturbed, and these were not measured"
+        if "teacher" in self.needs and seen.teacher is None:
+            return "it compares with a teacher, and there is none"
+        if "textures" in self.needs and seen.outcome.textures is None:
+            return "it needs images with the shape of one class and the texture of another"
+        return ""
 
     def value(self, seen: Observation) -> Estimate:
         """The measure with its 95 % interval over images; undefined with its reason where it has no value."""

@@ -13,10 +13,10 @@ import numpy as np
 
 from kdcore.results.comparison.crossed import Crossed, of_images, of_means
 from kdcore.results.comparison.figure import Figure
+from kdcore.results.comparison.holm import ALPHA, levels
 from kdcore.results.comparison.outcome import Pair
 from kdcore.results.comparison.paired import Paired
 
-ALPHA = 0.05
 LEAST_IMAGES = 50
 LEAST_APART = 10  # images that only one of the two networks predicts rightly, of one run
 LEAST_APART_OF_SEEDS = 30  # the same of several runs together
@@ -76,16 +76,15 @@ def conclude_all(compared: Sequence[Compared], planned: int = 0) -> list[Conclus
     for place, found in enumerate(estimates):
         if found is not None and not _has_width(found):
             estimates[place], why[place] = None, "the interval has no width"
+    alphas = levels(
+        [found.p if found else None for found in estimates],
+        lambda place, alpha: _claims(estimates[place], alpha),
+        planned,
+    )
     count = max(planned, len(compared))
-    levels, left = {}, count
-    tested = [(found.p, place) for place, found in enumerate(estimates) if found is not None]
-    for _, place in sorted(tested):
-        levels[place] = ALPHA / left
-        if left > 1 and _claims(estimates[place], ALPHA / left):
-            left -= 1
     return [
-        _conclusion(each, found, reason, levels.get(place, ALPHA / count), count)
-        for place, (each, found, reason) in enumerate(zip(compared, estimates, why, strict=True))
+        _conclusion(each, found, reason, alpha, count)
+        for each, found, reason, alpha in zip(compared, estimates, why, alphas, strict=True)
     ]
 
 

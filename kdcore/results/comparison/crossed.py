@@ -7,7 +7,8 @@ Every seed is measured on the same images, so the differences [S, n] are crossed
 
 of which the part of the images is well known and that of the seeds is known with S - 1 degrees of freedom only. The interval
 weights the normal and Student's critical value by these parts (Cochran & Cox, Experimental Designs, 1957, section 4.14).
-docs/reliability.md has its coverage.
+Where MS_seed is small, the seeds count as alike and the normal value is used; how small depends on the interval's level, as
+the few times that an effect of the seed is missed matter more among rare errors. docs/reliability.md has the coverage.
 """
 
 import math
@@ -16,11 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import chdtri, ndtri, stdtrit
+from scipy.special import chdtrc, ndtri, stdtrit
 
 POWER = 0.8
 LEAST_LOG_TAIL = -600.0  # smaller p-values are 0
-NO_SEED_EFFECT = 0.6  # seeds count as alike up to this quantile of MS_seed / MS_rest without an effect of the seed
+NO_SEED_EFFECT = 0.6  # seeds count as alike up to this quantile of MS_seed / MS_rest without an effect of the seed ...
+USUAL_TAIL = 0.025  # ... in a 95 % interval,
+FALL = 1.5  # and in wider ones up to 0.6 (tail / 0.025)^(1.5 / degrees of freedom): `benchmarks.coverage` has the calibration
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,17 @@ class Crossed:
 
     images: the variance of the mean because other test images would have been drawn.
     seeds: its variance because of what differs from seed to seed.
-    free: degrees of freedom of `seeds`; None where the seeds show no effect of their own beyond that of the images.
+    free: degrees of freedom of `seeds`; None where that part is 0 or known well.
+    limit: the largest size that the mean can have, 1 for differences of shares.
+    quantile: how large the mean square of the seeds is, as a quantile of its distribution without an effect of the seed.
     """
 
     mean: float
     images: float
     seeds: float
     free: int | None
+    limit: float = 1.0
+    quantile: float = 1.0
 
     @property
     def variance(self) -> float:
@@ -54,7 +61,7 @@ class Crossed:
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         half = self.critical(alpha / 2) * self.variance**0.5
-        return max(-1.0, self.mean - half), min(1.0, self.mean + half)
+        return max(-self.limit, self.mean - half), min(self.limit, self.mean + half)
 
     def detectable(self, alpha: float = 0.05) -> float:
         """The true difference that such a comparison finds with a probability of 80 %."""
@@ -63,7 +70,7 @@ class Crossed:
     def critical(self, tail: float) -> float:
         """The standardised distance that is passed with the probability `tail`."""
         normal = -float(ndtri(tail))
-        if self.free is None or not self.variance:
+        if self.free is None or not self.variance or self.quantile <= _alike(tail, self.free):
             return normal
         return (self.images * normal + self.seeds * -float(stdtrit(self.free, tail))) / self.variance
 
@@ -83,8 +90,14 @@ def of_images(values: np.ndarray) -> Crossed:
         mean=float(mean),
         images=float(of_columns - rest) / values.size,
         seeds=float(max(of_seeds, rest)) / values.size,
-        free=free if free * of_seeds > chdtri(free, 1 - NO_SEED_EFFECT) * rest else None,
+        free=free,
+        quantile=1 - float(chdtrc(free, free * of_seeds / rest)) if rest else float(of_seeds > 0),
     )
+
+
+def _alike(tail: float, free: int) -> float:
+    """The quantile up to which seeds count as alike in an interval with the probability `tail` on each side."""
+    return float(NO_SEED_EFFECT * min(1.0, tail / USUAL_TAIL) ** (FALL / free))
 
 
 def of_means(means: Sequence[float], image_variances: Sequence[float], count: int) -> Crossed:

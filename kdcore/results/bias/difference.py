@@ -1,0 +1,103 @@
+"""How far two networks differ on a measure, over the images of one run or of several seeds: an interval, or why there is none.
+
+The intervals are those of `results/comparison`: Tango's for shares of one run, the crossed one for several seeds. Measures that
+are no means of images are linearised first.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kdcore.results.bias.estimate import linearised
+from kdcore.results.bias.measure import Measure
+from kdcore.results.bias.outcome import Observation
+from kdcore.results.comparison.conclusion import LEAST_APART, LEAST_APART_OF_SEEDS, LEAST_IMAGES, LEAST_SEEDS, Estimate
+from kdcore.results.comparison.crossed import Crossed, of_images
+from kdcore.results.comparison.figure import Figure
+from kdcore.results.comparison.holm import ALPHA
+from kdcore.results.comparison.paired import Paired
+
+
+@dataclass(frozen=True)
+class Difference(Figure):
+    """The first network's measure minus the second's; without an interval where `why` says the reason.
+
+    alpha: the interval has the level 1 - alpha; less than 0.05 among several comparisons.
+    """
+
+    why: str = ""
+    alpha: float = ALPHA
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval leaves out 0, else 0."""
+        return (self.low > 0) - (self.high < 0) if self.bounded else 0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two networks on a measure: an estimate whose interval can be had at any level, or the reason why there is none."""
+
+    mean: float
+    estimate: Estimate | None = None
+    why: str = ""
+
+    @property
+    def p(self) -> float | None:
+        return self.estimate.p if self.estimate else None
+
+    def at(self, alpha: float) -> Difference:
+        if self.estimate is None:
+            return Difference(self.mean, why=self.why, alpha=alpha)
+        low, high = self.estimate.interval(alpha)
+        return Difference(self.mean, low, high, alpha=alpha)
+
+
+def values(measure: Measure, seeds: Sequence[Observation]) -> tuple[np.ndarray, str]:
+    """A value for each seed and image whose means are the measure's values, [S, n]; or why there are none."""
+    for seen in seeds:
+        if why := measure.why_not(seen):
+            return np.empty((0, 0)), why
+    return np.stack([linearised(measure.columns(seen), measure.combine) for seen in seeds]), ""
+
+
+def compared(first: np.ndarray, second: np.ndarray, *, share: bool) -> Compared:
+    """The difference of two networks from their values, each [S, n].
+
+    Args:
+        share: whether the values are 0 or 1.
+    """
+    gaps = first - second
+    mean = float(gaps.mean())
+    if why := _refusal(gaps):
+        return Compared(mean, why=why)
+    found = estimate(gaps, share=share)
+    low, high = found.interval()
+    return Compared(mean, found) if high > low else Compared(mean, why="the interval has no width")
+
+
+def estimate(gaps: np.ndarray, *, share: bool = False) -> Estimate:
+    """The mean of differences [S, n], and how it varies."""
+    seeds, images = gaps.shape
+    if seeds > 1:
+        return replace(of_images(gaps), limit=1.0 if share else math.inf)
+    if share:
+        return Paired(int((gaps > 0.5).sum()), int((gaps < -0.5).sum()), images)
+    return Crossed(float(gaps.mean()), float(gaps.var(ddof=1)) / images, 0.0, None, math.inf)
+
+
+def _refusal(gaps: np.ndarray) -> str:
+    seeds, images = gaps.shape
+    if images < LEAST_IMAGES:
+        return f"only {images} images ({LEAST_IMAGES} are needed)"
+    if 1 < seeds < LEAST_SEEDS:
+        return f"{seeds} seeds are too few ({LEAST_SEEDS} are needed)"
+    apart = int((np.abs(gaps) > 1e-12).sum())
+    least = LEAST_APART if seeds == 1 else LEAST_APART_OF_SEEDS
+    if not apart:
+        return "the networks are alike on every image"
+    if apart < least:
+        return f"the networks differ on {apart} of {gaps.size:,} predictions ({least} are needed)"
+    return ""

@@ -1,0 +1,119 @@
+"""What passes on from the teacher, in sentences that claim no more than `transfers` shows."""
+
+from collections.abc import Sequence
+
+from kdcore.results.bias.difference import Difference
+from kdcore.results.bias.measure import Measure
+from kdcore.results.bias.transfer import Transfer
+from kdcore.results.comparison.figure import MINUS, Figure, ends, points
+
+NAMED = 3  # in one line; more are counted
+
+
+def sentence(found: Transfer) -> str:
+    """What is shown of one measure under one condition."""
+    name, measure = subject(found), found.measure
+    if found.kind == "refused":
+        return f"{name}: no conclusion; {found.why}."
+    if found.kind == "no gap":
+        return (
+            f"{name}: teacher and twin are not shown to differ (teacher {MINUS} twin {_interval(measure, found.gap)})."
+        )
+    change = f"student {MINUS} twin {_interval(measure, found.change)}"
+    if found.kind == "not shown":
+        return f"{name}: no transfer shown ({change}; teacher {MINUS} twin {amount(measure, found.gap.mean)})."
+    gap = f"teacher {MINUS} twin {_interval(measure, found.gap)}"
+    if found.kind == "moves away":
+        return f"{name} moves away from the teacher: {change}, {gap}."
+    weakness = (
+        " The teacher is worse than the twin here, so the student inherits a weakness." if found.over_distilled else ""
+    )
+    return f"{name} passes on: {change}, {gap}{_way(found)}.{weakness}"
+
+
+def what_else_passed_on(found: Sequence[Transfer]) -> str:
+    """One line for a run's page: what passed on besides accuracy, what did not, and out of how many comparisons."""
+    made = [each for each in found if each.kind != "refused"]
+    if not made:
+        return (
+            f"What else passed on from the teacher is not known: {found[0].why if found else 'nothing was measured'}."
+        )
+    parts = []
+    for title, chosen in (
+        ("What else passed on from the teacher", [e for e in made if e.kind == "passes on" and not e.over_distilled]),
+        ("Weaknesses that passed on", [e for e in made if e.over_distilled]),
+        ("Away from the teacher moved", [e for e in made if e.kind == "moves away"]),
+    ):
+        if chosen:
+            parts.append(f"{title}: {_listed(chosen)}.")
+    if not parts:
+        parts.append("Nothing else is shown to have passed on from the teacher.")
+    return f"{' '.join(parts)} {out_of(len(found), len(made))}"
+
+
+def out_of(comparisons: int, made: int) -> str:
+    """How many comparisons were made, and what that does to their intervals."""
+    refused = f", {comparisons - made} of them without a conclusion" if made < comparisons else ""
+    if comparisons == 1:
+        return "One comparison; student and teacher must both differ from the twin, with 95 % intervals."
+    return f"{comparisons} comparisons{refused}; intervals are corrected for their number (Holm)."
+
+
+def subject(found: Transfer) -> str:
+    """`Accuracy on scrambled patches`, as the beginning of a sentence."""
+    return f"{found.measure.title} on {found.condition}" if found.condition else found.measure.title
+
+
+def amount(measure: Measure, difference: float) -> str:
+    """A difference with its sign and unit."""
+    if measure.unit == "share":
+        return f"{points(difference)} percentage points"
+    return f"{_signed(difference)}{' nats' if measure.unit else ''}"
+
+
+def interval(measure: Measure, figure: Figure) -> str:
+    """`+3.5 to +6.4`, in the unit of `amount`; empty without an interval."""
+    if not figure.bounded:
+        return ""
+    return ends(figure) if measure.unit == "share" else f"{_signed(figure.low)} to {_signed(figure.high)}"
+
+
+def _interval(measure: Measure, difference: Difference) -> str:
+    words = interval(measure, difference)
+    return f"{amount(measure, difference.mean)}{f' ({words})' if words else ''}"
+
+
+def _signed(value: float) -> str:
+    digits = 2
+    while digits < 4 and not round(value, digits):
+        digits += 1
+    return f"{MINUS if round(value, digits) < 0 else '+'}{abs(value):.{digits}f}"
+
+
+def _way(found: Transfer) -> str:
+    """`; it stands at 54 % of the way from twin to teacher (40 to 70 %)`."""
+    share = found.share
+    if not share.defined:
+        return ""
+    low, high = (f"{100 * end:.0f}".replace("-", MINUS) for end in (share.low, share.high))
+    return (
+        f"; the student stands at {100 * share.mean:.0f} % of the way from twin to teacher ({low} to {high} %)".replace(
+            " -", f" {MINUS}"
+        )
+    )
+
+
+def _listed(chosen: Sequence[Transfer]) -> str:
+    """The largest in the order of how far their intervals are from 0, in units of their width."""
+    ordered = sorted(chosen, key=lambda each: -abs(each.change.mean) / max(each.change.high - each.change.low, 1e-12))
+    words = [
+        f"{_within(each)} (student {MINUS} twin {_interval(each.measure, each.change)})" for each in ordered[:NAMED]
+    ]
+    if (more := len(ordered) - NAMED) > 0:
+        words.append(f"{more} more")
+    return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else words[0]
+
+
+def _within(found: Transfer) -> str:
+    name = subject(found)
+    return name[0].lower() + name[1:]
