@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks import coverage
-from benchmarks.coverage import SETTINGS, Setting, compared, right, span
+from benchmarks.coverage import SETTINGS, Setting, compared, misses, right, span
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
@@ -28,6 +28,17 @@ def test_an_interval_that_is_too_narrow_is_seen(monkeypatch):
     narrow = coverage.coverage(Setting("none", 0.6), 3, 200, 150)
     assert narrow.covered < 0.75
     assert narrow.claims > 0.25
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_intervals_miss_as_often_as_their_level_allows_whatever_the_size_of_an_effect(monkeypatch, seeds):
+    """Effects of the seed of every size: the interval of a single comparison, and those of one among twelve."""
+    monkeypatch.setattr(coverage, "IMAGE_EFFECTS", (0, 3))
+    monkeypatch.setattr(coverage, "SEED_EFFECTS", (0, 1.5, 3, 5, 10, 40, 300))
+    low, high = misses(seeds, 0.05)
+    assert 0.0275 < low < high < 0.07
+    low, high = misses(seeds, 0.05 / 12)
+    assert high < 1.5 * 0.05 / 12
 
 
 def test_two_seeds_allow_no_claim(monkeypatch):
