@@ -79,12 +79,17 @@ def bootstrap(
 ) -> tuple[float, float]:
     """The percentiles of (student - twin) / (teacher - twin), seeds and images resampled independently."""
     seeds, images = student.shape
-    of_images = random.multinomial(images, np.full(images, 1 / images), DRAWS).astype(np.float64)
-    of_seeds = random.multinomial(seeds, np.full(seeds, 1 / seeds), DRAWS).astype(np.float64)
+    of_images, of_seeds = resamples(random, images), resamples(random, seeds)
     change, gap = (np.einsum("rs,rs->r", of_images @ gaps.T, of_seeds) for gaps in (student - twin, teacher - twin))
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = np.nanquantile(change / gap, (0.025, 0.975))
     return float(low), float(high)
+
+
+def resamples(random: np.random.Generator, items: int) -> np.ndarray:
+    """How often each item is drawn in each resample, [DRAWS, items]."""
+    picked = random.integers(0, items, (DRAWS, items)) + items * np.arange(DRAWS)[:, None]
+    return np.bincount(picked.ravel(), minlength=DRAWS * items).reshape(DRAWS, items).astype(np.float64)
 
 
 def coverage(setting: Setting, seeds: int, repeats: int) -> tuple[float, float, float]:
