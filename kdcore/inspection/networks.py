@@ -28,6 +28,7 @@ class Choice:
     classes: tuple[str, ...]
     architecture: Literal["vit", "cnn"]
     grid: tuple[int, int]
+    image_size: int = 0
 
 
 def choices(store: Store) -> list[Choice]:
@@ -58,7 +59,7 @@ def _choice(reference: str, heading: str, kind: Literal["bundled", "run"], descr
     options = json.dumps(described.get("options", {}), sort_keys=True)
     architecture, grid = _architecture(described["model"], len(classes), described["image_size"], options)
     subtitle = f"{described['model']}, {described['image_size']} px" + (f", {more}" if more else "")
-    return Choice(reference, heading, subtitle, kind, classes, architecture, grid)
+    return Choice(reference, heading, subtitle, kind, classes, architecture, grid, described["image_size"])
 
 
 @lru_cache(maxsize=256)

@@ -71,6 +71,16 @@ class Images:
             places = torch.arange(start, min(start + size, len(self.split)))
             yield places, Perturbed(making.clean(self.split, places).images)
 
+    def at(self, places: Tensor) -> Perturbed:
+        """The images at some places [m]. The first call prepares the set."""
+        if self.own is not None:
+            textures = None if self.own.textures is None else self.own.textures[places.to(self.own.textures.device)]
+            return Perturbed(making.clean(self.split, places).images, textures)
+        if self.perturbation is None:
+            return Perturbed(making.clean(self.split, places).images)
+        self.perturbation.prepare(self.split)
+        return making.made(self.split, self.perturbation, self.condition.strength, places)
+
 
 def images_of(condition: Condition, split: Split, data: DataRecipe | None = None) -> Images:
     """The images of a condition.
@@ -153,6 +163,16 @@ def in_steps(
     targets = split.targets.cpu().numpy()
     known = np.concatenate(textures) if textures else None
     return {network: Outcome(targets, np.concatenate(rows), known) for network, rows in found.items()}
+
+
+def of_batch(networks: Mapping[str, Tapped], perturbed: Perturbed, targets: Tensor) -> dict[str, Outcome]:
+    """The outcome of each network on one batch of images."""
+    labels = targets.cpu().numpy()
+    textures = None if perturbed.textures is None else perturbed.textures.cpu().numpy()
+    return {
+        name: Outcome(labels, packed(_log_probabilities(model, perturbed.images, None)), textures)
+        for name, model in networks.items()
+    }
 
 
 def check(networks: Mapping[str, Tapped], split: Split) -> None:

@@ -119,7 +119,7 @@ def refused(conditions: Sequence[Condition], split: Split) -> dict[str, str]:
 def _one_of_each_kind(made: dict[str, Perturbation]) -> list[Condition]:
     kinds: dict[str, Condition] = {}
     for name, each in made.items():
-        if not each.cached and not each.own_images:
+        if not each.cached:
             kinds.setdefault(each.probes, Condition(name, float(each.usual)))
     return list(kinds.values())
 

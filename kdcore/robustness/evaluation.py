@@ -43,6 +43,10 @@ class Evaluation:
         self.outcomes = {reference: {} for reference in self.networks}
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        return next(iter(self.networks.values())).classes
+
+    @property
     def sample(self) -> Sample:
         if self._sample is None:
             self._sample = samples.load(self.data, self.count, device=self.device)

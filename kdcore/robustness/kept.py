@@ -42,28 +42,39 @@ class Kept:
     network: Described
     images: str  # `samples.identity`
 
-    def read(self, condition: Condition, count: int) -> Outcome | None:
-        """The outcome on the first `count` images; None where it is not kept, damaged, or of other weights, images or code."""
+    def read(self, condition: Condition, count: int | None = None) -> Outcome | None:
+        """The outcome on the first `count` images, or on as many as are kept.
+
+        None where it is not kept, damaged, or of other weights, images or code.
+        """
+        for file in self._files(condition, count):
+            if found := self._read(file, condition, count):
+                budget.touch(self.network.folder)
+                return found
+        return None
+
+    def _read(self, file: Path, condition: Condition, count: int | None) -> Outcome | None:
         try:
-            found = arrays.read(self._file(condition, count))
+            found = arrays.read(file)
             key = json.loads(bytes(found["key"]))
-            if key["key"] != self._key(condition) or not _fits(found, key, condition, count):
+            if key["key"] != self._key(condition) or not _fits(found, key["images"]):
                 return None
+            enough = _is_whole(condition) or count is None or key["requested"] >= count
         except (UserError, ValueError, KeyError, TypeError):
             return None
-        budget.touch(self.network.folder)
-        part = slice(None) if key["whole"] else slice(key["images"] if count >= key["requested"] else count)
-        textures = found.get("textures")
-        return Outcome(
-            found["targets"][part].astype(np.int64),
-            found["log_probabilities"][part],
-            None if textures is None else textures[part].astype(np.int64),
+        outcome = Outcome(
+            found["targets"].astype(np.int64),
+            found["log_probabilities"],
+            found["textures"].astype(np.int64) if "textures" in found else None,
         )
+        if not enough:
+            return None
+        return outcome if _is_whole(condition) or count is None else first(outcome, count)
 
     def write(self, condition: Condition, outcome: Outcome, count: int) -> None:
         """Keep an outcome on the first `count` images. Raises UserError where the disk is full or read-only."""
-        file, whole = self._file(condition, count), _depends_on_split(condition)
-        key = {"key": self._key(condition), "images": outcome.count, "requested": count, "whole": whole}
+        file = self._file(condition, count)
+        key = {"key": self._key(condition), "images": outcome.count, "requested": count}
         content: dict[str, Any] = {
             "targets": outcome.targets.astype(np.int32),
             "log_probabilities": outcome.log_probabilities,
@@ -87,8 +98,15 @@ class Kept:
                 found[sets.parse(file.stem.partition("+")[0])] = None
         return sorted(found, key=lambda each: (not each.is_clean, each))
 
+    def _files(self, condition: Condition, count: int | None) -> list[Path]:
+        """Where an outcome on so many images may be; without a number the one with most images first."""
+        if count is not None or not depends_on_others(condition):
+            return [self._file(condition, count or 0)]
+        found = self.network.folder.glob(f"{condition}+*.npz")
+        return sorted(found, key=lambda file: int(number) if (number := _number(file)).isdecimal() else 0, reverse=True)
+
     def _file(self, condition: Condition, count: int) -> Path:
-        number = f"+{count}" if _depends_on_split(condition) else ""
+        number = f"+{count}" if depends_on_others(condition) else ""
         return self.network.folder / f"{condition}{number}.npz"
 
     def _key(self, condition: Condition) -> list[Any]:
@@ -147,25 +165,39 @@ def _remove(entry: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _fits(found: Mapping[str, np.ndarray], key: Mapping[str, Any], condition: Condition, count: int) -> bool:
-    """Whether arrays are those of an outcome, and of enough images."""
+def first(outcome: Outcome, count: int) -> Outcome:
+    """An outcome on its first images."""
+    if count >= outcome.count:
+        return outcome
+    textures = None if outcome.textures is None else outcome.textures[:count]
+    return Outcome(outcome.targets[:count], outcome.log_probabilities[:count], textures)
+
+
+def _fits(found: Mapping[str, np.ndarray], n: int) -> bool:
+    """Whether arrays are those of an outcome on n images."""
     targets, logs, textures = found["targets"], found["log_probabilities"], found.get("textures")
-    n = key["images"]
     return (
         set(found) <= ARRAYS | {"textures"}
         and targets.shape == (n,) and targets.dtype.kind == "i" and n > 0
-        and logs.ndim == 2 and len(logs) == n and logs.dtype.kind == "f" and logs.shape[1] > targets.max() >= 0
+        and logs.ndim == 2 and len(logs) == n and logs.dtype.kind == "f" and logs.shape[1] > targets.max()
         and (textures is None or textures.shape == (n,))
-        and (key["whole"] or key["requested"] >= count)
     )  # fmt: skip
 
 
-def _depends_on_split(condition: Condition) -> bool:
-    """Whether a set's images depend on which others there are: it has its own, or uses other images of the split."""
-    if condition.is_clean:
+def _number(file: Path) -> str:
+    return file.stem.partition("+")[2]
+
+
+def _is_whole(condition: Condition) -> bool:
+    """Whether a set has images of its own, which are always evaluated on all of them."""
+    return not condition.is_clean and sets.known(condition.set_name).own_images
+
+
+def depends_on_others(condition: Condition) -> bool:
+    """Whether an image of a set depends on which others there are, as the donors of a cue conflict."""
+    if condition.is_clean or _is_whole(condition):
         return False
-    perturbation = sets.known(condition.set_name)
-    return perturbation.own_images or type(perturbation).prepare is not Perturbation.prepare
+    return type(sets.known(condition.set_name)).prepare is not Perturbation.prepare
 
 
 def _code(perturbation: Perturbation) -> str:

@@ -1,20 +1,11 @@
-"""Networks on perturbed test sets, as the Robustness page draws them: references and plain data in, numpy out.
+"""What the Robustness page draws: plain data and numpy arrays."""
 
-A *network* is a reference as `models.load` takes it: a bundled model, `run:ID/student` or a .safetensors file. A *condition* is a
-text, `clean` or a test set at a strength such as `patch_scramble@4`. A *role* is `teacher`, `student` or `twin`.
-
-Everything that raises, raises UserError with a sentence for the page: no such network, set or strength; networks of different
-data or image sizes; images or a file that a set needs are not on this machine.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from kdcore.results.bias import Outcome
-from kdcore.store import Store
 
 Which = Literal["quick", "full", "corruptions"]
 Filter = Literal["any", "all right", "all wrong", "only this one right", "follows the teacher", "networks differ"]
@@ -66,6 +57,7 @@ class SetCard:
     source: str
     cached: bool
     conflict: bool
+    own_images: bool = False
     unavailable: str = ""
 
 
@@ -221,120 +213,3 @@ class Sensitivity:
     control_cosine: Values
     control_js: Values
     aligned: bool = False
-
-
-def networks(store: Store) -> list[Network]:
-    """Every network that can be evaluated: bundled models, then those of runs with a checkpoint."""
-    raise NotImplementedError
-
-
-def families(store: Store) -> list[Family]:
-    """Teachers with their student and twin: bundled ones, then a run's."""
-    raise NotImplementedError
-
-
-def refusal(references: Sequence[str], store: Store) -> str:
-    """Why these networks cannot be evaluated together, in words; empty where they can. Never raises."""
-    raise NotImplementedError
-
-
-def test_sets(references: Sequence[str], store: Store) -> list[SetCard]:
-    """All test sets with their cards, those that cannot be made for these networks with the reason."""
-    raise NotImplementedError
-
-
-def conditions(which: Which, references: Sequence[str], store: Store) -> list[str]:
-    """The conditions of a quick, full or corruption evaluation of these networks, `clean` first."""
-    raise NotImplementedError
-
-
-def default_images(which: Which, references: Sequence[str], store: Store) -> int:
-    """How many images such an evaluation uses by default."""
-    raise NotImplementedError
-
-
-def assess(
-    references: Sequence[str],
-    conditions: Sequence[str],
-    store: Store,
-    *,
-    images: int | None = None,
-    threads: int | None = None,
-) -> Iterator[Progress]:
-    """Evaluate networks under conditions; yields after every batch, with the conditions that are complete.
-
-    What is kept from earlier evaluations is read, what is computed is kept. Stop by not taking another step (`close()`).
-    """
-    raise NotImplementedError
-
-
-def kept(
-    references: Sequence[str], store: Store, *, conditions: Sequence[str] | None = None, images: int | None = None
-) -> Assessment:
-    """What earlier evaluations kept, without computing anything. Without `conditions`: all that every network has."""
-    raise NotImplementedError
-
-
-def of_run(run_id: str, store: Store) -> tuple[Family, Assessment] | None:
-    """What is kept of a run's networks, without computing or loading anything; None where there is nothing."""
-    raise NotImplementedError
-
-
-def table(assessment: Assessment, roles: Mapping[str, str] | None = None) -> list[Row]:
-    """Every measure under every condition. With roles (role -> reference) also the transfer from the teacher."""
-    raise NotImplementedError
-
-
-def preview(reference: str, condition: str, store: Store, *, count: int = 6) -> Preview:
-    """Some images of a condition beside the clean ones."""
-    raise NotImplementedError
-
-
-def gallery(
-    references: Sequence[str],
-    condition: str,
-    store: Store,
-    *,
-    which: Filter = "any",
-    this: str = "",
-    roles: Mapping[str, str] | None = None,
-    page: int = 0,
-    per_page: int = 12,
-    heatmaps: bool = True,
-    images: int | None = None,
-) -> Gallery:
-    """A page of the images of a condition, with every network's prediction and heatmap.
-
-    Args:
-        which: `only this one right` needs `this`, a reference; `follows the teacher` needs roles: the student predicts the
-            teacher's class and the twin does not.
-        images: how many of the condition's images are considered.
-    """
-    raise NotImplementedError
-
-
-def live(references: Sequence[str], condition: str, store: Store, *, images: int = 200) -> Live:
-    """Accuracies at any strength on a small sample; networks and clean images stay in memory."""
-    raise NotImplementedError
-
-
-def similarity(one: str, other: str, store: Store, *, images: int = 1000) -> Iterator[Similarity]:
-    """CKA between all layers of two networks on clean test images; yields the matrix so far after every batch."""
-    raise NotImplementedError
-
-
-def sensitivity(
-    references: Sequence[str], conditions: Sequence[str], store: Store, *, images: int = 100
-) -> Iterator[list[Sensitivity]]:
-    """How much the heatmaps change under each condition; yields the rows so far after each network and condition."""
-    raise NotImplementedError
-
-
-def as_csv(assessment: Assessment, roles: Mapping[str, str] | None = None) -> str:
-    """`table` as CSV: a row for each measure and condition, columns value, low and high of each network and the transfer."""
-    raise NotImplementedError
-
-
-def export(reference: str, condition: str, store: Store, *, images: int = 100) -> bytes:
-    """A zip of PNG files of a condition with a manifest."""
-    raise NotImplementedError

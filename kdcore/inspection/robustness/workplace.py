@@ -1,0 +1,78 @@
+"""Networks, samples and prepared sets that stay in memory between calls of the Robustness page, and the lock around them."""
+
+import threading
+from collections import OrderedDict
+from functools import cache
+
+import torch
+
+from kdcore.data import perturbations
+from kdcore.inspection.model_cache import ModelCache
+from kdcore.inspection.robustness.results import Values
+from kdcore.models import Tapped
+from kdcore.recipe import DataRecipe
+from kdcore.results.comparison.figure import Figure
+from kdcore.robustness import samples
+from kdcore.robustness.conditions import Condition
+from kdcore.robustness.live import Live
+from kdcore.robustness.networks import Described, described
+from kdcore.robustness.samples import Sample
+from kdcore.store import Store
+
+SAMPLES = 4  # in memory
+
+
+class Workplace:
+    """What one process holds for all of its windows. Take `lock` around every use of a network: one forward pass at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.lock = threading.RLock()
+        self._models = ModelCache(store, torch.device("cpu"))
+        self._samples: OrderedDict[tuple[DataRecipe, int], Sample] = OrderedDict()
+        self._lives: OrderedDict[tuple[DataRecipe, int], Live] = OrderedDict()
+
+    def described(self, references: "list[str] | tuple[str, ...]") -> dict[str, Described]:
+        return {reference: described(reference, self.store) for reference in dict.fromkeys(references)}
+
+    def network(self, reference: str) -> Tapped:
+        return self._models.get(reference)
+
+    def sample(self, data: DataRecipe, count: int) -> Sample:
+        """The first `count` images, or as many as there are. Raises UserError where they are not on this machine."""
+        key = data, count
+        if key not in self._samples:
+            self._samples[key] = samples.load(data, count)
+            while len(self._samples) > SAMPLES:
+                self._samples.popitem(last=False)
+        self._samples.move_to_end(key)
+        return self._samples[key]
+
+    def live(self, data: DataRecipe, count: int) -> Live:
+        key = data, count
+        if key not in self._lives:
+            self._lives[key] = Live(samples.load(data, count))
+            while len(self._lives) > SAMPLES:
+                self._lives.popitem(last=False)
+        self._lives.move_to_end(key)
+        return self._lives[key]
+
+
+@cache
+def of(store: Store) -> Workplace:
+    """The one of this process for a store."""
+    return Workplace(store)
+
+
+def title(condition: Condition) -> str:
+    """A condition in words, such as `Scrambled patches, 4`."""
+    if condition.is_clean:
+        return "Clean images"
+    found = perturbations.get(condition.set_name)
+    return found.title if len(found.strengths) == 1 else f"{found.title}, {condition.strength:g}"
+
+
+def values_of(figure: Figure) -> Values:
+    """A value and the ends of its interval; NaN where there is none."""
+    low, high = (float("nan") if end is None else end for end in (figure.low, figure.high))
+    return figure.mean, low, high
