@@ -78,6 +78,13 @@ def compared(first: np.ndarray, second: np.ndarray, *, share: bool) -> Compared:
     return Compared(mean, found) if high > low else Compared(mean, why="the interval has no width")
 
 
+def counted(only_first: int, only_second: int, images: int) -> Compared:
+    """The difference of two networks' accuracies, of one run, from how many images only one of them predicts rightly."""
+    mean = (only_first - only_second) / images if images else math.nan
+    why = _too_few(images, only_first + only_second, images, LEAST_APART)
+    return Compared(mean, why=why) if why else Compared(mean, Paired(only_first, only_second, images))
+
+
 def estimate(gaps: np.ndarray, *, share: bool = False) -> Estimate:
     """The mean of differences [S, n], and how it varies."""
     seeds, images = gaps.shape
@@ -90,14 +97,17 @@ def estimate(gaps: np.ndarray, *, share: bool = False) -> Estimate:
 
 def _refusal(gaps: np.ndarray) -> str:
     seeds, images = gaps.shape
-    if images < LEAST_IMAGES:
-        return f"only {images} images ({LEAST_IMAGES} are needed)"
     if 1 < seeds < LEAST_SEEDS:
         return f"{seeds} seeds are too few ({LEAST_SEEDS} are needed)"
     apart = int((np.abs(gaps) > 1e-12).sum())
-    least = LEAST_APART if seeds == 1 else LEAST_APART_OF_SEEDS
+    return _too_few(images, apart, gaps.size, LEAST_APART if seeds == 1 else LEAST_APART_OF_SEEDS)
+
+
+def _too_few(images: int, apart: int, of: int, least: int) -> str:
+    if images < LEAST_IMAGES:
+        return f"only {images} images ({LEAST_IMAGES} are needed)"
     if not apart:
         return "the networks are alike on every image"
     if apart < least:
-        return f"the networks differ on {apart} of {gaps.size:,} predictions ({least} are needed)"
+        return f"the networks differ on {apart} of {of:,} predictions ({least} are needed)"
     return ""

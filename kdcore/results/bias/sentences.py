@@ -35,19 +35,20 @@ def what_else_passed_on(found: Sequence[Transfer]) -> str:
     """One line for a run's page: what passed on besides accuracy, what did not, and out of how many comparisons."""
     made = [each for each in found if each.kind != "refused"]
     if not made:
-        return (
-            f"What else passed on from the teacher is not known: {found[0].why if found else 'nothing was measured'}."
-        )
+        return f"What passed on besides accuracy is not known: {found[0].why if found else 'nothing was measured'}."
     parts = []
     for title, chosen in (
-        ("What else passed on from the teacher", [e for e in made if e.kind == "passes on" and not e.over_distilled]),
-        ("Weaknesses that passed on", [e for e in made if e.over_distilled]),
-        ("Away from the teacher moved", [e for e in made if e.kind == "moves away"]),
+        (
+            "Besides accuracy, the student is closer to the teacher than the twin in",
+            [e for e in made if e.kind == "passes on" and not e.over_distilled],
+        ),
+        ("Weaknesses of the teacher that passed on", [e for e in made if e.over_distilled]),
+        ("Further from the teacher than the twin", [e for e in made if e.kind == "moves away"]),
     ):
         if chosen:
             parts.append(f"{title}: {_listed(chosen)}.")
     if not parts:
-        parts.append("Nothing else is shown to have passed on from the teacher.")
+        parts.append("Besides accuracy, nothing is shown to have passed on from the teacher.")
     return f"{' '.join(parts)} {out_of(len(found), len(made))}"
 
 

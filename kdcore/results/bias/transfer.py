@@ -8,7 +8,7 @@ variance of seeds and images. docs/reliability.md has its coverage, and that of 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -110,52 +110,70 @@ def observations(run: Mapping[str, Mapping[str, Outcome]], condition: str) -> di
 def transfers(together: Sequence[Case], *, refusal: str = "", planned: int = 0) -> list[Transfer]:
     """What is shown of each of several cases that are made together, corrected by Holm's procedure.
 
-    A case claims that student and teacher both differ from the twin, so its p-value is the larger of the two.
-
     Args:
         refusal: why nothing may be claimed of these runs at all, such as settings that a user changed.
         planned: how many cases there will be, where some cannot be made yet.
     """
-    read = [_Read.of(case, refusal) for case in together]
+    return judged([_read(case) for case in together], refusal=refusal, planned=planned)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A case as numbers.
+
+    student, twin, teacher: the measure, mean over seeds. change: student - twin. gap: teacher - twin. share: t.
+    why: why nothing may be claimed of it; empty where something may be.
+    """
+
+    measure: Measure
+    condition: str
+    student: float
+    twin: float
+    teacher: float
+    change: Compared
+    gap: Compared
+    share: Estimate
+    seeds: int = 1
+    images: int = 0
+    why: str = ""
+
+    @property
+    def p(self) -> float | None:
+        """The larger p-value of the two differences, since a claim needs both."""
+        ps = self.change.p, self.gap.p
+        return None if self.why or ps[0] is None or ps[1] is None else max(ps[0], ps[1])
+
+    def claims(self, alpha: float) -> bool:
+        return bool(self.change.at(alpha).sign and self.gap.at(alpha).sign)
+
+
+def judged(read: Sequence[Read], *, refusal: str = "", planned: int = 0) -> list[Transfer]:
+    """What is shown of each of several cases that are made together; arguments as in `transfers`."""
+    if refusal:
+        read = [replace(each, why=refusal) for each in read]
     alphas = levels([each.p for each in read], lambda place, alpha: read[place].claims(alpha), planned)
     return [_shown(each, alpha) for each, alpha in zip(read, alphas, strict=True)]
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A case as numbers: the values of each network, [S, n], and both differences to the twin."""
-
-    case: Case
-    networks: tuple[np.ndarray, np.ndarray, np.ndarray]  # student, twin, teacher
-    change: Compared
-    gap: Compared
-    why: str
-
-    @classmethod
-    def of(cls, case: Case, refusal: str) -> "_Read":
-        found, why = [], refusal
-        for name in ("student", "twin", "teacher"):
-            own, reason = values(case.measure, getattr(case, name))
-            found.append(own)
-            why = why or (f"of the {name}, {reason}" if reason else "")
-        student, twin, teacher = found
-        if not (student.size and twin.size and teacher.size):
-            lost = Compared(math.nan, why=why)
-            return cls(case, (student, twin, teacher), lost, lost, why)
-        share = case.measure.by == "share"
-        change, gap = compared(student, twin, share=share), compared(teacher, twin, share=share)
-        why = why or _repeated(case)
-        if why:
-            change, gap = Compared(change.mean, why=why), Compared(gap.mean, why=why)
-        return cls(case, (student, twin, teacher), change, gap, why)
-
-    @property
-    def p(self) -> float | None:
-        ps = self.change.p, self.gap.p
-        return None if ps[0] is None or ps[1] is None else max(ps[0], ps[1])
-
-    def claims(self, alpha: float) -> bool:
-        return bool(self.change.at(alpha).sign and self.gap.at(alpha).sign)
+def _read(case: Case) -> Read:
+    found, why = [], ""
+    for name in ("student", "twin", "teacher"):
+        own, reason = values(case.measure, getattr(case, name))
+        found.append(own)
+        why = why or (f"of the {name}, {reason}" if reason else "")
+    of_student, of_twin, of_teacher = (float(own.mean()) if own.size else math.nan for own in found)
+    if why:
+        lost = Compared(math.nan, why=why)
+        return Read(case.measure, case.condition, of_student, of_twin, of_teacher, lost, lost, undefined(why), why=why)
+    student, twin, teacher = found
+    share = case.measure.by == "share"
+    change, gap = compared(student, twin, share=share), compared(teacher, twin, share=share)
+    seeds, images = student.shape
+    share_of_way = _share(student, twin, teacher, gap)
+    return Read(
+        case.measure, case.condition, of_student, of_twin, of_teacher, change, gap, share_of_way, seeds, images,
+        _repeated(case),
+    )  # fmt: skip
 
 
 def _repeated(case: Case) -> str:
@@ -167,25 +185,23 @@ def _repeated(case: Case) -> str:
     return ""
 
 
-def _shown(read: _Read, alpha: float) -> Transfer:
-    case, change, gap = read.case, read.change.at(alpha), read.gap.at(alpha)
-    kind, why = _kind(change, gap, read.why)
-    of_student, of_twin, of_teacher = (float(own.mean()) if own.size else math.nan for own in read.networks)
-    inherited = kind == "passes on" and gap.sign == {"higher": -1, "lower": 1}.get(case.measure.better)
-    seeds, images = read.networks[0].shape
+def _shown(read: Read, alpha: float) -> Transfer:
+    change, gap = (Compared(each.mean, why=read.why) if read.why else each for each in (read.change, read.gap))
+    kind, why = _kind(change.at(alpha), gap.at(alpha), read.why)
+    inherited = kind == "passes on" and gap.at(alpha).sign == {"higher": -1, "lower": 1}.get(read.measure.better)
     return Transfer(
-        measure=case.measure,
-        condition=case.condition,
+        measure=read.measure,
+        condition=read.condition,
         kind=kind,
         why=why,
-        student=of_student,
-        twin=of_twin,
-        teacher=of_teacher,
-        share=_share(read),
-        change=change,
-        gap=gap,
-        seeds=seeds,
-        images=images,
+        student=read.student,
+        twin=read.twin,
+        teacher=read.teacher,
+        share=undefined(read.why) if read.why else read.share,
+        change=change.at(alpha),
+        gap=gap.at(alpha),
+        seeds=read.seeds,
+        images=read.images,
         over_distilled=inherited,
     )
 
@@ -202,18 +218,17 @@ def _kind(change: Difference, gap: Difference, why: str) -> tuple[Kind, str]:
     return ("passes on" if change.sign == gap.sign else "moves away"), ""
 
 
-def _share(read: _Read) -> Estimate:
+def _share(student: np.ndarray, twin: np.ndarray, teacher: np.ndarray, gap: Compared) -> Estimate:
     """t with its 95 % interval."""
-    if read.why or read.gap.why:
-        return undefined(read.why or f"of teacher and twin, {read.gap.why}")
-    gap = read.gap.at(ALPHA)
-    if not gap.sign:
+    if gap.why:
+        return undefined(f"of teacher and twin, {gap.why}")
+    if not gap.at(ALPHA).sign:
         return undefined("teacher and twin are not shown to differ, so there is nothing between them")
-    student, twin, teacher = read.networks
     low, high = fieller(student, twin, teacher)
     if not (math.isfinite(low) and math.isfinite(high)):
         return undefined("teacher and twin differ too little to place the student between them")
-    return Estimate(read.change.mean / read.gap.mean, low, high, images=student.shape[1], of=student.shape[1])
+    images = student.shape[1]
+    return Estimate(float((student - twin).mean()) / gap.mean, low, high, images=images, of=images)
 
 
 def fieller(student: np.ndarray, twin: np.ndarray, teacher: np.ndarray, alpha: float = ALPHA) -> tuple[float, float]:

@@ -80,7 +80,7 @@ def test_a_weakness_that_passes_on_is_named(run):
     assert (found.kind, found.over_distilled) == ("passes on", True)
     assert sentence(found).endswith("The teacher is worse than the twin here, so the student inherits a weakness.")
     assert what_else_passed_on([found]).startswith(
-        "Weaknesses that passed on: accuracy on scrambled patches (4) (student − twin −"
+        "Weaknesses of the teacher that passed on: accuracy on scrambled patches (4) (student − twin −"
     )
 
 
@@ -136,7 +136,7 @@ def test_nothing_is_claimed_from_too_little(run, runs, why):
 def test_settings_that_a_user_changed_allow_no_claim(run):
     (found,) = transfers(cases([run(1.0, 0.4, 1.6)], SETS, [measures.accuracy]), refusal="a user changed settings")
     assert sentence(found) == "Accuracy on scrambled patches (4): no conclusion; a user changed settings."
-    assert what_else_passed_on([found]) == "What else passed on from the teacher is not known: a user changed settings."
+    assert what_else_passed_on([found]) == "What passed on besides accuracy is not known: a user changed settings."
 
 
 def test_the_same_difference_is_claimed_alone_but_not_among_many(run):
@@ -173,7 +173,7 @@ def test_agreement_with_the_teacher_places_the_teacher_at_its_agreement_with_its
 def test_one_line_says_what_passed_on_and_out_of_how_many(run):
     found = transfers(cases([run(1.0, 0.4, 1.6)], SETS, [measures.accuracy, measures.nll, measures.calibration]))
     line = what_else_passed_on(found)
-    assert line.startswith("What else passed on from the teacher: ")
+    assert line.startswith("Besides accuracy, the student is closer to the teacher than the twin in: ")
     assert "negative log-likelihood on scrambled patches (4) (student − twin −" in line
     assert line.endswith("3 comparisons; intervals are corrected for their number (Holm).")
 
@@ -181,9 +181,9 @@ def test_one_line_says_what_passed_on_and_out_of_how_many(run):
 def test_nothing_shown_is_said_so(run):
     found = transfers(cases([run(1.0, 1.0, 1.6)], SETS, [measures.accuracy]))
     assert what_else_passed_on(found).startswith(
-        "Nothing else is shown to have passed on from the teacher. One comparison;"
+        "Besides accuracy, nothing is shown to have passed on from the teacher. One comparison;"
     )
-    assert what_else_passed_on([]) == "What else passed on from the teacher is not known: nothing was measured."
+    assert what_else_passed_on([]) == "What passed on besides accuracy is not known: nothing was measured."
 
 
 def test_outputs_that_are_not_finite_are_no_claim(run):
