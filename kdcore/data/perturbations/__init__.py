@@ -10,7 +10,16 @@ from kdcore.errors import UserError, shortened
 
 __all__ = ["Clean", "OwnSet", "Perturbation", "Perturbed", "get", "names"]
 LONGEST_NAME = 80  # that is compared with the known ones
-HELPERS = ("base", "exporting", "image_cache", "making", "pixels", "preview", "randomness")  # modules that are no sets
+HELPERS = (  # modules that are no sets
+    "base",
+    "exporting",
+    "image_cache",
+    "making",
+    "pixels",
+    "preview",
+    "randomness",
+    "resampling",
+)
 
 
 def names() -> tuple[str, ...]:

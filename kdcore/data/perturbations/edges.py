@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
-from kdcore.data.perturbations.pixels import check_between
+from kdcore.data.perturbations.pixels import check_between, like
 
 NO_EDGES, LOWER = 0.7, 0.4  # share of pixels below the upper threshold; the lower one, as a share of it
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -36,7 +36,7 @@ class Edges(Perturbation):
             grey = clean.masks.to(clean.images.dtype)
         found = np.stack([lines(each, strength) for each in grey.float().cpu().numpy()])
         white = torch.from_numpy(~found).to(clean.images.device, clean.images.dtype)
-        return Perturbed(white[:, None].expand(-1, 3, -1, -1).contiguous())
+        return Perturbed(like(white[:, None].expand(-1, 3, -1, -1), clean.images))
 
 
 def lines(grey: np.ndarray, sigma: float) -> np.ndarray:

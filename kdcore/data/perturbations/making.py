@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
@@ -25,6 +26,9 @@ from kdcore.runtime import interruption
 
 BATCH = 256
 PACKAGE = "kdcore.data.perturbations"
+_known: WeakIdKeyDictionary = (
+    WeakIdKeyDictionary()
+)  # each split's keys so far, by its images: one split has many conditions
 
 
 def batches(
@@ -62,10 +66,21 @@ def clean(split: Split, places: Tensor) -> Clean:
     masks = split.extras.get("masks")
     return Clean(
         images=unit(pixels),
-        keys=randomness.keys(pixels),
+        keys=_keys(split, pixels, places),
         targets=split.targets[here],
         masks=None if masks is None else masks[here],
     )
+
+
+def _keys(split: Split, pixels: Tensor, places: Tensor) -> Tensor:
+    """The keys of the images at some places [m], whose pixels are given; computed once for a split."""
+    if split.images not in _known:
+        _known[split.images] = (torch.zeros(len(split), dtype=torch.int64), torch.zeros(len(split), dtype=torch.bool))
+    keys, known = _known[split.images]
+    if not known[places].all():
+        keys[places] = randomness.keys(pixels).cpu()
+        known[places] = True
+    return keys[places].to(pixels.device)
 
 
 def made(split: Split, perturbation: Perturbation, strength: float, places: Tensor) -> Perturbed:

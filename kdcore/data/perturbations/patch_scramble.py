@@ -4,7 +4,7 @@ import torch
 
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
-from kdcore.errors import UserError
+from kdcore.data.perturbations.pixels import check_whole
 
 
 class PatchScramble(Perturbation):
@@ -19,17 +19,16 @@ class PatchScramble(Perturbation):
     source = "Naseer et al., NeurIPS 2021, https://arxiv.org/abs/2105.10497"
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
-        grid, (m, channels, height, width) = int(strength), clean.images.shape
-        if grid != strength or not 1 <= grid <= min(height, width):
-            raise UserError(
-                f"The grid of scrambled patches is {strength:g}; it should be a whole number from 1 to {min(height, width)}, "
-                "the pixels of a side."
-            )
+        m, _, height, width = clean.images.shape
+        grid = check_whole(strength, 1, min(height, width), "The grid of scrambled patches")
         rows, columns = height // grid, width // grid
-        area = clean.images[:, :, : rows * grid, : columns * grid]
-        tiles = area.reshape(m, channels, grid, rows, grid, columns).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
-        order = randomness.permutations(clean.keys, grid * grid, stream=1)
-        moved = torch.take_along_dim(tiles, order[:, :, None, None, None], dim=1).unflatten(1, (grid, grid))
         found = clean.images.clone()
-        found[:, :, : rows * grid, : columns * grid] = moved.permute(0, 3, 1, 4, 2, 5).reshape(area.shape)
+        area = found.permute(0, 2, 3, 1)[:, : rows * grid, : columns * grid]  # the usual layout in memory
+        tiles = (
+            area.unflatten(2, (grid, columns)).unflatten(1, (grid, rows)).transpose(2, 3)
+        )  # [m, grid, grid, rows, ...]
+        first = torch.arange(m, device=area.device)[:, None] * grid**2
+        order = first + randomness.permutations(clean.keys, grid**2, stream=1)
+        moved = tiles.flatten(0, 2).flatten(1).index_select(0, order.flatten())
+        area.copy_(moved.reshape(tiles.shape).transpose(2, 3).reshape(area.shape))
         return Perturbed(found)

@@ -1,15 +1,12 @@
 """What sets share in handling pixels: 8-bit levels, the layout in memory, and refusing a strength without a meaning."""
 
 import math
-from collections.abc import Sequence
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from kdcore.errors import UserError
 
-T = TypeVar("T")
 LEVELS = 255  # of an 8-bit pixel above black
 
 
@@ -48,8 +45,3 @@ def check_whole(strength: float, low: int, high: int, what: str) -> int:
     if not (math.isfinite(strength) and strength == int(strength) and low <= strength <= high):
         raise UserError(f"{what} is {strength:g}; it should be a whole number from {low} to {high}.")
     return int(strength)
-
-
-def at_severity(table: Sequence[T], severity: float, set_name: str) -> T:
-    """A corruption's published parameters at a severity from 1 to 5. Raises UserError."""
-    return table[check_whole(severity, 1, len(table), f"The severity of {set_name}") - 1]

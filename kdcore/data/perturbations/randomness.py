@@ -9,14 +9,18 @@ from torch import Tensor
 BANK = 1 << 22  # random numbers that are drawn once; each image reads on from a place of its own
 SEED = 20  # of the bank
 MIXERS = (-4658895280553007687, -7723592293110705685)  # of splitmix64 (Steele et al., OOPSLA 2014), as signed numbers
+WORD = 8  # pixels' bytes that are read as one number
 STEP = -7046029254386353131  # the golden ratio times 2**64, likewise
 
 
 def keys(images: Tensor) -> Tensor:
     """A number for each image that decides its randomness, from its pixels: uint8 [m, 3, H, W] -> int64 [m]."""
-    flat = images.contiguous().flatten(1).to(torch.int64)
-    places = torch.arange(flat.shape[1], device=flat.device, dtype=torch.int64)
-    return mixed((flat * mixed(places)).sum(dim=1))
+    flat = images.permute(0, 2, 3, 1).flatten(1)  # the usual layout in memory
+    words = flat.new_zeros(len(flat), -(-flat.shape[1] // WORD) * WORD)
+    words[:, : flat.shape[1]] = flat
+    numbers = words.view(torch.int64)
+    places = torch.arange(numbers.shape[1], device=flat.device, dtype=torch.int64)
+    return mixed(mixed(numbers ^ mixed(places)).sum(dim=1))
 
 
 def mixed(numbers: Tensor) -> Tensor:
@@ -27,8 +31,8 @@ def mixed(numbers: Tensor) -> Tensor:
     return found ^ _shifted(found, 31)
 
 
-def below(limit: int, keys: Tensor, stream: int) -> Tensor:
-    """A whole number in [0, limit) for each key, [m] int64. Another `stream` gives other numbers."""
+def below(limit: int | Tensor, keys: Tensor, stream: int) -> Tensor:
+    """A whole number in [0, limit) for each key, [m] int64; limits may be [m]. Another `stream` gives other numbers."""
     return torch.remainder(_shifted(_stream(keys, stream), 1), limit)
 
 
@@ -41,11 +45,24 @@ def uniform(keys: Tensor, count: int, stream: int) -> Tensor:
 
 def normal(keys: Tensor, shape: tuple[int, ...], stream: int) -> Tensor:
     """Standard normal numbers for each key, float32 [m, *shape], read from a bank of random numbers at a place of its own."""
-    count = int(np.prod(shape))
-    bank = _bank(str(keys.device))
-    first = below(BANK, keys, stream)
-    places = torch.arange(count, device=keys.device, dtype=torch.int64)
-    return bank[torch.remainder(first[:, None] + places, BANK)].reshape(len(keys), *shape)
+    return _read(_normal_bank(str(keys.device)), keys, shape, stream)
+
+
+def uniform_field(keys: Tensor, shape: tuple[int, ...], stream: int) -> Tensor:
+    """Numbers in [0, 1) for each key, float32 [m, *shape], from a bank likewise: cheaper than `uniform` where there are many."""
+    return _read(_uniform_bank(str(keys.device)), keys, shape, stream)
+
+
+def pixel_noise(keys: Tensor, images: Tensor, stream: int) -> Tensor:
+    """Standard normal numbers for each pixel and channel of images [m, C, H, W], in their usual layout in memory."""
+    channels, height, width = images.shape[1:]
+    return normal(keys, (height, width, channels), stream).permute(0, 3, 1, 2)
+
+
+def pixel_uniform(keys: Tensor, images: Tensor, stream: int) -> Tensor:
+    """Numbers in [0, 1) for each pixel and channel, likewise."""
+    channels, height, width = images.shape[1:]
+    return uniform_field(keys, (height, width, channels), stream).permute(0, 3, 1, 2)
 
 
 def permutations(keys: Tensor, count: int, stream: int) -> Tensor:
@@ -63,7 +80,20 @@ def _shifted(numbers: Tensor, by: int) -> Tensor:
     return (numbers >> by) & ((1 << (64 - by)) - 1)
 
 
+def _read(bank: Tensor, keys: Tensor, shape: tuple[int, ...], stream: int) -> Tensor:
+    """So many numbers from a place in the bank that follows from the key: [m, *shape]. One image's fit the bank."""
+    count = int(np.prod(shape))
+    first = below(BANK - count, keys, stream)
+    return bank.unfold(0, count, 1).index_select(0, first).reshape(len(keys), *shape)
+
+
 @lru_cache(maxsize=4)
-def _bank(device: str) -> Tensor:
+def _normal_bank(device: str) -> Tensor:
     drawn = np.random.default_rng(SEED).standard_normal(BANK, dtype=np.float32)
+    return torch.from_numpy(drawn).to(device)
+
+
+@lru_cache(maxsize=4)
+def _uniform_bank(device: str) -> Tensor:
+    drawn = np.random.default_rng(SEED + 1).random(BANK, dtype=np.float32)
     return torch.from_numpy(drawn).to(device)

@@ -1,6 +1,7 @@
 """Silhouettes: the object's pixels black on white, so that the outline alone is left."""
 
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.pixels import like
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 
@@ -23,4 +24,4 @@ class Silhouettes(Perturbation):
         if clean.masks is None:
             raise UserError("Silhouettes need the object's mask, and this image has none: choose an image of cues.")
         white = (~clean.masks)[:, None].to(clean.images.dtype)
-        return Perturbed(white.expand(-1, 3, -1, -1).contiguous())
+        return Perturbed(like(white.expand(-1, 3, -1, -1), clean.images))

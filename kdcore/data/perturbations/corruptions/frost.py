@@ -1,0 +1,89 @@
+"""Frost: photos of frost, which the authors publish, over the image."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdcore.data.perturbations import randomness, resampling
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
+from kdcore.data.perturbations.pixels import LEVELS, like
+from kdcore.data.split import Split
+from kdcore.errors import UserError
+from kdcore.paths import data_folder
+
+SHARES = ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45))  # of the image, and of the frost
+FILES = (
+    "frost1.png",
+    "frost2.png",
+    "frost3.png",
+    "frost4.jpg",
+    "frost5.jpg",
+)  # the authors' code never draws the sixth
+PUBLISHED = 0.2  # of the photos' size, over images of 32 pixels
+
+
+class Frost(Perturbation):
+    """The photos are not part of this project: the set is there where they are in `frost` in the data folder."""
+
+    title = "Frost"
+    summary = "A part of a photo of frost over the image."
+    probes = "corruption"
+    parameter = SEVERITY
+    strengths = SEVERITIES
+    usual = USUAL
+    source = SOURCE
+
+    def why_not(self, split: Split) -> str:
+        return missing()
+
+    def perturb(self, clean: Clean, strength: float) -> Perturbed:
+        kept, share = at_severity(SHARES, strength, "frost")
+        if reason := missing():
+            raise UserError(f"Frost cannot be made: {reason}.")
+        frost = self.frost(clean.keys, *clean.images.shape[2:])
+        return Perturbed(like(bounded(kept * clean.images + share * frost.to(clean.images)), clean.images))
+
+    def frost(self, keys: Tensor, height: int, width: int) -> Tensor:
+        """For each key a part of one of the photos, [m, 3, H, W] in [0, 1]."""
+        photos = _photos(str(data_folder()), PUBLISHED * min(height, width) / resampling.PUBLISHED_SIDE, height, width)
+        found = keys.new_empty(len(keys), height, width, 3, dtype=torch.float32)
+        which = randomness.below(len(photos), keys, stream=1)
+        for number, photo in enumerate(photos):
+            places = (which == number).nonzero()[:, 0]
+            top = randomness.below(photo.shape[0] - height, keys[places], stream=2)
+            left = randomness.below(photo.shape[1] - width, keys[places], stream=3)
+            windows = photo.to(keys.device).unfold(0, height, 1).unfold(1, width, 1)  # [., ., 3, H, W]
+            found[places] = windows[top, left].permute(0, 2, 3, 1)
+        return found.permute(0, 3, 1, 2)
+
+
+def missing() -> str:
+    """Which files are not there, and where they are published; empty where all are."""
+    folder = data_folder() / "frost"
+    gone = [name for name in FILES if not (folder / name).is_file()]
+    return (
+        f"the authors' photos of frost are not in {folder} ({', '.join(gone)}; they are in ImageNet-C/create_c of "
+        "https://github.com/hendrycks/robustness)"
+        if gone
+        else ""
+    )
+
+
+@lru_cache(maxsize=4)
+def _photos(folder: str, scale: float, height: int, width: int) -> tuple[Tensor, ...]:
+    """The photos at a share of their size, at least a pixel larger than the image: [., ., 3] in [0, 1]. Raises UserError."""
+    return tuple(_photo(Path(folder) / "frost" / name, scale, height, width) for name in FILES)
+
+
+def _photo(path: Path, scale: float, height: int, width: int) -> Tensor:
+    pixels = cv2.imread(str(path))
+    if pixels is None:
+        raise UserError(f"{path} cannot be read as a picture: put the authors' photo of frost there again.")
+    scale = max(scale, (height + 1) / pixels.shape[0], (width + 1) / pixels.shape[1])
+    smaller = cv2.resize(pixels, (0, 0), fx=scale, fy=scale)
+    return torch.from_numpy(np.ascontiguousarray(smaller[..., ::-1])).float() / LEVELS
