@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from kdcore.data.batches import batches
 from kdcore.data.split import Split
+from kdcore.errors import UserError
 from kdcore.models import Tapped
-from kdcore.results.similarity import MinibatchCKA
+from kdcore.results.similarity import LEAST_IMAGES, MinibatchCKA
 from kdcore.robustness import features
 from kdcore.robustness.assessment import check
 
@@ -39,25 +39,25 @@ def similarity(one: Tapped, other: Tapped, split: Split, *, batch: int = BATCH) 
         one, other: frozen, on the device of the split's targets. batch: images; a last batch of fewer than that joins the one before.
 
     Raises:
-        UserError: a network takes other images than the split has.
+        UserError: a network takes other images than the split has, or there are too few of them.
     """
     check({one.name: one, other.name: other}, split)
+    if len(split) < LEAST_IMAGES:
+        raise UserError(f"Similarity of layers needs {LEAST_IMAGES} images or more, not {len(split)}.")
     known = [features.layers(model, 2 * batch) for model in (one, other)]
     pooled = tuple(
         f"{each} of {model.name}" for model, found in zip((one, other), known, strict=True) for each in found.pooled
     )
-    cka, seen = MinibatchCKA(), 0
+    cka = MinibatchCKA()
     for part in batches(split, batch, seed=0, epoch=0, shuffle=False, smallest=batch):
         first = [_gram(each) for each in features.of_batch(one, part.images, 2 * batch)]
         second = first if other is one else [_gram(each) for each in features.of_batch(other, part.images, 2 * batch)]
-        cka.update(np.stack(first), np.stack(second))
-        seen += len(part.targets)
-        yield Similarity(known[0].names, known[1].names, cka.value().astype(np.float32), seen, pooled)
+        cka.update(first, second)
+        yield Similarity(known[0].names, known[1].names, cka.value().astype(np.float32), cka.images, pooled)
 
 
 def _gram(outputs: Tensor) -> np.ndarray:
-    """Inner products of a layer's outputs [m, D], of their scale alone: [m, m]."""
+    """Inner products of a layer's outputs [m, D], which are centred first so that the numbers stay small: [m, m]."""
     centred = outputs - outputs.mean(dim=0)
-    scaled = centred / centred.square().mean().sqrt().clamp_min(torch.finfo(centred.dtype).tiny)
-    found: np.ndarray = (scaled @ scaled.T).double().cpu().numpy()
+    found: np.ndarray = (centred @ centred.T).double().cpu().numpy()
     return found

@@ -130,21 +130,3 @@ def _with_transfers(
         row = found[place]
         found[place] = Row(row.measure, row.condition, row.values, row.difference, transfer)
     return found
-
-
-def sentence(found: Transfer) -> str:
-    """A transfer in words; where nothing is shown, the reason."""
-    at = f" on {found.condition}" if found.condition else " on clean images"
-    what = f"{found.measure.title}{at}"
-    match found.kind:
-        case "passes on":
-            share = f": {100 * found.share.mean:.0f} % of the way from twin to teacher" if found.share.defined else ""
-            worse = (
-                " The student inherits a weakness: the teacher is worse than the twin here."
-                if found.over_distilled
-                else ""
-            )
-            return f"{what} passes on{share}.{worse}"
-        case "moves away":
-            return f"{what}: the student moves away from the teacher."
-    return f"{what}: no transfer shown, because {found.why}."

@@ -7,6 +7,8 @@ from itertools import chain
 
 from kdcore.inspection.robustness.results import Assessment, Row, Sensitivity, Similarity, Values
 from kdcore.inspection.robustness.workplace import of, title, values_of
+from kdcore.results.bias.sentences import sentence
+from kdcore.robustness import layers as alike
 from kdcore.robustness import maps, samples
 from kdcore.robustness import table as tables
 from kdcore.robustness.conditions import parse
@@ -47,8 +49,6 @@ def as_csv(assessment: Assessment, roles: Mapping[str, str] | None = None) -> st
 
 def similarity(one: str, other: str, store: Store, *, images: int = 1000) -> Iterator[Similarity]:
     """CKA between all layers of two networks on clean test images; yields the matrix so far after every batch."""
-    from kdcore.robustness import layers as alike
-
     workplace = of(store)
     networks = workplace.described([one, other])
     data = samples.common_data(list(networks.values()))
@@ -104,7 +104,7 @@ def _row(row: tables.Row) -> Row:
         undefined={name: each.why for name, each in row.values.items() if not each.defined},
         difference=None if row.difference is None else values_of(row.difference),
         transfer=values_of(transfer.share) if transfer and transfer.share.defined else None,
-        transfer_sentence=tables.sentence(transfer) if transfer else "",
+        transfer_sentence=sentence(transfer) if transfer else "",
         over_distilled=bool(transfer and transfer.over_distilled),
     )
 

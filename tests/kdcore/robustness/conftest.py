@@ -1,4 +1,6 @@
-"""Small untrained networks for `cues`, and a store and a data folder of each test's own."""
+"""Small untrained networks for a small `cues`, and a store and a data folder of each test's own."""
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,28 +11,35 @@ from kdcore.models import Tapped
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store
 
-SIDE = 32
+SIDE, IMAGES = 32, 60
 
 
 @pytest.fixture
 def store(tmp_path, monkeypatch) -> Store:
     monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(Cues, "counts", {"train": 200, "test": IMAGES, "cue_conflict": IMAGES})
     return Store(tmp_path / "runs")
 
 
-def network(model: str = "three_stage_cnn_16", seed: int = 0, **options) -> Tapped:
+@pytest.fixture(scope="session")
+def files(tmp_path_factory) -> dict[str, str]:
+    """Weight files of two CNNs and a ViT."""
+    folder: Path = tmp_path_factory.mktemp("networks")
+    for name, model in {
+        "cnn": built(seed=1),
+        "other": built(seed=2),
+        "vit": built("small_vit_patch4_32", seed=3, dim=32, depth=2, heads=2),
+    }.items():
+        models.save(model, folder / f"{name}.safetensors")
+    return {name: str(folder / f"{name}.safetensors") for name in ("cnn", "other", "vit")}
+
+
+def built(model: str = "three_stage_cnn_16", seed: int = 0, **options) -> Tapped:
     torch.manual_seed(seed)
     return models.build(ModelRecipe(model=model, options=options), Cues.classes, SIDE).eval().requires_grad_(False)
 
 
-@pytest.fixture
-def networks(tmp_path, store) -> dict[str, str]:
-    """References of two CNNs and a ViT, as files."""
-    made = {
-        "cnn": network(seed=1),
-        "other": network(seed=2),
-        "vit": network("small_vit_patch4_32", seed=3, dim=32, depth=2, heads=2),
-    }
-    for name, model in made.items():
-        models.save(model, tmp_path / f"{name}.safetensors")
-    return {name: str(tmp_path / f"{name}.safetensors") for name in made}
+@pytest.fixture(scope="session")
+def network():
+    """Builds an untrained network: `network("three_stage_cnn_16", seed=1)`."""
+    return built

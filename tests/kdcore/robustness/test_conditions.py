@@ -40,7 +40,7 @@ def test_a_quick_evaluation_has_one_set_of_each_kind_and_none_that_is_slow():
     assert quick[0] == CLEAN
     sets = [perturbations.get(each.set_name) for each in quick[1:]]
     assert len({each.probes for each in sets}) == len(sets) >= 1
-    assert not any(each.cached or each.own_images for each in sets)
+    assert not any(each.cached for each in sets)
 
 
 def test_a_full_evaluation_has_every_set_and_the_corruptions_at_their_usual_strength():
