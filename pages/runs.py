@@ -12,7 +12,7 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of, panels_to_compare
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, changes, faults, table
+from pages.parts.runs import actions, changes, faults, passed_on, table
 from pages.parts.runs.view import badge, outcome
 
 TABLE_SECONDS = 3.0
@@ -81,6 +81,7 @@ def one(run: RunState) -> None:
         offer_seeds(run)
         faults.show(run)
         changes.show(run)
+        passed_on.show(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
     actions.show_warnings(run)

@@ -9,7 +9,7 @@ Most modules of the engine load torch, so they are imported on first use. Tests 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 from kdcore.checks import preflight
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from kdcore.data.folders.report import FolderReport
     from kdcore.data.preview import Preview
     from kdcore.inspection import Choice, Inspector
+    from kdcore.inspection import robustness as lab
     from kdcore.inspection.gallery import Survey
     from kdcore.inspection.method_cards import Entry
     from kdcore.inspection.soft_labels import NetworkOutputs
 
 FOLDER_SECONDS = 1.0  # in which files of a folder are decoded, each time that it is looked through
+VISITORS_IMAGES = 200  # of a test set, where a visitor has it evaluated
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -289,6 +291,18 @@ class _Charged(Iterator[R]):
             return next(self._steps)
 
 
+class _OfOperator(Iterator[R]):
+    """Steps that only the operator's visits may take, whoever shares the object."""
+
+    def __init__(self, steps: Iterator[R]) -> None:
+        self._steps = steps
+
+    def __next__(self) -> R:
+        if not roles.is_operator():
+            watching.refuse("evaluate networks on all test sets")
+        return next(self._steps)
+
+
 @visitors
 def test_image(student: str, place: int, *, at_most: int) -> Any:
     """An image of the split that `survey` went through: uint8 [H, W, 3]."""
@@ -297,6 +311,137 @@ def test_image(student: str, place: int, *, at_most: int) -> Any:
     _known(student)
     with quota.charged():
         return gallery.picture(student, process_runner().store, place, at_most=at_most)
+
+
+@visitors
+def evaluable() -> list[lab.Network]:
+    """Every network that can be evaluated on test sets."""
+    from kdcore.inspection import robustness
+
+    return robustness.networks(process_runner().store)
+
+
+@visitors
+def families() -> list[lab.Family]:
+    """Teachers with their student and twin."""
+    from kdcore.inspection import robustness
+
+    return robustness.families(process_runner().store)
+
+
+@visitors
+def evaluation_refusal(networks: Sequence[str]) -> str:
+    """Why these networks cannot be evaluated together; empty where they can."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    return robustness.refusal(networks, process_runner().store)
+
+
+@visitors
+def test_sets(networks: Sequence[str]) -> list[lab.SetCard]:
+    """The cards of all test sets."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    return robustness.test_sets(networks, process_runner().store)
+
+
+@visitors
+def quick_evaluation(networks: Sequence[str], *, images: int | None) -> Iterator[lab.Progress]:
+    """Networks on a test set of each kind, a visitor's at most on `VISITORS_IMAGES` images. Raises UserError at the first step."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    store = process_runner().store
+    images = images or robustness.default_images("quick", networks, store)
+    conditions = robustness.conditions("quick", networks, store)
+    if not roles.is_operator():
+        images = min(images, VISITORS_IMAGES)
+    return _Charged(robustness.assess(networks, conditions, store, images=images))
+
+
+@operators("evaluate networks on all test sets")
+def full_evaluation(networks: Sequence[str], *, corruptions: bool) -> Iterator[lab.Progress]:
+    """Networks on every test set at every strength, or on the corruptions. Raises UserError at the first step."""
+    from kdcore.inspection import robustness
+
+    store, which = process_runner().store, "corruptions" if corruptions else "full"
+    return _OfOperator(robustness.assess(networks, robustness.conditions(which, networks, store), store))
+
+
+@visitors
+def conditions(which: lab.Which, networks: Sequence[str]) -> list[str]:
+    """The test sets, with their strengths, of such an evaluation."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    return robustness.conditions(which, networks, process_runner().store)
+
+
+@visitors
+def kept_outcomes(networks: Sequence[str]) -> lab.Assessment:
+    """What earlier evaluations kept of these networks; nothing is computed."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    return robustness.kept(networks, process_runner().store)
+
+
+@visitors
+def kept_of_run(run_id: str) -> tuple[lab.Family, lab.Assessment] | None:
+    """What earlier evaluations kept of a run's networks; nothing is computed."""
+    from kdcore.inspection import robustness
+
+    return robustness.of_run(run_id, process_runner().store)
+
+
+@visitors
+def images_of_test_set(networks: Sequence[str], condition: str, **choice: Any) -> lab.Gallery:
+    """A page of images with predictions and heatmaps; `choice` as `robustness.gallery` takes it. Raises UserError."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    with quota.charged():
+        return robustness.gallery(networks, condition, process_runner().store, **choice)
+
+
+@visitors
+def accuracy_now(networks: Sequence[str], condition: str, *, images: int) -> lab.Live:
+    """Accuracies at one strength on a sample. Raises UserError."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    with quota.charged():
+        return robustness.live(networks, condition, process_runner().store, images=min(images, VISITORS_IMAGES))
+
+
+@visitors
+def layer_similarity(one: str, other: str, *, images: int) -> Iterator[lab.Similarity]:
+    """CKA between the layers of two networks, batch by batch. Raises UserError at the first step."""
+    from kdcore.inspection import robustness
+
+    _known(one, other)
+    return _Charged(robustness.similarity(one, other, process_runner().store, images=images))
+
+
+@visitors
+def heatmap_sensitivity(
+    networks: Sequence[str], conditions: Sequence[str], *, images: int
+) -> Iterator[list[lab.Sensitivity]]:
+    """How much heatmaps change under perturbations, step by step. Raises UserError at the first step."""
+    from kdcore.inspection import robustness
+
+    _known(*networks)
+    return _Charged(robustness.sensitivity(networks, conditions, process_runner().store, images=images))
+
+
+@operators("export test sets")
+def export_test_set(network: str, condition: str, *, images: int) -> bytes:
+    """A zip of PNG files with a manifest. Raises UserError."""
+    from kdcore.inspection import robustness
+
+    return robustness.export(network, condition, process_runner().store, images=images)
 
 
 def _known(*references: str) -> None:

@@ -12,6 +12,7 @@ TRAIN = str(PAGES / "train.py")
 RUNS = str(PAGES / "runs.py")
 STUDIES = str(PAGES / "studies.py")
 ATTENTION = str(PAGES / "attention.py")
+ROBUSTNESS = str(PAGES / "robustness.py")
 METHODS = str(PAGES / "methods.py")
 
 
@@ -23,6 +24,7 @@ def table(*, training: bool = False) -> list[StreamlitPage]:
         st.Page(RUNS, title="Runs", icon=":material/stacked_line_chart:", url_path="runs"),
         st.Page(STUDIES, title="Studies", icon=":material/science:", url_path="studies"),
         st.Page(ATTENTION, title="Attention", icon=":material/visibility:", url_path="attention"),
+        st.Page(ROBUSTNESS, title="Robustness", icon=":material/blur_on:", url_path="robustness"),
         st.Page(METHODS, title="Methods", icon=":material/menu_book:", url_path="methods"),
     ]
 

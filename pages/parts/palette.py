@@ -10,6 +10,10 @@ import streamlit as st
 NETWORKS = ("teacher", "student", "twin")
 COLOURS = {"teacher": "violet", "student": "primary", "twin": "orange"}  # names that markdown and CSS variables know
 TERM_COLOURS = ("blue", "red", "green", "yellow", "gray")  # none of a network's
+UNNAMED = {
+    "light": {"blue": "#1c83e1"},
+    "dark": {"blue": "#3d9df3"},
+}  # Streamlit's own, which the theme leaves as they are
 RUN_COLOURS = ("primary", "orange", "violet", "blue", "red", "green", "yellow", "gray")
 
 
@@ -19,6 +23,12 @@ def in_colour(network: str, text: str) -> str:
 
 
 def shade(network: str) -> str:
-    """The hex colour in the current theme, for charts that cannot use CSS variables."""
-    name = {"primary": "primaryColor"}.get(COLOURS[network], f"{COLOURS[network]}Color")
-    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.{name}"))
+    """A network's hex colour in the current theme, for charts that cannot use CSS variables."""
+    return hex_of(COLOURS[network])
+
+
+def hex_of(colour: str) -> str:
+    """A colour of the theme by its name."""
+    name = {"primary": "primaryColor"}.get(colour, f"{colour}Color")
+    kind = st.context.theme.type or "light"
+    return str(st.get_option(f"theme.{kind}.{name}") or UNNAMED[kind][colour])

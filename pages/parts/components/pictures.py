@@ -28,6 +28,12 @@ def data_url(pixels: np.ndarray, side: int) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(packed.getvalue()).decode("ascii")
 
 
+def enlarged(pixels: np.ndarray, side: int) -> np.ndarray:
+    """A square image uint8 [S, S, 3] at a side of at least `side` pixels, each of its own pixels a sharp square."""
+    times = -(-side // len(pixels))
+    return pixels if times < 2 else np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
+
+
 def density(maps: np.ndarray) -> np.ndarray:
     """Maps [..., H, W] as multiples of their average, so that maps on different grids compare; a uniform map is 1."""
     maps = np.nan_to_num(np.asarray(maps, dtype=np.float32))

@@ -9,7 +9,7 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table, palette
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, adjustments, changes, environment, faults, probe_maps, terms
+from pages.parts.runs import actions, adjustments, changes, environment, faults, passed_on, probe_maps, terms, what_else
 
 HEADER_SECONDS = 2.0  # the curves refresh themselves once a second, without rerunning the page
 MAPS_SECONDS = 3.0
@@ -44,8 +44,10 @@ def show(run_id: str) -> None:
         outcome(summarise([run.outcome]))
         faults.show(run)
         changes.show(run)
+        passed_on.show(run)
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
+        what_else.show_curves(recipe, run)
     refreshing(terms.show, active, terms.SECONDS)(run_id)
     refreshing(pinned_maps, active, MAPS_SECONDS)(run_id)
     adjustments.show(run)

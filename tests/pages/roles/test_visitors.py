@@ -23,8 +23,10 @@ MAY = {
     Inspector: {"affinity", "agreement", "atlas", "faithfulness", "inspect", "over_time"},
 }  # fmt: skip
 FUNCTIONS = {
-    "bundled", "check_data", "check_settings", "choices", "data_classes", "inspector", "methods", "read_upload", "refusal", "runner",
-    "soft_labels", "store", "student_names", "studies", "survey", "test_image", "test_outputs", "trial",
+    "accuracy_now", "bundled", "check_data", "check_settings", "choices", "conditions", "data_classes", "evaluable",
+    "evaluation_refusal", "families", "heatmap_sensitivity", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
+    "layer_similarity", "methods", "quick_evaluation", "read_upload", "refusal", "runner", "soft_labels", "store", "student_names",
+    "studies", "survey", "test_image", "test_outputs", "test_sets", "trial",
 }  # fmt: skip
 FOR_ITSELF = {"process_runner", "operators", "visitors"}  # of the server and of the module
 
@@ -84,7 +86,8 @@ def test_every_function_that_is_the_operators_refuses(monkeypatch, visiting):
 def test_pages_reach_the_engine_through_its_interface_alone():
     """An object that a page made itself would obey everybody."""
     made = re.compile(
-        r"\b(Store|Studies|Inspector|Runner|RunWriter)\(|look_through\(|photos\.read_upload\(|process_runner\(|models\.load\("
+        r"\b(Store|Studies|Inspector|Runner|RunWriter)\(|look_through\(|photos\.read_upload\(|process_runner\(|models\.load\(|"
+        r"robustness\.(assess|kept|of_run|gallery|live|similarity|sensitivity|export|preview)\("
     )
     own = ("engine.py", "visitors.py")
     for path in sorted((paths.PROJECT / "pages").rglob("*.py")):

@@ -1,4 +1,4 @@
-// A card per image: the image and both networks' maps. Where images can be opened, the card is a button.
+// A card per image: its pictures, then each network's map and prediction. Where images can be opened, the card is a button.
 import {element} from "../shared/elements.js";
 
 // "✓ star " and "Teacher: star, 98 %, right".
@@ -15,9 +15,11 @@ export default function ({data, parentElement, setTriggerValue}) {
   parentElement.querySelector(".cards").replaceChildren(...data.cards.map((card) => {
     const whole = element(data.clickable ? "button" : "div", "card"), row = element("span", "row"), head = element("span", "head");
     head.append(element("b", "", card.label), element("span", "apart", card.apart));
-    row.append(pictured(card.photo, `A test image: ${card.label}`, element("span", "who", "Image")), ...card.networks.map((network, place) => {
+    row.style.setProperty("--pictures", card.pictures.length + card.networks.length);
+    if (card.pictures.length + card.networks.length > 3) row.classList.add("many");
+    row.append(...card.pictures.map((picture) => pictured(picture.url, picture.alt, element("span", "who", picture.who))), ...card.networks.map((network) => {
       const who = element("span", "who", network.heading), says = element("span", network.right ? "says" : "says wrong");
-      who.style.setProperty("--mine", data.colours[place]);
+      who.style.setProperty("--mine", network.colour);
       who.classList.add("named");
       says.append(verdict(network), element("small", "", network.share));
       says.title = verdictInFull(network);
@@ -26,7 +28,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     whole.append(head, row);
     if (data.clickable) {
       whole.type = "button";
-      whole.title = "Open this image in the lab";
+      whole.title = data.hint;
       whole.onclick = () => setTriggerValue("picked", card.place);
     }
     return whole;

@@ -1,4 +1,4 @@
-"""Cards of the gallery: an image, both networks' maps and predictions. A click returns the image."""
+"""Cards of images with the networks' maps and predictions. A click returns the image."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ _component = component(KEY)
 def draw(found: Survey, places: np.ndarray, headings: tuple[str, str], *, clickable: bool) -> int | None:
     """Draw a card for each of these places in the survey; returns the place that was clicked just now."""
     densities, most = _densities(found, places), scale(found, places)
+    cards = [_card(found, int(place), [d[i] / most for d in densities], headings) for i, place in enumerate(places)]
+    return mount(cards, key=KEY, hint="Open this image above" if clickable else "")
+
+
+def mount(cards: list[dict[str, object]], *, key: str, hint: str = "") -> int | None:
+    """Draw cards; returns the `place` of the one that was clicked just now.
+
+    Args:
+        cards: each with `place`, `label`, `apart`, `pictures` (who, url, alt) and `networks` (heading, colour, url, says, share,
+            right).
+        hint: what a click does; empty where a card cannot be clicked.
+    """
     event = _component(
-        key=KEY,
-        data={
-            "cards": [
-                _card(found, int(place), [d[i] / most for d in densities], headings) for i, place in enumerate(places)
-            ],
-            "colours": [pictures.colour(network) for network in ("teacher", "student")],
-            "clickable": clickable,
-        },
-        on_picked_change=lambda: None,
+        key=key, data={"cards": cards, "clickable": bool(hint), "hint": hint}, on_picked_change=lambda: None
     )
     return None if event.picked is None else int(event.picked)
 
@@ -54,14 +58,23 @@ def _card(found: Survey, place: int, heats: list[np.ndarray], headings: tuple[st
         "place": place,
         "label": found.classes[target],
         "apart": f"{found.agreement['js'][place]:.2f} nats apart",
-        "photo": pictures.data_url(photo, SIDE),
+        "pictures": [
+            {
+                "who": "Image",
+                "url": pictures.data_url(photo, SIDE),
+                "alt": f"A test image: {found.classes[target]}",
+            }
+        ],
         "networks": [
             {
                 "heading": heading,
+                "colour": pictures.colour(role),
                 "url": pictures.data_url(pictures.over(photo, heat), SIDE),
                 **_says(found, seen, place, target),
             }
-            for heading, heat, seen in zip(headings, heats, (found.teacher, found.student), strict=True)
+            for role, heading, heat, seen in zip(
+                ("teacher", "student"), headings, heats, (found.teacher, found.student), strict=True
+            )
         ],
     }
 

@@ -1,0 +1,207 @@
+"""An evaluation that runs a step at a time, shared by all windows that show the same networks; its progress and buttons."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import streamlit as st
+
+from kdcore.errors import UserError
+from pages.parts import engine, formatting
+from pages.parts.robustness.chosen import Chosen
+from pages.parts.roles import role
+
+if TYPE_CHECKING:
+    from kdcore.inspection.robustness import Assessment, Progress
+
+T = TypeVar("T")
+EVERY = "300ms"
+FIRST_IMAGES = 200  # of each test set, in the evaluation that a first visit starts
+STEPPING = 0.3  # seconds of steps in one run of a page's part
+FRESH = 15.0  # seconds until outcomes are read again, which another process may have added to
+ABANDONED = 10.0  # seconds without a step, after which the window that took them is taken for closed
+KEPT_NETWORKS = 12  # whose outcomes stay in memory
+
+
+class Running(Generic[T]):
+    """Steps of the engine that are taken while at least one window shows them.
+
+    found: the result so far. going: it is to go on. trouble: why it ended early. operators: only the operator's windows step.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._steps: Iterator[T] | None = None
+        self.found: T | None = None
+        self.going = self.done = self.operators = False
+        self.trouble = ""
+        self.stepped = 0.0  # when
+
+    def start(self, begin: Callable[[], Iterator[T]], *, operators: bool = False) -> None:
+        """Let `begin`'s steps be taken. Nothing is computed yet."""
+        with self._lock:
+            if not self.going:
+                self._steps, self.going, self.done, self.trouble = begin(), True, False, ""
+                self.operators, self.stepped = operators, time.monotonic()
+
+    def stop(self) -> None:
+        """At once: the step in progress is the last one."""
+        self.going, self._steps = False, None
+
+    @property
+    def may_step(self) -> bool:
+        return not self.operators or role.is_operator()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether this window waits for one that has been closed."""
+        return self.going and not self.may_step and time.monotonic() - self.stepped > ABANDONED
+
+    def advance(self, seconds: float = STEPPING) -> None:
+        """Take steps for about so long, unless another window is at it. What is refused is `trouble`."""
+        if not self.may_step or not self._lock.acquire(blocking=False):
+            return
+        try:
+            end = time.monotonic() + seconds
+            while self.going and (steps := self._steps) and time.monotonic() < end:
+                self._step(steps)
+        finally:
+            self._lock.release()
+
+    def _step(self, steps: Iterator[T]) -> None:
+        try:
+            found = next(steps, None)
+        except UserError as error:  # or a visitor has to wait; it goes on when someone starts it again
+            self.trouble = str(error)
+            self.going, self._steps = False, None
+        except Exception:
+            self.going, self._steps = False, None
+            raise
+        else:
+            self.stepped = time.monotonic()
+            if found is None:
+                self.going, self._steps, self.done = False, None, True
+            else:
+                self.found = found
+
+
+class Evaluation:
+    """Outcomes of networks: those that are kept, and those of the evaluation in progress."""
+
+    def __init__(self, references: tuple[str, ...]) -> None:
+        self.references = references
+        self.running: Running[Progress] = Running()
+        self.started = ""  # which evaluation was started last, in words
+        self._kept: Assessment | None = None
+        self._read = 0.0
+
+    @property
+    def shown(self) -> Assessment:
+        """What is known: the evaluation in progress where that has more conditions than what is kept."""
+        kept = self.kept()
+        going = self.running.found.result if self.running.going and self.running.found else None
+        return going if going is not None and len(going.conditions) > len(kept.conditions) else kept
+
+    def kept(self) -> Assessment:
+        if self._kept is None or (not self.running.going and time.monotonic() - self._read > FRESH):
+            self._kept, self._read = engine.kept_outcomes(self.references), time.monotonic()
+        return self._kept
+
+    def read_again(self) -> None:
+        self._read = -FRESH
+
+
+@st.cache_resource(max_entries=KEPT_NETWORKS, show_spinner=False)
+def _shared(references: tuple[str, ...], versions: tuple[str, ...]) -> Evaluation:
+    return Evaluation(references)
+
+
+def of(chosen: Chosen) -> Evaluation:
+    """The one that all windows share."""
+    return _shared(*chosen.key)
+
+
+def buttons(chosen: Chosen, evaluation: Evaluation) -> None:
+    """What can be started; while something is going, how to stop it."""
+    running = evaluation.running
+    if running.going:
+        if running.may_step:
+            st.button("Stop", icon=":material/stop:", on_click=running.stop, key="stop-evaluation")
+        return
+    known = set(evaluation.shown.conditions)
+    if lacking(chosen, evaluation):
+        label = "Evaluate on a few test sets" if len(known) < 2 else "Complete the quick evaluation"
+        st.button(
+            label, type="primary", icon=":material/play_arrow:", on_click=start, args=(chosen, evaluation, "quick")
+        )
+    elif role.is_operator():
+        offer_full(chosen, evaluation, known)
+
+
+def offer_full(chosen: Chosen, evaluation: Evaluation, known: set[str]) -> None:
+    """The operator's: every set at every strength, and all corruptions."""
+    for which, words in (("full", "all test sets"), ("corruptions", "all corruptions")):
+        left = [each for each in engine.conditions(which, chosen.references) if each not in known]
+        if left:
+            st.button(
+                f"Evaluate on {words}", icon=":material/play_arrow:", type="primary" if which == "full" else "secondary",
+                on_click=start, args=(chosen, evaluation, which), key=f"evaluate-{which}",
+                help=f"{len(left)} more test sets and strengths. Results are kept with the networks; it can be stopped at any time "
+                "and continues where it was.",
+            )  # fmt: skip
+
+
+def lacking(chosen: Chosen, evaluation: Evaluation) -> list[str]:
+    """What the quick evaluation has and these networks have not."""
+    known = evaluation.kept().conditions
+    return [each for each in engine.conditions("quick", chosen.references) if each not in known]
+
+
+def start(chosen: Chosen, evaluation: Evaluation, which: str) -> None:
+    """Start an evaluation. Raises NotAllowed for a full one that is not the operator's."""
+    if which == "quick":
+        evaluation.running.start(lambda: engine.quick_evaluation(chosen.references, images=None))
+    else:
+        steps = engine.full_evaluation(chosen.references, corruptions=which == "corruptions")
+        evaluation.running.start(lambda: steps, operators=True)
+    evaluation.started = which
+
+
+def take_steps(evaluation: Evaluation) -> None:
+    """Some of an evaluation that is going; what it kept is read again when it ends."""
+    if evaluation.running.going:
+        evaluation.running.advance()
+        if not evaluation.running.going:
+            evaluation.read_again()
+
+
+def progress(evaluation: Evaluation, titles: Mapping[str, str]) -> None:
+    """How far the evaluation is, or why it ended early. titles: of test sets."""
+    running = evaluation.running
+    if running.abandoned:
+        st.caption("The evaluation waits: the operator's window that runs it is closed.")
+    elif running.going and running.found is None:
+        st.progress(0.0, "Loading the networks and the images")
+    elif running.going and running.found is not None:
+        found = running.found
+        st.progress(min(1.0, found.done / max(found.total, 1e-9)), formatting.as_text(words(found, titles)))
+    elif running.trouble:
+        st.warning(formatting.message(running.trouble), icon=":material/pause_circle:")
+
+
+def words(found: Progress, titles: Mapping[str, str]) -> str:
+    """`Low-pass, 4: 35 %, 12 s left`."""
+    name, _, strength = found.condition.partition("@")
+    named = f"{titles[name]}, {strength}" if name in titles else "Images as they are"
+    left = f", {formatting.duration(found.seconds_left)} left" if found.seconds_left is not None else ""
+    return found.message or f"{named}: {formatting.percent(found.done / max(found.total, 1e-9), 0)}{left}"
+
+
+def begin(chosen: Chosen, evaluation: Evaluation) -> None:
+    """Start the quick evaluation of bundled networks without a click, once, so that a first visit sees results."""
+    if chosen.bundled and not evaluation.started and not evaluation.running.going and lacking(chosen, evaluation):
+        evaluation.running.start(lambda: engine.quick_evaluation(chosen.references, images=FIRST_IMAGES))
+        evaluation.started = "quick"

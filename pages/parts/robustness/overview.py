@@ -1,0 +1,100 @@
+"""The chart of all test sets by one measure, and the switch between measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts.components.dumbbell import dumbbell
+from pages.parts.robustness import evaluation, measured
+from pages.parts.robustness.chosen import Chosen
+
+if TYPE_CHECKING:
+    from kdcore.inspection.robustness import Row, SetCard
+    from pages.parts.robustness.evaluation import Evaluation
+
+MEASURE = "measure"  # in the address
+SET, STRENGTH = "set", "strength"
+PICKED = "robustness-picked"  # in the session: a row of the chart was clicked while the chart refreshes itself
+
+
+def draw(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard]) -> None:
+    """Progress, measure and chart; they refresh themselves while an evaluation is going."""
+    going = running.running.going
+    (st.fragment(refreshed, run_every=evaluation.EVERY) if going else refreshed)(chosen, running, cards, going)
+
+
+def refreshed(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], timed: bool) -> None:
+    """timed: it is drawn again and again; when that has to end, or a row was clicked, the whole page is."""
+    if timed and (not running.running.going or st.session_state.pop(PICKED, False)):
+        st.rerun()
+    show(chosen, running, cards, timed)
+    evaluation.take_steps(running)  # last, so that what is drawn does not look outdated meanwhile
+    if timed and not running.running.going:
+        st.rerun()
+
+
+def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], timed: bool) -> None:
+    rows = (measured.so_far if timed else measured.of)(running.shown, chosen)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        row = choose_measure(rows) if rows else None
+        st.space("stretch")
+        evaluation.buttons(chosen, running)
+    evaluation.progress(running, {name: card.title for name, card in cards.items()})
+    if row is None:
+        if not timed:
+            st.info("These networks have not been evaluated yet.", icon=":material/info:")
+        return
+    st.markdown(f"**{row.title}.** {row.sentence}")
+    of_measure = [each for each in rows if each.measure == row.measure]
+    few = measured.usual(of_measure, cards)
+    chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, running.shown.images)
+
+
+def every(few: int, many: int) -> bool:
+    """Whether each set is shown at every strength that is known."""
+    return few < many and st.toggle(f"Every strength ({many} rows instead of {few})", key="every", bind="query-params")
+
+
+def choose_measure(rows: list[Row]) -> Row:
+    """A row of the chosen measure."""
+    known = measured.measures(rows)
+    labels = {measured.label(row): row for name in (*measured.SHORT, *known) if (row := known.get(name))}
+    first = next(iter(labels))
+    picked = st.pills("Measure", list(labels), default=first, required=True, key=MEASURE, bind="query-params")
+    return labels[picked or first]
+
+
+def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], images: int) -> None:
+    dumbbell.draw(
+        chosen.drawn(),
+        measured.chart_rows(rows, chosen, cards),
+        measured.writer(rows[0].unit),
+        bar=chosen.compared or (),
+        last=last_column(rows[0], chosen),
+        chosen=st.session_state.get(STRENGTH, ""),
+        on_pick=pick,
+    )
+    st.caption(
+        f"{images:,} test images per set. Bars: 95 % intervals over images; bold: the interval of the difference excludes 0. "
+        "Click a row to look at its images."
+    )
+
+
+def last_column(row: Row, chosen: Chosen) -> str:
+    """What the differences are."""
+    if chosen.compared is None:
+        return ""
+    what = "Student − twin" if chosen.roles else "First − second"
+    return f"{what}, points" if row.unit == "share" else what
+
+
+def pick(condition: str) -> None:
+    """A row was clicked: its set and strength are chosen below."""
+    name, _ = measured.split(condition)
+    if name != measured.CLEAN:
+        st.session_state[SET] = name
+        st.session_state[STRENGTH] = condition
+        st.session_state[PICKED] = True

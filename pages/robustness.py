@@ -1,0 +1,42 @@
+"""What else passes from a teacher to its student: networks on perturbed test sets."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kdcore.errors import UserError
+from pages.parts import engine, formatting
+from pages.parts.robustness import chosen as networks
+from pages.parts.robustness import closer, evaluation, measured, overview
+from pages.parts.robustness.chosen import Chosen
+
+
+def main() -> None:
+    st.title("Robustness", anchor=False)
+    st.markdown(
+        "What passes from a :violet[**teacher**] to its :primary[**student**] besides accuracy? Each row is a test set whose images are "
+        "changed in one way. The :orange[**independent student**] (twin) is the same network, trained without the teacher: where the "
+        "student has left it and stands nearer to the teacher, something was passed on."
+    )
+    chosen = networks.choose()
+    if chosen is None:
+        return
+    if why := engine.evaluation_refusal(chosen.references):
+        st.warning(formatting.message(why), icon=":material/image_not_supported:")
+        return
+    look(chosen)
+
+
+@st.fragment
+def look(chosen: Chosen) -> None:
+    """The chart of all test sets, and a closer look at one of them."""
+    try:
+        running, cards = evaluation.of(chosen), measured.test_sets(chosen)
+        evaluation.begin(chosen, running)
+        overview.draw(chosen, running, cards)
+        closer.draw(chosen, running, cards)
+    except UserError as error:
+        st.warning(formatting.message(str(error)), icon=":material/warning:")
+
+
+main()

@@ -1,0 +1,243 @@
+"""The Robustness page over a made-up engine: what it opens with, compares, computes, and refuses."""
+
+import re
+
+import pytest
+
+from kdcore.errors import NotAllowed
+from pages.parts import engine
+from pages.parts.robustness import measured
+from pages.parts.robustness.chosen import Chosen, of_family
+from pages.parts.robustness.evaluation import Running
+
+from .made_up import FULL, QUICK, SETS, TRIO, row
+
+CARDS = {card.name: card for card in SETS}
+ROLES = Chosen({role.capitalize(): reference for role, reference in TRIO.items()}, TRIO)
+
+
+def text(at) -> str:
+    assert not at.exception, at.exception[0]
+    return "\n".join(each.value for each in (*at.markdown, *at.caption, *at.info, *at.warning))
+
+
+def labels(at) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def press(at, label):
+    return next(button for button in at.button if button.label == label).click().run()
+
+
+def computed(made) -> list[tuple]:
+    return [call for call in made.asked if call[0] == "assess"]
+
+
+def test_a_first_visit_sees_results_without_a_click(open_page, made, drawn):
+    at = open_page("robustness.py")
+    text(at)
+    assert computed(made) == [("assess", tuple(QUICK), 200)]
+    shown = drawn["dumbbell"]
+    assert [group["title"] for group in shown["groups"]] == ["Without perturbation", "Noise", "Structure", "Frequency"]
+    titles = [each["title"] for group in shown["groups"] for each in group["rows"]]
+    assert titles == ["Test images as they are", "Noise on the whole image", "Scrambled patches", "Low-pass"]
+    names = [network["name"] for network in shown["networks"]]
+    assert names == ["Teacher", "Student, distilled", "Independent student"]
+    assert [network["colour"] for network in shown["networks"]] == [f"var(--st-{c}-color)" for c in ("violet", "primary", "orange")]  # fmt: skip
+    assert shown["bar"] == ["cues-student", "cues-twin"]
+
+
+def test_kept_results_are_shown_and_nothing_is_computed_anew(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py")
+    assert "**Accuracy.** What accuracy means." in text(at)
+    assert computed(made) == []
+    at = open_page("robustness.py", measure="Consistency")
+    assert "**Consistency.** What consistency means." in text(at)
+
+
+def test_a_row_has_its_difference_its_transfer_and_what_was_inherited(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    open_page("robustness.py")
+    rows = {each["id"]: each for group in drawn["dumbbell"]["groups"] for each in group["rows"]}
+    scrambled, low_pass = rows["patch_scramble@4"], rows["low_pass@4"]
+    assert (scrambled["gap"], scrambled["claimed"]) == ("+5.0 (+3.0 to +7.0)", True)
+    assert (rows["global_noise@0.2"]["gap"], rows["global_noise@0.2"]["claimed"]) == ("+1.0 (\u22121.0 to +3.0)", False)
+    assert [note["text"] for note in scrambled["notes"]] == ["transfer 62 %"]
+    assert [note["text"] for note in low_pass["notes"]] == ["over-distilled"]
+    assert low_pass["notes"][0]["meaning"].startswith("The student inherits what hurts")
+    assert scrambled["label"].startswith("Scrambled patches, unit of patch_scramble: 4. Accuracy: the teacher 40.0 % (35.0 to 48.0)")  # fmt: skip
+    assert scrambled["label"].endswith("The student stands at 62 %.")
+
+
+def test_every_strength_is_shown_on_demand(open_page, made, drawn):
+    made.kept_ones = list(FULL)
+    at = open_page("robustness.py")
+    assert sum(len(group["rows"]) for group in drawn["dumbbell"]["groups"]) == 4
+    at.toggle[0].set_value(True).run()
+    assert sum(len(group["rows"]) for group in drawn["dumbbell"]["groups"]) == len(FULL)
+
+
+def test_a_run_that_does_not_exist_is_named_and_one_that_does_opens(open_page, make_run, made, drawn):
+    made.run = make_run()
+    at = open_page("robustness.py", run="nope *x*")
+    assert "There is no run 'nope \\*x\\*'. It may have been deleted. Other networks are shown." in text(at)
+    at = open_page("robustness.py", run=made.run)
+    text(at)
+    assert at.selectbox(key="networks").value == f"quick ({made.run[:15]} {made.run[-4:]})"
+    assert "run" not in at.query_params
+
+
+def test_networks_that_do_not_fit_together_are_refused_in_words(open_page, made, drawn):
+    made.why_not = "cues-teacher and x cannot be evaluated on the same images: sizes differ."
+    assert made.why_not in text(open_page("robustness.py"))
+    assert made.asked == []
+
+
+def test_networks_chosen_one_by_one_have_no_transfer(open_page, make_run, made, drawn):
+    made.run = make_run()
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py", networks="Choose one by one")
+    text(at)
+    box = at.multiselect[0]
+    box.set_value(["cues-student", f"run:{made.run}/student"]).run()
+    shown = drawn["dumbbell"]
+    assert [each["name"] for each in shown["networks"]] == [
+        "Cues student",
+        f"student of quick ({made.run[:15]} {made.run[-4:]})",
+    ]
+    assert shown["last"] == "First \u2212 second, points"
+    at.multiselect[0].set_value(["cues-student"]).run()
+    assert "Choose at least two networks to compare." in text(at)
+
+
+@pytest.mark.parametrize("section, words", [
+    ("Images", "1 to 2 of 8 images that match, of 200 looked through"),
+    ("Layers", "500 test images."),
+    ("Numbers", "Over-distilled: the student inherits what hurts"),
+    ("Strength", "Accuracy on a sample of 100 test images"),
+    ("Heatmaps", "1: it looks at the same places"),
+])  # fmt: skip
+def test_each_section_opens_from_its_address(open_page, made, drawn, section, words):
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py", show=section, set="Low-pass")
+    assert words in text(at)
+    assert at.selectbox(key="set").value == "low_pass"
+
+
+def test_images_that_only_one_network_gets_right(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py", show="Images", set="Low-pass")
+    card = drawn["robustness_cards"]["cards"][1]
+    assert [each["who"] for each in card["pictures"]] == ["Original", "Perturbed"]
+    assert card["apart"] == "texture of ring"
+    assert [each["heading"] for each in card["networks"]] == ["Teacher", "Student", "Twin"]
+    at.selectbox(key="which").set_value("Only the student is right").run()
+    _, condition, asked = made.asked[-1]
+    assert (condition, asked["which"], asked["this"], asked["page"]) == ("low_pass@4", "only this one right", "cues-student", 0)  # fmt: skip
+    press(at, "Next")
+    assert "7 to 8 of 8 images" in text(at)
+    at.selectbox(key="which").set_value("All images").run()
+    assert "1 to 2 of 8 images" in text(at)
+
+
+def test_a_strength_between_the_listed_ones_is_answered_on_a_sample(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py", set="Low-pass", strength="6")
+    text(at)
+    assert made.asked[0] == ("live", "low_pass@6", 100)
+    metrics = {each.label: (each.value, each.delta) for each in at.metric}
+    assert metrics[":primary[Student]"] == ("60 %", "\u221230 points")
+
+
+def test_the_similarity_of_layers_is_a_matrix(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py", show="Layers").run()
+    text(at)
+    shown = drawn["layer_matrix"]
+    assert shown["values"] == [[0.9, None], [0.2, 0.5]]
+    assert (shown["rows"]["name"], shown["columns"]["name"]) == ("the student", "the teacher")
+
+
+def test_heatmaps_are_compared_when_asked_for(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py", show="Heatmaps")
+    assert "robustness_heatmaps" not in drawn
+    press(at, "Compare heatmaps on 40 images").run()
+    rows = drawn["robustness_heatmaps"]["groups"][0]["rows"]
+    assert [each["title"] for each in rows] == ["Noise on the whole image", "Scrambled patches", "Low-pass"]
+    assert rows[0]["gap"] == "0.40"
+
+
+def test_a_visitor_sees_no_control_of_the_full_evaluation_and_the_engine_refuses_it(open_page, made, drawn, request):
+    made.kept_ones = list(QUICK)
+    at = open_page("robustness.py", show="Images")
+    assert {"Evaluate on all test sets", "Evaluate on all corruptions"} <= set(labels(at))
+    assert "PNG files (ZIP)" in [each.proto.label for each in at.get("download_button")]
+    request.getfixturevalue("visiting")
+    at = open_page("robustness.py", show="Images")
+    text(at)
+    assert not [each for each in labels(at) if each.startswith("Evaluate")]
+    assert "PNG files (ZIP)" not in [each.proto.label for each in at.get("download_button")]
+    with pytest.raises(NotAllowed, match="Only the operator can evaluate networks on all test sets"):
+        engine.full_evaluation(ROLES.references, corruptions=False)
+
+
+def test_the_operators_evaluation_is_not_carried_on_by_a_visitor(made, request):
+    steps = engine.full_evaluation(ROLES.references, corruptions=False)
+    next(steps)
+    request.getfixturevalue("visiting")
+    with pytest.raises(NotAllowed, match="Only the operator can evaluate networks on all test sets"):
+        next(steps)
+
+
+def test_a_visitors_quick_evaluation_is_small(made, visiting, monkeypatch):
+    monkeypatch.setattr(engine, "bundled", lambda: dict.fromkeys(TRIO.values()))
+    list(engine.quick_evaluation(ROLES.references, images=None))
+    assert computed(made)[0][2] == engine.VISITORS_IMAGES == 200
+
+
+def test_an_evaluation_stops_at_once_and_continues(made, monkeypatch):
+    monkeypatch.setattr(Running, "may_step", True)
+    running = Running()
+    running.start(lambda: iter(range(100)))
+    running.advance(seconds=0.0)
+    assert running.found is None
+    running.start(lambda: pytest.fail("a second window started it again"))
+    running.stop()
+    running.advance()
+    assert (running.found, running.going, running.done) == (None, False, False)
+    running.start(lambda: iter(range(3)))
+    running.advance()
+    assert (running.found, running.going, running.done) == (2, False, True)
+
+
+def test_two_windows_share_one_evaluation(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    open_page("robustness.py")
+    press(open_page("robustness.py"), "Evaluate on all test sets").run()
+    other = open_page("robustness.py")
+    text(other)
+    assert len(computed(made)) == 1
+    assert "Evaluate on all test sets" not in labels(other)
+    assert other.toggle[0].label == f"Every strength ({len(FULL)} rows instead of 4)"
+
+
+def test_the_value_of_a_measure_in_words():
+    assert measured.in_words((0.612, 0.584, 0.639), "share") == "61.2 % (58.4 to 63.9)"
+    assert measured.in_words((-0.5, -0.6, -0.4), "") == "\u22120.50 (\u22120.60 to \u22120.40)"
+    assert measured.in_words((float("nan"),) * 3, "nats") == "not defined"
+    assert measured.signed(-0.04, 1) == "0.0"
+
+
+def test_a_row_without_values_says_why():
+    lost = row("accuracy", "low_pass@4", ("a", "b"), {})
+    lost = type(lost)(**{**vars(lost), "values": {}, "undefined": {"a": "chance", "b": "chance"}, "difference": None})
+    shown = measured.chart_row(lost, Chosen({"A": "a", "B": "b"}, {}), CARDS)
+    assert (shown.none, shown.gap) == ("Not defined: chance", "")
+
+
+def test_only_student_and_twin_are_compared():
+    chosen = of_family("", {"teacher": "t", "student": "s"})
+    assert chosen.compared is None
+    assert re.fullmatch(r"var\(--st-violet-color\)", chosen.drawn()[0].colour)
