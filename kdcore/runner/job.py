@@ -1,10 +1,15 @@
-"""One run in the training thread: its parts are built, its events stored, and commands followed between two steps."""
+"""One run in the training thread: its parts are built, its events stored, and commands followed between two steps.
+
+A job advances step by step, so that the thread can train several runs in turns.
+"""
 
 import contextlib
+import enum
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -43,52 +48,78 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSE
 Listener = Callable[[str, Event], None]
 
 
+class Turn(enum.Enum):
+    """What a job did in its turn: a step or a part of its preparation; nothing, since it is paused; or its last one."""
+
+    WORKED = "worked"
+    IDLE = "idle"
+    ENDED = "ended"
+
+
 class Job:
     """A run that this process trains or will train.
 
-    Commands may be given from any thread and are followed between two steps. `run` belongs to the training thread.
+    Commands may be given from any thread and are followed between two steps. `advance` belongs to the training thread.
     """
 
-    def __init__(self, run_id: str, recipe: Recipe, store: Store, *, resume: bool, listener: Listener) -> None:
+    def __init__(
+        self, run_id: str, recipe: Recipe, store: Store, *, resume: bool, listener: Listener, family: str = ""
+    ) -> None:
         """
         Args:
             recipe: with one seed.
             resume: continue from the run's last checkpoint, where it has one.
             listener: called with the run's id and each event, after it is stored.
+            family: the run that this one was forked from, directly or by others; the run itself where it was not forked.
 
         Raises:
             UserError: another process writes the run.
         """
         self.run_id = run_id
+        self.family = family or run_id
         self.done = threading.Event()
+        self.on_command: Callable[[], None] = lambda: None  # called after every command
         self._recipe, self._store, self._resume, self._listener = recipe, store, resume, listener
         self._resources = ExitStack()
         self._writer = self._resources.enter_context(
             store.writer(run_id)
         )  # already here, so that the run counts as alive
         self._parts: Parts | None = None
+        self._turns: Iterator[Turn] | None = None
         self._knobs: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
+        self._saves: queue.SimpleQueue[Future[int]] = queue.SimpleQueue()  # checkpoints that were asked for
         self._paused, self._stopped = threading.Event(), threading.Event()
         self._claimed = threading.Lock()  # taken once, by the thread that runs the job
-        self._wake = threading.Event()  # set by every command, to end the wait of a paused run
         self._reason = ""
 
     def set_knob(self, knob: str, factor: float) -> None:
         self._knobs.put((knob, factor))
-        self._wake.set()
+        self.on_command()
 
     def pause(self) -> None:
         self._paused.set()
-        self._wake.set()
+        self.on_command()
 
     def unpause(self) -> None:
         self._paused.clear()
-        self._wake.set()
+        self.on_command()
 
     def stop(self, reason: str) -> None:
         self._reason = reason
         self._stopped.set()
-        self._wake.set()
+        self.on_command()
+
+    def save_checkpoint(self) -> "Future[int]":
+        """Ask for a checkpoint after the current step; its step is the future's result.
+
+        The future raises UserError where the run has not taken a step, or ends before it is saved.
+        """
+        asked: Future[int] = Future()
+        self._saves.put(asked)
+        self.on_command()
+        if self.done.is_set():
+            self._refuse_saves()
+        return asked
 
     def claim(self) -> bool:
         """Take the job, to run it in this thread. False where another thread has taken it."""
@@ -98,11 +129,16 @@ class Job:
         """Store that the run waits for its turn. Raises OSError."""
         self._report(Queued())
 
-    def run(self, device: torch.device) -> None:
-        """Train until the run finishes, is stopped or fails. Call it in the thread that has claimed the job."""
+    def advance(self, device: torch.device) -> Turn:
+        """Train to the end of the next step, or prepare a part of the run. Call it in the thread that has claimed the job."""
+        if self._turns is None:
+            self._turns = self._run(device)
+        with interruption.interruptible(self._stopped.is_set):
+            return next(self._turns, Turn.ENDED)
+
+    def _run(self, device: torch.device) -> Iterator[Turn]:
         try:
-            with interruption.interruptible(self._stopped.is_set):
-                self._train(device)
+            yield from self._train(device)
         except Exception as error:  # the thread goes on with the next run
             trace = traceback.format_exc()
             self._parts = None  # a full memory has room again for what follows
@@ -110,8 +146,9 @@ class Job:
 
     def release(self) -> None:
         """Close the run's files and free its parts. Never raises."""
-        self._parts = None
+        self._parts = self._turns = None
         self._resources.close()
+        self._refuse_saves()
 
     def _report_failure(self, reason: str, trace: str) -> None:
         """Store why the run ended: without the traceback on a nearly full disk, and in this process's memory on a full one."""
@@ -123,13 +160,15 @@ class Job:
             self._store.remember_failure(self.run_id, reason, trace)
         self._listener(self.run_id, RunFailed(reason, trace))
 
-    def _train(self, device: torch.device) -> None:
+    def _train(self, device: torch.device) -> Iterator[Turn]:
         try:
             interruption.check()  # it was stopped while it was queued
             for event in self._events(device):
                 self._take(event)
-                if isinstance(event, (StepTaken, Noted)) and not self._follow_commands():
-                    return
+                if isinstance(event, (StepTaken, Noted)):
+                    if not (yield from self._follow_commands()):
+                        return
+                    yield Turn.WORKED
         except interruption.Interrupted:
             self._stop()
 
@@ -186,14 +225,15 @@ class Job:
                 f"resumed. Start a new run with its recipe; the curves of this one are kept."
             )
 
-    def _follow_commands(self) -> bool:
+    def _follow_commands(self) -> Generator[Turn, None, bool]:
         """Follow the commands given since the last step. False: the run ends here."""
         self._turn_knobs()
         if self._paused.is_set() and not self._stopped.is_set() and self._parts:
-            self._wait_while_paused(self._parts)
+            yield from self._paused_turns(self._parts)
         if self._stopped.is_set():
             self._stop()
             return False
+        self._save_as_asked()
         return True
 
     def _turn_knobs(self) -> None:
@@ -208,15 +248,24 @@ class Job:
         step = self._parts.step if self._parts else self._store.state(self.run_id).step
         self._report(RunStopped(step, self._reason))
 
-    def _wait_while_paused(self, parts: Parts) -> None:
+    def _paused_turns(self, parts: Parts) -> Iterator[Turn]:
         self._save_now()
         self._report(RunPaused(parts.step))
         while self._paused.is_set() and not self._stopped.is_set():
-            self._wake.wait()
-            self._wake.clear()
+            self._save_as_asked()
+            yield Turn.IDLE
             self._turn_knobs()
         if not self._stopped.is_set():
             self._report(RunResumed(parts.step))
+
+    def _save_as_asked(self) -> None:
+        while self._parts and self._parts.step and not self._saves.empty():
+            self._save_now()
+            self._saves.get().set_result(self._parts.step)
+
+    def _refuse_saves(self) -> None:
+        while not self._saves.empty():
+            self._saves.get().set_exception(UserError(f"Run {self.run_id} ended before its state was saved."))
 
     def _save_now(self) -> None:
         parts = self._parts

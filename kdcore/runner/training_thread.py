@@ -1,26 +1,28 @@
-"""The training thread: jobs one after another, the current one and those that are queued."""
+"""The training thread: runs one after another; a fork and the run that it comes from take turns, step by step."""
 
 import atexit
-import queue
 import threading
 
 import torch
 
 from kdcore.errors import UserError, log_bug
-from kdcore.runner.job import Job
+from kdcore.runner.job import Job, Turn
 from kdcore.runtime import mixed_precision
+
+MOST_AT_ONCE = 4  # runs of a family that train in turns
 
 
 class TrainingThread:
-    """A daemon thread that runs jobs one after another. Its methods may be called from any thread."""
+    """A daemon thread that trains jobs. Its methods may be called from any thread."""
 
     def __init__(self, device: torch.device, threads: int) -> None:
         """`threads`: CPU threads for training."""
         self._device = device
         self._threads = threads
-        self._jobs: dict[str, Job] = {}  # by run id, the current one first
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None ends the thread
-        self._lock = threading.Lock()
+        self._training: list[Job] = []  # in turns
+        self._waiting: list[Job] = []
+        self._changed = threading.Condition()  # of the lists, and commands to jobs
+        self._news = False  # something changed since the thread last looked
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"kdcore-{device}", daemon=True)
         self._thread.start()
@@ -33,61 +35,100 @@ class TrainingThread:
             UserError: the thread is closed.
             OSError: the job's first event cannot be written.
         """
-        with self._lock:
-            if self._closed:
-                job.release()
-                raise UserError("The runner is closed; start the program again.")
-            self._jobs[job.run_id] = job
+        job.on_command = self._notify
         try:
+            if self._closed:
+                raise UserError("The runner is closed; start the program again.")
             job.report_queued()
+            with self._changed:
+                if self._closed:
+                    raise UserError("The runner is closed; start the program again.")
+                self._waiting.append(job)
         except BaseException:
             self._forget(job)
             raise
-        self._queue.put(job)
+        self._notify()
 
     def stop(self, job: Job, reason: str) -> None:
         """Stop a job: at once where it is queued, else after its current step."""
         job.stop(reason)
         if job.claim():
-            self._run_claimed(job)
+            self._finish(job)
 
     def job(self, run_id: str) -> Job | None:
         """The job of a run that is queued or in progress."""
-        with self._lock:
-            return self._jobs.get(run_id)
+        with self._changed:
+            return next((job for job in (*self._training, *self._waiting) if job.run_id == run_id), None)
 
     def active(self) -> tuple[str, ...]:
-        """The runs that are queued or in progress, the current one first."""
-        with self._lock:
-            return tuple(self._jobs)
+        """The runs that are queued or in progress, those in progress first."""
+        with self._changed:
+            return tuple(job.run_id for job in (*self._training, *self._waiting))
 
     def close(self, timeout: float = 10.0) -> None:
         """Stop every job and end the thread. May be called twice."""
-        with self._lock:
+        with self._changed:
             if self._closed:
                 return
             self._closed = True
-            jobs = list(self._jobs.values())
+            jobs = [*self._training, *self._waiting]
         for job in reversed(jobs):  # queued ones first, so that none of them starts
             self.stop(job, "The program that trained it was closed.")
-        self._queue.put(None)
+        self._notify()
         self._thread.join(timeout)
         atexit.unregister(self.close)
 
     def _run(self) -> None:
         mixed_precision.settle()
         torch.set_num_threads(self._threads)
-        while (job := self._queue.get()) is not None:
-            if job.claim():  # else it was stopped while it was queued
-                self._run_claimed(job)
+        while jobs := self._admitted():
+            turns = [self._advanced(job) for job in jobs]
+            if all(turn is Turn.IDLE for turn in turns):
+                self._wait_for_news()
 
-    def _run_claimed(self, job: Job) -> None:
+    def _admitted(self) -> list[Job]:
+        """The jobs that train now, those that may join them included. Waits for one; empty where the thread is to end."""
+        with self._changed:
+            self._news = False
+            while True:
+                for job in list(self._waiting):
+                    if self._may_train(job):
+                        self._waiting.remove(job)
+                        if job.claim():  # else it was stopped while it was queued
+                            self._training.append(job)
+                if self._training or self._closed:
+                    return list(self._training)
+                self._changed.wait()
+
+    def _may_train(self, job: Job) -> bool:
+        if not self._training:
+            return True
+        return job.family == self._training[0].family and len(self._training) < MOST_AT_ONCE
+
+    def _advanced(self, job: Job) -> Turn:
         try:
-            job.run(self._device)
+            turn = job.advance(self._device)
         except Exception as error:  # a job reports its own failure: this one is in the report, or in a listener
             log_bug(error)
-        finally:
+            turn = Turn.ENDED
+        if turn is Turn.ENDED:
             self._forget(job)
+        return turn
+
+    def _finish(self, job: Job) -> None:
+        """Let a stopped job that has not begun report its end."""
+        while self._advanced(job) is not Turn.ENDED:
+            pass
+
+    def _wait_for_news(self) -> None:
+        with self._changed:
+            while not self._news:
+                self._changed.wait()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._news = True
+            self._changed.notify_all()
 
     def _forget(self, job: Job) -> None:
         """End a job, whatever happens: others may wait for it."""
@@ -96,6 +137,8 @@ class TrainingThread:
         except Exception as error:
             log_bug(error)
         finally:
-            with self._lock:
-                self._jobs.pop(job.run_id, None)
+            with self._changed:
+                for jobs in (self._training, self._waiting):
+                    if job in jobs:
+                        jobs.remove(job)
             job.done.set()
