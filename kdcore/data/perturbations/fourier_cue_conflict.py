@@ -41,12 +41,12 @@ class FourierCueConflict(Perturbation):
     def prepare(self, split: Split) -> None:
         if self.split is split:
             return
-        pixels = split.images.permute(0, 2, 3, 1)
+        pixels, places = split.images.permute(0, 2, 3, 1), (split.targets != NO_LABEL).nonzero()[:, 0]
         parts = [
             randomness.keys(pixels[start : start + PART].permute(0, 3, 1, 2)).to(split.targets.device)
             for start in range(0, len(split), PART)
         ]
-        by_key = torch.cat(parts).argsort(stable=True)
+        by_key = places[torch.cat(parts)[places].argsort(stable=True)]
         self.order = by_key[split.targets[by_key].argsort(stable=True)]  # by class, then by key
         self.ordered = split.targets[self.order].contiguous()
         self.split = split

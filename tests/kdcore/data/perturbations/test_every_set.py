@@ -12,25 +12,9 @@ from kdcore.data.perturbations import Clean, Perturbation, making
 from kdcore.data.perturbations.corruptions.frost import FILES
 from kdcore.data.split import Split
 from kdcore.errors import UserError
+from tests.kdcore.data.perturbations.samples import clean, split
 
-CLASSES = ("cat", "dog", "ship")
 ROUNDING = 3e-6  # matrix products of other sizes round differently
-
-
-def split(side: int = 32, n: int = 6) -> Split:
-    """Smooth colours with noise; the last but one image is grey, the last black."""
-    generator = torch.Generator().manual_seed(side)
-    coarse = torch.rand(n, 3, 4, 4, generator=generator)
-    images = torch.nn.functional.interpolate(coarse, size=side, mode="bilinear") + 0.1 * torch.rand(
-        n, 3, side, side, generator=generator
-    )
-    pixels = (images * 230).byte()
-    pixels[-2] = pixels[-2, :1]
-    pixels[-1] = 0
-    middle = torch.arange(side) // (side // 4) % 3 == 1
-    masks = (middle[:, None] & middle)[None].repeat(n, 1, 1)
-    layout = pixels.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-    return Split("test", CLASSES, layout, torch.arange(n) % 3, extras={"masks": masks})
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +34,6 @@ def found(name: str, given: Split) -> Perturbation:
         pytest.skip(reason)
     perturbation.prepare(given)
     return perturbation
-
-
-def clean(given: Split) -> Clean:
-    return making.clean(given, torch.arange(len(given)))
 
 
 SETS = {name: perturbations.get(name) for name in perturbations.names()}

@@ -6,7 +6,7 @@ from kdcore.data import perturbations
 from kdcore.data.perturbations import making
 from kdcore.data.perturbations.preview import preview
 from kdcore.errors import UserError
-from tests.kdcore.data.perturbations.test_every_set import split
+from tests.kdcore.data.perturbations.samples import split
 
 
 def test_some_images_of_a_split_as_networks_get_them() -> None:
