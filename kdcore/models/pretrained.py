@@ -17,7 +17,7 @@ from timm.models import get_pretrained_cfg
 from torch import nn
 
 from kdcore.errors import NotHere, UserError
-from kdcore.models import fitting, matching, resnets, zoo
+from kdcore.models import fitting, matching, resnets, torchvision_files, zoo
 from kdcore.models.own import OWN
 from kdcore.models.zoo import TORCHVISION
 from kdcore.paths import data_folder
@@ -77,7 +77,7 @@ def found(name: str) -> Path | None:
     if name in OWN or not zoo.has_pretrained(name):
         raise UserError(f"There are no pretrained weights of {name!r}. " + OFFLINE_MODELS)
     if name.startswith(TORCHVISION):
-        return _in_torch_hub(_torchvision_url(name))
+        return torchvision_files.in_hub(_torchvision_url(name))
     config = get_pretrained_cfg(name)
     assert config is not None
     if config.hf_hub_id:
@@ -86,7 +86,7 @@ def found(name: str) -> Path | None:
             kept = try_to_load_from_cache(repository, file, revision=revision or None)
             if isinstance(kept, str):
                 return Path(kept)
-    return _in_torch_hub(config.url) if isinstance(config.url, str) else None
+    return torchvision_files.in_hub(config.url) if isinstance(config.url, str) else None
 
 
 def missing(name: str) -> str:
@@ -117,13 +117,8 @@ def _hub_files(named: str | None) -> tuple[str, ...]:
     return (f"{named.removesuffix('.bin')}.safetensors", named) if named.endswith(".bin") else (named,)
 
 
-def _in_torch_hub(url: str) -> Path | None:
-    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    return file if file.is_file() else None
-
-
 def _torchvision_url(name: str) -> str:
-    return str(tv.get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT.url)
+    return torchvision_files.url(name.removeprefix(TORCHVISION))
 
 
 def _torchvision(

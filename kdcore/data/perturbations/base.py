@@ -104,6 +104,11 @@ class Perturbation:
         """Parameters besides the strength that it was made with, by their names in the constructor; most sets have none."""
         return {}
 
+    @property
+    def material(self) -> str:
+        """A hash of the files besides the code that decide its images, such as weights and textures; most sets have none."""
+        return ""
+
     def why_not(self, split: Split) -> str:
         """Why this set cannot be made from a split, such as `it needs masks`; empty where it can."""
         return ""

@@ -1,7 +1,7 @@
 """The cue conflicts of Geirhos et al.: photos of one class with the texture of another, by style transfer; both labels known."""
 
-from kdcore.data import texture_vs_shape
 from kdcore.data.perturbations.base import OwnSet, Perturbation
+from kdcore.data.perturbations.stimuli import published
 from kdcore.data.split import Split
 from kdcore.recipe import DataRecipe
 
@@ -15,12 +15,16 @@ class Geirhos(Perturbation):
     parameter = "none: the images as published"
     strengths = (1,)
     usual = 1
-    source = texture_vs_shape.SOURCE
+    source = published.SOURCE
     conflict = True
     own_images = True
 
+    @property
+    def material(self) -> str:
+        return published.fingerprint("style-transfer")
+
     def why_not(self, split: Split) -> str:
-        return texture_vs_shape.why_not("style-transfer", split.classes)
+        return published.why_not("style-transfer", split.classes)
 
     def own(self, data: DataRecipe, split: Split) -> OwnSet:
-        return texture_vs_shape.own("style-transfer", split)
+        return published.own("style-transfer", split)

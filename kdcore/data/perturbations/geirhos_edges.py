@@ -1,7 +1,7 @@
 """The edge drawings of Geirhos et al.: the lines of objects without any texture or colour."""
 
-from kdcore.data import texture_vs_shape
 from kdcore.data.perturbations.base import OwnSet, Perturbation
+from kdcore.data.perturbations.stimuli import published
 from kdcore.data.split import Split
 from kdcore.recipe import DataRecipe
 
@@ -15,11 +15,15 @@ class GeirhosEdges(Perturbation):
     parameter = "none: the images as published"
     strengths = (1,)
     usual = 1
-    source = texture_vs_shape.SOURCE
+    source = published.SOURCE
     own_images = True
 
+    @property
+    def material(self) -> str:
+        return published.fingerprint("edges")
+
     def why_not(self, split: Split) -> str:
-        return texture_vs_shape.why_not("edges", split.classes)
+        return published.why_not("edges", split.classes)
 
     def own(self, data: DataRecipe, split: Split) -> OwnSet:
-        return texture_vs_shape.own("edges", split)
+        return published.own("edges", split)

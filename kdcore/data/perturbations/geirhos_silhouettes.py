@@ -1,7 +1,7 @@
 """The silhouettes of Geirhos et al.: objects as black areas on white."""
 
-from kdcore.data import texture_vs_shape
 from kdcore.data.perturbations.base import OwnSet, Perturbation
+from kdcore.data.perturbations.stimuli import published
 from kdcore.data.split import Split
 from kdcore.recipe import DataRecipe
 
@@ -17,11 +17,15 @@ class GeirhosSilhouettes(Perturbation):
     parameter = "none: the images as published"
     strengths = (1,)
     usual = 1
-    source = texture_vs_shape.SOURCE
+    source = published.SOURCE
     own_images = True
 
+    @property
+    def material(self) -> str:
+        return published.fingerprint("filled-silhouettes")
+
     def why_not(self, split: Split) -> str:
-        return texture_vs_shape.why_not("filled-silhouettes", split.classes)
+        return published.why_not("filled-silhouettes", split.classes)
 
     def own(self, data: DataRecipe, split: Split) -> OwnSet:
-        return texture_vs_shape.own("filled-silhouettes", split)
+        return published.own("filled-silhouettes", split)

@@ -91,8 +91,8 @@ def made(split: Split, perturbation: Perturbation, strength: float, places: Tens
 
 
 def cache_of(split: Split, perturbation: Perturbation, strength: float) -> ImageCache:
-    """The file with a set's images of a split. Its name follows from the set's code and settings, the strength and the images."""
-    parts = (code_version(perturbation), sorted(perturbation.settings.items()), float(strength), identity(split))
+    """The file with a set's images of a split. Its name follows from what makes the set, the strength and the images."""
+    parts = (code_version(perturbation), float(strength), identity(split))
     return ImageCache(hashlib.sha256(repr(parts).encode()).hexdigest()[:20], *split.images.shape[2:])
 
 
@@ -109,8 +109,10 @@ def identity(split: Split) -> str:
 
 
 def code_version(perturbation: Perturbation) -> str:
-    """A hash of the code that makes a set's images: its file, and the files of this package that it uses."""
-    return _code_version(type(perturbation).__module__)
+    """A hash of what makes a set's images: its file, the files of this package that it uses, its settings and its material."""
+    parts = (sorted(perturbation.settings.items()), perturbation.material)
+    code = _code_version(type(perturbation).__module__)
+    return hashlib.sha256(repr((code, *parts)).encode()).hexdigest()[:16] if any(parts) else code
 
 
 @cache

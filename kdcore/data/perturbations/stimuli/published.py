@@ -9,6 +9,7 @@ https://github.com/rgeirhos/texture-vs-shape (CC BY 4.0), which may also keep th
 the folders within do not.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -20,9 +21,9 @@ import numpy as np
 import torch
 
 from kdcore import paths
-from kdcore.data import entry_level
 from kdcore.data.folders import checking, names
 from kdcore.data.perturbations.base import OwnSet
+from kdcore.data.perturbations.stimuli import entry_level
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 
@@ -99,6 +100,14 @@ def own(kind: str, split: Split) -> OwnSet:
         textures=torch.tensor(textures, device=device) if textures else None,
         outputs=tuple(known.values()),
     )
+
+
+def fingerprint(kind: str) -> str:
+    """A hash of the files' names, sizes and modification times; empty where there are none."""
+    folder = _folder(kind)
+    files = sorted(folder.glob("*/*.png")) if folder else []
+    stamps = [(path.name, (status := path.stat()).st_size, status.st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()[:16] if stamps else ""
 
 
 def _title(entry: str, places: tuple[int, ...], classes: Sequence[str]) -> str:

@@ -1,4 +1,5 @@
-from kdcore.data import datasets, entry_level
+from kdcore.data import datasets
+from kdcore.data.perturbations.stimuli import entry_level
 from kdcore.models.importing import class_names
 
 # Count and sum of the lists in code/helper/human_categories.py of rgeirhos/texture-vs-shape at ccd0c01.

@@ -1,0 +1,1 @@
+"""The published images of Geirhos et al., and the classes that a dataset shares with them."""

@@ -1,0 +1,1 @@
+"""What the stylised test sets use: style networks, texture images, and style transfer by Gram matrices."""
