@@ -15,7 +15,7 @@ from kdcore.inspection.robustness.choosing import (
     refusal,
     test_sets,
 )
-from kdcore.inspection.robustness.comparing import as_csv, sensitivity, similarity, table
+from kdcore.inspection.robustness.comparing import as_csv, sensitivity, similarity, summary, table
 from kdcore.inspection.robustness.evaluating import assess, kept, of_run
 from kdcore.inspection.robustness.results import (
     Assessment,
@@ -39,5 +39,5 @@ from kdcore.inspection.robustness.showing import export, gallery, live, preview
 __all__ = [
     "Assessment", "Family", "Filter", "Gallery", "Live", "Network", "Preview", "Progress", "Row", "Sensitivity", "SetCard", "Shown",
     "Similarity", "Values", "Which", "as_csv", "assess", "conditions", "default_images", "export", "families", "gallery", "kept",
-    "live", "networks", "of_run", "preview", "refusal", "sensitivity", "similarity", "table", "test_sets",
+    "live", "networks", "of_run", "preview", "refusal", "sensitivity", "similarity", "summary", "table", "test_sets",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from itertools import chain
 
 from kdcore.inspection.robustness.results import Assessment, Row, Sensitivity, Similarity, Values
 from kdcore.inspection.robustness.workplace import of, title, values_of
-from kdcore.results.bias.sentences import sentence
+from kdcore.results.bias.sentences import sentence, what_else_passed_on
 from kdcore.robustness import layers as alike
 from kdcore.robustness import maps, samples
 from kdcore.robustness import table as tables
@@ -17,11 +17,13 @@ from kdcore.store import Store
 
 def table(assessment: Assessment, roles: Mapping[str, str] | None = None) -> list[Row]:
     """Every measure under every condition that all networks have. With roles (role -> reference) also the transfer."""
-    outcomes = {
-        reference: {parse(text): each for text, each in own.items()} for reference, own in assessment.outcomes.items()
-    }
-    titles = {parse(text): title(parse(text)) for text in assessment.conditions}
-    return [_row(row) for row in tables.rows(outcomes, roles, titles)]
+    return [_row(row) for row in _rows(assessment, roles)]
+
+
+def summary(assessment: Assessment, roles: Mapping[str, str]) -> str:
+    """What passed on from the teacher besides accuracy, in one line. Needs the three roles."""
+    found = [row.transfer for row in _rows(assessment, roles) if row.transfer is not None]
+    return what_else_passed_on(found)
 
 
 def as_csv(assessment: Assessment, roles: Mapping[str, str] | None = None) -> str:
@@ -84,6 +86,14 @@ def sensitivity(
         yield [_sensitivity(each) for each in found]
 
 
+def _rows(assessment: Assessment, roles: Mapping[str, str] | None) -> list[tables.Row]:
+    outcomes = {
+        reference: {parse(text): each for text, each in own.items()} for reference, own in assessment.outcomes.items()
+    }
+    titles = {parse(text): title(parse(text)) for text in assessment.conditions}
+    return tables.rows(outcomes, roles, titles)
+
+
 def _sensitivity(found: maps.Sensitivity) -> Sensitivity:
     return Sensitivity(
         found.network, str(found.condition), found.map_name, found.images, found.cosine, found.js, found.control["cosine"],
@@ -106,6 +116,7 @@ def _row(row: tables.Row) -> Row:
         transfer=values_of(transfer.share) if transfer and transfer.share.defined else None,
         transfer_sentence=sentence(transfer) if transfer else "",
         over_distilled=bool(transfer and transfer.over_distilled),
+        kind=transfer.kind if transfer else "",
     )
 
 

@@ -104,6 +104,7 @@ class Row:
         two has no value.
     transfer: where the student stands between twin (0) and teacher (1), with its interval; None without the three roles, or
         where it is undefined; `transfer_sentence` says it in words, also why it is undefined, and names over-distilling.
+    kind: what is shown of the transfer: "passes on", "moves away", "not shown", "no gap" or "refused"; empty without the roles.
     """
 
     measure: str
@@ -118,6 +119,7 @@ class Row:
     transfer: Values | None = None
     transfer_sentence: str = ""
     over_distilled: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, eq=False)

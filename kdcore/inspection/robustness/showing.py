@@ -2,11 +2,14 @@
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from kdcore.data.perturbations import exporting
 from kdcore.inspection.model_cache import torch_threads
 from kdcore.inspection.robustness.results import Filter, Gallery, Live, Preview, Shown
 from kdcore.inspection.robustness.workplace import Workplace, of, values_of
@@ -107,8 +110,18 @@ def live(references: Sequence[str], condition: str, store: Store, *, images: int
 
 
 def export(reference: str, condition: str, store: Store, *, images: int = 100) -> bytes:
-    """A zip of PNG files of a condition with a manifest."""
-    raise NotImplementedError
+    """A zip of PNG files of a condition with a manifest: the images that networks are evaluated on.
+
+    Args:
+        reference: a network, for whose data and image size they are made.
+    """
+    workplace, wanted = of(store), parse(condition)
+    (network,) = workplace.described([reference]).values()
+    with tempfile.TemporaryDirectory(prefix="kd-export-") as folder:
+        path = Path(folder) / "images.zip"
+        sample = samples.load(network.data, images)
+        exporting.write_zip(path, network.data, sample.split, [(wanted.set_name, wanted.strength)])
+        return path.read_bytes()
 
 
 def _loaded(workplace: Workplace, networks: Mapping[str, Described]) -> tuple[dict[str, Tapped], dict[str, str]]:
