@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Numbers = dict[str, float]
+Changes = dict[str, list[Any]]  # dotted setting -> [value before, value after]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,17 @@ class Event:
 @dataclass(frozen=True)
 class Queued(Event):
     """The run waits until the current one ends."""
+
+
+@dataclass(frozen=True)
+class RunForked(Event):
+    """The run continues from the exact state of another run. The first event of a fork."""
+
+    step: int  # of the parent, after which the fork begins
+    epoch: float
+    parent: str  # the other run's id
+    changed: Changes = field(default_factory=dict)
+    knobs: Numbers = field(default_factory=dict)  # factors that a user had set in the parent by then
 
 
 @dataclass(frozen=True)

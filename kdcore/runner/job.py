@@ -261,11 +261,13 @@ class Job:
     def _save_as_asked(self) -> None:
         while self._parts and self._parts.step and not self._saves.empty():
             self._save_now()
-            self._saves.get().set_result(self._parts.step)
+            if (asked := self._saves.get()).set_running_or_notify_cancel():
+                asked.set_result(self._parts.step)
 
     def _refuse_saves(self) -> None:
         while not self._saves.empty():
-            self._saves.get().set_exception(UserError(f"Run {self.run_id} ended before its state was saved."))
+            if (asked := self._saves.get()).set_running_or_notify_cancel():
+                asked.set_exception(UserError(f"Run {self.run_id} ended before its state was saved."))
 
     def _save_now(self) -> None:
         parts = self._parts

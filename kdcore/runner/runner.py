@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+from concurrent.futures import Future
+from typing import Any
 
 import torch
 
@@ -17,7 +19,9 @@ from kdcore.recipe.study import Study
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.cost import Estimate, estimate
-from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, leftovers
+from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
+
+PATIENCE = 60.0  # seconds to wait for a checkpoint of a run that trains
 
 
 class Runner:
@@ -66,6 +70,29 @@ class Runner:
                 f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed."
             )
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
+
+    def fork(self, run_id: str, changes: dict[str, Any] | None = None, *, step: int | None = None) -> str:
+        """Start a run from the exact state of another one, which stays as it is; returns the new run's id.
+
+        Where the other one trains in this process, both go on in turns.
+
+        Args:
+            changes: dotted setting -> value, such as `{"terms.1.weight": 0.2, "epochs": 20}`; see `recipe.forking`.
+            step: of a checkpoint to start from; None: now where the run trains here, else its newest checkpoint.
+
+        Raises:
+            UserError: there is no such checkpoint, a setting cannot change in a fork, or the disk is full. No run is left behind.
+        """
+        if step is None and (job := self._thread.job(run_id)) and self.store.state(run_id).step:
+            step = _in_time(job.save_checkpoint(), run_id)
+        child, recipe = forking.create(self.store, run_id, changes or {}, step=step)
+        try:
+            before_run.check(recipe, self.store, self.device)
+            self._enqueue(child, recipe, resume=True, then="fork the run again")
+        except UserError:
+            self.store.delete(child)
+            raise
+        return child
 
     def pause(self, run_id: str) -> None:
         """Pause a run after its current step, with a checkpoint."""
@@ -184,7 +211,20 @@ class Runner:
 
     def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:
         with disk.in_words(self.store.folder(run_id), then=then):
-            self._thread.enqueue(Job(run_id, recipe, self.store, resume=resume, listener=self._forward))
+            family = forking.family(self.store, run_id)
+            job = Job(run_id, recipe, self.store, resume=resume, listener=self._forward, family=family)
+            self._thread.enqueue(job)
 
     def _forward(self, run_id: str, event: Event) -> None:
         self.listener(run_id, event)  # the present listener, not the one when the run was queued
+
+
+def _in_time(saved: "Future[int]", run_id: str) -> int:
+    """The step of a checkpoint that was asked for."""
+    try:
+        return saved.result(PATIENCE)
+    except TimeoutError:
+        saved.cancel()
+        raise UserError(
+            f"Run {run_id} has not saved its state within {PATIENCE:g} seconds: fork it from its last checkpoint, or later."
+        ) from None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kdcore.errors import UserError
-from kdcore.events import KINDS, Event, Numbers
+from kdcore.events import KINDS, Changes, Event, Numbers
 from kdcore.store.lines import MOST_BYTES
 from kdcore.store.writing import TEST
 
@@ -110,6 +110,12 @@ def _is_counts(value: Any) -> bool:
     return type(value) is dict and all(map(_is_whole, value.values()))
 
 
+def _is_changes(value: Any) -> bool:
+    return type(value) is dict and all(
+        len(name) <= LONGEST_NAME and type(both) is list and len(both) == 2 for name, both in value.items()
+    )
+
+
 def _is_texts(value: Any) -> bool:
     return type(value) is list and all(map(_is_text, value))
 
@@ -138,6 +144,7 @@ BY_TYPE: dict[Any, Check] = {
     Numbers: (_is_numbers, "a mapping of names to numbers"),
     dict[str, Numbers]: (_is_groups, "a mapping of names to mappings of numbers"),
     dict[str, int]: (_is_counts, "a mapping of names to whole numbers"),
+    Changes: (_is_changes, "a mapping of settings to two values each"),
     tuple[str, ...]: (_is_texts, "a list of texts"),
     tuple[float, ...]: (_is_some_numbers, "a list of numbers"),
 }

@@ -210,6 +210,10 @@ class Replay:
             case "Queued":
                 self._end_stretch(self._last_event)  # a killed run that is resumed was active until its last event
                 facts["status"] = "queued"
+            case "RunForked":
+                self._knobs = {name: float(factor) for name, factor in event["knobs"].items()}
+                facts |= {"parent": event["parent"], "forked_at": step, "forked_epoch": event["epoch"]}
+                facts |= {"fork_changes": event["changed"], "step": step, "epoch": event["epoch"]}
             case "Noted":
                 self._note(now, event["text"], event["level"])
                 if facts["status"] in ("created", "queued", *RESUMABLE):

@@ -46,6 +46,12 @@ class RunState:
     layer_weights: tuple[dict[str, Any], ...] = ()  # step, epoch, term, weights
     gradients: tuple[dict[str, Any], ...] = ()  # the last few: step, epoch, norms, shares, idle
     adaptations: tuple[dict[str, Any], ...] = ()  # step, epoch, term, factor, reason
+    parent: str = ""  # the run that it was forked from
+    forked_at: int = 0  # the step of the parent after which it begins
+    forked_epoch: float = 0.0
+    fork_changes: dict[str, list[Any]] = field(
+        default_factory=dict
+    )  # dotted setting -> [the parent's value, this run's]
     notes: tuple[dict[str, Any], ...] = ()  # time, text, level
     reason: str = ""  # why it stopped or failed
     traceback: str = ""
@@ -59,7 +65,8 @@ class RunState:
     @property
     def outcome(self) -> Outcome:
         """The results for comparisons, without those of single images and without what the recipe decides."""
-        return Outcome(self.results, turned=tuple(knob.replace("_", " ").replace("/", " of ") for knob in self.knobs))
+        turned = tuple(knob.replace("_", " ").replace("/", " of ") for knob in self.knobs)
+        return Outcome(self.results, turned=(*turned, *self.fork_changes))
 
     @property
     def progress(self) -> float:
