@@ -4,7 +4,7 @@
         RecipeError     a recipe or study
         NotHere         weights or images that are not on this machine
         DamagedRun      files of a run
-        NotFinite       a loss that became infinite or not a number
+        NotFinite       a loss, weights or outputs of a network that are infinite or not a number
         NotDefined      a heatmap for this network
         EmptyMap        a heatmap that came out empty
         BadPhoto        an upload
@@ -42,7 +42,7 @@ class DamagedRun(UserError):
 
 
 class NotFinite(UserError):
-    """A loss that is no longer finite; the message names the step and what to try."""
+    """A loss that is no longer finite, or a network whose weights or outputs are not; the message states what to try."""
 
 
 class NotDefined(UserError):

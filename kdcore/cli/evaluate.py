@@ -5,7 +5,7 @@ from typing import Any
 from cyclopts import App
 
 from kdcore import recipe as recipes
-from kdcore.cli.options import Device, Json, Overrides, store, torch_device
+from kdcore.cli.options import Device, Json, Overrides, noted, store, torch_device
 from kdcore.errors import UserError
 from kdcore.results import json_text
 
@@ -45,7 +45,7 @@ def evaluate(
     from kdcore.training import evaluation
 
     place = torch_device(device)
-    network = models.load(model, runs=store())
+    network = models.load(model, runs=store(), report=noted)
     chosen = {"name": data} if data else dataset_of(network.classes)
     plain = {"data": {**chosen, "path": path, "image_size": network.image_size}, "student": {"model": network.name}}
     recipe = recipes.from_plain(plain, source="the command line")

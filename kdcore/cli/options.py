@@ -1,6 +1,7 @@
 """What several commands share: options, the store, the device, and files to write."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +44,11 @@ Against = Annotated[str | None, Parameter(help="The variant to compare the other
 def store() -> Store:
     """The runs of this machine, and the recorded ones that come with the project."""
     return Store(runs_folder(), recorded=ASSETS / "runs")
+
+
+def noted(text: str) -> None:
+    """Print a note beside the results, which go to stdout."""
+    print(f"note: {text}", file=sys.stderr)
 
 
 def torch_device(name: str | None) -> "torch.device":

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from kdcore import recipe as recipes
 from kdcore.cli.evaluate import built_in
-from kdcore.cli.options import store, writing
+from kdcore.cli.options import noted, store, writing
 from kdcore.errors import UserError
 from kdcore.files import atomic
 from kdcore.recipe import DataRecipe, references
@@ -60,7 +60,7 @@ def export(model: str, out: Path, /, *, command: str | None = None, fp16: bool =
     from kdcore import models
 
     check_out(out)
-    network = models.load(model, runs=store(), finite=True)
+    network = models.load(model, runs=store(), report=noted)
     described, origin = origin_of(model, network)
     with writing(out), staged(out) as (file, card):
         models.save(network, file, dtype=torch.float16 if fp16 else None)

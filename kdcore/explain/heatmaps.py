@@ -16,6 +16,7 @@ from kdcore.explain.grids import coarser
 from kdcore.explain.reading.dependence import INDEPENDENT, depends_on_image
 from kdcore.explain.reading.hooks import left_as_it_was
 from kdcore.models import Tapped
+from kdcore.tensors.finite import check_finite
 
 FLAT = 1e-5  # a map whose values differ by less than this share of the largest is uniform
 
@@ -63,9 +64,9 @@ def explain(model: Tapped, images: Tensor, map_name: str, **options: Any) -> Exp
     """
     chosen = MapOptions(**options)
     with left_as_it_was(model):
-        _check(model, images, map_name, chosen)
-        independent = not depends_on_image(model, model.image_size)
+        independent = _check(model, images, map_name, chosen)
         logits, raw = maps.get(map_name).maps(model, images, chosen)
+        check_finite(logits)
     heatmaps = raw.detach().float().cpu().numpy()
     problems = {
         i: reason for i, each in enumerate(heatmaps) if (reason := INDEPENDENT if independent else _problem(each))
@@ -167,8 +168,12 @@ def _first(model: Tapped, names: list[str]) -> str:
     return next((name for name in names if not maps.card(name).networks.lacking(model)), names[-1])
 
 
-def _check(model: Tapped, images: Tensor, map_name: str, options: MapOptions) -> None:
-    """Refuse what this map, or this model, does not have. Raises UserError."""
+def _check(model: Tapped, images: Tensor, map_name: str, options: MapOptions) -> bool:
+    """Refuse what this map, or this model, does not have. Returns whether the model's maps do not depend on the image.
+
+    Raises:
+        UserError: also where the model's outputs are not numbers.
+    """
     card = maps.card(map_name)
     if lacking := card.networks.lacking(model):
         others = ", ".join(maps_for(model)) or "none"
@@ -188,6 +193,7 @@ def _check(model: Tapped, images: Tensor, map_name: str, options: MapOptions) ->
     if options.against is not None and not card.explains_class:
         raise UserError(f"{card.title} does not depend on a class, so it takes no `against`.")
     _check_classes(len(model.classes), images, options)
+    return not depends_on_image(model, model.image_size)
 
 
 def _check_classes(classes: int, images: Tensor, options: MapOptions) -> None:

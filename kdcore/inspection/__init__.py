@@ -8,7 +8,7 @@ from kdcore.explain import METRICS, MapCard, agreement, map_card, map_cards, map
 from kdcore.explain.quality.agreement import Controlled
 from kdcore.explain.quality.faithfulness import Faithfulness
 from kdcore.inspection.inspector import Inspector
-from kdcore.inspection.networks import Choice, choices, title
+from kdcore.inspection.networks import Choice, choices, title, without_teacher
 from kdcore.inspection.preprocessing import DISPLAY, square
 from kdcore.inspection.requests import MapRequest
 from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Inspection, OverTime
@@ -35,4 +35,5 @@ __all__ = [
     "map_names",
     "square",
     "title",
+    "without_teacher",
 ]

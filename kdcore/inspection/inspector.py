@@ -1,10 +1,12 @@
 """The Inspector: maps and predictions of networks for photos."""
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from kdcore import explain, models
-from kdcore.errors import UserError
+from kdcore.errors import NotFinite, UserError
 from kdcore.explain import grids
 from kdcore.explain.quality.agreement import Controlled, with_controls
 from kdcore.explain.quality.faithfulness import Faithfulness, faithfulness
@@ -25,7 +27,7 @@ from kdcore.inspection.preprocessing import as_batch, displayed, square
 from kdcore.inspection.requests import MapRequest, Resolved, layer_at, resolve
 from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Inspection, OverTime
 from kdcore.models import Tapped
-from kdcore.models.sources import NO_SNAPSHOTS
+from kdcore.models.sources import NO_SNAPSHOTS, Source, find
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
 
@@ -58,7 +60,7 @@ class Inspector:
         """Like `inspect` for several photos, in batches."""
         wanted, squares = MapRequest(**request), [square(pixels) for pixels in photos]
         with self._lock, torch_threads(self._threads):
-            model, heading = self._models.get(reference), title(reference, self._store)
+            model, heading = self._models.get(reference), self._heading(reference)
             resolved = resolve(model, wanted)
             found: list[Inspection] = []
             for start in range(0, len(squares), BATCH):
@@ -147,21 +149,40 @@ class Inspector:
         if not steps:
             raise UserError(f"Run {run_id} cannot be shown over its epochs: all its snapshots are damaged.")
         snapshots: list[int | None] = [*steps]
-        newest = self._store.whole_checkpoint(run_id)
+        newest = self._newest(run_id)
         if newest and int(newest.stem) > steps[-1]:
             steps, snapshots = [*steps, int(newest.stem)], [*snapshots, None]
         return steps, snapshots
 
+    def _heading(self, reference: str) -> str:
+        """The title of a network, and its checkpoint where that is not the newest."""
+        source, heading = find(reference, self._store), title(reference, self._store)
+        older = isinstance(source, Source) and source.note
+        return f"{heading} (from {source.path.name}: newer checkpoints are damaged)" if older else heading
+
+    def _newest(self, run_id: str) -> Path | None:
+        """The newest checkpoint whose student can be read; None where there is none."""
+        with contextlib.suppress(UserError):
+            source = find(str(RunNetwork(run_id, "student")), self._store)
+            return source.path if isinstance(source, Source) else None
+        return None
+
     def _course(self, one: Image.Image, references: Sequence[str], request: MapRequest) -> Course:
-        heatmaps, probabilities = [], []
+        """NaN at a step whose network diverged. Raises UserError where all have."""
+        found: list[explain.Explanation | None] = []
         for reference in references:
             with self._lock, torch_threads(self._threads):  # released in between, so that other calls need not wait
-                model = models.load(reference, runs=self._store).eval().requires_grad_(False).to(self._device)
-                resolved = resolve(model, request)
-                explained = self._explain(model, [one], resolved)
-            heatmaps.append(explained.heatmaps[0])
-            probabilities.append(explained.probabilities[0])
-        return Course(resolved.map_name, np.stack(heatmaps), np.stack(probabilities), model.classes)
+                try:
+                    model = models.load(reference, runs=self._store).eval().requires_grad_(False).to(self._device)
+                    found.append(self._explain(model, [one], resolve(model, request)))
+                except NotFinite:
+                    if not any(found) and reference == references[-1]:
+                        raise
+                    found.append(None)
+        known = next(each for each in found if each is not None)
+        heatmaps = [each.heatmaps[0] if each else np.full_like(known.heatmaps[0], np.nan) for each in found]
+        likely = [each.probabilities[0] if each else np.full_like(known.probabilities[0], np.nan) for each in found]
+        return Course(known.map_name, np.stack(heatmaps), np.stack(likely), model.classes)
 
     def faithfulness(self, pixels: np.ndarray, reference: str, **request: Any) -> Faithfulness:
         """The probability of a class as patches are deleted and inserted: in the order of the requested map (row 0), and from

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from kdcore import models
 from kdcore.errors import UserError
-from kdcore.recipe import weight_header
+from kdcore.recipe import TeacherRecipe, weight_header
 from kdcore.recipe.references import RandomWeights, RunNetwork
 from kdcore.store import RunState, Store
 
@@ -82,11 +82,30 @@ def _networks(state: RunState, store: Store) -> dict[str, Plain]:
         teacher = store.recipe(state.id).teacher
     except UserError:  # a newer one is just replacing it, or it is damaged
         return {}
-    random = teacher is not None and isinstance(teacher.reference, RandomWeights)
-    if random and not (store.folder(state.id) / "teacher.safetensors").is_file():
-        described.pop("teacher", None)  # its weights were not saved, so it could only be loaded as another network
+    if _is_random(teacher, store.folder(state.id)):
+        described.pop("teacher", None)  # it could only be loaded as another network
     return {
         network: described[network]
         for network in NETWORKS
-        if {"model", "classes", "image_size"} <= described.get(network, {}).keys()
+        if {"model", "image_size"} <= described.get(network, {}).keys() and described[network].get("classes")
     }
+
+
+def without_teacher(run_id: str, store: Store) -> str:
+    """Why a run's teacher is not among the choices though its student may be; empty where it is, or where the run has none.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    teacher = store.recipe(run_id).teacher
+    if teacher is None or "teacher" in (found := _networks(store.state(run_id), store)) or not found:
+        return ""
+    if _is_random(teacher, store.folder(run_id)):
+        return "The teacher of this run is not shown: it has random weights, which were not saved."
+    return "The teacher of this run is not shown: it has no classifier, so it predicts no classes."
+
+
+def _is_random(teacher: TeacherRecipe | None, folder: Path) -> bool:
+    """Whether a run's teacher has random weights that were not saved."""
+    random = teacher is not None and isinstance(teacher.reference, RandomWeights)
+    return random and not (folder / "teacher.safetensors").is_file()

@@ -22,6 +22,7 @@ from kdcore.paths import data_folder
 from kdcore.recipe import DataRecipe
 from kdcore.store import Store
 from kdcore.store.trained_on import data_of
+from kdcore.tensors.finite import check_finite
 
 PER_CLASS, MOST = 20, 400  # images
 NO_DIVISION = 1e-12
@@ -50,7 +51,7 @@ def run(references: Mapping[str, str], store: Store) -> NetworkOutputs:
         references: role -> a bundled model or `run:ID/student`; they belong together.
 
     Raises:
-        UserError: no such network, or its images are not on this machine; the message states how to fix it.
+        UserError: no such network, its outputs are not numbers, or its images are not on this machine; the message states how to fix it.
     """
     networks = {role: models.load(reference, runs=store).eval() for role, reference in references.items()}
     first = next(iter(networks.values()))
@@ -94,9 +95,9 @@ def _turns(targets: np.ndarray) -> np.ndarray:
 
 def _logits(network: Tapped, images: Tensor) -> np.ndarray:
     with torch.inference_mode():
-        return np.concatenate(
-            [network(part, frozenset({"logits"})).logits.float().numpy() for part in images.split(64)]
-        )
+        found = torch.cat([network(part, frozenset({"logits"})).logits.float() for part in images.split(64)])
+    check_finite(found)
+    return found.numpy()
 
 
 def soft_labels(logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -51,19 +51,21 @@ def build(
             own["map_classes"] = spec.map_classes or source.map_classes
         spec = spec.model_copy(update={**inherited, **own})
         return build(spec, classes, image_size, runs=runs, report=report, download=download, own_classes=own_classes)
+    if source.note:
+        report(source.note)
     return _from_file(spec, source, classes, image_size, report, own_classes)
 
 
-def load(reference: str, *, runs: "Store | None" = None, finite: bool = False) -> Tapped:
+def load(reference: str, *, runs: "Store | None" = None, report: Report = lambda text: None) -> Tapped:
     """A trained model by its reference: a bundled model's name, `run:ID/student` (or twin, teacher), or a .safetensors file.
 
     `run:ID/student@STEP` is the network as it was at one of the run's snapshots, see `Store.snapshots`.
 
     Args:
-        finite: refuse a file with NaN or infinite values.
+        report: is given a sentence where a run's newest checkpoint is damaged and an older one was read.
 
     Raises:
-        UserError: there is no such model, or the file does not name its model.
+        UserError: there is no such model, the file does not name its model, or it has NaN or infinite values.
     """
     source = find(reference, runs)
     if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
@@ -85,9 +87,11 @@ def load(reference: str, *, runs: "Store | None" = None, finite: bool = False) -
             f"{source.path} does not say which model its weights belong to. Write it again with `python -m kdcore "
             "import-weights`, which names the model, or use it in a recipe that names the `model`."
         )
+    if source.note:
+        report(source.note)
     known = source.description
     spec = ModelRecipe(model=known["model"], weights=reference)
-    return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None, finite=finite)
+    return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None)
 
 
 def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:
@@ -136,7 +140,6 @@ def _from_file(
     image_size: int,
     report: Report,
     own_classes: bool = False,
-    finite: bool = True,
 ) -> Tapped:
     known = source.description or {}
     name = _model_name(spec, source)
@@ -153,7 +156,7 @@ def _from_file(
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
     state = matching.matched(weight_files.read(source.path, source.prefix), net, report)
     if mapped:
-        fitting.fill(net, state, spec.weights, name, finite=finite)
+        fitting.fill(net, state, spec.weights, name)
         fitting.keep_classes(net, tuple((each,) for each in weight_classes), classes, spec.weights, report)
         known_classes = classes
     elif keeps_own and (weight_classes or fitting.lacks_classifier(state, net)):
@@ -163,14 +166,13 @@ def _from_file(
             {**{key: own[key] for key in fitting.classifier_names(net)}, **state},
             spec.weights,
             name,
-            finite=finite,
         )
         known_classes = weight_classes
         if len(known_classes) != len(classes):
             report(_unused(spec.weights, len(known_classes)))
     else:
         state, known_classes = fitting.for_classes(state, net, spec, weight_classes, classes, report)
-        fitting.fill(net, state, spec.weights, name, finite=finite)
+        fitting.fill(net, state, spec.weights, name)
     mean, std = zoo.statistics(name)
     stored = tuple(known.get("mean", mean)), tuple(known.get("std", std))
     return _tapped(net, spec, name, known_classes, image_size, stored, options)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from kdcore.errors import UserError
+from kdcore.errors import NotFinite, UserError
 from kdcore.models import mapping
 from kdcore.models.taps import classifiers
 from kdcore.recipe import ModelRecipe, TeacherRecipe
@@ -17,13 +17,12 @@ from kdcore.recipe import ModelRecipe, TeacherRecipe
 Report = Callable[[str], None]
 
 
-def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str, *, finite: bool = True) -> None:
+def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> None:
     """Load a state strictly.
 
     Args:
         source: the weights, for messages.
         model: the network, for messages.
-        finite: refuse NaN and infinite values; not where a network is only looked at.
 
     Raises:
         UserError: tensors are missing, unknown or of other shapes, or have values that are not finite; names them.
@@ -42,8 +41,7 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str, *, f
         shown = "\n".join(f"  - {problem}" for problem in problems[:12])
         more = f"\n  and {len(problems) - 12} more" if len(problems) > 12 else ""
         raise UserError(f"The weights {source} do not fit {model}:\n{shown}{more}")
-    if finite:
-        _check_finite(state, source)
+    _check_finite(state, source)
     load_state(net, state)
 
 
@@ -61,7 +59,7 @@ def _check_finite(state: dict[str, Tensor], source: str) -> None:
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
-            raise UserError(
+            raise NotFinite(
                 f"The weights {source} are not all numbers: {name} has {wrong:,} of {tensor.numel():,} that are NaN or infinite, as "
                 "after a training that diverged. Use weights from an earlier checkpoint or another source."
             )

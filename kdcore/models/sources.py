@@ -20,11 +20,15 @@ NO_SNAPSHOTS = "it has no snapshots, like runs of earlier versions and recording
 
 @dataclass(frozen=True)
 class Source:
-    """A network's tensors in a file: those that begin with `prefix`; and the file's description of it, if any."""
+    """A network's tensors in a file: those that begin with `prefix`; and the file's description of it, if any.
+
+    note: that it is an older checkpoint of a run, and why; empty for the newest.
+    """
 
     path: Path
     prefix: str = ""
     description: dict[str, Any] | None = None
+    note: str = ""
 
 
 def bundled() -> dict[str, dict[str, Any]]:
@@ -105,14 +109,30 @@ def _in_run(reference: RunNetwork, runs: "Store") -> Source | ModelRecipe:
     recipe = runs.recipe(run_id)
     if network == "teacher":
         return _teacher(run_id, recipe, step, runs)
-    checkpoint = runs.whole_checkpoint(run_id) if step is None else _snapshot(run_id, step, runs)
-    if checkpoint is None:
-        raise UserError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
-    described = weight_header.description(checkpoint)
     prefix = f"{network}.net."
+    checkpoint, note = _intact(run_id, network, prefix, runs) if step is None else (_snapshot(run_id, step, runs), "")
+    described = weight_header.description(checkpoint)
     if network not in described or not weight_files.holds(checkpoint, prefix):
         raise UserError(f"Run {run_id} has no {network}.")
-    return Source(checkpoint, prefix, described[network])
+    return Source(checkpoint, prefix, described[network], note)
+
+
+def _intact(run_id: str, network: str, prefix: str, runs: "Store") -> tuple[Path, str]:
+    """The newest checkpoint of a run whose weights of a network can be read, and a note where it is not the last one."""
+    found = runs.checkpoints(run_id)
+    if not found:
+        raise UserError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
+    runs.whole_checkpoint(run_id)  # refuses a run without one
+    for count, path in enumerate(found):
+        if not weight_files.damage(path, prefix) and "student" in weight_header.description(path):
+            what = "the newest is" if count == 1 else f"the {count} newest are"
+            return path, f"The {network} of run {run_id} is from its checkpoint {path.name}: {what} damaged." * bool(
+                count
+            )
+    raise UserError(
+        f"Run {run_id} has {len(found)} checkpoint{'s' * (len(found) > 1)}, and all are damaged: its {network} cannot be loaded. "
+        "Train its recipe again."
+    )
 
 
 def _teacher(run_id: str, recipe: Recipe, step: int | None, runs: "Store") -> Source | ModelRecipe:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,25 @@ def holds(path: Path, prefix: str) -> bool:
     """Whether a file has tensors whose names begin with the prefix. Raises UserError where it cannot be read."""
     with _opened(path) as file:
         return any(name.startswith(prefix) for name in file.keys())  # noqa: SIM118
+
+
+def damage(path: Path, prefix: str = "") -> str:
+    """Why the header, or the tensors whose names begin with `prefix`, cannot be read; empty where they can. Read once a version."""
+    try:
+        found = path.stat()
+        return _damage(path, prefix, found.st_size, found.st_mtime_ns)
+    except OSError as error:
+        return str(error)
+
+
+@lru_cache(maxsize=1024)
+def _damage(path: Path, prefix: str, size: int, written: int) -> str:
+    try:
+        weight_header.description(path)
+        read(path, prefix)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def read(path: Path, prefix: str = "") -> dict[str, Tensor]:

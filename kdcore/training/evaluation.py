@@ -16,6 +16,7 @@ from kdcore.results import metrics
 from kdcore.results.predictions import balanced_accuracy, error_consistency
 from kdcore.runtime import mixed_precision
 from kdcore.runtime.mixed_precision import Precision
+from kdcore.tensors.finite import check_finite
 from kdcore.training.distiller import Distiller
 
 BATCH = 256
@@ -71,8 +72,10 @@ def evaluate_in_steps(
 
 
 def evaluate(model: Tapped, split: Split, *, precision: Precision = "exact") -> dict[str, float]:
-    """`metrics.classification` of a model on a split."""
-    return drained(evaluate_in_steps({"it": model}, split, precision=precision))["it"]
+    """`metrics.classification` of a model on a split. Raises UserError where its outputs are not numbers."""
+    outputs = logits(model, split, precision=precision)
+    check_finite(outputs)
+    return metrics.classification(outputs, split.targets)
 
 
 def compare_in_steps(

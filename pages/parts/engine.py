@@ -272,6 +272,17 @@ def choices() -> list[Choice]:
 
 
 @visitors
+def without_teacher(run_id: str) -> str:
+    """Why a run's teacher is not among the choices; empty where it is, or where the run has none or is gone."""
+    from kdcore import inspection
+
+    try:
+        return inspection.without_teacher(run_id, process_runner().store)
+    except UserError:
+        return ""
+
+
+@visitors
 def survey(teacher: str, student: str, *, map_name: str | None, at_most: int) -> Iterator[Survey]:
     """Two networks' maps over test images, batch by batch. Raises UserError at the first one: no such map, or no images."""
     from kdcore.inspection import gallery

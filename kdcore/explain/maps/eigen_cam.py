@@ -34,15 +34,18 @@ def eigen_cam(activations: Tensor) -> Tensor:
     """ReLU of the first principal component of the places' activations: [B, C, H, W] -> [B, H, W].
 
     A component's sign is arbitrary. It is chosen so that the component grows with the activations' energy: what is bright
-    is where the layer is active, not its opposite.
+    is where the layer is active, not its opposite. NaN where an image's activations are not all numbers.
     """
     places = activations.flatten(2).transpose(1, 2).double()  # [B, N, C]
+    known = torch.isfinite(places).all(dim=2, keepdim=True).all(dim=1, keepdim=True)  # the decomposition refuses others
+    places = torch.where(known, places, 0.0)
     centred = places - places.mean(dim=1, keepdim=True)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
     component = (centred @ directions[:, :1].transpose(1, 2)).squeeze(2)  # [B, N]
     energy = places.square().sum(dim=2)
     together = (component * (energy - energy.mean(1, keepdim=True))).sum(1, keepdim=True)
     component = component * torch.where(together < 0, -1.0, 1.0)
+    component = torch.where(known[:, :, 0], component, torch.nan)
     return F.relu(component).unflatten(1, tuple(activations.shape[2:])).float()
 
 

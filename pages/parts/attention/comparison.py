@@ -55,6 +55,7 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
     with controls:
         chosen = form.choose_networks(found, dataset=shown.dataset)
         map_name = form.choose_map()
+    form.explain_missing_teacher(chosen)
     compared = ComparedPhoto(shown, chosen, map_name, pixels, shown.digest + perturbation, perturbation)
     first = inspect(compared, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
     cards = networks.maps()
@@ -128,7 +129,7 @@ def looks(compared: ComparedPhoto) -> list[Look]:
     return [
         Look(
             title=heading,
-            network=compared.chosen[heading].title,
+            network=each.title,
             colour=pictures.colour(compared.role(heading)),
             method=networks.map_title(each),
             heatmap=each.heatmap,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from pages.parts import engine, formatting
 from pages.parts.attention import networks
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ def choose_networks(found: list[Choice], *, dataset: str) -> dict[str, Choice]:
         width=540,
     )
     return networks.headed([known[reference] for reference in references])
+
+
+def explain_missing_teacher(chosen: dict[str, Choice]) -> None:
+    """Where the networks of a run are shown without its teacher, say why."""
+    runs = {networks.family(choice.reference)[0] for choice in chosen.values() if choice.kind == "run"}
+    if len(runs) == 1 and (why := engine.without_teacher(*runs)):
+        st.caption(formatting.message(why))
 
 
 def choose_map() -> str | None:

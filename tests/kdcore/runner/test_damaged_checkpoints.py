@@ -1,12 +1,17 @@
 """A checkpoint that is damaged: the one before it is used, and that is said."""
 
+import json
 import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kdcore import inspection, models
+from kdcore.errors import UserError
+from kdcore.models import sources
+from kdcore.recipe import ModelRecipe
 from kdcore.runner import Runner
 from kdcore.store import Store, checkpoint
 from kdcore.store.completeness import is_whole
@@ -129,3 +134,41 @@ def test_a_checkpoint_is_whole_or_not(tmp_path):
     path.unlink()
     os.mkfifo(path)
     assert not is_whole(path)
+
+
+def test_a_network_with_changed_weights_is_read_from_the_checkpoint_before_and_that_is_said(runner, stopped):
+    newest, before, *older = runner.store.checkpoints(stopped)
+    flip_in(newest, "student.net.")
+    notes: list[str] = []
+    loaded = models.load(f"run:{stopped}/student", runs=runner.store, report=notes.append).net.state_dict()
+    kept = checkpoint.load(before)["student"]
+    assert all((loaded[name] == kept[f"net.{name}"]).all() for name in loaded)
+    said = f"The student of run {stopped} is from its checkpoint {before.name}: the newest is damaged."
+    assert notes == [said]
+    spec = ModelRecipe(weights=f"run:{stopped}/student")
+    models.build(spec, tuple(runner.store.state(stopped).classes), 32, runs=runner.store, report=notes.append)
+    assert notes[1] == said
+    found = inspection.Inspector(runner.store).inspect(np.zeros((32, 32, 3), np.uint8), f"run:{stopped}/student")
+    assert found.title.endswith(f" (from {before.name}: newer checkpoints are damaged)")
+    for path in (before, *older):
+        flip_in(path, "student.net.")
+    with pytest.raises(UserError, match=r"has \d checkpoints, and all are damaged: its student cannot be loaded"):
+        models.load(f"run:{stopped}/student", runs=runner.store)
+
+
+def test_a_network_without_damage_is_read_from_the_newest_checkpoint(runner, stopped):
+    newest, *_ = runner.store.checkpoints(stopped)
+    notes: list[str] = []
+    models.load(f"run:{stopped}/student", runs=runner.store, report=notes.append)
+    source = sources.find(f"run:{stopped}/student", runner.store)
+    assert (source.path, notes) == (newest, [])
+
+
+def flip_in(path: Path, prefix: str) -> None:
+    """Change one bit of the first tensor whose name begins so."""
+    content = bytearray(path.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    name = min(key for key in header if key.startswith(prefix) and header[key]["dtype"] == "F32")
+    content[8 + length + header[name]["data_offsets"][0]] ^= 1
+    path.write_bytes(bytes(content))
