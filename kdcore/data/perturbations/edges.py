@@ -26,6 +26,7 @@ class Edges(Perturbation):
     strengths = (0.5, 1, 2)
     usual = 1
     source = "Canny, PAMI 1986, https://doi.org/10.1109/TPAMI.1986.4767851; as in Geirhos et al., https://arxiv.org/abs/1811.12231"
+    cached = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0.3, 8, "The smoothing of edges")

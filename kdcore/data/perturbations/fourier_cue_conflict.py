@@ -10,6 +10,7 @@ from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.tensors.outputs import NO_LABEL
 
+TINY = 1e-10  # of spectra, where a black pixel's contribution is 0 and a white one's 1
 PART = 1024  # images whose keys are computed at a time
 
 
@@ -54,12 +55,10 @@ class FourierCueConflict(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, 1, "The share of the other image's amplitudes")
         others, textures = self.partners(clean)
-        own, other = spectrum(clean.images), spectrum(others)
-        length, other_length = amplitude(own), amplitude(other)
-        ratio = torch.lerp(length, other_length, strength) / length.clamp_min(torch.finfo(length.dtype).tiny)
-        mixed = torch.where(length > 0, own * ratio, strength * other_length)  # no amplitude has the phase 0
-        found = torch.fft.irfft2(mixed, s=clean.images.shape[2:])
-        return Perturbed(like(bounded(found), clean.images), textures)
+        own, other = spectrum(clean.images) + TINY, spectrum(others)  # no amplitude has the phase 0
+        length = amplitude(own)
+        mixed = own * (torch.lerp(length, amplitude(other), strength) / length)
+        return Perturbed(like(bounded(torch.fft.irfft2(mixed, s=clean.images.shape[2:])), clean.images), textures)
 
     def partners(self, clean: Clean) -> tuple[Tensor, Tensor]:
         """An image of another class for each, [m, 3, H, W] in [0, 1], and that class, [m]."""

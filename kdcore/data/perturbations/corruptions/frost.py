@@ -1,5 +1,6 @@
 """Frost: photos of frost, which the authors publish, over the image."""
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class Frost(Perturbation):
     def why_not(self, split: Split) -> str:
         return missing()
 
+    @property
+    def material(self) -> str:
+        paths = [data_folder() / "frost" / name for name in FILES]
+        return "".join(hashlib.sha256(path.read_bytes()).hexdigest()[:8] for path in paths if path.is_file())
+
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         kept, share = at_severity(SHARES, strength, "frost")
         if reason := missing():
@@ -50,16 +56,12 @@ class Frost(Perturbation):
 
     def frost(self, keys: Tensor, height: int, width: int) -> Tensor:
         """For each key a part of one of the photos, [m, 3, H, W] in [0, 1]."""
-        photos = _photos(str(data_folder()), PUBLISHED * min(height, width) / resampling.PUBLISHED_SIDE, height, width)
-        found = keys.new_empty(len(keys), height, width, 3, dtype=torch.float32)
+        scale = PUBLISHED * min(height, width) / resampling.PUBLISHED_SIDE
+        photos, sizes = (each.to(keys.device) for each in _photos(str(data_folder()), scale, height, width))
         which = randomness.below(len(photos), keys, stream=1)
-        for number, photo in enumerate(photos):
-            places = (which == number).nonzero()[:, 0]
-            top = randomness.below(photo.shape[0] - height, keys[places], stream=2)
-            left = randomness.below(photo.shape[1] - width, keys[places], stream=3)
-            windows = photo.to(keys.device).unfold(0, height, 1).unfold(1, width, 1)  # [., ., 3, H, W]
-            found[places] = windows[top, left].permute(0, 2, 3, 1)
-        return found.permute(0, 3, 1, 2)
+        top = randomness.below(sizes[which, 0] - height, keys, stream=2)
+        left = randomness.below(sizes[which, 1] - width, keys, stream=3)
+        return photos.unfold(1, height, 1).unfold(2, width, 1)[which, top, left]
 
 
 def missing() -> str:
@@ -75,9 +77,17 @@ def missing() -> str:
 
 
 @lru_cache(maxsize=4)
-def _photos(folder: str, scale: float, height: int, width: int) -> tuple[Tensor, ...]:
-    """The photos at a share of their size, at least a pixel larger than the image: [., ., 3] in [0, 1]. Raises UserError."""
-    return tuple(_photo(Path(folder) / "frost" / name, scale, height, width) for name in FILES)
+def _photos(folder: str, scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The photos at a share of their size, but larger than the image, [5, H', W', 3] in [0, 1]; and the size of each, [5, 2].
+
+    Raises UserError.
+    """
+    photos = [_photo(Path(folder) / "frost" / name, scale, height, width) for name in FILES]
+    sizes = [photo.shape[:2] for photo in photos]
+    found = torch.zeros(len(photos), *np.max(sizes, axis=0).tolist(), 3)
+    for place, photo in zip(found, photos, strict=True):
+        place[: photo.shape[0], : photo.shape[1]] = photo
+    return found, torch.tensor(sizes)
 
 
 def _photo(path: Path, scale: float, height: int, width: int) -> Tensor:

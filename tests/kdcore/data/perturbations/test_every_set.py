@@ -8,11 +8,14 @@ import torch
 from PIL import Image
 
 from kdcore.data import perturbations
-from kdcore.data.perturbations import Clean, Perturbation, making
+from kdcore.data.perturbations import Clean, Perturbation, making, randomness
+from kdcore.data.perturbations.corruptions import frost as frost_corruption
+from kdcore.data.perturbations.corruptions import shot_noise
 from kdcore.data.perturbations.corruptions.frost import FILES
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from tests.kdcore.data.perturbations.samples import clean, split
+from tests.kdcore.fake_gpu import GPU, FakeGPU
 
 ROUNDING = 3e-6  # matrix products of other sizes round differently
 
@@ -118,6 +121,25 @@ def test_a_strength_without_a_meaning_is_refused_in_words(name: str, strength: f
     with pytest.raises(UserError, match="should be") as raised:
         perturbation.perturb(clean(given), strength)
     assert f"{strength:g}" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [name for name, each in SETS.items() if not each.own_images and not each.cached])
+def test_sets_that_are_not_cached_stay_on_the_device_and_never_wait_for_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, gpu = split(), FakeGPU()
+    perturbation, batch = found(name, given), gpu.taken(clean(given))
+    for module, kept in (
+        (randomness, "_normal_bank"),
+        (randomness, "_uniform_bank"),
+        (shot_noise, "_table"),
+        (frost_corruption, "_photos"),
+    ):
+        monkeypatch.setattr(module, kept, getattr(module, kept).__wrapped__)  # or fake numbers would be kept
+    for attribute, value in vars(perturbation).items():  # what `prepare` kept
+        setattr(perturbation, attribute, gpu.taken(value))
+    with gpu:
+        assert perturbation.perturb(batch, perturbation.usual).images.device == GPU
 
 
 def test_an_unknown_set_or_setting_names_the_known_ones() -> None:

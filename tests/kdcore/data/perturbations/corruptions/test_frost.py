@@ -60,6 +60,12 @@ def test_without_the_photos_it_says_which_and_where_they_are(tmp_path: Path, mon
         perturbations.get("frost").perturb(clean(split()), 3)
 
 
+def test_other_photos_are_other_material(photos: Path) -> None:
+    before = perturbations.get("frost").material
+    (photos / FILES[0]).write_bytes((photos / FILES[1]).read_bytes())
+    assert perturbations.get("frost").material != before
+
+
 def test_a_file_that_is_no_picture_is_named(photos: Path) -> None:
     (photos / FILES[2]).write_text("nothing")
     with pytest.raises(
