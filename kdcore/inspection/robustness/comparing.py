@@ -116,7 +116,6 @@ def _row(row: tables.Row) -> Row:
         transfer=values_of(transfer.share) if transfer and transfer.share.defined else None,
         transfer_sentence=sentence(transfer) if transfer else "",
         over_distilled=bool(transfer and transfer.over_distilled),
-        shown=transfer,
         kind=transfer.kind if transfer else "",
     )
 

@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 
 from kdcore.results.bias import Outcome
-from kdcore.results.bias.transfer import Transfer
 
 Which = Literal["quick", "full", "corruptions"]
 Filter = Literal["any", "all right", "all wrong", "only this one right", "follows the teacher", "networks differ"]
@@ -105,7 +104,6 @@ class Row:
         two has no value.
     transfer: where the student stands between twin (0) and teacher (1), with its interval; None without the three roles, or
         where it is undefined; `transfer_sentence` says it in words, also why it is undefined, and names over-distilling.
-    shown: what is shown of student, twin and teacher, for a line about many rows; None without the three roles.
     kind: what is shown of the transfer: "passes on", "moves away", "not shown", "no gap" or "refused"; empty without the roles.
     """
 
@@ -121,7 +119,6 @@ class Row:
     transfer: Values | None = None
     transfer_sentence: str = ""
     over_distilled: bool = False
-    shown: Transfer | None = field(default=None, repr=False)
     kind: str = ""
 
 
