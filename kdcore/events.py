@@ -137,6 +137,24 @@ class Evaluated(Event):
 
 
 @dataclass(frozen=True)
+class RobustnessMeasured(Event):
+    """Accuracy of the networks on perturbed validation images at the end of an epoch; the same images in all epochs.
+
+    images: how many of each test set.
+    accuracy: test set (`patch_scramble@4`) -> network -> accuracy.
+    only: test set -> `student/twin` -> the number of images that only the first of the two predicts rightly.
+    shape_bias: test set of conflicting cues -> network -> shape bias, where it is defined.
+    """
+
+    step: int
+    epoch: float
+    images: int
+    accuracy: dict[str, Numbers]
+    only: dict[str, Numbers]
+    shape_bias: dict[str, Numbers] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ProbeTaken(Event):
     """Heatmaps of the pinned images. The arrays are stored beside the events, in `file`.
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import downloads, networks, preflight, weights
+from kdcore.checks import downloads, networks, perturbed_sets, preflight, weights
 from kdcore.checks.findings import Finding
 from kdcore.data import datasets, loading
 from kdcore.errors import UserError
@@ -44,6 +44,7 @@ def findings(recipe: Recipe, runs: Store | None = None, device: torch.device | N
             found.append(classes)
         _check_terms(recipe)
         _check_sources(recipe, runs)
+        perturbed_sets.check(recipe)
         found += _of_networks(recipe, runs, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         weights.check(recipe, loading.classes(recipe.data), runs, with_teacher=classes is None)
     except UserError as error:

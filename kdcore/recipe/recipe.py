@@ -1,6 +1,6 @@
 """The whole recipe: its sections, and the checks that concern more than one of them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,6 +21,15 @@ class Probes(Section):
     images: int = Field(4, ge=0, le=32, description="number of pinned test images")
     per_epoch: float = Field(2, gt=0, description="maps per epoch, within the budget")
     budget: Fraction = Field(0.02, description="largest share of the run's time")
+
+
+class Robustness(Section):
+    """Perturbed sets of validation images on which all networks are measured after every epoch."""
+
+    sets: Annotated[tuple[Annotated[str, Field(max_length=80)], ...], Field(max_length=8)] = Field(
+        (), description="test sets with their strength, such as patch_scramble@4; none unless given"
+    )
+    images: int = Field(300, ge=50, le=10_000, description="number of validation images to perturb")
 
 
 class Recipe(Section):
@@ -45,6 +54,7 @@ class Recipe(Section):
     )
     compile: bool = Field(False, description="try torch.compile; used where it makes steps faster")
     probes: Probes = Probes()
+    robustness: Robustness = Robustness()
     checkpoint_every: float = Field(1, gt=0, description="epochs between checkpoints")
 
     def watched(self, adapt: Adapt) -> str:
@@ -105,6 +115,7 @@ class Recipe(Section):
                 "`lr.shape` is 0 in every epoch, so that nothing would be learned: start it at 1, as {linear: [1, 0]} does"
             )
         self._parts_of_a_batch_make_sense()
+        self._robustness_makes_sense()
         if not self.seeds:
             raise UserError("`seeds` is empty: a run needs at least one, for example [0]")
         check_seeds(self.seeds)
@@ -121,6 +132,16 @@ class Recipe(Section):
             raise UserError(
                 f"`optimizer.accumulate` is {parts}, which does not go with `compile`: set one of them to its default"
             )
+
+    def _robustness_makes_sense(self) -> None:
+        sets = self.robustness.sets
+        if sets and not self.data.validation:
+            raise UserError(
+                "`robustness.sets` are made from the validation images, and there are none: set data.validation, for example to "
+                "0.1, or leave `robustness` out"
+            )
+        if twice := sorted({name for name in sets if sets.count(name) > 1}):
+            raise UserError(f"`robustness.sets` names {twice[0]!r} twice: name it once")
 
     def _terms_make_sense(self) -> None:
         if not self.terms:

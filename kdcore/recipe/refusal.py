@@ -11,7 +11,7 @@ from kdcore.recipe import base
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
-from kdcore.recipe.recipe import Probes
+from kdcore.recipe.recipe import Probes, Robustness
 from kdcore.recipe.terms import Adapt, Term
 from kdcore.recipe.yaml_text import Lines
 
@@ -112,7 +112,7 @@ def as_yaml(value: Any) -> str:
 def _known_keys(location: tuple[Any, ...], kind: type[BaseModel]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "data": DataRecipe, "teacher": TeacherRecipe, "student": ModelRecipe, "terms": Term, "optimizer": OptimizerRecipe,
-        "lr": LearningRate, "probes": Probes, "finetune": FineTune, "twin": TwinRecipe, "adapt": Adapt,
+        "lr": LearningRate, "probes": Probes, "robustness": Robustness, "finetune": FineTune, "twin": TwinRecipe, "adapt": Adapt,
     }  # fmt: skip
     named = [part for part in location if part in sections]
     return list((sections[named[-1]] if named else kind).model_fields)

@@ -193,6 +193,17 @@ def _complete_metrics(found: dict[str, Any]) -> None:
             raise UserError(f"`top1` of the {network}'s metrics should be a number, not {metrics.get('top1')!r}")
 
 
+def _complete_counts(found: dict[str, Any]) -> None:
+    """Require of each perturbed set what student, twin and teacher are compared by."""
+    for test_set, accuracies in found["accuracy"].items():
+        if not all(map(_is_number, accuracies.values())):
+            raise UserError(f"`accuracy` on {test_set!r} should be numbers, not {reprlib.repr(accuracies)}")
+        others = [name for name in ("student", "teacher") if {name, "twin"} <= accuracies.keys()]
+        for pair in (pair for name in others for pair in (f"{name}/twin", f"twin/{name}")):
+            if not _is_whole(count := found["only"].get(test_set, {}).get(pair)) or count > found["images"]:
+                raise UserError(f"`only` on {test_set!r} should count {pair} images, not {count!r}")
+
+
 def _known_idle(found: dict[str, Any]) -> None:
     for term, weight in found["idle"].items():
         if not _is_number(weight) or found["shares"].get(term) is None:
@@ -204,4 +215,5 @@ TOGETHER: dict[str, Callable[[dict[str, Any]], None]] = {
     "RunFinished": _complete_results,
     "Evaluated": _complete_metrics,
     "GradientsMeasured": _known_idle,
+    "RobustnessMeasured": _complete_counts,
 }

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from kdcore.recipe import RecipeError
+from kdcore.results.bias import of_run
+from kdcore.results.bias.sentences import what_else_passed_on
+from kdcore.results.bias.transfer import judged
 from kdcore.results.diagnoses import Diagnosis, Evidence, diagnose
 from kdcore.store.runs import Store
 from kdcore.store.state import RunState
@@ -36,6 +39,27 @@ def diagnoses(store: Store, run_id: str) -> tuple[Diagnosis, ...]:
             gradients=state.gradients[-1] if state.gradients else {},
             changes=state.knob_changes,
         )
+    )
+
+
+def what_else(store: Store, run_id: str) -> str:
+    """One line on what passed on besides accuracy in a finished run with a twin and a teacher; empty for others.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    state = store.state(run_id)
+    if not {"student", "twin", "teacher"} <= state.results.keys():
+        return ""
+    predictions = store.test_predictions(run_id)
+    read = of_run.of_predictions(predictions) if predictions is not None else []
+    if state.robustness:
+        read += of_run.of_counts(state.robustness[-1])
+    if not read:
+        return ""
+    turned = state.outcome.turned
+    return what_else_passed_on(
+        judged(read, refusal=f"a user changed settings during the run ({', '.join(turned)})" if turned else "")
     )
 
 

@@ -59,6 +59,7 @@ class Replay:
         # lists only grow; `_remembered` is what a resumed run restores: step of a checkpoint -> the facts at that moment
         self._lists: dict[str, list[dict[str, Any]]] = {
             "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [], "knob_changes": [],
+            "robustness": [],
         }  # fmt: skip
         self._latest: dict[str, dict[str, float]] = {}
         self._knobs: dict[str, float] = {}
@@ -262,6 +263,11 @@ class Replay:
                 self._add(f"adapted/{event['term']}", event["step"], event["factor"])
             case "TermMeasured":
                 self._add_all(f"figure/{event['term']}", event, event["figures"])
+            case "RobustnessMeasured":
+                for test_set, accuracies in event["accuracy"].items():
+                    self._add_all(f"perturbed/{test_set}", event, accuracies)
+                for test_set, biases in event["shape_bias"].items():
+                    self._add_all(f"shape_bias/{test_set}", event, biases)
             case "Evaluated" if event["split"] == "validation":
                 for network, metrics in event["metrics"].items():
                     for metric in (name for name in metrics if name in ("top1", "nll", "ece")):
@@ -281,6 +287,9 @@ class Replay:
                 listed = {(item["step"], item["term"]) for item in self._lists["adaptations"]}
                 if (event["step"], event["term"]) not in listed:  # else it is repeated, by a run that was resumed here
                     self._append("adaptations", event, "term", "factor", "reason")
+            case "RobustnessMeasured":
+                self._append("robustness", event, "images", "accuracy", "only", "shape_bias")
+                del self._lists["robustness"][:-1]
             case "ProbeTaken":
                 self._append("probes", event, "file")
             case "CheckpointSaved":

@@ -29,7 +29,9 @@ TAIL = 4096  # bytes before the offset, whose checksum identifies the events
 MOST_BYTES = 16 << 20  # of a cached state
 CODE = ("replay.py", "checking.py", "lines.py", "columns.py", "state.py", "replay_cache.py")  # what decides a replay
 STATE = ', "state": '  # separates the header from the state in the file
-TUPLES = ("classes", "probes", "checkpoints", "layer_weights", "gradients", "adaptations", "notes", "knob_changes")
+TUPLES = (
+    "classes", "probes", "checkpoints", "layer_weights", "gradients", "adaptations", "notes", "knob_changes", "robustness",
+)  # fmt: skip
 
 
 def mark(folder: Path) -> Mark:

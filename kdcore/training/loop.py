@@ -31,6 +31,7 @@ from kdcore.training import accumulation, evaluation, optim, reporting
 from kdcore.training.compilation import CompilationTrial
 from kdcore.training.distiller import Distiller
 from kdcore.training.gradient_monitor import GradientMonitor
+from kdcore.training.robustness import RobustnessMonitor
 from kdcore.training.state import Learner, Parts
 
 LOGGED_STEPS = 500  # at least so many steps of a run are logged ...
@@ -52,8 +53,9 @@ def train(parts: Parts) -> Iterator[Event]:
     checkpoint_every = max(1, round(recipe.checkpoint_every * per_epoch))
     clock, prober = reporting.Clock(), reporting.Prober(parts)
     gradients, compilation = GradientMonitor(parts, clock), CompilationTrial(parts)
+    robustness = RobustnessMonitor(parts)
 
-    yield from _begin(parts, prober)
+    yield from _begin(parts, prober, robustness)
     if cache:
         yield from cache.open()
     clock.resume()
@@ -87,7 +89,7 @@ def train(parts: Parts) -> Iterator[Event]:
         if cache:
             yield from cache.notes()
         if epoch_ended:
-            yield from _epoch_ended(parts)
+            yield from _epoch_ended(parts, robustness)
         yield from prober.take(always=last, budget=recipe.probes.budget * clock.busy)
         if parts.step % checkpoint_every == 0 or last:
             yield CheckpointReady(parts.step, parts.epoch, parts.state())
@@ -102,7 +104,7 @@ def train(parts: Parts) -> Iterator[Event]:
     yield RunFinished(parts.step, found.results, clock.busy, arrays=found.predictions)
 
 
-def _begin(parts: Parts, prober: reporting.Prober) -> Iterator[Event]:
+def _begin(parts: Parts, prober: reporting.Prober, robustness: RobustnessMonitor) -> Iterator[Event]:
     """Report the start; of a new run also what is measured before the first step."""
     yield (yield from _started(parts))
     if not parts.resumed:
@@ -111,7 +113,7 @@ def _begin(parts: Parts, prober: reporting.Prober) -> Iterator[Event]:
         yield from _terms_measured(parts)
         yield from prober.take(always=True)
     elif parts.step and parts.step % parts.steps_per_epoch == 0:
-        yield from _epoch_ended(parts)  # it may have been stopped just before
+        yield from _epoch_ended(parts, robustness)  # it may have been stopped just before
 
 
 def _remaining_batches(parts: Parts) -> Iterator[Batch]:
@@ -218,7 +220,7 @@ def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
     return reporting.started(parts, teacher)
 
 
-def _epoch_ended(parts: Parts) -> Iterator[Event]:
+def _epoch_ended(parts: Parts, robustness: RobustnessMonitor) -> Iterator[Event]:
     """Measure, and adapt weights, at the end of an epoch. Called again where a run resumes at the end of one."""
     for name, method in parts.student.distiller.methods.items():
         if (shares := method.layer_weights()) is not None:  # type: ignore[operator]
@@ -237,6 +239,8 @@ def _epoch_ended(parts: Parts) -> Iterator[Event]:
         if last:  # for the test results: no further pass over these images
             parts.calibration |= {name: own.pop("calibrating") for name, own in metrics.items()}
         yield Evaluated(parts.step, parts.epoch, "validation", metrics)
+    if perturbed := (yield from _interruptible(parts, robustness.measured())):
+        yield perturbed
 
 
 def _terms_measured(parts: Parts) -> Iterator[Event]:

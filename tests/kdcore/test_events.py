@@ -25,6 +25,10 @@ ONE_OF_EACH = [
     events.WeightAdapted(step=20, epoch=1.0, term="fitnets", factor=0.5, reason="kd no longer falls"),
     events.TermMeasured(step=20, epoch=1.0, term="fitnets", figures={"similarity": 0.7, "similarity/3": 0.8}),
     events.Evaluated(step=20, epoch=1.0, split="validation", metrics={"student": {"top1": 0.5, "count": 100}}),
+    events.RobustnessMeasured(
+        step=20, epoch=1.0, images=300, accuracy={"patch_scramble@4": NUMBERS}, only={"patch_scramble@4": {"student/twin": 75}},
+        shape_bias={"fourier_cue_conflict@1": NUMBERS},
+    ),
     events.ProbeTaken(step=20, epoch=1.0, seconds=0.1, file="probes/00000020.npz"),
     events.CheckpointSaved(step=20, epoch=1.0, file="checkpoints/00000020.safetensors"),
     events.KnobTurned(step=21, knob="weight/kd", factor=0.5),

@@ -38,12 +38,11 @@ def of_predictions(predictions: Mapping[str, np.ndarray]) -> list[Read]:
     return found
 
 
-def of_counts(measured: Mapping[str, Any], titles: Mapping[str, str]) -> list[Read]:
+def of_counts(measured: Mapping[str, Any]) -> list[Read]:
     """Accuracy on each perturbed set of the validation images, from the last event of it.
 
     Args:
         measured: `accuracy`, `only` and `images` as in `events.RobustnessMeasured`.
-        titles: test set -> its title in a sentence.
     """
     found = []
     for name, shares in measured["accuracy"].items():
@@ -54,11 +53,17 @@ def of_counts(measured: Mapping[str, Any], titles: Mapping[str, str]) -> list[Re
             ]
             found.append(
                 Read(
-                    accuracy, f"{titles.get(name, name)} (validation images)", shares["student"], shares["twin"],
+                    accuracy, f"{in_words(name)}, of validation images", shares["student"], shares["twin"],
                     shares["teacher"], pair[0], pair[1], undefined(COUNTS_ONLY), images=images,
                 )
             )  # fmt: skip
     return found
+
+
+def in_words(test_set: str) -> str:
+    """`patch_scramble@4` as `patch scramble (4)`."""
+    name, at, strength = test_set.partition("@")
+    return f"{name.replace('_', ' ')}{f' ({strength})' if at else ''}"
 
 
 def _of_values(measure: Measure, values: Mapping[str, np.ndarray], *, share: bool) -> Read:

@@ -5,7 +5,7 @@ import streamlit as st
 from kdcore.results import measures, predictions
 from kdcore.store import RunState
 from pages.parts import engine, palette
-from pages.parts.runs import class_charts
+from pages.parts.runs import class_charts, what_else
 
 TITLE_CELLS = 2  # of the grid's columns
 
@@ -14,6 +14,7 @@ def show(run: RunState) -> None:
     """The table of measures, and the results by class in an expander."""
     with st.container(border=True):
         st.markdown("**What else changed**")
+        what_else.show_line(run)
         table(run)
         st.caption(f"{measures.without_claim(run.results)}{fitted_to(run)}")
         by_class(run)

@@ -52,12 +52,12 @@ def test_networks_without_errors_have_agreement_alone():
 
 
 def test_counts_give_tangos_interval():
-    (found,) = judged(of_counts(COUNTS, {"patch_scramble@4": "scrambled patches (4)"}))
+    (found,) = judged(of_counts(COUNTS))
     assert (found.kind, found.images) == ("passes on", 300)
     assert (found.change.low, found.change.high) == pytest.approx(Paired(50, 20, 300).interval())
     assert found.share.why == "only counts of images were stored"
     assert sentence(found).startswith(
-        "Accuracy on scrambled patches (4) (validation images) passes on: student − twin +10.0"
+        "Accuracy on patch scramble (4), of validation images passes on: student − twin +10.0"
     )
 
 
@@ -65,12 +65,12 @@ def test_few_images_that_only_one_gets_right_allow_no_claim():
     few = COUNTS | {
         "only": {"patch_scramble@4": {"student/twin": 5, "twin/student": 1, "teacher/twin": 100, "twin/teacher": 10}}
     }
-    (found,) = judged(of_counts(few, {}))
+    (found,) = judged(of_counts(few))
     assert found.why == "of student and twin, the networks differ on 6 of 300 predictions (10 are needed)"
 
 
 def test_one_line_counts_all_comparisons(predictions):
-    line = what_else_passed_on(judged([*of_predictions(predictions), *of_counts(COUNTS, {})]))
+    line = what_else_passed_on(judged([*of_predictions(predictions), *of_counts(COUNTS)]))
     assert line.startswith("Besides accuracy, the student is closer to the teacher than the twin in: ")
     assert "agreement with the teacher (student − twin +" in line
     assert "error consistency with the teacher (student − twin +0." in line
