@@ -39,6 +39,7 @@ COMMANDS = (
     ("runs:app", "runs", (), "List, show, resume, export and delete runs."),
     ("data:app", "data", (), "Report on a folder of images, before a run."),
     ("evaluate:app", "evaluate", (), "Measure a model on a split."),
+    ("robustness:app", "robustness", (), "Evaluate networks on perturbed test sets; what passes on."),
     ("explain:app", "explain", (), "Draw heatmaps of a photo."),
     ("methods:app", "methods", (), "List the distillation methods, or print one's page."),
     ("weights:export_app", "export", (), "Write a network as one .safetensors file, with a card."),

@@ -97,9 +97,7 @@ def evaluation(
         return loaded[reference]
 
     data = samples.common_data(list(networks.values()))
-    most = samples.most_images(data)
-    count = most if images is None else max(1, min(images, most))
-    return Evaluation(networks, store, count, place, get or load)
+    return Evaluation(networks, store, samples.count_of(data, images), place, get or load)
 
 
 def evaluate(evaluation: Evaluation, conditions: Sequence[Condition], *, batch: int = BATCH) -> Iterator[Progress]:

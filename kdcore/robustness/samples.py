@@ -62,11 +62,16 @@ def load(data: DataRecipe, count: int | None = None, *, device: torch.device | s
     """
     if reason := unavailable(data):
         raise UserError(reason)
-    most = most_images(data)
-    if count is not None and count < 1:
-        raise UserError(f"The number of images is {count}; 1 to {most:,} were expected.")
-    split = loading.load(data, "test", device=device, first=min(count or most, most))
+    split = loading.load(data, "test", device=device, first=count_of(data, count))
     return Sample(split, data, identity(data))
+
+
+def count_of(data: DataRecipe, wanted: int | None) -> int:
+    """How many images a sample has where so many are wanted, or as many as there may be. Raises UserError for none."""
+    most = most_images(data)
+    if wanted is not None and wanted < 1:
+        raise UserError(f"The number of images is {wanted}; 1 to {most:,} were expected.")
+    return most if wanted is None else min(wanted, most)
 
 
 def most_images(data: DataRecipe) -> int:

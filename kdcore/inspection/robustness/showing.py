@@ -1,13 +1,13 @@
 """Images on the Robustness page: previews of sets, the gallery of predictions and heatmaps, the strength slider, the export."""
 
 import math
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from kdcore.data.perturbations import exporting
 from kdcore.inspection.model_cache import torch_threads
@@ -92,7 +92,7 @@ def live(references: Sequence[str], condition: str, store: Store, *, images: int
     workplace, wanted = of(store), parse(condition)
     networks = workplace.described(list(references))
     data = samples.common_data(list(networks.values()))
-    with workplace.lock, torch_threads(min(THREADS, os.cpu_count() or 1)):
+    with workplace.lock, torch_threads(min(THREADS, torch.get_num_threads())):
         sample = workplace.live(data, images)
         found = sample.read(*_loaded(workplace, networks), wanted)
     pixels = sample.sample.split.images[0].permute(1, 2, 0).cpu().numpy()
