@@ -83,6 +83,7 @@ class Perturbation:
     strengths: the strengths that a full evaluation uses, from weak to strong.
     usual: the strength that a table with one column shows; one of `strengths`.
     source: the paper or code it follows.
+    needs: what it needs besides images, as the object of "it needs"; empty for most.
     cached: whether it takes so long that its images are cached on disk.
     conflict: whether it sets the class's shape against another class's texture, so `perturb`, or `own`, gives `textures`.
     own_images: whether it has images of its own, which `own` gives, instead of perturbing those of a split.
@@ -95,6 +96,7 @@ class Perturbation:
     strengths: ClassVar[tuple[float, ...]]
     usual: ClassVar[float]
     source: ClassVar[str]
+    needs: ClassVar[str] = ""
     cached: ClassVar[bool] = False
     conflict: ClassVar[bool] = False
     own_images: ClassVar[bool] = False

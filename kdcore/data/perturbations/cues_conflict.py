@@ -17,10 +17,11 @@ class CuesConflict(Perturbation):
     title = "Cue conflict (cues)"
     summary = "Drawn shapes in the texture of another shape: does a network follow the shape or the texture?"
     probes = "cue conflict"
-    parameter = "none: the images as drawn"
+    parameter = "none (the images as drawn)"
     strengths = (1,)
     usual = 1
     source = "This project, kdcore/data/datasets/cues.py; the question is that of Geirhos et al., ICLR 2019"
+    needs = "the dataset `cues`"
     conflict = True
     own_images = True
 

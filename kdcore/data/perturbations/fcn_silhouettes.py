@@ -1,7 +1,7 @@
-"""Silhouettes of photos: the pixels of any object that a segmentation network finds, black on white.
+"""Silhouettes by segmentation: the pixels of any object that a segmentation network finds, black on white.
 
-The fifth of the reproduced projects built its shape set so, and every network was near chance on it: at 32 pixels the
-segmentation finds few objects. Look at the preview before reading a figure; where nothing is found the image is all white.
+The fifth of the reproduced projects built its shape set so, and every network was near chance on it. Look at the preview before
+you read a figure: where nothing is found the image is all white.
 """
 
 from functools import cached_property
@@ -26,13 +26,14 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class FcnSilhouettes(Perturbation):
     """By torchvision's FCN-ResNet50, trained on COCO with the classes of PASCAL VOC; one image at a time."""
 
-    title = "Silhouettes of photos"
+    title = "Silhouettes (segmented)"
     summary = "What a segmentation network takes for an object, as a black area on white: the outline alone."
     probes = "shape"
-    parameter = "none: black on white"
+    parameter = "none (black on white)"
     strengths = (1,)
     usual = 1
     source = "Long et al., CVPR 2015, https://arxiv.org/abs/1411.4038, with torchvision's weights"
+    needs = f"torchvision's weights of {NAME} (135 MB) in `weights` of the data folder or in PyTorch's cache"
     cached = True
 
     def why_not(self, split: Split) -> str:

@@ -12,10 +12,11 @@ class GeirhosEdges(Perturbation):
     title = "Edges (Geirhos et al.)"
     summary = "Black lines on white, as published: the shape alone, without texture, colour or area."
     probes = "shape"
-    parameter = "none: the images as published"
+    parameter = "none (the images as published)"
     strengths = (1,)
     usual = 1
     source = published.SOURCE
+    needs = published.NEEDS.format("edges")
     own_images = True
 
     @property

@@ -14,10 +14,11 @@ class GeirhosSilhouettes(Perturbation):
         "Objects as black areas on white, as published: the outline alone, without texture, colour or inner lines."
     )
     probes = "shape"
-    parameter = "none: the images as published"
+    parameter = "none (the images as published)"
     strengths = (1,)
     usual = 1
     source = published.SOURCE
+    needs = published.NEEDS.format("filled-silhouettes")
     own_images = True
 
     @property

@@ -1,8 +1,7 @@
 """Style transfer on Gram matrices: each image gets the texture of a photo, by gradient steps on pretrained features.
 
-By VGG-19 as in the paper where its weights are on this machine, else by SqueezeNet 1.1, which is ten times faster and leaves more
-of the original texture. Images below 64 pixels are enlarged to 64 first and reduced again: at 128 the new texture would be finer
-than the pixels of a 32 px image.
+By VGG-19 as in the paper where its weights are on this machine, else by SqueezeNet 1.1 with far fewer operations. Images below 64
+pixels are enlarged to 64 first and reduced again: at 128 the new texture would be finer than the pixels of a 32 px image.
 """
 
 from functools import cached_property
@@ -31,12 +30,13 @@ class GramStyle(Perturbation):
     """
 
     title = "Stylised (Gram matrices)"
-    summary = "Photos with the texture of another surface, by style transfer: the texture is replaced, the shape stays."
+    summary = "Images with the texture of another surface, by style transfer: the texture is replaced, the shape stays."
     probes = "texture"
     parameter = "style weight (beside the content loss)"
     strengths = (0.3, 3, 30)
     usual = 3
     source = "Gatys et al., CVPR 2016, https://doi.org/10.1109/CVPR.2016.265"
+    needs = "weights of VGG-19 (550 MB) or SqueezeNet 1.1 (5 MB) in `weights` of the data folder or in PyTorch's cache"
     cached = True
 
     def __init__(self, network: str = "") -> None:

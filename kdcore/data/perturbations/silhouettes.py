@@ -7,15 +7,16 @@ from kdcore.errors import UserError
 
 
 class Silhouettes(Perturbation):
-    """From the dataset's own masks, which are exact. For photos without masks there is `fcn_silhouettes`."""
+    """From the dataset's own masks, which are exact. For images without masks there is `fcn_silhouettes`."""
 
     title = "Silhouettes"
     summary = "The object as a black area on white: the outline alone, without texture, colour or background."
     probes = "shape"
-    parameter = "none: black on white"
+    parameter = "none (black on white)"
     strengths = (1,)
     usual = 1
     source = "Geirhos et al., ICLR 2019, https://arxiv.org/abs/1811.12231"
+    needs = "masks of the objects, which `cues` has"
 
     def why_not(self, split: Split) -> str:
         return "" if "masks" in split.extras else "it needs masks of the objects, which of these datasets cues has"

@@ -24,12 +24,15 @@ class Stylised(Perturbation):
     """
 
     title = "Stylised (fast style networks)"
-    summary = "Photos redrawn in a painting's strokes and colours: the texture is replaced, the shape stays."
+    summary = "Images redrawn in a painting's strokes and colours: the texture is replaced, the shape stays."
     probes = "texture"
     parameter = "share of the stylised image (the rest is the original)"
     strengths = (0.5, 1)
     usual = 1
     source = "Johnson et al., ECCV 2016, https://arxiv.org/abs/1603.08155; as a test set: Geirhos et al., ICLR 2019"
+    needs = (
+        "style networks (.pth) of fast_neural_style in `style` of the data folder; the `_nc16` files have 1.7 MB each"
+    )
     cached = True
 
     def __init__(self, style: str = "") -> None:

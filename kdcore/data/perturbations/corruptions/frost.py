@@ -38,6 +38,7 @@ class Frost(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    needs = "the authors' photos of frost in `frost` of the data folder"
 
     def why_not(self, split: Split) -> str:
         return missing()

@@ -33,6 +33,10 @@ FOLDERS = {
     "filled-silhouettes": ("filled-silhouettes",),
 }
 NAMED = re.compile(r"([a-z]+)\d+(?:-([a-z]+)\d+)?\.png")
+NEEDS = (
+    "the folder `{}` of https://github.com/rgeirhos/texture-vs-shape (in `stimuli`, CC BY 4.0) in `cue-conflict` of the data "
+    "folder; and data with two or more of its 16 classes, by their names or ImageNet's"
+)
 SOURCE = "Geirhos et al., ICLR 2019, https://arxiv.org/abs/1811.12231"
 
 
