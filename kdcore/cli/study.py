@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kdcore.checks import preflight
-from kdcore.cli import progress
+from kdcore.cli import progress, study_report
 from kdcore.cli.options import Against, Device, Json, JsonEvents, Overrides, Seeds, StudyId, store
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import RecipeError
@@ -29,8 +29,12 @@ app = App(
   python -m kdcore study temperature        a study from assets/studies
   python -m kdcore study my.yaml --seeds 0 1 2 --set epochs=5
   python -m kdcore study show ID --against "lr 0.002"
-  python -m kdcore study resume ID          continue after an interruption""",
+  python -m kdcore study resume ID          continue after an interruption
+  python -m kdcore study bias-small         what passes on, on every test set, with a report
+  python -m kdcore study report ID --out FOLDER""",
 )
+app.command(study_report.evaluate)
+app.command(study_report.report)
 
 
 @app.default
@@ -136,6 +140,7 @@ def begin(
 
 def _refuse_misspelt(study: Study) -> None:
     """What is known of a variant without torch, which takes seconds to load; the runner checks the rest. Raises RecipeError."""
+    study_report.refuse_unknown(study.test_sets)
     for point in studies.points(study):
         if point.seed == study.seeds[0]:
             try:
@@ -160,7 +165,9 @@ def drive(begun: "Callable[[Runner], str]", against: str | None, device: str | N
         if not as_json and state.status != "finished":
             finished = f"{state.done} of {len(state.places)} runs finished"
             print(f"{finished}. Continue with: python -m kdcore study resume {study_id}")
-        return 130 if not uninterrupted else 0 if state.status == "finished" else 1
+    if state.status == "finished" and state.study.test_sets is not None:
+        study_report.after_runs(state, as_json)
+    return 130 if not uninterrupted else 0 if state.status == "finished" else 1
 
 
 def show_state(state: StudyState, against: str | None, as_json: bool) -> None:

@@ -2,17 +2,13 @@
 
 import difflib
 import re
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from kdcore.errors import RecipeError, clipped, shortened
 from kdcore.recipe import base
-from kdcore.recipe.data import DataRecipe
-from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
-from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
-from kdcore.recipe.recipe import Probes, Robustness
-from kdcore.recipe.terms import Adapt, Term
 from kdcore.recipe.yaml_text import Lines
 
 MOST_PROBLEMS = 10  # that a message lists; further ones are counted
@@ -110,9 +106,16 @@ def as_yaml(value: Any) -> str:
 
 
 def _known_keys(location: tuple[Any, ...], kind: type[BaseModel]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "data": DataRecipe, "teacher": TeacherRecipe, "student": ModelRecipe, "terms": Term, "optimizer": OptimizerRecipe,
-        "lr": LearningRate, "probes": Probes, "robustness": Robustness, "finetune": FineTune, "twin": TwinRecipe, "adapt": Adapt,
-    }  # fmt: skip
-    named = [part for part in location if part in sections]
-    return list((sections[named[-1]] if named else kind).model_fields)
+    """The settings of the innermost section on the way to a place."""
+    for part in location:
+        field = kind.model_fields.get(str(part))
+        kind = next(_sections(field.annotation), kind) if field else kind
+    return list(kind.model_fields)
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections in a type, such as that of `teacher: TeacherRecipe | None` or `terms: tuple[Term, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections(inner)

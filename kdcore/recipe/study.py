@@ -6,7 +6,7 @@ Its points are variants times seeds. Each point is a recipe, so any setting of a
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -19,7 +19,25 @@ from kdcore.recipe.yaml_text import Lines
 
 MOST_POINTS = 500
 Value = Annotated[Any, BeforeValidator(lambda value: number_or(value))]
+SetName = Annotated[str, Field(max_length=80)]
 OWN = ("name", "note", "seeds")  # settings of a recipe that the study decides
+
+
+class TestSets(Section):
+    """The perturbed test sets on which all networks are evaluated when the runs have ended."""
+
+    __test__ = False  # no test, whatever pytest makes of the name
+
+    sets: Literal["quick", "usual", "full", "corruptions"] | Annotated[tuple[SetName, ...], Field(max_length=500)] = (
+        Field(
+            "usual",
+            description="`quick`: a set of each kind; `usual`: every set at its usual strength; `full`: at all strengths; "
+            "`corruptions`: these alone; or sets with a strength, such as patch_scramble@4",
+        )
+    )
+    images: int | None = Field(
+        None, ge=50, le=10_000, description="number of test images; by default all, up to 10,000"
+    )
 
 
 class Study(Section):
@@ -31,6 +49,7 @@ class Study(Section):
     vary: dict[str, tuple[Value, ...]] = Field({}, description="setting -> its values; every combination is a variant")
     variants: dict[str, dict[str, Any]] = Field({}, description="label -> the settings in which it differs")
     seeds: Seeds = (0, 1, 2)
+    test_sets: TestSets | None = None
 
     @field_validator("vary")
     @classmethod

@@ -1,4 +1,4 @@
-"""Studies: `studies/<id>.yaml` holds a study and the id of the run of each of its points.
+"""Studies: `studies/<id>.yaml` holds a study and the id of the run of each of its points; `<id>.report/` its report.
 
 A run's id is stored before its folder exists. So after a crash the file shows which runs are missing, and none is done
 twice. The progress of a study is that of its runs.
@@ -39,6 +39,7 @@ from kdcore.store.runs import RUN_ID, Store
 from kdcore.store.state import ACTIVE, RunState, in_one_line
 
 Column = tuple[str, str]  # network and metric
+REPORT = ".report"  # ending of the folder of a study's report
 MOST_BYTES = 1 << 20  # of a study's file; 1,000 points take 50 kB
 
 
@@ -227,6 +228,7 @@ class Studies:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+            shutil.rmtree(path.with_suffix(REPORT), ignore_errors=True)
 
     def csv(self, study_id: str) -> str:
         """CSV with one row for each run: settings, seed, status, and metrics of every network and the difference, as fractions.
@@ -262,6 +264,15 @@ class Studies:
                 conclusions[place.point.variant],
             ])  # fmt: skip
         return text.getvalue()
+
+    def report_folder(self, study_id: str) -> Path:
+        """Where the report of a study is written that has test sets. Raises UserError where there is no such study."""
+        return self._path(study_id).with_suffix(REPORT)
+
+    def report(self, study_id: str) -> Path | None:
+        """The HTML file of a study's report; None where none has been written."""
+        file = self.report_folder(study_id) / "report.html"
+        return file if file.is_file() else None
 
     def _path(self, study_id: str) -> Path:
         """A study's file. Raises UserError where there is none; an id cannot lead out of the folder."""

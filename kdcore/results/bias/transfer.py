@@ -161,19 +161,29 @@ def _read(case: Case) -> Read:
         own, reason = values(case.measure, getattr(case, name))
         found.append(own)
         why = why or (f"of the {name}, {reason}" if reason else "")
-    of_student, of_twin, of_teacher = (float(own.mean()) if own.size else math.nan for own in found)
-    if why:
-        lost = Compared(math.nan, why=why)
-        return Read(case.measure, case.condition, of_student, of_twin, of_teacher, lost, lost, undefined(why), why=why)
     student, twin, teacher = found
-    share = case.measure.by == "share"
+    return read(case.measure, case.condition, student, twin, teacher, why or _repeated(case))
+
+
+def read(
+    measure: Measure, condition: str, student: np.ndarray, twin: np.ndarray, teacher: np.ndarray, why: str = ""
+) -> Read:
+    """A case from the values of its networks, each [S, n], whose means are the measure; empty where it is undefined.
+
+    The values may be means over several conditions, image by image.
+
+    Args:
+        condition: as of a `Case`. why: why nothing may be claimed of it.
+    """
+    of_student, of_twin, of_teacher = (float(own.mean()) if own.size else math.nan for own in (student, twin, teacher))
+    if not (student.size and twin.size and teacher.size):
+        lost = Compared(math.nan, why=why)
+        return Read(measure, condition, of_student, of_twin, of_teacher, lost, lost, undefined(why), why=why)
+    share = measure.by == "share" and all(bool(np.isin(own, (0, 1)).all()) for own in (student, twin, teacher))
     change, gap = compared(student, twin, share=share), compared(teacher, twin, share=share)
     seeds, images = student.shape
     share_of_way = _share(student, twin, teacher, gap)
-    return Read(
-        case.measure, case.condition, of_student, of_twin, of_teacher, change, gap, share_of_way, seeds, images,
-        _repeated(case),
-    )  # fmt: skip
+    return Read(measure, condition, of_student, of_twin, of_teacher, change, gap, share_of_way, seeds, images, why)
 
 
 def _repeated(case: Case) -> str:

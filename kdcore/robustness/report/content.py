@@ -1,0 +1,207 @@
+"""What a report says, part by part: clean accuracy first, then what is shown, the charts, and what is not shown."""
+
+from kdcore.results.bias import measures
+from kdcore.results.bias.sentences import out_of
+from kdcore.results.bias.transfer import Transfer
+from kdcore.robustness.conditions import CLEAN
+from kdcore.robustness.report import charts
+from kdcore.robustness.report.blocks import Block, Chart, Heading, Items, Table, Text
+from kdcore.robustness.report.evaluating import titled
+from kdcore.robustness.report.findings import INDEPENDENT, TEACHER, Claim, Findings, Number
+from kdcore.robustness.report.networks import Direction
+
+SHOWN = ("passes on", "moves away")
+QUESTIONS = {
+    "accuracy": "Accuracy on clean images: does the student predict more images rightly with a teacher?",
+    "errors": "Errors on the same images as the teacher: error consistency (Cohen's kappa of being right or wrong). The teacher "
+    "is compared with itself, which gives 1.",
+    "shape_bias": "Shape bias: on images with the shape of one class and the texture of another, how often is it the shape "
+    "(Geirhos et al., 2019)?",
+    "texture": "Recognition without the texture: accuracy beyond chance on sets without the usual texture, as a share of that on "
+    "clean images.",
+    "locality": "Recognition beside a noisy box: accuracy beyond chance when a part of the image is noise, as a share of that on "
+    "clean images.",
+    "permutation": "Same class for scrambled patches: how often the predicted class stays when tiles of the image change places.",
+    "corruptions": "Robustness to corruptions: accuracy beyond chance, as a share of that on clean images, mean over the sets.",
+}
+LIMITS = (
+    "An interval covers initial weights, order of batches, augmentation and the choice of test images. Training images are the "
+    "same for every seed, so their choice is not covered.",
+    "Transfer says where a student stands between the independent student and the teacher. It does not say why: soft targets also "
+    "regularise, and the control for that, a teacher with the same accuracy and another bias, is not part of this study.",
+    "A teacher that was trained on more images, or longer, than the students differs from them by this too, not only by its "
+    "architecture.",
+    "A student that predicts more clean images rightly does so on most test sets. Shares of the clean accuracy and "
+    "consistency allow for that in part only.",
+    "“Not shown” is not “absent”: the intervals are wide, the more so as they are corrected for the number of comparisons.",
+)
+
+
+def blocks(found: Findings) -> list[Block]:
+    """The parts of a report, without its title."""
+    pictures = [Chart(name, title, svg) for name, (title, svg) in charts.all_of(found).items()]
+    return [
+        *_introduction(found), *clean_accuracy(found), *what_is_shown(found), Heading("Charts"),
+        Text(
+            "Orange: independent student; blue: student; violet: teacher. Bars are 95 % intervals over seeds and images, not "
+            "corrected for their number."
+        ),
+        *pictures, *_between(found), *_numbers(found), Heading("What this does not show"), Items(LIMITS), *_refused(found),
+    ]  # fmt: skip
+
+
+def _introduction(found: Findings) -> list[Block]:
+    evaluated = found.evaluated
+    study, state = evaluated.state.study, evaluated.state
+    done = [place.run for place in state.places if place.done and place.run]
+    hours = sum(run.active_seconds for run in done) / 60
+    made: list[Block] = [Text(study.note)] if study.note else []
+    there = len(evaluated.conditions) - len(evaluated.missing)
+    made.append(
+        Text(
+            f"Study `{state.id}`: {len(done)} of {len(state.places)} runs finished, {len(study.seeds)} random seeds, {hours:.0f} "
+            f"minutes of training; {there} test sets (clean images included) of {evaluated.images:,} images each."
+        )
+    )
+    return made
+
+
+def clean_accuracy(found: Findings) -> list[Block]:
+    """The table of clean accuracies, and whether all students are above chance."""
+    rows, weak = [], []
+    classes = 0
+    for direction in found.evaluated.directions:
+        for name in (INDEPENDENT, *(each.title for each in direction.methods), TEACHER):
+            number = found.number(direction.title, name, CLEAN, measures.accuracy)
+            if number is None:
+                continue
+            classes = classes or _classes(found)
+            rows.append([direction.title, name, _cell(number), str(len(number.by_seed)) if name != TEACHER else ""])
+            if name != TEACHER and not number.estimate.low > 2 / classes:
+                weak.append(f"{name}{f' ({direction.title})' if direction.title else ''}")
+    chance = 100 / classes if classes else 0
+    if weak:
+        words = (
+            f"**Not clearly above twice chance ({2 * chance:.0f} %): {', '.join(weak)}.** Their other measures say little: a network "
+            "that has learned nothing loses nothing when images are perturbed."
+        )
+    else:
+        words = (
+            f"Every student is clearly above twice chance (chance is {chance:.0f} %), so none of the following rests on "
+            "networks that have learned nothing."
+        )
+    return [
+        Heading("Accuracy on clean images"),
+        Table(["direction", "network", "accuracy", "seeds"], rows),
+        Text(words),
+    ]
+
+
+def what_is_shown(found: Findings) -> list[Block]:
+    """The claims: those that are shown as sentences, all as a table, and the sentence of each."""
+    shown = [claim for claim in found.claims if claim.transfer.kind in SHOWN]
+    made = sum(claim.transfer.kind != "refused" for claim in found.claims)
+    summary = (
+        f"{_count(found, 'passes on')} of {len(found.claims)} comparisons show that something passes on from the teacher, "
+        f"{_count(found, 'moves away')} that the student moves away from it. {out_of(len(found.claims), made)}"
+    )
+    parts: list[Block] = [
+        Heading("What is shown"),
+        Text("The questions, of each method in each direction. Twin: the independent student of the same seed."),
+        Items([QUESTIONS[each.name] for each in found.questions]),
+        Text(summary),
+    ]
+    if shown:
+        parts.append(Items([_sentence(claim) for claim in shown]))
+    for direction in found.evaluated.directions:
+        parts += _matrix(found, direction)
+    parts.append(
+        Text(
+            "“Passes on” and “moves away”: student and teacher both differ from the independent student, in the same or in opposite "
+            "directions; the share is where the student stands between independent student (0 %) and teacher (100 %). “No gap”: "
+            "teacher and independent student are not shown to differ, so there is nothing to pass on."
+        )
+    )
+    parts.append(Items([_sentence(claim) for claim in found.claims], title=f"All {len(found.claims)} comparisons"))
+    return parts
+
+
+def _matrix(found: Findings, direction: Direction) -> list[Block]:
+    cells = {(each.method, each.question.name): each for each in found.claims if each.direction == direction.title}
+    rows = [
+        [method.title, *(_kind(cells[method.title, each.name].transfer) for each in found.questions)]
+        for method in direction.methods
+    ]
+    head = ["method", *(each.title for each in found.questions)]
+    return [*([Heading(direction.title, 3)] if direction.title else []), Table(head, rows)]
+
+
+def _kind(found: Transfer) -> str:
+    share = f" ({100 * found.share.mean:.0f} %)" if found.kind in SHOWN and found.share.defined else ""
+    words = found.kind if found.kind != "refused" else "no conclusion"
+    return f"**{words}**{share}{', a weakness' if found.over_distilled else ''}" if found.kind in SHOWN else words
+
+
+def _sentence(claim: Claim) -> str:
+    return f"**{', '.join(filter(None, (claim.direction, claim.method)))}.** {claim.sentence}"
+
+
+def _between(found: Findings) -> list[Block]:
+    lines = []
+    for direction in found.evaluated.directions:
+        if direction.title not in found.between:
+            continue
+        mean, least, most = found.between[direction.title]
+        own = [
+            f"{name} {number.estimate.mean:.2f}"
+            for name in (INDEPENDENT, *(each.title for each in direction.methods))
+            if (number := found.number(direction.title, name, CLEAN, measures.error_consistency))
+            and number.estimate.defined
+        ]
+        lines.append(
+            f"{f'{direction.title}: ' if direction.title else ''}two independent students of different seeds have an error consistency "
+            f"of {mean:.2f} with each other ({least:.2f} to {most:.2f}); with the teacher have {', '.join(own)}."
+        )
+    if not lines:
+        return []
+    return [Heading("Errors shared with the teacher, and by independent students", 3), Items(lines)]
+
+
+def _numbers(found: Findings) -> list[Block]:
+    """Accuracy of every kind of network on every test set, folded."""
+    missing = found.evaluated.missing
+    parts: list[Block] = []
+    for direction in found.evaluated.directions:
+        names = [INDEPENDENT, *(each.title for each in direction.methods), TEACHER]
+        rows = []
+        for condition in found.evaluated.conditions:
+            each = [found.number(direction.title, name, condition, measures.accuracy) for name in names]
+            if condition not in missing and all(each):
+                rows.append([titled(condition), *(f"{100 * one.estimate.mean:.1f}" for one in each if one)])
+        title = f"Accuracy on every test set, %{f': {direction.title}' if direction.title else ''}"
+        parts.append(Table(["test set", *names], rows, title=title))
+    return parts
+
+
+def _refused(found: Findings) -> list[Block]:
+    evaluated = found.evaluated
+    lines = [f"{name}: {why}." for name, why in evaluated.refused.items()]
+    lines += [f"{titled(condition)}: not evaluated yet." for condition in evaluated.missing]
+    return [Heading("Test sets that are missing", 3), Items(lines)] if lines else []
+
+
+def _classes(found: Findings) -> int:
+    teacher = found.evaluated.directions[0].teacher
+    return found.evaluated.outcomes[teacher][CLEAN].classes
+
+
+def _count(found: Findings, kind: str) -> int:
+    return sum(claim.transfer.kind == kind for claim in found.claims)
+
+
+def _cell(number: Number) -> str:
+    figure = number.estimate
+    if not figure.defined:
+        return figure.why
+    between = f" ({100 * figure.low:.1f} to {100 * figure.high:.1f})" if figure.bounded else ""
+    return f"{100 * figure.mean:.1f} %{between}"

@@ -1,0 +1,203 @@
+"""What a study shows: each network's measures with intervals, and what passes on, corrected for the number of claims."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kdcore.results.bias import Observation, Outcome, measures
+from kdcore.results.bias.difference import estimate, values
+from kdcore.results.bias.estimate import Estimate, undefined
+from kdcore.results.bias.measure import Measure
+from kdcore.results.bias.sentences import sentence
+from kdcore.results.bias.transfer import Read, Transfer, judged, read
+from kdcore.robustness.conditions import CLEAN, Condition
+from kdcore.robustness.report.evaluating import Evaluated, probing, titled
+from kdcore.robustness.report.networks import Direction, Method
+
+INDEPENDENT, TEACHER = "independent", "teacher"
+OWN = (measures.shape_bias, measures.accuracy)  # of sets with images of their own
+
+
+@dataclass(frozen=True)
+class Question:
+    """One of the questions of a study: a measure over some conditions, and how it is asked."""
+
+    name: str
+    title: str
+    measure: Measure
+    conditions: tuple[Condition, ...]
+    over: str  # the conditions, as a sentence has them
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is shown of one question for one method in one direction."""
+
+    direction: str
+    method: str
+    question: Question
+    transfer: Transfer
+
+    @property
+    def sentence(self) -> str:
+        return sentence(self.transfer)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A measure of the networks of one kind under one condition: mean over seeds, with its interval over seeds and images.
+
+    network: `independent`, `teacher` or a method. by_seed: seed -> value; of the teacher that of seed -1.
+    """
+
+    direction: str
+    network: str
+    condition: Condition
+    measure: Measure
+    estimate: Estimate
+    by_seed: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a report shows. between: direction -> error consistency of two independent students: mean, least, most."""
+
+    evaluated: Evaluated
+    questions: list[Question]
+    claims: list[Claim]
+    numbers: list[Number]
+    between: dict[str, tuple[float, float, float]]
+
+    def number(self, direction: str, network: str, condition: Condition, measure: Measure) -> Number | None:
+        return self._by_place.get((direction, network, condition, measure.name))
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str, Condition, str], Number]:
+        return {(each.direction, each.network, each.condition, each.measure.name): each for each in self.numbers}
+
+
+def findings(evaluated: Evaluated) -> Findings:
+    """Measures and claims from the outcomes of a study's networks, under the conditions that all of them have."""
+    there = [each for each in evaluated.conditions if each not in evaluated.missing]
+    asked = questions(there)
+    claims: list[tuple[str, str, Question, Read]] = []
+    numbers: list[Number] = []
+    between = {}
+    for direction in evaluated.directions:
+        seen = Seen(evaluated, direction)
+        numbers += _numbers(seen, there)
+        for method in direction.methods:
+            claims += [(direction.title, method.title, each, _read(seen, method, each)) for each in asked]
+        if kappas := _between(seen):
+            between[direction.title] = float(np.mean(kappas)), min(kappas), max(kappas)
+    shown = judged([each[-1] for each in claims])
+    found = [Claim(*each[:-1], transfer) for each, transfer in zip(claims, shown, strict=True)]
+    return Findings(evaluated, asked, found, numbers, between)
+
+
+def questions(there: Sequence[Condition]) -> list[Question]:
+    """The questions that these conditions can answer."""
+    localized = [each for each in there if each.set_name == "localized_noise"]
+    wanted = [
+        ("accuracy", "Accuracy on clean images", measures.accuracy, [CLEAN]),
+        ("errors", "Errors on the same images as the teacher", measures.error_consistency, [CLEAN]),
+        ("shape_bias", "Shape bias", measures.shape_bias, probing(there, "cue conflict")),
+        ("texture", "Recognition without the texture", measures.relative_accuracy, probing(there, "texture")),
+        ("locality", "Recognition beside a noisy box", measures.relative_accuracy, localized),
+        ("permutation", "Same class for scrambled patches", measures.consistency, probing(there, "structure")),
+        ("corruptions", "Robustness to corruptions", measures.relative_accuracy, probing(there, "corruption")),
+    ]
+    return [
+        Question(name, title, measure, tuple(chosen), _over(chosen))
+        for name, title, measure, chosen in wanted
+        if chosen
+    ]
+
+
+def _over(chosen: Sequence[Condition]) -> str:
+    if chosen[0].is_clean:
+        return ""
+    names = [titled(each).lower() for each in chosen]
+    return names[0] if len(names) == 1 else f"{len(names)} sets" if len(names) > 3 else " and ".join(names)
+
+
+class Seen:
+    """What the measures read of the networks of one direction."""
+
+    def __init__(self, evaluated: Evaluated, direction: Direction) -> None:
+        self.direction, self._outcomes = direction, evaluated.outcomes
+
+    def observation(self, reference: str, condition: Condition) -> Observation:
+        outcome, clean = self._outcomes[reference][condition], self._outcomes[reference].get(CLEAN)
+        teacher = self._outcomes[self.direction.teacher][condition]
+        return Observation(outcome, clean if clean is not None and _same_images(outcome, clean) else None, teacher)
+
+    def networks(self) -> Iterator[tuple[str, dict[int, str]]]:
+        """Each kind of network, with its references by seed."""
+        yield INDEPENDENT, self.direction.independent
+        for method in self.direction.methods:
+            yield method.title, method.students
+        yield TEACHER, {-1: self.direction.teacher}
+
+
+def _same_images(outcome: Outcome, clean: Outcome) -> bool:
+    return outcome.classes == clean.classes and np.array_equal(outcome.targets, clean.targets)
+
+
+def _numbers(seen: Seen, there: Sequence[Condition]) -> list[Number]:
+    found = []
+    for network, references in seen.networks():
+        for condition in there:
+            observed = [seen.observation(reference, condition) for reference in references.values()]
+            for measure in measures.MEASURES:
+                if (condition.is_clean and "clean" in measure.needs) or (network == TEACHER and measure.with_teacher):
+                    continue
+                if any(measure.lacks(each) for each in observed):
+                    continue
+                estimated, each_value = figure(measure, observed)
+                by_seed = dict(zip(references, each_value, strict=False))
+                found.append(Number(seen.direction.title, network, condition, measure, estimated, by_seed))
+    return found
+
+
+def figure(measure: Measure, observed: Sequence[Observation]) -> tuple[Estimate, list[float]]:
+    """A measure's mean over seeds with its interval over seeds and images, and its value for each seed."""
+    if len(observed) == 1:
+        found = measure.value(observed[0])
+        return found, [found.mean]
+    each, why = values(measure, observed)
+    if why:
+        return undefined(why), []
+    low, high = estimate(each).interval()
+    n = each.shape[1]
+    found = Estimate(float(each.mean()), max(low, measure.least), min(high, measure.most), images=n, of=n)
+    return found, [float(row.mean()) for row in each]
+
+
+def _read(seen: Seen, method: Method, question: Question) -> Read:
+    """One question of one method: the mean over the question's conditions, image by image."""
+    networks = {"student": method.students, "twin": method.independent}
+    found: dict[str, np.ndarray] = {}
+    why = ""
+    for who in ("student", "twin", "teacher"):
+        rows: list[np.ndarray] = []
+        for condition in question.conditions:
+            references = [networks[who][seed] if who in networks else seen.direction.teacher for seed in method.seeds]
+            own, reason = values(question.measure, [seen.observation(each, condition) for each in references])
+            why = why or (f"of the {who}, {reason}" if reason else "")
+            rows.append(own)
+        shapes = {row.shape for row in rows}
+        found[who] = np.mean(rows, axis=0) if len(shapes) == 1 else np.empty((0, 0))
+        why = why or ("the test sets have different numbers of images" if len(shapes) > 1 else "")
+    return read(question.measure, question.over, found["student"], found["twin"], found["teacher"], why)
+
+
+def _between(seen: Seen) -> list[float]:
+    """Error consistency on clean images of each pair of independent students."""
+    observed = [seen.observation(reference, CLEAN) for reference in seen.direction.independent.values()]
+    found = [measures.between_seeds(*pair).mean for pair in itertools.combinations(observed, 2)]
+    return [each for each in found if math.isfinite(each)]
