@@ -8,7 +8,6 @@ from kdcore.errors import UserError
 from pages.parts import engine, formatting
 from pages.parts.robustness import chosen as networks
 from pages.parts.robustness import closer, evaluation, measured, overview
-from pages.parts.robustness.chosen import Chosen
 
 
 def main() -> None:
@@ -18,23 +17,28 @@ def main() -> None:
         "changed in one way. The :orange[**independent student**] (twin) is the same network, trained without the teacher: where the "
         "student has left it and stands nearer to the teacher, something was passed on."
     )
-    chosen = networks.choose()
+    look()
+
+
+@st.fragment
+def look() -> None:
+    """The networks, the chart of all test sets, and a closer look at one of them."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = networks.choose()
+        st.space("stretch")
+        buttons = st.container(horizontal=True, width="content")
     if chosen is None:
         return
     if why := engine.evaluation_refusal(chosen.references):
         st.warning(formatting.message(why), icon=":material/image_not_supported:")
         return
-    look(chosen)
-
-
-@st.fragment
-def look(chosen: Chosen) -> None:
-    """The chart of all test sets, and a closer look at one of them."""
     try:
-        running, cards = evaluation.of(chosen), measured.test_sets(chosen)
-        evaluation.begin(chosen, running)
-        overview.draw(chosen, running, cards)
-        closer.draw(chosen, running, cards)
+        found, cards = evaluation.of(chosen), measured.test_sets(chosen)
+        evaluation.begin(chosen, found)
+        with buttons:
+            evaluation.buttons(chosen, found)
+        overview.draw(chosen, found, cards)
+        closer.draw(chosen, found, cards)
     except UserError as error:
         st.warning(formatting.message(str(error)), icon=":material/warning:")
 

@@ -102,12 +102,12 @@ def choose() -> Chosen | None:
         st.info("There is no network yet: none is bundled, and no run has a checkpoint.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train one", icon=":material/school:")
         return None
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        picked = st.selectbox(
-            "Networks", [*titles, SINGLY], first(families, list(titles)), key="networks", bind="query-params", width=320
-        )
-        singly = choose_singly(known, families) if picked == SINGLY else None
-    return singly if picked == SINGLY else of_family(titles[picked].run_id, titles[picked].roles)
+    picked = st.selectbox(
+        "Networks", [*titles, SINGLY], first(families, list(titles)), key="networks", bind="query-params", width=320
+    )
+    if picked == SINGLY:
+        return choose_singly(known, families)
+    return of_family(titles[picked].run_id, titles[picked].roles)
 
 
 def labels(families: list[Family]) -> dict[str, Family]:

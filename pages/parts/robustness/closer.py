@@ -12,7 +12,7 @@ import streamlit as st
 from pages.parts import formatting
 from pages.parts.robustness import heatmaps, images, layers, measured, numbers, strengths
 from pages.parts.robustness.chosen import Chosen
-from pages.parts.robustness.overview import SET, STRENGTH
+from pages.parts.robustness.overview import CLOSER, SET, STRENGTH
 
 if TYPE_CHECKING:
     from kdcore.inspection.robustness import SetCard
@@ -45,7 +45,8 @@ SECTIONS: dict[str, Callable[[Closer], None]] = {
 
 
 def draw(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard]) -> None:
-    st.subheader("A closer look", anchor=False)
+    with st.container(key=CLOSER):
+        st.subheader("A closer look", anchor=False)
     usable = {name: card for name, card in cards.items() if not card.unavailable}
     if not usable:
         st.info("No test set can be made for these networks.", icon=":material/info:")

@@ -22,8 +22,8 @@ IMAGES = 40
 def show(closer: Closer) -> None:
     chosen = closer.chosen
     st.caption(
-        "Cosine of a network's heatmap on the image and on the perturbed image: 1: it looks at the same places; the mark *other "
-        "image*: what the maps of two unrelated images give, by centre bias alone. Heatmaps are each network's own."
+        "Cosine of a network's heatmap on the image and on the perturbed image: 1: it looks at the same places. *Other image*: the same for "
+        "two unrelated images, which their centre bias makes alike. Heatmaps are each network's own."
     )
     conditions = tuple(card.usual for card in closer.cards.values() if not card.unavailable and not card.cached)
     running = _running(chosen.references, chosen.versions, conditions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ def so_far(assessment: Assessment, chosen: Chosen) -> list[Row]:
         part = only(assessment, (CLEAN, condition))
         found = _rows(part, chosen.key, tuple(chosen.roles.items()), sizes(part))
         rows += [
-            replace(row, transfer=None, transfer_sentence="", over_distilled=False)
+            replace(row, transfer=None, transfer_sentence="", over_distilled=False, kind="")
             for row in found
             if row.condition == condition
         ]
@@ -77,7 +77,29 @@ def sizes(assessment: Assessment) -> tuple[tuple[str, int], ...]:
     )
 
 
-@st.cache_data(max_entries=400, show_spinner=False)
+def headline(rows: Sequence[Row], of_measure: Sequence[Row], cards: Mapping[str, SetCard]) -> str:
+    """What is shown of one measure, in a line; empty where no row has the three roles.
+
+    rows: of all measures, for whose number the intervals are corrected.
+    """
+    comparisons = [row for row in rows if row.kind not in ("", "refused")]
+    if not any(row.kind for row in of_measure):
+        return ""
+    parts = []
+    for title, chosen in (
+        ("Passed on from the teacher", [r for r in of_measure if r.kind == "passes on" and not r.over_distilled]),
+        ("Weaknesses of the teacher that passed on (over-distilled)", [r for r in of_measure if r.over_distilled]),
+        ("Moved away from the teacher", [r for r in of_measure if r.kind == "moves away"]),
+    ):
+        if chosen:
+            named = dict.fromkeys(titled(row.condition, cards)[0] for row in chosen)
+            parts.append(f"**{title}:** {', '.join(named)}.")
+    if not parts:
+        parts.append("By this measure, nothing is shown to have passed on from the teacher.")
+    return f"{' '.join(parts)} Corrected for {len(comparisons)} comparisons of all measures (Holm)."
+
+
+@st.cache_data(max_entries=400, show_spinner="Computing measures and intervals")
 def _rows(
     _assessment: Assessment, key: object, roles: tuple[tuple[str, str], ...], sizes: tuple[tuple[str, int], ...]
 ) -> list[Row]:
@@ -157,7 +179,7 @@ def chart_row(row: Row, chosen: Chosen, cards: Mapping[str, SetCard]) -> dumbbel
     ]
     return dumbbell.Row(
         id=row.condition, title=title, strength=strength, marks=row.values, label=". ".join(each.rstrip(".") for each in said if each) + ".",
-        gap=gap, claimed=claimed, notes=notes(row), none=reasons and f"Not defined: {reasons}",
+        gap=gap, claimed=claimed, notes=notes(row), opens=row.condition != CLEAN, none=reasons and f"Not defined: {reasons}",
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pages.parts.robustness.evaluation import Evaluation
 
 MEASURE = "measure"  # in the address
+CLOSER = "closer-look"  # the key of the part below
 SET, STRENGTH = "set", "strength"
 PICKED = "robustness-picked"  # in the session: a row of the chart was clicked while the chart refreshes itself
 
@@ -38,17 +39,16 @@ def refreshed(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard],
 
 def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], timed: bool) -> None:
     rows = (measured.so_far if timed else measured.of)(running.shown, chosen)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        row = choose_measure(rows) if rows else None
-        st.space("stretch")
-        evaluation.buttons(chosen, running)
     evaluation.progress(running, {name: card.title for name, card in cards.items()})
+    row = choose_measure(rows) if rows else None
     if row is None:
         if not timed:
             st.info("These networks have not been evaluated yet.", icon=":material/info:")
         return
     st.markdown(f"**{row.title}.** {row.sentence}")
     of_measure = [each for each in rows if each.measure == row.measure]
+    if line := measured.headline(rows, of_measure, cards):
+        st.markdown(line)
     few = measured.usual(of_measure, cards)
     chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, running.shown.images)
 
@@ -76,10 +76,11 @@ def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], images:
         last=last_column(rows[0], chosen),
         chosen=st.session_state.get(STRENGTH, ""),
         on_pick=pick,
+        scroll_to=CLOSER,
     )
     st.caption(
         f"{images:,} test images per set. Bars: 95 % intervals over images; bold: the interval of the difference excludes 0. "
-        "Click a row to look at its images."
+        "Click a row for a closer look."
     )
 
 

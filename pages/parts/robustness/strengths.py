@@ -57,9 +57,12 @@ def _answer(condition: str, references: tuple[str, ...], versions: tuple[str, ..
 def before_and_after(closer: Closer, now: Live) -> None:
     title, strength = measured.titled(closer.condition, closer.cards)
     with st.container(horizontal=True, gap="small"):
-        for pixels, words in ((now.clean_image, "As it is"), (now.perturbed, strength or title)):
+        for pixels, words in ((now.clean_image, "As it is"), (now.perturbed, "Perturbed")):
             st.image(
-                pictures.enlarged(pixels, SIDE), formatting.as_text(words), width=SIDE, alt=f"A test image: {words}"
+                pictures.enlarged(pixels, SIDE),
+                words,
+                width=SIDE,
+                alt=f"A test image, {words.lower()}: {title} {strength}",
             )
 
 

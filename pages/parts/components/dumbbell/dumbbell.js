@@ -41,7 +41,7 @@ function head(data) {
 }
 
 function drawn(row, data, setTriggerValue) {
-  const whole = element(data.clickable ? "button" : "div", "row"), name = element("span", "name"), gap = element("span", "gap");
+  const opens = data.clickable && row.opens, whole = element(opens ? "button" : "div", "row"), name = element("span", "name"), gap = element("span", "gap");
   name.append(element("b", "", row.title), ...(row.strength ? [element("small", "", row.strength)] : []));
   gap.append(element("span", row.claimed ? "value claimed" : "value", row.gap));
   for (const note of row.notes) {
@@ -52,11 +52,15 @@ function drawn(row, data, setTriggerValue) {
   whole.append(name, track(row, data), gap);
   whole.setAttribute("aria-label", row.label);
   whole.title = row.label;
-  if (data.clickable) {
+  if (opens) {
     whole.type = "button";
     whole.dataset.id = row.id;
     whole.setAttribute("aria-pressed", row.id === data.chosen);
-    whole.onclick = () => setTriggerValue("picked", row.id);
+    whole.onclick = () => {
+      setTriggerValue("picked", row.id);
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      document.querySelector(`.st-key-${data.scrollTo || "none"}`)?.scrollIntoView({behavior: calm ? "auto" : "smooth", block: "start"});
+    };
   } else whole.setAttribute("role", "img");
   return whole;
 }

@@ -44,6 +44,7 @@ class Row:
     marks: network -> value and the ends of its interval; one whose value is NaN is left out.
     gap: the difference of the two compared networks, as text; `claimed`: it is not 0, by its interval.
     label: all of the row in words, for a screen reader and on hover. none: why there is no mark.
+    opens: whether a click does something.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Row:
     claimed: bool = False
     notes: tuple[Note, ...] = field(default=())
     none: str = ""
+    opens: bool = True
 
 
 def draw(
@@ -67,6 +69,7 @@ def draw(
     last: str = "",
     chosen: str = "",
     on_pick: Callable[[str], None] | None = None,
+    scroll_to: str = "",
     key: str = KEY,
 ) -> None:
     """Draw the chart.
@@ -76,7 +79,8 @@ def draw(
         write: a value of the scale as text.
         bar: the two networks between whose marks a bar is drawn.
         first, last: titles of the columns. chosen: the row that is marked.
-        on_pick: gets the id of a row that is clicked, before the page runs again.
+        on_pick: gets the id of a row that is clicked, before the page runs again. scroll_to: the key of the container that a click
+            scrolls to.
     """
     low, high, step = scale_of([end for rows in groups.values() for row in rows for mark in row.marks.values() for end in mark])  # fmt: skip
     ticks = [low + step * place for place in range(round((high - low) / step) + 1)]
@@ -97,6 +101,7 @@ def draw(
             "last": last,
             "chosen": chosen,
             "clickable": on_pick is not None,
+            "scrollTo": scroll_to,
         },
         on_picked_change=lambda: on_pick(st.session_state[key]["picked"]) if on_pick else None,
     )
