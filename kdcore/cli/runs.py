@@ -1,4 +1,4 @@
-"""`runs`: list, show, resume, export figures of, and delete runs."""
+"""`runs`: list, show, resume, fork, export figures of, and delete runs."""
 
 import sys
 from dataclasses import asdict
@@ -10,8 +10,9 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from kdcore.cli import progress
-from kdcore.cli.options import Json, JsonEvents, RunId, store
+from kdcore.cli.options import Json, JsonEvents, Overrides, RunId, store
 from kdcore.errors import UserError
+from kdcore.recipe import changing
 from kdcore.results import json_text, predictions
 from kdcore.store import RunState, dependants
 from kdcore.store.evidence import diagnoses
@@ -29,6 +30,7 @@ app = App(
 
   python -m kdcore runs                     all runs of this machine
   python -m kdcore runs resume ID           continue from the last checkpoint
+  python -m kdcore runs fork ID --set terms.0.weight=0.2    go on from its state with another weight
   python -m kdcore runs csv ID > run.csv    losses and metrics by step
   python -m kdcore runs classes ID          accuracy by class, as CSV
   python -m kdcore runs delete ID --yes     delete without asking""",
@@ -105,6 +107,24 @@ def resume(run_id: RunId, /, *, as_json: JsonEvents = False) -> int:
     with progress.running(as_json=as_json) as (runner, watcher):
         runner.resume(run_id)
         return progress.follow(runner, [run_id], watcher)
+
+
+@app.command
+def fork(
+    run_id: RunId,
+    /,
+    *,
+    overrides: Overrides = None,
+    step: Annotated[int | None, Parameter(help="Step of the checkpoint to start from. Default: the newest.")] = None,
+    as_json: JsonEvents = False,
+) -> int:
+    """Start a run from the exact state of another one, with other weights, temperatures, learning rate or length.
+
+    The other run stays as it is. With --set epochs=N, a run that has finished goes on; schedules are those of the new length.
+    """
+    changes = changing.values_of(overrides or [], option="--set")
+    with progress.running(as_json=as_json) as (runner, watcher):
+        return progress.follow(runner, [runner.fork(run_id, changes, step=step)], watcher)
 
 
 @app.command

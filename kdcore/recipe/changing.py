@@ -17,6 +17,12 @@ def with_overrides(recipe: Recipe, overrides: list[str], *, option: str = "") ->
     Raises:
         RecipeError: the key is unknown or the value does not fit.
     """
+    changes = clipped(" ".join(f"{option} {each}" for each in overrides) if option else ", ".join(overrides))
+    return with_values(recipe, values_of(overrides, option=option), source="the recipe with " + changes)
+
+
+def values_of(overrides: list[str], *, option: str = "") -> dict[str, Any]:
+    """Dotted setting -> value, of overrides in text; arguments and errors as `with_overrides`."""
     values = {}
     for override in overrides:
         key, equals, value = override.partition("=")
@@ -24,8 +30,7 @@ def with_overrides(recipe: Recipe, overrides: list[str], *, option: str = "") ->
             raise RecipeError(f"{shortened(override)} is not KEY=VALUE, for example data.labels=500.")
         named = f"{option} {clipped(override)}" if option else f"The value of {shortened(override)}"
         values[key.strip()] = yaml_text.read(value, source=named)
-    changes = clipped(" ".join(f"{option} {each}" for each in overrides) if option else ", ".join(overrides))
-    return with_values(recipe, values, source="the recipe with " + changes)
+    return values
 
 
 def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the recipe") -> Recipe:

@@ -98,7 +98,14 @@ class Store:
 
     def ids(self) -> list[str]:
         """Runs of this machine, newest first, then the recordings."""
-        return [run_id for root in (self.root, self.recorded) if root for run_id in self._listed(root)]
+        return [folder.name for folder in self._folders()]
+
+    def _folders(self) -> list[Path]:
+        """The folders of all runs, in the order of `ids`. A recording with the id of a run of this machine is left out."""
+        own = self._listed(self.root)
+        recorded = self._listed(self.recorded) if self.recorded else []
+        recordings = [self.recorded / run_id for run_id in recorded if run_id not in own] if self.recorded else []
+        return [*(self.root / run_id for run_id in own), *recordings]
 
     def _listed(self, root: Path) -> list[str]:
         try:
@@ -130,10 +137,14 @@ class Store:
         return found
 
     def by_recipe(self, run_ids: Sequence[str]) -> list[list[str]]:
-        """The finished runs among these, grouped by recipe without its seed. A group is sorted by seed and has each seed once."""
+        """The finished runs among these, grouped by recipe without its seed. A group is sorted by seed and has each seed once.
+
+        A fork is in none: its recipe is not all that decides it.
+        """
         groups: dict[str, dict[tuple[int, ...], str]] = {}
         for run_id in run_ids:
-            if self.state(run_id).status == "finished" and (alike := self._but_seed(run_id)):
+            state = self.state(run_id)
+            if state.status == "finished" and not state.parent and (alike := self._but_seed(run_id)):
                 groups.setdefault(alike.recipe, {}).setdefault(alike.seeds, run_id)
         return [[found[seeds] for seeds in sorted(found)] for found in groups.values()]
 
@@ -165,11 +176,9 @@ class Store:
     def states(self) -> list[RunState]:
         """All runs, each read on its own, in the order of `ids`."""
         found = []
-        for root in (self.root, self.recorded):
-            if root:
-                for run_id in self._listed(root):
-                    with suppress(UserError):  # deleted in the meantime
-                        found.append(self._state(root / run_id))
+        for folder in self._folders():
+            with suppress(UserError):  # deleted in the meantime
+                found.append(self._state(folder))
         self._forget_deleted({state.id for state in found})
         return found
 
@@ -202,7 +211,7 @@ class Store:
         known = self._ended.get(folder.name)
         if known is None and folder.name not in self._replays and (kept := replay_cache.read_state(folder, seen)):
             known = self._ended[folder.name] = (seen, kept)
-        if known and known[0] == seen:
+        if known and known[0] == seen and known[1].recorded == self._is_recorded(folder):
             state = known[1]
             if state.status != "interrupted" or not is_held(folder / LOCK):
                 return state
@@ -333,7 +342,7 @@ class Store:
         try:
             with self._lock:
                 replay = self._replays.pop(folder.name, None)
-                if replay is None:
+                if replay is None or replay.folder != folder:  # an own run has taken the place of a recording
                     replay = Replay(folder, recorded=self._is_recorded(folder))
                 self._replays[folder.name] = replay
                 ended = [run_id for run_id, held in self._replays.items() if held.ended]
