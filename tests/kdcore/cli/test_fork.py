@@ -1,0 +1,36 @@
+import pytest
+
+from kdcore.cli import main
+from kdcore.cli.options import store
+from kdcore.runner import Runner
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("KD_THREADS", "1")
+
+
+def test_settings_and_step_reach_the_runner(monkeypatch):
+    asked = {}
+
+    def fork(self, run_id, changes, *, step):
+        asked.update(run=run_id, changes=changes, step=step)
+        return store().ids()[0]  # a finished recording, so that nothing is waited for
+
+    monkeypatch.setattr(Runner, "fork", fork)
+    command = ["runs", "fork", "20261128-tiny", "--set", "epochs=4", "--set", "terms.1.weight=0.5", "--step", "12"]
+    assert main(command) == 0
+    assert asked == {"run": "20261128-tiny", "changes": {"epochs": 4, "terms.1.weight": 0.5}, "step": 12}
+
+
+def test_a_run_without_checkpoints_is_not_forked(capsys):
+    (recording,) = store().ids()
+    assert main(["runs", "fork", recording]) == 1
+    assert "has no checkpoint to start from" in capsys.readouterr().err
+    assert store().ids() == [recording]
+
+
+def test_a_change_that_is_none_is_refused(capsys):
+    assert main(["runs", "fork", "any", "--set", "epochs"]) == 1
+    assert "'epochs' is not KEY=VALUE, for example data.labels=500." in capsys.readouterr().err
