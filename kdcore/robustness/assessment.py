@@ -1,6 +1,5 @@
 """Networks under conditions: each batch of images is made once and given to every network, in exact arithmetic."""
 
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -145,19 +144,19 @@ def in_steps(
     name, split = str(images.condition), images.split
     found: dict[str, list[np.ndarray]] = {network: [] for network in networks}
     textures: list[np.ndarray] = []
-    began = time.perf_counter()
+    began = pace.clock()
     for places, perturbed in images.batches(batch):
-        pace.made(name, time.perf_counter() - began)
+        pace.made(name, pace.clock() - began)
         for network, model in networks.items():
-            began = time.perf_counter()
+            began = pace.clock()
             found[network].append(packed(_log_probabilities(model, perturbed.images, images.own)))
-            pace.passed(network, time.perf_counter() - began)
+            pace.passed(network, pace.clock() - began)
         if perturbed.textures is not None:
             textures.append(perturbed.textures.cpu().numpy())
         pace.finished(name, len(places), networks)
         if int(places[-1]) + 1 < len(split):
             yield
-        began = time.perf_counter()
+        began = pace.clock()
     if images.own is not None and images.own.textures is not None:
         textures = [images.own.textures.cpu().numpy()]
     targets = split.targets.cpu().numpy()

@@ -1,14 +1,18 @@
 """How far an assessment is and how long it will take, from the measured times of making images and of each network."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 
 class Pace:
     """Images done and left. Making a set's images and each network's forward pass are timed apart, so that sets of different
     cost do not make the time left jump."""
 
-    def __init__(self, images: Mapping[str, int], networks: Iterable[str]) -> None:
-        """`images`: condition -> its number of images; `networks`: those that see each of them."""
+    def __init__(
+        self, images: Mapping[str, int], networks: Iterable[str], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """`images`: condition -> its number of images; `networks`: those that see each of them; `clock`: in seconds."""
+        self.clock = clock
         self._left = dict(images)
         self._networks = list(networks)
         self.total = sum(images.values())
@@ -16,6 +20,16 @@ class Pace:
         self._making: dict[str, float] = dict.fromkeys(images, 0.0)
         self._passing: dict[str, float] = dict.fromkeys(self._networks, 0.0)
         self._passed: dict[str, int] = dict.fromkeys(self._networks, 0)
+
+    @property
+    def making(self) -> dict[str, float]:
+        """Condition -> seconds in which its images were made."""
+        return dict(self._making)
+
+    @property
+    def passing(self) -> dict[str, float]:
+        """Network -> seconds of its forward passes."""
+        return dict(self._passing)
 
     @property
     def done(self) -> int:

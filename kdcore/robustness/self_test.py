@@ -49,13 +49,20 @@ def self_test(count: int = IMAGES) -> Iterator[Checked]:
     yield from _transfers(sample)
 
 
-def without_positions(seed: int = 0) -> Tapped:
-    """An untrained ViT whose position embedding is 0, and whose patches do not overlap."""
-    found = _untrained("test_vit", seed, patch_size=SIDE // GRID)
+def vit(*, positions: bool) -> Tapped:
+    """An untrained ViT whose patches do not overlap and whose weights are large, so that its outputs depend on the image.
+
+    Args:
+        positions: whether it has a position embedding; else that is 0.
+    """
+    found = _untrained("test_vit", seed=0, patch_size=SIDE // GRID)
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in found.net.named_parameters():
             if "pos_embed" in name:
-                parameter.zero_()
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * float(positions))
+            elif parameter.dim() > 1 and "token" not in name:
+                parameter.copy_(2 * torch.randn(parameter.shape, generator=generator) / parameter[0].numel() ** 0.5)
     return found
 
 
@@ -95,13 +102,16 @@ def mean_colour(sample: Sample) -> Tapped:
 
 
 def _no_positions(sample: Sample) -> Checked:
-    found = _outcomes({"it": without_positions()}, sample, [CLEAN, SCRAMBLED])["it"]
-    seen = Observation(found[SCRAMBLED], clean=found[CLEAN])
-    same, moved = consistency.value(seen).mean, output_divergence.value(seen).mean
+    networks = {"without": vit(positions=False), "with": vit(positions=True)}
+    found = {}
+    for name, own in _outcomes(networks, sample, [CLEAN, SCRAMBLED]).items():
+        seen = Observation(own[SCRAMBLED], clean=own[CLEAN])
+        found[name] = consistency.value(seen).mean, output_divergence.value(seen).mean
+    same, moved = found["without"]
     return Checked(
-        "A ViT without position embedding does not change when its patches are scrambled",
-        same == 1 and moved < SAME,
-        f"consistency {same:.3f}, change of the outputs {moved:.1e} nats",
+        "Scrambled patches change nothing for a ViT without position embedding, and do for one with it",
+        same == 1 and moved < SAME and found["with"][0] < 1,
+        f"consistency {same:.3f}, change of the outputs {moved:.1e} nats; with positions {found['with'][0]:.3f}, {found['with'][1]:.2f}",
     )
 
 

@@ -62,7 +62,7 @@ def test_networks_that_belong_together_have_a_table_a_transfer_and_a_csv(tmp_pat
         (["cues-twin", "--images", "0"], "The number of images is 0; 1 to 60 were expected."),
         (["cues-twin", "cifar10-twin"], "the one is for cues, the other for cifar10"),
         (["cifar10-twin"], "The test images of cifar10 are not in"),
-        (["cues-twin", "--sets", "patch_scramble@40", "--images", "20"], "The grid of scrambled patches"),
+        (["cues-twin", "--sets", "patch_scramble@400", "--images", "20"], "The grid of scrambled patches"),
     ],
 )
 def test_refusals_are_one_line_and_say_what_was_expected(words, message, capsys):
