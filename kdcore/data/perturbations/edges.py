@@ -1,7 +1,7 @@
 """Edges: black lines on white, of the object's outline where a mask is known, else of the image, by Canny's operator.
 
-The thresholds follow each image as in MATLAB, with which Geirhos et al. made their edges: 70 % of the pixels lie below the upper
-one, and the lower one is 0.4 of it.
+The thresholds follow each image as in MATLAB, with which Geirhos et al. made their edges: 70 % of the pixels lie below
+the upper one, and the lower one is 0.4 of it.
 """
 
 import cv2

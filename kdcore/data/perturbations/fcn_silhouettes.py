@@ -1,7 +1,7 @@
 """Silhouettes by segmentation: the pixels of any object that a segmentation network finds, black on white.
 
-The fifth of the reproduced projects built its shape set so, and every network was near chance on it. Look at the preview before
-you read a figure: where nothing is found the image is all white.
+The fifth of the reproduced projects built its shape set so, and every network was near chance on it. Look at the
+preview before you read a figure: where nothing is found the image is all white.
 """
 
 from functools import cached_property
@@ -16,6 +16,7 @@ from kdcore.data.perturbations.pixels import like
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.models import torchvision_files
+from kdcore.runtime import interruption
 
 NAME = "fcn_resnet50"
 CLASSES = 21  # of PASCAL VOC; the first is the background
@@ -57,7 +58,11 @@ class FcnSilhouettes(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         net = self.network.to(clean.images.device)
-        white = torch.stack([~objects(net, image) for image in clean.images.float().contiguous()])
+        found = []
+        for image in clean.images.float().contiguous():
+            interruption.check()
+            found.append(objects(net, image))
+        white = ~torch.stack(found)
         return Perturbed(like(white[:, None].expand(-1, 3, -1, -1), clean.images))
 
 

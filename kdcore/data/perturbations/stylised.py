@@ -1,6 +1,7 @@
 """Stylised images: a fast style network redraws each image in the strokes and colours of a painting; its lines stay.
 
-Images below 128 pixels are enlarged to 128, stylised and reduced again: at 32 pixels a stroke would be as wide as the object.
+Images below 128 pixels are enlarged to 128, stylised and reduced again: at 32 pixels a stroke would be as wide as the
+object.
 """
 
 import torch
@@ -12,6 +13,7 @@ from kdcore.data.perturbations.pixels import check_between, like
 from kdcore.data.perturbations.styles import fingerprint, networks, sizes
 from kdcore.data.split import Split
 from kdcore.errors import UserError, shortened
+from kdcore.runtime import interruption
 
 SIDE = 128  # the least at which images are stylised, in pixels
 
@@ -62,8 +64,11 @@ class Stylised(Perturbation):
         nets = [networks.read(files[name]).to(device) for name in names]
         chosen = randomness.below(len(nets), clean.keys, stream=1).tolist()
         images = clean.images.float().contiguous()
-        found = torch.cat([stylised(nets[style], image[None]) for style, image in zip(chosen, images, strict=True)])
-        return Perturbed(like(torch.lerp(images, found, strength), clean.images))
+        found = []
+        for style, image in zip(chosen, images, strict=True):
+            interruption.check()
+            found.append(stylised(nets[style], image[None]))
+        return Perturbed(like(torch.lerp(images, torch.cat(found), strength), clean.images))
 
     def _names(self) -> list[str]:
         return [name for name in networks.files() if self.style in ("", name)]

@@ -47,7 +47,7 @@ def numbers(name: str) -> list[int]:
 
 
 def of(name: str) -> str | None:
-    """The entry-level class that a class of a dataset belongs to, by its name or its WordNet number; None where it does not."""
+    """The entry-level class that a dataset's class belongs to, by its name or WordNet number; None where it does not."""
     found = WORDNET_ID.search(name.lower())
     return _known().get(found.group() if found else _plain(name))
 

@@ -1,7 +1,9 @@
-"""Style transfer by Gram matrices (Gatys et al., CVPR 2016): an image keeps its features and gets a texture's correlations of them.
+"""Style transfer by Gram matrices: an image keeps its features and gets a texture's correlations of them.
 
-An image is changed by gradient steps from the original, so the result is the same each time. Both losses are relative to what they
-are at the start, so a style weight means the same for every image, layer and network.
+Gatys et al., CVPR 2016, https://doi.org/10.1109/CVPR.2016.265
+
+An image is changed by gradient steps from the original, so the result is the same each time. Both losses are relative
+to what they are at the start, so a style weight means the same for every image, layer and network.
 """
 
 from collections.abc import Sequence
@@ -27,7 +29,7 @@ class Layers:
     content: int
 
 
-# VGG-19: conv1_1 to conv5_1 and conv4_2, as in the paper. SqueezeNet: as in Stanford's CS231n, assignment 3 (style transfer).
+# VGG-19: conv1_1 to conv5_1 and conv4_2, as in the paper. SqueezeNet: as in assignment 3 of Stanford's CS231n.
 NETWORKS = {
     "vgg19": Layers("VGG-19", (1, 6, 11, 20, 29), 22),
     "squeezenet1_1": Layers("SqueezeNet 1.1", (1, 4, 6, 7), 3),
@@ -36,7 +38,7 @@ _MADE = {"vgg19": vgg19, "squeezenet1_1": squeezenet1_1}
 
 
 class Features(nn.Module):
-    """The maps of some layers of a pretrained network, for images in [0, 1]; nothing after the last of them is computed."""
+    """The maps of some layers of a pretrained network, for images in [0, 1]; later layers are not computed."""
 
     def __init__(self, net: nn.Sequential, layers: Layers) -> None:
         super().__init__()
@@ -97,8 +99,8 @@ def transferred(net: Features, image: Tensor, texture: Tensor, weight: float) ->
     """An image with the texture of another: [3, H, W] in [0, 1], both; the texture may have another size.
 
     Args:
-        weight: of the style loss beside the content loss. At the start the style loss is 1; the content loss is 1 where the content
-            layer's map has moved by its own length.
+        weight: of the style loss beside the content loss. At the start the style loss is 1; the content loss is 1 where
+            the content layer's map has moved by its own length.
     """
     with torch.no_grad():
         maps, content = net(image[None])

@@ -1,7 +1,10 @@
-"""Fast style networks (Johnson et al., ECCV 2016, https://arxiv.org/abs/1603.08155): one forward pass gives an image one style.
+"""Fast style networks: one forward pass gives an image the style of one painting.
 
-The layers are those of TransformerNet in pytorch/examples, fast_neural_style, so files trained with it are read, with any number
-of channels: 32 there, 16 in the `_nc16` files. Normalisation is by instance, so an image's result does not depend on its batch.
+Johnson et al., ECCV 2016, https://arxiv.org/abs/1603.08155
+
+The layers are those of TransformerNet in pytorch/examples, fast_neural_style, so files trained with it are read, with
+any number of channels: 32 there, 16 in the `_nc16` files. Normalisation is by instance, so an image's result does not
+depend on its batch.
 """
 
 from functools import lru_cache
@@ -49,7 +52,7 @@ class Residual(nn.Module):
 
 
 class StyleNetwork(nn.Module):
-    """Images in [0, 1] -> stylised images in [0, 1], both [m, 3, H, W] with sides divisible by 4. Names as in the files."""
+    """Images in [0, 1] -> stylised images in [0, 1]: [m, 3, H, W], sides divisible by 4. Names as in the files."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Sizes at which images are stylised: small ones are enlarged first, since a 32 px image has no room for strokes and patterns."""
+"""Sizes at which images are stylised: a 32 px image has no room for strokes and patterns, so it is enlarged first."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,7 +7,7 @@ STEP = 4  # by which a style network's sides are divided and multiplied again
 
 
 def enlarged(images: Tensor, side: int) -> Tensor:
-    """Images [m, 3, H, W] at the size at which they are stylised: the shorter side at least `side`, both divisible by STEP."""
+    """Images [m, 3, H, W], enlarged where needed: the shorter side at least `side`, both divisible by STEP."""
     height, width = images.shape[2:]
     factor = max(1.0, side / min(height, width))
     size = [STEP * round(each * factor / STEP) for each in (height, width)]
