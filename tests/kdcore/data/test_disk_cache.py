@@ -12,7 +12,10 @@ from PIL import Image
 
 from kdcore.data import disk_cache, loading
 from kdcore.data.batches import batches
+from kdcore.data.datasets.base import Images
 from kdcore.data.split import Split
+from kdcore.errors import UserError
+from kdcore.files import budget
 from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe
 from kdcore.runtime import memory
@@ -198,6 +201,40 @@ def test_the_least_recently_used_make_space_within_the_limit(photos, tmp_path, m
     assert used.exists()
     loading.load(recipe(photos), "train")  # decoded again
     assert old.exists()
+
+
+def cached(name: str, count: int) -> Path:
+    """Cache some images of zeros; returns the folder of their entry."""
+    images = Images(np.zeros((count, SIZE, SIZE, 3), np.uint8), np.arange(count))
+    told: list[str] = []
+    disk_cache.mapped(name.encode(), [images], count, SIZE, told.append)
+    return Path(told[-1].partition("cached in ")[2].partition(" (")[0])
+
+
+def free_bytes(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(free + 1, 1, free))
+
+
+def test_images_that_leave_just_the_spare_space_are_cached_and_a_byte_more_is_refused(photos, monkeypatch):
+    enough = disk_cache.SPARE_BYTES + 2 * SIZE * SIZE * 3
+    free_bytes(monkeypatch, enough - 1)
+    with pytest.raises(UserError, match=r"1\.0 GiB free \(1 GiB of it must stay free\)"):
+        cached("two", 2)
+    free_bytes(monkeypatch, enough)
+    assert (cached("two", 2) / "pixels.uint8").stat().st_size == 2 * SIZE * SIZE * 3
+
+
+@pytest.mark.parametrize("short", ["limit", "disk"])
+def test_an_incomplete_earlier_write_is_overwritten_and_makes_no_other_entry_go(photos, monkeypatch, short):
+    other, mine = cached("other", 8), cached("mine", 2)
+    (mine / "made.json").unlink()
+    pixels = (mine / "pixels.uint8").stat().st_size
+    if short == "limit":
+        monkeypatch.setenv(disk_cache.LIMIT, str((budget.size(other) + pixels + 1) / 1e9))
+    else:
+        free_bytes(monkeypatch, disk_cache.SPARE_BYTES)  # what the earlier write takes is all that the new one needs
+    assert cached("mine", 2) == mine
+    assert (other / "made.json").is_file()
 
 
 def test_of_two_processes_one_decodes_and_the_other_waits(photos, tmp_path):
