@@ -248,3 +248,17 @@ def test_stopping_a_study_asks_first(open_page, runner, study):
         assert runner.told == []
         button(test, "Stop the study").click().run()
     assert runner.told == [("stop_study", study)]
+
+
+def test_a_study_with_test_sets_offers_its_report_or_says_how_to_make_it(open_page, runner):
+    known = Studies(runner.store)
+    study_id = known.create(STUDY.model_copy(update={"test_sets": studies.TestSets()}))
+    finish(runner, study_id, 0.6, 0.7, 0.5, 0.5)
+    test = open_page("studies.py", study=study_id)
+    assert f"Its report is made in a terminal: `python -m kdcore study evaluate {study_id}`" in said(test)
+    known.report_folder(study_id).mkdir()
+    (known.report_folder(study_id) / "report.html").write_text("<p>What passes on</p>")
+    test = open_page("studies.py", study=study_id)
+    assert not test.exception
+    assert "is made in a terminal" not in said(test)
+    assert [b.label for b in test.get("download_button")] == ["CSV", "Report"]

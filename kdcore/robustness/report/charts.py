@@ -1,6 +1,7 @@
 """The charts of a report as SVG, from Vega-Lite specifications: they open without a network connection."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,8 +49,14 @@ def svg(spec: dict[str, Any]) -> str:
         "axis": {"gridColor": "#eef0f3", "domain": False, "tickColor": "#c8ccd2", "labelColor": "#444", "labelLimit": 230},
         "header": {"labelFontWeight": "bold", "labelColor": "#222", "title": None},
     }  # fmt: skip
-    found: str = vl_convert.vegalite_to_svg({**spec, "config": config})
-    return found
+    return _renumbered(vl_convert.vegalite_to_svg({**spec, "config": config}))
+
+
+def _renumbered(svg: str) -> str:
+    """The same picture with ids counted from 1; they are counted on from one picture of a process to the next."""
+    found = dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))
+    new = {old: f"part{number}" for number, old in enumerate(found, start=1)}
+    return re.sub(r'(\bid="|url\(#|href="#)([^")]+)', lambda place: place[1] + new.get(place[2], place[2]), svg)
 
 
 def dumbbells(found: Findings, direction: Direction) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def show(study_id: str) -> None:
         chart.draw(summaries)
     elif state.status in ACTIVE:
         st.info("The first result appears when the first run ends.", icon=":material/hourglass_empty:")
+    missing_report(state)
     table(state)
     runs(state)
     with st.expander("Study (YAML)", icon=":material/description:"):
@@ -71,6 +72,11 @@ def controls(state: StudyState) -> None:
         "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
         on_click="ignore", help="One row per run: settings, seed and all metrics.",
     )  # fmt: skip
+    if file := engine.studies().report(state.id):
+        st.download_button(
+            "Report", file.read_bytes, f"{state.id}.html", "text/html", icon=":material/download:", on_click="ignore",
+            help="What passes on from the teachers, on every test set, with charts: one file for a browser.",
+        )  # fmt: skip
     if role.is_operator() and state.status not in ACTIVE and st.button("Delete", icon=":material/delete:"):
         confirm_delete(state)
     page_table.go_button("All studies", ":material/science:", page_table.STUDIES)
@@ -89,6 +95,15 @@ def commands(state: StudyState) -> None:
                 report(engine.refusal(runner.stop_study, state.id))
     elif state.status != "finished" and st.button("Continue", icon=":material/play_arrow:", type="primary"):
         report(engine.refusal(runner.resume_study, state.id))
+
+
+def missing_report(state: StudyState) -> None:
+    """How to get the report of a study with test sets that has none yet."""
+    if state.status == "finished" and state.study.test_sets and not engine.studies().report(state.id):
+        st.info(
+            f"This study has test sets. Its report is made in a terminal: `python -m kdcore study evaluate {state.id}`",
+            icon=":material/terminal:",
+        )
 
 
 def report(trouble: str) -> None:

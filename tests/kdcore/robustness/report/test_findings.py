@@ -1,0 +1,142 @@
+"""What a report finds in the outcomes of made-up networks."""
+
+import csv
+import io
+import math
+
+import pytest
+
+from kdcore.errors import UserError
+from kdcore.recipe.study import TestSets
+from kdcore.results.bias import measures
+from kdcore.robustness.conditions import CLEAN, parse
+from kdcore.robustness.report import content, evaluating, tables
+from kdcore.robustness.report.blocks import Items, Table, Text, as_html, as_markdown
+from kdcore.robustness.report.evaluating import Evaluated
+from kdcore.robustness.report.findings import Findings, findings
+from kdcore.robustness.report.networks import directions
+
+ALONE = [{"method": "ce"}]
+SCRAMBLED = parse("patch_scramble@4")
+RIGHT = {  # clean, scrambled
+    "independent": (0.50, 0.20), "kd": (0.60, 0.35), "crd": (0.50, 0.20), "teacher": (0.80, 0.60),
+}  # fmt: skip
+
+
+@pytest.fixture
+def found(study_state, outcome) -> Findings:
+    """Of a study in which KD passes the robustness to scrambling on and CRD does not."""
+    state = study_state({"independent": {"terms": ALONE}, "kd": {}, "crd": {"terms.1.method": "crd"}})
+    compared = directions(state)
+    evaluated = Evaluated(state, compared, [CLEAN, SCRAMBLED, parse("fog@3")], 600, {"frost": "it needs photos"})
+    for reference in compared[0].references:
+        name, _, seed = reference.removeprefix("run:").partition("/")[0].rpartition("-")
+        if reference.endswith("/teacher"):
+            name, seed = "teacher", "9"
+        clean, scrambled = RIGHT[name]
+        shift = {"kd": 20, "crd": 30}.get(name, 0) + int(seed)
+        evaluated.outcomes[reference] = {CLEAN: outcome(clean, shift), SCRAMBLED: outcome(scrambled, shift)}
+    return findings(evaluated)
+
+
+def claim(found: Findings, method: str, question: str):
+    (one,) = [each for each in found.claims if (each.method, each.question.name) == (method, question)]
+    return one
+
+
+def test_a_number_is_the_mean_over_seeds_with_its_value_for_each(found):
+    number = found.number("", "kd", SCRAMBLED, measures.accuracy)
+    assert number.estimate.mean == pytest.approx(0.35, abs=0.002)
+    assert list(number.by_seed) == [0, 1, 2]
+    assert sum(number.by_seed.values()) / 3 == pytest.approx(number.estimate.mean)
+    assert number.estimate.low < 0.35 < number.estimate.high
+    assert list(found.number("", "teacher", CLEAN, measures.accuracy).by_seed) == [-1]
+
+
+def test_claims_are_those_that_the_test_sets_can_answer(found):
+    assert [each.name for each in found.questions] == ["accuracy", "errors", "permutation"]
+    assert len(found.claims) == 6
+
+
+def test_what_passes_on_is_claimed_and_what_does_not_is_not(found):
+    accuracy = claim(found, "kd", "accuracy").transfer
+    assert accuracy.kind == "passes on"
+    assert accuracy.share.mean == pytest.approx((0.6 - 0.5) / (0.8 - 0.5), abs=0.02)
+    assert claim(found, "crd", "accuracy").transfer.kind in ("not shown", "refused")
+    assert accuracy.change.alpha < 0.05 / 2  # among six claims
+
+
+def test_a_condition_that_a_network_lacks_is_left_out_and_named(found):
+    assert found.evaluated.missing == [parse("fog@3")]
+    text = as_markdown(content.blocks(found), "pictures")
+    assert "Fog (3): not evaluated yet." in text
+    assert "frost: it needs photos." in text
+
+
+def test_independent_students_have_more_errors_in_common_with_each_other(found):
+    mean, least, most = found.between[""]
+    assert least <= mean <= most
+    assert math.isfinite(mean)
+
+
+def test_clean_accuracy_comes_first_and_says_that_students_are_above_chance(found):
+    heading, table, words = content.clean_accuracy(found)
+    assert heading.text == "Accuracy on clean images"
+    assert isinstance(table, Table)
+    assert [row[1] for row in table.rows] == ["independent", "kd", "crd", "teacher"]
+    assert isinstance(words, Text)
+    assert words.text.startswith("Every student is clearly above twice chance (chance is 17 %)")
+
+
+def test_students_near_chance_are_named(found, outcome):
+    for reference in found.evaluated.directions[0].methods[1].students.values():
+        found.evaluated.outcomes[reference][CLEAN] = outcome(0.25)
+    words = content.clean_accuracy(findings(found.evaluated))[-1]
+    assert words.text.startswith("**Not clearly above twice chance (33 %): crd.** Their other measures say little")
+
+
+def test_every_comparison_has_a_sentence_and_a_cell(found):
+    parts = content.what_is_shown(found)
+    folded = [part for part in parts if isinstance(part, Items) and part.title == "All 6 comparisons"]
+    assert len(folded[0].items) == 6
+    (matrix,) = [part for part in parts if isinstance(part, Table)]
+    assert matrix.head == ["method", *(each.title for each in found.questions)]
+    assert matrix.rows[0][:2] == ["kd", "**passes on** (33 %)"]
+    assert any("6 comparisons" in part.text for part in parts if isinstance(part, Text))
+
+
+def test_a_report_is_one_file_that_needs_no_network(found):
+    page = as_html("What passes on: made up", content.blocks(found))
+    assert page.count("<svg") == 5  # transfer, accuracy, consistency, errors, calibration
+    assert "http" not in page.replace("http://www.w3.org/", "")
+    assert "<script" not in page
+    ids = [part.split('"')[0] for part in page.split(' id="')[1:]]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_tables_have_every_number_and_every_claim(found):
+    rows = list(csv.DictReader(io.StringIO(tables.measures_csv(found))))
+    mean = [row for row in rows if row["seed"] == "mean" and row["network"] == "kd" and row["measure"] == "accuracy"]
+    assert [row["test_set"] for row in mean] == ["clean", "patch_scramble"]
+    assert float(mean[1]["value"]) == pytest.approx(0.35, abs=0.002)
+    claims = list(csv.DictReader(io.StringIO(tables.claims_csv(found))))
+    assert len(claims) == 6
+    assert claims[0]["shown"] == "passes on"
+    assert float(claims[0]["low"]) < float(claims[0]["student_minus_independent"]) < float(claims[0]["high"])
+
+
+def test_conditions_of_a_study_are_named_or_the_usual_ones():
+    assert evaluating.chosen_conditions(TestSets(sets=("fog@2", "low_pass@6"))) == [
+        CLEAN,
+        parse("fog@2"),
+        parse("low_pass@6"),
+    ]
+    usual = evaluating.chosen_conditions(TestSets())
+    assert usual[0] == CLEAN
+    assert SCRAMBLED in usual
+    assert len({each.set_name for each in usual}) == len(usual)
+
+
+def test_an_unknown_test_set_is_refused_before_the_runs():
+    with pytest.raises(UserError, match="Unknown test set 'patch_scrambel'. Did you mean 'patch_scramble'?"):
+        evaluating.refuse_unknown(TestSets(sets=("patch_scrambel@4",)))

@@ -1,0 +1,48 @@
+"""Who is compared with whom in a study."""
+
+import pytest
+
+from kdcore.errors import UserError
+from kdcore.robustness.report.networks import directions
+
+ALONE = [{"method": "ce"}]
+VIT = {"model": "small_vit_patch4_32"}
+BOTH = {
+    "ViT to CNN: independent": {"terms": ALONE},
+    "ViT to CNN: kd": {},
+    "CNN to ViT: independent": {"student": VIT, "teacher": None, "terms": ALONE},
+    "CNN to ViT: kd": {"student": VIT, "teacher.weights": "cues-student"},
+}
+
+
+def test_variants_with_one_student_are_a_direction_that_their_names_begin_with(study_state):
+    first, second = directions(study_state(BOTH))
+    assert (first.title, second.title) == ("ViT to CNN", "CNN to ViT")
+    (method,) = second.methods
+    assert method.title == "kd"
+    assert method.seeds == [0, 1, 2]
+    assert method.students[1] == "run:CNN to ViT: kd-1/student"
+    assert second.independent[1] == "run:CNN to ViT: independent-1/student"
+    assert second.teacher == "run:CNN to ViT: kd-0/teacher"
+
+
+def test_seeds_that_only_one_side_has_finished_are_left_out(study_state):
+    state = study_state(BOTH, unfinished=[("ViT to CNN: kd", 0), ("ViT to CNN: independent", 2), ("CNN to ViT: kd", 1)])
+    first, second = directions(state)
+    assert first.methods[0].seeds == [1]
+    assert first.teacher == "run:ViT to CNN: kd-1/teacher"
+    assert second.methods[0].seeds == [0, 2]
+
+
+def test_without_an_independent_variant_the_twins_are_the_independent_students(study_state):
+    (direction,) = directions(study_state({"T 1": {"twin": True}, "T 4": {"twin": True, "terms.1.temperature": 4.0}}))
+    assert direction.title == ""
+    assert [each.title for each in direction.methods] == ["T 1", "T 4"]
+    assert direction.methods[1].independent[2] == "run:T 4-2/twin"
+
+
+def test_a_study_with_nothing_to_compare_with_says_what_is_missing(study_state):
+    with pytest.raises(
+        UserError, match="has no finished runs to compare: it needs students with a teacher, and independent"
+    ):
+        directions(study_state({"T 1": {}, "T 4": {"terms.1.temperature": 4.0}}))
