@@ -139,6 +139,8 @@ class Perturbation:
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         """Perturb a batch at a strength, which may also lie between the listed ones where that has a meaning.
 
+        The images are new ones, which the caller may change; those of `clean` stay as they are.
+
         Raises:
             UserError: the strength has no meaning, or a file that the set needs is not on this machine.
         """

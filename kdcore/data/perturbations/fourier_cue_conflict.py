@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from kdcore.data.perturbations import randomness
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
-from kdcore.data.perturbations.pixels import check_between, like, unit
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.pixels import check_between, finished, unit
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.tensors.outputs import NO_LABEL
@@ -58,7 +58,7 @@ class FourierCueConflict(Perturbation):
         own, other = spectrum(clean.images) + TINY, spectrum(others)  # no amplitude has the phase 0
         length = amplitude(own)
         mixed = own * (torch.lerp(length, amplitude(other), strength) / length)
-        return Perturbed(like(bounded(torch.fft.irfft2(mixed, s=clean.images.shape[2:])), clean.images), textures)
+        return Perturbed(finished(torch.fft.irfft2(mixed, s=clean.images.shape[2:]), clean.images), textures)
 
     def partners(self, clean: Clean) -> tuple[Tensor, Tensor]:
         """An image of another class for each, [m, 3, H, W] in [0, 1], and that class, [m]."""

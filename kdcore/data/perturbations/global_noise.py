@@ -1,8 +1,10 @@
 """Global noise: Gaussian noise on every pixel, far stronger than in the corruption `gaussian_noise`."""
 
+import torch
+
 from kdcore.data.perturbations import randomness
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
-from kdcore.data.perturbations.pixels import check_between, like
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.pixels import check_between, finished
 
 
 class GlobalNoise(Perturbation):
@@ -19,4 +21,4 @@ class GlobalNoise(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, 1, "The standard deviation of noise everywhere")
         noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
-        return Perturbed(like(bounded(clean.images + strength * noise), clean.images))
+        return Perturbed(finished(torch.add(clean.images, noise, alpha=strength), clean.images))

@@ -1,8 +1,8 @@
 """High-pass: only spatial frequencies above a cutoff stay, on mid-grey: edges and texture without areas of colour."""
 
 from kdcore.data.perturbations import resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
-from kdcore.data.perturbations.pixels import check_between, like
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.pixels import check_between, finished
 
 GREY = 0.5  # every image's mean, so that its colour says nothing about the class
 
@@ -24,4 +24,4 @@ class HighPass(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, min(clean.images.shape[2:]) / 2, "The cutoff of high-pass (cycles per image)")
         coarse = resampling.low_pass(clean.images, strength)
-        return Perturbed(like(bounded(clean.images - coarse + GREY), clean.images))
+        return Perturbed(finished(clean.images - coarse + GREY, clean.images))

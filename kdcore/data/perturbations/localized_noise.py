@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from kdcore.data.perturbations import randomness
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
-from kdcore.data.perturbations.pixels import check_between, like
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.pixels import check_between, finished
 from kdcore.errors import UserError, shortened
 
 POSITIONS = ("centre", "random")
@@ -46,7 +46,7 @@ class LocalizedNoise(Perturbation):
         check_between(strength, 0, 1, "The standard deviation of noise in a box")
         noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
         found = torch.addcmul(clean.images, noise.to(clean.images), self.box(clean).to(clean.images), value=strength)
-        return Perturbed(like(bounded(found), clean.images))
+        return Perturbed(finished(found, clean.images))
 
     def box(self, clean: Clean) -> Tensor:
         """Which pixels are in each image's box: bool [m, 1, H, W]."""

@@ -1,8 +1,8 @@
 """Low-pass: only spatial frequencies up to a cutoff stay, so that coarse shape stays and fine texture is lost."""
 
 from kdcore.data.perturbations import resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
-from kdcore.data.perturbations.pixels import check_between, like
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
+from kdcore.data.perturbations.pixels import check_between, finished
 
 
 class LowPass(Perturbation):
@@ -22,4 +22,4 @@ class LowPass(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, min(clean.images.shape[2:]) / 2, "The cutoff of low-pass (cycles per image)")
-        return Perturbed(like(bounded(resampling.low_pass(clean.images, strength)), clean.images))
+        return Perturbed(finished(resampling.low_pass(clean.images, strength), clean.images))

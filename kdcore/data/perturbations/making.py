@@ -19,7 +19,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.image_cache import ImageCache, Made
-from kdcore.data.perturbations.pixels import levels, like, rounded, unit
+from kdcore.data.perturbations.pixels import levels, like, rounded_, unit
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.runtime import interruption
@@ -87,7 +87,7 @@ def made(split: Split, perturbation: Perturbation, strength: float, places: Tens
     """The images at some places [m], perturbed by a set that has been prepared for the split, at 8-bit levels."""
     batch = clean(split, places)
     found = perturbation.perturb(batch, strength)
-    return Perturbed(like(rounded(found.images), batch.images), found.textures)
+    return Perturbed(rounded_(like(found.images, batch.images)), found.textures)
 
 
 def cache_of(split: Split, perturbation: Perturbation, strength: float) -> ImageCache:

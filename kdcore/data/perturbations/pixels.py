@@ -10,9 +10,9 @@ from kdcore.errors import UserError
 LEVELS = 255  # of an 8-bit pixel above black
 
 
-def rounded(images: Tensor) -> Tensor:
-    """Images in [0, 1] at the nearest of 256 levels, as a PNG file holds them."""
-    return images.mul(LEVELS).round_().div_(LEVELS)
+def rounded_(images: Tensor) -> Tensor:
+    """Images in [0, 1] at the nearest of 256 levels, as a PNG file holds them; in place."""
+    return images.mul_(LEVELS).round_().div_(LEVELS)
 
 
 def levels(images: Tensor) -> Tensor:
@@ -32,6 +32,11 @@ def like(found: Tensor, images: Tensor) -> Tensor:
         return found.contiguous()
     last = images.is_contiguous(memory_format=torch.channels_last)
     return found.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def finished(found: Tensor, images: Tensor) -> Tensor:
+    """`found`, which nobody else has, clamped to [0, 1] in place; then as `like`."""
+    return like(found.clamp_(0.0, 1.0), images)
 
 
 def check_between(strength: float, low: float, high: float, what: str) -> None:

@@ -39,7 +39,7 @@ def gaussian(images: Tensor, sigma: float, *, mode: str = "nearest", truncate: f
         truncate: the kernel's radius in sigmas.
     """
     down, across = (gaussian_matrix(side, sigma, mode, truncate) for side in images.shape[-2:])
-    return images if down is None or across is None else applied(images, down, across)
+    return images.clone() if down is None or across is None else applied(images, down, across)
 
 
 @lru_cache(maxsize=64)

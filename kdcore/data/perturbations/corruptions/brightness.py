@@ -2,9 +2,9 @@
 
 import torch
 
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 ADDED = (0.05, 0.1, 0.15, 0.2, 0.3)  # to the value, the largest of the three channels
 
@@ -24,4 +24,4 @@ class Brightness(Perturbation):
         brighter = (value + at_severity(ADDED, strength, "brightness")).clamp_(max=1.0)
         factor = torch.where(value > 0, brighter / value, 0.0)
         black = brighter.masked_fill_(value > 0, 0.0)  # which has no hue and becomes grey
-        return Perturbed(like(bounded(images * factor + black), clean.images))
+        return Perturbed(finished(images * factor + black, clean.images))

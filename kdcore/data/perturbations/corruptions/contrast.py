@@ -1,8 +1,8 @@
 """Contrast: each channel nearer to its mean over the image."""
 
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 FACTORS = (0.75, 0.5, 0.4, 0.3, 0.15)
 
@@ -19,4 +19,4 @@ class Contrast(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         factor = at_severity(FACTORS, strength, "contrast")
         means = clean.images.mean(dim=(2, 3), keepdim=True)
-        return Perturbed(like(bounded(means + factor * (clean.images - means)), clean.images))
+        return Perturbed(finished(means + factor * (clean.images - means), clean.images))

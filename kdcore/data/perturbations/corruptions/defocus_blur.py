@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from kdcore.data.perturbations import resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 DISKS = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))  # radius, and sigma that softens its edge; pixels
 SMALLEST = 1e-7  # singular values below contribute nothing
@@ -33,7 +33,7 @@ class DefocusBlur(Perturbation):
                 resampling.mirrored_matrix(side, each) for side, each in zip(sides, (down, across), strict=True)
             )
             found += resampling.applied(clean.images.contiguous(), *matrices)
-        return Perturbed(like(bounded(found), clean.images))
+        return Perturbed(finished(found, clean.images))
 
 
 def separated(kernel: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

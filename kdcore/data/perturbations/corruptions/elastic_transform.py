@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.data.perturbations import randomness, resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 SETTINGS = ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03))
 # strength and sigma of the displacement, and reach of the affine map's corners; in sides of the image
@@ -30,7 +30,7 @@ class ElasticTransform(Perturbation):
         found = sampled(images, affine_places(clean.keys, images, reach * side), border="reflect_101")
         if alpha:
             found = sampled(found, displaced_places(clean.keys, images, alpha * side, sigma * side), border="reflect")
-        return Perturbed(like(bounded(found), clean.images))
+        return Perturbed(finished(found, clean.images))
 
 
 def affine_places(keys: Tensor, images: Tensor, reach: float) -> Tensor:

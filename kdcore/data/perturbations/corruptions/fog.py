@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from kdcore.data.perturbations import randomness
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 LAYERS = ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))  # thickness, and the decay of its roughness
 
@@ -25,7 +25,7 @@ class Fog(Perturbation):
         side = 1 << (max(height, width) - 1).bit_length()
         fog = plasma(clean.keys, side, decay)[:, None, :height, :width]
         most = clean.images.amax(dim=(1, 2, 3), keepdim=True)
-        return Perturbed(like(bounded((clean.images + thickness * fog) * (most / (most + thickness))), clean.images))
+        return Perturbed(finished((clean.images + thickness * fog) * (most / (most + thickness)), clean.images))
 
 
 def plasma(keys: Tensor, side: int, decay: float) -> Tensor:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from kdcore.data.perturbations import randomness, resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import LEVELS, like
+from kdcore.data.perturbations.pixels import LEVELS, finished
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.paths import data_folder
@@ -53,7 +53,7 @@ class Frost(Perturbation):
         if reason := missing():
             raise UserError(f"Frost cannot be made: {reason}.")
         frost = self.frost(clean.keys, *clean.images.shape[2:])
-        return Perturbed(like(bounded(kept * clean.images + share * frost.to(clean.images)), clean.images))
+        return Perturbed(finished(kept * clean.images + share * frost.to(clean.images), clean.images))
 
     def frost(self, keys: Tensor, height: int, width: int) -> Tensor:
         """For each key a part of one of the photos, [m, 3, H, W] in [0, 1]."""

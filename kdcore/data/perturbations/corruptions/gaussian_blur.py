@@ -1,9 +1,9 @@
 """Gaussian blur."""
 
 from kdcore.data.perturbations import resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 SIGMAS = (0.4, 0.6, 0.7, 0.8, 1.0)  # pixels
 
@@ -19,4 +19,4 @@ class GaussianBlur(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         sigma = at_severity(SIGMAS, strength, "Gaussian blur") * resampling.scale(clean.images)
-        return Perturbed(like(bounded(resampling.gaussian(clean.images, sigma)), clean.images))
+        return Perturbed(finished(resampling.gaussian(clean.images, sigma), clean.images))

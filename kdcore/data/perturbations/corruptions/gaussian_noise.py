@@ -1,9 +1,11 @@
 """Gaussian noise, as of a sensor in low light."""
 
+import torch
+
 from kdcore.data.perturbations import randomness
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 DEVIATIONS = (0.04, 0.06, 0.08, 0.09, 0.10)
 
@@ -20,4 +22,4 @@ class GaussianNoise(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         deviation = at_severity(DEVIATIONS, strength, "Gaussian noise")
         noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
-        return Perturbed(like(bounded(clean.images + deviation * noise), clean.images))
+        return Perturbed(finished(torch.add(clean.images, noise, alpha=deviation), clean.images))

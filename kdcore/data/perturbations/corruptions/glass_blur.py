@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from kdcore.data.perturbations import randomness, resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import LEVELS, like
+from kdcore.data.perturbations.pixels import LEVELS, finished
 
 SETTINGS = ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2))  # sigma and reach in pixels; passes
 
@@ -32,7 +32,7 @@ class GlassBlur(Perturbation):
         found = resampling.gaussian(clean.images, sigma * scale).mul(LEVELS).floor_().div_(LEVELS)
         for stream in range(1, passes + 1):
             found = displaced(found, clean.keys, max(1, round(reach * scale)), stream)
-        return Perturbed(like(bounded(resampling.gaussian(found, sigma * scale)), clean.images))
+        return Perturbed(finished(resampling.gaussian(found, sigma * scale), clean.images))
 
 
 def displaced(images: Tensor, keys: Tensor, reach: int, stream: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Motion blur: along a line in a direction of its own for each image."""
 
 from kdcore.data.perturbations import randomness, resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 LINES = ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5))  # radius and sigma, pixels
 
@@ -25,4 +25,4 @@ class MotionBlur(Perturbation):
         scale = resampling.scale(clean.images)
         degrees = 90 * randomness.uniform(clean.keys, 1, stream=1)[:, 0] - 45
         found = resampling.motion_blur(clean.images, degrees, radius * scale, sigma * scale)
-        return Perturbed(like(bounded(found), clean.images))
+        return Perturbed(finished(found, clean.images))

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from kdcore.data.perturbations import resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import LEVELS, like
+from kdcore.data.perturbations.pixels import LEVELS, finished
 
 FACTORS = (0.95, 0.9, 0.85, 0.75, 0.65)  # of the side
 SMALL = 1e-4  # levels; sums of 32-bit floats differ by less from a half
@@ -29,7 +29,7 @@ class Pixelate(Perturbation):
         for down, across in (smaller, larger):  # Pillow rounds after each direction
             found = _rounded(resampling.along(found, across=across))
             found = _rounded(resampling.along(found, down=down))
-        return Perturbed(like(bounded(found.div_(LEVELS)), clean.images))
+        return Perturbed(finished(found.div_(LEVELS), clean.images))
 
 
 def _rounded(values: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
 import torch
 
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 CHANGES = ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))  # factor and addition
 
@@ -29,4 +29,4 @@ class Saturate(Perturbation):
         found = torch.where(spread > 0, wanted / spread, 0.0) * (images - value) + value
         if added:
             found[:, 1:] -= torch.where((spread == 0) & (value > 0), added * value, 0.0)
-        return Perturbed(like(bounded(found), clean.images))
+        return Perturbed(finished(found, clean.images))

@@ -8,7 +8,7 @@ from torch import Tensor
 from kdcore.data.perturbations import randomness, resampling
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import LEVELS, like
+from kdcore.data.perturbations.pixels import LEVELS, finished
 
 GREY = (0.299, 0.587, 0.114)  # of a pixel's brightness
 
@@ -53,7 +53,7 @@ class Snow(Perturbation):
         grey = (images * images.new_tensor(GREY)[:, None, None]).sum(dim=1, keepdim=True)
         whiter = torch.maximum(images, 1.5 * grey + 0.5)
         found = snowfall.kept * images + (1 - snowfall.kept) * whiter + flakes + flakes.flip(2, 3)
-        return Perturbed(like(bounded(found), images))
+        return Perturbed(finished(found, images))
 
     def flakes(self, clean: Clean, snowfall: Snowfall) -> Tensor:
         """The layer of flakes of each image, [m, 1, H, W], at 8-bit levels before it is blurred."""

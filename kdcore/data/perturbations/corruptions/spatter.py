@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from kdcore.data.perturbations import randomness, resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import LEVELS, like
+from kdcore.data.perturbations.pixels import LEVELS, finished
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Spatter(Perturbation):
             found = clean.images + liquid.amount * torch.from_numpy(drops).to(clean.images)[:, None] * _colour(
                 WATER, clean.images
             )
-        return Perturbed(like(bounded(found), clean.images))
+        return Perturbed(finished(found, clean.images))
 
 
 def water(layer: np.ndarray) -> np.ndarray:

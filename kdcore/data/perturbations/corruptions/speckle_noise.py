@@ -1,9 +1,11 @@
 """Speckle noise: Gaussian noise in proportion to the pixel's value."""
 
+import torch
+
 from kdcore.data.perturbations import randomness
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 DEVIATIONS = (0.06, 0.1, 0.12, 0.16, 0.2)
 
@@ -20,4 +22,6 @@ class SpeckleNoise(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         deviation = at_severity(DEVIATIONS, strength, "speckle noise")
         noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
-        return Perturbed(like(bounded(clean.images * (1 + deviation * noise)), clean.images))
+        return Perturbed(
+            finished(torch.addcmul(clean.images, clean.images, noise.to(clean.images), value=deviation), clean.images)
+        )

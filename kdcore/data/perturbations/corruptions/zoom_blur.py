@@ -3,9 +3,9 @@
 import numpy as np
 
 from kdcore.data.perturbations import resampling
-from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed, bounded
+from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import finished
 
 MOST = (1.06, 1.11, 1.16, 1.21, 1.26)  # magnification, which starts at 1
 STEP = 0.01
@@ -28,4 +28,4 @@ class ZoomBlur(Perturbation):
         for factor in factors:
             down, across = (resampling.zoom_matrix(side, factor) for side in images.shape[2:])
             total += resampling.applied(images, down, across)
-        return Perturbed(like(bounded(total / (len(factors) + 1)), clean.images))
+        return Perturbed(finished(total / (len(factors) + 1), clean.images))
