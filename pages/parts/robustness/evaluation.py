@@ -15,7 +15,7 @@ from pages.parts.robustness.chosen import Chosen
 from pages.parts.roles import role
 
 if TYPE_CHECKING:
-    from kdcore.inspection.robustness import Assessment, Progress
+    from kdcore.inspection.robustness import Assessment, Progress, Which
 
 T = TypeVar("T")
 EVERY = "300ms"
@@ -143,8 +143,9 @@ def buttons(chosen: Chosen, evaluation: Evaluation) -> None:
 
 def offer_full(chosen: Chosen, evaluation: Evaluation, known: set[str]) -> None:
     """The operator's: every set at every strength, and all corruptions."""
-    for which, words in (("full", "all test sets"), ("corruptions", "all corruptions")):
-        left = [each for each in engine.conditions(which, chosen.references) if each not in known]
+    every: dict[Which, str] = {"full": "all test sets", "corruptions": "all corruptions"}
+    for which, words in every.items():
+        left = [each for each in conditions(which, chosen) if each not in known]
         if left:
             st.button(
                 f"Evaluate on {words}", icon=":material/play_arrow:", type="primary" if which == "full" else "secondary",
@@ -154,13 +155,23 @@ def offer_full(chosen: Chosen, evaluation: Evaluation, known: set[str]) -> None:
             )  # fmt: skip
 
 
+def conditions(which: Which, chosen: Chosen) -> list[str]:
+    """The test sets, with their strengths, of such an evaluation of these networks."""
+    return _conditions(which, *chosen.key)
+
+
+@st.cache_data(max_entries=36, show_spinner=False)
+def _conditions(which: Which, references: tuple[str, ...], versions: tuple[str, ...]) -> list[str]:
+    return engine.conditions(which, references)
+
+
 def lacking(chosen: Chosen, evaluation: Evaluation) -> list[str]:
     """What the quick evaluation has and these networks have not."""
     known = evaluation.kept().conditions
-    return [each for each in engine.conditions("quick", chosen.references) if each not in known]
+    return [each for each in conditions("quick", chosen) if each not in known]
 
 
-def start(chosen: Chosen, evaluation: Evaluation, which: str) -> None:
+def start(chosen: Chosen, evaluation: Evaluation, which: Which) -> None:
     """Start an evaluation. Raises NotAllowed for a full one that is not the operator's."""
     if which == "quick":
         evaluation.running.start(lambda: engine.quick_evaluation(chosen.references, images=None))

@@ -23,7 +23,7 @@ def show(closer: Closer) -> None:
     chosen = closer.chosen
     st.caption(
         "Centred kernel alignment (CKA) on test images as they are: whether two layers hold the same images to be alike, from 0 to 1, "
-        "whatever their widths. Compare student and teacher with twin and teacher: more similarity is what distillation added."
+        "whatever their widths. Compare *student and teacher* with *twin and teacher* to see whether distillation made the layers more alike."
     )
     pairs = pairs_of(chosen)
     picked = st.segmented_control(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pages.parts.robustness.closer import Closer
 
 IMAGES = 100  # of the sample: three networks answer in under half a second on two cores
-SIDE = 192  # pixels of a picture
+SIDE = 160  # pixels of a picture
 KNOWN, REFRESHING = (
     "robustness-curve",
     "robustness-refreshing",
@@ -128,7 +128,7 @@ def spec(values: list[Spec], closer: Closer, at: float) -> Spec:
     strength: Spec = {"field": "strength", "type": "quantitative", "title": closer.card.parameter, "scale": {"domain": [min(closer.card.strengths), max(closer.card.strengths)], "nice": False},
                       "axis": {"grid": False, "format": "~g", "tickCount": 6}}  # fmt: skip
     colour: Spec = {
-        "field": "network", "type": "nominal", "sort": None, "title": None, "legend": {"orient": "top", "columns": 3, "labelLimit": 240},
+        "field": "network", "type": "nominal", "sort": None, "title": None, "legend": None,
         "scale": {"domain": [each.name for each in drawn], "range": [palette.hex_of(closer.chosen.colour(each.key)) for each in drawn]},
     }  # fmt: skip
     accuracy: Spec = {"type": "quantitative", "title": "accuracy, %", "scale": {"zero": True}, "axis": {"tickCount": 5}}

@@ -44,10 +44,10 @@ def show(run: RunState) -> None:
 def card(chosen: Chosen, run_id: str, timed: bool) -> None:
     """The kept results as a small chart; else how to compute them. timed: it is drawn again and again until the end."""
     found = evaluation.of(chosen)
-    evaluation.progress(found, titles(chosen))
-    if found.running.going and found.running.may_step:
-        st.button("Stop", icon=":material/stop:", on_click=found.running.stop, key=f"stop-passed-on-{run_id}")
     try:
+        evaluation.progress(found, titles(chosen) if timed else {})
+        if found.running.going and found.running.may_step:
+            st.button("Stop", icon=":material/stop:", on_click=found.running.stop, key=f"stop-passed-on-{run_id}")
         assessment = found.shown
         if len(assessment.conditions) > 1:
             chart(assessment, chosen, run_id, timed)
@@ -63,7 +63,7 @@ def card(chosen: Chosen, run_id: str, timed: bool) -> None:
 def chart(assessment: Assessment, chosen: Chosen, run_id: str, timed: bool) -> None:
     """The sets of the quick evaluation, one of each kind."""
     cards = measured.test_sets(chosen)
-    quick = tuple(engine.conditions("quick", chosen.references))
+    quick = tuple(evaluation.conditions("quick", chosen))
     part = measured.only(assessment, quick)
     rows = (measured.so_far if timed else measured.of)(part, chosen)
     shown = [row for row in rows if row.measure == ACCURACY]
