@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 from kdcore.checks import preflight
@@ -298,6 +299,10 @@ class _Charged(Iterator[R]):
         self._steps = steps
 
     def __next__(self) -> R:
+        return self._next()
+
+    @visitors
+    def _next(self) -> R:
         with quota.charged():
             return next(self._steps)
 
@@ -329,7 +334,7 @@ def evaluable() -> list[lab.Network]:
     """Every network that can be evaluated on test sets."""
     from kdcore.inspection import robustness
 
-    return robustness.networks(process_runner().store)
+    return [replace(each, data=_shown(each.data)) for each in robustness.networks(process_runner().store)]
 
 
 @visitors
@@ -346,7 +351,7 @@ def evaluation_refusal(networks: Sequence[str]) -> str:
     from kdcore.inspection import robustness
 
     _known(*networks)
-    return robustness.refusal(networks, process_runner().store)
+    return _shown(robustness.refusal(networks, process_runner().store))
 
 
 @visitors
@@ -355,7 +360,8 @@ def test_sets(networks: Sequence[str]) -> list[lab.SetCard]:
     from kdcore.inspection import robustness
 
     _known(*networks)
-    return robustness.test_sets(networks, process_runner().store)
+    found = robustness.test_sets(networks, process_runner().store)
+    return [replace(each, unavailable=_shown(each.unavailable)) for each in found]
 
 
 @visitors
@@ -453,6 +459,11 @@ def export_test_set(network: str, condition: str, *, images: int) -> bytes:
     from kdcore.inspection import robustness
 
     return robustness.export(network, condition, process_runner().store, images=images)
+
+
+def _shown(text: str) -> str:
+    """A text as this visit may see it: a visitor sees no path of the server."""
+    return text if roles.is_operator() else watching.in_words(text)
 
 
 def _known(*references: str) -> None:

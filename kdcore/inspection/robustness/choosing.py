@@ -1,6 +1,7 @@
 """What can be chosen on the Robustness page: networks, those that belong together, test sets, and sizes of evaluations."""
 
 import contextlib
+import hashlib
 from collections.abc import Sequence
 
 from kdcore.data import datasets, perturbations
@@ -93,10 +94,11 @@ def _few(references: Sequence[str], store: Store) -> Split:
 
 def _network(choice: Choice, store: Store) -> Network:
     data = test_data(choice.reference, choice.classes, choice.image_size, store)
+    alike = f"{data.model_dump_json()} {choice.classes}"
     words = datasets.title(data.name) + (f" in {data.path}" if data.path else "")
     return Network(
         choice.reference, choice.title, choice.subtitle, choice.kind, choice.architecture, words, choice.image_size,
-        group=f"{data.model_dump_json()} {len(choice.classes)}",
+        group=hashlib.sha256(alike.encode()).hexdigest()[:12],
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from kdcore import paths
 from kdcore.errors import NotAllowed, UserError
-from kdcore.inspection import Inspector
+from kdcore.inspection import Inspector, robustness
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term
 from kdcore.recipe.study import Study
 from kdcore.runner import Runner
@@ -191,3 +191,24 @@ def test_what_a_visitor_reads_names_no_path(runner, visiting, monkeypatch):
         "x", "x", reason=f"no {secret}/y", damage=f"{secret}/z", notes=({"text": secret, "level": "", "time": 0.0},)
     )
     assert "/home" not in repr(visitors.without_paths(failed))
+
+
+def test_a_visitor_sees_no_path_in_what_is_said_of_test_sets(runner, visiting, monkeypatch):
+    path = paths.data_folder() / "x.npz"
+    card = robustness.SetCard(
+        "fog", "Fog", "", "", "", (), (), "fog@3", "", False, False, unavailable=f"{path} is missing"
+    )
+    network = robustness.Network("a", "A", "", "run", "cnn", f"Folder in {path}", 32, "group")
+    for name, found in (("refusal", f"{path} is missing"), ("test_sets", [card]), ("networks", [network])):
+        monkeypatch.setattr(robustness, name, lambda *_, found=found: found)
+    monkeypatch.setattr(engine, "_known", lambda *_: None)
+    assert engine.evaluation_refusal(["a"]) == "data/x.npz is missing"
+    assert engine.test_sets(["a"])[0].unavailable == "data/x.npz is missing"
+    assert engine.evaluable()[0].data == "Folder in data/x.npz"
+    with pytest.raises(UserError, match="^data/x.npz is damaged$"):
+        next(engine._Charged(refusing(f"{path} is damaged")))
+
+
+def refusing(message: str):
+    raise UserError(message)
+    yield
