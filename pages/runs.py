@@ -69,6 +69,7 @@ def one(run: RunState) -> None:
         st.space("stretch")
         label = "Watch live" if run.status in ACTIVE else "Open run"
         page_table.go_button(label, ":material/monitoring:", page_table.TRAIN, run=run.id)
+        actions.attention(run)
         actions.new_run(run)
         actions.sweep(run)
         actions.controls(run)

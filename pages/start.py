@@ -69,7 +69,7 @@ def setting(state: RunState) -> str:
 
 
 def offer_training() -> None:
-    """The next step: train it here, or watch the run that is training."""
+    """The next step: watch the run that is training, else train it here; a visitor tries a photo instead."""
     active = engine.runner().active()
     if active:
         if st.button("Watch the run in progress", type="primary", icon=":material/monitoring:", width="stretch"):
@@ -77,6 +77,8 @@ def offer_training() -> None:
         st.caption("A run is in progress. A new run would be queued.")
         return
     if not role.is_operator():
+        if st.button("Try it on a photo", type="primary", icon=":material/visibility:", width="stretch"):
+            st.switch_page(page_table.ATTENTION)
         control.only_the_operator("train it here")
         return
     if st.button("Train it here", type="primary", icon=":material/play_arrow:", width="stretch"):

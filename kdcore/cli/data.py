@@ -58,10 +58,17 @@ def data(
     return 0
 
 
-def show_before(chosen: DataRecipe) -> None:
-    """The report on a recipe's own folder on standard error, before a run; nothing for other datasets."""
-    if chosen.name == "folder":
-        show(report.report(chosen, BEFORE_A_RUN), Console(highlight=False, markup=False, stderr=True))
+def show_before(chosen: DataRecipe) -> frozenset[str]:
+    """The report on a recipe's own folder on standard error, before a run; nothing for other datasets.
+
+    Returns:
+        the notes of the run that say the same.
+    """
+    if chosen.name != "folder":
+        return frozenset()
+    found = report.report(chosen, BEFORE_A_RUN)
+    show(found, Console(highlight=False, markup=False, stderr=True))
+    return frozenset((found.summary(), *found.warnings))
 
 
 def show(found: FolderReport, console: Console) -> None:

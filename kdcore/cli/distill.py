@@ -112,8 +112,8 @@ def train(
     if name:
         recipe = recipes.with_values(recipe, {"name": name}, source="the recipe with --name")
     refuse_what_cannot_run(recipe, device)
-    folder.show_before(recipe.data)
-    with progress.running(device=device, as_json=as_json) as (runner, watcher):
+    shown = folder.show_before(recipe.data)
+    with progress.running(device=device, as_json=as_json, shown=shown) as (runner, watcher):
         return progress.follow(runner, runner.start(recipe), watcher)
 
 

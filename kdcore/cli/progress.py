@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -56,9 +56,10 @@ class JsonLines:
 
 
 class Bar:
-    """A progress bar for the current run, with notes and validation results above it."""
+    """A progress bar for the current run, with notes and validation results above it; without the notes that are `shown` already."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Collection[str] = ()) -> None:
+        self.shown = shown
         self.console = Console(markup=False)  # messages may have square brackets
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"),
@@ -74,7 +75,7 @@ class Bar:
             match event:
                 case Queued():
                     self.console.print(f"run {run_id}")
-                case Noted(text=text, level=level):
+                case Noted(text=text, level=level) if text not in self.shown:
                     self.console.print(text, style="yellow" if level == "warning" else "dim")
                 case RunStarted():
                     self.bar.update(self.task, description="training", total=event.steps, completed=event.step)
@@ -112,12 +113,18 @@ class Bar:
 
 
 @contextlib.contextmanager
-def running(*, device: str | None = None, as_json: bool = False) -> "Iterator[tuple[Runner, Watcher]]":
-    """A runner whose events are shown; both are closed at the end."""
+def running(
+    *, device: str | None = None, as_json: bool = False, shown: Collection[str] = ()
+) -> "Iterator[tuple[Runner, Watcher]]":
+    """A runner whose events are shown; both are closed at the end.
+
+    Args:
+        shown: notes that were shown already.
+    """
     from kdcore.runner import Runner
 
     runner = Runner(store(), device=str(torch_device(device)))
-    watcher: Watcher = JsonLines() if as_json else Bar()
+    watcher: Watcher = JsonLines() if as_json else Bar(shown)
     runner.listener = watcher.take
     try:
         yield runner, watcher

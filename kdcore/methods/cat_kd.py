@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Count, Method
+from kdcore.methods.base import Card, Method, Side
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
 
@@ -54,7 +54,7 @@ class CATKD(Method):
     needs = frozenset({"dense"})
 
     def __init__(
-        self, student: Shapes, teacher: Shapes | None, *, resolution: Count = 2, normalise: bool = True
+        self, student: Shapes, teacher: Shapes | None, *, resolution: Side = 2, normalise: bool = True
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Count, Method, Positive, Share
+from kdcore.methods.base import Card, Count, Method, Positive, Share, Width
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
 
 EPSILON = 1e-7  # the authors', beside probabilities of about 1 / images
@@ -150,7 +150,7 @@ class CRD(Method):
         *,
         variant: str = "bank",
         negatives: Count = 16384,
-        width: Count = 128,
+        width: Width = 128,
         contrast_temperature: Positive = 0.07,
         momentum: Share = 0.5,
     ) -> None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Count, Method, Whole, check_pairs
+from kdcore.methods.base import Card, Layers, Method, Steps, check_pairs
 from kdcore.models.teacher import Teacher
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
@@ -74,9 +74,9 @@ class FitNets(Method):
         relu: bool = False,
         standardise: bool = True,
         align: str = "regressor",
-        select: Count | None = None,
+        select: Layers | None = None,
         by: str = "variance",
-        every: Whole = 0,
+        every: Steps = 0,
     ) -> None:
         super().__init__(student, teacher)
         assert teacher is not None

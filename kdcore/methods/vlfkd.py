@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.methods.base import Card, Count, Factor, Method, decoupled, mean_of_labelled
+from kdcore.methods.base import Card, Factor, Method, Width, decoupled, mean_of_labelled
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
 
@@ -114,7 +114,7 @@ class VLFKD(Method):
         student: Shapes,
         teacher: Shapes | None,
         *,
-        common: Count = 512,
+        common: Width = 512,
         target_weight: Factor = 1.0,
         others_weight: Factor = 2.0,
     ) -> None:

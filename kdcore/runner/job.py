@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from kdcore import errors
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.events import (
     CheckpointReady,
@@ -185,6 +186,10 @@ class Job:
 
     def _events(self, device: torch.device) -> Iterator[Event]:
         (seed,) = self._recipe.seeds
+        if self._resume:  # of an earlier version, which took them
+            data, left_out = datasets.without_foreign(self._recipe.data)
+            self._recipe = self._recipe.model_copy(update={"data": data})
+            yield from (Noted(text, "warning") for text in left_out)
         teacher_file = self._store.folder(self.run_id) / "teacher.safetensors"
         parts = yield from build_parts(
             self._recipe, seed=seed, device=device, runs=self._store, teacher_file=teacher_file, report=self._note

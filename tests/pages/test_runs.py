@@ -1,6 +1,10 @@
 """The page Runs: the table, one run, several compared, and what can be done with them."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from kdcore.events import CheckpointSaved
+from pages.parts.attention import networks
 
 
 def button(test: AppTest, label: str):
@@ -35,6 +39,19 @@ def test_the_table_says_status_and_result(open_page, make_run):
     assert table.loc["good", "Difference"] == "+20.0  (+16.3 to +23.7)"
     assert table.loc["bad", "Status"] == "Failed, 45 %"
     assert table.loc["bad", "Difference"] == ""
+
+
+@pytest.mark.parametrize("page", ["runs.py", "train.py"])
+def test_a_run_that_has_ended_leads_to_its_networks_on_a_photo(open_page, make_run, runner, page):
+    ended, without, training = make_run(), make_run(), make_run("running")
+    with runner.store.writer(ended) as writer:
+        writer.append(CheckpointSaved(step=1, epoch=0.5, file="checkpoints/00000001.safetensors"))
+    (folder := runner.store.folder(ended) / "checkpoints").mkdir(exist_ok=True)
+    (folder / "00000001.safetensors").write_bytes(b"x")
+    for run_id, there in ((ended, True), (without, False), (training, False)):
+        labels = [each.label for each in open_page(page, run=run_id).button]
+        assert ("Compare on a photo" in labels) == there
+    assert networks.trio_title(ended) == f"Run {ended}"
 
 
 def test_an_address_chooses_a_run(open_page, make_run):

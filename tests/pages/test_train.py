@@ -92,7 +92,7 @@ def test_a_run_without_epochs_to_save_caches_the_outputs_for_others(open_page):
     assert "on disk for other runs; this one computes them in every step" in test.table[0].value.to_string()
 
 
-def test_what_is_refused_before_a_run_is_said_in_its_section_and_beside_the_button(open_page, runner):
+def test_what_is_refused_before_a_run_is_said_in_its_section_and_beside_the_button_where_that_is(open_page, runner):
     reason = "The recipe has no teacher, but kd needs one: choose a teacher (`teacher`), or remove the term."
     runner.findings = (
         Finding("recipe", "stop", reason, final=True),
@@ -101,8 +101,21 @@ def test_what_is_refused_before_a_run_is_said_in_its_section_and_beside_the_butt
     test = open_page("train.py")
     assert [error.value for error in test.error] == [reason]
     assert [warning.value for warning in test.warning] == ["kd: with two classes"]
-    assert f":red[:material/block:] {reason}" in texts(test)
+    assert texts(test).count(reason) == 1
+    assert ":red[:material/block:] Change what is marked in red under Networks." in texts(test)
     assert button(test, "Start training").disabled
+
+
+def test_a_preset_s_note_goes_when_the_form_differs_from_it(open_page, runner):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(("mine.yaml", b"{student: {model: tiny}, note: Few labels here.}", "")).run()
+    note = "Few labels here."
+    widget(test, "text_input", "Seeds").set_value("4").run()
+    assert note in texts(test)
+    widget(test, "number_input", "Labelled images").set_value(1000).run()
+    assert note not in texts(test)
+    button(test, "Start training").click().run()
+    assert runner.started[0].note == ""
 
 
 def test_a_message_names_the_field_of_each_key(open_page, runner):

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 
 from kdcore.data.datasets.base import Dataset, Obtained, Report, quiet
 from kdcore.errors import UserError, shortened
@@ -61,13 +62,32 @@ def check(data: DataRecipe) -> None:
 
 def _check_own_keys(data: DataRecipe, dataset: Dataset) -> None:
     """Refuse settings that only another dataset reads, where they differ from their default."""
+    for key, other in _foreign(data, dataset):
+        raise UserError(
+            f"`data.{key}` is {shortened(getattr(data, key))}, but only {other} has this setting, and the dataset is {data.name}: "
+            f"remove it, or set `data.name` to {other}."
+        )
+
+
+def without_foreign(data: DataRecipe) -> tuple[DataRecipe, tuple[str, ...]]:
+    """The data without settings that only another dataset reads, and a sentence for each that is left out.
+
+    They never had an effect; runs from before they were refused may have some.
+    """
+    found = list(_foreign(data, get(data.name)))
+    cleaned = data.model_copy(update={key: DataRecipe.model_fields[key].default for key, _ in found})
+    return cleaned, tuple(
+        f"`data.{key}` is left out: it is {shortened(getattr(data, key))}, but only {other} has this setting, so it had no effect."
+        for key, other in found
+    )
+
+
+def _foreign(data: DataRecipe, dataset: Dataset | type[Dataset]) -> Iterator[tuple[str, str]]:
+    """The settings that differ from their default and that only another dataset reads, each with that dataset's name."""
     for other in map(_class, _files()):
         for key in sorted(other.own_keys - dataset.own_keys):
-            if (value := getattr(data, key)) != DataRecipe.model_fields[key].default:
-                raise UserError(
-                    f"`data.{key}` is {shortened(value)}, but only {_name(other)} has this setting, and the dataset is {data.name}: "
-                    f"remove it, or set `data.name` to {_name(other)}."
-                )
+            if getattr(data, key) != DataRecipe.model_fields[key].default:
+                yield key, _name(other)
 
 
 def _name(dataset: type[Dataset]) -> str:

@@ -141,7 +141,7 @@ class Dataset:
 
 
 class Progress:
-    """Reports how far a long task is, every few seconds at most; a short one reports nothing.
+    """Reports how far a long task is, every few seconds at most, and its end; a short one reports nothing.
 
     Called with what is done so far; raises Interrupted where the run was stopped.
     """
@@ -149,9 +149,10 @@ class Progress:
     def __init__(self, what: str, total: int, report: Report, seconds: float = 2.0) -> None:
         self.what, self.total, self.report, self.seconds = what, total, report, seconds
         self.last = time.monotonic()
+        self.reported = False
 
     def __call__(self, done: int) -> None:
         interruption.check()
-        if (now := time.monotonic()) - self.last >= self.seconds:
-            self.last = now
+        if (now := time.monotonic()) - self.last >= self.seconds or (self.reported and done >= self.total):
+            self.last, self.reported = now, True
             self.report(f"{self.what}: {100 * done / self.total:.0f} %")

@@ -87,7 +87,12 @@ def family(reference: str) -> tuple[str, str]:
 
 
 def _title(key: str, choice: Choice) -> str:
-    return f"Run {key}" if choice.kind == "run" else datasets.title(key)
+    return trio_title(key) if choice.kind == "run" else datasets.title(key)
+
+
+def trio_title(run_id: str) -> str:
+    """What the networks of a run are called, also in an address: `?networks=Run ID`."""
+    return f"Run {run_id}"
 
 
 def inspect(pixels: np.ndarray, digest: str, reference: str, **request: Any) -> Inspection:

@@ -52,8 +52,12 @@ class Shown:
     true: str = ""
 
 
+class Waiting(str):
+    """Why a photo is not read yet; it is read when the page runs again later."""
+
+
 def offer_photos() -> tuple[list[Shown], list[str]]:
-    """Take uploads. Returns all photos to choose from, uploads before samples, and the reason of each refused file."""
+    """Take uploads. Returns all photos to choose from, uploads before samples, and the reason of each refused or waiting file."""
     files = kept_uploads.uploader(
         "Your photos, one or many",
         help="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF; HEIC where pillow-heif is installed. They stay in this computer's "
@@ -72,7 +76,7 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
         if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
             read += _keep("camera", shot.getvalue())
     read += [_read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()]
-    refused = [formatting.as_text(outcome) for outcome in read if isinstance(outcome, str)]
+    refused = [type(outcome)(formatting.as_text(outcome)) for outcome in read if isinstance(outcome, str)]
     uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
     kept_uploads.offer_removal(len(read), _forget_taken)
 
@@ -116,7 +120,11 @@ def _keep(name: str, raw: bytes) -> list[Shown | str]:
 
 
 def show_refused(refused: list[str], taken: int) -> None:
-    """Each refused file and why; many are folded, so that the photos stay in sight."""
+    """Each refused file and why; many are folded, so that the photos stay in sight. Those that wait are not refused."""
+    waiting = [each for each in refused if isinstance(each, Waiting)]
+    refused = [each for each in refused if not isinstance(each, Waiting)]
+    if waiting:
+        show_waiting(waiting)
     if not refused:
         return
     if len(refused) <= FEW:
@@ -128,6 +136,14 @@ def show_refused(refused: list[str], taken: int) -> None:
     )
     with st.expander("Why, file by file"):
         st.markdown("\n".join(f"- {each}" for each in refused))
+
+
+def show_waiting(waiting: list[Waiting]) -> None:
+    """How many photos are not read yet, until when, and a button that reads them."""
+    photos_are = "1 photo is" if len(waiting) == 1 else f"{len(waiting)} photos are"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"{photos_are} not read yet. {waiting[-1]}", icon=":material/hourglass_empty:")
+        st.button("Read the rest", icon=":material/refresh:", key="read-waiting")
 
 
 def choose_photo(offered: list[Shown]) -> Shown | None:
@@ -171,7 +187,7 @@ def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:
     try:
         return _decoded(photo_id, name, raw)
     except photos.Busy as reason:
-        return str(reason)
+        return Waiting(reason)
 
 
 @st.cache_data(max_entries=READ, show_spinner=False)

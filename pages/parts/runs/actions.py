@@ -11,6 +11,7 @@ from kdcore.recipe import RecipeError
 from kdcore.recipe.changing import with_half_the_batch
 from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants
 from pages.parts import engine, formatting, page_table
+from pages.parts.attention import networks
 from pages.parts.roles import role
 
 
@@ -110,6 +111,13 @@ def download(runs: list[RunState]) -> None:
                 f"Recipe{of} (YAML)", recipe, f"{run.id}.yaml", "application/yaml",
                 key=f"yaml-{run.id}", icon=":material/description:", width="stretch", on_click="ignore",
             )  # fmt: skip
+
+
+def attention(run: RunState) -> None:
+    """The networks of a run that has ended on the page Attention, where it has a checkpoint."""
+    if run.status not in ACTIVE and engine.store().checkpoint(run.id):
+        address = networks.trio_title(run.id)
+        page_table.go_button("Compare on a photo", ":material/visibility:", page_table.ATTENTION, networks=address)
 
 
 def new_run(run: RunState) -> None:

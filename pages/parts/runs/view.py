@@ -72,6 +72,7 @@ def header(run_id: str) -> None:
         st.space("stretch")
         actions.controls(run)
         actions.new_run(run)
+        actions.attention(run)
         if run.status not in ACTIVE:
             actions.download([run])
     match run.status:

@@ -31,10 +31,16 @@ def choose() -> tuple[Recipe, str]:
         st.file_uploader("Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file)
     show_error("file")
     text = known[name]
-    recipe = recipes.from_yaml(text)
-    if recipe.note:
-        st.caption(formatting.message(recipe.note))
-    return recipe, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return recipes.from_yaml(text), f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def with_note(base: Recipe, recipe: Recipe | None) -> Recipe | None:
+    """The recipe of the form. While it differs from its preset in no more than the seeds, the preset's note is shown and kept."""
+    if recipe and recipe.model_dump(exclude={"seeds"}) != base.model_dump(exclude={"seeds"}):
+        return recipe.model_copy(update={"note": ""})
+    if recipe and base.note:
+        st.caption(formatting.message(base.note))
+    return recipe
 
 
 def all_presets() -> dict[str, str]:

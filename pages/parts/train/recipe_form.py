@@ -16,7 +16,7 @@ from pages.parts.train import fields, formula, input_preview, presets, schedule_
 from pages.parts.train.sections import choose_data, choose_length, choose_networks
 from pages.parts.train.term_form import choose_terms
 
-MOST_REASONS = 3  # beside the button
+TITLES = {"data": "Data", "networks": "Networks", "terms": "Loss terms", "length": "Training"}
 START = ":material/play_arrow:"
 Spots = dict[str, DeltaGenerator]  # section -> where its errors are shown
 
@@ -29,19 +29,21 @@ def show() -> None:
     spots: Spots = {}
     with choices:
         base, key = presets.choose()
-        plain = base.model_dump(mode="json")
-        with section("Data", "data", spots):
+        note, plain = st.container(), base.model_dump(mode="json")
+        with section("data", spots):
             choose_data(plain["data"], key)
             preview = st.container()
-        with section("Networks", "networks", spots):
+        with section("networks", spots):
             choose_networks(plain, key)
-        with section("Loss terms", "terms", spots):
+        with section("terms", spots):
             terms = st.container()
-        with section("Training", "length", spots):
+        with section("length", spots):
             choose_length(plain, key)
         with terms:
             plain["terms"] = choose_terms(plain["terms"], plain["epochs"], key)
-        recipe, problems = checked(plain, spots)
+        recipe, problem = checked(plain, spots)
+        with note:
+            recipe = presets.with_note(base, recipe)
         if recipe:
             with preview:
                 input_preview.show(recipe.data, key)
@@ -50,37 +52,37 @@ def show() -> None:
         if recipe:
             sum_up(recipe, spots)
         else:
-            not_ready(problems)
+            not_ready(problem)
 
 
-def section(title: str, name: str, spots: Spots) -> DeltaGenerator:
+def section(name: str, spots: Spots) -> DeltaGenerator:
     box = st.container(border=True)
-    box.markdown(f"**{title}**")
+    box.markdown(f"**{TITLES[name]}**")
     inside = box.container()
     spots[name] = box.container()
     return inside
 
 
-def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, list[str]]:
-    """The recipe, or None; and why it cannot run: each reason is also shown in the section that it belongs to."""
+def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
+    """The recipe, or None and what to do about it. Each reason is shown in the section that it belongs to."""
     try:
         recipe = recipes.from_plain(plain, source="This")
     except RecipeError as error:
         lines = [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
-        return None, [told(line, spots, "length") for line in lines]
+        return None, to_change([told(line, spots, "length") for line in lines])
     try:
         if (
             "path" in datasets.get(recipe.data.name).own_keys and not recipe.data.path
         ):  # no error before anything is typed
             own = role.is_operator()
-            return None, [
+            return None, (
                 "Type the folder of your images." if own else "Choose other data: folders are the operator's."
-            ]
+            )
         engine.check_data(recipe.data)
     except UserError as error:
-        return None, [told(str(error), spots, "data", always=True)]
+        return None, to_change([told(str(error), spots, "data", always=True)])
     if not role.is_operator():
-        return recipe, []  # networks are built for the operator alone
+        return recipe, ""  # networks are built for the operator alone
     problems = []
     for finding in engine.findings(recipe):
         if finding.verdict == "warn":
@@ -89,33 +91,40 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, list[st
             problems.append(told(finding.in_words, spots, "terms", always=True))
         elif finding.check != "classes":  # which the teacher check shows, with its remedies as buttons
             problems.append(told(finding.in_words, spots, "networks"))
-    return None if problems else recipe, problems
+    return (None, to_change(problems)) if problems else (recipe, "")
 
 
 def told(message: str, spots: Spots, section: str, *, always: bool = False) -> str:
-    """Show an error in the section that it names first, or (`always`, or where it names none) in the given one."""
+    """Show an error in the section that it names first, or (`always`, or where it names none) in the given one.
+
+    Returns the section.
+    """
     message = fields.labelled(message)
-    (spots[section] if always else spot_of(message, spots, section)).error(formatting.message(message))
-    return message
+    place = section if always else section_of(message, section)
+    spots[place].error(formatting.message(message))
+    return place
 
 
-def spot_of(message: str, spots: Spots, otherwise: str) -> DeltaGenerator:
-    """The place for a message: by the first key that it names, else by the first word that names a section."""
+def to_change(sections: list[str]) -> str:
+    """Where the reasons are that were `told`: `Change what is marked in red under Data and Loss terms.`"""
+    *most, last = [title for name, title in TITLES.items() if name in sections]
+    return f"Change what is marked in red under {', '.join(most) + ' and ' if most else ''}{last}."
+
+
+def section_of(message: str, otherwise: str) -> str:
+    """The section for a message: by the first key that it names, else by the first word that names a section."""
     if section := fields.section_of(message):
-        return spots[section]
+        return section
     words = {"data": "data", "teacher": "networks", "student": "networks", "model": "networks", "weights": "networks",
              "term": "terms", "terms": "terms", "method": "terms", "epochs": "length", "seeds": "length"}  # fmt: skip
     named = next((word for word in re.findall(r"[a-z]+", message.lower()) if word in words), None)
-    return spots[words[named] if named else otherwise]
+    return words[named] if named else otherwise
 
 
-def not_ready(problems: list[str]) -> None:
-    """The reason why a run cannot start, and the button without effect."""
+def not_ready(problem: str) -> None:
+    """What to do before a run can start, and the button without effect."""
     st.markdown("**Not ready to start**")
-    for problem in problems[:MOST_REASONS]:
-        st.markdown(f":red[:material/block:] {formatting.message(problem)}")
-    if (more := len(problems) - MOST_REASONS) > 0:
-        st.caption(f"and {more} more, in the form.")
+    st.markdown(f":red[:material/block:] {formatting.message(problem)}")
     if role.is_operator():
         st.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
 
@@ -189,8 +198,7 @@ def cost_of(recipe: Recipe, busy: bool, spots: Spots) -> bool:
         with st.spinner("Timing a few steps on this device …"):
             show_cost(recipe, engine.estimate(recipe))
     except UserError as error:
-        message = told(str(error), spots, "networks")
-        st.markdown(f":red[:material/block:] {formatting.message(message)}")
+        st.markdown(f":red[:material/block:] {to_change([told(str(error), spots, 'networks')])}")
         return False
     return True
 

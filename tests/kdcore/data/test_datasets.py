@@ -66,6 +66,16 @@ def test_a_run_of_a_dataset_that_is_gone_can_still_be_described():
     assert datasets.title("gone") == "gone"
 
 
+def test_a_setting_of_another_dataset_can_be_left_out():
+    data = DataRecipe(name="cifar10", texture_agreement=0.9, labels=500)
+    cleaned, notes = datasets.without_foreign(data)
+    assert cleaned == DataRecipe(name="cifar10", labels=500)
+    assert notes == (
+        "`data.texture_agreement` is left out: it is 0.9, but only cues has this setting, so it had no effect.",
+    )
+    assert datasets.without_foreign(DataRecipe(texture_agreement=0.9)) == (DataRecipe(texture_agreement=0.9), ())
+
+
 @pytest.mark.parametrize(("changes", "message"), [
     ({"name": "cifar10", "texture_agreement": 0.9}, "`data.texture_agreement` is 0.9, but only cues has this setting, and the dataset is cifar10"),
     ({"name": "cues", "path": "~/photos"}, "`data.path` is '~/photos', but only folder has this setting.*set `data.name` to folder"),

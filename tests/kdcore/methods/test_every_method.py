@@ -1,11 +1,13 @@
 """What every method owes, proved over the folder."""
 
 import dataclasses
+from typing import get_type_hints
 
 import pytest
 import torch
 
 from kdcore import methods
+from kdcore.errors import UserError
 from kdcore.methods.base import Method
 from kdcore.recipe import Term
 from kdcore.teacher_cache.rows import Layout
@@ -219,6 +221,35 @@ def test_says_what_it_needs_and_where_it_comes_from(name):
 def test_an_unknown_method_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match="Unknown method 'fitnet'. Did you mean 'fitnets'?"):
         methods.get("fitnet")
+
+
+@pytest.mark.parametrize(
+    "method, option, most",
+    [
+        ("cat_kd", "resolution", 64),
+        ("crd", "width", 4096),
+        ("crd", "negatives", 100_000),
+        ("vlfkd", "common", 4096),
+        ("sskd", "head_steps", 100_000),
+        ("fitnets", "select", 1000),
+    ],
+)
+def test_an_option_that_sizes_layers_or_work_has_a_limit(method, option, most):
+    methods.check(Term(method=method, options={option: most}))
+    with pytest.raises(UserError, match=f"The option {option!r} of the term .* less than or equal to {most}"):
+        methods.check(Term(method=method, options={option: most + 1}))
+
+
+def test_every_whole_number_among_the_options_has_a_limit():
+    for name in methods.names():
+        hints = get_type_hints(methods.get(name).__init__, include_extras=True)
+        for option, parameter in methods.options(name).items():
+            if (
+                type(parameter.default) is int and parameter.default >= 0
+            ):  # a negative one is an index, checked when it is built
+                with pytest.raises(UserError):
+                    methods.check(Term(method=name, options={option: 10**7}))
+            assert option in hints
 
 
 def test_an_unknown_option_is_answered_with_the_nearest():

@@ -667,3 +667,14 @@ def test_deleting_is_not_disturbed_by_readers_that_write_their_cache(store, reci
             reader.join()
     assert troubles == []
     assert list(store.root.iterdir()) == []
+
+
+def test_a_run_with_the_id_of_a_recording_is_shown_instead_of_it(tmp_path):
+    store = Store(tmp_path / "runs", recorded=tmp_path / "recorded")
+    Store(tmp_path / "recorded").create(RECIPE, "quick")
+    assert [(state.id, state.recorded) for state in store.states()] == [("quick", True)]
+    store.create(RECIPE, "quick")
+    Store(tmp_path / "recorded").create(RECIPE, "other")
+    assert store.ids() == ["quick", "other"]
+    assert [(state.id, state.recorded) for state in store.states()] == [("quick", False), ("other", True)]
+    assert store.folder("quick").parent == store.root

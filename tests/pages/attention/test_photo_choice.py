@@ -183,3 +183,43 @@ def test_a_file_removed_from_the_list_is_gone():
 ])  # fmt: skip
 def test_that_a_photo_is_cropped_is_said_beside_it(size, words):
     assert " ".join(photo_choice._cropped(np.zeros((size[1], size[0], 3), np.uint8))) == words
+
+
+def test_photos_that_wait_for_the_quota_are_not_called_unusable(monkeypatch):
+    def one_a_minute(raw: bytes, name: str, **settings: Any) -> photos.Photo:
+        if taken or raw == b"x":
+            raise photos.Busy(f"{name} has to wait: 1 photo a minute is read for one visit. Try again in 42 s.")
+        taken.append(name)
+        return photos.Photo(np.zeros((24, 32, 3), np.uint8), 32, 24, name)
+
+    taken: list[str] = []
+    read_by(one_a_minute, monkeypatch)
+    at = AppTest.from_function(offered_and_refused).run()
+    at.file_uploader[0].set_value([(f"{n}.png", picture() + bytes([n]), "image/png") for n in range(6)]).run()
+    assert not at.exception
+    assert not at.warning
+    (told,) = at.info
+    assert told.value.startswith("5 photos are not read yet.")
+    assert told.value.replace("\\", "").endswith("Try again in 42 s.")
+    taken.clear()
+    next(button for button in at.button if button.label == "Read the rest").click().run()
+    assert at.info[0].value.startswith("4 photos are not read yet.")
+
+
+def test_a_file_that_waits_and_one_that_is_refused_are_told_apart():
+    at = AppTest.from_function(told_apart).run()
+    assert [told.value for told in at.warning] == ["b cannot be used."]
+    assert [told.value for told in at.info] == ["1 photo is not read yet. a has to wait. Try again in 3 s."]
+
+
+def offered_and_refused() -> None:
+    from pages.parts.attention.photo_choice import offer_photos, show_refused
+
+    photos_here, refused = offer_photos()
+    show_refused(refused, sum(not each.sample for each in photos_here))
+
+
+def told_apart() -> None:
+    from pages.parts.attention.photo_choice import Waiting, show_refused
+
+    show_refused([Waiting("a has to wait. Try again in 3 s."), "b cannot be used."], 1)

@@ -43,6 +43,15 @@ def test_a_sentence_stands_where_the_button_would_be(open_page, runner, page, se
     assert runner.tried == 0  # nothing was estimated
 
 
+def test_a_visitor_has_one_next_thing_to_do_on_the_start_page(open_page, runner, make_run, visiting):
+    def primary(at):
+        return [button.label for button in at.button if button.proto.type == "primary"]
+
+    assert primary(open_page("start.py")) == ["Try it on a photo"]
+    runner.busy = (make_run("running"),)
+    assert primary(open_page("start.py")) == ["Watch the run in progress"]
+
+
 def test_no_card_of_the_start_page_promises_a_run(open_page, runner, request):
     def cards():
         return [link.proto.label for link in open_page("start.py").get("page_link")]

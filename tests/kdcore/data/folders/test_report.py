@@ -6,10 +6,12 @@ from PIL import Image
 
 from kdcore.cli.data import show_before
 from kdcore.cli.main import main
+from kdcore.cli.progress import Bar
 from kdcore.data import loading, selection
 from kdcore.data.folders import checking
 from kdcore.data.folders.report import TWICE, WHOLE, report
 from kdcore.errors import UserError
+from kdcore.events import Noted
 from kdcore.recipe import DataRecipe
 from kdcore.setup.build import folder_notes
 
@@ -145,6 +147,22 @@ def test_distill_prints_it_on_standard_error(tmp_path, fill, capsys):
     printed = capsys.readouterr()
     assert "2 classes, 20 images found" in printed.err
     assert printed.out == ""
+
+
+def test_a_run_in_the_terminal_does_not_repeat_it(tmp_path, fill, capsys):
+    fill("pets/cat", "pets/dog", n=10)
+    shutil.copy(tmp_path / "pets/cat/01.png", tmp_path / "pets/dog/copy.png")
+    chosen = folder(tmp_path / "pets")
+    bar = Bar(show_before(chosen))
+    notes = list(folder_notes(chosen))
+    for note in (*notes, Noted("Loading the teacher.")):
+        bar.take("run", note)
+    bar.close()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert len(notes) > 1
+    assert "Loading the teacher." in printed
+    assert "images found" not in printed
+    assert notes[1].text.split(":")[0] not in printed
 
 
 def test_the_command_prints_it(tmp_path, fill, capsys):
