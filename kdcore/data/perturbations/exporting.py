@@ -24,6 +24,7 @@ from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.files import atomic
 from kdcore.recipe import DataRecipe
+from kdcore.runtime import versions
 
 FORMAT = 1  # of the manifest
 CLEAN = "clean"
@@ -64,6 +65,7 @@ def write_zip(
     chosen = [(name, float(strength)) for name, strength in conditions]
     about: dict[str, Any] = {
         "format": FORMAT,
+        "made_by": versions.versions() | versions.revision(),
         "dataset": data.name,
         "split": split.name,
         "image_size": split.images.shape[-1],

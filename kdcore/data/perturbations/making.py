@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,7 @@ from kdcore.errors import UserError
 from kdcore.runtime import interruption
 
 BATCH = 256
+LIBRARIES = ("torch", "numpy", "pillow", "opencv-python", "opencv-python-headless", "scikit-image")
 PACKAGE = "kdcore.data.perturbations"
 _known: WeakIdKeyDictionary = (
     WeakIdKeyDictionary()
@@ -92,7 +94,7 @@ def made(split: Split, perturbation: Perturbation, strength: float, places: Tens
 
 def cache_of(split: Split, perturbation: Perturbation, strength: float) -> ImageCache:
     """The file with a set's images of a split. Its name follows from what makes the set, the strength and the images."""
-    parts = (code_version(perturbation), float(strength), identity(split))
+    parts = (code_version(perturbation), _libraries(), float(strength), identity(split))
     return ImageCache(hashlib.sha256(repr(parts).encode()).hexdigest()[:20], *split.images.shape[2:])
 
 
@@ -113,6 +115,13 @@ def code_version(perturbation: Perturbation) -> str:
     parts = (sorted(perturbation.settings.items()), perturbation.material)
     code = _code_version(type(perturbation).__module__)
     return hashlib.sha256(repr((code, *parts)).encode()).hexdigest()[:16] if any(parts) else code
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """The versions of the libraries that make pixels: another one may make others."""
+    found = (f"{each.name} {each.version}" for each in metadata.distributions() if each.name.lower() in LIBRARIES)
+    return tuple(sorted(found))
 
 
 @cache

@@ -31,6 +31,7 @@ def test_files_hold_what_networks_get_and_the_manifest_says_what_they_are(tmp_pa
         about = json.loads(archive.read("manifest.json"))
         pixels = {file: decoded(archive.read(file)) for file in archive.namelist() if file.endswith(".png")}
     assert (about["dataset"], about["split"], about["seed"], about["image_size"]) == ("cues", "test", 3, 16)
+    assert torch.__version__.startswith(about["made_by"]["torch"])
     clean, low, conflict = about["sets"]
     assert clean["images"][1] == {"file": "clean/00001-dog.png", "index": 1, "label": "dog"}
     assert [each["file"] for each in low["images"][:2]] == ["low_pass@4/00000-a_b_cat.png", "low_pass@4/00001-dog.png"]

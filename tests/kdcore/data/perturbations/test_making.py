@@ -111,6 +111,15 @@ def test_other_strengths_settings_labels_and_images_have_files_of_their_own(fold
     assert len(list(folder.glob("*.images"))) == len(others)
 
 
+def test_other_libraries_have_files_of_their_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything(making.batches(split(), Darker(), 1))
+    monkeypatch.setattr(making, "_libraries", lambda: ("torch 3",))
+    later = Darker()
+    everything(making.batches(split(), later, 1))
+    assert sum(later.calls) == 20
+    assert len(list(folder.glob("*.images"))) == 2
+
+
 def test_old_files_make_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KD_PERTURBED_GB", "0.00001")  # 10,000 bytes; a file takes 20 * (3 * 81 + 12)
     for strength in (1, 2, 3):
