@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -132,9 +132,11 @@ class Seen:
         self.direction, self._outcomes = direction, evaluated.outcomes
 
     def observation(self, reference: str, condition: Condition) -> Observation:
-        outcome, clean = self._outcomes[reference][condition], self._outcomes[reference].get(CLEAN)
-        teacher = self._outcomes[self.direction.teacher][condition]
-        return Observation(outcome, clean if clean is not None and _same_images(outcome, clean) else None, teacher)
+        # copies, so that what they cache is freed: a large study has thousands of outcomes
+        outcome, clean = replace(self._outcomes[reference][condition]), self._outcomes[reference].get(CLEAN)
+        teacher = replace(self._outcomes[self.direction.teacher][condition])
+        same = clean is not None and _same_images(outcome, clean)
+        return Observation(outcome, replace(clean) if clean is not None and same else None, teacher)
 
     def networks(self) -> Iterator[tuple[str, dict[int, str]]]:
         """Each kind of network, with its references by seed."""
