@@ -15,6 +15,7 @@ from rich.table import Table
 from kdcore.cli.options import Json, store, writing
 from kdcore.errors import UserError, shortened
 from kdcore.files import atomic
+from kdcore.recipe.references import RUN
 from kdcore.results import json_text
 from kdcore.store import Store
 
@@ -200,13 +201,11 @@ def expanded(networks: Sequence[str], runs: Store) -> list[str]:
     from kdcore.inspection import robustness as lab
 
     found: list[str] = []
-    families = {family.run_id: family for family in lab.families(runs) if family.run_id}
+    there = [network.reference for network in lab.networks(runs)]
     for reference in networks:
-        run_id = reference.removeprefix("run:")
-        if run_id in families and "/" not in reference:
-            found += families[run_id].roles.values()
-        else:
-            found.append(reference)
+        whole = reference if reference.startswith(RUN) else f"{RUN}{reference}"
+        of_run = [f"{whole}/{role}" for role in ROLES if f"{whole}/{role}" in there]
+        found += of_run or [reference]
     return list(dict.fromkeys(found))
 
 
