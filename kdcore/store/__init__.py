@@ -8,6 +8,7 @@ A run's folder:
     runs/<id>/test.npz                targets and predicted classes of the test images, of a finished run
     runs/<id>/checkpoints/00000120.safetensors
     runs/<id>/snapshots/00000120.safetensors    weights only, at up to nine points of the run
+    runs/<id>/robustness/student/clean.npz    outcomes on test sets, see `kdcore.robustness.kept`
     runs/<id>/folded.json, .npz       cached replay of the events; see `replay_cache`
     runs/<id>/writer.lock             locked by the process that writes: a run that is neither locked nor ended was interrupted
     runs/studies/<id>.yaml            a study, and the run of each of its points
