@@ -32,7 +32,8 @@ def sentence(found: Transfer) -> str:
 
 
 def what_else_passed_on(found: Sequence[Transfer]) -> str:
-    """One line for a run's page: what passed on besides accuracy, what did not, and out of how many comparisons."""
+    """One line for a run's page: what passed on besides accuracy on clean images, what did not, and out of how many comparisons."""
+    found = [each for each in found if each.condition or each.measure.name != "accuracy"]
     made = [each for each in found if each.kind != "refused"]
     if not made:
         return f"What passed on besides accuracy is not known: {found[0].why if found else 'nothing was measured'}."

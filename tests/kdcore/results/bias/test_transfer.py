@@ -178,6 +178,14 @@ def test_one_line_says_what_passed_on_and_out_of_how_many(run):
     assert line.endswith("3 comparisons; intervals are corrected for their number (Holm).")
 
 
+def test_accuracy_on_clean_images_is_nothing_else(run):
+    clean = transfers(
+        cases([run(1.0, 0.4, 1.6) | {"clean": run(1.0, 0.4, 1.6)["scramble@4"]}], {"clean": ""}, [measures.accuracy])
+    )
+    assert clean[0].kind == "passes on"
+    assert what_else_passed_on(clean) == "What passed on besides accuracy is not known: nothing was measured."
+
+
 def test_nothing_shown_is_said_so(run):
     found = transfers(cases([run(1.0, 1.0, 1.6)], SETS, [measures.accuracy]))
     assert what_else_passed_on(found).startswith(
