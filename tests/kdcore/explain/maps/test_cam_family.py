@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from pytorch_grad_cam import EigenCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
-from pytorch_grad_cam.utils.image import scale_cam_image
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from kdcore import explain
 from kdcore.explain.maps.eigen_cam import activations_of, eigen_cam
@@ -15,12 +12,14 @@ from kdcore.explain.maps.layer_cam import layer_cam
 
 from ..conftest import images_for
 
-PUBLISHED = {"grad_cam_plus_plus": GradCAMPlusPlus, "hires_cam": HiResCAM, "layer_cam": LayerCAM}
+PUBLISHED = {"grad_cam_plus_plus": "GradCAMPlusPlus", "hires_cam": "HiResCAM", "layer_cam": "LayerCAM"}
 LAYERS = {"resnet": "layer4.0", "our_cnn": "stages.2", "vit": "blocks.2.norm1"}
 
 
 def shown(heatmap: np.ndarray, side: int) -> np.ndarray:
     """As pytorch-grad-cam scales its maps: to [0, 1], enlarged, and to [0, 1] again."""
+    from pytorch_grad_cam.utils.image import scale_cam_image  # two seconds to import, also where no test here is run
+
     return scale_cam_image(scale_cam_image(heatmap[None], (side, side)))[0]
 
 
@@ -36,10 +35,14 @@ def patches_of(network, kind):
 @pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize("map_name", PUBLISHED)
 def test_agrees_with_pytorch_grad_cam(model, kind, map_name):
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
     network = model(kind)
     images = images_for(network)
     layers = [network.net.get_submodule(LAYERS[kind])]
-    with PUBLISHED[map_name](network.net, layers, reshape_transform=patches_of(network, kind)) as cam:
+    published = getattr(pytorch_grad_cam, PUBLISHED[map_name])
+    with published(network.net, layers, reshape_transform=patches_of(network, kind)) as cam:
         expected = cam((images - network.mean) / network.std, [ClassifierOutputTarget(3)] * 2)
     explained = explain.explain(network, images, map_name, target=torch.tensor([3, 3]))
     assert len(explained.problems) < 2
@@ -49,6 +52,8 @@ def test_agrees_with_pytorch_grad_cam(model, kind, map_name):
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_eigen_cam_agrees_with_pytorch_grad_cam_up_to_the_sign_that_is_arbitrary_there(model, kind):
+    from pytorch_grad_cam import EigenCAM
+
     network = model(kind)
     images = images_for(network, 4)
     layers = [network.net.get_submodule(LAYERS[kind])]

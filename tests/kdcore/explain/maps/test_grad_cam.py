@@ -1,9 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.image import scale_cam_image
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from kdcore import explain
 from kdcore.explain.maps.grad_cam import grad_cam
@@ -18,12 +15,17 @@ def test_value_worked_by_hand():
 
 
 def as_shown_by_pytorch_grad_cam(heatmap: np.ndarray, side: int) -> np.ndarray:
+    from pytorch_grad_cam.utils.image import scale_cam_image  # two seconds to import, also where no test here is run
+
     return scale_cam_image(scale_cam_image(heatmap[None], (side, side)))[0]
 
 
 @pytest.mark.parametrize("kind, layer", [("resnet", "layer4.0"), ("our_cnn", "stages.2"), ("vit", "blocks.2.norm1")])
 @pytest.mark.parametrize("target", [None, 3])
 def test_agrees_with_pytorch_grad_cam(model, kind, layer, target):
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
     network = model(kind)
     images = images_for(network)
     grid = network.shapes().features[-1][1:]
