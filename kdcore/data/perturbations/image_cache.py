@@ -21,9 +21,7 @@ from kdcore.runtime import interruption
 LIMIT, DEFAULT_GB = "KD_PERTURBED_GB", 5.0  # 10,000 images of 32 pixels take 0.03 GB
 NO_TEXTURES = -2  # as a record's texture: the set gives none; `NO_LABEL`, -1, is an image without a class's texture
 
-Made = tuple[
-    np.ndarray, np.ndarray | None
-]  # pixels uint8 [m, H, W, 3]; textures int64 [m], or None where the set gives none
+Made = tuple[np.ndarray, np.ndarray | None]  # pixels uint8 [m, H, W, 3]; textures int64 [m], None where there are none
 Make = Callable[[int, int], Made]  # the images from one place in the split up to another
 
 

@@ -28,9 +28,7 @@ from kdcore.runtime import interruption
 BATCH = 256
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python", "opencv-python-headless", "scikit-image")
 PACKAGE = "kdcore.data.perturbations"
-_known: WeakIdKeyDictionary = (
-    WeakIdKeyDictionary()
-)  # each split's keys so far, by its images: one split has many conditions
+_known: WeakIdKeyDictionary = WeakIdKeyDictionary()  # each split's keys so far, by its images
 
 
 def batches(
@@ -86,9 +84,13 @@ def _keys(split: Split, pixels: Tensor, places: Tensor) -> Tensor:
 
 
 def made(split: Split, perturbation: Perturbation, strength: float, places: Tensor) -> Perturbed:
-    """The images at some places [m], perturbed by a set that has been prepared for the split, at 8-bit levels."""
+    """The images at some places [m], perturbed by a set that has been prepared for the split, at 8-bit levels.
+
+    They are computed in full precision without a graph, whatever the caller does to its networks.
+    """
     batch = clean(split, places)
-    found = perturbation.perturb(batch, strength)
+    with torch.no_grad(), torch.autocast(batch.images.device.type, enabled=False):
+        found = perturbation.perturb(batch, strength)
     return Perturbed(rounded_(like(found.images, batch.images)), found.textures)
 
 

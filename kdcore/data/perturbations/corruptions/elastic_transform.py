@@ -39,11 +39,10 @@ def affine_places(keys: Tensor, images: Tensor, reach: float) -> Tensor:
     centre, square = images.new_tensor([width // 2, height // 2], dtype=torch.float64), min(height, width) // 3
     corners = centre + square * images.new_tensor([[1, 1], [1, -1], [-1, -1]], dtype=torch.float64)
     moved = corners + reach * (2 * randomness.uniform(keys, 6, stream=1).double().unflatten(1, (3, 2)) - 1)
-    back = torch.linalg.solve(torch.cat([moved, moved.new_ones(len(keys), 3, 1)], dim=2), corners)  # [m, 3, 2]
+    map_back = torch.linalg.solve(torch.cat([moved, moved.new_ones(len(keys), 3, 1)], dim=2), corners)  # [m, 3, 2]
+    by_column, by_row, first = map_back[:, :, None, None].unbind(1)  # [m, 1, 1, 2] each
     rows, columns = (torch.arange(side, device=images.device) for side in (height, width))
-    return (columns[:, None] * back[:, None, 0] + back[:, None, 2])[:, None] + rows[:, None, None] * back[
-        :, None, None, 1
-    ]
+    return first + columns[:, None] * by_column + rows[:, None, None] * by_row
 
 
 def displaced_places(keys: Tensor, images: Tensor, alpha: float, sigma: float) -> Tensor:

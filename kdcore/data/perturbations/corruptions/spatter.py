@@ -58,10 +58,8 @@ class Spatter(Perturbation):
             mud = mud.masked_fill(mud < 0.8, 0.0).to(clean.images)
             found = clean.images * (1 - mud) + mud * _colour(MUD, clean.images)
         else:
-            drops = np.stack([water(each[0]) for each in layer.cpu().numpy()])
-            found = clean.images + liquid.amount * torch.from_numpy(drops).to(clean.images)[:, None] * _colour(
-                WATER, clean.images
-            )
+            drops = torch.from_numpy(np.stack([water(each[0]) for each in layer.cpu().numpy()])).to(clean.images)
+            found = clean.images + liquid.amount * drops[:, None] * _colour(WATER, clean.images)
         return Perturbed(finished(found, clean.images))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from kdcore.data import perturbations
 from kdcore.data.perturbations import Clean, Perturbation, Perturbed, making, randomness
 from kdcore.data.split import Split
 from kdcore.errors import UserError
@@ -69,6 +70,15 @@ def test_images_have_8_bit_levels_and_are_channels_last() -> None:
     torch.testing.assert_close(images * 255, (images * 255).round())
     assert images.is_contiguous(memory_format=torch.channels_last)
     assert images.dtype == torch.float32
+
+
+def test_mixed_precision_and_gradients_of_the_caller_change_nothing() -> None:
+    blur = perturbations.get("low_pass")
+    ((_, expected),) = making.batches(split(side=16), blur, 4)
+    with torch.autocast("cpu", torch.bfloat16), torch.enable_grad():
+        ((_, found),) = making.batches(split(side=16), blur, 4)
+    assert torch.equal(found.images, expected.images)
+    assert not found.images.requires_grad
 
 
 def test_an_evaluation_that_was_cancelled_goes_on_where_it_was() -> None:
