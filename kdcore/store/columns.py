@@ -1,5 +1,9 @@
 """A series: one number of a run over its steps."""
 
+import csv
+import io
+from collections.abc import Mapping
+
 import numpy as np
 
 NOTHING = np.empty(0)
@@ -39,3 +43,17 @@ class Column:
         steps, values = np.empty(size, np.int64), np.empty(size, np.float64)
         steps[: self.count], values[: self.count] = self._steps[: self.count], self._values[: self.count]
         self._steps, self._values, self._room = steps, values, size
+
+
+def as_csv(series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Series as CSV: one row for each step, one column for each series, empty where nothing was measured."""
+    rows: dict[int, dict[str, float]] = {}
+    for name, (steps, values) in series.items():
+        for step, value in zip(steps.tolist(), values.tolist(), strict=True):
+            rows.setdefault(step, {})[name] = value
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["step", *series])
+    table.writeheader()
+    for step in sorted(rows):
+        table.writerow({"step": step, **rows[step]})
+    return text.getvalue()

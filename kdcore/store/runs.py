@@ -1,10 +1,6 @@
 """The store: all runs in a folder, and the recordings that come with the project."""
 
-import csv
-import hashlib
-import io
 import os
-import re
 import reprlib
 import secrets
 import shutil
@@ -12,7 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,30 +18,21 @@ from kdcore.files import atomic, disk
 from kdcore.files.locks import is_held
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.results.comparison import Outcome
-from kdcore.store import arrays, environment, replay_cache
+from kdcore.store import arrays, columns, environment, replay_cache, run_ids
+from kdcore.store.alike import Alike
 from kdcore.store.completeness import is_whole
+from kdcore.store.predictions import are_predictions
 from kdcore.store.replay import Replay, created_at, read_recipe
 from kdcore.store.replay_cache import Mark
+from kdcore.store.run_ids import RUN_ID, is_run
 from kdcore.store.state import ACTIVE, RunState, in_one_line
 from kdcore.store.writing import LOCK, RunWriter, nobody_writes, snapshots
 
 HELD_REPLAYS = 32  # runs whose series are in memory
 HELD_RECIPES = 256
 REMOVALS = 3  # tries
-STAMP = "%Y%m%d-%H%M%S"
-DATED = re.compile(r"20\d{6}-[0-2]\d[0-5]\d[0-5]\d-")
-SET_BACK = 26 * 3600.0  # seconds; an id that is further ahead is a mistake of its own
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # file systems allow no longer names
 # raised on damaged files: then that run is damaged, and the list goes on
 UNREADABLE = (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError)
-
-
-@dataclass(frozen=True)
-class Alike:
-    """A checksum of what decides a run, without its seed; and its seed."""
-
-    recipe: str
-    seeds: tuple[int, ...]
 
 
 class Store:
@@ -67,12 +54,9 @@ class Store:
 
     def new_id(self, recipe: Recipe) -> str:
         """An id for a new run; ids sort by time, also after the clock was set back."""
-        slug = re.sub(r"[^a-z0-9]+", "-", recipe.name.lower()).strip("-")[:40] or "run"
         with self._lock:
-            if not self._latest:
-                self._latest = max((name[:15] for name in self._listed(self.root) if DATED.match(name)), default="")
-            self._latest = _not_before(self._latest)
-        return f"{self._latest}-{slug}-{secrets.token_hex(2)}"
+            self._latest = run_ids.not_before(self._latest or run_ids.newest(self._listed(self.root)))
+            return run_ids.named(self._latest, recipe.name)
 
     def create(self, recipe: Recipe, run_id: str | None = None) -> str:
         """Create a run's folder with its recipe; returns its id. Raises UserError where the disk is full or read-only."""
@@ -114,12 +98,12 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return []
         known = self._ended  # saves two system calls a run
-        return sorted((n for n in names if n in known or _is_run(f"{root}/{n}")), reverse=True)
+        return sorted((n for n in names if n in known or is_run(f"{root}/{n}")), reverse=True)
 
     def folder(self, run_id: str) -> Path:
         """A run's folder. Raises UserError where there is no such run; an id cannot lead out of the store."""
         for root in (self.root, self.recorded):
-            if root and RUN_ID.fullmatch(run_id) and _is_run(f"{root}/{run_id}"):
+            if root and RUN_ID.fullmatch(run_id) and is_run(f"{root}/{run_id}"):
                 return root / run_id
         raise self._no_run(run_id)
 
@@ -148,15 +132,13 @@ class Store:
                 groups.setdefault(alike.recipe, {}).setdefault(alike.seeds, run_id)
         return [[found[seeds] for seeds in sorted(found)] for found in groups.values()]
 
-    def _but_seed(self, run_id: str) -> "Alike | None":
+    def _but_seed(self, run_id: str) -> Alike | None:
         """What decides a run, without its name, note and seed; None where its recipe cannot be read."""
         if run_id not in self._alike:
             try:
-                recipe = self._recipes.get(run_id) or read_recipe(self.folder(run_id))
+                self._alike[run_id] = Alike.of(self._recipes.get(run_id) or read_recipe(self.folder(run_id)))
             except RecipeError:
                 return None
-            same = recipe.model_copy(update={"name": "any", "note": "", "seeds": (0,)}).model_dump_json()
-            self._alike[run_id] = Alike(hashlib.sha256(same.encode()).hexdigest(), recipe.seeds)
         return self._alike[run_id]
 
     def environment(self, run_id: str) -> list[environment.Entry]:
@@ -262,7 +244,7 @@ class Store:
             found = arrays.read(self.folder(run_id) / state.test_file)
         except UserError:
             return None
-        return found if _are_predictions(found, state) else None
+        return found if are_predictions(found, state) else None
 
     def outcome(self, run_id: str) -> Outcome:
         """What a finished run contributes to comparisons. Raises UserError where there is no such run."""
@@ -325,17 +307,7 @@ class Store:
 
     def csv(self, run_id: str) -> str:
         """All series as CSV: one row for each step, one column for each series, empty where nothing was measured."""
-        series = self.series(run_id)
-        rows: dict[int, dict[str, float]] = {}
-        for name, (steps, values) in series.items():
-            for step, value in zip(steps.tolist(), values.tolist(), strict=True):
-                rows.setdefault(step, {})[name] = value
-        text = io.StringIO()
-        table = csv.DictWriter(text, ["step", *series])
-        table.writeheader()
-        for step in sorted(rows):
-            table.writerow({"step": step, **rows[step]})
-        return text.getvalue()
+        return columns.as_csv(self.series(run_id))
 
     def _replay(self, folder: Path) -> Replay:
         """A run's replay with its new events. Raises DamagedRun where they cannot be read, UserError where the run is gone."""
@@ -352,13 +324,13 @@ class Store:
         except UNREADABLE as error:
             self._replays.pop(folder.name, None)
             raise self._unreadable(folder, error) from error
-        if replay.state.damage and not _is_run(str(folder)):
+        if replay.state.damage and not is_run(str(folder)):
             self._replays.pop(folder.name, None)
             raise self._no_run(folder.name)
         return replay
 
     def _unreadable(self, folder: Path, error: BaseException) -> UserError:
-        if not _is_run(str(folder)):
+        if not is_run(str(folder)):
             return self._no_run(folder.name)
         if isinstance(error, OSError) and error.filename:
             name = Path(os.fsdecode(error.filename)).name
@@ -367,41 +339,6 @@ class Store:
 
     def _is_recorded(self, folder: Path) -> bool:
         return self.recorded is not None and folder.parent == self.recorded
-
-
-def _not_before(latest: str) -> str:
-    """The present date and time as in an id, or a second after `latest` where the clock was set back by less than a day."""
-    now = time.strftime(STAMP)
-    if latest <= now:
-        return now
-    following = time.mktime(time.strptime(latest, STAMP)) + 1
-    return time.strftime(STAMP, time.localtime(following)) if following - time.time() < SET_BACK else now
-
-
-def _is_run(folder: str) -> bool:
-    """Whether a folder has a recipe or events. One without read permission counts, so that it is reported."""
-    for name in ("recipe.yaml", "events.jsonl"):
-        try:
-            os.lstat(f"{folder}/{name}")
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError:
-            return True
-        return True
-    return False
-
-
-def _are_predictions(found: dict[str, np.ndarray], state: RunState) -> bool:
-    """Whether arrays are those of the run's test images: of its networks, its classes, and as many as it was measured on."""
-    networks = [name for name in ("teacher", "student", "twin") if name in state.results]
-    if set(found) != {"targets", *networks} or "student" not in networks:
-        return False
-    count = state.results["student"].get("count", len(found["targets"]) if found["targets"].ndim else 0)
-    return all(
-        array.shape == (count,) and array.dtype.kind in "iu" and array.size
-        and array.min() >= 0 and array.max() < len(state.classes)
-        for array in found.values()
-    )  # fmt: skip
 
 
 def _remove(folder: Path) -> None:

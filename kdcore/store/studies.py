@@ -35,7 +35,8 @@ from kdcore.results.comparison import (
     with_student,
 )
 from kdcore.store.replay import created_at
-from kdcore.store.runs import RUN_ID, Store
+from kdcore.store.run_ids import RUN_ID
+from kdcore.store.runs import Store
 from kdcore.store.state import ACTIVE, RunState, in_one_line
 
 Column = tuple[str, str]  # network and metric
