@@ -57,14 +57,14 @@ def test_features_may_have_any_shape(features):
 
 def test_batches_estimate_the_value_of_the_whole_set():
     random = np.random.default_rng(5)
-    first = random.standard_normal((4000, 6))
-    second = np.tanh(first @ random.standard_normal((6, 6))) + random.standard_normal((4000, 6))
+    first = random.standard_normal((1000, 6))
+    second = np.tanh(first @ random.standard_normal((6, 6))) + random.standard_normal((1000, 6))
     batched = MinibatchCKA()
-    for start in range(0, 4000, 100):
-        part = slice(start, start + 100)
+    for start in range(0, 1000, 50):
+        part = slice(start, start + 50)
         batched.update([gram(first[part])], [gram(second[part])])
-    assert batched.images == 4000
-    assert batched.value()[0, 0] == pytest.approx(cka(first, second), abs=0.02)
+    assert batched.images == 1000
+    assert batched.value()[0, 0] == pytest.approx(cka(first, second), abs=0.03)
 
 
 def test_a_matrix_has_a_row_for_each_layer_of_the_first_network(features):
