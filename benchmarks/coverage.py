@@ -163,7 +163,7 @@ def exact_table() -> Iterator[str]:
 
     The effects are normal and the images so many that their mean squares are known; that of the seeds is not.
     """
-    yield "| Seeds | " + " | ".join(f"Nominal {5 / count:.2g} % ({count} compared)" for count in FAMILIES) + " |"
+    yield "| Seeds | " + " | ".join(f"Nominal {5 / count:.3g} % ({count} compared)" for count in FAMILIES) + " |"
     yield "|---" * (1 + len(FAMILIES)) + "|"
     for seeds in EXACT_SEEDS:
         found = [misses(seeds, 0.05 / count) for count in FAMILIES]

@@ -120,3 +120,14 @@ class K:
 
 def test_the_reasons_are_files_that_exist():
     assert all(Path(PROJECT / name.split(":")[0]).is_file() for name in FINITE)
+
+
+def test_folders_are_read_within_a_with_statement():
+    """An os.scandir that is left to the garbage collector holds its folder open for as long."""
+    for where, tree in sources():
+        entered = {
+            id(item.context_expr) for node in ast.walk(tree) if isinstance(node, ast.With) for item in node.items
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and named(node.func) == "scandir":
+                assert id(node) in entered, f"{where}:{node.lineno}: os.scandir without `with`"

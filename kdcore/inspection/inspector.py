@@ -157,8 +157,9 @@ class Inspector:
     def _heading(self, reference: str) -> str:
         """The title of a network, and its checkpoint where that is not the newest."""
         source, heading = find(reference, self._store), title(reference, self._store)
-        older = isinstance(source, Source) and source.note
-        return f"{heading} (from {source.path.name}: newer checkpoints are damaged)" if older else heading
+        if isinstance(source, Source) and source.note:
+            return f"{heading} (from {source.path.name}: newer checkpoints are damaged)"
+        return heading
 
     def _newest(self, run_id: str) -> Path | None:
         """The newest checkpoint whose student can be read; None where there is none."""
