@@ -59,7 +59,7 @@ class Kept:
             key = json.loads(bytes(found["key"]))
             if key["key"] != self._key(condition) or not _fits(found, key["images"]):
                 return None
-            enough = _is_whole(condition) or count is None or key["requested"] >= count
+            enough = is_whole(condition) or count is None or key["requested"] >= count
         except (UserError, ValueError, KeyError, TypeError):
             return None
         outcome = Outcome(
@@ -69,7 +69,7 @@ class Kept:
         )
         if not enough:
             return None
-        return outcome if _is_whole(condition) or count is None else first(outcome, count)
+        return outcome if is_whole(condition) or count is None else first(outcome, count)
 
     def write(self, condition: Condition, outcome: Outcome, count: int) -> None:
         """Keep an outcome on the first `count` images. Raises UserError where the disk is full or read-only."""
@@ -188,14 +188,14 @@ def _number(file: Path) -> str:
     return file.stem.partition("+")[2]
 
 
-def _is_whole(condition: Condition) -> bool:
+def is_whole(condition: Condition) -> bool:
     """Whether a set has images of its own, which are always evaluated on all of them."""
     return not condition.is_clean and sets.known(condition.set_name).own_images
 
 
 def depends_on_others(condition: Condition) -> bool:
     """Whether an image of a set depends on which others there are, as the donors of a cue conflict."""
-    if condition.is_clean or _is_whole(condition):
+    if condition.is_clean or is_whole(condition):
         return False
     return type(sets.known(condition.set_name)).prepare is not Perturbation.prepare
 

@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -105,7 +105,7 @@ def identity(data: DataRecipe) -> str:
     return hashlib.sha256(data.model_dump_json().encode() + decided).hexdigest()[:20]
 
 
-@cache
+@lru_cache(maxsize=32)
 def _code_of(dataset: str) -> bytes:
     """The dataset's file, and those of the modules of `kdcore.data` that it imports."""
     module = sys.modules[datasets.get(dataset).__module__]

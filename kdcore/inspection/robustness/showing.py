@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from kdcore.data.perturbations import exporting
+from kdcore.errors import UserError
 from kdcore.inspection.model_cache import torch_threads
 from kdcore.inspection.robustness.results import Filter, Gallery, Live, Preview, Shown
-from kdcore.inspection.robustness.workplace import Workplace, of, values_of
+from kdcore.inspection.robustness.workplace import Workplace, of, title, values_of
 from kdcore.models import Tapped
 from kdcore.recipe import DataRecipe
 from kdcore.results.bias import Outcome
@@ -20,7 +21,7 @@ from kdcore.robustness import gallery as galleries
 from kdcore.robustness import samples
 from kdcore.robustness.assessment import Images, images_of
 from kdcore.robustness.conditions import Condition, parse
-from kdcore.robustness.kept import Kept, depends_on_others, first
+from kdcore.robustness.kept import Kept, depends_on_others, first, is_whole
 from kdcore.robustness.networks import Described
 from kdcore.store import Store
 
@@ -72,6 +73,10 @@ def gallery(
     data = samples.common_data(list(networks.values()))
     with workplace.lock:
         outcomes = _kept(networks, data, wanted, images)
+        if outcomes is None and is_whole(wanted):
+            raise UserError(
+                f"These networks have not been evaluated on {title(wanted)} yet: evaluate them on it first."
+            )
         if outcomes is None:
             count = SAMPLE if images is None else min(images, SAMPLE)
             reading = workplace.live(data, count).read(*_loaded(workplace, networks), wanted)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from functools import cache
+from functools import lru_cache
 
 import torch
 
@@ -58,7 +58,7 @@ class Workplace:
         return self._lives[key]
 
 
-@cache
+@lru_cache(maxsize=2)
 def of(store: Store) -> Workplace:
     """The one of this process for a store."""
     return Workplace(store)

@@ -13,7 +13,7 @@ from kdcore.robustness.assessment import Outcomes, Progress
 from kdcore.robustness.conditions import CLEAN, Condition
 from kdcore.robustness.evaluation import Evaluation, evaluation
 from kdcore.robustness.evaluation import evaluate as steps
-from kdcore.robustness.report.networks import Direction, directions
+from kdcore.robustness.report.networks import Direction, directions, only
 from kdcore.store import StudyState
 from kdcore.store.runs import Store
 
@@ -58,11 +58,14 @@ def evaluate(
 
 
 def kept(state: StudyState, store: Store, wanted: TestSets | None = None) -> Evaluated:
-    """The study with what has been computed so far; arguments and errors as in `evaluate`."""
+    """The study with what has been computed so far, without networks of which there is nothing; arguments and errors as in
+    `evaluate`."""
     found, prepared = prepare(state, store, wanted)
     for condition in found.conditions:
         prepared.read(condition)
-    found.outcomes = prepared.outcomes
+    there = {reference: outcomes for reference, outcomes in prepared.outcomes.items() if CLEAN in outcomes}
+    found.directions = only(found.directions, there)
+    found.outcomes = {reference: there[reference] for each in found.directions for reference in each.references}
     return found
 
 

@@ -4,7 +4,7 @@ A direction is a pair of teacher and student. Its independent students are those
 teacher; where there is none, the twins of the runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kdcore import methods
@@ -66,6 +66,23 @@ def directions(state: StudyState) -> list[Direction]:
             "which are a variant without a term that uses the teacher, or the twins of its runs (twin: true)."
         )
     return found
+
+
+def only(compared: Sequence[Direction], there: Collection[str]) -> list[Direction]:
+    """The directions as far as their networks are among these."""
+    found = []
+    for direction in compared:
+        left = [
+            Method(each.title, _among(each.students, there), _among(each.independent, there))
+            for each in direction.methods
+        ]
+        if direction.teacher in there and (left := [each for each in left if each.seeds]):
+            found.append(Direction(direction.title, direction.teacher, tuple(left)))
+    return found
+
+
+def _among(references: dict[int, str], there: Collection[str]) -> dict[int, str]:
+    return {seed: reference for seed, reference in references.items() if reference in there}
 
 
 def _direction(variants: dict[str, list[Place]], *, single: bool) -> Direction | None:

@@ -35,7 +35,7 @@ def test_networks_that_belong_together_have_a_table_a_transfer_and_a_csv(tmp_pat
     for word in ("teacher", "student", "twin", "student - twin", "patch_scramble@4", "Accuracy", "Consistency"):
         assert word in shown
     assert "comparisons" in shown  # the line about what passes on
-    rows = list(csv.DictReader(file.open()))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
     assert {row["condition"] for row in rows} == {"clean", "patch_scramble@4"}
     accuracy = next(row for row in rows if row["condition"] == "clean" and row["measure"] == "accuracy")
     assert float(accuracy["teacher_low"]) <= float(accuracy["teacher"]) <= float(accuracy["teacher_high"])

@@ -48,6 +48,8 @@ def test_outcomes_are_with_the_run_and_go_with_it(store, run):
     live = robustness.live(learners, "patch_scramble@2", store, images=20)
     assert set(live.accuracy) == set(learners)
     assert live.images == 20
+    with pytest.raises(ValueError, match=r"have not been evaluated on Cue conflict .*: evaluate them on it first"):
+        robustness.gallery(learners, "cues_conflict", store)
     store.delete(run)
     assert not folder.exists()
 

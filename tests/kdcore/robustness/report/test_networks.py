@@ -3,7 +3,7 @@
 import pytest
 
 from kdcore.errors import UserError
-from kdcore.robustness.report.networks import directions
+from kdcore.robustness.report.networks import directions, only
 
 ALONE = [{"method": "ce"}]
 VIT = {"model": "small_vit_patch4_32"}
@@ -46,3 +46,11 @@ def test_a_study_with_nothing_to_compare_with_says_what_is_missing(study_state):
         UserError, match="has no finished runs to compare: it needs students with a teacher, and independent"
     ):
         directions(study_state({"T 1": {}, "T 4": {"terms.1.temperature": 4.0}}))
+
+
+def test_networks_that_were_not_evaluated_are_left_out(study_state):
+    first, second = directions(study_state(BOTH))
+    there = {*first.references, second.teacher} - {first.methods[0].students[1]}
+    (left,) = only([first, second], there)
+    assert left.title == "ViT to CNN"
+    assert left.methods[0].seeds == [0, 2]
