@@ -43,7 +43,7 @@ def report(study_id: StudyId, /, *, sets: Sets = None, images: Images = None, ou
 
     state = Studies(store()).state(study_id)
     found = reports.kept(state, store(), wanted(state, sets, images))
-    if len(found.missing) == len(found.conditions):
+    if not found.directions:
         raise UserError(f"The networks of this study are not evaluated yet: python -m kdcore study evaluate {study_id}")
     _write(found, out)
     if found.missing:
