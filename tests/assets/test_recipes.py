@@ -245,4 +245,4 @@ def test_every_command_on_the_page_names_a_recipe_or_a_study():
     for kind, known in (("distill", RECIPES), ("study", STUDIES)):
         named = [name for name in re.findall(rf"python -m kdcore {kind} ([\w/-]+)", text) if not name.startswith("-")]
         assert named
-        assert set(named) <= {*known, "list", "resume"}
+        assert set(named) <= {*known, "list", "resume", "evaluate", "report"}

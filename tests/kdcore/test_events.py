@@ -9,6 +9,9 @@ from kdcore.events import KINDS, CheckpointReady, ProbeTaken, StepTaken, from_pl
 NUMBERS = {"student": 0.5, "twin": 0.25}
 ONE_OF_EACH = [
     events.Queued(),
+    events.RunForked(
+        step=40, epoch=2.0, parent="20261128-120000-quick-ab12", changed={"terms.1.weight": [0.9, 1.8]}, knobs={"weight/kd": 0.5}
+    ),
     events.Noted("Downloading.", level="warning"),
     events.RunStarted(
         step=0, steps=100, epochs=5, device="cpu", precision="fp32", classes=("cat", "ship"), train_images=1000,
