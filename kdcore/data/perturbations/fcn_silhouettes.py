@@ -46,10 +46,11 @@ class FcnSilhouettes(Perturbation):
     @cached_property
     def network(self) -> nn.Module:
         """The segmentation network in eval mode. Raises UserError."""
-        net = fcn_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES)
         state = {name: value for name, value in torchvision_files.state(NAME).items() if not name.startswith("aux_")}
+        with torch.device("meta"):
+            net = fcn_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES)
         try:
-            net.load_state_dict(state)
+            net.load_state_dict(state, assign=True)
         except RuntimeError:
             raise UserError(
                 f"{torchvision_files.found(NAME)} does not have the weights of {NAME}: {torchvision_files.url(NAME)}"
