@@ -113,10 +113,11 @@ def identity(split: Split) -> str:
 
 
 def code_version(perturbation: Perturbation) -> str:
-    """A hash of what makes a set's images: its file, the files of this package that it uses, its settings and its material."""
-    parts = (sorted(perturbation.settings.items()), perturbation.material)
-    code = _code_version(type(perturbation).__module__)
-    return hashlib.sha256(repr((code, *parts)).encode()).hexdigest()[:16] if any(parts) else code
+    """A hash of what makes a set's images: its name, its file, the files of this package that it uses, its settings and its
+    material. Sets of one package use the same files, so these alone do not tell them apart."""
+    kind = type(perturbation)
+    parts = (kind.__module__, kind.__qualname__, sorted(perturbation.settings.items()), perturbation.material)
+    return hashlib.sha256(repr((_code_version(kind.__module__), *parts)).encode()).hexdigest()[:16]
 
 
 @cache

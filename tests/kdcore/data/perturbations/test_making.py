@@ -121,6 +121,15 @@ def test_other_strengths_settings_labels_and_images_have_files_of_their_own(fold
     assert len(list(folder.glob("*.images"))) == len(others)
 
 
+def test_every_set_has_a_file_of_its_own_also_those_of_one_package(folder: Path) -> None:
+    """Snow was once read from the file of elastic transforms: both are in `corruptions`, and use the same files."""
+    found = [
+        each for each in map(perturbations.get, perturbations.names()) if each.probes == "corruption" and each.cached
+    ]
+    assert len(found) > 3
+    assert len({making.cache_of(split(), each, 3).path for each in found}) == len(found)
+
+
 def test_other_libraries_have_files_of_their_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     everything(making.batches(split(), Darker(), 1))
     monkeypatch.setattr(making, "_libraries", lambda: ("torch 3",))
