@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kdcore.paths import PROJECT
 from kdcore.store import Store
+from tests import warm
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -33,7 +32,7 @@ class Server:
 
     url: str
     store: Store
-    process: subprocess.Popen[bytes]
+    process: warm.Program
     log: Path
 
     def stop(self, how: int = signal.SIGTERM) -> None:
@@ -58,11 +57,11 @@ def serving(folder: Path, data: Path) -> Iterator[Server]:
     }  # fmt: skip
     options = {"server.headless": "true", "server.port": port, "client.showErrorDetails": "full"}
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", *flags]
+    arguments = ["-m", "streamlit", "run", "app.py", *flags]
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = warm.start(arguments, cwd=PROJECT, env=environment, output=output)
     server = Server(f"http://127.0.0.1:{port}", Store(folder / "runs"), process, log)
     try:
         until(lambda: _answers(server), "the server answers", seconds=PATIENCE_SECONDS)

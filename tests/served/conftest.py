@@ -4,8 +4,6 @@ import contextlib
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdcore.paths import PROJECT
+from tests import warm
 
 PATIENCE_SECONDS = 120  # two busy cores: torch loads while others compute
 UPGRADE = (
@@ -35,7 +34,7 @@ class Served:
     """A running server. `{port}` in a request stands for the server's port."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: warm.Program
     folder: Path = Path()  # of its runs and data
 
     def send(self, raw: bytes, to: str = "127.0.0.1") -> tuple[int, str]:
@@ -82,10 +81,10 @@ def serving(folder: Path, start: str = "streamlit run", **settings: str) -> Iter
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_") and name != "KD_HOSTS"
     } | {"KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data")} | settings  # fmt: skip
-    command = [sys.executable, *(word.format(port=port) for word in STARTS[start])]
+    arguments = [word.format(port=port) for word in STARTS[start]]
     log = folder / "server.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = warm.start(arguments, cwd=PROJECT, env=environment, output=output)
     try:
         end = time.monotonic() + PATIENCE_SECONDS
         while not _listens(port):

@@ -1,0 +1,41 @@
+"""Programs that are forked behave as those that are started."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests import warm
+
+TELLS = """
+import json, os, sys
+print(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), sys.path[0], __name__]), flush=True)
+print("an error", file=sys.stderr)
+sys.exit(3)
+"""
+
+
+def test_a_program_has_its_own_arguments_folder_environment_output_and_status(tmp_path):
+    (tmp_path / "tells.py").write_text(TELLS)
+    for arguments in (["-m", "tells", "a", "b"], ["tells.py", "a", "b"]):
+        with (tmp_path / "output").open("wb") as output:
+            program = warm.start(arguments, cwd=tmp_path, env={"KIND": "own"}, output=output)
+        assert program.wait(120) == program.poll() == 3
+        told, error = (tmp_path / "output").read_text().splitlines()
+        assert json.loads(told) == [["a", "b"], str(tmp_path), {"KIND": "own"}, str(tmp_path), "__main__"]
+        assert error == "an error"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_program_is_ended_by_a_signal_and_its_status_says_which(tmp_path, how):
+    (tmp_path / "waits.py").write_text("import time\nprint('waits', flush=True)\ntime.sleep(600)\n")
+    with (tmp_path / "output").open("wb") as output:
+        program = warm.start(["waits.py"], cwd=tmp_path, env=dict(os.environ), output=output)
+    assert program.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.wait(0.01)
+    program.send_signal(how)
+    assert program.wait(120) == -how
+    program.terminate()  # nothing is left to end
