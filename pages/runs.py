@@ -12,7 +12,7 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of, panels_to_compare
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, changes, faults, passed_on, table
+from pages.parts.runs import actions, changes, faults, forks, passed_on, table
 from pages.parts.runs.view import badge, outcome
 
 TABLE_SECONDS = 3.0
@@ -20,6 +20,8 @@ MOST_NAMED = 3  # runs that do not exist
 
 
 def main() -> None:
+    if pair := forks.new_pair():
+        table.select(pair)
     st.title("Runs", anchor=False)
     runs = engine.store().states()
     name_missing([run.id for run in runs])
@@ -72,11 +74,13 @@ def one(run: RunState) -> None:
         actions.attention(run)
         actions.new_run(run)
         actions.sweep(run)
+        forks.offer(run, recipe)
         actions.controls(run)
         actions.download([run])
         actions.delete([run])
     actions.show_damage(run)
     actions.show_end(run)
+    forks.family(run)
     if run.results:
         outcome(summarise([run.outcome]))
         offer_seeds(run)

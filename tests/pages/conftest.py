@@ -14,6 +14,7 @@ from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.testing.v1 import AppTest
 
 from kdcore import events as ev
+from kdcore import recipe as recipes
 from kdcore.checks import preflight
 from kdcore.checks.findings import Finding, TeacherCheck
 from kdcore.errors import UserError
@@ -73,6 +74,15 @@ class FakeRunner:
             raise RecipeError(self.refusal)
         self.started.append(recipe)
         return [self.store.create(recipe) for _ in recipe.seeds]
+
+    def fork(self, run_id: str, changes: dict[str, Any], *, step: int | None = None) -> str:
+        if self.refusal:
+            raise RecipeError(self.refusal)
+        self.told.append(("fork", run_id, changes, step))
+        child = self.store.create(recipes.with_values(self.store.recipe(run_id), changes))
+        with self.store.writer(child) as writer:
+            writer.append(ev.RunForked(step or 10, 1.0, run_id, {"terms.1.weight": [1.0, 0.2]}))
+        return child
 
     def start_study(self, study: Study) -> str:
         if self.refusal:

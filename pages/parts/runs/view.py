@@ -9,7 +9,18 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting, page_table, palette
 from pages.parts.components.live_chart.live_chart import live_chart, panels_of
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, adjustments, changes, environment, faults, passed_on, probe_maps, terms, what_else
+from pages.parts.runs import (
+    actions,
+    adjustments,
+    changes,
+    environment,
+    faults,
+    forks,
+    passed_on,
+    probe_maps,
+    terms,
+    what_else,
+)
 
 HEADER_SECONDS = 2.0  # the curves refresh themselves once a second, without rerunning the page
 MAPS_SECONDS = 3.0
@@ -19,6 +30,7 @@ TITLES = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specif
 
 def show(run_id: str) -> None:
     """Draw a run; its parts are refreshed while it is active."""
+    forks.follow_a_new_fork()
     store = engine.store()
     run = store.state(run_id)
     try:
@@ -38,7 +50,8 @@ def show(run_id: str) -> None:
     if words := formatting.setting(recipe, run):
         st.caption(words)
     actions.show_damage(run)
-    refreshing(header, active, HEADER_SECONDS)(run_id)
+    refreshing(header, active, HEADER_SECONDS)(run_id, recipe)
+    forks.family(run)
     actions.show_warnings(run)
     if run.results:
         outcome(summarise([run.outcome]))
@@ -58,7 +71,7 @@ def link_to_runs(run_id: str) -> None:
     page_table.go_button("Open in the run list", ":material/list:", page_table.RUNS, run=run_id)
 
 
-def header(run_id: str) -> None:
+def header(run_id: str, recipe: Recipe) -> None:
     """Status, progress and buttons. When the run begins or ends, the whole page is redrawn."""
     run = engine.store().state(run_id)
     if changed(run_id, run.status, bool(run.steps)):
@@ -71,6 +84,7 @@ def header(run_id: str) -> None:
             st.badge("Recording included with the project", color="gray")
         st.space("stretch")
         actions.controls(run)
+        forks.offer(run, recipe)
         actions.new_run(run)
         actions.attention(run)
         if run.status not in ACTIVE:
