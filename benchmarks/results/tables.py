@@ -77,7 +77,7 @@ TABLES = (
     Table("dynamic-or-uniform", {"": "study dynamic-or-uniform-small"},
           layouts.by_variant("variant", against="uniform weights"), 12, needs=CIFAR),
     Table("adaptive-or-constant-hints", {"": "study adaptive-or-constant-hints-small"},
-          layouts.by_variant("variant", parameters=True, against="constant hints"), 30, long=True, needs=CIFAR),
+          layouts.by_variant("variant", parameters=True, against="constant hints"), 20, needs=CIFAR),
     Table("class-space", {"three seeds": "distill class-space-small --seeds 0 1 2"}, layouts.by_variant(""), 5, needs=CIFAR),
     Table("vit-to-cnn", {"": "study vit-to-cnn-small"}, layouts.by_variant("method", parameters=True), 30, needs=CIFAR),
     Table("cnn-to-vit", {"": "study cnn-to-vit-small"}, layouts.by_variant("method", parameters=True), 30, needs=CIFAR),

@@ -3,6 +3,7 @@
 from kdcore.results.bias import measures
 from kdcore.results.bias.sentences import out_of
 from kdcore.results.bias.transfer import Transfer
+from kdcore.results.comparison import MINUS
 from kdcore.robustness.conditions import CLEAN
 from kdcore.robustness.report import charts
 from kdcore.robustness.report.blocks import Block, Chart, Heading, Items, Table, Text
@@ -137,7 +138,9 @@ def _matrix(found: Findings, direction: Direction) -> list[Block]:
 
 
 def _kind(found: Transfer) -> str:
-    share = f" ({100 * found.share.mean:.0f} %)" if found.kind in SHOWN and found.share.defined else ""
+    share = (
+        f" ({100 * found.share.mean:.0f} %)".replace("-", MINUS) if found.kind in SHOWN and found.share.defined else ""
+    )
     words = found.kind if found.kind != "refused" else "no conclusion"
     return f"**{words}**{share}{', a weakness' if found.over_distilled else ''}" if found.kind in SHOWN else words
 

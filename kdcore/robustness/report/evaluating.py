@@ -17,6 +17,16 @@ from kdcore.robustness.report.networks import Direction, directions, only
 from kdcore.store import StudyState
 from kdcore.store.runs import Store
 
+KINDS = (
+    "cue conflict",
+    "texture",
+    "shape",
+    "structure",
+    "frequency",
+    "noise",
+    "corruption",
+)  # in the order of a report
+
 
 @dataclass
 class Evaluated:
@@ -86,8 +96,9 @@ def prepare(
 def chosen_conditions(wanted: TestSets) -> list[Condition]:
     """The conditions of a study, the clean images first. Raises UserError: there is no such set."""
     if wanted.sets == "usual":
-        names = perturbations.names()
-        return [CLEAN, *(Condition(name, float(perturbations.get(name).usual)) for name in names)]
+        found = {name: perturbations.get(name) for name in perturbations.names()}
+        names = sorted(found, key=lambda name: KINDS.index(found[name].probes))
+        return [CLEAN, *(Condition(name, float(found[name].usual)) for name in names)]
     return conditions.of(wanted.sets) if isinstance(wanted.sets, str) else conditions.parse_all(wanted.sets)
 
 
