@@ -124,7 +124,8 @@ def _intact(run_id: str, network: str, prefix: str, runs: "Store") -> tuple[Path
         raise UserError(f"Run {run_id} has no checkpoint yet, so there is no {network} to load.")
     runs.whole_checkpoint(run_id)  # refuses a run without one
     for count, path in enumerate(found):
-        if not weight_files.damage(path, prefix) and "student" in weight_header.description(path):
+        described = {} if weight_files.damage(path, prefix) else weight_header.description(path)
+        if "student" in described and (network not in described or weight_files.holds(path, prefix)):
             what = "the newest is" if count == 1 else f"the {count} newest are"
             return path, f"The {network} of run {run_id} is from its checkpoint {path.name}: {what} damaged." * bool(
                 count
