@@ -58,6 +58,19 @@ def test_two_parts_weight_two_critical_values():
     assert Crossed(0, 1e-4, 1e-4, None).critical(0.025) == pytest.approx(1.959964, abs=1e-6)
 
 
+def test_seeds_count_as_alike_less_easily_the_rarer_an_error_may_be():
+    found = Crossed(0, 0, 1e-4, 2, quantile=0.3)  # 30 % of seeds without an effect vary less than these
+    assert found.critical(0.025) == pytest.approx(1.959964, abs=1e-6)
+    assert found.critical(0.025 / 12) == pytest.approx(stats.t.isf(0.025 / 12, 2))
+
+
+def test_the_quantile_of_the_seeds_mean_square():
+    d = np.random.default_rng(5).choice([-1, 0, 0, 1], (3, 300))
+    means, seed = d.mean(axis=1), 300 * d.mean(axis=1).var(ddof=1)
+    rest = ((d - means[:, None] - d.mean(axis=0) + d.mean()) ** 2).sum() / (2 * 299)
+    assert of_images(d).quantile == pytest.approx(stats.chi2.cdf(2 * seed / rest, 2))
+
+
 @pytest.mark.parametrize("mean", [0.002, 0.01, 0.03, 0.3, -0.02])
 def test_p_is_the_level_at_which_the_interval_touches_zero(mean):
     found = Crossed(mean, 1e-4, 2e-5, 4)
