@@ -37,8 +37,12 @@ def look() -> None:
         evaluation.begin(chosen, found)
         with buttons:
             evaluation.buttons(chosen, found)
-        overview.draw(chosen, found, cards)
-        closer.draw(chosen, found, cards)
+        above = st.container()
+        looked_at = closer.choose(chosen, found, cards)
+        with above:
+            overview.draw(chosen, found, cards, looked_at.condition if looked_at else "")
+        if looked_at:
+            closer.show(looked_at)
     except UserError as error:
         st.warning(formatting.message(str(error)), icon=":material/warning:")
 

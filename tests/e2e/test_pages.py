@@ -15,6 +15,7 @@ HEADINGS = {
     "runs": "Runs",
     "studies": "Studies",
     "attention": "Attention",
+    "robustness": "Robustness",
     "methods": "Methods",
 }
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

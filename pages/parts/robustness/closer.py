@@ -44,13 +44,14 @@ SECTIONS: dict[str, Callable[[Closer], None]] = {
 }
 
 
-def draw(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard]) -> None:
+def choose(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard]) -> Closer | None:
+    """The set and its strength; None where no set can be made for these networks."""
     with st.container(key=CLOSER):
         st.subheader("A closer look", anchor=False)
     usable = {name: card for name, card in cards.items() if not card.unavailable}
     if not usable:
         st.info("No test set can be made for these networks.", icon=":material/info:")
-        return
+        return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         name = st.selectbox(
             "Test set", sorted(usable, key=lambda each: (list(measured.GROUPS).index(usable[each].probes), usable[each].title)),
@@ -58,12 +59,17 @@ def draw(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard]) -> N
         )  # fmt: skip
         condition = choose_strength(usable[name])
     st.caption(f"{usable[name].summary} {formatting.as_text(usable[name].source)}.")
+    return Closer(chosen, running, cards, usable[name], condition)
+
+
+def show(closer: Closer) -> None:
+    """The section that is open."""
     picked = st.segmented_control(
         "Show", list(SECTIONS), default="Strength", required=True, key="show", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    SECTIONS[picked or "Strength"](Closer(chosen, running, cards, usable[name], condition))
-    name_unavailable(cards)
+    SECTIONS[picked or "Strength"](closer)
+    name_unavailable(closer.cards)
 
 
 def choose_strength(card: SetCard) -> str:
@@ -71,11 +77,11 @@ def choose_strength(card: SetCard) -> str:
     known = strengths_of(card)
     if len(known) == 1:
         return card.usual
-    if st.session_state.get(STRENGTH) not in known:
-        st.session_state[STRENGTH] = card.usual if card.usual in known else known[0]
+    if st.session_state.get(STRENGTH) not in known:  # of another set
+        st.session_state.pop(STRENGTH, None)
     return st.select_slider(
-        f"Strength: {card.parameter}", known, format_func=lambda each: measured.split(each)[1], key=STRENGTH,
-        bind="query-params", width=420,
+        f"Strength: {card.parameter}", known, card.usual if card.usual in known else known[0],
+        format_func=lambda each: measured.split(each)[1], key=STRENGTH, bind="query-params", width=420,
     )  # fmt: skip
 
 

@@ -21,23 +21,23 @@ SET, STRENGTH = "set", "strength"
 PICKED = "robustness-picked"  # in the session: a row of the chart was clicked while the chart refreshes itself
 
 
-def draw(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard]) -> None:
-    """Progress, measure and chart; they refresh themselves while an evaluation is going."""
+def draw(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], marked: str) -> None:
+    """Progress, measure and chart; they refresh themselves while an evaluation is going. marked: the row that is looked at."""
     going = running.running.going
-    (st.fragment(refreshed, run_every=evaluation.EVERY) if going else refreshed)(chosen, running, cards, going)
+    (st.fragment(refreshed, run_every=evaluation.EVERY) if going else refreshed)(chosen, running, cards, marked, going)
 
 
-def refreshed(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], timed: bool) -> None:
+def refreshed(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], marked: str, timed: bool) -> None:
     """timed: it is drawn again and again; when that has to end, or a row was clicked, the whole page is."""
     if timed and (not running.running.going or st.session_state.pop(PICKED, False)):
         st.rerun()
-    show(chosen, running, cards, timed)
+    show(chosen, running, cards, marked, timed)
     evaluation.take_steps(running)  # last, so that what is drawn does not look outdated meanwhile
     if timed and not running.running.going:
         st.rerun()
 
 
-def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], timed: bool) -> None:
+def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], marked: str, timed: bool) -> None:
     rows = (measured.so_far if timed else measured.of)(running.shown, chosen)
     evaluation.progress(running, {name: card.title for name, card in cards.items()})
     row = choose_measure(rows) if rows else None
@@ -50,7 +50,7 @@ def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], time
     if line := measured.headline(rows, of_measure, cards):
         st.markdown(line)
     few = measured.usual(of_measure, cards)
-    chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, running.shown.images)
+    chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, marked, running.shown.images)
 
 
 def every(few: int, many: int) -> bool:
@@ -67,14 +67,14 @@ def choose_measure(rows: list[Row]) -> Row:
     return labels[picked or first]
 
 
-def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], images: int) -> None:
+def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], marked: str, images: int) -> None:
     dumbbell.draw(
         chosen.drawn(),
         measured.chart_rows(rows, chosen, cards),
         measured.writer(rows[0].unit),
         bar=chosen.compared or (),
         last=last_column(rows[0], chosen),
-        chosen=st.session_state.get(STRENGTH, ""),
+        chosen=marked,
         on_pick=pick,
         scroll_to=CLOSER,
     )
