@@ -26,7 +26,7 @@ FUNCTIONS = {
     "accuracy_now", "bundled", "check_data", "check_settings", "choices", "conditions", "data_classes", "evaluable",
     "evaluation_refusal", "families", "heatmap_sensitivity", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
     "layer_similarity", "methods", "quick_evaluation", "read_upload", "refusal", "runner", "soft_labels", "store", "student_names",
-    "studies", "survey", "test_image", "test_outputs", "test_sets", "trial",
+    "studies", "survey", "test_image", "test_outputs", "test_sets", "trial", "without_teacher",
 }  # fmt: skip
 FOR_ITSELF = {"process_runner", "operators", "visitors"}  # of the server and of the module
 
