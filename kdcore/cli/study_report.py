@@ -111,6 +111,7 @@ def written(state: StudyState, chosen: TestSets | None, out: Path | None, *, qui
 def _write(found: "Evaluated", out: Path | None, say: Callable[[str], None] = print) -> None:
     from kdcore.robustness import report as reports
 
+    assert found.state is not None, "they are of a study"
     folder = out or Studies(store()).report_folder(found.state.id)
     first, *others = reports.write(reports.findings(found), folder)
     tables = ", ".join(path.name for path in others if path.parent == folder)

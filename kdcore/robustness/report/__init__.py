@@ -28,6 +28,7 @@ def write(found: Findings, folder: Path) -> list[Path]:
         UserError: the folder cannot be written.
     """
     parts = content.blocks(found)
+    assert found.evaluated.state is not None, "a report is of a study"
     title = f"What passes on: {found.evaluated.state.name}"
     files = {
         "report.html": as_html(title, parts),

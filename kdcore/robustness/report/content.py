@@ -53,7 +53,9 @@ def blocks(found: Findings) -> list[Block]:
 
 def _introduction(found: Findings) -> list[Block]:
     evaluated = found.evaluated
-    study, state = evaluated.state.study, evaluated.state
+    state = evaluated.state
+    assert state is not None, "a report is of a study"
+    study = state.study
     done = [place.run for place in state.places if place.done and place.run]
     hours = sum(run.active_seconds for run in done) / 60
     made: list[Block] = [Text(study.note)] if study.note else []

@@ -30,14 +30,15 @@ KINDS = (
 
 @dataclass
 class Evaluated:
-    """A study with the outcomes of its networks.
+    """The networks of a study with their outcomes.
 
+    state: the study; None for networks that are compared without one.
     images: test images of each outcome, except of sets with images of their own.
     outcomes: reference -> condition -> outcome, of the conditions that all networks have.
     refused: sets that could not be made -> why.
     """
 
-    state: StudyState
+    state: StudyState | None
     directions: list[Direction]
     conditions: list[Condition]
     images: int
