@@ -39,12 +39,12 @@ def main() -> None:
     parser.add_argument("study", help="id of the study, or bundled")
     parser.add_argument("--images", type=int, help="test images of each test set; by default the study's, else all")
     parser.add_argument(
-        "--revision", default=revision(), help="commit that the runs were made with; by default this one"
+        "--revision", default=revision(), help="commit of the runs, or of the test sets; by default this one"
     )
     parser.add_argument("--cpu-minutes", type=float, help="processor time of training, where it was measured")
     given = parser.parse_args()
     if given.study == "bundled":
-        write(BUNDLED, as_markdown(wrapped(of_bundled(given.images)), PICTURES))
+        write(BUNDLED, as_markdown(wrapped(of_bundled(given.images, given.revision)), PICTURES))
     else:
         write(BEGIN, as_markdown(wrapped(of_study(given)), PICTURES, deeper=1))
 
@@ -65,7 +65,7 @@ def of_study(given: argparse.Namespace) -> list[Block]:
     return [*(part for part in parts if not (isinstance(part, Text) and part.text == state.study.note)), Text(stamp)]
 
 
-def of_bundled(images: int | None) -> list[Block]:
+def of_bundled(images: int | None, commit: str) -> list[Block]:
     """What passed on in the bundled CIFAR-10 networks; evaluates them where that is missing."""
     prepared = evaluation(list(NETWORKS), store(), images=images)
     chosen = chosen_conditions(TestSets())
@@ -80,7 +80,7 @@ def of_bundled(images: int | None) -> list[Block]:
     return [
         Items([claim.sentence for claim in found.claims]),
         Text(
-            f"{out_of(len(found.claims), made)} {prepared.count:,} test images, {len(chosen) - 1} test sets, commit {revision()}."
+            f"{out_of(len(found.claims), made)} {prepared.count:,} test images, {len(chosen) - 1} test sets, commit {commit}."
         ),
     ]
 
