@@ -92,13 +92,23 @@ def write(begin: str, made: str) -> None:
 
 
 def wrapped(parts: list[Block]) -> list[Block]:
-    """Paragraphs in lines of the documents' width, and the report's headings under one of the document's own."""
-    return [
-        Text("\n".join(textwrap.wrap(part.text, WIDTH, break_long_words=False, break_on_hyphens=False)))
-        if isinstance(part, Text)
-        else part
-        for part in parts
-    ]
+    """Paragraphs and lists in lines of the documents' width."""
+    found: list[Block] = []
+    for part in parts:
+        match part:
+            case Text(text):
+                found.append(Text(filled(text)))
+            case Items(items, title):
+                found.append(Items([filled(each, "  ") for each in items], title))
+            case _:
+                found.append(part)
+    return found
+
+
+def filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, WIDTH - len(indent), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import re
 
 from benchmarks import bias
-from kdcore.robustness.report.blocks import Heading, Text
+from kdcore.robustness.report.blocks import Heading, Items, Text
 from tools import generated
 
 MOST_BYTES = 150_000
@@ -18,6 +18,7 @@ def test_the_document_has_a_place_for_the_results_and_all_of_its_pictures():
 
 
 def test_paragraphs_are_wrapped_and_headings_are_not():
-    heading, text = bias.wrapped([Heading("word " * 40), Text("word " * 40)])
+    heading, text, items = bias.wrapped([Heading("word " * 40), Text("word " * 40), Items(["word " * 40])])
     assert "\n" not in heading.text
     assert max(map(len, text.text.splitlines())) <= bias.WIDTH
+    assert items.items[0].splitlines()[1].startswith("  word")

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from kdcore.data import perturbations
 from kdcore.results.bias import Observation, Outcome, measures
 from kdcore.results.bias.difference import estimate, values
 from kdcore.results.bias.estimate import Estimate, undefined
@@ -122,7 +123,10 @@ def _over(chosen: Sequence[Condition]) -> str:
     if chosen[0].is_clean:
         return ""
     names = [titled(each).lower() for each in chosen]
-    return names[0] if len(names) == 1 else f"{len(names)} sets" if len(names) > 3 else " and ".join(names)
+    if len(names) > 3:
+        kinds = {perturbations.get(each.set_name).probes for each in chosen}
+        return f"{len(names)} {'corruptions' if kinds == {'corruption'} else 'test sets'}"
+    return " and ".join(names)
 
 
 class Seen:
