@@ -1,22 +1,31 @@
-"""Small untrained networks for a small `cues`, and a store and a data folder of each test's own."""
+"""Small untrained networks for a small `cues`, drawn once, and a store and a data folder of each test's own."""
 
+import functools
 from pathlib import Path
 
 import pytest
 import torch
 
 from kdcore import models
+from kdcore.data.datasets import cues
 from kdcore.data.datasets.cues import Cues
 from kdcore.models import Tapped
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store
 
 SIDE, IMAGES = 32, 60
+_draw = functools.cache(cues.drawn)
+
+
+def drawn(*settings, **_) -> cues.Arrays:
+    """The images of a pool; from the second test on without drawing them."""
+    return _draw(*settings[:5])
 
 
 @pytest.fixture
 def store(tmp_path, monkeypatch) -> Store:
     monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(cues, "drawn", drawn)
     monkeypatch.setattr(Cues, "counts", {"train": 200, "test": IMAGES, "cue_conflict": IMAGES})
     return Store(tmp_path / "runs")
 

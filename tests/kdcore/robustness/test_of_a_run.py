@@ -18,7 +18,15 @@ SCRAMBLED = Condition("patch_scramble", 4)
 @pytest.fixture
 def run(store, tiny) -> str:
     runner = Runner(store, device="cpu", threads=1)
-    (run_id,) = runner.start(tiny(epochs=1))
+    data = {
+        "name": "cues",
+        "image_size": 32,
+        "train_images": 40,
+        "test_images": 30,
+        "validation": 0.2,
+        "batch_size": 16,
+    }
+    (run_id,) = runner.start(tiny(epochs=1, data=data, probes={"images": 0}))
     assert runner.wait(run_id, 120)
     runner.close()
     assert store.state(run_id).status == "finished"

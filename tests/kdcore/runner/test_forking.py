@@ -9,6 +9,15 @@ from kdcore.runner import Runner
 from kdcore.store import Store, checkpoint, forking
 from tests.kdcore.runner.test_runner import until
 
+SMALL = {  # many cheap steps in an epoch, of which each ends with an evaluation
+    "data": {
+        "name": "cues", "image_size": 32, "train_images": 40, "test_images": 10, "validation": 0.2,
+        "batch_size": 4, "augment": ["flip", "crop"],
+    },
+    "teacher": {"model": "small_vit_patch4_32", "options": {"dim": 16, "depth": 1, "heads": 2}},
+    "probes": {"images": 0},
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
@@ -19,7 +28,7 @@ def runner(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ended(runner, tiny):
-    (run_id,) = runner.start(tiny(epochs=3))
+    (run_id,) = runner.start(tiny(epochs=2, **SMALL))
     assert runner.wait(run_id, 60)
     return run_id
 
@@ -70,31 +79,31 @@ def test_a_changed_weight_counts_from_the_fork_on_and_is_said(runner, ended):
 
 def test_a_run_that_trains_goes_on_beside_its_fork_from_now(runner, tiny):
     store = runner.store
-    (parent,) = runner.start(tiny(epochs=400))
+    (parent,) = runner.start(tiny(epochs=400, **SMALL))
     until(lambda: store.state(parent).step >= 2)
     child = runner.fork(parent, {"terms.1.weight": 0.0})
     at = store.state(child).forked_at
     assert at >= 2
-    until(lambda: store.state(child).step > at + 5)
+    until(lambda: store.state(child).step > at + 2)
     moved = store.state(parent).step
-    until(lambda: store.state(parent).step > moved + 5)  # both move
+    until(lambda: store.state(parent).step > moved + 2)  # both move
     assert {store.state(run_id).status for run_id in (parent, child)} == {"running"}
     assert set(runner.active()) == {parent, child}
     runner.pause(parent)
     until(lambda: store.state(parent).status == "paused")
     before = store.state(child).step
-    until(lambda: store.state(child).step > before + 5)  # a paused run does not hold the other
+    until(lambda: store.state(child).step > before + 2)  # a paused run does not hold the other
     runner.stop(parent)
     assert runner.wait(parent, 60)
     before = store.state(child).step
-    until(lambda: store.state(child).step > before + 5)
+    until(lambda: store.state(child).step > before + 2)
     runner.stop(child)
     assert runner.wait(child, 60)
 
 
 def test_turns_do_not_change_what_either_learns(runner, tiny, ended):
     store = runner.store
-    (parent,) = runner.start(tiny(epochs=3))
+    (parent,) = runner.start(tiny(epochs=2, **SMALL))
     until(lambda: store.state(parent).step >= 1)
     child = runner.fork(parent)
     assert runner.wait(parent, 60)
@@ -106,16 +115,16 @@ def test_turns_do_not_change_what_either_learns(runner, tiny, ended):
 
 
 def test_more_epochs_for_a_run_that_has_finished(runner, ended):
-    child = runner.fork(ended, {"epochs": 5})
+    child = runner.fork(ended, {"epochs": 3})
     assert runner.wait(child, 60)
-    assert (runner.store.state(child).epoch, runner.store.state(child).status) == (5.0, "finished")
-    with pytest.raises(RecipeError, match=r"begins after epoch 3, so `epochs` must be more than that"):
+    assert (runner.store.state(child).epoch, runner.store.state(child).status) == (3.0, "finished")
+    with pytest.raises(RecipeError, match=r"begins after epoch 2, so `epochs` must be more than that"):
         runner.fork(ended)
 
 
 def test_the_knobs_of_the_parent_hold_in_the_fork(runner, tiny):
     store = runner.store
-    (parent,) = runner.start(tiny(epochs=400))
+    (parent,) = runner.start(tiny(epochs=400, **SMALL))
     until(lambda: store.state(parent).step >= 2)
     runner.set_knob(parent, "weight/kd", 0.5)
     until(lambda: store.state(parent).knobs)
@@ -131,7 +140,7 @@ def test_the_knobs_of_the_parent_hold_in_the_fork(runner, tiny):
 def test_a_checkpoint_that_is_not_there_and_a_setting_that_cannot_change(runner, ended):
     store = runner.store
     there = runner.store.ids()
-    with pytest.raises(UserError, match=r"has no checkpoint at step 1; it has some at step \d+, \d+, \d+\."):
+    with pytest.raises(UserError, match=r"has no checkpoint at step 1; it has some at step \d+, \d+\."):
         runner.fork(ended, step=1)
     first = min(saved["step"] for saved in store.state(ended).checkpoints)
     with pytest.raises(RecipeError, match="A fork cannot change `student.model`"):
@@ -143,9 +152,9 @@ def test_a_checkpoint_that_is_not_there_and_a_setting_that_cannot_change(runner,
 def test_a_family_is_a_tree(runner, ended):
     store = runner.store
     last = max(saved["step"] for saved in store.state(ended).checkpoints)
-    one = runner.fork(ended, {"epochs": 4}, step=last)
+    one = runner.fork(ended, {"epochs": 3}, step=last)
     assert runner.wait(one, 60)
-    two = runner.fork(one, {"epochs": 5})
+    two = runner.fork(one, {"epochs": 4})
     assert runner.wait(two, 60)
     assert forking.family(store, two) == ended
     family = [(depth, state.id) for depth, state in forking.tree(store.states(), two)]

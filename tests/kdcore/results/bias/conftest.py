@@ -10,7 +10,7 @@ from kdcore.results.bias import Outcome
 MakeOutcome = Callable[..., Outcome]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def network() -> MakeOutcome:
     """An outcome of a network by its skill, how far the correct class stands out of random logits."""
 
