@@ -1,5 +1,6 @@
 """What a report says, part by part: clean accuracy first, then what is shown, the charts, and what is not shown."""
 
+from kdcore.paths import data_folder
 from kdcore.results.bias import measures
 from kdcore.results.bias.sentences import out_of
 from kdcore.results.bias.transfer import Transfer
@@ -7,7 +8,7 @@ from kdcore.results.comparison import MINUS
 from kdcore.robustness.conditions import CLEAN
 from kdcore.robustness.report import charts
 from kdcore.robustness.report.blocks import Block, Chart, Heading, Items, Table, Text
-from kdcore.robustness.report.evaluating import titled
+from kdcore.robustness.report.evaluating import titled, titled_set
 from kdcore.robustness.report.findings import INDEPENDENT, TEACHER, Claim, Findings, Number
 from kdcore.robustness.report.networks import Direction
 
@@ -24,6 +25,7 @@ QUESTIONS = {
     "clean images.",
     "permutation": "Same class for scrambled patches: how often the predicted class stays when tiles of the image change places.",
     "corruptions": "Robustness to corruptions: accuracy beyond chance, as a share of that on clean images, mean over the sets.",
+    "calibration": "Calibration error: how far confidence and accuracy differ, mean over the test sets; lower is better.",
 }
 LIMITS = (
     "An interval covers initial weights, order of batches, augmentation and the choice of test images. Training images are the "
@@ -190,7 +192,10 @@ def _numbers(found: Findings) -> list[Block]:
 
 def _refused(found: Findings) -> list[Block]:
     evaluated = found.evaluated
-    lines = [f"{name}: {why}." for name, why in evaluated.refused.items()]
+    folder = str(data_folder())  # of this machine: no part of a report that is passed on
+    lines = [
+        f"{titled_set(name)}: {why.replace(folder, 'the data folder')}." for name, why in evaluated.refused.items()
+    ]
     lines += [f"{titled(condition)}: not evaluated yet." for condition in evaluated.missing]
     return [Heading("Test sets that are missing", 3), Items(lines)] if lines else []
 

@@ -107,8 +107,12 @@ def titled(each: Condition) -> str:
     """A condition in words: `Low-pass (6)`; the strength is left out where a set has only one."""
     if each.is_clean:
         return "Clean images"
-    found = perturbations.get(each.set_name)
-    return found.title + (f" ({each.strength:g})" if len(found.strengths) > 1 else "")
+    strengths = perturbations.get(each.set_name).strengths
+    return titled_set(each.set_name) + (f" ({each.strength:g})" if len(strengths) > 1 else "")
+
+
+def titled_set(name: str) -> str:
+    return perturbations.get(name).title
 
 
 def probing(chosen: Sequence[Condition], probes: str) -> list[Condition]:

@@ -16,7 +16,7 @@ from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.sentences import sentence
 from kdcore.results.bias.transfer import Read, Transfer, judged, read
 from kdcore.robustness.conditions import CLEAN, Condition
-from kdcore.robustness.report.evaluating import Evaluated, probing, titled
+from kdcore.robustness.report.evaluating import KINDS, Evaluated, probing, titled
 from kdcore.robustness.report.networks import Direction, Method
 
 INDEPENDENT, TEACHER = "independent", "teacher"
@@ -102,6 +102,7 @@ def findings(evaluated: Evaluated) -> Findings:
 
 def questions(there: Sequence[Condition]) -> list[Question]:
     """The questions that these conditions can answer."""
+    made_of_these = [each for kind in KINDS for each in probing(there, kind)]
     localized = [each for each in there if each.set_name == "localized_noise"]
     wanted = [
         ("accuracy", "Accuracy on clean images", measures.accuracy, [CLEAN]),
@@ -111,6 +112,7 @@ def questions(there: Sequence[Condition]) -> list[Question]:
         ("locality", "Recognition beside a noisy box", measures.relative_accuracy, localized),
         ("permutation", "Same class for scrambled patches", measures.consistency, probing(there, "structure")),
         ("corruptions", "Robustness to corruptions", measures.relative_accuracy, probing(there, "corruption")),
+        ("calibration", "Calibration error", measures.calibration, [CLEAN, *made_of_these]),
     ]
     return [
         Question(name, title, measure, tuple(chosen), _over(chosen))
@@ -120,11 +122,11 @@ def questions(there: Sequence[Condition]) -> list[Question]:
 
 
 def _over(chosen: Sequence[Condition]) -> str:
-    if chosen[0].is_clean:
+    if list(chosen) == [CLEAN]:
         return ""
     names = [titled(each).lower() for each in chosen]
     if len(names) > 3:
-        kinds = {perturbations.get(each.set_name).probes for each in chosen}
+        kinds = {"" if each.is_clean else perturbations.get(each.set_name).probes for each in chosen}
         return f"{len(names)} {'corruptions' if kinds == {'corruption'} else 'test sets'}"
     return " and ".join(names)
 

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from kdcore.errors import UserError
+from kdcore.paths import data_folder
 from kdcore.recipe.study import TestSets
 from kdcore.results.bias import measures
 from kdcore.robustness.conditions import CLEAN, parse
@@ -28,7 +29,9 @@ def found(study_state, outcome) -> Findings:
     """Of a study in which KD passes the robustness to scrambling on and CRD does not."""
     state = study_state({"independent": {"terms": ALONE}, "kd": {}, "crd": {"terms.1.method": "crd"}})
     compared = directions(state)
-    evaluated = Evaluated(state, compared, [CLEAN, SCRAMBLED, parse("fog@3")], 600, {"frost": "it needs photos"})
+    evaluated = Evaluated(
+        state, compared, [CLEAN, SCRAMBLED, parse("fog@3")], 600, {"frost": f"no photos in {data_folder()}/frost"}
+    )
     for reference in compared[0].references:
         name, _, seed = reference.removeprefix("run:").partition("/")[0].rpartition("-")
         if reference.endswith("/teacher"):
@@ -54,8 +57,8 @@ def test_a_number_is_the_mean_over_seeds_with_its_value_for_each(found):
 
 
 def test_claims_are_those_that_the_test_sets_can_answer(found):
-    assert [each.name for each in found.questions] == ["accuracy", "errors", "permutation"]
-    assert len(found.claims) == 6
+    assert [each.name for each in found.questions] == ["accuracy", "errors", "permutation", "calibration"]
+    assert len(found.claims) == 8
 
 
 def test_what_passes_on_is_claimed_and_what_does_not_is_not(found):
@@ -63,14 +66,14 @@ def test_what_passes_on_is_claimed_and_what_does_not_is_not(found):
     assert accuracy.kind == "passes on"
     assert accuracy.share.mean == pytest.approx((0.6 - 0.5) / (0.8 - 0.5), abs=0.02)
     assert claim(found, "crd", "accuracy").transfer.kind in ("not shown", "refused")
-    assert accuracy.change.alpha < 0.05 / 2  # among six claims
+    assert accuracy.change.alpha < 0.05 / 2  # among eight claims
 
 
 def test_a_condition_that_a_network_lacks_is_left_out_and_named(found):
     assert found.evaluated.missing == [parse("fog@3")]
     text = as_markdown(content.blocks(found), "pictures")
     assert "Fog (3): not evaluated yet." in text
-    assert "frost: it needs photos." in text
+    assert "Frost: no photos in the data folder/frost." in text
 
 
 def test_independent_students_have_more_errors_in_common_with_each_other(found):
@@ -97,12 +100,12 @@ def test_students_near_chance_are_named(found, outcome):
 
 def test_every_comparison_has_a_sentence_and_a_cell(found):
     parts = content.what_is_shown(found)
-    folded = [part for part in parts if isinstance(part, Items) and part.title == "All 6 comparisons"]
-    assert len(folded[0].items) == 6
+    folded = [part for part in parts if isinstance(part, Items) and part.title == "All 8 comparisons"]
+    assert len(folded[0].items) == 8
     (matrix,) = [part for part in parts if isinstance(part, Table)]
     assert matrix.head == ["method", *(each.title for each in found.questions)]
     assert matrix.rows[0][:2] == ["kd", "**passes on** (33 %)"]
-    assert any("6 comparisons" in part.text for part in parts if isinstance(part, Text))
+    assert any("8 comparisons" in part.text for part in parts if isinstance(part, Text))
 
 
 def test_a_report_is_one_file_that_needs_no_network(found):
@@ -120,7 +123,7 @@ def test_the_tables_have_every_number_and_every_claim(found):
     assert [row["test_set"] for row in mean] == ["clean", "patch_scramble"]
     assert float(mean[1]["value"]) == pytest.approx(0.35, abs=0.002)
     claims = list(csv.DictReader(io.StringIO(tables.claims_csv(found))))
-    assert len(claims) == 6
+    assert len(claims) == 8
     assert claims[0]["shown"] == "passes on"
     assert float(claims[0]["low"]) < float(claims[0]["student_minus_independent"]) < float(claims[0]["high"])
 
