@@ -1,11 +1,10 @@
 """The packages of kdcore and which way imports may point; docs/architecture.md shows them in the same order."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from kdcore.paths import PROJECT
 from tools import architecture
@@ -47,6 +46,7 @@ WITHOUT_TORCH = (
 )
 
 
+@functools.cache
 def imports(path: Path, *, for_types: bool = False) -> set[str]:
     """Dotted names that a file imports, at its top or inside a function: "kdcore.store", "torch.nn".
 
@@ -91,8 +91,21 @@ def engine_files() -> list[Path]:
     return [path for path in sorted(KDCORE.rglob("*.py")) if path != KDCORE / "__init__.py"]
 
 
+def screen_files() -> list[Path]:
+    return [path for path in SCREENS if path.is_file()]
+
+
 def by_name(path: Path) -> str:
     return str(path.relative_to(PROJECT))
+
+
+def of_libraries(path: Path, *libraries: str, for_types: bool = False) -> set[str]:
+    return {name for name in imports(path, for_types=for_types) if name.split(".")[0] in libraries}
+
+
+def listed(wrong: dict[Path, set[str]]) -> str:
+    """Which file imports which names; empty where there are none."""
+    return "; ".join(f"{by_name(path)} imports {', '.join(sorted(names))}" for path, names in wrong.items() if names)
 
 
 def test_the_order_names_what_there_is():
@@ -103,12 +116,12 @@ def test_the_order_names_what_there_is():
     )
 
 
-@pytest.mark.parametrize("path", engine_files(), ids=by_name)
-def test_imports_point_down_the_order(path):
-    package = package_of(path)
-    upward = {used for used in packages_used(path) if RANK[used] > RANK[package]}
-    assert not upward, (
-        f"{by_name(path)} imports {', '.join(sorted(upward))}, which come after {package} in the order. "
+def test_imports_point_down_the_order():
+    upward = {
+        path: {used for used in packages_used(path) if RANK[used] > RANK[package_of(path)]} for path in engine_files()
+    }
+    assert not listed(upward), (
+        f"{listed(upward)}: these come after its own package in the order. "
         "Pass it in from above, or move what both need to the lower one."
     )
 
@@ -129,42 +142,43 @@ def test_every_package_says_what_it_is_for():
     assert silent == []
 
 
-@pytest.mark.parametrize("path", engine_files(), ids=by_name)
-def test_the_engine_knows_no_screen(path):
-    screens = {name for name in imports(path, for_types=True) if name.split(".")[0] in ("streamlit", "pages", "app")}
-    assert not screens, f"{by_name(path)} imports {', '.join(sorted(screens))}; the engine works without a screen."
+def test_the_engine_knows_no_screen():
+    screens = {path: of_libraries(path, "streamlit", "pages", "app", for_types=True) for path in engine_files()}
+    assert not listed(screens), f"{listed(screens)}: the engine works without a screen."
 
 
-@pytest.mark.parametrize("path", [path for path in SCREENS if path.is_file()], ids=by_name)
-def test_screens_leave_tensors_to_the_engine(path):
-    tensors = {name for name in imports(path) if name.split(".")[0] in ("torch", "timm", "torchvision")}
-    assert not tensors, (
-        f"{by_name(path)} imports {', '.join(sorted(tensors))}; pages take numpy and plain data from kdcore.inspection, "
+def test_screens_leave_tensors_to_the_engine():
+    tensors = {path: of_libraries(path, "torch", "timm", "torchvision") for path in screen_files()}
+    assert not listed(tensors), (
+        f"{listed(tensors)}: pages take numpy and plain data from kdcore.inspection, "
         "kdcore.store and pages/parts/engine.py."
     )
 
 
-@pytest.mark.parametrize("path", [path for path in SCREENS if path.is_file() and path != INTERFACE], ids=by_name)
-def test_screens_take_plain_data_and_what_inspection_and_runner_give(path):
-    inner = {
+def test_screens_take_plain_data_and_what_inspection_and_runner_give():
+    inner = {path: inner_names(path) for path in screen_files() if path != INTERFACE}
+    assert not listed(inner), (
+        f"{listed(inner)}: pages import {', '.join(FOR_SCREENS)} alone. Ask "
+        "kdcore.inspection about a network; what else a page needs of the engine is a function in pages/parts/engine.py."
+    )
+
+
+def inner_names(path: Path) -> set[str]:
+    return {
         name
         for name in imports(path, for_types=True)
         if name.startswith("kdcore.")
         and name != "kdcore.data"  # of `from kdcore.data import datasets`, whose second name is looked at as well
         and not any(f"{name}.".startswith(f"kdcore.{each}.") for each in FOR_SCREENS)
     }
-    assert not inner, (
-        f"{by_name(path)} imports {', '.join(sorted(inner))}; pages import {', '.join(FOR_SCREENS)} alone. Ask "
-        "kdcore.inspection about a network; what else a page needs of the engine is a function in pages/parts/engine.py."
-    )
 
 
-@pytest.mark.parametrize("path", sorted((KDCORE / "methods").glob("[!_]*.py")), ids=by_name)
-def test_methods_do_not_know_each_other(path):
-    others = {name.split(".")[2] for name in imports(path) if name.startswith("kdcore.methods.")} - {"base", "Method"}
-    assert not others, (
-        f"{by_name(path)} imports {', '.join(sorted(others))}; what two methods share belongs in methods/base."
-    )
+def test_methods_do_not_know_each_other():
+    others = {
+        path: {name.split(".")[2] for name in imports(path) if name.startswith("kdcore.methods.")} - {"base", "Method"}
+        for path in sorted((KDCORE / "methods").glob("[!_]*.py"))
+    }
+    assert not listed(others), f"{listed(others)}: what two methods share belongs in methods/base."
 
 
 def test_the_loop_and_the_disk_do_not_know_each_other():
