@@ -30,8 +30,9 @@ run:
 env:
 	@$(PROJECT)
 
+# Each worker and each server of a test would compile all modules again without their bytecode.
 test: env
-	@$(VENV) -m pytest -n auto --maxprocesses=8 --dist worksteal $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(VENV) -m pytest -n auto --maxprocesses=8 --dist worksteal $(ARGS)
 
 check: env
 	@$(VENV) -m ruff format .
