@@ -76,10 +76,8 @@ def _students(variants: dict[str, list[RunRecord]], against: str) -> str:
         f"- {name}: {claim(each, 'its student', 'the other')}"
         for name, each in zip(names, conclude_all(compared), strict=True)
     ]
-    return (
-        f"Students against those of “{against}”, seed by seed ({len(names)} comparisons, corrected by Holm's procedure):\n\n"
-        + "\n".join(lines)
-    )
+    several = f" ({len(names)} comparisons, corrected by Holm's procedure)" if len(names) > 1 else ""
+    return f"Students against those of “{against}”, seed by seed{several}:\n\n" + "\n".join(lines)
 
 
 def one_run_each(measured: Measured) -> str:
