@@ -3,18 +3,19 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from kdcore.errors import UserError
 from kdcore.events import Queued
+from kdcore.paths import PROJECT
 from kdcore.recipe import RecipeError
 from kdcore.recipe import study as studies
 from kdcore.runner import Runner
 from kdcore.store import RunWriter, Store, Studies, checkpoint
+from tests import warm
 
 
 @pytest.fixture
@@ -31,6 +32,13 @@ def until(condition, seconds: float = 60.0):
             return found
         time.sleep(0.02)
     raise AssertionError("it did not happen in time")
+
+
+def started(command: str, file: Path, runs: Path) -> warm.Program:
+    """`python -m kdcore COMMAND FILE` in a process of its own."""
+    with open(os.devnull, "wb") as output:
+        arguments = ["-m", "kdcore", command, str(file), "--json", "--device", "cpu"]
+        return warm.start(arguments, cwd=PROJECT, env={**os.environ, "KD_RUNS": str(runs)}, output=output)
 
 
 def kinds(store: Store, run_id: str) -> list[str]:
@@ -181,11 +189,7 @@ def test_a_killed_run_shows_as_interrupted_and_resumes(tmp_path, tiny, runner):
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(tiny(epochs=200, checkpoint_every=1).to_yaml())
     store = runner.store
-    child = subprocess.Popen(
-        [sys.executable, "-m", "kdcore", "distill", str(recipe), "--json", "--device", "cpu"],
-        env={**os.environ, "KD_RUNS": str(store.root), "OMP_NUM_THREADS": "1", "KD_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-    )
+    child = started("distill", recipe, store.root)
     run_id = until(lambda: next(iter(store.ids()), None))
     until(lambda: store.state(run_id).checkpoints and store.state(run_id).step >= 8)
     assert store.state(run_id).status == "running"  # seen from another process, live
@@ -246,11 +250,7 @@ def test_a_killed_study_is_finished_from_where_it_was(tmp_path, tiny, runner):
     file = tmp_path / "study.yaml"
     file.write_text(tiny_study(tiny, vary={"terms.1.temperature": [2]}, epochs=10, seeds=[0, 1, 2]).to_yaml())
     shelf = Studies(runner.store)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "kdcore", "study", str(file), "--json", "--device", "cpu"],
-        env={**os.environ, "KD_RUNS": str(runner.store.root), "OMP_NUM_THREADS": "1", "KD_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-    )
+    child = started("study", file, runner.store.root)
     study_id = until(lambda: next(iter(shelf.ids()), None))
     until(
         lambda: shelf.state(study_id).done == 1 and shelf.state(study_id).now and shelf.state(study_id).now.checkpoints

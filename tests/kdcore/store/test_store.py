@@ -555,7 +555,8 @@ def test_ten_readers_beside_a_writer_all_see_whole_and_growing_runs(store):
 def test_a_long_run_is_read_quickly_and_its_news_at_once(store):
     run_id = store.create(RECIPE)
     lines = [json.dumps({**started().to_plain(), "time": 0.0})]
-    lines += [json.dumps({**step_ended(step).to_plain(), "time": float(step)}) for step in range(1, 100_001)]
+    step = step_ended(1).to_plain()
+    lines += [json.dumps({**step, "step": number, "time": float(number)}) for number in range(1, 100_001)]
     (store.folder(run_id) / "events.jsonl").write_text("\n".join(lines) + "\n")
     began = time.process_time()
     assert store.state(run_id).step == 100_000
