@@ -11,6 +11,7 @@ from kdcore import recipe as recipes
 from kdcore.cli import bug_log, dynamic_attention_flags, main
 from kdcore.cli.options import store
 from kdcore.paths import PROJECT
+from tests import warm
 
 
 @pytest.fixture(autouse=True)
@@ -377,12 +378,17 @@ def test_the_list_of_runs_has_whole_ids_on_a_narrow_terminal(recipe_file, capsys
 
 
 def test_a_reader_of_json_that_leaves_stops_the_run_with_a_checkpoint(recipe_file):
-    command = [sys.executable, "-m", "kdcore", "distill", recipe_file, "--json", "--set", "epochs=2000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while '"StepEnded"' not in (line := process.stdout.readline()):
-            assert line, process.stderr.read()
-        process.stdout.close()  # as `head` does
-        assert process.wait(timeout=120) == 130
+    command = ["-m", "kdcore", "distill", recipe_file, "--json", "--set", "epochs=2000"]
+    reading, writing = os.pipe()
+    with open(writing, "wb") as output:
+        process = warm.start(command, cwd=PROJECT, env=dict(os.environ), output=output)
+    with open(reading, encoding="utf-8") as lines_of_output:
+        read = []
+        while '"StepEnded"' not in (line := lines_of_output.readline()):
+            assert line, read
+            read.append(line)
+    # the reader has left, as `head` does
+    assert process.wait(timeout=120) == 130
     state = store().state(json.loads(line)["run"])
     assert (state.status, state.reason) == ("stopped", "Interrupted in the terminal.")
     assert store().checkpoint(state.id)
