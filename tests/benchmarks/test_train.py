@@ -11,6 +11,7 @@ from benchmarks.train import libraries, limits, project, reports, script
 from benchmarks.train.interleaved import Laps, Measurement, Variant, interleave
 from benchmarks.train.pairs import LIBRARIES, PAIRS, Pair, draw_photos
 from kdcore.training import compilation
+from tests.benchmarks.endless import counting, failing
 
 TOKENS = replace(
     PAIRS["a"], teacher="test_vit", student="three_stage_cnn_16", size=160, batch=2, train_images=20, student_options={}
@@ -67,16 +68,6 @@ def test_both_data_paths_give_batches(photos):
 
 def test_an_epoch_has_the_steps_that_fill_the_cache(photos):
     assert project.steps_an_epoch(LOGITS) == 10
-
-
-def counting(images: int, laps: Laps):
-    while True:
-        yield images
-
-
-def failing(laps: Laps):
-    raise ValueError("no such data")
-    yield 0
 
 
 def test_variants_run_interleaved_in_processes_of_their_own():
