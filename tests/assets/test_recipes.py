@@ -82,7 +82,8 @@ def shortest(recipe: Recipe) -> Recipe:
     epochs = max(term.from_epoch for term in recipe.terms)
     values = {
         "epochs": epochs,
-        "data.train_images": 80,
+        "data.train_images": 20,
+        "data.batch_size": 8,
         "data.test_images": 20,
         "data.labels": "all",
         "probes.images": 1,
