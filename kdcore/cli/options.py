@@ -38,7 +38,10 @@ Json = Annotated[bool, Parameter(name="--json", show_default=False, help="Print 
 
 RunId = Annotated[str, Parameter(name="ID", help="Id of a run; `runs` lists them.")]
 StudyId = Annotated[str, Parameter(name="ID", help="Id of a study; `study list` lists them.")]
-Against = Annotated[str | None, Parameter(help="The variant to compare the others with. Default: the first.")]
+Against = Annotated[
+    str | None,
+    Parameter(help="The variant to compare the others with. Default: the first with the same student network."),
+]
 
 
 def store() -> Store:

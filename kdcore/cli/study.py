@@ -183,9 +183,9 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
     for label, summary in known.items():
         if summary.difference:
             console.print(f"{label}: {sentence(summary)}", highlight=False)
-    other = against or next(iter(state.variants()))
-    gaps = {label: gap for label, gap in state.against(other).items() if gap}
+    gaps = {label: gap for label, gap in state.against(against).items() if gap}
     for label, gap in gaps.items():
+        other = against or state.base(label)
         words = claim(gap, f"the student of {label}", f"that of {other}")
         console.print(f"{label} - {other}, students paired by seed: {words}", highlight=False)
     for label, faults in _faults(state).items():
@@ -195,7 +195,8 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
     if known:
         console.print(covers(next(iter(known.values()))), highlight=False, style="dim")
     if (first := next(iter(gaps.values()), None)) and first.comparisons > 1:
-        console.print(f"Students against {other}: {corrected(first.comparisons)}", highlight=False, style="dim")
+        bases = ", ".join(dict.fromkeys(against or state.base(label) for label in gaps))
+        console.print(f"Students against {bases}: {corrected(first.comparisons)}", highlight=False, style="dim")
 
 
 def _faults(state: StudyState) -> dict[str, evidence.Faults]:

@@ -124,23 +124,29 @@ class StudyState:
         """How many variants have a twin, or will have one."""
         return len({place.point.variant for place in self.places if place.point.recipe.twin})
 
+    def base(self, label: str) -> str:
+        """The variant that a variant is compared with by default: the first with the same student network, else the first."""
+        students = {each: places[0].point.recipe.student for each, places in self.variants().items()}
+        alike = [each for each, student in students.items() if student == students[label]]
+        return alike[0] if len(alike) > 1 else next(iter(students))
+
     def against(self, other: str | None = None) -> dict[str, Conclusion | None]:
-        """Label -> difference of its student to that of another variant (by default the first), paired by seed.
+        """Label -> difference of its student to that of another variant (by default its `base`), paired by seed.
 
         Corrected for the number of variants. None where no seed is shared, and for that variant itself. Raises UserError
         where there is no such variant.
         """
-        reached = dict(self._outcomes)
-        other = other or next(iter(reached))
-        if other not in reached:
+        reached, seeds = self._outcomes, len(self.study.seeds)
+        if other and other not in reached:
             raise UserError(f"The study {self.id} has no variant {other!r}; it has {', '.join(reached)}.")
-        base, seeds = reached.pop(other), len(self.study.seeds)
+        bases = {label: other or self.base(label) for label in reached}
         pairs = {
-            label: [with_student(run, to) for seed, run in runs.items() if run and (to := base[seed])]
+            label: [with_student(run, to) for seed, run in runs.items() if run and (to := reached[bases[label]][seed])]
             for label, runs in reached.items()
+            if label != bases[label]
         }
         known = {label: Compared(tuple(found), seeds) for label, found in pairs.items() if found}
-        concluded = dict(zip(known, conclude_all(list(known.values()), len(reached)), strict=True))
+        concluded = dict(zip(known, conclude_all(list(known.values()), len(pairs)), strict=True))
         return {label: concluded.get(label) for label in self.variants()}
 
     @cached_property

@@ -130,7 +130,7 @@ def confirm_delete(state: StudyState) -> None:
 
 def conclusions(summaries: dict[str, Summary], state: StudyState) -> None:
     """One sentence per variant, one for each variant against the first, and what the intervals mean."""
-    first, *_ = state.variants()
+    first = " and ".join(dict.fromkeys(map(state.base, state.variants())))
     gaps = {label: gap for label, gap in state.against().items() if gap}
     with st.container(border=True):
         if any(summary.difference for summary in summaries.values()):
@@ -138,7 +138,7 @@ def conclusions(summaries: dict[str, Summary], state: StudyState) -> None:
             lines({label: sentence(summary) for label, summary in summaries.items()})
         if gaps:
             st.markdown(f"**Students against that of {formatting.as_text(first)}**")
-            lines({label: claim(gap, "its student", f"that of {first}") for label, gap in gaps.items()})
+            lines({label: claim(gap, "its student", f"that of {state.base(label)}") for label, gap in gaps.items()})
         st.caption(covers(max(summaries.values(), key=lambda summary: summary.seeds)))
         if gaps and (count := next(iter(gaps.values())).comparisons) > 1:
             st.caption(f"Students against that of {formatting.as_text(first)}: {corrected(count)}")
@@ -153,7 +153,8 @@ def lines(found: dict[str, str]) -> None:
 def table(state: StudyState) -> None:
     """A row per variant; missing values are blank."""
     summaries, gaps = state.summaries(), state.against()
-    first = next(iter(summaries))
+    bases = set(map(state.base, summaries))
+    first = bases.pop() if len(bases) == 1 else "first with its network"
     rows = []
     for label, summary in summaries.items():
         row = {"Variant": label, "Seeds": f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"}

@@ -389,3 +389,14 @@ def test_an_outcome_knows_its_seed_its_images_and_whether_its_data_were_redrawn(
     run_id = shelf.store.create(recipe.model_copy(update={"data": recipe.data.model_copy(update={"seed": "run"})}))
     outcome = shelf.store.outcome(run_id)
     assert (outcome.seed, outcome.redrawn, outcome.predictions) == (1, True, None)
+
+
+def test_variants_are_compared_with_the_first_that_has_their_network(shelf, tiny):
+    vit = {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}}
+    variants = {"cnn": {}, "cnn, faster": {"optimizer.lr": 0.1}, "vit": {"student": vit}}
+    variants |= {"vit, faster": {"student": vit, "optimizer.lr": 0.1}, "another": {"student": {"model": "five_conv"}}}
+    plain = {"name": "two", "recipe": tiny().model_dump(mode="json"), "variants": variants, "seeds": [0]}
+    state = shelf.state(shelf.create(studies.from_plain(plain)))
+    assert {label: state.base(label) for label in variants} == {
+        "cnn": "cnn", "cnn, faster": "cnn", "vit": "vit", "vit, faster": "vit", "another": "cnn"
+    }  # fmt: skip
