@@ -20,7 +20,7 @@ from kdcore.results import json_text, measures
 from kdcore.results.comparison import TWO_CLASSES, Outcome, Results, Summary, covers, sentence, summarise
 from kdcore.results.diagnoses import Diagnosis
 from kdcore.store import RunState
-from kdcore.store.evidence import diagnoses
+from kdcore.store.evidence import diagnoses, what_else
 
 if TYPE_CHECKING:
     from kdcore.runner import Runner
@@ -32,7 +32,7 @@ class Watcher(Protocol):
     def take(self, run_id: str, event: Event) -> None: ...
     def close(self) -> None: ...
     def show_seeds(self, finished: list[Outcome], planned: int) -> None: ...
-    def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None: ...
+    def show_findings(self, run_id: str, passed_on: str, faults: Sequence[Diagnosis]) -> None: ...
 
 
 class JsonLines:
@@ -51,8 +51,8 @@ class JsonLines:
     def show_seeds(self, finished: list[Outcome], planned: int) -> None:
         pass
 
-    def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None:
-        """Not an event; `runs show` has them."""
+    def show_findings(self, run_id: str, passed_on: str, faults: Sequence[Diagnosis]) -> None:
+        """No events; `runs show` has them."""
 
 
 class Bar:
@@ -108,8 +108,10 @@ class Bar:
     def show_seeds(self, finished: list[Outcome], planned: int) -> None:
         show_seeds(self.console, finished, planned)
 
-    def show_diagnoses(self, run_id: str, found: Sequence[Diagnosis]) -> None:
-        show_diagnoses(self.console, found, f"{run_id}: ")
+    def show_findings(self, run_id: str, passed_on: str, faults: Sequence[Diagnosis]) -> None:
+        if passed_on:
+            self.console.print(f"{run_id}: {passed_on}", highlight=False)
+        show_diagnoses(self.console, faults, f"{run_id}: ")
 
 
 @contextlib.contextmanager
@@ -142,8 +144,7 @@ def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
     states: list[RunState] = [runner.store.state(run_id) for run_id in ids]
     finished = [runner.store.outcome(state.id) for state in states if state.status == "finished"]
     for state in states:
-        if found := diagnoses(runner.store, state.id):
-            watcher.show_diagnoses(state.id, found)
+        watcher.show_findings(state.id, what_else(runner.store, state.id), diagnoses(runner.store, state.id))
     if len(finished) > 1:
         watcher.show_seeds(finished, len(ids))
     return 0 if len(finished) == len(states) else 1

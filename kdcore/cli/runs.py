@@ -15,7 +15,7 @@ from kdcore.errors import UserError
 from kdcore.recipe import changing
 from kdcore.results import json_text, predictions
 from kdcore.store import RunState, dependants
-from kdcore.store.evidence import diagnoses
+from kdcore.store.evidence import diagnoses, what_else
 
 SUMMARY = (
     "id", "name", "status", "step", "steps", "epoch", "epochs", "device", "latest", "results", "reason", "parameters",
@@ -64,12 +64,17 @@ def list_runs(*, as_json: Json = False) -> int:
 
 @app.command
 def show(run_id: RunId, /, *, as_json: Json = False) -> int:
-    """Show a run: status, progress, results, diagnoses and what it was computed with, as JSON."""
+    """Show a run: status, progress, results, what else passed on, diagnoses and what it was computed with, as JSON."""
     runs = store()
     found = [asdict(diagnosis) for diagnosis in diagnoses(runs, run_id)]
     print(
         json_text.text(
-            {**summary(runs.state(run_id)), "diagnoses": found, "environment": runs.environment(run_id)},
+            {
+                **summary(runs.state(run_id)),
+                "passed_on": what_else(runs, run_id),
+                "diagnoses": found,
+                "environment": runs.environment(run_id),
+            },
             indent=None if as_json else 2,
         )
     )

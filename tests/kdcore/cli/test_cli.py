@@ -53,6 +53,7 @@ def test_distill_prints_every_network_with_its_interval_and_a_conclusion(recipe_
         r"\d{8}-\d{6}-tiny\S*: The teacher gets [\d.]+ % of the test images right; guessing gets 10.0 %\.", said
     )
     assert "Choose a teacher that was trained on these classes" in said
+    assert "What passed on besides accuracy is not known: of teacher and twin, only 20 images (50 are needed)." in said
 
 
 def test_a_mistake_in_a_setting_or_a_name_gets_a_near_match(recipe_file, capsys):
@@ -72,6 +73,7 @@ def test_a_run_can_be_shown_exported_and_deleted(recipe_file, capsys, tmp_path):
     assert main(["runs", "show", run_id]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert "teacher at chance" in [diagnosis["kind"] for diagnosis in shown["diagnoses"]]
+    assert shown["passed_on"].startswith("What passed on besides accuracy is not known: of teacher and twin, only 20 images")
     assert {"temperature", "ece_scaled", "kl", "balanced_accuracy"} <= shown["results"]["student"].keys()
     assert main(["runs", "classes", run_id]) == 0
     assert capsys.readouterr().out.startswith("class,images,teacher,student,twin,student - twin,")
