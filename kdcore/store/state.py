@@ -50,7 +50,9 @@ class RunState:
     parent: str = ""  # the run that it was forked from
     forked_at: int = 0  # the step of the parent after which it begins
     forked_epoch: float = 0.0
-    fork_changes: dict[str, list[Any]] = field(default_factory=dict)  # dotted setting -> [the parent's value, this run's]
+    fork_changes: dict[str, list[Any]] = field(
+        default_factory=dict
+    )  # dotted setting -> [the parent's value, this run's]
     notes: tuple[dict[str, Any], ...] = ()  # time, text, level
     reason: str = ""  # why it stopped or failed
     traceback: str = ""

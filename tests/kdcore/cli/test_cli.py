@@ -73,7 +73,9 @@ def test_a_run_can_be_shown_exported_and_deleted(recipe_file, capsys, tmp_path):
     assert main(["runs", "show", run_id]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert "teacher at chance" in [diagnosis["kind"] for diagnosis in shown["diagnoses"]]
-    assert shown["passed_on"].startswith("What passed on besides accuracy is not known: of teacher and twin, only 20 images")
+    assert shown["passed_on"].startswith(
+        "What passed on besides accuracy is not known: of teacher and twin, only 20 images"
+    )
     assert {"temperature", "ece_scaled", "kl", "balanced_accuracy"} <= shown["results"]["student"].keys()
     assert main(["runs", "classes", run_id]) == 0
     assert capsys.readouterr().out.startswith("class,images,teacher,student,twin,student - twin,")
