@@ -1,5 +1,6 @@
 """`robustness`: networks on perturbed test sets, what passes on from a teacher, the sets themselves, and similarity of layers."""
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -265,7 +266,11 @@ def print_rows(rows: "Sequence[Row]", found: "Assessment", roles: dict[str, str]
     """Print a table with the main measures; the CSV has all."""
     names = {reference: role for role, reference in roles.items()}
     console = Console(markup=False, highlight=False)
-    table = Table(title=f"{found.images:,} test images; 95 % intervals in brackets", title_justify="left", box=None)
+    table = Table(
+        title=f"{found.images:,} test images; 95 % intervals in brackets, where the images allow one",
+        title_justify="left",
+        box=None,
+    )
     for column in ("test set", "measure", *(names.get(each, each) for each in found.references)):
         table.add_column(column, no_wrap=True)
     if difference := len(found.references) > 1:
@@ -296,11 +301,12 @@ def cell(row: "Row", reference: str) -> str:
 
 
 def text(unit: str, values: tuple[float, float, float] | None) -> str:
-    if values is None or values[0] != values[0]:
+    """`13.7 [10.2, 17.1]`; without brackets where the images are too few for an interval."""
+    if values is None or math.isnan(values[0]):
         return "-" if values is not None else ""
     scale, digits = (100, 1) if unit == "share" else (1, 2)
-    value, low, high = (f"{scale * each:.{digits}f}" for each in values)
-    return f"{value} [{low}, {high}]"
+    value, low, high = (f"{round(scale * each, digits) + 0.0:.{digits}f}" for each in values)
+    return f"{value} [{low}, {high}]" if math.isfinite(values[1]) else value
 
 
 def card(name: str) -> dict[str, Any]:

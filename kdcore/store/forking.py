@@ -12,7 +12,7 @@ from kdcore.files import atomic, disk
 from kdcore.recipe import Recipe, forking, weight_header
 from kdcore.store.completeness import is_whole
 from kdcore.store.runs import Store
-from kdcore.store.state import RunState
+from kdcore.store.state import ACTIVE, RunState
 from kdcore.store.writing import CHECKPOINTS, RunWriter
 
 TEACHER = "teacher.safetensors"  # of a run that trained or drew its teacher's weights itself
@@ -53,14 +53,15 @@ def checkpoint_at(store: Store, run_id: str, step: int | None = None) -> tuple[P
     Raises:
         UserError: there is none, or none at this step; the message names those there are.
     """
-    folder = store.folder(run_id)
-    found = {saved["step"]: saved for saved in store.state(run_id).checkpoints}
+    folder, run = store.folder(run_id), store.state(run_id)
+    found = {saved["step"]: saved for saved in run.checkpoints}
     whole = {at: saved for at, saved in found.items() if (folder / saved["file"]).is_file()}
     whole = {at: saved for at, saved in whole.items() if is_whole(folder / saved["file"])}
     if not whole:
-        raise UserError(
-            f"Run {run_id} has no checkpoint to start from yet: its state is saved at the end of each epoch, and when it is paused."
-        )
+        why = "its state is saved at the end of each epoch, and when it is paused"
+        if run.status not in ACTIVE:
+            why = "train its recipe again, and fork that run"
+        raise UserError(f"Run {run_id} is {run.status} and has no checkpoint to start from: {why}.")
     chosen = max(whole) if step is None else step
     if chosen not in whole:
         there = ", ".join(str(at) for at in sorted(whole))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -121,4 +122,4 @@ def _row(row: tables.Row) -> Row:
 
 
 def _cells(values: Values | None) -> list[str]:
-    return ["" if value != value else f"{value:.6g}" for value in values] if values else ["", "", ""]
+    return [f"{value:.6g}" if math.isfinite(value) else "" for value in values] if values else ["", "", ""]

@@ -25,7 +25,8 @@ def offer(run: RunState, recipe: Recipe) -> None:
     with st.popover("Fork", icon=":material/fork_right:", key=f"fork-{run.id}", help="What if, from here on?"):
         st.markdown("A fork goes on from the exact state of this run, with other settings. This run stays as it is.")
         step = st.selectbox("From", list(moments), format_func=moments.get, key=f"fork-from-{run.id}")
-        changes = form(run, recipe)
+        with st.grid(columns="auto", min_column_width=130, key=f"fork-settings-{run.id}"):
+            changes = form(run, recipe)
         st.button(
             "Start the fork", icon=":material/fork_right:", type="primary", key=f"fork-start-{run.id}", on_click=start,
             args=(run, step, {"name": name_of(run, recipe, changes), **changes}),
@@ -43,7 +44,7 @@ def starts(run: RunState) -> dict[int | None, str]:
     now = run.id in engine.runner().active() and run.status in ("running", "paused")
     words: dict[int | None, str] = {None: "now"} if now else {}
     for step, epoch in sorted(found.items(), reverse=True):
-        words[step] = "the end" if step == run.steps else f"epoch {epoch:g} (step {step:,})"
+        words[step] = "the end" if step == run.steps else f"epoch {round(epoch, 2):g} (step {step:,})"
     return words
 
 
@@ -119,6 +120,6 @@ def family(run: RunState) -> None:
 
 def described(run: RunState) -> str:
     """Where a run begins, its status and its result, in words."""
-    began = f"from epoch {run.forked_epoch:g}, " if run.parent else ""
+    began = f"from epoch {round(run.forked_epoch, 2):g}, " if run.parent else ""
     result = f", student {formatting.percent(run.results['student']['top1'])}" if run.results else ""
     return f"{began}{formatting.STATUS[run.status][0].lower()}{result}"

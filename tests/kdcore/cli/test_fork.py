@@ -27,7 +27,10 @@ def test_settings_and_step_reach_the_runner(monkeypatch):
 def test_a_run_without_checkpoints_is_not_forked(capsys):
     (recording,) = store().ids()
     assert main(["runs", "fork", recording]) == 1
-    assert "has no checkpoint to start from" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is finished and has no checkpoint to start from: train its recipe again, and fork that run." in " ".join(
+        said.split()
+    )
     assert store().ids() == [recording]
 
 

@@ -2,11 +2,12 @@
 
 import csv
 import json
+import math
 import zipfile
 
 import pytest
 
-from kdcore.cli import main
+from kdcore.cli import main, robustness
 from kdcore.data.datasets.cues import Cues
 from kdcore.inspection.robustness import Network, families, networks
 from kdcore.store import Store
@@ -122,3 +123,18 @@ def test_bundled_networks_and_families_can_be_chosen(tmp_path):
     assert by_group["cues-teacher"] == by_group["cues-twin"] != by_group["cifar10-twin"]
     cues = next(each for each in families(store) if each.roles["teacher"] == "cues-teacher")
     assert cues.roles == dict(zip(("teacher", "student", "twin"), THREE, strict=True))
+
+
+@pytest.mark.parametrize(
+    "unit, values, expected",
+    [
+        ("share", (0.137, 0.102, 0.171), "13.7 [10.2, 17.1]"),
+        ("share", (-0.08, -math.inf, math.inf), "-8.0"),
+        ("share", (-0.0001, -0.2, 0.1), "0.0 [-20.0, 10.0]"),
+        ("nats", (0.594, 0.5, 0.7), "0.59 [0.50, 0.70]"),
+        ("share", (math.nan, math.nan, math.nan), "-"),
+        ("share", None, ""),
+    ],
+)
+def test_a_value_has_an_interval_where_there_is_one(unit, values, expected):
+    assert robustness.text(unit, values) == expected
