@@ -539,7 +539,7 @@ def test_a_paused_run_goes_on(open_page, runner, make_run):
     run_id = make_run("paused")
     runner.busy = (run_id,)
     test = open_page("train.py", run=run_id)
-    assert labels_of(test) == ["Continue", "Stop the run", "New run from this recipe"]
+    assert labels_of(test) == ["Continue", "Stop the run", "Start the fork", "New run from this recipe"]
     button(test, "Continue").click().run()
     assert runner.told == [("unpause", run_id)]
 

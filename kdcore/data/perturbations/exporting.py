@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -62,6 +62,23 @@ def write_zip(
         UserError: a set that is unknown or cannot be made, a strength without a meaning, or a file that would be larger; no file is
             left then.
     """
+    try:
+        with atomic.replacing(path, durable=False) as temporary, temporary.open("wb") as file:
+            return write_into(file, data, split, conditions, most_gb=most_gb, report=report)
+    except OSError as error:
+        raise UserError(f"{path} could not be written: {error}. Choose a folder with enough space.") from error
+
+
+def write_into(
+    file: IO[bytes],
+    data: DataRecipe,
+    split: Split,
+    conditions: Iterable[Condition],
+    *,
+    most_gb: float = MOST_GB,
+    report: Progress = _silent,
+) -> dict[str, Any]:
+    """As `write_zip`, into an open file, also one in memory. Raises OSError where it cannot be written."""
     chosen = [(name, float(strength)) for name, strength in conditions]
     about: dict[str, Any] = {
         "format": FORMAT,
@@ -75,22 +92,19 @@ def write_zip(
         "sets": [],
     }
     done, total = 0, len(split) * len(chosen)  # about: a set with images of its own has another number
-    try:
-        with atomic.replacing(path, durable=False) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            for name, strength in chosen:
-                written = {**_described(name, strength), "images": []}
-                about["sets"].append(written)
-                for file, content, entry in _files(data, split, name, strength):
-                    archive.writestr(zipfile.ZipInfo(file, DATE), content)
-                    written["images"].append(entry)
-                    done += 1
-                    if done % making.BATCH == 0:
-                        report(done, max(done, total))
-                        _check_size(archive, most_gb, done, total)
-            archive.writestr(zipfile.ZipInfo("manifest.json", DATE), json.dumps(about, indent=1))
-            _check_size(archive, most_gb, done, total)
-    except OSError as error:
-        raise UserError(f"{path} could not be written: {error}. Choose a folder with enough space.") from error
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, strength in chosen:
+            written = {**_described(name, strength), "images": []}
+            about["sets"].append(written)
+            for member, content, entry in _files(data, split, name, strength):
+                archive.writestr(zipfile.ZipInfo(member, DATE), content)
+                written["images"].append(entry)
+                done += 1
+                if done % making.BATCH == 0:
+                    report(done, max(done, total))
+                    _check_size(archive, most_gb, done, total)
+        archive.writestr(zipfile.ZipInfo("manifest.json", DATE), json.dumps(about, indent=1))
+        _check_size(archive, most_gb, done, total)
     report(done, done)
     return about
 

@@ -1,10 +1,9 @@
 """Images on the Robustness page: previews of sets, the gallery of predictions and heatmaps, the strength slider, the export."""
 
+import io
 import math
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -122,11 +121,9 @@ def export(reference: str, condition: str, store: Store, *, images: int = 100) -
     """
     workplace, wanted = of(store), parse(condition)
     (network,) = workplace.described([reference]).values()
-    with tempfile.TemporaryDirectory(prefix="kd-export-") as folder:
-        path = Path(folder) / "images.zip"
-        sample = samples.load(network.data, images)
-        exporting.write_zip(path, network.data, sample.split, [(wanted.set_name, wanted.strength)])
-        return path.read_bytes()
+    file, sample = io.BytesIO(), samples.load(network.data, images)
+    exporting.write_into(file, network.data, sample.split, [(wanted.set_name, wanted.strength)])
+    return file.getvalue()
 
 
 def _loaded(workplace: Workplace, networks: Mapping[str, Described]) -> tuple[dict[str, Tapped], dict[str, str]]:
