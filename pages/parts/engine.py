@@ -64,7 +64,7 @@ def visitors(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a function that visitors may call too; the paths of the server are left out of what it tells them."""
 
     @functools.wraps(function)
-    def told(*arguments: P.args, **settings: P.kwargs) -> R:
+    def checked(*arguments: P.args, **settings: P.kwargs) -> R:
         if roles.is_operator():
             return function(*arguments, **settings)
         try:
@@ -72,8 +72,8 @@ def visitors(function: Callable[P, R]) -> Callable[P, R]:
         except UserError as error:
             raise type(error)(watching.in_words(str(error))) from None
 
-    told.role = "visitor"  # type: ignore[attr-defined]
-    return told
+    checked.role = "visitor"  # type: ignore[attr-defined]
+    return checked
 
 
 class Cost(Protocol):

@@ -172,13 +172,13 @@ def chart_row(row: Row, chosen: Chosen, cards: Mapping[str, SetCard]) -> dumbbel
         f"{chosen.name(reference)} {in_words(value, row.unit)}" for reference, value in row.values.items()
     )
     reasons = "; ".join(dict.fromkeys(row.undefined.values()))
-    said = [
+    sentences = [
         f"{title}{f', {strength}' if strength else ''}. {row.title}: {values}",
         row.transfer_sentence,
         reasons and f"Not defined: {reasons}",
     ]
     return dumbbell.Row(
-        id=row.condition, title=title, strength=strength, marks=row.values, label=". ".join(each.rstrip(".") for each in said if each) + ".",
+        id=row.condition, title=title, strength=strength, marks=row.values, label=". ".join(each.rstrip(".") for each in sentences if each) + ".",
         gap=gap, claimed=claimed, notes=notes(row), opens=row.condition != CLEAN, none=reasons and f"Not defined: {reasons}",
     )  # fmt: skip
 

@@ -111,15 +111,16 @@ def family(run: RunState) -> None:
                 label = f"{mark}{formatting.as_text(member.name)}"
                 if member.id == run.id:
                     st.markdown(f"{mark}**{formatting.as_text(member.name)}**", width="content")
-                else:
-                    st.page_link(page_table.RUNS, label=label, query_params={"run": member.id}, width="content")
+                elif st.button(label, key=f"family-{run.id}-{member.id}", type="tertiary"):
+                    st.switch_page(page_table.RUNS, query_params={"run": member.id})
                 st.caption(described(member), width="content")
         if st.button("Compare the family", icon=":material/compare_arrows:", key=f"family-{run.id}"):
             st.switch_page(page_table.RUNS, query_params={"run": [member.id for _, member in tree]})
 
 
 def described(run: RunState) -> str:
-    """Where a run begins, its status and its result, in words."""
+    """Where a run begins, what it changed, its status and its result, in words."""
     began = f"from epoch {round(run.forked_epoch, 2):g}, " if run.parent else ""
+    began += "".join(f"{key} {after}, " for key, (_, after) in run.fork_changes.items())
     result = f", student {formatting.percent(run.results['student']['top1'])}" if run.results else ""
-    return f"{began}{formatting.STATUS[run.status][0].lower()}{result}"
+    return formatting.as_text(f"{began}{formatting.STATUS[run.status][0].lower()}{result}")

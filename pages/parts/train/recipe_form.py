@@ -69,7 +69,7 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
         recipe = recipes.from_plain(plain, source="This")
     except RecipeError as error:
         lines = [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
-        return None, to_change([told(line, spots, "length") for line in lines])
+        return None, to_change([shown_in(line, spots, "length") for line in lines])
     try:
         if (
             "path" in datasets.get(recipe.data.name).own_keys and not recipe.data.path
@@ -80,7 +80,7 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
             )
         engine.check_data(recipe.data)
     except UserError as error:
-        return None, to_change([told(str(error), spots, "data", always=True)])
+        return None, to_change([shown_in(str(error), spots, "data", always=True)])
     if not role.is_operator():
         return recipe, ""  # networks are built for the operator alone
     problems = []
@@ -88,13 +88,13 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
         if finding.verdict == "warn":
             spots["terms"].warning(formatting.message(finding.in_words))
         elif finding.check == "pairing":
-            problems.append(told(finding.in_words, spots, "terms", always=True))
+            problems.append(shown_in(finding.in_words, spots, "terms", always=True))
         elif finding.check != "classes":  # which the teacher check shows, with its remedies as buttons
-            problems.append(told(finding.in_words, spots, "networks"))
+            problems.append(shown_in(finding.in_words, spots, "networks"))
     return (None, to_change(problems)) if problems else (recipe, "")
 
 
-def told(message: str, spots: Spots, section: str, *, always: bool = False) -> str:
+def shown_in(message: str, spots: Spots, section: str, *, always: bool = False) -> str:
     """Show an error in the section that it names first, or (`always`, or where it names none) in the given one.
 
     Returns the section.
@@ -106,7 +106,7 @@ def told(message: str, spots: Spots, section: str, *, always: bool = False) -> s
 
 
 def to_change(sections: list[str]) -> str:
-    """Where the reasons are that were `told`: `Change what is marked in red under Data and Loss terms.`"""
+    """Where the reasons are that were shown with `shown_in`: `Change what is marked in red under Data and Loss terms.`"""
     *most, last = [title for name, title in TITLES.items() if name in sections]
     return f"Change what is marked in red under {', '.join(most) + ' and ' if most else ''}{last}."
 
@@ -198,7 +198,7 @@ def cost_of(recipe: Recipe, busy: bool, spots: Spots) -> bool:
         with st.spinner("Timing a few steps on this device …"):
             show_cost(recipe, engine.estimate(recipe))
     except UserError as error:
-        st.markdown(f":red[:material/block:] {to_change([told(str(error), spots, 'networks')])}")
+        st.markdown(f":red[:material/block:] {to_change([shown_in(str(error), spots, 'networks')])}")
         return False
     return True
 

@@ -57,9 +57,9 @@ def test_a_fork_that_changes_nothing_equals_its_parent_to_the_bit(runner, ended)
     assert (fork.status, fork.parent, fork.forked_at, fork.fork_changes) == ("finished", ended, steps[0], {})
     assert fork.results == parent.results
     assert losses(store, child, steps[0]) == losses(store, ended, steps[0]) != []
-    ours, theirs = weights(store, child), weights(store, ended)
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    of_fork, of_parent = weights(store, child), weights(store, ended)
+    assert of_fork.keys() == of_parent.keys()
+    assert all(torch.equal(of_fork[name], of_parent[name]) for name in of_fork)
     assert files(store, ended) == before  # the parent is as it was
 
 

@@ -60,7 +60,7 @@ def test_a_family_is_listed_with_where_each_begins(open_page, runner, run):
     test = open_page("runs.py", run=child)
     assert not test.exception
     assert "Family: 2 runs" in [each.label for each in test.expander]
-    assert any("from epoch 1, " in each.value for each in test.caption)
+    assert any("from epoch 1, terms.1.weight 0.2, " in each.value for each in test.caption)
 
 
 def test_a_visitor_sees_the_family_and_no_button(open_page, runner, run, visiting):
