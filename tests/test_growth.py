@@ -24,7 +24,7 @@ FINITE = {
     "kdcore/models/cost.py: _counted": "COUNTED networks",
     "kdcore/photos/decoding.py: _heic_reader": "one value",
     "kdcore/store/replay_cache.py: version": "one value",
-    "pages/parts/engine.py: _inspector": "one store",
+    "pages/parts/engine/networks.py: _inspector": "one store",
     "pages/parts/roles/passcode.py: value": "one value",
     "pages/parts/roles/role.py: _local": "visits; those that have ended are removed",
     "pages/parts/roles/role.py: _operators": "visits; those that have ended are removed",

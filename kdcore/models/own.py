@@ -36,5 +36,6 @@ OWN: dict[str, Own] = {
     "resnet8x4": Own(cifar_resnet.resnet8x4, 32, IMAGENET_MEAN, IMAGENET_STD),
     "resnet32x4": Own(cifar_resnet.resnet32x4, 32, IMAGENET_MEAN, IMAGENET_STD),
     "small_vit_patch4_32": Own(small_vit.small_vit_patch4_32, 32),
+    "hybrid_vit_patch4_32": Own(small_vit.hybrid_vit_patch4_32, 32),
     "small_vit_patch8_64": Own(small_vit.small_vit_patch8_64, 64),
 }

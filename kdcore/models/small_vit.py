@@ -39,8 +39,44 @@ class ConvStem(PatchEmbed):
         self.proj = nn.Sequential(*layers, nn.Conv2d(channels, embed_dim, 1))  # type: ignore[assignment]
 
 
+class DeepConvStem(PatchEmbed):
+    """3x3 convolutions at three resolutions until a patch of 4 x 4 pixels is one cell: a hybrid of CNN and ViT.
+
+    A cell sees 24 x 24 pixels. Hybrids learn from fewer images than a plain ViT: Dosovitskiy et al., An Image is Worth 16x16
+    Words, ICLR 2021, section 3.1, https://arxiv.org/abs/2010.11929
+    """
+
+    def __init__(
+        self, img_size: int | None = 32, patch_size: int = 4, in_chans: int = 3, embed_dim: int = 160, **keywords: Any
+    ) -> None:
+        super().__init__(img_size, patch_size, in_chans, embed_dim, **keywords)
+        if patch_size != 4:
+            raise UserError(f"The patch size of a deep convolutional stem is 4, not {patch_size}.")
+        self.proj = nn.Sequential(  # type: ignore[assignment]
+            *_convolution(in_chans, 32), *_convolution(32, 64), nn.MaxPool2d(2),
+            *_convolution(64, 64), *_convolution(64, 128), nn.MaxPool2d(2),
+            *_convolution(128, 128), nn.Conv2d(128, embed_dim, 1),
+        )  # fmt: skip
+
+
+def _convolution(channels: int, width: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    ]
+
+
 def small_vit(
-    classes: int, image_size: int, *, patch_size: int, dim: int, depth: int, heads: int, drop_path_rate: float = 0.0
+    classes: int,
+    image_size: int,
+    *,
+    patch_size: int,
+    dim: int,
+    depth: int,
+    heads: int,
+    drop_path_rate: float = 0.0,
+    stem: type[PatchEmbed] = ConvStem,
 ) -> VisionTransformer:
     return VisionTransformer(
         img_size=image_size,
@@ -50,9 +86,10 @@ def small_vit(
         num_heads=heads,
         num_classes=classes,
         drop_path_rate=drop_path_rate,
-        embed_layer=ConvStem,
+        embed_layer=stem,
     )
 
 
 small_vit_patch4_32 = partial(small_vit, patch_size=4, dim=192, depth=6, heads=3)
 small_vit_patch8_64 = partial(small_vit, patch_size=8, dim=128, depth=6, heads=4)
+hybrid_vit_patch4_32 = partial(small_vit, patch_size=4, dim=128, depth=4, heads=4, stem=DeepConvStem)

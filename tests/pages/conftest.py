@@ -168,7 +168,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
         ),
         method("fitnets", "Hints", "F", compares="features", options=[("pairs", "null"), ("normalise", "false")]),
     ]
-    monkeypatch.setattr(engine, "process_runner", lambda: fake)
+    monkeypatch.setattr(engine.process, "process_runner", lambda: fake)
     monkeypatch.setattr(engine, "teacher_check_is_quick", lambda recipe: fake.unasked)
     monkeypatch.setattr(engine, "findings", lambda recipe: fake.findings)
     monkeypatch.setattr(engine, "methods", lambda: {each.name: each for each in known})

@@ -121,7 +121,7 @@ def inspector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeInspector:
     samples.mkdir()
     for name in ("cues-star.png", "harbour.png"):
         (samples / name).write_bytes(picture())
-    monkeypatch.setattr(engine, "process_runner", lambda: runner)
+    monkeypatch.setattr(engine.process, "process_runner", lambda: runner)
     monkeypatch.setattr(networks, "inspector", lambda: fake)
     monkeypatch.setattr(networks, "choices", lambda: BUNDLED)
     monkeypatch.setattr(photo_choice, "SAMPLES", samples)

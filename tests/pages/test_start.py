@@ -36,7 +36,7 @@ class FakeRunner:
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     fake = FakeRunner(Store(tmp_path / "runs", recorded=tmp_path / "recorded"))
-    monkeypatch.setattr(engine, "process_runner", lambda: fake)
+    monkeypatch.setattr(engine.process, "process_runner", lambda: fake)
     blank = tmp_path / "train.py"  # where the button leads; the real page is tested on its own
     blank.touch()
     monkeypatch.setattr(page_table, "TRAIN", str(blank))

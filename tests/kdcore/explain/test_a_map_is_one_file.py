@@ -88,7 +88,7 @@ def test_the_command_line_draws_it(tmp_path, monkeypatch, capsys):
 
 def test_the_attention_page_offers_and_shows_it(tmp_path, monkeypatch):
     fake = SimpleNamespace(store=Store(tmp_path / "runs"), active=lambda: ())
-    monkeypatch.setattr(engine, "process_runner", lambda: fake)
+    monkeypatch.setattr(engine.process, "process_runner", lambda: fake)
     page = AppTest.from_file(str(page_table.PAGES / "parts" / "shell.py"), default_timeout=60)
     page.switch_page(page_table.ATTENTION)
     page.query_params["method"] = "XGrad-CAM"

@@ -86,7 +86,7 @@ def test_it_trains(tiny):
 
 def test_the_page_methods_shows_its_card(tmp_path, monkeypatch):
     fake = SimpleNamespace(store=Store(tmp_path / "runs"), active=lambda: ())
-    monkeypatch.setattr(engine, "process_runner", lambda: fake)
+    monkeypatch.setattr(engine.process, "process_runner", lambda: fake)
     shell = str(page_table.PAGES / "parts" / "shell.py")
     page = AppTest.from_file(shell, default_timeout=120).switch_page(page_table.METHODS).run()
     assert "**Transformed teacher matching**" in [button.label for button in page.button]

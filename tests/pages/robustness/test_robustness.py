@@ -194,7 +194,7 @@ def test_the_operators_evaluation_is_not_carried_on_by_a_visitor(made, request):
 def test_a_visitors_quick_evaluation_is_small(made, visiting, monkeypatch):
     monkeypatch.setattr(engine, "bundled", lambda: dict.fromkeys(TRIO.values()))
     list(engine.quick_evaluation(ROLES.references, images=None))
-    assert computed(made)[0][2] == engine.VISITORS_IMAGES == 200
+    assert computed(made)[0][2] == engine.robustness.VISITORS_IMAGES == 200
 
 
 def test_an_evaluation_stops_at_once_and_continues(made, monkeypatch):

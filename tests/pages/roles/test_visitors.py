@@ -63,7 +63,7 @@ def functions():
     return {
         name: found
         for name, found in vars(engine).items()
-        if inspect.isfunction(found) and found.__module__ == engine.__name__ and name[0] != "_"
+        if inspect.isfunction(found) and found.__module__.startswith(engine.__name__) and name[0] != "_"
     }
 
 
@@ -74,7 +74,7 @@ def test_every_function_of_the_interface_is_marked():
 
 
 def test_every_function_that_is_the_operators_refuses(monkeypatch, visiting):
-    monkeypatch.setattr(engine, "process_runner", lambda: Forbidden())
+    monkeypatch.setattr(engine.process, "process_runner", lambda: Forbidden())
     tried = [name for name, found in functions().items() if getattr(found, "role", "") == "operator"]
     assert len(tried) >= 5
     for name in tried:
@@ -89,10 +89,10 @@ def test_pages_reach_the_engine_through_its_interface_alone():
         r"\b(Store|Studies|Inspector|Runner|RunWriter)\(|look_through\(|photos\.read_upload\(|process_runner\(|models\.load\(|"
         r"robustness\.(assess|kept|of_run|gallery|live|similarity|sensitivity|export|preview)\("
     )
-    own = ("engine.py", "visitors.py")
+    own = ("engine", "roles")
     for path in sorted((paths.PROJECT / "pages").rglob("*.py")):
-        if path.name not in own:
-            assert not made.search(path.read_text(encoding="utf-8")), f"{path.name}: take it from pages/parts/engine.py"
+        if path.parent.name not in own:
+            assert not made.search(path.read_text(encoding="utf-8")), f"{path.name}: take it from pages/parts/engine"
 
 
 def test_the_operators_messages_say_what_was_tried(runner, visiting):
@@ -125,7 +125,7 @@ def test_a_visitors_folder_is_not_looked_at(visiting, monkeypatch, tmp_path):
     "reference", ["/srv/private.safetensors", "teacher.safetensors", "pretrained", "no-such-model"]
 )
 def test_a_visitor_inspects_networks_of_the_list_alone(runner, visiting, monkeypatch, reference):
-    monkeypatch.setattr(engine, "_inspector", lambda store: Forbidden())
+    monkeypatch.setattr(engine.networks, "_inspector", lambda store: Forbidden())
     tried = [
         lambda: engine.survey(reference, "cues-teacher", map_name=None, at_most=100),
         lambda: engine.test_image(reference, 0, at_most=100),
@@ -201,12 +201,12 @@ def test_a_visitor_sees_no_path_in_what_is_said_of_test_sets(runner, visiting, m
     network = robustness.Network("a", "A", "", "run", "cnn", f"Folder in {path}", 32, "group")
     for name, found in (("refusal", f"{path} is missing"), ("test_sets", [card]), ("networks", [network])):
         monkeypatch.setattr(robustness, name, lambda *_, found=found: found)
-    monkeypatch.setattr(engine, "_known", lambda *_: None)
+    monkeypatch.setattr(engine.robustness, "known", lambda *_: None)
     assert engine.evaluation_refusal(["a"]) == "data/x.npz is missing"
     assert engine.test_sets(["a"])[0].unavailable == "data/x.npz is missing"
     assert engine.evaluable()[0].data == "Folder in data/x.npz"
     with pytest.raises(UserError, match="^data/x.npz is damaged$"):
-        next(engine._Charged(refusing(f"{path} is damaged")))
+        next(engine.guards.Charged(refusing(f"{path} is damaged")))
 
 
 def refusing(message: str):

@@ -1,0 +1,102 @@
+"""Networks to inspect: predictions, heatmaps and uploads."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from kdcore.errors import UserError
+from kdcore.photos import Photo
+from kdcore.recipe.references import RunNetwork, parse
+from kdcore.store import Store
+from pages.parts.engine import process
+from pages.parts.engine.guards import Charged, visitors
+from pages.parts.roles import quota
+from pages.parts.roles import role as roles
+from pages.parts.roles import visitors as watching
+
+if TYPE_CHECKING:
+    from kdcore.inspection import Choice, Inspector
+    from kdcore.inspection.gallery import Survey
+
+
+@visitors
+def bundled() -> dict[str, dict[str, Any]]:
+    """The trained models that come with the project: name -> card."""
+    from kdcore import models
+
+    return models.bundled()
+
+
+def known(*references: str) -> None:
+    """A visitor uses the bundled networks and those of runs, never a file."""
+    if roles.is_operator():
+        return
+    for reference in references:
+        named = isinstance(parse(reference), RunNetwork) or reference in process.process_runner().store.ids()
+        if not named and reference not in bundled():
+            watching.refuse("use weight files of this server")
+
+
+@functools.cache
+def _inspector(store: Store) -> Inspector:
+    from kdcore.inspection import Inspector
+
+    return Inspector(store)
+
+
+@visitors
+def inspector() -> Inspector:
+    """The process's own, for the networks of `choices`; a visitor's calls count as computing."""
+    real = _inspector(process.process_runner().store)
+    return real if roles.is_operator() else cast("Inspector", watching.inspector(real, known))
+
+
+@visitors
+def choices() -> list[Choice]:
+    """Every network that can be inspected."""
+    from kdcore import inspection
+
+    return inspection.choices(process.process_runner().store)
+
+
+@visitors
+def without_teacher(run_id: str) -> str:
+    """Why a run's teacher is not among the choices; empty where it is, or where the run has none or is gone."""
+    from kdcore import inspection
+
+    try:
+        return inspection.without_teacher(run_id, process.process_runner().store)
+    except UserError:
+        return ""
+
+
+@visitors
+def survey(teacher: str, student: str, *, map_name: str | None, at_most: int) -> Iterator[Survey]:
+    """Two networks' maps over test images, batch by batch. Raises UserError at the first one: no such map, or no images."""
+    from kdcore.inspection import gallery
+
+    known(teacher, student)
+    return Charged(
+        gallery.look_through(teacher, student, process.process_runner().store, map_name=map_name, at_most=at_most)
+    )
+
+
+@visitors
+def test_image(student: str, place: int, *, at_most: int) -> Any:
+    """An image of the split that `survey` went through: uint8 [H, W, 3]."""
+    from kdcore.inspection import gallery
+
+    known(student)
+    with quota.charged():
+        return gallery.picture(student, process.process_runner().store, place, at_most=at_most)
+
+
+@visitors
+def read_upload(raw: bytes, name: str, *, side: int, wanted: Callable[[], bool]) -> Photo:
+    """Decode an upload in a process of its own; see `kdcore.photos.Workers.read`. Raises BadPhoto, Busy."""
+    from kdcore import photos
+
+    quota.take_photo(name)
+    return photos.read_upload(raw, name, side=side, wanted=wanted)

@@ -1,0 +1,101 @@
+"""The runner, store and studies of this process, as far as a visit may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast, runtime_checkable
+
+from kdcore.checks.findings import TeacherCheck
+from kdcore.errors import UserError
+from kdcore.recipe import Recipe
+from kdcore.recipe.study import Study
+from kdcore.store import Store, Studies
+from pages.parts.engine.guards import visitors
+from pages.parts.roles import role as roles
+from pages.parts.roles import visitors as watching
+
+
+class Cost(Protocol):
+    """What a recipe will cost, as `kdcore.setup.cost.Estimate` describes it."""
+
+    teacher_parameters: int
+    student_parameters: int
+    teacher_flops: int
+    student_flops: int
+    images: int
+    steps: int
+    seconds: float
+    device: str
+    teacher_share: float
+    view_bytes: int | None
+    downloads: tuple[str, ...]
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """What pages use of `kdcore.runner.Runner`, which documents what each method does and raises."""
+
+    store: Store
+
+    def active(self) -> tuple[str, ...]: ...
+
+    def start(self, recipe: Recipe) -> list[str]: ...
+
+    def pause(self, run_id: str) -> None: ...
+
+    def unpause(self, run_id: str) -> None: ...
+
+    def stop(self, run_id: str) -> None: ...
+
+    def resume(self, run_id: str) -> None: ...
+
+    def set_knob(self, run_id: str, knob: str, factor: float) -> None: ...
+
+    def start_study(self, study: Study) -> str: ...
+
+    def stop_study(self, study_id: str) -> None: ...
+
+    def resume_study(self, study_id: str) -> None: ...
+
+    def estimate(self, recipe: Recipe) -> Cost: ...
+
+    def check_teacher(self, recipe: Recipe) -> TeacherCheck: ...
+
+    def close(self, timeout: float = ...) -> None: ...
+
+
+def process_runner() -> Runner:
+    """The runner of this process, whatever the role: for the server itself and for this module."""
+    from kdcore import runner
+
+    return runner.get()
+
+
+@visitors
+def runner() -> Runner:
+    """The runner of this process, as far as this visit may use it."""
+    real = process_runner()
+    return real if roles.is_operator() else cast(Runner, watching.runner(real))
+
+
+@visitors
+def store() -> Store:
+    """The runs, as far as this visit may use them."""
+    return runner().store
+
+
+@visitors
+def studies() -> Studies:
+    """The studies, as far as this visit may use them."""
+    real = Studies(process_runner().store)
+    return real if roles.is_operator() else cast(Studies, watching.studies(real))
+
+
+@visitors
+def refusal(command: Callable[..., None], *arguments: Any) -> str:
+    """Call a command of the runner or the store; returns why it was refused, or nothing."""
+    try:
+        command(*arguments)
+    except UserError as error:
+        return str(error)
+    return ""
