@@ -114,7 +114,7 @@ def test_the_runners_store_is_a_visitors_too(runner, visiting):
 
 def test_a_visitors_folder_is_not_looked_at(visiting, monkeypatch, tmp_path):
     monkeypatch.setattr(engine.recipes.preflight, "check_data", lambda data: pytest.fail("it was looked at"))
-    monkeypatch.setattr(engine.datasets, "check", lambda data: pytest.fail("it was looked at"))
+    monkeypatch.setattr(engine.recipes.datasets, "check", lambda data: pytest.fail("it was looked at"))
     monkeypatch.setattr(engine.recipes.preflight, "data_classes", lambda data: pytest.fail("it was looked at"))
     for function in (engine.check_data, engine.check_settings, engine.data_classes):
         with pytest.raises(NotAllowed, match="Only the operator can use folders of this server"):
