@@ -14,7 +14,7 @@ from kdcore.errors import UserError
 from kdcore.inspection import METRICS, Affinity, Atlas, Choice, Controlled, Faithfulness, Inspection, map_cards
 from kdcore.store import Store
 from pages.parts import engine, page_table
-from pages.parts.attention import downloads, networks, photo_choice
+from pages.parts.attention import downloads, networks, samples
 from pages.parts.attention.agreement import signed
 from pages.parts.components import pictures
 from pages.parts.components.attention_compare import attention_compare
@@ -117,14 +117,15 @@ def inspector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeInspector:
             return ()
 
     st.cache_data.clear()
-    fake, runner, samples = FakeInspector(), Runner(), tmp_path / "samples"
-    samples.mkdir()
+    fake, runner, drawn = FakeInspector(), Runner(), tmp_path / "samples"
+    drawn.mkdir()
     for name in ("cues-star.png", "harbour.png"):
-        (samples / name).write_bytes(picture())
+        (drawn / name).write_bytes(picture())
     monkeypatch.setattr(engine.process, "process_runner", lambda: runner)
     monkeypatch.setattr(networks, "inspector", lambda: fake)
     monkeypatch.setattr(networks, "choices", lambda: BUNDLED)
-    monkeypatch.setattr(photo_choice, "SAMPLES", samples)
+    monkeypatch.setattr(samples, "DRAWN", drawn)
+    monkeypatch.setattr(samples, "photographs", lambda: ())
     return fake
 
 
@@ -166,7 +167,7 @@ def test_the_first_sample_is_shown_without_any_choice(inspector: FakeInspector):
 def test_without_samples_a_photo_is_requested(
     inspector: FakeInspector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr(photo_choice, "SAMPLES", tmp_path / "nothing")
+    monkeypatch.setattr(samples, "DRAWN", tmp_path / "nothing")
     assert "Upload a photo" in opened().info[0].value
 
 

@@ -4,25 +4,20 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
 from kdcore import photos
-from kdcore.data import datasets
-from kdcore.paths import ASSETS
 from pages.parts import engine, formatting
-from pages.parts.attention import kept_uploads
+from pages.parts.attention import framing, kept_uploads, samples
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
 from pages.parts.roles import role
 from pages.parts.server.uploads import refusal
 
-SAMPLES = ASSETS / "samples"
 SIDE = 768  # pixels of a photo: twice what is shown of it
 TAKEN = 12  # images from clipboard and camera, the newest
 READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
@@ -39,6 +34,7 @@ class Shown:
     dataset: the dataset of a sample, whose networks fit it; empty for other photos.
     sample: it is bundled.
     true: its class, where that is known.
+    notes: remarks about it: what was changed when it was read, or a sample's source.
     """
 
     id: str
@@ -68,13 +64,13 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
     read = [_read(file.id, file.name, file.raw) for file in files]
     with st.container(horizontal=True):  # side by side on a phone too
         if raw := photo_paste():
-            read += _keep("pasted", raw)
+            read += keep("pasted", raw)
         folded = st.popover(
             "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
         )
     with folded:
         if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
-            read += _keep("camera", shot.getvalue())
+            read += keep("camera", shot.getvalue())
     read += [_read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()]
     refused = [type(outcome)(formatting.as_text(outcome)) for outcome in read if isinstance(outcome, str)]
     uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
@@ -85,15 +81,14 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
     if fresh:
         seen.update(fresh)
         pick(fresh[0])
-    samples = [sample(path) for path in sorted(SAMPLES.glob("*")) if path.suffix in (".png", ".jpg", ".webp")]
-    return uploads + samples, refused
+    return uploads + [_sample(each) for each in samples.found()], refused
 
 
 def take(name: str, pixels: np.ndarray) -> None:
     """Add an image uint8 [H, W, 3] to the visitor's photos; the next run of the page chooses it."""
     packed = io.BytesIO()
     Image.fromarray(pixels).save(packed, "PNG")
-    _keep(name, packed.getvalue())
+    keep(name, packed.getvalue())
 
 
 def _taken() -> dict[str, tuple[str, bytes]]:
@@ -108,8 +103,8 @@ def _forget_taken() -> None:
     st.session_state.pop(PICKED, None)
 
 
-def _keep(name: str, raw: bytes) -> list[Shown | str]:
-    """Add it to the images of this visit; where it is too large, why."""
+def keep(name: str, raw: bytes) -> list[Shown | str]:
+    """Add an image file to those of this visit; the next run of the page chooses it. Where it is too large, why."""
     if len(raw) > photos.MAX_MIB * 2**20:
         return [_read(f"{len(raw)} bytes", name, lambda: raw)]
     taken = _taken()
@@ -147,36 +142,34 @@ def show_waiting(waiting: list[Waiting]) -> None:
 
 
 def choose_photo(offered: list[Shown]) -> Shown | None:
-    """The strip of all photos; returns the chosen one, else the first, or None where there are none."""
+    """The strip of all photos; returns the square that networks see of the chosen one, else of the first; None where there are none."""
     if not offered:
         st.info("Upload a photo to begin: there are no samples here yet.", icon=":material/add_photo_alternate:")
         return None
     wanted = st.session_state.get(PICKED) or st.query_params.get(PICKED)
     chosen = next((each for each in offered if each.id == wanted), offered[0])
     photo_strip(offered, chosen.id, pick)
-    remarks = (*chosen.notes, *_cropped(chosen.pixels))
-    if remarks:
-        st.caption(formatting.as_text(" ".join(remarks)))
-    return chosen
+    return _framed(chosen)
 
 
-def _cropped(pixels: np.ndarray) -> list[str]:
-    """That networks see a square only, of a photo that is none."""
-    height, width = pixels.shape[:2]
-    side, ends = ("upper and lower", height) if height > width else ("left and right", width)
-    lost = 1 - min(height, width) / ends
-    return (
-        [f"Networks see the middle square: {100 * lost:.0f} % of the photo, at its {side} ends, is cut off."]
-        if lost >= 0.01
-        else []
-    )
+def _framed(chosen: Shown) -> Shown:
+    """The photo with the pixels that networks see, and what they see in words."""
+    frame = framing.current()
+    remarks = " ".join((*chosen.notes, framing.in_words(chosen.pixels, frame))).strip()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if remarks:
+            st.caption(formatting.as_text(remarks), width="stretch")
+        framing.offer(chosen.pixels)
+    square = framing.framed(chosen.pixels, frame)
+    return chosen if frame == framing.MIDDLE else replace(chosen, pixels=square, digest=_digest(square))
 
 
 def pick(photo_id: str) -> None:
-    """Choose another photo, without the perturbation of the last one."""
+    """Choose another photo, without the perturbation and the crop of the last one."""
     st.query_params.pop(PERTURBATION, None)
+    st.query_params.pop(framing.PARAMETER, None)
     st.session_state[PICKED] = photo_id
-    if (SAMPLES / photo_id).is_file():
+    if any(each.id == photo_id for each in samples.found()):
         st.query_params[PICKED] = photo_id
     else:
         st.query_params.pop(PICKED, None)  # an upload is in no other browser
@@ -207,23 +200,16 @@ def _still_here() -> bool:
     return True
 
 
-@lru_cache(maxsize=64)
-def sample(path: Path) -> Shown:
-    photo = photos.read(path.read_bytes(), path.name, side=SIDE)
-    first, _, true = path.stem.partition("-")
-    dataset = first if first in datasets.names() else ""
-    name = path.stem.replace("-", " ").replace("_", " ")
-    return replace(_shown(path.name, photo), name=name, dataset=dataset, sample=True, true=true)
+def _sample(sample: samples.Sample) -> Shown:
+    notes = (sample.credit,) if sample.credit else ()
+    shown = _shown(sample.id, samples.read(sample.path, SIDE))
+    return replace(shown, name=sample.name, dataset=sample.dataset, sample=True, true=sample.true, notes=notes)
 
 
 def _shown(photo_id: str, photo: photos.Photo) -> Shown:
-    digest = hashlib.sha256(photo.pixels.tobytes() + str(photo.pixels.shape).encode()).hexdigest()
-    thumbnail = pictures.data_url(_middle(photo.pixels), side=168)
-    return Shown(photo_id, photo.name, photo.pixels, digest, thumbnail, photo.notes)
+    thumbnail = pictures.data_url(framing.framed(photo.pixels, framing.MIDDLE), side=168)
+    return Shown(photo_id, photo.name, photo.pixels, _digest(photo.pixels), thumbnail, photo.notes)
 
 
-def _middle(pixels: np.ndarray) -> np.ndarray:
-    """The square that the networks see."""
-    side, (height, width) = min(pixels.shape[:2]), pixels.shape[:2]
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
+def _digest(pixels: np.ndarray) -> str:
+    return hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()

@@ -176,15 +176,6 @@ def test_a_file_removed_from_the_list_is_gone():
     assert mine(at) == ["b.png"]
 
 
-@pytest.mark.parametrize("size, words", [
-    ((32, 24), "Networks see the middle square: 25 % of the photo, at its left and right ends, is cut off."),
-    ((30, 40), "Networks see the middle square: 25 % of the photo, at its upper and lower ends, is cut off."),
-    ((32, 32), ""),
-])  # fmt: skip
-def test_that_a_photo_is_cropped_is_said_beside_it(size, words):
-    assert " ".join(photo_choice._cropped(np.zeros((size[1], size[0], 3), np.uint8))) == words
-
-
 def test_photos_that_wait_for_the_quota_are_not_called_unusable(monkeypatch):
     def one_a_minute(raw: bytes, name: str, **settings: Any) -> photos.Photo:
         if taken or raw == b"x":
