@@ -16,6 +16,7 @@ WINDOW = 60.0  # seconds
 PHOTOS = 60  # decoded for one visit a minute
 COMPUTING = 20.0  # seconds of CPU time for one visit a minute
 PHOTOS_OF_ALL, COMPUTING_OF_ALL = 4 * PHOTOS, 2 * COMPUTING
+SHARES = 3  # photos shared by one visit a minute
 
 
 class Quota:
@@ -57,6 +58,7 @@ class Quota:
 
 photos = Quota(PHOTOS, PHOTOS_OF_ALL)
 computing = Quota(COMPUTING, COMPUTING_OF_ALL)
+shares = Quota(SHARES, 4 * SHARES)
 
 
 def take_photo(name: str) -> None:
@@ -68,6 +70,17 @@ def take_photo(name: str) -> None:
             f"{name} has to wait: {PHOTOS} photos a minute are read for one visit. Try again in {seconds:.0f} s."
         )
     photos.use(role.visit(), 1)
+
+
+def take_share() -> None:
+    """Count a photo that this visit shares. Raises NotAllowed where a visitor has to wait."""
+    if role.is_operator():
+        return
+    if seconds := shares.wait(role.visit(), 1):
+        raise NotAllowed(
+            f"Visitors may share {SHARES} photos a minute, which this visit or all together have done. Try again in {seconds:.0f} s."
+        )
+    shares.use(role.visit(), 1)
 
 
 @contextlib.contextmanager

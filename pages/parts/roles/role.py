@@ -4,7 +4,10 @@ A window on the server's own machine is the operator's while nobody else can rea
 operator's by the passcode. What is known of a visit stays in this process, outside `st.session_state`, under the id of its session.
 """
 
+import contextlib
 import ipaddress
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import streamlit as st
 from streamlit import runtime
@@ -12,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.parts.roles import exposure
 from pages.parts.roles.passcode import Tries
+from pages.parts.roles.windows import Windows
 
 PROXY = (
     "forwarded",
@@ -24,21 +28,38 @@ PROXY = (
 )
 MOST_VISITS = 1000
 
-_operators: dict[str, None] = {}  # by the passcode
+_acting: ContextVar[str] = ContextVar("acting", default="")
+windows = Windows()  # those that operate by the passcode, or were handed control
 _local: dict[str, bool] = {}  # whether a visit's connection came from this machine
 _tries = Tries()
 
 
+@contextlib.contextmanager
+def acting_for(session: str) -> Iterator[None]:
+    """A request beside the pages works for the visit whose page gave it its key: with the same role and quota."""
+    token = _acting.set(session)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
 def visit() -> str:
     """The id of the session that this thread works for; empty outside of pages."""
+    if session := _acting.get():
+        return session
     context = get_script_run_ctx(suppress_warning=True)
     return context.session_id if context else ""
 
 
 def is_operator() -> bool:
     """Whether the current visit may do everything. Outside of pages nobody may."""
-    session = visit()
-    return bool(session) and (session in _operators or (not exposure.is_open() and _is_local(session)))
+    return operates(visit())
+
+
+def operates(session: str) -> bool:
+    """Whether a visit may do everything, by the id of its session."""
+    return bool(session) and (windows.operates(session) or (not exposure.is_open() and _is_local(session)))
 
 
 def is_shared() -> bool:
@@ -50,13 +71,12 @@ def enter(typed: str) -> None:
     """Make this visit the operator's. Raises NotAllowed for a wrong passcode, or one that is tried too soon."""
     session = visit()
     _tries.check(session, typed)
-    _operators[session] = None
-    _forget_ended(_operators)
+    windows.enter(session)
 
 
 def leave() -> None:
     """Make this visit a visitor's again."""
-    _operators.pop(visit(), None)
+    windows.leave(visit())
 
 
 def _is_local(session: str) -> bool:
@@ -78,7 +98,7 @@ def _is_loopback(address: str | None) -> bool:
         return False
 
 
-def _forget_ended(visits: dict[str, None] | dict[str, bool]) -> None:
+def _forget_ended(visits: dict[str, bool]) -> None:
     if len(visits) > MOST_VISITS and runtime.exists():
         for session in [each for each in visits if not runtime.get_instance().is_active_session(each)]:
             visits.pop(session, None)

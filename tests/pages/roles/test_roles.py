@@ -7,6 +7,7 @@ import pytest
 
 from kdcore.errors import Busy, NotAllowed
 from pages.parts.roles import exposure, passcode, quota, role
+from pages.parts.roles.windows import Windows
 
 # `role.is_operator` itself, which the fixtures of all pages replace
 IS_OPERATOR, IS_SHARED = role.is_operator, role.is_shared
@@ -24,7 +25,7 @@ def _real(monkeypatch):
     monkeypatch.setattr(role, "is_operator", IS_OPERATOR)
     monkeypatch.setattr(role, "is_shared", IS_SHARED)
     monkeypatch.setattr(passcode, "value", lambda: "correct-horse")
-    monkeypatch.setattr(role, "_operators", {})
+    monkeypatch.setattr(role, "windows", Windows())
     monkeypatch.setattr(role, "_local", {})
     monkeypatch.setattr(role, "_tries", passcode.Tries())
 
