@@ -16,6 +16,7 @@ from kdcore.errors import UserError
 from kdcore.files.locks import is_held
 from kdcore.files.reading import regular
 from kdcore.recipe import Recipe, RecipeError
+from kdcore.recipe.settings import settings
 from kdcore.store import checking, replay_cache
 from kdcore.store.columns import Column
 from kdcore.store.lines import READ_BYTES, Lines
@@ -55,6 +56,7 @@ class Replay:
         self._facts: dict[str, Any] = {
             "id": self.folder.name, "name": self.folder.name, "epochs": 0, "created": created, "recorded": self.recorded,
             "status": "created", "step": 0, "epoch": 0.0, "began": 0.0, "active_seconds": 0.0, "updated": 0.0,
+            "settings": {},
         }  # fmt: skip
         # lists only grow; `_remembered` is what a resumed run restores: step of a checkpoint -> the facts at that moment
         self._lists: dict[str, list[dict[str, Any]]] = {
@@ -71,14 +73,14 @@ class Replay:
         self._read_recipe()
 
     def _read_recipe(self) -> bool:
-        """Read the recipe's name and length, or why it cannot be read. False where the file has not changed."""
+        """Read the recipe's name, length and settings, or why it cannot be read. False where the file has not changed."""
         written = _written(self.folder / "recipe.yaml")
         if written == self._recipe_read_at:
             return False
         self._recipe_read_at, self._recipe_trouble = written, ""
         try:
             recipe = read_recipe(self.folder)
-            self._facts |= {"name": recipe.name, "epochs": recipe.epochs}
+            self._facts |= {"name": recipe.name, "epochs": recipe.epochs, "settings": settings(recipe)}
         except RecipeError as error:  # of another version, or edited: the run can still be looked at
             self._note(self._facts["created"], str(error), "warning")
             self._recipe_trouble = in_one_line(str(error))
@@ -175,7 +177,7 @@ class Replay:
     def _restore(self, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
         self._lines, self._cached_up_to = Lines(offset, plain["skipping"]), offset
         self._seen, self._left_out, self._first_left_out = plain["lines"]
-        own = ("id", "created", "recorded", *(() if self._recipe_trouble else ("name",)))
+        own = ("id", "created", "recorded", *(() if self._recipe_trouble else ("name", "settings")))
         here = {key: self._facts[key] for key in own}  # the folder may be a copy
         self._facts = plain["facts"] | here | {"classes": tuple(plain["facts"].get("classes", ()))}
         self._lists, self._latest, self._knobs = plain["lists"], plain["latest"], plain["knobs"]
@@ -268,6 +270,11 @@ class Replay:
                     self._add_all(f"perturbed/{test_set}", event, accuracies)
                 for test_set, biases in event["shape_bias"].items():
                     self._add_all(f"shape_bias/{test_set}", event, biases)
+            case "SampleMeasured":
+                for network, figures in event["figures"].items():
+                    for metric in (name for name in figures if name in ("top1", "nll")):
+                        self._add(f"sample_{metric}/{network}", event["step"], figures[metric])
+                self._facts |= {"sample_images": event["images"], "sample": event["figures"]}
             case "Evaluated" if event["split"] == "validation":
                 for network, metrics in event["metrics"].items():
                     for metric in (name for name in metrics if name in ("top1", "nll", "ece")):
@@ -291,6 +298,8 @@ class Replay:
                 self._append("robustness", event, "images", "accuracy", "only", "shape_bias")
                 del self._lists["robustness"][:-1]
             case "ProbeTaken":
+                if probes := self._lists["probes"]:  # a resumed run takes the one of its first step again
+                    del probes[len(probes) - (probes[-1]["step"] == event["step"]) :]
                 self._append("probes", event, "file")
             case "CheckpointSaved":
                 self._append("checkpoints", event, "file")

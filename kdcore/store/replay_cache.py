@@ -21,6 +21,7 @@ import numpy as np
 
 from kdcore.files import atomic
 from kdcore.files.reading import read_whole, regular
+from kdcore.recipe.settings import defaults
 from kdcore.store import arrays as stored
 from kdcore.store.state import RunState
 
@@ -29,6 +30,7 @@ TAIL = 4096  # bytes before the offset, whose checksum identifies the events
 MOST_BYTES = 16 << 20  # of a cached state
 CODE = ("replay.py", "checking.py", "lines.py", "columns.py", "state.py", "replay_cache.py")  # what decides a replay
 STATE = ', "state": '  # separates the header from the state in the file
+LABELLED = ("label", "original_name")  # come from another file
 TUPLES = (
     "classes", "probes", "checkpoints", "layer_weights", "gradients", "adaptations", "notes", "knob_changes", "robustness",
 )  # fmt: skip
@@ -44,7 +46,7 @@ def mark(folder: Path) -> Mark:
 
 
 def write_state(folder: Path, seen: Mark, state: RunState) -> None:
-    text = json.dumps(vars(state))
+    text = json.dumps({name: value for name, value in vars(state).items() if name not in LABELLED})
     head = {"version": version(), "size": seen[0], "written": seen[1], "check": zlib.crc32(text.encode())}
     with suppress(OSError):  # read-only, or full: it is made again next time
         atomic.write_text(folder / "folded.json", f"{json.dumps(head)[:-1]}{STATE}{text}}}", durable=False)
@@ -113,9 +115,9 @@ def read_replay(folder: Path) -> tuple[int, dict[str, Any], dict[str, tuple[np.n
 
 @cache
 def version() -> str:
-    """Changes with the code of the replay."""
+    """Changes with the code of the replay, and with the defaults of recipes, which `settings` leaves out."""
     here = Path(__file__).parent
-    code = b"".join((here / name).read_bytes() for name in CODE)
+    code = b"".join((here / name).read_bytes() for name in CODE) + json.dumps(defaults()).encode()
     return hashlib.sha256(code).hexdigest()[:10]
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from kdcore.errors import DamagedRun, UserError
 from kdcore.files import atomic, disk
 from kdcore.files.locks import is_held
-from kdcore.recipe import Recipe, RecipeError
+from kdcore.recipe import Recipe
 from kdcore.results.comparison import Outcome
-from kdcore.store import arrays, columns, environment, replay_cache, run_ids
-from kdcore.store.alike import Alike
+from kdcore.store import arrays, columns, environment, labels, replay_cache, run_ids
+from kdcore.store.alike import seed_groups
 from kdcore.store.completeness import is_whole
 from kdcore.store.predictions import are_predictions
 from kdcore.store.replay import Replay, created_at, read_recipe
@@ -47,7 +47,9 @@ class Store:
             str, tuple[Mark, RunState]
         ] = {}  # state of ended runs, and the version of the events it is from
         self._recipes: dict[str, Recipe] = {}
-        self._alike: dict[str, Alike] = {}
+        self._labelled: dict[
+            str, tuple[RunState, int, RunState]
+        ] = {}  # without its label, when that was written, with it
         self._unwritten_failures: dict[str, tuple[str, str]] = {}  # reason and traceback, for a full disk
         self._latest = ""  # date and time in the newest id
         self._lock = threading.Lock()
@@ -125,21 +127,7 @@ class Store:
 
         A fork is in none: its recipe is not all that decides it.
         """
-        groups: dict[str, dict[tuple[int, ...], str]] = {}
-        for run_id in run_ids:
-            state = self.state(run_id)
-            if state.status == "finished" and not state.parent and (alike := self._but_seed(run_id)):
-                groups.setdefault(alike.recipe, {}).setdefault(alike.seeds, run_id)
-        return [[found[seeds] for seeds in sorted(found)] for found in groups.values()]
-
-    def _but_seed(self, run_id: str) -> Alike | None:
-        """What decides a run, without its name, note and seed; None where its recipe cannot be read."""
-        if run_id not in self._alike:
-            try:
-                self._alike[run_id] = Alike.of(self._recipes.get(run_id) or read_recipe(self.folder(run_id)))
-            except RecipeError:
-                return None
-        return self._alike[run_id]
+        return seed_groups(self.state(run_id) for run_id in run_ids)
 
     def environment(self, run_id: str) -> list[environment.Entry]:
         """What a run was computed with, an entry for its start and for each resume that differs; see `store.environment`."""
@@ -167,12 +155,30 @@ class Store:
     def _forget_deleted(self, there: set[str]) -> None:
         """Forget what is held of runs that another process has deleted."""
         with self._lock:
-            for held in (self._ended, self._alike, self._unwritten_failures):
+            for held in (self._ended, self._labelled, self._unwritten_failures):
                 for run_id in list(held) if len(held) > len(there) else ():
                     if run_id not in there:
                         held.pop(run_id, None)
 
     def _state(self, folder: Path) -> RunState:
+        """A run's state with its label; the same object as before where nothing has changed."""
+        state = self._unlabelled(folder)
+        if not (written := labels.written_at(str(folder))):
+            return state
+        known = self._labelled.get(folder.name)
+        if known and known[0] is state and known[1] == written:
+            return known[2]
+        try:
+            label = labels.read(folder)
+        except UserError as error:
+            labelled = replace(state, damage=f"{state.damage} {error}".strip())
+        else:
+            names = {"name": label.name, "original_name": state.name} if label.name else {}
+            labelled = replace(state, label=label, **names)
+        self._labelled[folder.name] = state, written, labelled
+        return labelled
+
+    def _unlabelled(self, folder: Path) -> RunState:
         try:
             state = self._read_state(folder)
         except DamagedRun as error:
@@ -203,6 +209,33 @@ class Store:
             if not replay.state.recorded:
                 replay_cache.write_state(folder, seen, replay.state)
         return replay.state
+
+    def edit_label(
+        self, run_id: str, *, name: str | None = None, note: str | None = None, tags: Sequence[str] | None = None,
+        add_tags: Sequence[str] = (), remove_tags: Sequence[str] = (), pinned: bool | None = None,
+        archived: bool | None = None,
+    ) -> labels.Label:  # fmt: skip
+        """Change what a user writes about a run; None leaves it as it is, an empty name is the recipe's again.
+
+        Raises:
+            UserError: there is no such run, it is a recording, a text is too long, or the disk is full.
+        """
+        folder = self.folder(run_id)
+        if self._is_recorded(folder):
+            raise UserError(f"{run_id} is a recording that comes with the project, which cannot be changed.")
+        with self._lock:
+            damaged, before = False, labels.Label()
+            try:
+                before = labels.read(folder)
+            except UserError:  # it is replaced
+                damaged = True
+            if tags is None and (add_tags or remove_tags):
+                tags = [tag for tag in (*before.tags, *add_tags) if tag not in remove_tags]
+            after = labels.changed(before, name=name, note=note, tags=tags, pinned=pinned, archived=archived)
+            if damaged or after != before:
+                labels.write(folder, after)
+            self._labelled.pop(run_id, None)
+        return after
 
     def series(self, run_id: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Every number over time: name -> (steps, values). Names are `loss/NETWORK/TERM`, `train_top1/NETWORK`,
@@ -302,7 +335,7 @@ class Store:
                 os.replace(folder, gone)  # one operation, so that no part of a run is ever listed
             _remove(gone)
         with self._lock:
-            for held in (self._replays, self._ended, self._recipes, self._alike, self._unwritten_failures):
+            for held in (self._replays, self._ended, self._recipes, self._labelled, self._unwritten_failures):
                 held.pop(run_id, None)
 
     def csv(self, run_id: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kdcore.results.comparison import Outcome
+from kdcore.store.labels import Label
 
 ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
 ACTIVE = ("queued", "preparing", "running", "paused")  # a process trains the run, or has queued it
@@ -39,6 +40,8 @@ class RunState:
     images_per_second: float = 0.0
     teacher: dict[str, float] = field(default_factory=dict)
     latest: dict[str, dict[str, float]] = field(default_factory=dict)  # network -> last validation metrics
+    sample_images: int = 0  # of the validation sample that is measured between epochs; 0 where there is none
+    sample: dict[str, dict[str, float]] = field(default_factory=dict)  # network -> its last metrics on the sample
     results: dict[str, dict[str, float]] = field(default_factory=dict)  # as in RunFinished
     test_file: str = ""  # of the test images' targets and predicted classes; empty where none were stored
     probes: tuple[dict[str, Any], ...] = ()  # step, epoch, file
@@ -61,6 +64,9 @@ class RunState:
     active_seconds: float = 0.0  # between starts and ends, pauses included
     began: float = 0.0  # when it was last started or resumed
     recorded: bool = False  # a recording that comes with the project
+    settings: dict[str, Any] = field(default_factory=dict)  # of the recipe, see `recipe.settings`; empty if unreadable
+    label: Label = field(default_factory=Label)  # what a user wrote about the run; `name` is already the label's
+    original_name: str = ""  # the recipe's name, where a user gave another one
     damage: str = ""  # what of its folder cannot be read, as a sentence; the rest of the state is still valid
 
     @property
