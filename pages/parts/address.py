@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 LONGEST = 500  # characters of a value; a longer one is ignored, and not written
 MOST_VALUES = 100  # of one name
@@ -96,6 +97,12 @@ class Settings:
 
     def usual(self) -> dict[str, Any]:
         return {name: setting.usual for name, setting in self.settings.items()}
+
+
+def restored_by_history() -> bool:
+    """Whether this run of the page was caused by Back or Forward: then what the address lacks is not to be shown."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return bool(getattr(context, "is_history_navigation", False))
 
 
 def written(value: Any) -> str:

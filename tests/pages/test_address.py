@@ -63,11 +63,7 @@ def test_settings_are_checked_when_they_are_read(query: dict[str, str], read: di
 
 def test_what_a_component_reports_is_written_as_far_as_it_is_valid_and_not_the_usual() -> None:
     at = opened(report={"x": "step", "smooth": 0.8, "log": "maybe", "pinned": "run 1", "more": 1}, log="yes", run="a")
-    assert shown(at) == {
-        "run": ["a"],
-        "x": ["step"],
-        "pinned": ["run 1"],
-    }
+    assert shown(at) == {"run": "a", "x": "step", "pinned": "run 1"}
 
 
 def test_several_names_change_at_once_and_empty_or_too_long_values_remove_theirs() -> None:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from kdcore.errors import UserError
 from kdcore.inspection import METRICS, Affinity, Atlas, Choice, Controlled, Faithfulness, Inspection, map_cards
 from kdcore.store import Store
-from pages.parts import engine, page_table
+from pages.parts import engine, formatting, page_table
 from pages.parts.attention import downloads, networks, samples
 from pages.parts.attention.agreement import signed
 from pages.parts.components import pictures
@@ -201,9 +201,11 @@ def test_the_sample_of_the_address_is_shown(inspector: FakeInspector):
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "gone.png", "<script>"])
-def test_an_address_that_names_no_sample_shows_the_first(inspector: FakeInspector, name: str):
-    opened(photo=name)
-    assert requested(inspector)[0] == "cues-teacher"
+def test_an_address_whose_photo_is_not_here_says_so_and_draws_nothing(inspector: FakeInspector, name: str):
+    at = opened(photo=name, poke="flip")
+    assert requested(inspector) == []
+    assert "Upload it again to see it with the same settings" in at.warning[0].value
+    assert formatting.as_text(repr(name)) in at.warning[0].value
 
 
 def test_any_network_can_be_chosen(inspector: FakeInspector):
@@ -343,7 +345,7 @@ def _settings() -> None:
 
     from pages.parts.components.attention_compare import attention_compare
 
-    st.json(attention_compare.settings())
+    st.json(attention_compare.SETTINGS.read())
 
 
 def test_faithfulness_is_shown_beside_the_order_from_the_middle(inspector: FakeInspector):

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 
 from kdcore.errors import UserError
-from pages.parts import formatting, palette
-from pages.parts.attention import form, networks
+from pages.parts import address, formatting, palette
+from pages.parts.attention import form, networks, shared_photos
 from pages.parts.attention.photo_choice import PERTURBATION, Shown
 from pages.parts.components import pictures
 from pages.parts.components.attention_compare.attention_compare import Look, Near, attention_compare
@@ -110,17 +110,18 @@ def draw(compared: ComparedPhoto) -> None:
         looks(compared),
         poke=compared.perturbation,
         poke_says=networks.perturbation_in_words(compared.perturbation),
-        shareable=compared.shown.sample,
+        shareable=compared.shown.shareable,
         on_poke=remember_perturbation,
+        on_share=lambda: shared_photos.ask(
+            compared.shown.pixels if compared.shown.whole is None else compared.shown.whole
+        ),
     )
+    shared_photos.offer()
 
 
 def remember_perturbation(text: str) -> None:
     """Into the address."""
-    if text := networks.canonical(text):
-        st.query_params[PERTURBATION] = text
-    else:
-        st.query_params.pop(PERTURBATION, None)
+    address.put({PERTURBATION: networks.canonical(text)})
 
 
 def looks(compared: ComparedPhoto) -> list[Look]:

@@ -10,8 +10,8 @@ import streamlit as st
 from PIL import Image
 
 from kdcore import photos
-from pages.parts import engine, formatting
-from pages.parts.attention import framing, kept_uploads, samples
+from pages.parts import address, engine, formatting
+from pages.parts.attention import framing, kept_uploads, samples, shared_photos
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
@@ -23,7 +23,7 @@ TAKEN = 12  # images from clipboard and camera, the newest
 READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
 FEW = 3  # refusals that are shown at once
 PERTURBATION = "poke"  # of the photo, in the address
-PICKED = "photo"  # the choice: in the session, and a sample's also in the address
+PICKED = shared_photos.PHOTO  # the choice, in the address; in the session for when the page is opened again without one
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,7 @@ class Shown:
     dataset: the dataset of a sample, whose networks fit it; empty for other photos.
     sample: it is bundled.
     true: its class, where that is known.
+    whole: all of the photo, where `pixels` is a square of it.
     notes: remarks about it: what was changed when it was read, or a sample's source.
     """
 
@@ -46,6 +47,12 @@ class Shown:
     dataset: str = ""
     sample: bool = False
     true: str = ""
+    whole: np.ndarray | None = None
+
+    @property
+    def shareable(self) -> bool:
+        """Whether another browser has it too, so that a link shows it."""
+        return self.sample or self.id.startswith(shared_photos.PREFIX)
 
 
 class Waiting(str):
@@ -78,10 +85,13 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
 
     seen = st.session_state.setdefault("seen_uploads", set())
     fresh = [upload.id for upload in uploads if upload.id not in seen]
+    offered = [*uploads, *map(_shared, shared_photos.opened()), *map(_sample, samples.found())]
     if fresh:
         seen.update(fresh)
-        pick(fresh[0])
-    return uploads + [_sample(each) for each in samples.found()], refused
+        wanted = st.query_params.get(PICKED)
+        stands_in = wanted is not None and all(each.id != wanted or each.id in fresh for each in offered)
+        pick(fresh[0], keep_view=stands_in)
+    return offered, refused
 
 
 def take(name: str, pixels: np.ndarray) -> None:
@@ -146,10 +156,28 @@ def choose_photo(offered: list[Shown]) -> Shown | None:
     if not offered:
         st.info("Upload a photo to begin: there are no samples here yet.", icon=":material/add_photo_alternate:")
         return None
-    wanted = st.session_state.get(PICKED) or st.query_params.get(PICKED)
-    chosen = next((each for each in offered if each.id == wanted), offered[0])
-    photo_strip(offered, chosen.id, pick)
+    wanted = _wanted()
+    chosen = next((each for each in offered if each.id == wanted), None)
+    if chosen is None and wanted is None:
+        chosen = next((each for each in offered if each.shareable), offered[0])
+    photo_strip(offered, chosen.id if chosen else "", pick)
+    if chosen is None:
+        shared_photos.explain_missing(wanted or "")
+        return None
     return _framed(chosen)
+
+
+def _wanted() -> str | None:
+    """The photo in the address. Where the page was opened without one, the last one of this visit, unless Back or Forward led here."""
+    wanted = st.query_params.get(PICKED)
+    if wanted is None and address.restored_by_history():
+        st.session_state.pop(PICKED, None)
+    elif wanted is None and PICKED in st.session_state:
+        wanted = str(st.session_state[PICKED])
+        address.put({PICKED: wanted})
+    elif wanted is not None:
+        st.session_state[PICKED] = wanted
+    return wanted
 
 
 def _framed(chosen: Shown) -> Shown:
@@ -161,18 +189,18 @@ def _framed(chosen: Shown) -> Shown:
             st.caption(formatting.as_text(remarks), width="stretch")
         framing.offer(chosen.pixels)
     square = framing.framed(chosen.pixels, frame)
-    return chosen if frame == framing.MIDDLE else replace(chosen, pixels=square, digest=_digest(square))
+    return (
+        chosen
+        if frame == framing.MIDDLE
+        else replace(chosen, pixels=square, digest=_digest(square), whole=chosen.pixels)
+    )
 
 
-def pick(photo_id: str) -> None:
-    """Choose another photo, without the perturbation and the crop of the last one."""
-    st.query_params.pop(PERTURBATION, None)
-    st.query_params.pop(framing.PARAMETER, None)
+def pick(photo_id: str, *, keep_view: bool = False) -> None:
+    """Choose another photo, without the perturbation and the crop of the last one, unless it is the photo that an address lacked."""
     st.session_state[PICKED] = photo_id
-    if any(each.id == photo_id for each in samples.found()):
-        st.query_params[PICKED] = photo_id
-    else:
-        st.query_params.pop(PICKED, None)  # an upload is in no other browser
+    view = {} if keep_view else {PERTURBATION: "", framing.PARAMETER: ""}
+    address.put({PICKED: photo_id, shared_photos.REMOVE: ""} | view)
 
 
 def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:
@@ -191,7 +219,7 @@ def _decoded(photo_id: str, name: str, _raw: Callable[[], bytes]) -> Shown | str
         raise
     except photos.BadPhoto as reason:
         return str(reason)
-    return _shown(photo_id, photo)
+    return _shown(shared_photos.OWN + _digest(photo.pixels)[:16], photo)
 
 
 def _still_here() -> bool:
@@ -204,6 +232,11 @@ def _sample(sample: samples.Sample) -> Shown:
     notes = (sample.credit,) if sample.credit else ()
     shown = _shown(sample.id, samples.read(sample.path, SIDE))
     return replace(shown, name=sample.name, dataset=sample.dataset, sample=True, true=sample.true, notes=notes)
+
+
+def _shared(found: tuple[str, str, np.ndarray]) -> Shown:
+    photo_id, name, pixels = found
+    return _shown(photo_id, photos.Photo(pixels, *reversed(pixels.shape[:2]), name))
 
 
 def _shown(photo_id: str, photo: photos.Photo) -> Shown:

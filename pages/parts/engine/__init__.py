@@ -7,6 +7,7 @@ Most modules of the engine load torch, so they are imported on first use. Tests 
 """
 
 from kdcore.checks.findings import Finding, Remedy, TeacherCheck
+from pages.parts.engine.camera import camera_frame
 from pages.parts.engine.method_cards import (
     methods,
     soft_labels,
@@ -59,6 +60,20 @@ from pages.parts.engine.robustness import (
     quick_evaluation,
     test_sets,
 )
+from pages.parts.engine.shared_photos import remove_shared_photo, share_photo, shared_photo, shared_photos
+from pages.parts.engine.stage import (
+    add_view,
+    ask_for_control,
+    control_requests,
+    decline_control,
+    delete_view,
+    edit_view,
+    grant_control,
+    move_view,
+    present_from_here,
+    take_control_back,
+    views,
+)
 
 __all__ = [
     "Cost",
@@ -67,13 +82,20 @@ __all__ = [
     "Runner",
     "TeacherCheck",
     "accuracy_now",
+    "add_view",
+    "ask_for_control",
     "bundled",
+    "camera_frame",
     "check_data",
     "check_settings",
     "check_teacher",
     "choices",
     "conditions",
+    "control_requests",
     "data_classes",
+    "decline_control",
+    "delete_view",
+    "edit_view",
     "estimate",
     "evaluable",
     "evaluation_refusal",
@@ -82,6 +104,7 @@ __all__ = [
     "findings",
     "folder_report",
     "full_evaluation",
+    "grant_control",
     "heatmap_sensitivity",
     "images_of_test_set",
     "inspector",
@@ -89,21 +112,29 @@ __all__ = [
     "kept_outcomes",
     "layer_similarity",
     "methods",
+    "move_view",
+    "present_from_here",
     "preview",
     "process_runner",
     "quick_evaluation",
     "read_upload",
     "refusal",
+    "remove_shared_photo",
     "runner",
+    "share_photo",
+    "shared_photo",
+    "shared_photos",
     "soft_labels",
     "store",
     "student_names",
     "studies",
     "survey",
+    "take_control_back",
     "teacher_check_is_quick",
     "test_image",
     "test_outputs",
     "test_sets",
     "trial",
+    "views",
     "without_teacher",
 ]

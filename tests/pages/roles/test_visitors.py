@@ -23,9 +23,11 @@ MAY = {
     Inspector: {"affinity", "agreement", "atlas", "faithfulness", "inspect", "over_time"},
 }  # fmt: skip
 FUNCTIONS = {
-    "accuracy_now", "bundled", "check_data", "check_settings", "choices", "conditions", "data_classes", "evaluable",
+    "ask_for_control", "take_control_back",  # a window with the passcode alone takes it back: roles/windows checks
+    "accuracy_now", "bundled", "camera_frame", "check_data", "check_settings", "choices", "conditions", "data_classes", "evaluable",
     "evaluation_refusal", "families", "heatmap_sensitivity", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
-    "layer_similarity", "methods", "quick_evaluation", "read_upload", "refusal", "runner", "soft_labels", "store", "student_names",
+    "layer_similarity", "methods", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
+    "share_photo", "shared_photo", "soft_labels", "store", "student_names",
     "studies", "survey", "test_image", "test_outputs", "test_sets", "trial", "without_teacher",
 }  # fmt: skip
 FOR_ITSELF = {"process_runner", "operators", "visitors"}  # of the server and of the module

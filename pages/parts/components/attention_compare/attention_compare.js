@@ -1,5 +1,6 @@
 // Photo and heatmaps side by side or under a slider. Pointing, opacity, threshold, colours, zoom and difference are handled
 // here; the server gets edits of the photo, and settings, which it puts into the address.
+import {Address} from "../shared/address.js";
 import {gradient, paintHeat} from "../shared/heat.js";
 import {clamp, percent} from "../shared/numbers.js";
 import {savePicture} from "./export_picture.js";
@@ -11,10 +12,10 @@ const POKED = 8; // patches a side of the photo that are covered and blurred, as
 
 export default function ({data, parentElement, setTriggerValue}) {
   const find = (name) => parentElement.querySelector("." + name);
-  const view = VIEWS.get(parentElement) ?? {...data.start, spot: null, pinned: null, zoom: 1, origin: [0.5, 0.5], pair: 0, swipe: 50};
+  const view = VIEWS.get(parentElement) ?? {address: new Address(), spot: null, pinned: null, zoom: 1, origin: [0.5, 0.5], pair: 0, swipe: 50};
   VIEWS.set(parentElement, view);
   const forget = () => VIEWS.delete(parentElement), same = JSON.stringify({...data, start: null});
-  if (view.drawn === same) return forget; // only the address changed: keep what is pointed at
+  if (!view.address.restored(view, data.start) && view.drawn === same) return forget; // only its own report comes back: keep what is pointed at
   view.drawn = same;
 
   const pairs = [];
@@ -153,7 +154,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     zoom();
   }
 
-  const report = () => setTriggerValue("looked", {view: view.view, point: view.point, opacity: view.opacity, threshold: view.threshold, colours: view.colours, cells: view.cells});
+  const report = () => view.address.report(view, data.usual, setTriggerValue);
 
   function poke(words) {
     find("compare").classList.add("waiting");
@@ -222,8 +223,9 @@ export default function ({data, parentElement, setTriggerValue}) {
   find("undo").onclick = () => poke([]);
 
   find("link").onclick = async (event) => {
+    if (!data.shareable) return setTriggerValue("share", true); // the page asks first
     const button = event.target;
-    try { await navigator.clipboard.writeText(location.href); button.textContent = data.shareable ? "Copied" : "Copied, without your photo"; }
+    try { await navigator.clipboard.writeText(location.href); button.textContent = "Copied"; }
     catch { button.textContent = "Copy it from the address bar"; }
     setTimeout(() => { button.textContent = "Copy link"; }, 2500);
   };

@@ -6,12 +6,12 @@ photo (`poke`), and settings, which it puts into the address.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from pages.parts import formatting
+from pages.parts.address import Choice, Flag, Number, Settings
 from pages.parts.components import pictures
 from pages.parts.components.loading import component
 
@@ -30,12 +30,14 @@ FIGURES: dict[str, tuple[str, Callable[[float], str], str]] = {
     "ssim": ("SSIM", "{:.2f}".format, "Structural similarity over 3 x 3 cells. 1: the same map."),
 }
 SHOWN = ("centred", "iou@20")  # under a picture; all of them are further down the page
-START: dict[str, Any] = {
-    "view": "side", "point": "read", "opacity": 75, "threshold": 0.0, "colours": "viridis", "cells": False,
-}  # fmt: skip
-CHOICES = {
-    "view": ("side", "swipe"), "point": ("read", "follow", "cover", "blur"), "colours": ("viridis", "inferno", "cividis"),
-}  # fmt: skip
+SETTINGS = Settings(
+    view=Choice(("side", "swipe")),
+    point=Choice(("read", "follow", "cover", "blur")),
+    opacity=Number(75.0, 0, 100),
+    threshold=Number(0.0, 0, 100),
+    colours=Choice(("viridis", "inferno", "cividis")),
+    cells=Flag(),
+)  # in the address
 
 _component = component(KEY)
 
@@ -80,13 +82,14 @@ def attention_compare(
     poke_says: str,
     shareable: bool,
     on_poke: Callable[[str], None],
+    on_share: Callable[[], None],
 ) -> None:
     """Draw the comparison.
 
     Args:
         photo: uint8 [H, W, 3]: the square that the networks see, with what was done to it.
         poke: what was done to it, as in the address; poke_says: in words.
-        shareable: whether the address names the photo.
+        shareable: whether another browser has the photo too; else “Copy link” calls `on_share`.
         on_poke: gets what the visitor wants done, before the page runs again.
     """
     maps = [pictures.density(look.heatmap) for look in looks]
@@ -104,37 +107,13 @@ def attention_compare(
             "poke": poke,
             "poke_says": poke_says,
             "shareable": shareable,
-            "start": settings(),
+            "start": SETTINGS.read(),
+            "usual": SETTINGS.usual(),
         },
         on_poked_change=lambda: on_poke(str(st.session_state[KEY]["poked"])),
-        on_looked_change=lambda: remember(st.session_state[KEY]["looked"]),
+        on_looked_change=lambda: SETTINGS.remember(st.session_state[KEY]["looked"]),
+        on_share_change=on_share,
     )
-
-
-def settings() -> dict[str, Any]:
-    """The view settings in the address, with the defaults for what is missing or invalid."""
-    found = dict(START)
-    for name, usual in START.items():
-        value = st.query_params.get(name)
-        if value is None:
-            continue
-        if name in CHOICES:
-            found[name] = value if value in CHOICES[name] else usual
-        elif isinstance(usual, bool):
-            found[name] = value == "yes"
-        elif value.replace(".", "", 1).isdecimal() and len(value) < 6:
-            found[name] = min(float(value), 100.0)
-    return found
-
-
-def remember(chosen: dict[str, Any] | None) -> None:
-    """Put the settings that differ from their defaults into the address."""
-    for name, usual in START.items():
-        value = (chosen or {}).get(name, usual)
-        if value == usual:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = "yes" if value is True else str(value)
 
 
 def where(heatmap: np.ndarray) -> str:
