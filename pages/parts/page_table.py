@@ -1,5 +1,6 @@
 """The pages: their files, titles, icons and addresses."""
 
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -27,6 +28,12 @@ def table(*, training: bool = False) -> list[StreamlitPage]:
         st.Page(ROBUSTNESS, title="Robustness", icon=":material/blur_on:", url_path="robustness"),
         st.Page(METHODS, title="Methods", icon=":material/menu_book:", url_path="methods"),
     ]
+
+
+@cache
+def addresses() -> tuple[str, ...]:
+    """The last part of each page's address: its file's name; that of Start is empty."""
+    return tuple(sorted("" if str(path) == START else path.stem for path in PAGES.glob("*.py")))
 
 
 def go_button(label: str, icon: str, page: str, **address: str) -> None:

@@ -2,15 +2,13 @@
 
 GET /api/runs/{id}/state                        status, progress and latest results
 GET /api/runs/{id}/series?since=STEP&names=a,b  points from a step on; without `since` all of them, thinned out
+GET /api/runs/{id}/series?since=STEP&to=STEP    points between two steps, all of them where they are few enough
 """
 
-import math
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,14 +16,14 @@ from starlette.routing import Route
 
 from kdcore.errors import DamagedRun, UserError
 from kdcore.results import json_text
-from kdcore.store import ACTIVE, RunState, Store
+from kdcore.store import ACTIVE, RunState
 from pages.parts import engine
+from pages.parts.server import camera, curves, presenting
 from pages.parts.server.headers import SecureHeaders
 from pages.parts.server.hosts import OwnAddress
 from pages.parts.server.messages import KnownMessages
 from pages.parts.server.uploads import UploadQuota
 
-MOST_POINTS = 1500  # of a series, in one response
 STEP = re.compile(r"-?[0-9]{1,300}")
 LONGEST_NAME = 255  # of a folder; a run is a folder
 
@@ -41,18 +39,23 @@ def state(request: Request) -> Response:
 
 
 def series(request: Request) -> Response:
-    since = request.query_params.get("since", "-1")
-    if not STEP.fullmatch(since):
-        return JSONResponse(
-            {"error": f"`since` is {since[:40]!r}; the number of a step was expected."}, status_code=400
-        )
+    since, to = request.query_params.get("since", "-1"), request.query_params.get("to", "")
+    for name, step in (("since", since), ("to", to)):
+        if not STEP.fullmatch(step) and not (name == "to" and not step):
+            return JSONResponse(
+                {"error": f"`{name}` is {step[:40]!r}; the number of a step was expected."}, status_code=400
+            )
     names = tuple(sorted(filter(None, request.query_params.get("names", "").split(","))))
     try:
         store, run_id = engine.store(), _run_id(request)
         run = store.state(run_id)
         if run.status == "damaged":
             return _damaged(run.damage)
-        body = _series(store, run_id, store.version(run_id), run.status, int(since), names)
+        version = store.version(run_id)
+        if to:
+            body = curves.stretch(store, run_id, version, _step(since), _step(to), names)
+        else:
+            body = curves.new_points(store, run_id, version, run.status, int(since), names)
     except DamagedRun as error:
         return _damaged(str(error))
     except UserError:
@@ -72,6 +75,11 @@ def _run_id(request: Request) -> str:
     return run_id
 
 
+def _step(text: str) -> int:
+    """A step that an array of steps can be searched for."""
+    return min(max(int(text), -1), 2**62)
+
+
 def summary(run: RunState) -> dict[str, Any]:
     return {
         "status": run.status, "active": run.status in ACTIVE, "step": run.step, "steps": run.steps, "epoch": run.epoch,
@@ -80,53 +88,12 @@ def summary(run: RunState) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@lru_cache(maxsize=64)
-def _series(store: Store, run_id: str, version: int, status: str, since: int, names: tuple[str, ...]) -> bytes:
-    """The response as bytes, cached, since all browsers that watch a run request the same."""
-    run, found = store.state(run_id), store.series(run_id)
-    reset = since < 0 or since > run.step  # a resumed run starts again from its checkpoint
-    points = {}
-    for name in names or found:
-        if name in found:
-            steps, values = found[name]
-            # the step `since` is sent again, as its evaluation comes after its losses
-            first = 0 if reset else int(np.searchsorted(steps, since))
-            points[name] = _plain(*thinned(steps[first:], values[first:], MOST_POINTS))
-    response = {
-        "status": status, "active": status in ACTIVE, "step": run.step, "epochs": run.epochs, "reset": reset,
-        "steps_per_epoch": run.steps / run.epochs if run.steps and run.epochs else 0, "teacher": run.teacher,
-        "series": points,
-    }  # fmt: skip
-    return json_text.text(response, separators=(",", ":")).encode()
-
-
-def thinned(steps: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most `most` points: the lowest and the highest of each interval, so that no spike is lost."""
-    if len(steps) <= most:
-        return steps, values
-    gaps = np.isnan(values)
-    # an interval of gaps alone keeps its first point, which is a gap
-    low, high = (np.where(gaps, of, values) if gaps.any() else values for of in (np.inf, -np.inf))
-    length = -(-len(steps) // (most // 2 - 1))  # of an interval; the last one is shorter
-    whole = len(steps) // length * length
-    starts = np.arange(0, whole, length)
-    lowest, highest = low[:whole].reshape(-1, length).argmin(1), high[:whole].reshape(-1, length).argmax(1)
-    kept = [0, *(starts + lowest), *(starts + highest)]
-    if whole < len(steps):
-        kept += [whole + int(low[whole:].argmin()), whole + int(high[whole:].argmax())]
-    chosen = np.unique([*kept, len(steps) - 1])
-    return steps[chosen], values[chosen]
-
-
-def _plain(steps: np.ndarray, values: np.ndarray) -> list[list[Any]]:
-    """Steps and values as lists; five significant digits are more than a screen shows."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = 10.0 ** (4 - np.floor(np.log10(np.abs(values))))
-        rounded = np.where(values == 0, 0.0, np.round(values * scale) / scale)
-    return [steps.tolist(), [value if math.isfinite(value) else None for value in rounded.tolist()]]
-
-
-ROUTES: Sequence[Route] = (Route("/api/runs/{id}/state", state), Route("/api/runs/{id}/series", series))
+ROUTES: Sequence[Route] = (
+    Route("/api/runs/{id}/state", state),
+    Route("/api/runs/{id}/series", series),
+    *camera.ROUTES,
+    *presenting.ROUTES,
+)
 MIDDLEWARE: Sequence[Middleware] = (
     Middleware(SecureHeaders),
     Middleware(OwnAddress),
