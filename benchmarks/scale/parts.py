@@ -78,14 +78,14 @@ def feeding(split: Any) -> Figures:
 def open_run(folder: Path, count: int) -> Figures:
     """The data of a run's page and of its chart; then the same after one more logged step."""
     from kdcore.store import Store
-    from pages.parts.server import routes
+    from pages.parts.server import curves
 
     store = Store(folder)
     (run_id,) = store.ids()
 
     def answer(since: int) -> int:
         run = store.state(run_id)
-        return len(routes._series(store, run_id, store.version(run_id), run.status, since, ()))
+        return len(curves.new_points(store, run_id, store.version(run_id), run.status, since, ()))
 
     size, opening = timed(lambda: answer(-1))
     path = folder / run_id / "events.jsonl"

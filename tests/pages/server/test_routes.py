@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from kdcore import events as ev
-from pages.parts.server import headers, routes
+from pages.parts.server import curves, headers, routes
 
 
 @pytest.fixture
@@ -95,6 +95,65 @@ def test_long_digits_are_no_step(client, make_run):
     assert client.get(f"/api/runs/{make_run()}/series?since={'9' * 5000}").status_code == 400
 
 
+@pytest.fixture
+def long_run(runner, make_run):
+    """A run with 5,000 logged steps whose loss is 1 but at step 2,500."""
+    run_id = make_run("stopped")
+    with runner.store.writer(run_id) as writer:
+        for step in range(11, 5_001):
+            loss = {"student": {"total": 9.0 if step == 2_500 else 1.0}}
+            writer.append(ev.StepEnded(step, step / 10, loss, {}, {}, {}, 1e-3, 200.0, {}))
+    return run_id
+
+
+def test_a_long_series_is_thinned_out_and_comes_with_its_means(client, long_run):
+    told = client.get(f"/api/runs/{long_run}/series?names=loss/student/total").json()["series"]["loss/student/total"]
+    steps, values, mean_steps, means, every = told
+    assert len(steps) <= curves.MOST_POINTS
+    assert len(mean_steps) <= curves.MOST_POINTS // 2
+    assert values[steps.index(2_500)] == 9.0
+    assert max(means) == pytest.approx(1 + 8 / 7, abs=1e-4)  # the spike is one of the 7 steps of its interval
+    assert every == 1
+
+
+def test_a_stretch_of_a_long_series_has_all_its_points(client, long_run):
+    address = f"/api/runs/{long_run}/series?names=loss/student/total&since=2000&to=2999"
+    steps, values = client.get(address).json()["series"]["loss/student/total"]
+    assert steps == list(range(1999, 3001))
+    assert values[steps.index(2_500)] == 9.0
+
+
+@pytest.mark.parametrize("since, to", [("-5", "9" * 300), ("9" * 300, "0"), ("-1", "-" + "9" * 300)])
+def test_a_stretch_that_is_not_in_the_run_is_no_error(client, make_run, since, to):
+    answer = client.get(f"/api/runs/{make_run()}/series?names=share/kd&since={since}&to={to}")
+    assert answer.status_code == 200
+
+
+def test_the_end_of_a_stretch_is_a_step(client, make_run):
+    answer = client.get(f"/api/runs/{make_run()}/series?since=1&to=later")
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "`to` is 'later'; the number of a step was expected."}
+
+
+def test_means_leave_gaps_out():
+    steps, found = curves.means(np.arange(6), np.array([1.0, 3.0, np.nan, 5.0, np.nan, np.nan]), 3)
+    np.testing.assert_array_equal(steps, [0.5, 2.5, 4.5])
+    np.testing.assert_array_equal(found, [2.0, 5.0, np.nan])
+
+
+def test_a_change_of_a_setting_is_marked_with_its_values(client, runner, make_run):
+    run_id = make_run("stopped")
+    with runner.store.writer(run_id) as writer:
+        for step, weight in ((11, 0.9), (12, 1.8)):
+            if weight == 1.8:
+                writer.append(ev.KnobTurned(11, "weight/kd", 2.0))
+            writer.append(ev.StepEnded(step, step / 10, {}, {}, {"kd": weight}, {}, 1e-3, 200.0, {}))
+    assert client.get(f"/api/runs/{run_id}/series?since=10").json()["marks"] == [[11, "kd weight 0.9 → 1.8"]]
+    with runner.store.writer(run_id) as writer:
+        writer.append(ev.KnobTurned(12, "learning_rate", 0.5))
+    assert client.get(f"/api/runs/{run_id}/series?since=10").json()["marks"][-1] == [12, "learning rate × 0.5"]
+
+
 def test_every_answer_tells_the_browser_to_be_careful(client):
     answered = client.get("/api/runs/nope/state").headers
     assert answered["x-content-type-options"] == "nosniff"
@@ -128,7 +187,7 @@ def test_a_foreign_host_is_not_written_into_the_policy(host):
 def test_thinning_keeps_ends_and_spikes():
     steps, values = np.arange(100_000), np.sin(np.arange(100_000) / 5000)
     values[54_321], values[12_345], values[200:400] = 9.0, -9.0, np.nan
-    kept, shown = routes.thinned(steps, values, 1500)
+    kept, shown = curves.thinned(steps, values, 1500)
     assert len(kept) <= 1500
     assert (kept[0], kept[-1]) == (0, 99_999)
     assert {54_321, 12_345} <= set(kept.tolist())
@@ -138,12 +197,12 @@ def test_thinning_keeps_ends_and_spikes():
 
 def test_few_points_stay_as_they_are():
     steps, values = np.arange(10), np.arange(10.0)
-    assert routes.thinned(steps, values, 1500)[0] is steps
+    assert curves.thinned(steps, values, 1500)[0] is steps
 
 
 def test_rounding_keeps_five_digits_of_any_size():
     values = np.array([0.0, -123456.789, 1.23456789e-7, np.inf])
-    assert routes._plain(np.arange(4), values)[1] == [0.0, -123460.0, 1.2346e-07, None]
+    assert curves._plain(np.arange(4), values)[1] == [0.0, -123460.0, 1.2346e-07, None]
 
 
 @pytest.mark.parametrize("count", [1_501, 3_000, 99_999, 100_000])
@@ -151,7 +210,7 @@ def test_thinning_keeps_the_extremes_and_the_ends_of_any_length_with_gaps_betwee
     values = np.random.default_rng(0).normal(size=count)
     values[::7] = np.nan
     values[[3, count - 2]] = 50.0, -50.0
-    kept, shown = routes.thinned(np.arange(count), values, 1500)
+    kept, shown = curves.thinned(np.arange(count), values, 1500)
     assert len(kept) <= 1500
     assert (kept[0], kept[-1]) == (0, count - 1)
     assert (np.nanmax(shown), np.nanmin(shown)) == (50.0, -50.0)
