@@ -1,4 +1,4 @@
-"""A photo with the predictions and heatmaps of teacher, student and twin."""
+"""A photo, or the camera, with the predictions and heatmaps of teacher, student and twin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import streamlit as st
 from pages.parts import page_table
 from pages.parts.attention import (
     agreement,
+    camera,
     comparison,
     downloads,
     faithfulness,
@@ -40,13 +41,21 @@ SECTIONS = {
 def main() -> None:
     st.title("Attention")
     old_links.translate()
+    found = networks.choices()
+    if found and camera.choose_source() == camera.LIVE:
+        camera.show(found)
+    else:
+        show_photo(found)
+
+
+def show_photo(found: list[Choice]) -> None:
+    """A photo, chosen or uploaded, and its comparison."""
     left, right = st.columns([1, 2], gap="medium")
     with left:
         offered, refused = offer_photos()
     with right:
         shown = choose_photo(offered)
     show_refused(refused, sum(not each.sample for each in offered))
-    found = networks.choices()
     if not found:
         st.info("There is no network yet: none is bundled, and no run has a checkpoint.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train one", icon=":material/school:")

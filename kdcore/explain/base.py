@@ -84,6 +84,11 @@ class MapCard:
         return self.networks is ANY_NETWORK
 
     @property
+    def one_pass(self) -> bool:
+        """Whether it takes about one forward pass and no chosen patch, so that it keeps up with a camera."""
+        return not self.takes_query and self.forwards < 1.5 and not self.forwards_per_cell
+
+    @property
     def place(self) -> tuple[int, int]:
         """Where it stands in listings."""
         return FAMILIES.index(self.family), self.order

@@ -11,7 +11,7 @@ from kdcore.inspection.inspector import Inspector
 from kdcore.inspection.networks import Choice, choices, title, without_teacher
 from kdcore.inspection.preprocessing import DISPLAY, square
 from kdcore.inspection.requests import MapRequest
-from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Inspection, OverTime
+from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Glance, Inspection, OverTime
 
 __all__ = [
     "DISPLAY",
@@ -23,6 +23,7 @@ __all__ = [
     "Controlled",
     "Course",
     "Faithfulness",
+    "Glance",
     "Inspection",
     "Inspector",
     "MapCard",

@@ -25,7 +25,7 @@ from kdcore.inspection.model_cache import ModelCache, torch_threads
 from kdcore.inspection.networks import title
 from kdcore.inspection.preprocessing import as_batch, displayed, square
 from kdcore.inspection.requests import MapRequest, Resolved, layer_at, resolve
-from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Inspection, OverTime
+from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Glance, Inspection, OverTime
 from kdcore.models import Tapped
 from kdcore.models.sources import NO_SNAPSHOTS, Source, find
 from kdcore.recipe.references import RunNetwork
@@ -73,6 +73,31 @@ class Inspector:
                     for place, one in enumerate(part)
                 ]
         return found
+
+    def glance(self, pixels: np.ndarray, references: Sequence[str], map_name: str | None = None) -> list[Glance]:
+        """A camera's frame through several networks: one map and the likeliest class of each, and nothing that takes longer.
+
+        A network that does not have the map shows its counterpart. Raises UserError also for a map of more than one pass.
+        """
+        if map_name and not explain.map_card(map_name).one_pass:
+            known = ", ".join(name for name, card in explain.map_cards().items() if card.one_pass)
+            raise UserError(f"{explain.map_card(map_name).title} takes more than one pass a frame. Maps of one pass: {known}.")
+        one, request = square(pixels), MapRequest(map_name=map_name, substitute=True)
+        with self._lock, torch_threads(self._threads):
+            return [self._glance(one, reference, request) for reference in references]
+
+    def _glance(self, one: Image.Image, reference: str, request: MapRequest) -> Glance:
+        model = self._models.get(reference)
+        explained = self._explain(model, [one], resolve(model, request))
+        likely = int(explained.probabilities[0].argmax())
+        return Glance(
+            reference=reference,
+            map_name=explained.map_name,
+            heatmap=explained.heatmaps[0],
+            prediction=model.classes[likely],
+            probability=float(explained.probabilities[0, likely]),
+            problem=explained.problems.get(0, ""),
+        )
 
     def compare(self, pixels: np.ndarray, references: Sequence[str], **request: Any) -> Comparison:
         """One photo through several networks, with the agreement of each two maps."""

@@ -43,6 +43,21 @@ class Inspection:
 
 
 @dataclass(frozen=True, eq=False)
+class Glance:
+    """The most probable class of one network for a camera's frame, its probability, and the map.
+
+    heatmap, problem: as of an `Inspection`.
+    """
+
+    reference: str
+    map_name: str
+    heatmap: np.ndarray
+    prediction: str
+    probability: float
+    problem: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """Several networks on one photo; `agreement` is that of each two maps, as `agreement` of `kdcore.explain` gives it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from kdcore.errors import UserError
@@ -17,7 +17,7 @@ from pages.parts.roles import role as roles
 from pages.parts.roles import visitors as watching
 
 if TYPE_CHECKING:
-    from kdcore.inspection import Choice, Inspector
+    from kdcore.inspection import Choice, Glance, Inspector
     from kdcore.inspection.gallery import Survey
 
 
@@ -51,6 +51,11 @@ def inspector() -> Inspector:
     """The process's own, for the networks of `choices`; a visitor's calls count as computing."""
     real = _inspector(process.process_runner().store)
     return real if roles.is_operator() else cast("Inspector", watching.inspector(real, known))
+
+
+def glance(store: Store, pixels: Any, references: Sequence[str], map_name: str | None) -> list[Glance]:
+    """For `camera`, whose frames are charged as a whole."""
+    return _inspector(store).glance(pixels, references, map_name)
 
 
 @visitors

@@ -9,6 +9,7 @@ from PIL import Image
 
 from kdcore import events as ev
 from kdcore import explain, models, recipe
+from kdcore.errors import UserError
 from kdcore.explain import render
 from kdcore.inspection import DISPLAY, Inspector, choices, model_cache
 from kdcore.inspection import inspector as inspector_module
@@ -387,3 +388,24 @@ def test_a_network_without_the_map_shows_its_counterpart_where_that_is_wanted(in
     assert (found.map_name, found.head) == ("self_similarity", None)
     found = inspector.inspect(PHOTO, "our-teacher", map_name="relevance", substitute=True)
     assert (found.map_name, found.instead_of, found.lacking) == ("relevance", "", "")
+
+
+def test_a_glance_is_what_inspect_finds_for_each_network(store):
+    inspector = Inspector(store)
+    found = inspector.glance(PHOTO, ["our-teacher", "our-student"], "cls_attention")
+    for glance in found:
+        full = inspector.inspect(PHOTO, glance.reference, map_name="cls_attention", substitute=True)
+        np.testing.assert_array_equal(glance.heatmap, full.heatmap)
+        assert (glance.map_name, (glance.prediction, glance.probability)) == (full.map_name, full.predictions[0])
+    assert [each.map_name for each in found] == ["cls_attention", "activation_energy"]
+
+
+def test_a_glance_takes_one_pass(store):
+    with pytest.raises(UserError, match="Occlusion.* takes more than one pass a frame. Maps of one pass: .*cls_attention"):
+        Inspector(store).glance(PHOTO, ["our-teacher"], "occlusion")
+
+
+def test_maps_of_one_pass_are_those_whose_cards_say_so():
+    quick = {name for name, card in explain.map_cards().items() if card.one_pass}
+    assert {"hires_cam", "cls_attention", "activation_energy"} <= quick
+    assert not quick & {"occlusion", "input_gradient", "relevance", "patch_attention", "eigen_cam"}

@@ -1,0 +1,48 @@
+"""The live camera with Chromium's fake one: maps follow, a frozen frame becomes a photo, and without a camera a sentence says why."""
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.e2e.conftest import FLAGS
+
+FAKE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+NO_CAMERA = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError'); }"
+INSECURE = "Object.defineProperty(window, 'isSecureContext', {value: false})"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS + FAKE)
+        yield browser
+        browser.close()
+
+
+def test_maps_follow_the_camera_and_a_frozen_frame_becomes_a_photo(visit, shared_server):
+    page: Page = visit(f"{shared_server.url}/attention?source=Live+camera&networks=Cues")
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.get_by_text(re.compile(r"\d+ frames a second"))).to_be_visible()
+    answers = page.locator(".answer")
+    expect(answers).to_have_count(3)
+    for place in range(3):
+        expect(answers.nth(place)).to_have_text(re.compile(r"[a-z]+\d+ %"))
+    painted = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((v, i) => i % 4 === 3 && v > 200)"
+    assert any(page.locator("canvas.heat").nth(place).evaluate(painted) for place in range(3))
+    page.get_by_role("button", name="Freeze this frame").click()
+    expect(page.get_by_role("button", name="Remove my photo")).to_be_visible()
+    expect(page.get_by_label("Where each network looks in the photo")).to_be_visible()
+    assert "source" not in page.url
+
+    page.add_init_script(NO_CAMERA)
+    page.goto(f"{shared_server.url}/attention?source=Live+camera")
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.get_by_text("This computer has no camera that the browser can find.")).to_be_visible()
+
+    page.add_init_script(INSECURE)
+    page.goto(f"{shared_server.url}/attention?source=Live+camera")
+    expect(page.get_by_text("A browser gives its camera only to pages at localhost or over HTTPS")).to_be_visible()
+    expect(page.get_by_role("button", name="Start the camera")).to_be_disabled()
