@@ -18,7 +18,7 @@ from kdcore.errors import DamagedRun, UserError
 from kdcore.results import json_text
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine
-from pages.parts.server import curves
+from pages.parts.server import camera, curves, presenting
 from pages.parts.server.headers import SecureHeaders
 from pages.parts.server.hosts import OwnAddress
 from pages.parts.server.messages import KnownMessages
@@ -91,6 +91,8 @@ def summary(run: RunState) -> dict[str, Any]:
 ROUTES: Sequence[Route] = (
     Route("/api/runs/{id}/state", state),
     Route("/api/runs/{id}/series", series),
+    *camera.ROUTES,
+    *presenting.ROUTES,
 )
 MIDDLEWARE: Sequence[Middleware] = (
     Middleware(SecureHeaders),
