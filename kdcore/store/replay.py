@@ -256,6 +256,8 @@ class Replay:
                 self._add_all("train_top1", event, event["train_top1"])
                 self._add("learning_rate", event["step"], event["learning_rate"])
                 self._add("images_per_second", event["step"], event["images_per_second"])
+                if began := self._facts["began"]:
+                    self._add("seconds", event["step"], self._facts["active_seconds"] + event["time"] - began)
             case "LayersWeighted":
                 self._add_all(f"layer_weight/{event['term']}", event, dict(enumerate(event["weights"])))
             case "GradientsMeasured":

@@ -180,6 +180,9 @@ def test_series_are_every_number_over_time(store):
         LayersWeighted(2, 0.1, "a", (0.4, 0.6)),
     )
     series = {name: (steps.tolist(), values.tolist()) for name, (steps, values) in store.series(run_id).items()}
+    steps, seconds = series.pop("seconds")
+    assert steps == [1, 2]
+    assert 0 <= seconds[0] <= seconds[1] < 60  # since the run started
     assert series == {
         "loss/student/total": ([1, 2], [4.0, 3.0]),
         "loss/student/kd": ([1, 2], [2.0, 1.5]),
