@@ -137,6 +137,17 @@ class Evaluated(Event):
 
 
 @dataclass(frozen=True)
+class SampleMeasured(Event):
+    """Accuracy and loss of student and twin on a sample of the validation images; the same images throughout a run."""
+
+    step: int
+    epoch: float
+    images: int  # in the sample
+    figures: dict[str, Numbers]  # network -> top1, nll
+    seconds: float  # that it took
+
+
+@dataclass(frozen=True)
 class RobustnessMeasured(Event):
     """Accuracy of the networks on perturbed validation images at the end of an epoch; the same images in all epochs.
 

@@ -30,6 +30,7 @@ from kdcore.training.state import Learner, Parts
 from kdcore.weighting import UncertaintyWeights
 
 Report = Callable[[str], None]
+SAMPLE = 128  # validation images that are measured between epochs, at most those of two batches
 
 
 class Splits(NamedTuple):
@@ -106,6 +107,7 @@ def build_parts(
         pinned=pinned(splits.test, recipe.probes.images),
         teacher_cache=_cache(teacher, distiller, splits.train, recipe) if teacher else None,
         teacher_figures=figures,
+        sample=_sample(splits.validation, recipe),
         smallest_batch=smallest,
     )
 
@@ -141,13 +143,23 @@ def _check(recipe: Recipe, runs: Store | None) -> None:
 
 def pinned(test: Split, count: int) -> Batch:
     """The images whose heatmaps a run records: the first of each class in turn, from the test split."""
-    ranks = torch.zeros_like(test.targets)
-    for label in range(len(test.classes)):
-        members = test.targets == label
-        ranks[members] = torch.arange(int(members.sum()), device=test.targets.device)
-    order = (ranks * len(test.classes) + test.targets).argsort()[:count]
+    order = _in_turns(test)[:count]
     first = test.at(order)
     return Batch(first.images.float() / 255, first.targets, order)
+
+
+def _sample(validation: Split | None, recipe: Recipe) -> Split | None:
+    """The first validation images of each class in turn: so few that they take less time than a step."""
+    return validation.at(_in_turns(validation)[: min(SAMPLE, 2 * recipe.data.batch_size)]) if validation else None
+
+
+def _in_turns(split: Split) -> torch.Tensor:
+    """The places of a split's images, the first of each class, then the second of each, and so on."""
+    ranks = torch.zeros_like(split.targets)
+    for label in range(len(split.classes)):
+        members = split.targets == label
+        ranks[members] = torch.arange(int(members.sum()), device=split.targets.device)
+    return (ranks * len(split.classes) + split.targets).argsort()
 
 
 def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[str], Split]:

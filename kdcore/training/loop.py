@@ -31,6 +31,7 @@ from kdcore.training import accumulation, evaluation, optim, reporting
 from kdcore.training.compilation import CompilationTrial
 from kdcore.training.distiller import Distiller
 from kdcore.training.gradient_monitor import GradientMonitor
+from kdcore.training.interim import Interim
 from kdcore.training.robustness import RobustnessMonitor
 from kdcore.training.state import Learner, Parts
 
@@ -51,11 +52,11 @@ def train(parts: Parts) -> Iterator[Event]:
     schedule = recipe.lr.schedule(recipe.epochs)
     log_every = max(1, steps // LOGGED_STEPS)
     checkpoint_every = max(1, round(recipe.checkpoint_every * per_epoch))
-    clock, prober = reporting.Clock(), reporting.Prober(parts)
+    clock, interim = reporting.Clock(), Interim(parts)
     gradients, compilation = GradientMonitor(parts, clock), CompilationTrial(parts)
     robustness = RobustnessMonitor(parts)
 
-    yield from _begin(parts, prober, robustness)
+    yield from _begin(parts, interim, robustness)
     if cache:
         yield from cache.open()
     clock.resume()
@@ -90,7 +91,7 @@ def train(parts: Parts) -> Iterator[Event]:
             yield from cache.notes()
         if epoch_ended:
             yield from _epoch_ended(parts, robustness)
-        yield from prober.take(always=last, budget=recipe.probes.budget * clock.busy)
+        yield from interim.after_step(clock.busy)
         if parts.step % checkpoint_every == 0 or last:
             yield CheckpointReady(parts.step, parts.epoch, parts.state())
         yield from compilation.notes()
@@ -104,16 +105,16 @@ def train(parts: Parts) -> Iterator[Event]:
     yield RunFinished(parts.step, found.results, clock.busy, arrays=found.predictions)
 
 
-def _begin(parts: Parts, prober: reporting.Prober, robustness: RobustnessMonitor) -> Iterator[Event]:
+def _begin(parts: Parts, interim: Interim, robustness: RobustnessMonitor) -> Iterator[Event]:
     """Report the start; of a new run also what is measured before the first step."""
     yield (yield from _started(parts))
     if not parts.resumed:
         yield from (Noted(text, "warning") for text in accumulation.warnings(parts.recipe))
         yield from _prepare_methods(parts)
         yield from _terms_measured(parts)
-        yield from prober.take(always=True)
     elif parts.step and parts.step % parts.steps_per_epoch == 0:
         yield from _epoch_ended(parts, robustness)  # it may have been stopped just before
+    yield from interim.begin()
 
 
 def _remaining_batches(parts: Parts) -> Iterator[Batch]:

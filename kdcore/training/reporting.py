@@ -1,15 +1,13 @@
-"""What the loop reports: its start, logged steps, its speed, and heatmaps of the pinned images."""
+"""What the loop reports: its start, logged steps, and its speed."""
 
 import math
 import time
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from kdcore.errors import NotFinite
-from kdcore.events import ProbeTaken, RunStarted, StepEnded
-from kdcore.explain import probe
+from kdcore.events import RunStarted, StepEnded
 from kdcore.tensors.outputs import NO_LABEL, Batch, Objective
 from kdcore.training.state import Parts
 
@@ -86,29 +84,6 @@ def step_ended(
         images_per_second=images_per_second,
         train_top1=right,
     )
-
-
-class Prober:
-    """Heatmaps of the pinned images, a few times an epoch within a time budget."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.every = max(1, round(parts.steps_per_epoch / parts.recipe.probes.per_epoch))
-        self.spent = self.longest = 0.0
-
-    def take(self, *, always: bool, budget: float = 0.0) -> Iterator[ProbeTaken]:
-        due = self.parts.step % self.every == 0 and self.spent + self.longest <= budget
-        if not self.parts.recipe.probes.images or not (always or due):
-            return
-        began = time.perf_counter()
-        arrays = probe.take(self.parts.models, self.parts.pinned.images)
-        if self.parts.step == 0:
-            arrays["images"] = (self.parts.pinned.images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
-            arrays["targets"] = self.parts.pinned.targets.cpu().numpy()
-        seconds = time.perf_counter() - began
-        self.spent += seconds
-        self.longest = max(self.longest, seconds)
-        yield ProbeTaken(self.parts.step, self.parts.epoch, seconds, arrays=arrays)
 
 
 class Clock:

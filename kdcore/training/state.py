@@ -35,6 +35,7 @@ class Parts:
     """All that a run needs. The loop advances `step`; everything else is built before.
 
     teacher_figures: the teacher's metrics on the validation split (`metrics.classification` and more), as far as they are known.
+    sample: some of the validation images, on which student and twin are measured between epochs.
     smallest_batch: fewest images of a batch that the networks can be trained on.
     calibration: network -> the temperature fitted to the validation images, once it is known.
     """
@@ -51,6 +52,7 @@ class Parts:
     pinned: Batch
     teacher_cache: TeacherCache | None = None
     teacher_figures: dict[str, float] | None = None
+    sample: Split | None = None
     smallest_batch: int = 1
     calibration: dict[str, float] = field(default_factory=dict)
     knobs: dict[str, float] = field(default_factory=dict)

@@ -28,6 +28,7 @@ ONE_OF_EACH = [
     events.WeightAdapted(step=20, epoch=1.0, term="fitnets", factor=0.5, reason="kd no longer falls"),
     events.TermMeasured(step=20, epoch=1.0, term="fitnets", figures={"similarity": 0.7, "similarity/3": 0.8}),
     events.Evaluated(step=20, epoch=1.0, split="validation", metrics={"student": {"top1": 0.5, "count": 100}}),
+    events.SampleMeasured(step=3, epoch=0.15, images=128, figures={"student": NUMBERS}, seconds=0.05),
     events.RobustnessMeasured(
         step=20, epoch=1.0, images=300, accuracy={"patch_scramble@4": NUMBERS}, only={"patch_scramble@4": {"student/twin": 75}},
         shape_bias={"fourier_cue_conflict@1": NUMBERS},
