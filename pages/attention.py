@@ -51,7 +51,7 @@ def main() -> None:
 def show_photo(found: list[Choice]) -> None:
     """A photo, chosen or uploaded, and its comparison."""
     left, right = st.columns([1, 2], gap="medium")
-    with left:
+    with left.container(key="own-photos"):
         offered, refused = offer_photos()
     with right:
         shown = choose_photo(offered)

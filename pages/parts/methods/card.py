@@ -27,7 +27,7 @@ OUTPUTS = {
 
 def show(entry: Entry) -> None:
     card = entry.card
-    st.button("All methods", icon=":material/arrow_back:", type="tertiary", on_click=open_card, args=[None])
+    st.button("All methods", icon=":material/arrow_back:", type="tertiary", on_click=open_card, args=[None], key="all-methods")
     st.title(card.title, anchor=False)
     st.markdown(f"#### :gray[{card.summary}]")
     left, right = st.columns([5, 3], gap="large")
@@ -77,7 +77,7 @@ def start_from(entry: Entry) -> None:
             facts["Temperature"] = f"**{card.temperature:g}** to start from"
         st.table(facts, border="horizontal")
         st.caption(card.source)
-        if st.button("Try it", type="primary", icon=":material/play_arrow:", width="stretch"):
+        if st.button("Try it", type="primary", icon=":material/play_arrow:", width="stretch", key="try-method"):
             st.session_state.pop(presets.TRIED, None)
             st.switch_page(page_table.TRAIN, query_params={"method": entry.name})
         st.link_button(card.paper, card.url, icon=":material/article:", width="stretch")

@@ -33,9 +33,16 @@ def choose() -> tuple[NetworkOutputs, float, str] | None:
     first = next((name for name in datasets.names("drawn") if name in found), next(iter(found)))  # needs no download
     key = left.selectbox(
         "Networks", list(found), list(found).index(first),
-        format_func=lambda k: title(found[k]), key="method-networks", persist_state="session",
+        format_func=lambda k: title(found[k]), key="method-networks", persist_state="session", bind="query-params",
     )  # fmt: skip
-    temperature = right.select_slider("Temperature", TEMPERATURES, 4, key="method-temperature", persist_state="session")
+    temperature = right.select_slider(
+        "Temperature",
+        TEMPERATURES,
+        4,
+        key="method-temperature",
+        persist_state="session",
+        bind="query-params",
+    )
     try:
         with st.spinner("Running the networks on test images"):
             return run(found[key], version(found[key])), temperature, version(found[key])

@@ -39,7 +39,7 @@ def knobs(recipe: Recipe, progress: float) -> list[Knob]:
 def show(run: RunState) -> None:
     """The sliders, redrawn every second while this process trains the run."""
     if role.is_operator() and run.status in ADJUSTABLE and run.id in engine.runner().active():
-        with st.expander("Adjust while training", icon=":material/tune:"):
+        with st.expander("Adjust while training", icon=":material/tune:", key="adjust-run"):
             refreshing(sliders, True, SECONDS)(run.id)
 
 

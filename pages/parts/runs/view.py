@@ -61,8 +61,10 @@ def show(run_id: str) -> None:
     if run.steps:
         live_chart([run], panels_of(recipe, run), key=f"curves-{run_id}")
         what_else.show_curves(recipe, run)
-    refreshing(terms.show, active, terms.SECONDS)(run_id)
-    refreshing(pinned_maps, active, MAPS_SECONDS)(run_id)
+    with st.container(key="run-terms"):
+        refreshing(terms.show, active, terms.SECONDS)(run_id)
+    with st.container(key="pinned-maps"):
+        refreshing(pinned_maps, active, MAPS_SECONDS)(run_id)
     adjustments.show(run)
     details(run, recipe)
 
@@ -83,12 +85,13 @@ def header(run_id: str, recipe: Recipe) -> None:
         if run.recorded:
             st.badge("Recording included with the project", color="gray")
         st.space("stretch")
-        actions.controls(run)
-        forks.offer(run, recipe)
-        actions.new_run(run)
-        actions.attention(run)
-        if run.status not in ACTIVE:
-            actions.download([run])
+        with st.container(horizontal=True, width="content", key="run-buttons"):
+            actions.controls(run)
+            forks.offer(run, recipe)
+            actions.new_run(run)
+            actions.attention(run)
+            if run.status not in ACTIVE:
+                actions.download([run])
     match run.status:
         case "running" | "paused":
             st.progress(min(run.progress, 1.0), text=formatting.as_text(formatting.progress(run)))
@@ -184,7 +187,7 @@ def drawn_maps(run_id: str, place: int, file: str) -> tuple[list[str], list[list
 
 
 def details(run: RunState, recipe: Recipe) -> None:
-    with st.expander("Recipe, parameters and log", icon=":material/description:"):
+    with st.expander("Recipe, parameters and log", icon=":material/description:", key="run-details"):
         sizes = " · ".join(f"{name.replace('_', ' ')} {formatting.count(n)}" for name, n in run.parameters.items())
         if sizes:
             st.caption(f"Parameters: {sizes}")

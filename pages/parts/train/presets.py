@@ -18,6 +18,7 @@ CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the sessi
 TRIED = "tried-method"  # in the session's state; the Methods page removes it
 EDITED = "Edited recipe"
 MOST_RUNS = 8  # as teachers
+MOST_SETTINGS = 20  # of an address
 
 
 def choose() -> tuple[Recipe, str]:
@@ -26,12 +27,24 @@ def choose() -> tuple[Recipe, str]:
     take_method()
     known = all_presets()
     preset, file = st.columns([5, 2], vertical_alignment="bottom")
-    name = preset.selectbox("Start from", list(known), key=CHOSEN)
-    with file.popover("Upload a recipe", icon=":material/upload_file:", width="stretch"):
+    name = preset.selectbox("Start from", list(known), key=CHOSEN, bind="query-params")
+    with file.popover("Upload a recipe", icon=":material/upload_file:", width="stretch", key="upload-recipe"):
         st.file_uploader("Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file)
     show_error("file")
-    text = known[name]
-    return recipes.from_yaml(text), f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    recipe = with_settings(recipes.from_yaml(known[name]))
+    return recipe, f"{name}-{hashlib.sha256(recipe.to_full_yaml().encode()).hexdigest()[:8]}"
+
+
+def with_settings(recipe: Recipe) -> Recipe:
+    """`?set=epochs=3&set=terms.1.temperature=8`: the preset with these settings, as the command line's `--set` takes them."""
+    wanted = st.query_params.get_all("set")[:MOST_SETTINGS]
+    try:
+        changed = recipes.with_overrides(recipe, wanted, option="set") if wanted else recipe
+        engine.check_settings(changed.data)
+    except UserError as error:
+        st.error(f"The settings of this address are not used. {formatting.message(str(error))}")
+        return recipe
+    return changed
 
 
 def with_note(base: Recipe, recipe: Recipe | None) -> Recipe | None:
@@ -98,7 +111,7 @@ def edit_as_text(recipe: Recipe, key: str) -> None:
     """The full recipe as YAML, for settings that the form does not show."""
     text = recipe.to_yaml()
     area = f"text-{hashlib.sha256((key + text).encode()).hexdigest()[:8]}"
-    with st.expander("Edit the full recipe (YAML)", icon=":material/code:"):
+    with st.expander("Edit the full recipe (YAML)", icon=":material/code:", key="edit-recipe"):
         st.text_area("Recipe", text, key=area, height=320, label_visibility="collapsed")
         st.button("Apply", on_click=lambda: take(EDITED, st.session_state[area], "text"))
         show_error("text")

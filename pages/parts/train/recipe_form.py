@@ -56,7 +56,7 @@ def show() -> None:
 
 
 def section(name: str, spots: Spots) -> DeltaGenerator:
-    box = st.container(border=True)
+    box = st.container(border=True, key=f"section-{name}")
     box.markdown(f"**{TITLES[name]}**")
     inside = box.container()
     spots[name] = box.container()
