@@ -26,6 +26,7 @@ FOR_SCREENS = (
     "data.datasets",
     "checks.findings",
     "inspection",
+    "export",
 )
 WITHOUT_TORCH = (
     "paths",
@@ -43,6 +44,8 @@ WITHOUT_TORCH = (
     "store",
     "checks.findings",
     "checks.preflight",
+    "export.folder",
+    "export.curves",
 )
 
 

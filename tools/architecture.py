@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Disk", ("store",)),
     ("Analysis of networks", ("explain", "robustness", "inspection", "checks")),
     ("Training", ("training", "setup", "runner")),
+    ("Runs as files", ("export",)),
     ("Command line", ("cli", "__main__")),
 )
 ORDER = tuple(name for _, names in LAYERS for name in names)

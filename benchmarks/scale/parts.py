@@ -77,8 +77,8 @@ def feeding(split: Any) -> Figures:
 
 def open_run(folder: Path, count: int) -> Figures:
     """The data of a run's page and of its chart; then the same after one more logged step."""
+    from kdcore.export import curves
     from kdcore.store import Store
-    from pages.parts.server import curves
 
     store = Store(folder)
     (run_id,) = store.ids()

@@ -1,4 +1,4 @@
-"""`runs`: list, show, resume, fork, export figures of, and delete runs."""
+"""`runs`: list, show, resume, fork, export, import, report on, and delete runs."""
 
 import sys
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from kdcore.cli import progress
+from kdcore.cli import progress, run_files
 from kdcore.cli.options import Json, JsonEvents, Overrides, RunId, store
 from kdcore.errors import UserError
 from kdcore.recipe import changing
@@ -33,8 +33,14 @@ app = App(
   python -m kdcore runs fork ID --set terms.0.weight=0.2    go on from its state with another weight
   python -m kdcore runs csv ID > run.csv    losses and metrics by step
   python -m kdcore runs classes ID          accuracy by class, as CSV
+  python -m kdcore runs report ID --out run.html    one page with curves and maps, which opens without the app
+  python -m kdcore runs export ID run.zip   the run as a file, for `runs import` on another machine
   python -m kdcore runs delete ID --yes     delete without asking""",
 )
+
+app.command(run_files.export_run, name="export")
+app.command(run_files.import_run, name="import")
+app.command(run_files.report, name="report")
 
 
 @app.command(name="list")

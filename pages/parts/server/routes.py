@@ -15,10 +15,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kdcore.errors import DamagedRun, UserError
+from kdcore.export import curves
 from kdcore.results import json_text
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine
-from pages.parts.server import camera, curves, presenting
+from pages.parts.server import camera, presenting
 from pages.parts.server.headers import SecureHeaders
 from pages.parts.server.hosts import OwnAddress
 from pages.parts.server.messages import KnownMessages

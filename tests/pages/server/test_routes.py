@@ -9,7 +9,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from kdcore import events as ev
-from pages.parts.server import curves, headers, routes
+from kdcore.export import curves
+from pages.parts.server import headers, routes
 
 
 @pytest.fixture
