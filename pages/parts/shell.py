@@ -4,14 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import engine, page_table
+from pages.parts import engine, page_table, titles
 from pages.parts.stage import bar
 from pages.parts.teaching import exercise
 
 ICON = str(Path(__file__).with_name("icon.svg"))  # of our own: the usual ones come from the network
 
-st.set_page_config(page_title="Distillation Explorer", page_icon=ICON, layout="wide")
+st.set_page_config(page_icon=ICON, layout="wide")
 page = st.navigation(page_table.table(training=bool(engine.runner().active())), position="top")
+st.set_page_config(page_title=titles.of(page.url_path, page.title))
 bar.draw()
 exercise.begin(page.url_path)
 page.run()

@@ -3,26 +3,22 @@
 import streamlit as st
 
 from kdcore.errors import NotAllowed
-from pages.parts import formatting
+from pages.parts import engine, formatting
 from pages.parts.roles import role
-
-PLACE = "role-control"
-IN_THE_HEADER = "position: fixed; top: 0.6rem; right: 9rem; width: auto; z-index: 1000000"  # left of the menu and of "Running ... Stop"
 
 
 def draw() -> None:
-    """“Watching” or “Operator”, and how to change it."""
+    """“Watching” or “Operator”, and how to change it; the address at which others join."""
     if not role.is_shared():
         return
-    st.html(f"<style>.st-key-{PLACE} {{ {IN_THE_HEADER} }}</style>")
-    with st.container(key=PLACE, width="content"):
-        if role.is_operator():
-            with st.popover("Operator", icon=":material/key:", type="tertiary", width="content", key="role"):
-                st.caption("This window starts, stops and deletes runs. A reload asks for the passcode again.")
-                st.button("Only watch", on_click=role.leave, key="role-leave")
-        else:
-            with st.popover("Watching", icon=":material/visibility:", type="tertiary", width="content", key="role"):
-                _ask()
+    if role.is_operator():
+        with st.popover("Operator", icon=":material/key:", type="tertiary", width="content", key="role"):
+            st.caption("This window starts, stops and deletes runs, and hands control over to windows that ask for it.")
+            st.button("Only watch", on_click=role.leave, key="role-leave")
+    else:
+        with st.popover("Watching", icon=":material/visibility:", type="tertiary", width="content", key="role"):
+            _ask()
+            _ask_for_control()
 
 
 def only_the_operator(can: str) -> None:
@@ -40,5 +36,21 @@ def _ask() -> None:
             role.enter(typed)
         except NotAllowed as error:
             st.error(formatting.message(str(error)))
+        else:
+            st.rerun()
+
+
+def _ask_for_control() -> None:
+    """A window that watches asks the operator, who sees its name."""
+    if role.windows.asks(role.visit()):
+        st.caption("The operator sees that this window asks for control.")
+        st.button("Withdraw", on_click=lambda: role.windows.withdraw(role.visit()), key="role-withdraw")
+        return
+    with st.form("role-ask", border=False):
+        name = st.text_input("Your name", key="role-name", max_chars=24, autocomplete="name")
+        asked = st.form_submit_button("Ask for control", key="role-ask-now")
+    if asked:
+        if why := engine.refusal(engine.ask_for_control, name):
+            st.error(formatting.message(why))
         else:
             st.rerun()

@@ -19,10 +19,11 @@ DOING = {  # method -> what it does, in words
     "start": "start runs", "pause": "pause runs", "unpause": "continue runs", "stop": "stop runs", "resume": "resume runs",
     "set_knob": "change a run's settings", "start_study": "start studies", "stop_study": "stop studies",
     "resume_study": "continue studies", "estimate": "estimate a run's cost", "check": "check recipes on this server",
-    "check_teacher": "check teachers", "delete": "delete runs and studies",
+    "check_teacher": "check teachers", "delete": "delete runs and studies", "edit_label": "name, tag and archive runs",
 }  # fmt: skip
 PATH = re.compile(r"(?<![\w.:/~\\-])(?:(?:~[\w-]*)?/|[A-Za-z]:[\\/])(?=[\w.~@+-])[^\s'\"`,;:()<>\[\]{}|]*")
 
+MOST_HELD = 20_000  # states of runs
 Wrap = Callable[[Any], Any]
 
 
@@ -76,7 +77,7 @@ class Watched:
 
 STORE = frozenset({
     "ids", "state", "states", "recipe", "by_recipe", "series", "version", "probe", "checkpoint", "snapshots", "csv",
-    "test_predictions", "environment", "outcome",
+    "test_predictions", "environment", "outcome", "read_all",
 })  # fmt: skip
 STUDIES = frozenset({"ids", "state", "states", "damaged", "csv"})
 RUNNER = frozenset({"active"})
@@ -139,10 +140,23 @@ def in_words(text: str) -> str:
     return PATH.sub(lambda found: re.split(r"[\\/]", found[0].rstrip("\\/"))[-1], text)
 
 
+_shown: dict[str, tuple[RunState, RunState]] = {}  # run id -> its state, and what visitors see of it
+
+
 def _state(run: RunState) -> RunState:
-    """A run without the traceback, which is the operator's."""
+    """A run without the traceback, which is the operator's. The same object as before where the run's is."""
+    known = _shown.get(run.id)
+    if known and known[0] is run:
+        return known[1]
+    if len(_shown) >= MOST_HELD:
+        _shown.clear()
     notes = tuple(note | {"text": in_words(note["text"])} for note in run.notes)
-    return replace(run, traceback="", reason=in_words(run.reason), damage=in_words(run.damage), notes=notes)
+    shown = replace(
+        run, traceback="", reason=in_words(run.reason), damage=in_words(run.damage), notes=notes, settings=_plain(run.settings),
+        label=replace(run.label, note=in_words(run.label.note)),
+    )  # fmt: skip
+    _shown[run.id] = run, shown
+    return shown
 
 
 def _place(place: Place) -> Place:
