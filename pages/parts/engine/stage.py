@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pages.parts.engine import storyboard
 from pages.parts.engine.guards import operators, visitors
+from pages.parts.engine.storyboard import View
 from pages.parts.roles import role
 from pages.parts.roles.windows import Request
-from pages.parts.stage import storyboard
-from pages.parts.stage.storyboard import View
 
 
 @visitors

@@ -10,7 +10,7 @@ from kdcore.errors import UserError
 from pages.parts import engine, formatting
 
 if TYPE_CHECKING:
-    from pages.parts.stage.storyboard import View
+    from pages.parts.engine.storyboard import View
 
 
 @st.dialog("Add this view", width="medium")

@@ -6,7 +6,7 @@ import pytest
 
 from kdcore.errors import NotAllowed, UserError
 from pages.parts import engine
-from pages.parts.stage import storyboard
+from pages.parts.engine import storyboard
 
 
 @pytest.fixture(autouse=True)

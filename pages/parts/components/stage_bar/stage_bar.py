@@ -6,9 +6,9 @@ from typing import Any, Literal
 import streamlit as st
 
 from pages.parts.components.loading import component
+from pages.parts.engine.storyboard import View
 from pages.parts.page_table import addresses
 from pages.parts.roles.windows import Request
-from pages.parts.stage.storyboard import View
 
 KEY = "stage_bar"
 Role = Literal["presenter", "operator", "lent", "visitor"]
