@@ -201,8 +201,13 @@ class KnobTurned(Event):
     """A setting was changed during the run."""
 
     step: int
-    knob: str  # "learning_rate" or "weight/TERM"
+    knob: str  # "learning_rate", "weight/TERM" or "temperature/TERM"
     factor: float  # on the value of the recipe
+    values: Numbers = field(
+        default_factory=dict
+    )  # `old` and `new`, of the setting at this step; none in earlier versions
+    by: str = ""  # the user's name, where it is known
+    undo: bool = False  # it takes back the last change
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A recipe's optimizer and the schedule of its learning rate."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -31,8 +32,15 @@ class LearningRate(Section):
         return checked_schedule(shape) if isinstance(shape, dict) else shape
 
     def schedule(self, epochs: int) -> schedules.Schedule:
-        after = schedules.parse(self._spec, epochs)
-        return schedules.Warmup(after, self.warmup_epochs / epochs) if self.warmup_epochs else after
+        return self._warmed(schedules.parse(self._spec, epochs), epochs)
+
+    def _warmed(self, after: schedules.Schedule, epochs: int) -> schedules.Schedule:
+        """A shape after the warm-up, which a factor scales too."""
+        if not self.warmup_epochs:
+            return after
+        if isinstance(after, schedules.Scaled):
+            return replace(after, schedule=self._warmed(after.schedule, epochs))
+        return schedules.Warmup(after, self.warmup_epochs / epochs)
 
     def lowest(self, epochs: int) -> float:
         """The least factor in a run of so many epochs; the warm-up, from 0 on, is left out."""

@@ -7,6 +7,9 @@ In a recipe a schedule is a number or one key with its settings:
     {cosine: [3.0, 1.0]}                    the same, slow at both ends
     {steps: {start: 0.1, factor: 0.1, at: [30, 40]}}      multiplied at the start of those epochs (1-based)
     {piecewise: [[1, 3.0], [20, 2.0], [21, 1.5], [50, 1.0]]}   values at epochs (1-based), straight lines between
+    {scaled: {schedule: 0.9, factors: [[3.5, 2.0], [6, 1.0]]}}  a schedule times a factor from a moment on: here from the
+                                            middle of epoch 3 to the start of epoch 6. A user who turns a knob does the same
+    {held: {schedule: {linear: [3.0, 1.0]}, epochs: 10}}        the schedule of a run of 10 epochs, then its last value
 """
 
 import math
@@ -24,8 +27,12 @@ EXAMPLES = {
     "cosine": "{cosine: [3.0, 1.0]}",
     "steps": "{steps: {start: 0.1, factor: 0.1, at: [30, 40]}}",
     "piecewise": "{piecewise: [[1, 3.0], [20, 2.0]]}",
+    "scaled": "{scaled: {schedule: 0.9, factors: [[3.5, 2.0]]}}",
+    "held": "{held: {schedule: {linear: [3.0, 1.0]}, epochs: 10}}",
 }
 MOST_POINTS = 1000
+MOST_LENGTH = 10_000  # epochs
+MOST_NESTED = 4  # schedules in each other
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,33 @@ class Piecewise:
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """`schedule`, times the factor of the last (moment, factor) so far. A moment is an epoch (1-based) with its fraction: 3.5 is the
+    middle of the third."""
+
+    schedule: Schedule
+    factors: tuple[tuple[float, float], ...]
+    epochs: int
+
+    def __call__(self, progress: float) -> float:
+        now = progress * self.epochs + 1 + 1e-9  # the small addend as in `epoch`
+        begun = bisect_right(self.factors, now, key=lambda point: point[0])
+        return self.schedule(progress) * (self.factors[begun - 1][1] if begun else 1.0)
+
+
+@dataclass(frozen=True)
+class Held:
+    """The schedule of a run of `until` epochs, in one of `epochs`; then its last value."""
+
+    schedule: Schedule
+    until: int
+    epochs: int
+
+    def __call__(self, progress: float) -> float:
+        return self.schedule(min(progress * self.epochs / self.until, 1.0))
+
+
+@dataclass(frozen=True)
 class Warmup:
     """`after`, scaled linearly from zero over the first `share` of the run."""
 
@@ -128,12 +162,34 @@ def _at_most(values: Any) -> Any:
     return values
 
 
-def parse(spec: Any, epochs: int) -> Schedule:
+def _points(given: Any) -> tuple[tuple[float, float], ...]:
+    """Pairs of a rising epoch and a value."""
+    points = tuple((_finite(epoch), _finite(value)) for epoch, value in _at_most(given))
+    if not points or any(b[0] <= a[0] for a, b in pairwise(points)):
+        raise UserError("the epochs must rise")
+    return points
+
+
+def _whole(epochs: Any) -> int:
+    if type(epochs) is not int or not 1 <= epochs <= MOST_LENGTH:
+        raise UserError(f"`epochs` must be a whole number from 1 to {MOST_LENGTH:,}")
+    return epochs
+
+
+def _inner(spec: Any, epochs: int, nested: int) -> Schedule:
+    """A schedule within another one."""
+    if nested >= MOST_NESTED:
+        raise UserError(f"at most {MOST_NESTED} schedules may be within each other")
+    return parse(spec, epochs, nested=nested + 1)
+
+
+def parse(spec: Any, epochs: int, *, nested: int = 0) -> Schedule:
     """The schedule that a recipe describes.
 
     Args:
         spec: a number, a schedule of this module's notation (see its docstring).
-        epochs: length of the run, which `steps` and `piecewise` count in.
+        epochs: length of the run, which `steps`, `piecewise` and `scaled` count in.
+        nested: in how many schedules this one is.
 
     Raises:
         ValueError: the notation is not one of this module's; the message shows one that is.
@@ -158,11 +214,16 @@ def parse(spec: Any, epochs: int) -> Schedule:
                 at = tuple(sorted(map(_finite, _at_most(settings["at"]))))
                 _finite(start * _power(factor, len(at)))
                 return Steps(start, factor, at, epochs)
+            case "scaled":
+                factors = _points(settings["factors"])
+                if min(factor for _, factor in factors) < 0:
+                    raise UserError("the factors must be at least 0")
+                return Scaled(_inner(settings["schedule"], epochs, nested), factors, epochs)
+            case "held":
+                until = _whole(settings["epochs"])
+                return Held(_inner(settings["schedule"], until, nested), until, epochs)
             case _:
-                points = tuple((_finite(epoch), _finite(value)) for epoch, value in _at_most(settings))
-                if not points or any(b[0] <= a[0] for a, b in pairwise(points)):
-                    raise UserError("the epochs must rise")
-                return Piecewise(points, epochs)
+                return Piecewise(_points(settings), epochs)
     except (TypeError, ValueError, KeyError) as error:
         why = f" ({error})" if isinstance(error, UserError) else ""
         raise UserError(
@@ -172,18 +233,22 @@ def parse(spec: Any, epochs: int) -> Schedule:
 
 def lowest(spec: Any, epochs: int) -> float:
     """The least value of a schedule in a run of so many epochs."""
-    return min(_extremes(spec, epochs))
+    return min(_extremes(parse(spec, epochs), epochs))
 
 
 def highest(spec: Any, epochs: int) -> float:
     """The greatest value of a schedule in a run of so many epochs."""
-    return max(_extremes(spec, epochs))
+    return max(_extremes(parse(spec, epochs), epochs))
 
 
-def _extremes(spec: Any, epochs: int) -> list[float]:
-    """Values of a schedule, the least and the greatest among them."""
-    schedule = parse(spec, epochs)
+def _extremes(schedule: Schedule, epochs: int) -> list[float]:
+    """Values of a schedule, the least and the greatest among them; of a scaled or held one, bounds."""
     match schedule:
+        case Scaled():
+            factors = {1.0} | {factor for _, factor in schedule.factors}
+            return [value * factor for value in _extremes(schedule.schedule, epochs) for factor in factors]
+        case Held():
+            return _extremes(schedule.schedule, schedule.until)
         case Steps():
             turns: tuple[float, ...] = schedule.at
         case Piecewise():

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -57,6 +58,17 @@ class Turn(enum.Enum):
     ENDED = "ended"
 
 
+class Adjustment(NamedTuple):
+    """A user's change of knobs, to be made between two steps.
+
+    settings: gives each knob's new factor, at that moment.
+    """
+
+    settings: Callable[[], list[tuple[str, float]]]
+    by: str
+    undo: bool
+
+
 class Job:
     """A run that this process trains or will train.
 
@@ -87,14 +99,32 @@ class Job:
         )  # already here, so that the run counts as alive
         self._parts: Parts | None = None
         self._turns: Iterator[Turn] | None = None
-        self._knobs: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
+        self._adjustments: queue.SimpleQueue[Adjustment] = queue.SimpleQueue()
         self._saves: queue.SimpleQueue[Future[int]] = queue.SimpleQueue()  # checkpoints that were asked for
         self._paused, self._stopped = threading.Event(), threading.Event()
         self._claimed = threading.Lock()  # taken once, by the thread that runs the job
         self._reason = ""
 
-    def set_knob(self, knob: str, factor: float) -> None:
-        self._knobs.put((knob, factor))
+    def set_knob(self, knob: str, factor: float, by: str) -> None:
+        self._adjust(lambda: [(knob, factor)], by)
+
+    def reset_knobs(self, by: str) -> None:
+        """Set every knob that was turned back to the recipe's value."""
+        self._adjust(
+            lambda: [(knob, 1.0) for knob, now in self._store.state(self.run_id).knobs.items() if now != 1], by
+        )
+
+    def undo_knob(self, by: str) -> None:
+        """Take back the last change."""
+
+        def last() -> list[tuple[str, float]]:
+            found = self._store.state(self.run_id).undoable
+            return [(found["knob"], found["factor"])] if found else []
+
+        self._adjust(last, by, undo=True)
+
+    def _adjust(self, settings: Callable[[], list[tuple[str, float]]], by: str, *, undo: bool = False) -> None:
+        self._adjustments.put(Adjustment(settings, by, undo))
         self.on_command()
 
     def pause(self) -> None:
@@ -242,10 +272,13 @@ class Job:
         return True
 
     def _turn_knobs(self) -> None:
-        while self._parts and not self._knobs.empty():
-            knob, factor = self._knobs.get()
-            self._parts.knobs[knob] = factor
-            self._report(KnobTurned(self._parts.step, knob, factor))
+        while (parts := self._parts) and not self._adjustments.empty():
+            asked = self._adjustments.get()
+            for knob, factor in asked.settings():
+                old = parts.values().get(knob, 0.0)
+                parts.knobs[knob] = factor
+                values = {"old": old, "new": parts.values().get(knob, 0.0)}
+                self._report(KnobTurned(parts.step, knob, factor, values, asked.by, asked.undo))
 
     def _stop(self) -> None:
         """End the run, with a checkpoint where it has begun."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from kdcore import methods
 from kdcore.checks import before_run, teacher_check
 from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
@@ -21,6 +22,9 @@ from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
 
+MOST_FACTOR = 100.0  # of a knob
+LEAST_TEMPERATURE = 0.05  # factor; a temperature stays above 0
+LONGEST_NAME = 80  # of a user
 PATIENCE = 60.0  # seconds to wait for a checkpoint of a run that trains
 
 
@@ -106,19 +110,39 @@ class Runner:
         """End a run after its current step, with a checkpoint to resume from; one that is queued or prepared, at once."""
         self._thread.stop(self._job(run_id), reason)
 
-    def set_knob(self, run_id: str, knob: str, factor: float) -> None:
+    def knobs(self, run_id: str) -> tuple[str, ...]:
+        """The settings of a run that can be changed while it trains: `learning_rate`, `weight/TERM`, and `temperature/TERM` of the
+        terms that use one."""
+        terms = self.store.recipe(run_id).terms
+        hot = [term.label for term in terms if methods.get(term.method).uses_temperature]
+        weights = (f"weight/{term.label}" for term in terms)
+        return ("learning_rate", *weights, *(f"temperature/{label}" for label in hot))
+
+    def set_knob(self, run_id: str, knob: str, factor: float, *, by: str = "") -> None:
         """Change a setting of a run, from its next step on.
 
         Args:
-            knob: `learning_rate` or `weight/TERM`.
-            factor: from 0 to 100; multiplies the value of the recipe.
+            knob: one of `knobs`.
+            factor: multiplies the value of the recipe; from 0 to 100, of a temperature at least 0.05.
+            by: the user's name, for the log.
         """
-        known = ["learning_rate", *(f"weight/{term.label}" for term in self.store.recipe(run_id).terms)]
-        if knob not in known:
+        if knob not in (known := self.knobs(run_id)):
             raise UserError(f"{knob!r} is not a knob of this run. Its knobs: {', '.join(known)}.")
-        if not 0 <= factor <= 100:
-            raise UserError(f"A knob takes a factor from 0 to 100, not {factor:g}.")
-        self._job(run_id).set_knob(knob, factor)
+        least = LEAST_TEMPERATURE if knob.startswith("temperature/") else 0
+        if not least <= factor <= MOST_FACTOR:
+            raise UserError(f"{knob} takes a factor from {least:g} to {MOST_FACTOR:g}, not {factor:g}.")
+        self._job(run_id).set_knob(knob, factor, by[:LONGEST_NAME])
+
+    def reset_knobs(self, run_id: str, *, by: str = "") -> None:
+        """Set all knobs of a run back to the recipe's values."""
+        self._job(run_id).reset_knobs(by[:LONGEST_NAME])
+
+    def undo_knob(self, run_id: str, *, by: str = "") -> None:
+        """Take back the last change of a knob; called again, the one before it. Raises UserError where there is none."""
+        job = self._job(run_id)
+        if not self.store.state(run_id).undoable:
+            raise UserError(f"There is nothing to undo: no setting of run {run_id} was changed since it began.")
+        job.undo_knob(by[:LONGEST_NAME])
 
     def start_study(self, study: Study) -> str:
         """Store a study and queue its runs one after another; returns its id.

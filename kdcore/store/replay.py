@@ -18,6 +18,7 @@ from kdcore.files.reading import regular
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.recipe.settings import settings
 from kdcore.store import checking, replay_cache
+from kdcore.store.adjustments import Adjustments
 from kdcore.store.columns import Column
 from kdcore.store.lines import READ_BYTES, Lines
 from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
@@ -25,8 +26,6 @@ from kdcore.store.writing import LOCK
 
 CACHE_BYTES = 4 << 20  # of new events before a replay is cached; later, as many as it has
 KEPT_NOTES = 50
-KEPT_CHANGES = 200
-DRAG_SECONDS = 5.0  # changes of one setting that follow each other so quickly are one
 KEPT_GRADIENTS = 5  # the newest; all of them are among the series
 
 
@@ -60,11 +59,10 @@ class Replay:
         }  # fmt: skip
         # lists only grow; `_remembered` is what a resumed run restores: step of a checkpoint -> the facts at that moment
         self._lists: dict[str, list[dict[str, Any]]] = {
-            "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [], "knob_changes": [],
-            "robustness": [],
+            "probes": [], "checkpoints": [], "layer_weights": [], "gradients": [], "adaptations": [], "robustness": [],
         }  # fmt: skip
         self._latest: dict[str, dict[str, float]] = {}
-        self._knobs: dict[str, float] = {}
+        self._adjusted = Adjustments()
         self._remembered: dict[int, dict[str, Any]] = {}
         self._last_event = 0.0  # time of the last event while the run was in progress
         self._seen, self._left_out, self._first_left_out = 0, 0, ""  # lines; why the first one was left out
@@ -168,7 +166,7 @@ class Replay:
     def _cache(self) -> None:
         plain = {
             "facts": self._facts, "lists": self._lists, "notes": list(self._notes), "latest": self._latest,
-            "knobs": self._knobs, "remembered": list(self._remembered.items()), "heard": self._last_event,
+            "adjusted": self._adjusted.plain(), "remembered": list(self._remembered.items()), "heard": self._last_event,
             "skipping": self._lines.skipping, "lines": [self._seen, self._left_out, self._first_left_out],
         }  # fmt: skip
         replay_cache.write_replay(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
@@ -180,7 +178,8 @@ class Replay:
         own = ("id", "created", "recorded", *(() if self._recipe_trouble else ("name", "settings")))
         here = {key: self._facts[key] for key in own}  # the folder may be a copy
         self._facts = plain["facts"] | here | {"classes": tuple(plain["facts"].get("classes", ()))}
-        self._lists, self._latest, self._knobs = plain["lists"], plain["latest"], plain["knobs"]
+        self._lists, self._latest = plain["lists"], plain["latest"]
+        self._adjusted = Adjustments.from_plain(plain["adjusted"])
         self._notes.clear()
         self._notes.extend(plain["notes"])
         self._remembered, self._last_event = dict(plain["remembered"]), plain["heard"]
@@ -193,7 +192,9 @@ class Replay:
             **lists,
             notes=tuple(self._notes),
             latest=dict(self._latest),
-            knobs=dict(self._knobs),
+            knobs=dict(self._adjusted.factors),
+            knob_changes=tuple(self._adjusted.changes),
+            undoable=self._adjusted.undoable(),
             damage=self.damage,
         )
 
@@ -214,7 +215,7 @@ class Replay:
                 self._end_stretch(self._last_event)  # a killed run that is resumed was active until its last event
                 facts["status"] = "queued"
             case "RunForked":
-                self._knobs = {name: float(factor) for name, factor in event["knobs"].items()}
+                self._adjusted = Adjustments({name: float(factor) for name, factor in event["knobs"].items()})
                 facts |= {"parent": event["parent"], "forked_at": step, "forked_epoch": event["epoch"]}
                 facts |= {"fork_changes": event["changed"], "step": step, "epoch": event["epoch"]}
             case "Noted":
@@ -230,9 +231,13 @@ class Replay:
                 facts |= {"reason": "", "traceback": "", "results": {}, "test_file": ""}
             case "StepEnded":
                 facts |= {name: event[name] for name in ("step", "epoch", "images_per_second")}
+                facts["values"] = {
+                    **{f"weight/{term}": value for term, value in event["weights"].items()},
+                    **{f"temperature/{term}": value for term, value in event["temperatures"].items()},
+                    "learning_rate": event["learning_rate"],
+                }
             case "KnobTurned":
-                self._knobs[event["knob"]] = float(event["factor"])
-                self._note_change(event["knob"], event["factor"], step, now)
+                self._take_change(event, now)
             case "RunPaused":
                 facts |= {"status": "paused", "step": step}
             case "RunResumed":
@@ -290,8 +295,6 @@ class Replay:
             case "GradientsMeasured":
                 self._append("gradients", event, "norms", "shares", "idle")
                 del self._lists["gradients"][:-KEPT_GRADIENTS]
-            case "KnobTurned":
-                self._take_change(event | {"epoch": self._facts["epoch"]})
             case "WeightAdapted":
                 listed = {(item["step"], item["term"]) for item in self._lists["adaptations"]}
                 if (event["step"], event["term"]) not in listed:  # else it is repeated, by a run that was resumed here
@@ -306,19 +309,23 @@ class Replay:
             case "CheckpointSaved":
                 self._append("checkpoints", event, "file")
                 self._remembered[event["step"]] = {
-                    "epoch": event["epoch"], "latest": dict(self._latest), "knobs": dict(self._knobs),
+                    "epoch": event["epoch"], "latest": dict(self._latest), "knobs": dict(self._adjusted.factors),
                 }  # fmt: skip
 
     def _append(self, name: str, event: dict[str, Any], *fields: str) -> None:
         self._lists[name].append({field: event[field] for field in ("step", "epoch", *fields)})
 
-    def _take_change(self, event: dict[str, Any]) -> None:
-        """A setting that a user changed; of a slider that was dragged, the last value."""
-        changes = self._lists["knob_changes"]
-        if changes and changes[-1]["knob"] == event["knob"] and event["time"] - changes[-1]["time"] < DRAG_SECONDS:
-            changes.pop()
-        self._append("knob_changes", event, "knob", "factor", "time")
-        del changes[:-KEPT_CHANGES]
+    def _take_change(self, event: dict[str, Any], now: float) -> None:
+        """A setting that a user changed; of a slider that was dragged, the last value is noted."""
+        before = len(self._adjusted.changes)
+        sentence = self._adjusted.take(event, self._facts["epoch"])
+        start = sentence.partition(" was ")[0] + " was "
+        dragged = len(self._adjusted.changes) == before
+        if dragged and self._notes and self._notes[-1]["text"].startswith(start):
+            self._notes.pop()
+        self._note(now, sentence, "info")
+        if (value := event["values"].get("new")) is not None:
+            self._facts["values"] = {**self._facts.get("values", {}), event["knob"]: value}
 
     def _add_all(self, group: str, event: dict[str, Any], numbers: dict[Any, Any]) -> None:
         for name, value in numbers.items():
@@ -328,14 +335,6 @@ class Replay:
         if self._facts["began"]:
             self._facts["active_seconds"] += max(0.0, when - self._facts["began"])
             self._facts["began"] = 0.0
-
-    def _note_change(self, knob: str, factor: float, step: int, now: float) -> None:
-        """A line of the log about a setting that a user changed; of a slider that was dragged, the last one."""
-        what = f"The weight of {knob.removeprefix('weight/')}" if knob.startswith("weight/") else "The learning rate"
-        start = f"{what} was set to × "
-        if self._notes and self._notes[-1]["text"].startswith(start):
-            self._notes.pop()
-        self._note(now, f"{start}{factor:g} of the recipe's value by a user, after step {step:,}.", "info")
 
     def _note(self, now: float, text: str, level: str) -> None:
         self._notes.append({"time": now, "text": text, "level": level})
@@ -356,7 +355,8 @@ class Replay:
             items[:] = [item for item in items if item["step"] <= step]
         self._remembered = {saved: then for saved, then in self._remembered.items() if saved <= step}
         then = self._remembered.get(step, {"epoch": 0.0, "latest": {}, "knobs": {}})
-        self._facts["epoch"], self._latest, self._knobs = then["epoch"], dict(then["latest"]), dict(then["knobs"])
+        self._facts["epoch"], self._latest = then["epoch"], dict(then["latest"])
+        self._adjusted.forget_after(step, then["knobs"])
 
 
 def read_recipe(folder: Path) -> Recipe:

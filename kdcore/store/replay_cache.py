@@ -28,7 +28,15 @@ from kdcore.store.state import RunState
 Mark = tuple[int, int]  # size in bytes and time of writing of events.jsonl
 TAIL = 4096  # bytes before the offset, whose checksum identifies the events
 MOST_BYTES = 16 << 20  # of a cached state
-CODE = ("replay.py", "checking.py", "lines.py", "columns.py", "state.py", "replay_cache.py")  # what decides a replay
+CODE = (
+    "replay.py",
+    "checking.py",
+    "lines.py",
+    "columns.py",
+    "state.py",
+    "adjustments.py",
+    "replay_cache.py",
+)  # what decides a replay
 STATE = ', "state": '  # separates the header from the state in the file
 LABELLED = ("label", "original_name")  # come from another file
 TUPLES = (

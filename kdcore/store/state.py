@@ -59,8 +59,14 @@ class RunState:
     notes: tuple[dict[str, Any], ...] = ()  # time, text, level
     reason: str = ""  # why it stopped or failed
     traceback: str = ""
-    knobs: dict[str, float] = field(default_factory=dict)
-    knob_changes: tuple[dict[str, Any], ...] = ()  # by a user, the last ones: step, epoch, knob, factor, time
+    knobs: dict[str, float] = field(
+        default_factory=dict
+    )  # knob -> factor on the recipe's value, where one was ever turned
+    values: dict[str, float] = field(
+        default_factory=dict
+    )  # knob -> the setting's value in use; from the first logged step on
+    knob_changes: tuple[dict[str, Any], ...] = ()  # by users, the last ones, see `store.adjustments`
+    undoable: dict[str, Any] = field(default_factory=dict)  # what an undo would change: knob, factor, words
     active_seconds: float = 0.0  # between starts and ends, pauses included
     began: float = 0.0  # when it was last started or resumed
     recorded: bool = False  # a recording that comes with the project

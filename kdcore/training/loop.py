@@ -49,7 +49,6 @@ def train(parts: Parts) -> Iterator[Event]:
     """
     recipe, student, twin, cache = parts.recipe, parts.student, parts.twin, parts.teacher_cache
     steps, per_epoch = parts.steps, parts.steps_per_epoch
-    schedule = recipe.lr.schedule(recipe.epochs)
     log_every = max(1, steps // LOGGED_STEPS)
     checkpoint_every = max(1, round(recipe.checkpoint_every * per_epoch))
     clock, interim = reporting.Clock(), Interim(parts)
@@ -63,8 +62,9 @@ def train(parts: Parts) -> Iterator[Event]:
 
     for batch in _remaining_batches(parts):
         progress = parts.step / steps
-        weights, temperatures = parts.terms.weights(progress, parts.knobs), parts.terms.temperatures(progress)
-        rate = schedule(progress) * parts.knobs.get("learning_rate", 1.0)  # a factor on each learner's own
+        weights = parts.terms.weights(progress, parts.knobs)
+        temperatures = parts.terms.temperatures(progress, parts.knobs)
+        rate = parts.rate(progress)  # a factor on each learner's own
 
         compilation.before_step(measured=gradients.due())
         batches_of_step = [
@@ -257,7 +257,7 @@ def _weights_adapted(parts: Parts) -> Iterator[Event]:
         return
     assert parts.validation is not None, "the recipe checks it"
     watched = Distiller(own.student, {name: own.method(name) for name in names}, precision=own.precision)
-    temperatures = parts.terms.temperatures(0.0)
+    temperatures = parts.terms.temperatures(0.0, {})
     losses = yield from _interruptible(
         parts, evaluation.losses_in_steps(watched, parts.teacher, parts.validation, temperatures)
     )

@@ -14,6 +14,7 @@ from kdcore.models import Tapped
 from kdcore.models.fitting import load_state
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe
+from kdcore.recipe.schedules import Schedule
 from kdcore.teacher_cache import TeacherCache
 from kdcore.tensors.outputs import Batch
 from kdcore.training import optim
@@ -59,9 +60,11 @@ class Parts:
     step: int = 0
     resumed: bool = False
     terms: TermWeights = field(init=False)
+    schedule: Schedule = field(init=False)  # of the learning rate
 
     def __post_init__(self) -> None:
         self.terms = TermWeights(self.recipe)
+        self.schedule = self.recipe.lr.schedule(self.recipe.epochs)
         for name in self.terms.adaptive.names:
             method = self.student.distiller.method(name)
             if method.has_views or type(method).see_data is not Method.see_data:
@@ -81,6 +84,22 @@ class Parts:
     @property
     def epoch(self) -> float:
         return self.step / self.steps_per_epoch
+
+    def rate(self, progress: float) -> float:
+        """The factor on each learner's own learning rate."""
+        return self.schedule(progress) * self.knobs.get("learning_rate", 1.0)
+
+    def values(self) -> dict[str, float]:
+        """The value that each knob gives in the next step; of weights before they are balanced."""
+        progress = self.step / self.steps
+        weights = self.terms.requested(progress, self.knobs)
+        temperatures = self.terms.temperatures(progress, self.knobs)
+        hot = [name for name, method in self.student.distiller.methods.items() if method.uses_temperature]
+        return {
+            "learning_rate": self.rate(progress) * self.recipe.optimizer.lr,
+            **{f"weight/{name}": weight for name, weight in weights.items()},
+            **{f"temperature/{name}": temperatures[name] for name in hot},
+        }
 
     @property
     def learners(self) -> dict[str, Learner]:

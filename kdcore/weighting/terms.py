@@ -34,8 +34,8 @@ class TermWeights:
         requested = self.requested(progress, knobs)
         return self.balance.balanced(requested) if self.balance else requested
 
-    def temperatures(self, progress: float) -> dict[str, float]:
-        return {name: temperature(progress) for name, temperature in self._temperatures.items()}
+    def temperatures(self, progress: float, knobs: dict[str, float]) -> dict[str, float]:
+        return {name: own(progress) * knobs.get(f"temperature/{name}", 1.0) for name, own in self._temperatures.items()}
 
     def state(self) -> dict[str, Any]:
         return {"adaptive": self.adaptive.state(), "balance": self.balance.state() if self.balance else None}

@@ -17,7 +17,8 @@ from pages.parts.roles import quota
 HOW = "Enter the passcode under “Watching” at the top of the page."
 DOING = {  # method -> what it does, in words
     "start": "start runs", "pause": "pause runs", "unpause": "continue runs", "stop": "stop runs", "resume": "resume runs",
-    "set_knob": "change a run's settings", "start_study": "start studies", "stop_study": "stop studies",
+    "set_knob": "change a run's settings", "reset_knobs": "change a run's settings", "undo_knob": "change a run's settings",
+    "fork": "fork runs", "start_study": "start studies", "stop_study": "stop studies",
     "resume_study": "continue studies", "estimate": "estimate a run's cost", "check": "check recipes on this server",
     "check_teacher": "check teachers", "delete": "delete runs and studies", "edit_label": "name, tag and archive runs",
 }  # fmt: skip

@@ -26,9 +26,13 @@ def choose(label: str, spec: Any, key: str) -> Any:
         the schedule as in a recipe. Text that cannot be parsed is returned unchanged, so that the recipe reports it.
     """
     given = kind_of(spec)
+    kinds = KINDS if given in KINDS else {**KINDS, given: "As in the recipe"}
     kind = st.selectbox(
-        f"{label} over the run", list(KINDS), list(KINDS).index(given), format_func=KINDS.get, key=f"kind-{key}"
+        f"{label} over the run", list(kinds), list(kinds).index(given), format_func=kinds.get, key=f"kind-{key}"
     )
+    if kind not in KINDS:
+        st.caption(in_words(spec))
+        return spec
     first = first_value(spec)
     own = spec[given] if kind == given and isinstance(spec, dict) else None
     left, right = st.columns(2)
@@ -65,6 +69,8 @@ def first_value(spec: Any) -> float:
             return float(start)
         case {"piecewise": [[_, start], *_]}:
             return float(start)
+        case {"scaled": {"schedule": inner}} | {"held": {"schedule": inner}}:
+            return first_value(inner)
     return float(spec) if isinstance(spec, (int, float)) else 1.0
 
 
@@ -77,6 +83,10 @@ def in_words(spec: Any) -> str:
             return f"{start:g}, × {factor:g} at epoch {', '.join(f'{epoch:g}' for epoch in at)}"
         case {"piecewise": [[_, start], *_, [_, end]]}:
             return f"{start:g} → {end:g}, through {len(spec['piecewise'])} points"
+        case {"scaled": {"schedule": inner, "factors": [*factors]}}:
+            return f"{in_words(inner)}, " + ", ".join(f"× {by:g} from epoch {at:g}" for at, by in factors)
+        case {"held": {"schedule": inner, "epochs": epochs}}:
+            return f"{in_words(inner)} in {epochs} epochs, then constant"
     return f"{spec}"
 
 

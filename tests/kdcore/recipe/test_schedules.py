@@ -146,3 +146,55 @@ def test_the_lowest_value_is_that_of_some_epoch(spec):
     schedule = parse(spec, 10)
     assert lowest(spec, 10) == pytest.approx(min(schedule(step / 10) for step in range(11)))
     assert highest(spec, 10) == pytest.approx(max(schedule(step / 10) for step in range(11)))
+
+
+def test_a_factor_scales_a_schedule_from_its_moment_on():
+    schedule = parse({"scaled": {"schedule": {"linear": [2.0, 0.0]}, "factors": [[2, 0.5], [3.5, 1.0]]}}, 4)
+    assert [schedule(p) for p in (0.0, 0.25, 0.5, 0.625, 0.75)] == [2.0, 0.75, 0.5, 0.75, 0.5]
+
+
+@pytest.mark.parametrize("steps_per_epoch, epochs", [(57, 10), (7, 3), (1000, 300)])
+def test_a_factor_holds_from_the_very_step(steps_per_epoch, epochs):
+    steps = steps_per_epoch * epochs
+    for step in (1, steps_per_epoch - 1, steps_per_epoch, steps // 2 + 1, steps - 1):
+        schedule = parse({"scaled": {"schedule": 1.0, "factors": [[1 + step / steps_per_epoch, 2.0]]}}, epochs)
+        assert [schedule((step + off) / steps) for off in (-1, 0)] == [1.0, 2.0]
+
+
+def test_a_held_schedule_ends_earlier_and_keeps_its_last_value():
+    held, whole = (
+        parse({"held": {"schedule": {"linear": [3.0, 1.0]}, "epochs": 10}}, 20),
+        parse({"linear": [3.0, 1.0]}, 10),
+    )
+    assert [held(p / 20) for p in range(11)] == pytest.approx([whole(p / 10) for p in range(11)])
+    assert [held(p) for p in (0.5, 0.75, 1.0)] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "spec, why",
+    [
+        ({"scaled": {"schedule": 1.0, "factors": [[2, -1.0]]}}, "the factors must be at least 0"),
+        ({"scaled": {"schedule": 1.0, "factors": [[2, 1.0], [2, 3.0]]}}, "the epochs must rise"),
+        ({"scaled": {"schedule": {"held": 1}, "factors": [[2, 1.0]]}}, "The settings of schedule 'held' are not valid"),
+        ({"scaled": {"factors": [[2, 1.0]]}}, r"Expected, for example, \{scaled:"),
+        ({"held": {"schedule": 1.0, "epochs": 0.5}}, "`epochs` must be a whole number from 1 to 10,000"),
+        ({"held": {"schedule": 1.0}}, r"Expected, for example, \{held:"),
+    ],
+)
+def test_scaled_and_held_schedules_say_what_they_need(spec, why):
+    with pytest.raises(ValueError, match=why):
+        parse(spec, 10)
+
+
+def test_schedules_are_not_nested_without_end():
+    spec = 1.0
+    for _ in range(2000):
+        spec = {"held": {"schedule": spec, "epochs": 3}}
+    with pytest.raises(ValueError, match="at most 4 schedules may be within each other"):
+        parse(spec, 10)
+
+
+def test_bounds_of_scaled_and_held_schedules():
+    scaled = {"scaled": {"schedule": {"linear": [2.0, 1.0]}, "factors": [[2, 3.0]]}}
+    assert (lowest(scaled, 4), highest(scaled, 4)) == (1.0, 6.0)
+    assert lowest({"held": {"schedule": {"linear": [2.0, -1.0]}, "epochs": 2}}, 4) == -1.0

@@ -19,7 +19,7 @@ def test_schedules_and_knobs_multiply():
     terms = TermWeights(recipe.from_plain(plain))
     assert terms.weights(0.5, {}) == {"kd": 0.5}
     assert terms.weights(0.5, {"weight/kd": 3.0}) == {"kd": 1.5}
-    assert [terms.temperatures((epoch - 1) / 50)["kd"] for epoch in (1, 20, 21, 50)] == [3, 2, 1.5, 1]
+    assert [terms.temperatures((epoch - 1) / 50, {})["kd"] for epoch in (1, 20, 21, 50)] == [3, 2, 1.5, 1]
 
 
 def test_a_term_counts_in_its_epochs_alone():

@@ -9,7 +9,12 @@ SPECS = [
     ({"cosine": [3.0, 1.0]}, "cosine", 3.0, "3 → 1, cosine"),
     ({"steps": {"start": 0.5, "factor": 0.1, "at": [30, 40]}}, "steps", 0.5, "0.5, × 0.1 at epoch 30, 40"),
     ({"piecewise": [[1, 3.0], [20, 2.0], [50, 1.0]]}, "piecewise", 3.0, "3 → 1, through 3 points"),
-]
+    (
+        {"scaled": {"schedule": {"linear": [3.0, 1.0]}, "factors": [[3.5, 2.0]]}}, "scaled", 3.0,
+        "3 → 1, linear, × 2 from epoch 3.5",
+    ),
+    ({"held": {"schedule": 2.0, "epochs": 10}}, "held", 2.0, "2.0 in 10 epochs, then constant"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("spec", "kind", "first", "words"), SPECS)

@@ -1,0 +1,106 @@
+"""Settings that users changed during a run: the factors that hold, each change in words, and what an undo would change."""
+
+from typing import Any
+
+Change = dict[str, Any]
+KEPT = 200  # changes
+DRAG_SECONDS = 5.0  # changes of one setting that follow each other so quickly are one
+SETTINGS = {"weight": "the weight of ", "temperature": "the temperature of "}
+
+
+class Adjustments:
+    """Replays the KnobTurned events of a run.
+
+    factors: knob -> factor on the recipe's value, of those that were ever turned.
+    changes: the last ones: step, epoch, knob, factor, before (the factor before), old and new (the setting's values, None in
+        runs of earlier versions), by, undo, time, words.
+    """
+
+    def __init__(self, factors: dict[str, float] | None = None) -> None:
+        self.factors = dict(factors or {})
+        self.changes: list[Change] = []
+        self._undoable: list[Change] = []
+
+    def take(self, event: dict[str, Any], epoch: float) -> str:
+        """Replay an event; returns it as a sentence. Of a slider that was dragged, the last value counts."""
+        knob, values = event["knob"], event["values"]
+        change = {
+            "step": event["step"], "epoch": epoch, "knob": knob, "factor": event["factor"],
+            "before": self.factors.get(knob, 1.0), "old": values.get("old"), "new": values.get("new"), "by": event["by"],
+            "undo": event["undo"], "time": event["time"],
+        }  # fmt: skip
+        self.factors[knob] = float(event["factor"])
+        if self.continues(change):
+            first = self.changes.pop()
+            change |= {"before": first["before"], "old": first["old"]}
+            if self._undoable:
+                self._undoable.pop()
+        change["words"] = _words(change)
+        self.changes.append(change)
+        del self.changes[:-KEPT]
+        if not change["undo"]:
+            self._undoable.append(change)
+        elif self._undoable:
+            self._undoable.pop()
+        del self._undoable[:-KEPT]
+        return _sentence(change)
+
+    def continues(self, change: Change) -> bool:
+        """Whether a change is of the slider that is being dragged."""
+        last = self.changes[-1] if self.changes else None
+        return last is not None and (
+            (last["knob"], last["by"], last["undo"], False) == (change["knob"], change["by"], False, change["undo"])
+            and change["time"] - last["time"] < DRAG_SECONDS
+        )
+
+    def undoable(self) -> Change:
+        """What an undo would change: knob, factor, words; empty where there is nothing to undo."""
+        if not self._undoable:
+            return {}
+        last = self._undoable[-1]
+        back = {**last, "factor": last["before"], "before": last["factor"], "old": last["new"], "new": last["old"]}
+        return {"knob": last["knob"], "factor": last["before"], "words": _words(back)}
+
+    def forget_after(self, step: int, factors: dict[str, float]) -> None:
+        """Return to a checkpoint of a step, with the factors of that moment (step -1: to the run's beginning)."""
+        self.factors = dict(factors)
+        self.changes = [change for change in self.changes if change["step"] <= step]
+        stack: list[Change] = []
+        for change in self.changes:
+            if not change["undo"]:
+                stack.append(change)
+            elif stack:
+                stack.pop()
+        self._undoable = stack
+
+    def plain(self) -> dict[str, Any]:
+        return {"factors": dict(self.factors), "changes": list(self.changes), "undoable": list(self._undoable)}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Adjustments":
+        found = cls(plain["factors"])
+        found.changes, found._undoable = list(plain["changes"]), list(plain["undoable"])
+        return found
+
+
+def setting(knob: str) -> str:
+    """`weight/kd` as `the weight of kd`."""
+    kind, _, term = knob.partition("/")
+    return f"{SETTINGS[kind]}{term}" if kind in SETTINGS and term else "the learning rate"
+
+
+def _words(change: Change) -> str:
+    """`Weight of kd: 0.9 → 1.8`; in factors where the values are not known."""
+    name = setting(change["knob"]).removeprefix("the ")
+    old, new = change["old"], change["new"]
+    known = old is not None and new is not None
+    from_to = f"{old:.4g} → {new:.4g}" if known else f"× {change['before']:g} → × {change['factor']:g}"
+    return f"{name[0].upper()}{name[1:]}: {from_to}"
+
+
+def _sentence(change: Change) -> str:
+    start, after = setting(change["knob"]), f"by {change['by'] or 'a user'}, after step {change['step']:,}."
+    if change["old"] is None or change["new"] is None:
+        return f"T{start[1:]} was set to × {change['factor']:g} of the recipe's value {after}"
+    how = "set back" if change["undo"] else "changed"
+    return f"T{start[1:]} was {how} from {change['old']:.4g} to {change['new']:.4g} {after}"
