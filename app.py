@@ -16,7 +16,7 @@ import streamlit as st
 from kdcore import paths, photos
 from pages.parts import boundary, engine
 from pages.parts.roles import exposure, passcode
-from pages.parts.server import routes
+from pages.parts.server import replies, routes
 
 ROOT = Path(__file__).resolve().parent
 CLOSING_SECONDS = 4.0
@@ -48,6 +48,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         gc.unfreeze()  # otherwise libraries report frozen objects as leaked
 
 
+replies.keep()
 app = st.App(
     ROOT / "pages" / "parts" / "shell.py",
     lifespan=lifespan,

@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from kdcore import recipe as recipes
 from kdcore.runner import Runner
+from pages.parts.attention import samples
 from tests.e2e.conftest import PATIENCE_SECONDS, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -101,7 +102,9 @@ def test_the_gallery_goes_through_a_split_can_be_ordered_and_opens_an_image(shar
 
 
 def test_a_map_among_layers_and_heads_goes_into_the_comparison(shared_server: Server, visit):
-    page = visit(f"{shared_server.url}/attention?method=Class-token+attention&deeper=Layers+and+heads")
+    page = visit(
+        f"{shared_server.url}/attention?photo=cues-heart.png&method=Class-token+attention&deeper=Layers+and+heads"
+    )
     page.get_by_role("button", name=re.compile("^Layer 2, head 3")).click()
     expect(network(page, "Teacher").locator(".method")).to_have_text("Class-token attention, layer 2 of 6, head 3 of 4")
     expect(page).to_have_url(re.compile(r"[?&]layer=2.*[?&]head=3"))
@@ -111,7 +114,7 @@ def test_a_map_among_layers_and_heads_goes_into_the_comparison(shared_server: Se
     "section, text",
     [
         ("Faithfulness", "Deletion (lower is better)"),
-        ("Agreement over photos", "Over the 6 samples"),
+        ("Agreement over photos", f"Over the {len(samples.found())} samples"),
         ("Which maps to trust", "the object's pixels are known"),
         ("Download", "Maps (NPZ)"),
     ],

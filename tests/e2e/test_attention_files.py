@@ -14,11 +14,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from kdcore.data.datasets.cues import drawn
 from kdcore.data.drawing import SHAPES
+from pages.parts.attention import samples
 from tests.e2e.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SAMPLES = 6  # that come with the project
+SAMPLES = len(samples.found())  # those of scikit-image where it is installed
 COLOURS = "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
 
 
