@@ -1,19 +1,14 @@
-"""Runs: the list with results; one run in detail, or several compared; download, resume and delete."""
-
-import contextlib
-import re
+"""Runs: the list with search, filters and groups; one run in detail, or several compared; edit, download, resume and delete."""
 
 import streamlit as st
 
 from kdcore.errors import clipped
-from kdcore.recipe import Recipe, RecipeError
-from kdcore.results.comparison import summarise, summarise_all
-from kdcore.store import ACTIVE, RunState
+from kdcore.recipe import RecipeError
+from kdcore.store import ACTIVE, RunState, alike
 from pages.parts import engine, formatting, page_table
-from pages.parts.components.live_chart.live_chart import live_chart, panels_of, panels_to_compare
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, changes, faults, forks, passed_on, table
-from pages.parts.runs.view import badge, outcome
+from pages.parts.runs import actions, compare, forks, label_form, table, view
+from pages.parts.runs.header import badge
 
 TABLE_SECONDS = 3.0
 MOST_NAMED = 3  # runs that do not exist
@@ -23,6 +18,7 @@ def main() -> None:
     if pair := forks.new_pair():
         table.select(pair)
     st.title("Runs", anchor=False)
+    read_with_progress()
     runs = engine.store().states()
     name_missing([run.id for run in runs])
     if not runs:
@@ -30,18 +26,28 @@ def main() -> None:
         st.page_link(page_table.TRAIN, label="Train a student", icon=":material/school:")
         return
     refreshing(run_list, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)()
-    chosen = [run for run in runs if run.id in table.selected()]
+    by_id = {run.id: run for run in runs}
+    chosen = [by_id[run_id] for run_id in dict.fromkeys(table.selected()) if run_id in by_id]
     if not chosen:
         st.caption("Select a run to see its curves, or several to compare them.")
     elif len(chosen) == 1:
-        one(chosen[0])
+        one(chosen[0], runs)
     else:
-        several(chosen)
+        compare.show(chosen, runs)
+
+
+def read_with_progress() -> None:
+    """Read all runs, once in a process: thousands that no process has read before take a while."""
+    place = st.empty()
+    for read, count in engine.store().read_all():
+        place.progress(read / count, text=f"Reading the runs: {read:,} of {count:,}. Later visits need not.")
+    place.empty()
 
 
 def name_missing(known: list[str]) -> None:
     """Which runs of the address do not exist, as in an old link."""
-    missing = [repr(clipped(run_id, 60)) for run_id in table.selected() if run_id not in known]
+    there = set(known)
+    missing = [repr(clipped(run_id, 60)) for run_id in table.selected() if run_id not in there]
     if missing:
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         st.warning(f"No run {formatting.as_text(', '.join(missing[:MOST_NAMED]))}{more}. It may have been deleted.")
@@ -53,7 +59,7 @@ def run_list() -> None:
         st.rerun()
 
 
-def one(run: RunState) -> None:
+def one(run: RunState, runs: list[RunState]) -> None:
     try:
         recipe = engine.store().recipe(run.id)
     except RecipeError as error:  # of another version, edited by hand, or damaged
@@ -77,66 +83,18 @@ def one(run: RunState) -> None:
         forks.offer(run, recipe)
         actions.controls(run)
         actions.download([run])
+        label_form.edit(run, label_form.tags_of(runs))
         actions.delete([run])
-    actions.show_damage(run)
-    actions.show_end(run)
-    forks.family(run)
-    if run.results:
-        outcome(summarise([run.outcome]))
-        offer_seeds(run)
-        faults.show(run)
-        changes.show(run)
-        passed_on.show(run)
-    if run.steps:
-        live_chart([run], panels_of(recipe, run), key=f"curves-{run.id}")
-    actions.show_warnings(run)
-    with st.expander("Recipe", icon=":material/description:"):
-        st.code(recipe.to_yaml(), language="yaml")
+    label_form.show(run)
+    offer_seeds(run, runs)
+    view.body(run, recipe)
 
 
-def offer_seeds(run: RunState) -> None:
+def offer_seeds(run: RunState, runs: list[RunState]) -> None:
     """A button to compare the run with its recipe's other seeds, where there are any."""
-    store = engine.store()
-    group = next((group for group in store.by_recipe([run.id, *store.ids()]) if run.id in group), [])
+    group = alike.with_seeds(run, runs)
     if len(group) > 1 and st.button(f"Compare its {len(group)} seeds", icon=":material/casino:"):
         table.select(group)
-
-
-def over_seeds(runs: list[RunState]) -> None:
-    """A summary for each group of the selected runs that differ only in their seed, corrected for the number of groups."""
-    store, by_id = engine.store(), {run.id: run for run in runs}
-    groups = [group for group in store.by_recipe(list(by_id)) if len(group) > 1]
-    summaries = summarise_all([[store.outcome(run_id) for run_id in group] for group in groups], list(map(len, groups)))
-    for group, summary in zip(groups, summaries, strict=True):
-        seeds = {store.recipe(run_id).seeds[0]: by_id[run_id] for run_id in group}
-        name = re.sub(r",? seed \d+$", "", by_id[group[0]].name)
-        st.markdown(f"**{formatting.as_text(name)}**: one recipe, seeds {', '.join(map(str, seeds))}")
-        outcome(summary, key=f"outcome-{group[0]}")
-        faults.show_seeds(seeds)
-
-
-def several(runs: list[RunState]) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{len(runs)} runs compared", anchor=False, width="content")
-        st.space("stretch")
-        actions.download(runs)
-        actions.delete(runs)
-    over_seeds(runs)
-    for run in runs:
-        if run.damage:
-            st.caption(f"The folder of {run.id} is damaged. Select only this run to see the details.")
-    recipes = readable(runs)
-    begun = [run for run in runs if run.steps and run.id in recipes]
-    live_chart(begun, panels_to_compare(begun, [recipes[run.id] for run in begun]), key="compared")
-
-
-def readable(runs: list[RunState]) -> dict[str, Recipe]:
-    """Run id -> recipe, for the runs whose recipe can be read."""
-    found = {}
-    for run in runs:
-        with contextlib.suppress(RecipeError):
-            found[run.id] = engine.store().recipe(run.id)
-    return found
 
 
 main()

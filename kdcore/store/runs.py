@@ -6,7 +6,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +51,7 @@ class Store:
             str, tuple[RunState, int, RunState]
         ] = {}  # without its label, when that was written, with it
         self._unwritten_failures: dict[str, tuple[str, str]] = {}  # reason and traceback, for a full disk
+        self._read_once = False
         self._latest = ""  # date and time in the newest id
         self._lock = threading.Lock()
 
@@ -151,6 +152,20 @@ class Store:
                 found.append(self._state(folder))
         self._forget_deleted({state.id for state in found})
         return found
+
+    def read_all(self, seconds: float = 0.5) -> Iterator[tuple[int, int]]:
+        """Read the states of all runs once in this process, so that `states` is quick: how many were read and how many there
+        are, every so many seconds. Thousands of runs that no process has read before take a while."""
+        if self._read_once:
+            return
+        folders, due = self._folders(), time.monotonic() + seconds
+        for place, folder in enumerate(folders):
+            with suppress(UserError):  # deleted in the meantime
+                self._state(folder)
+            if time.monotonic() >= due:
+                yield place + 1, len(folders)
+                due = time.monotonic() + seconds
+        self._read_once = True
 
     def _forget_deleted(self, there: set[str]) -> None:
         """Forget what is held of runs that another process has deleted."""

@@ -17,7 +17,7 @@ from pages.parts.roles import visitors
 
 MAY = {
     Runner: {"active", "store"},
-    Store: {"by_recipe", "checkpoint", "csv", "environment", "ids", "probe", "recipe", "series", "snapshots", "state", "states",
+    Store: {"by_recipe", "checkpoint", "csv", "environment", "ids", "probe", "read_all", "recipe", "series", "snapshots", "state", "states",
             "test_predictions", "version", "outcome"},
     Studies: {"csv", "damaged", "ids", "state", "states"},
     Inspector: {"affinity", "agreement", "atlas", "faithfulness", "inspect", "over_time"},

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import {keptWords, labelsOf, scaleOf, within} from "./parallel_axes.js";
+
+const weight = {name: "kd", unit: "", words: [], values: [0, 0.5, 1, null]};
+const terms = {name: "terms", unit: "", words: ["ce", "ce + kd"], values: [0, 1, 1, 1]};
+const student = {name: "Student", unit: "%", words: [], values: [0.5, 0.6, 0.7, 0.8]};
+
+test("numbers keep their distances, words are evenly spaced, and equal values lie in the middle", () => {
+  assert.deepEqual(weight.values.slice(0, 3).map(scaleOf(weight).at), [0, 0.5, 1]);
+  assert.equal(scaleOf(terms).at(1), 1);
+  assert.equal(scaleOf({words: [], values: [3, 3]}).at(3), 0.5);
+});
+
+test("a run is kept that lies in every brushed range; without a value it lies in none", () => {
+  const axes = [weight, terms, student];
+  assert.deepEqual(within(axes, {}), [true, true, true, true]);
+  assert.deepEqual(within(axes, {0: [0.4, 1]}), [false, true, true, false]);
+  assert.deepEqual(within(axes, {0: [0.4, 1], 2: [0, 0.4]}), [false, true, false, false]);
+});
+
+test("an axis is labelled with its few values, or with its ends", () => {
+  assert.deepEqual(labelsOf(weight), [[0, "0"], [0.5, "0.5"], [1, "1"]]);
+  assert.deepEqual(labelsOf(terms), [[0, "ce"], [1, "ce + kd"]]);
+  assert.deepEqual(labelsOf(student).map(([, words]) => words), ["50.0 %", "60.0 %", "70.0 %", "80.0 %"]);
+  const many = {name: "lr", unit: "", words: [], values: [1, 2, 3, 4, 5, 6, 7]};
+  assert.deepEqual(labelsOf(many).map(([, words]) => words), ["1", "4", "7"]);
+});
+
+test("the kept runs are named where they are few", () => {
+  const names = ["a", "b", "c"];
+  assert.equal(keptWords(names, [true, true, true]), "3 runs");
+  assert.equal(keptWords(names, [true, false, true]), "2 of 3 runs: a; c");
+  assert.equal(keptWords(names, [false, false, false]), "None of 3 runs lies in these ranges.");
+});

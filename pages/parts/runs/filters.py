@@ -1,0 +1,99 @@
+"""Which runs the list shows: search, filters, order and grouping. All of it is in the address."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from kdcore.store import RunState, finding
+from kdcore.store.finding import FIELDS, Wanted
+from pages.parts import formatting
+from pages.parts.runs import groups
+
+TITLES = {
+    "status": "Status", "method": "Method", "teacher": "Teacher", "student": "Student", "dataset": "Dataset", "tag": "Tag",
+}  # fmt: skip
+ARCHIVED = {"hide": "Hidden", "show": "Shown", "only": "Only these"}
+ORDERS = {
+    "newest": "Newest first", "oldest": "Oldest first", "name": "Name", "accuracy": "Student's accuracy",
+    "difference": "Student − twin",
+}  # fmt: skip
+DEFAULTS = {"q": "", "since": None, "until": None, "archived": "hide", **{name: [] for name in FIELDS}}
+
+
+def draw(runs: Sequence[RunState]) -> Wanted:
+    """The search field, the popover of filters, order and grouping. Returns what is to be found."""
+    options = finding.values(runs)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            "Search", key="q", bind="query-params", type="search", placeholder="Name, tag, note, or a setting: kd 0.9",
+            icon=":material/search:", max_chars=200, width=340, live=True,
+        )  # fmt: skip
+        chosen = {name: _of_address(name) for name in FIELDS}
+        count = sum(map(bool, chosen.values())) + bool(st.query_params.get("since") or st.query_params.get("until"))
+        count += st.query_params.get("archived", "hide") != "hide"
+        with st.popover(f"Filter ({count})" if count else "Filter", icon=":material/filter_list:", key="filters"):
+            fields = {name: field(name, options[name]) for name in FIELDS}
+            with st.container(horizontal=True):
+                since = st.date_input("Created from", None, key="since", bind="query-params", width=150)
+                until = st.date_input("to", None, key="until", bind="query-params", width=150)
+            archived = st.segmented_control(
+                "Archived runs", list(ARCHIVED), default="hide", format_func=ARCHIVED.__getitem__, required=True,
+                key="archived", bind="query-params",
+            )  # fmt: skip
+        st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, key="order", bind="query-params", width=180)
+        st.selectbox(
+            "Group by", list(groups.KINDS), format_func=groups.KINDS.__getitem__, key="group", bind="query-params", width=160,
+            on_change=groups.leave,
+        )  # fmt: skip
+    return Wanted(words or "", fields, since, until, archived or "hide")
+
+
+def _of_address(name: str) -> list[str]:
+    return st.query_params.get_all(name)
+
+
+def field(name: str, counted: dict[str, int]) -> list[str]:
+    """One field's accepted values; nothing to choose where no run has any."""
+    shown = {value: formatting.STATUS[value][0] if name == "status" else value for value in counted}
+    if not counted:
+        return []
+    return st.multiselect(
+        TITLES[name], list(counted), format_func=lambda value: f"{shown[value]} ({counted[value]})", key=name,
+        bind="query-params", placeholder="All", max_selections=50,
+    )  # fmt: skip
+
+
+def clear() -> None:
+    """Show all runs again: a callback of a button."""
+    for name, usual in DEFAULTS.items():
+        st.session_state[name] = usual
+    groups.leave()
+
+
+def ordered(runs: list[RunState], names: dict[str, str]) -> list[RunState]:
+    """In the chosen order, pinned ones first."""
+    order = st.session_state.get("order", "newest")
+    keys = {
+        "oldest": lambda run: run.created,
+        "name": lambda run: names[run.id].casefold(),
+        "accuracy": lambda run: -run.results.get("student", {}).get("top1", -1.0),
+        "difference": lambda run: -run.results.get("difference", {}).get("top1", -2.0),
+    }
+    if order not in keys:
+        return runs
+    return sorted(sorted(runs, key=keys[order]), key=lambda run: not run.label.pinned)
+
+
+def nothing_found(wanted: Wanted, archived: int) -> None:
+    """Why the list is empty, and how to see runs again."""
+    if wanted.all:
+        st.info(f"All {archived:,} runs are archived.", icon=":material/inventory_2:")
+        st.button("Show archived runs", on_click=lambda: st.session_state.update(archived="show"), key="show-archived")
+        return
+    of = [f"“{formatting.as_text(wanted.words.strip())}”"] if wanted.words.strip() else []
+    of += [f"{TITLES[name].lower()} {formatting.as_text(' or '.join(values))}" for name, values in wanted.fields.items() if values]  # fmt: skip
+    of += [f"created from {wanted.since}"] if wanted.since else []
+    of += [f"created until {wanted.until}"] if wanted.until else []
+    of += ["archived"] if wanted.archived == "only" else []
+    st.info(f"No run matches {', '.join(of)}.", icon=":material/search_off:")
+    st.button("Clear search and filters", icon=":material/filter_list_off:", on_click=clear, key="clear-filters")
