@@ -46,4 +46,4 @@ def panels_of(recipe: Recipe) -> list[Panel]:
 
 
 def _line(network: str, name: str) -> Line:
-    return Line(network.capitalize(), palette.COLOURS[network], name, dash=network != "student")
+    return Line(network.capitalize(), palette.COLOURS[network], name, style=int(network != "student"))

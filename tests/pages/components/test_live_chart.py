@@ -31,15 +31,17 @@ window.fetch = async (url) => {
   asked.push(url);
   if (gone) return {ok: false, status: 404};
   const since = +new URL(url, "http://x").searchParams.get("since"), steps = [];
+  if (url.includes("to=")) return {ok: true, status: 200, json: async () => ({series: {"loss/student/total": [[40, 41, 42], [7, 7, 7]]}})};
   for (let step = since + 1; step <= points; step++) if (step > 0) steps.push(step);
   return {ok: true, status: 200, json: async () => ({status: "running", active, step: points, epochs: 10, reset: since < 0,
-    steps_per_epoch: 20, teacher: {top1: 0.9}, series: {"loss/student/total": [steps, steps.map((s) => 1 / s)]}})};
+    steps_per_epoch: 20, train_images: 640, teacher: {top1: 0.9}, marks: [[30, "kd weight 0.9 → 1.8"]],
+    series: {"loss/student/total": [steps, steps.map((s) => 1 / s), ...(window.thinned ? [steps, steps.map((s) => 1 / s), 1] : [])]}})};
 };
 const frame = document.querySelector("#chart");
-window.mount = (version = "running") => draw({parentElement: frame, data: {runs: [{id: "r", version}], panels: [
-  {title: "Loss", unit: "", log: true, series: [
-    {run: 0, name: "loss/student/total", label: "Student", colour: "primary", smooth: false},
-    {run: 0, level: "top1", label: "Teacher", colour: "violet"}]}]}});
+window.mount = (version = "running", parentElement = frame) => draw({parentElement, data: {runs: [{id: "r", version}], panels: [
+  {title: "Loss", unit: "", log: true, fixed: null, series: [
+    {run: 0, name: "loss/student/total", label: "Student", colour: "primary", style: 0, smooth: false},
+    {run: 0, level: "top1", label: "Teacher", colour: "violet", style: 1}]}]}});
 window.unmount = mount();
 """
 
@@ -102,34 +104,14 @@ def test_without_validation_images_accuracy_is_of_training():
     assert [line.name for line in accuracy.lines] == ["train_top1/student"]
 
 
-def test_compared_runs_differ_by_colour_and_their_twins_are_dashed():
+def test_compared_runs_differ_by_line_style_and_networks_keep_their_colours():
     recipes = [Recipe(student=STUDENT, twin=True), Recipe(student=STUDENT)]
-    accuracy, loss = live_chart.panels_to_compare([RUN, RUN], recipes)
-    assert [(line.run, line.colour, line.dash) for line in accuracy.lines] == [
-        (0, "primary", False), (0, "primary", True), (1, "orange", False),
+    accuracy, loss = live_chart.panels_to_compare(recipes, ["one", "two"])
+    assert [(line.label, line.run, line.colour, line.style) for line in accuracy.lines] == [
+        ("one", 0, "primary", 0), ("one, twin", 0, "orange", 0), ("two", 1, "primary", 1),
     ]  # fmt: skip
     assert [line.run for line in loss.lines] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("names", "shown"),
-    [
-        (["s: lr 0.01, seed 0", "s: lr 0.01, seed 1"], ["seed 0", "seed 1"]),
-        (["a long study: lr 0.01, seed 0", "a long study: lr 0.02, seed 0"], ["lr 0.01, seed 0", "lr 0.02, seed 0"]),
-        (["quick", "quick at night"], ["quick", "quick at night"]),
-        (["s: one"], ["s: one"]),
-        (["quick", "all-labels"], ["quick", "all-labels"]),
-    ],
-)
-def test_a_legend_leaves_out_what_all_runs_are_called(names, shown):
-    assert live_chart.legend([dataclasses.replace(RUN, name=name) for name in names]) == shown
-
-
-def test_a_legend_tells_runs_of_one_name_apart_by_their_time():
-    runs = [dataclasses.replace(RUN, name="quick", created=stamp) for stamp in (1.7e9, 1.8e9)]
-    first, second = live_chart.legend(runs)
-    assert first != second
-    assert not {"", "quick"} & {first, second}
+    assert {line.colour for line in (*accuracy.lines, *loss.lines)} <= set(palette.COLOURS.values())
 
 
 def test_no_term_has_the_colour_of_a_network():
@@ -232,6 +214,62 @@ def test_a_line_can_be_hidden_and_a_value_read(chart):
     chart.mouse.move(300, 250)
     chart.wait_for_function("document.querySelector('.word').textContent.startsWith('epoch')")
     assert "0.01 " not in legend.inner_text()  # not the last value any more
+
+
+SECOND_CHART = """() => {
+  const other = document.body.appendChild(frame.cloneNode(true));
+  other.id = "other";
+  mount("running", other);
+  window.cursors = [];
+  distillationCursor.subscribe((value) => cursors.push(value));
+}"""
+
+
+@pytest.mark.browser
+def test_all_charts_of_a_page_have_one_cursor_and_one_zoom(chart):
+    chart.evaluate(SECOND_CHART.replace("frame", "document.querySelector('#chart')"))
+    other, word = chart.locator("#other canvas"), chart.locator("#other .word")
+    chart.wait_for_function("document.querySelector('#other canvas')?.ariaLabel?.includes('Student')")
+    box = chart.locator("#chart canvas").bounding_box()
+    at = lambda share: box["x"] + 52 + share * (box["width"] - 62)  # noqa: E731
+    chart.mouse.move(at(0.5), box["y"] + 60)
+    chart.wait_for_function("document.querySelector('#other .word').textContent.startsWith('epoch')")
+    half = float(word.inner_text().removeprefix("epoch "))
+    assert chart.evaluate("cursors.at(-1).epoch") == pytest.approx(half, abs=0.01)
+    chart.mouse.down()
+    chart.mouse.move(at(0.75), box["y"] + 60)
+    chart.mouse.up()
+    chart.locator("#other .whole").wait_for(state="visible")
+    assert chart.evaluate("[cursors.at(-1).from, cursors.at(-1).to]") == pytest.approx([half, 1.5 * half], rel=0.02)
+    chart.mouse.dblclick(at(0.5), box["y"] + 60)
+    chart.locator("#other .whole").wait_for(state="hidden")
+    chart.mouse.move(0, 0)
+    chart.wait_for_function("document.querySelector('#other .word').textContent === ''")
+    other.focus()
+    for key in ("Home", "ArrowRight", "ArrowRight", "Enter"):
+        chart.keyboard.press(key)
+    chart.wait_for_function("document.querySelector('#chart .word').textContent === 'epoch 0.15, kept'")
+    assert "Student 0.333" in other.get_attribute("aria-valuetext")
+    assert "kd weight 0.9 → 1.8 at epoch 1.50" in other.get_attribute("aria-label")
+
+
+@pytest.mark.browser
+def test_a_zoom_into_a_thinned_series_requests_its_points(chart):
+    chart.evaluate("thinned = true; active = false; mount('finished'); 0")
+    chart.wait_for_function("asked.at(-1).includes('since=-1')")
+    chart.evaluate("distillationCursor.set({epoch: 2, from: 1.8, to: 2.4}, 'test')")
+    chart.wait_for_function("asked.at(-1).includes('to=')")
+    assert "since=30&to=54&" in chart.evaluate("asked.at(-1)")  # with half of the stretch at either side
+    chart.wait_for_function("document.querySelector('canvas').ariaValueText.includes('Student 7')")
+
+
+@pytest.mark.browser
+def test_a_chart_is_saved_as_svg_and_png(chart):
+    for kind, start in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+        with chart.expect_download() as saved:
+            chart.get_by_role("button", name=f"Download Loss as {kind}").click()
+        assert saved.value.suggested_filename == f"r-loss.{kind.lower()}"
+        assert saved.value.path().read_bytes().startswith(start)
 
 
 @pytest.mark.browser

@@ -1,17 +1,28 @@
-"""Curves of runs that update themselves: the browser requests new points without rerunning the page."""
+"""Curves of runs that update themselves: the browser requests new points without rerunning the page.
 
-import itertools
-import re
+Axis, smoothing, scale, zoom and a kept cursor are in the address; all charts of a page share them.
+"""
+
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+
+import streamlit as st
 
 from kdcore.checks.findings import LEAST_SEEN
 from kdcore.recipe import Recipe
 from kdcore.store import ACTIVE, RunState
 from pages.parts import formatting, palette
+from pages.parts.address import Choice, Flag, Number, Settings
 from pages.parts.components.loading import component
 
 _component = component("live_chart")
+SETTINGS = Settings(
+    smooth=Number(0.8, 0, 0.999),
+    x=Choice(("epoch", "step", "images", "time")),
+    log=Flag(),
+    clip=Flag(usual=True),
+    **{name: Number(None, 0, 1e6) for name in ("from", "to", "epoch")},  # zoom and cursor, in epochs
+)
 
 
 @dataclass(frozen=True)
@@ -19,32 +30,55 @@ class Line:
     """One line in a panel: a series of the store by `name`, or a constant `level` of the teacher.
 
     run: which of the chart's runs.
-    colour: a colour name of the theme, see `palette`.
-    smooth: noisy, so that the smoothing slider applies.
+    behind: a series that is drawn faintly behind it, such as a measurement on fewer images.
+    colour: a colour name of the theme, see `palette`. style: solid (0), dashed, dotted, ...: how runs and twins differ.
+    smooth: noisy, so that the smoothing slider applies. faint: thin and pale.
     """
 
     label: str
     colour: str
     name: str = ""
     level: str = ""
+    behind: str = ""
     run: int = 0
-    dash: bool = False
+    style: int = 0
     smooth: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True)
 class Panel:
+    """A chart. log: it may be drawn on a log scale. fixed: ends of the y axis, which follows the values where None.
+
+    labelled: the lines have their labels at their ends too.
+    """
+
     title: str
     lines: tuple[Line, ...]
     note: str = ""
     unit: str = ""  # "%" for fractions
-    log: bool = False  # may be drawn on a log scale
+    log: bool = False
+    fixed: tuple[float, float] | None = None
+    labelled: bool = False
 
 
-def live_chart(runs: Sequence[RunState], panels: Sequence[Panel], *, key: str) -> None:
-    """Draw panels that share one x axis. When a run's status changes, its points are requested again."""
+def live_chart(runs: Sequence[RunState], panels: Sequence[Panel], *, key: str, whole: bool = False) -> None:
+    """Draw panels that share one x axis. When a run's status changes, its points are requested again.
+
+    whole: the x axis goes to the last epoch from the start.
+    """
     plain = [{("series" if k == "lines" else k): v for k, v in asdict(panel).items()} for panel in panels]
-    _component(key=key, data={"runs": [{"id": run.id, "version": run.status} for run in runs], "panels": plain})
+    _component(
+        key=key,
+        data={
+            "runs": [{"id": run.id, "name": run.name, "version": run.status} for run in runs],
+            "panels": plain,
+            "whole": whole,
+            "start": SETTINGS.read(),
+            "usual": SETTINGS.usual(),
+        },
+        on_looked_change=lambda: SETTINGS.remember(st.session_state[key]["looked"]),
+    )
 
 
 def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
@@ -55,9 +89,10 @@ def panels_of(recipe: Recipe, run: RunState) -> list[Panel]:
 
     validated = bool(recipe.data.validation)
     name, images = ("top1", "validation images") if validated else ("train_top1", "training images")
-    right = [_network(n, f"{name}/{n}", smooth=not validated) for n in networks]
+    sample = "sample_top1" if validated else ""
+    right = [_network(n, f"{name}/{n}", smooth=not validated, behind=sample) for n in networks]
     if recipe.teacher and validated:
-        right.append(Line("Teacher", palette.COLOURS["teacher"], level="top1", dash=True))
+        right.append(Line("Teacher", palette.COLOURS["teacher"], level="top1", style=1))
     if recipe.teacher and validated and (seen := run.teacher.get("seen") or 0.0) >= LEAST_SEEN:
         images += f"; the teacher was trained on {formatting.percent(seen, 0)} of them"
     panels = [
@@ -86,34 +121,25 @@ def weights_change(recipe: Recipe, run: RunState) -> bool:
     return scheduled or recipe.weighting != "fixed" or any(knob.startswith("weight/") for knob in run.knobs)
 
 
-def panels_to_compare(runs: Sequence[RunState], recipes: Sequence[Recipe]) -> list[Panel]:
-    """The panels of several runs: a colour per run, twins dashed."""
+def panels_to_compare(recipes: Sequence[Recipe], names: Sequence[str]) -> list[Panel]:
+    """The panels of several runs: a line style per run, and the colour of the network, which means the same everywhere."""
     right, loss = [], []
-    for i, (recipe, name) in enumerate(zip(recipes, legend(runs), strict=True)):
-        colour = palette.RUN_COLOURS[i % len(palette.RUN_COLOURS)]
-        right.append(Line(name, colour, "top1/student", run=i))
-        loss.append(Line(name, colour, "loss/student/total", run=i, smooth=True))
+    for i, (recipe, name) in enumerate(zip(recipes, names, strict=True)):
+        of_run = {"run": i, "style": i % palette.RUN_STYLES}
+        right.append(Line(name, palette.COLOURS["student"], "top1/student", **of_run))
+        loss.append(Line(name, palette.COLOURS["student"], "loss/student/total", smooth=True, **of_run))
         if recipe.twin:
-            right.append(Line(f"{name}, twin", colour, "top1/twin", run=i, dash=True))
+            right.append(Line(f"{name}, twin", palette.COLOURS["twin"], "top1/twin", **of_run))
     return [
-        Panel("Accuracy", tuple(right), note="on validation images", unit="%"),
-        Panel("Total loss", tuple(loss), note="student", log=True),
+        Panel(
+            "Accuracy", tuple(right), note="on validation images; a line style for each run", unit="%", labelled=True
+        ),
+        Panel("Total loss", tuple(loss), note="student", log=True, labelled=True),
     ]
 
 
-def legend(runs: Sequence[RunState]) -> list[str]:
-    """How the runs differ: their names without the words that all of them begin with, and the time of equal ones."""
-    names = [run.name for run in runs]
-    timed = [
-        n if names.count(n) == 1 else f"{n}, {formatting.when(run.created)}" for n, run in zip(names, runs, strict=True)
-    ]
-    if len(runs) == 1:
-        return timed
-    parts = [re.split(r"(?<=[,:]) ", name) for name in timed]
-    firsts = zip(*(each[:-1] for each in parts), strict=False)
-    shared = len(list(itertools.takewhile(lambda first: len(set(first)) == 1, firsts)))
-    return [" ".join(each[shared:]) for each in parts]
-
-
-def _network(network: str, name: str, *, smooth: bool = False) -> Line:
-    return Line(network.capitalize(), palette.COLOURS[network], name, dash=network == "twin", smooth=smooth)
+def _network(network: str, name: str, *, smooth: bool = False, behind: str = "") -> Line:
+    more = f"{behind}/{network}" if behind else ""
+    return Line(
+        network.capitalize(), palette.COLOURS[network], name, behind=more, style=int(network == "twin"), smooth=smooth
+    )
