@@ -5,15 +5,19 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts import engine, page_table, titles
-from pages.parts.stage import bar
+from pages.parts.stage import bar, notes
 from pages.parts.teaching import exercise
 
 ICON = str(Path(__file__).with_name("icon.svg"))  # of our own: the usual ones come from the network
 
 st.set_page_config(page_icon=ICON, layout="wide")
-page = st.navigation(page_table.table(training=bool(engine.runner().active())), position="top")
+position = "hidden" if notes.wanted() else "top"
+page = st.navigation(page_table.table(training=bool(engine.runner().active())), position=position)
 st.set_page_config(page_title=titles.of(page.url_path, page.title))
 bar.draw()
-exercise.begin(page.url_path)
-page.run()
-exercise.offer(page.url_path)
+if notes.wanted():
+    notes.draw()
+else:
+    exercise.begin(page.url_path)
+    page.run()
+    exercise.offer(page.url_path)

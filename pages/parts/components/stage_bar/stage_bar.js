@@ -26,6 +26,7 @@ class Stage {
     const parameters = new URLSearchParams(location.search);
     if (parameters.has("follow")) sessionStorage.setItem("kd-follow", "1");
     if (parameters.get("present") === "1") sessionStorage.setItem("kd-present", "1");
+    this.isNotes = parameters.get("notes") === "1"; // of the speaker: it presents nothing
     this.mark();
     window.addEventListener("keydown", (event) => { this.touch(event); this.key(event); });
     window.addEventListener("pointerdown", (event) => this.touch(event), true);
@@ -66,11 +67,12 @@ class Stage {
   // --- what this window is
 
   get presenting() { return sessionStorage.getItem("kd-present") === "1"; }
-  get follows() { return sessionStorage.getItem("kd-follow") === "1" && this.watches(); }
+  get follows() { return sessionStorage.getItem("kd-follow") === "1" && this.watches() && !this.isNotes; }
   get at() { return +(sessionStorage.getItem("kd-at") ?? -1); }
   operates() { return this.data && ["presenter", "operator"].includes(this.data.role); }
   watches() { return this.data && this.data.shared && !this.operates(); }
-  leads() { return this.data?.role === "presenter" || (this.operates() && !this.data.shared); }
+  leads() { return !this.isNotes && this.leading(); }
+  leading() { return this.data?.role === "presenter" || (this.operates() && !this.data.shared); }
   here() { return viewOf(location, this.data.pages); }
   touch(event) { if (event.isTrusted && !event.composedPath().includes(this.root)) this.touched = Date.now(); }
 
@@ -112,7 +114,7 @@ class Stage {
   // --- presenting
 
   key(event) {
-    if (!this.data || document.querySelector("[role=dialog]")) return;
+    if (!this.data || this.isNotes || document.querySelector("[role=dialog]")) return;
     const path = event.composedPath().filter((each) => each.matches);
     const action = actionOf(event, this.presenting, (selector) => path[0]?.matches(selector) ?? false);
     if (!action) return;
@@ -128,7 +130,7 @@ class Stage {
     if (this.data) { this.rewrite(); this.draw(); this.publishSoon(); }
   }
 
-  mark() { document.documentElement.toggleAttribute("data-present", this.presenting); }
+  mark() { document.documentElement.toggleAttribute("data-present", this.presenting && !this.isNotes); }
 
   remember(place) { sessionStorage.setItem("kd-at", String(place)); }
 
@@ -262,8 +264,8 @@ class Stage {
 
   draw() {
     if (!this.root || !this.data) return;
-    this.root.querySelector(".menu").hidden = !this.operates();
-    const bar = this.root.querySelector(".bar"), parts = this.parts();
+    this.root.querySelector(".menu").hidden = !this.operates() || this.isNotes;
+    const bar = this.root.querySelector(".bar"), parts = this.isNotes ? [] : this.parts();
     bar.hidden = !parts.length;
     document.documentElement.toggleAttribute("data-stage-bar", parts.length > 0);
     const drawn = parts.map((part) => Array.isArray(part) ? part[0] : part.textContent).join("|");
