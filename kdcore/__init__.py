@@ -1,3 +1,42 @@
-"""The engine of Distillation Explorer: recipes in, events out. See docs/architecture.md for its packages."""
+"""The engine of Distillation Explorer: recipes in, events out. See docs/architecture.md for its packages.
+
+    import kdcore as kd
+
+    run = kd.distill("quick", epochs=3)
+    print(run)
+
+What is listed in `__all__` is `kdcore.api`, which is imported on first use: it loads torch, which takes seconds.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kdcore.api import Comparison as Comparison
+    from kdcore.api import Recipe as Recipe
+    from kdcore.api import Run as Run
+    from kdcore.api import build as build
+    from kdcore.api import compare as compare
+    from kdcore.api import distill as distill
+    from kdcore.api import load as load
+    from kdcore.api import load_recipe as load_recipe
+    from kdcore.api import run as run
+    from kdcore.api import train as train
 
 __version__ = "0.1.0"
+
+# `explain` is a package too, which can be called.
+__all__ = [  # noqa: F822
+    "Comparison", "Recipe", "Run", "build", "compare", "distill", "explain", "load", "load_recipe", "run", "train",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        api = importlib.import_module("kdcore.api")
+        return importlib.import_module("kdcore.explain") if name == "explain" else getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. For Python there are: {', '.join(__all__)}.")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,20 +11,26 @@ from pathlib import Path
 from kdcore.errors import NotAllowed, clipped
 
 PROJECT = Path(__file__).resolve().parents[1]
-ASSETS = PROJECT / "assets"
+IN_CHECKOUT = (PROJECT / "assets" / "recipes").is_dir()  # else installed: the assets are in the package
+ASSETS = PROJECT / "assets" if IN_CHECKOUT else Path(__file__).resolve().parent / "assets"
 ALLOW = "KD_ALLOW"
 
 _restricted: Callable[[], bool] = lambda: False  # noqa: E731
 
 
+def _home() -> Path:
+    return PROJECT if IN_CHECKOUT else Path.cwd()
+
+
 def runs_folder() -> Path:
-    """Folder of run folders: `KD_RUNS`, else `runs/` in the project."""
-    return Path(os.environ.get("KD_RUNS") or PROJECT / "runs").expanduser().resolve()
+    """Folder of run folders: `KD_RUNS`, else `runs/` in the project; of an installed package in the current folder."""
+    return Path(os.environ.get("KD_RUNS") or _home() / "runs").expanduser().resolve()
 
 
 def data_folder() -> Path:
-    """Folder of downloaded and generated datasets: `KD_DATA`, else `data/` in the project."""
-    return Path(os.environ.get("KD_DATA") or PROJECT / "data").expanduser().resolve()
+    """Folder of downloaded and generated datasets: `KD_DATA`, else `data/` in the project; of an installed package in the
+    current folder."""
+    return Path(os.environ.get("KD_DATA") or _home() / "data").expanduser().resolve()
 
 
 def test_data_folder() -> Path:

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Analysis of networks", ("explain", "robustness", "inspection", "checks")),
     ("Training", ("training", "setup", "runner")),
     ("Runs as files", ("export",)),
-    ("Command line", ("cli", "__main__")),
+    ("Command line and Python", ("cli", "api", "__main__")),
 )
 ORDER = tuple(name for _, names in LAYERS for name in names)
 

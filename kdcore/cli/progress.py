@@ -55,6 +55,15 @@ class JsonLines:
         """No events; `runs show` has them."""
 
 
+class Silence:
+    """Shows nothing; the run's files have it all."""
+
+    def take(self, run_id: str, event: Event) -> None: ...
+    def close(self) -> None: ...
+    def show_seeds(self, finished: list[Outcome], planned: int) -> None: ...
+    def show_findings(self, run_id: str, passed_on: str, faults: Sequence[Diagnosis]) -> None: ...
+
+
 class Bar:
     """A progress bar for the current run, with notes and validation results above it; without the notes that are `shown` already."""
 
@@ -116,7 +125,7 @@ class Bar:
 
 @contextlib.contextmanager
 def running(
-    *, device: str | None = None, as_json: bool = False, shown: Collection[str] = ()
+    *, device: str | None = None, as_json: bool = False, quiet: bool = False, shown: Collection[str] = ()
 ) -> "Iterator[tuple[Runner, Watcher]]":
     """A runner whose events are shown; both are closed at the end.
 
@@ -126,7 +135,7 @@ def running(
     from kdcore.runner import Runner
 
     runner = Runner(store(), device=str(torch_device(device)))
-    watcher: Watcher = JsonLines() if as_json else Bar(shown)
+    watcher: Watcher = JsonLines() if as_json else Silence() if quiet else Bar(shown)
     runner.listener = watcher.take
     try:
         yield runner, watcher

@@ -1,0 +1,144 @@
+"""What `import kdcore as kd` offers."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import kdcore as kd
+from kdcore.errors import RecipeError, UserError
+from kdcore.events import RunFinished
+from kdcore.explain import heatmap
+
+SMALL = {
+    "name": "small",
+    "data": {
+        "name": "cues",
+        "image_size": 64,
+        "train_images": 40,
+        "test_images": 60,
+        "validation": 0.2,
+        "batch_size": 16,
+    },
+    "teacher": {"weights": "cues-teacher"},
+    "student": {"model": "three_stage_cnn_16"},
+    "twin": True,
+    "terms": [{"method": "ce", "weight": 0.5}, {"method": "kd", "weight": 0.5}],
+    "epochs": 1,
+    "lr": {"warmup_epochs": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two seeds of a recipe, and one of another."""
+    folder = tmp_path_factory.mktemp("api")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KD_RUNS", str(folder / "runs"))
+        patch.setenv("KD_DATA", str(folder / "data"))
+        recipe = kd.load_recipe(SMALL)
+        yield (
+            [kd.distill(recipe, seed=seed, device="cpu", show=False) for seed in range(2)],
+            kd.distill(recipe, device="cpu", show=False, epochs=2),
+        )
+
+
+def test_importing_the_package_loads_no_torch():
+    code = "import sys, kdcore as kd; assert 'distill' in dir(kd); print('torch' in sys.modules, kd.__version__)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "0.1.0"]
+
+
+def test_an_unknown_name_lists_those_that_there_are():
+    with pytest.raises(
+        AttributeError, match="has no attribute 'distil'. For Python there are: Comparison, Recipe, Run"
+    ):
+        kd.distil
+
+
+def test_a_recipe_by_name_with_other_settings_leaves_the_others_as_they_are():
+    quick = kd.load_recipe("quick")
+    changed = kd.load_recipe("quick", epochs=3, data={"labels": 200})
+    assert (changed.epochs, changed.data.labels) == (3, 200)
+    assert changed.data.train_images == quick.data.train_images
+    assert changed.terms == quick.terms
+
+
+def test_an_unknown_setting_is_refused_by_name():
+    with pytest.raises(RecipeError, match="epoch"):
+        kd.load_recipe("quick", epoch=3)
+
+
+def test_a_run_gives_results_curves_and_networks(runs):
+    (run, *_), _ = runs
+    assert run.state.status == "finished"
+    assert run.recipe.seeds == (0,)
+    assert 0 <= run.results["student"]["top1"] <= 1
+    steps, losses = run.curves["loss/student/total"]
+    assert len(steps) == len(losses) > 0
+    logits = run.network("twin")(torch.rand(2, 3, 64, 64))
+    assert logits.logits.shape == (2, 10) if hasattr(logits, "logits") else logits.shape == (2, 10)
+    assert kd.run(run.id) == run
+    assert run.id in str(run)
+
+
+def test_an_unknown_run_is_refused(runs):
+    with pytest.raises(UserError, match="no-such-run"):
+        kd.run("no-such-run")
+
+
+def test_several_seeds_are_compared_together(runs):
+    seeds, _ = runs
+    found = kd.compare(seeds)
+    assert found.summary.seeds == 2
+    assert "no conclusion" in str(found)  # of two seeds nothing is claimed
+
+
+def test_students_of_two_recipes_are_compared_by_seed(runs):
+    (first, *_), other = runs
+    found = kd.compare(first, against=other)
+    expected = first.results["student"]["top1"] - other.results["student"]["top1"]
+    assert found.difference is not None
+    assert found.difference.mean == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("choose, message", [
+    (lambda seeds, other: kd.compare([]), "There are no runs to compare"),
+    (lambda seeds, other: kd.compare([seeds[0], other]), "differ in more than their seed"),
+    (lambda seeds, other: kd.compare(seeds[1], against=other), "share no seed"),
+])  # fmt: skip
+def test_what_cannot_be_compared_is_refused(runs, choose, message):
+    with pytest.raises(UserError, match=message):
+        choose(*runs)
+
+
+def test_the_loop_with_parts_of_ones_own(runs):
+    *_, last = kd.train(kd.build(SMALL, seed=0, device="cpu"))
+    assert isinstance(last, RunFinished)
+    assert last.results["student"] == runs[0][0].results["student"]
+
+
+def test_a_file_an_array_and_a_tensor_give_the_same_heatmap(tmp_path):
+    network = kd.load("cues-student")
+    side = network.image_size
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    image = torch.from_numpy(pixels).permute(2, 0, 1) / 255
+    maps = [kd.explain(network, each).heatmaps for each in (tmp_path / "photo.png", pixels, image)]
+    np.testing.assert_array_equal(maps[0], maps[1])
+    np.testing.assert_allclose(maps[0], maps[2], atol=1e-6)
+    by_name = kd.explain("cues-student", image, "activation_energy")
+    np.testing.assert_array_equal(by_name.heatmaps, heatmap(network, image[None], "activation_energy"))
+
+
+@pytest.mark.parametrize("image, message", [
+    (torch.rand(3, 20, 20), r"floats \[B, 3, 64, 64\] in \[0, 1\], not float32 \[1, 3, 20, 20\]"),
+    (torch.zeros(3, 64, 64, dtype=torch.uint8), "not uint8"),
+    (torch.full((3, 64, 64), 2.0), r"not in \[2, 2\]: each network normalises for itself"),
+    ("no/photo.jpg", "There is no file 'no/photo.jpg"),
+])  # fmt: skip
+def test_an_image_of_another_form_is_refused(image, message):
+    with pytest.raises(UserError, match=message):
+        kd.explain("cues-student", image)
