@@ -19,7 +19,8 @@ from kdcore.export import curves
 from kdcore.results import json_text
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine
-from pages.parts.server import camera, presenting
+from pages.parts.server import camera, frame, presenting
+from pages.parts.server.frame import Framed
 from pages.parts.server.headers import SecureHeaders
 from pages.parts.server.hosts import OwnAddress
 from pages.parts.server.messages import KnownMessages
@@ -93,6 +94,7 @@ ROUTES: Sequence[Route] = (
     Route("/api/runs/{id}/state", state),
     Route("/api/runs/{id}/series", series),
     *camera.ROUTES,
+    *frame.ROUTES,
     *presenting.ROUTES,
 )
 MIDDLEWARE: Sequence[Middleware] = (
@@ -100,4 +102,5 @@ MIDDLEWARE: Sequence[Middleware] = (
     Middleware(OwnAddress),
     Middleware(KnownMessages),
     Middleware(UploadQuota),
+    Middleware(Framed),
 )

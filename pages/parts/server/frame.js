@@ -1,0 +1,35 @@
+// Runs before Streamlit's own script. See frame.py.
+(() => {
+  // The server is where the page's own name is left out of the address.
+  const pages = document.currentScript.dataset.pages.split(" ");
+  const parts = location.pathname.split("/").filter(Boolean);
+  if (pages.includes(parts.at(-1))) parts.pop();
+  const base = location.origin + ["", ...parts, ""].join("/");
+  window.__streamlit = {...window.__streamlit, BACKEND_BASE_URL: base, MAIN_PAGE_BASE_URL: base};
+
+  // While the server is gone: a note at the edge, instead of a dialog over what is shown. Streamlit appends its dialogs to the body.
+  const WORDS = "The server is gone. What you see stays; this page continues by itself when the server is back.";
+  const EVERY = 1500; // milliseconds
+  function look() {
+    for (const layer of document.body.children) {
+      const dialog = layer.id === "root" ? null : layer.querySelector('[role="dialog"]');
+      if (!dialog?.textContent.includes("Connection error")) continue;
+      dialog.querySelector('button[aria-label="Close"]')?.click();
+      if (!document.getElementById("server-gone")) show();
+    }
+  }
+  function show() {
+    const note = document.createElement("div");
+    note.id = "server-gone";
+    note.setAttribute("role", "status");
+    note.textContent = WORDS;
+    Object.assign(note.style, {position: "fixed", left: "50%", bottom: "1rem", transform: "translateX(-50%)", zIndex: 2147483647,
+      maxWidth: "min(44rem, calc(100vw - 2rem))", padding: "0.6rem 1rem", borderRadius: "0.5rem", background: "#31333f", color: "#fff",
+      font: "16px/1.4 system-ui, sans-serif", boxShadow: "0 2px 12px rgb(0 0 0 / 0.4)"});
+    document.body.append(note);
+    const ask = () => fetch(`${base}_stcore/health`, {cache: "no-store"}).then((answer) => answer.ok, () => false)
+      .then((back) => { if (back) note.remove(); else setTimeout(ask, EVERY); });
+    setTimeout(ask, EVERY);
+  }
+  addEventListener("DOMContentLoaded", () => new MutationObserver(look).observe(document.body, {childList: true}));
+})();
