@@ -8,16 +8,22 @@ from streamlit.components.v2.types import ComponentRenderer
 
 FOLDER = Path(__file__).parent
 IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[^"]+)";\n', re.MULTILINE)
+FONT_SIZE = re.compile(r"font-size: ([\d.]+(?:px|rem|em))(?=[;}\s])")
 EXPORT = re.compile(r"^export (?!default )", re.MULTILINE)
 
 
 def component(name: str) -> ComponentRenderer:
     """Register the component in `components/NAME/`."""
-    return st.components.v2.component(name, html=text(name, "html"), css=text(name, "css"), js=script(name))
+    return st.components.v2.component(name, html=text(name, "html"), css=style(name), js=script(name))
 
 
 def text(name: str, suffix: str) -> str:
     return (FOLDER / name / f"{name}.{suffix}").read_text(encoding="utf-8")
+
+
+def style(name: str) -> str:
+    """NAME.css with no text smaller than `--least-text`, which is set while presenting (pages/parts/stage/present.css)."""
+    return FONT_SIZE.sub(r"font-size: max(\1, var(--least-text, 0px))", text(name, "css"))
 
 
 def script(name: str) -> str:

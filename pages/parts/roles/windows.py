@@ -88,7 +88,7 @@ class Windows:
             window.operates = window.owner = True
             window.lender = ""
             self._drop(window)
-            if self.presenter() is None:
+            if (presenter := self.presenter()) is None or self._is_gone(presenter):
                 self._presenter = window.secret
             self.version += 1
 

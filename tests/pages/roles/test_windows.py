@@ -42,6 +42,12 @@ def test_the_first_window_with_the_passcode_presents_and_a_second_only_operates(
     assert windows.presents("second")
 
 
+def test_a_presenter_that_left_makes_room_for_the_next_with_the_passcode(windows, monkeypatch):
+    monkeypatch.setattr(module, "_is_active", lambda session: session != "operator")
+    windows.enter("second")
+    assert windows.presents("second")
+
+
 def test_a_window_that_watches_cannot_present(windows):
     for session in ("visitor", "unknown"):
         with pytest.raises(NotAllowed, match="Only a window with control can present"):
