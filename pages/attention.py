@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import page_table
+from pages.parts import page_table, sections
 from pages.parts.attention import (
     agreement,
     camera,
@@ -78,7 +78,8 @@ def look(shown: Shown, found: list[Choice], offered: list[Shown]) -> None:
 def section(compared: ComparedPhoto, offered: list[Shown]) -> None:
     picked = st.segmented_control("More", list(SECTIONS), key="deeper", bind="query-params")  # the address's old key
     if picked:
-        SECTIONS[picked](compared, offered)
+        with sections.place(SECTIONS, picked):
+            SECTIONS[picked](compared, offered)
 
 
 main()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import formatting
+from pages.parts import formatting, sections
 from pages.parts.robustness import heatmaps, images, layers, measured, numbers, strengths
 from pages.parts.robustness.chosen import Chosen
 from pages.parts.robustness.overview import CLOSER, SET, STRENGTH
@@ -68,7 +68,9 @@ def show(closer: Closer) -> None:
         "Show", list(SECTIONS), default="Strength", required=True, key="show", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    SECTIONS[picked or "Strength"](closer)
+    opened = picked or "Strength"
+    with sections.place(SECTIONS, opened):
+        SECTIONS[opened](closer)
     name_unavailable(closer.cards)
 
 
