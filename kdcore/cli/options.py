@@ -34,6 +34,17 @@ JsonEvents = Annotated[
     bool,
     Parameter(name="--json", show_default=False, help="Print one line of JSON per event instead of a progress bar."),
 ]
+Sets = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--sets",
+        consume_multiple=(1, None),
+        metavar="SET...",
+        help="quick (a set of each kind, 1,000 images), usual (every set at its usual strength), full (at all strengths), "
+        "corruptions, or names of sets with or without a strength, such as low_pass patch_scramble@4. Default: quick; of "
+        "studies their test_sets, else usual.",
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", show_default=False, help="Print JSON.")]
 
 RunId = Annotated[str, Parameter(name="ID", help="Id of a run; `runs` lists them.")]

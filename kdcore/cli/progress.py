@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -239,3 +239,17 @@ def show_conclusion(console: Console, summary: Summary) -> None:
     if summary.difference:
         console.print(f"Student - twin: {sentence(summary)}", highlight=False)
         console.print(covers(summary), highlight=False, style="dim")
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[Any]:
+    """A progress bar on standard error, which disappears at the end."""
+    columns = (TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.fields[left]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+        task = progress.add_task("", total=None, left="")
+
+        def show(done: float, total: float, seconds: float | None, what: str) -> None:
+            left = "" if seconds is None else f"{seconds:.0f} s left"
+            progress.update(task, completed=done, total=total or 1, description=what, left=left)
+
+        yield show

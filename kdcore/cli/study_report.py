@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from kdcore.cli.options import StudyId, store
+from kdcore.cli.options import Sets, StudyId, store
 from kdcore.errors import UserError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import TestSets
@@ -16,16 +16,6 @@ from kdcore.store import Studies, StudyState
 if TYPE_CHECKING:
     from kdcore.robustness.report import Evaluated
 
-Sets = Annotated[
-    list[str] | None,
-    Parameter(
-        name="--sets",
-        consume_multiple=(1, None),
-        metavar="SET...",
-        help="quick, usual (every set at its usual strength), full (at all strengths), corruptions, or names of sets such as "
-        "low_pass patch_scramble@4. Default: the study's test_sets, else usual.",
-    ),
-]
 Images = Annotated[int | None, Parameter(help="How many test images. Default: the study's, else all, up to 10,000.")]
 Out = Annotated[Path | None, Parameter(help="Folder for the report. Default: beside the study, in the folder of runs.")]
 
@@ -93,7 +83,7 @@ def written(state: StudyState, chosen: TestSets | None, out: Path | None, *, qui
 
     import torch
 
-    from kdcore.cli.robustness import bar
+    from kdcore.cli.progress import bar
     from kdcore.robustness import report as reports
 
     torch.set_num_threads(int(os.environ.get("KD_THREADS") or os.cpu_count() or 1))

@@ -40,6 +40,10 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         yield temporary
         _settle(temporary, mode, durable)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) == temporary:
+            error.filename, error.filename2 = str(path), None  # a name that whoever reads the message has chosen
+        raise
     finally:
         with contextlib.suppress(OSError):  # else it would hide the error that ended the block
             temporary.unlink(missing_ok=True)

@@ -68,6 +68,7 @@ def _convolution(channels: int, width: int) -> list[nn.Module]:
 
 
 def small_vit(
+    stem: type[PatchEmbed],
     classes: int,
     image_size: int,
     *,
@@ -76,7 +77,6 @@ def small_vit(
     depth: int,
     heads: int,
     drop_path_rate: float = 0.0,
-    stem: type[PatchEmbed] = ConvStem,
 ) -> VisionTransformer:
     return VisionTransformer(
         img_size=image_size,
@@ -90,6 +90,6 @@ def small_vit(
     )
 
 
-small_vit_patch4_32 = partial(small_vit, patch_size=4, dim=192, depth=6, heads=3)
-small_vit_patch8_64 = partial(small_vit, patch_size=8, dim=128, depth=6, heads=4)
-hybrid_vit_patch4_32 = partial(small_vit, patch_size=4, dim=128, depth=4, heads=4, stem=DeepConvStem)
+small_vit_patch4_32 = partial(small_vit, ConvStem, patch_size=4, dim=192, depth=6, heads=3)
+small_vit_patch8_64 = partial(small_vit, ConvStem, patch_size=8, dim=128, depth=6, heads=4)
+hybrid_vit_patch4_32 = partial(small_vit, DeepConvStem, patch_size=4, dim=128, depth=4, heads=4)

@@ -18,6 +18,7 @@ from kdcore.errors import UserError, clipped, shortened
 from kdcore.recipe import schedules
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1000)]  # of learning
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[tuple[Seed, ...], Field(max_length=1000)]
 MOST_EPOCHS = 10_000

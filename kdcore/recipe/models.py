@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kdcore.errors import UserError
 from kdcore.recipe.architecture import check_name, check_options
-from kdcore.recipe.base import MOST_EPOCHS, PathText, Section
+from kdcore.recipe.base import MOST_EPOCHS, PathText, Rate, Section
 from kdcore.recipe.references import Pretrained, RandomWeights, Reference, parse
 
 Deviation = Annotated[float, Field(gt=0, le=1000)]  # pixels are divided by it
@@ -16,7 +16,7 @@ class FineTune(Section):
     """Fine-tuning of the teacher on the run's data before distillation, with labels only."""
 
     epochs: int = Field(3, ge=1, le=MOST_EPOCHS)
-    lr: float = Field(1e-4, gt=0)
+    lr: Rate = 1e-4
     freeze_backbone: bool = Field(False, description="train only the classifier")
 
 
@@ -91,4 +91,4 @@ class TwinRecipe(Section):
     """The student's twin, trained without a teacher. Same initialisation, batches and augmentation; optionally its own
     learning rate."""
 
-    lr: float | None = Field(None, gt=0)
+    lr: Rate | None = None

@@ -6,13 +6,13 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from kdcore.recipe import schedules
-from kdcore.recipe.base import Fraction, Section, checked_schedule
+from kdcore.recipe.base import Fraction, Rate, Section, checked_schedule
 
 
 class OptimizerRecipe(Section):
     name: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
+    lr: Rate = 1e-3
+    weight_decay: float = Field(0.05, ge=0, le=1000)
     momentum: Fraction = 0.9
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     accumulate: int = Field(

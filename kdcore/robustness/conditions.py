@@ -11,7 +11,7 @@ from kdcore.data.perturbations import Perturbation
 from kdcore.data.split import Split
 from kdcore.errors import UserError, clipped, shortened
 
-Which = Literal["quick", "full", "corruptions"]
+Which = Literal["quick", "usual", "full", "corruptions"]
 QUICK_IMAGES = 1_000
 NAME = "clean"
 
@@ -91,6 +91,7 @@ def of(which: Which, split: Split | None = None) -> list[Condition]:
     """The conditions of an evaluation, the clean images first; sets that cannot be made from the split are left out.
 
     quick: a set of each kind at its usual strength, none that is slow to make.
+    usual: every set at its usual strength.
     full: every set at all of its strengths, corruptions at their usual one.
     corruptions: every corruption at all of its strengths.
 
@@ -102,6 +103,8 @@ def of(which: Which, split: Split | None = None) -> list[Condition]:
     made = {name: each for name, each in _all().items() if split is None or not each.why_not(split)}
     if which == "quick":
         return [CLEAN, *_one_of_each_kind(made)]
+    if which == "usual":
+        return [CLEAN, *(Condition(name, float(each.usual)) for name, each in made.items())]
     names = [name for name, each in made.items() if which == "full" or each.probes == "corruption"]
     found = [CLEAN]
     for name in names:

@@ -71,7 +71,7 @@ def test_sets(references: Sequence[str], store: Store) -> list[SetCard]:
 
 
 def conditions(which: Which, references: Sequence[str], store: Store) -> list[str]:
-    """The conditions of a quick, full or corruption evaluation of these networks, `clean` first."""
+    """The conditions of a quick, usual, full or corruption evaluation of these networks, `clean` first."""
     return [str(each) for each in sets.of(which, _few(references, store))]
 
 

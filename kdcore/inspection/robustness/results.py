@@ -7,7 +7,7 @@ import numpy as np
 
 from kdcore.results.bias import Outcome
 
-Which = Literal["quick", "full", "corruptions"]
+Which = Literal["quick", "usual", "full", "corruptions"]
 Filter = Literal["any", "all right", "all wrong", "only this one right", "follows the teacher", "networks differ"]
 Values = tuple[float, float, float]  # a value and the ends of its 95 % interval; NaN where it is not defined
 

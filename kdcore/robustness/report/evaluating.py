@@ -96,11 +96,12 @@ def prepare(
 
 def chosen_conditions(wanted: TestSets) -> list[Condition]:
     """The conditions of a study, the clean images first. Raises UserError: there is no such set."""
+    if not isinstance(wanted.sets, str):
+        return conditions.parse_all(wanted.sets)
+    found = conditions.of(wanted.sets)
     if wanted.sets == "usual":
-        found = {name: perturbations.get(name) for name in perturbations.names()}
-        names = sorted(found, key=lambda name: KINDS.index(found[name].probes))
-        return [CLEAN, *(Condition(name, float(found[name].usual)) for name in names)]
-    return conditions.of(wanted.sets) if isinstance(wanted.sets, str) else conditions.parse_all(wanted.sets)
+        found[1:] = sorted(found[1:], key=lambda each: KINDS.index(perturbations.get(each.set_name).probes))
+    return found
 
 
 def titled(each: Condition) -> str:

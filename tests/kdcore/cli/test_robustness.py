@@ -1,14 +1,17 @@
 """`python -m kdcore robustness`: tables, transfers, lists of sets, exports, and refusals in words."""
 
 import csv
+import errno
 import json
 import math
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from kdcore.cli import main, robustness
+from kdcore.cli import main, robustness_tables
 from kdcore.data.datasets.cues import Cues
+from kdcore.files import atomic
 from kdcore.inspection.robustness import Network, families, networks
 from kdcore.store import Store
 
@@ -80,6 +83,19 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(tm
     assert not (tmp_path / "data").exists()
 
 
+def test_an_export_that_cannot_be_written_names_the_file_that_was_wanted(tmp_path, capsys, monkeypatch):
+    def read_only(folder, **_):
+        raise OSError(errno.ENOENT, "No such file or directory", str(folder / ".images.zip.1.half"))
+
+    monkeypatch.setattr(Path, "touch", lambda path: read_only(path.parent))
+    monkeypatch.setattr(atomic, "_temporary", lambda path: path.with_name(f".{path.name}.1.half"))
+    assert (
+        main(["robustness", "export", "clean", str(tmp_path / "images.zip"), "--network", "cues-twin", "--images", "2"])
+        == 1
+    )
+    assert error(capsys).endswith(f"{tmp_path / 'images.zip'} cannot be written: No such file or directory.")
+
+
 def test_sets_are_listed_with_their_strengths_and_one_has_its_card(capsys):
     assert main(["robustness", "sets"]) == 0
     assert "patch_scramble" in capsys.readouterr().out
@@ -137,4 +153,4 @@ def test_bundled_networks_and_families_can_be_chosen(tmp_path):
     ],
 )
 def test_a_value_has_an_interval_where_there_is_one(unit, values, expected):
-    assert robustness.text(unit, values) == expected
+    assert robustness_tables.text(unit, values) == expected

@@ -23,6 +23,19 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("place", ["none", "file", "folder"])
+def test_an_error_names_the_file_that_was_wanted(tmp_path, place):
+    path = tmp_path / place / "a.zip"
+    if place == "file":
+        path.parent.touch()
+    elif place == "folder":
+        path.mkdir(parents=True)  # only the last step fails
+    with pytest.raises(OSError, match="a.zip") as raised:
+        atomic.write_bytes(path, b"whole")
+    assert raised.value.filename == str(path)
+    assert ".half" not in str(raised.value)
+
+
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyError("a bug"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.txt"

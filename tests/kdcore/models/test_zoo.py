@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kdcore import models
+from kdcore.errors import UserError
 from kdcore.models import zoo
 from kdcore.recipe import ModelRecipe, TeacherRecipe
 
@@ -31,6 +32,7 @@ def test_our_models_learn_from_a_batch(name):
         ("resnet32x4", (7.4e6, 7.45e6), (256, 8, 8)),  # 7.43 M
         ("small_vit_patch4_32", (2.8e6, 3e6), (192, 8, 8)),
         ("small_vit_patch8_64", (1.2e6, 1.4e6), (128, 8, 8)),
+        ("hybrid_vit_patch4_32", (1e6, 1.2e6), (128, 8, 8)),
     ],
 )
 def test_our_models_have_the_size_they_are_known_for(name, parameters, last_map):
@@ -74,6 +76,38 @@ def test_options_change_a_model_and_wrong_ones_are_named():
         zoo.create("torchvision/resnet18", 10, 64, {"embed_dim": 8})
     with pytest.raises(ValueError, match="test_vit cannot be built with these options: .*divisible"):
         zoo.create("test_vit", 10, 160, {"embed_dim": 7})
+
+
+@pytest.mark.parametrize("name", ["small_vit_patch4_32", "small_vit_patch8_64", "hybrid_vit_patch4_32"])
+@pytest.mark.parametrize("value", ["DeepConvStem", 1, None])
+def test_the_stem_of_a_network_is_not_an_option(name, value):
+    with pytest.raises(ValueError, match="there is no option 'stem'. Did you mean 'vit_stem'"):
+        ModelRecipe(model=name, options={"stem": value})
+    with pytest.raises(UserError, match="'stem'"):
+        zoo.create(name, 10, 32, {"stem": value})
+    with pytest.raises(UserError, match=f"{name} does not take the option 'stem'.*takes patch_size, dim, depth, heads"):
+        zoo.made(name, 10, 32, {"stem": value})  # past the list of settings
+
+
+def test_a_hybrid_has_convolutions_at_three_resolutions_before_its_tokens():
+    net = zoo.create("hybrid_vit_patch4_32", 10, 32, {"depth": 1})
+    seen = [each for each in net.patch_embed.proj if isinstance(each, (torch.nn.Conv2d, torch.nn.MaxPool2d))]
+    assert [type(each).__name__[:4] for each in seen] == [
+        "Conv",
+        "Conv",
+        "MaxP",
+        "Conv",
+        "Conv",
+        "MaxP",
+        "Conv",
+        "Conv",
+    ]
+    images = torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    net.eval().patch_embed.proj(images)[:, :, 4, 4].sum().backward()
+    rows = images.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+    assert (rows.min().item(), rows.max().item() + 1) == (6, 30)  # a cell sees 24 pixels
+    with pytest.raises(UserError, match="The patch size of a deep convolutional stem is 4, not 8"):
+        zoo.create("hybrid_vit_patch4_32", 10, 32, {"patch_size": 8})
 
 
 def test_an_unknown_name_is_met_with_the_nearest_ones():

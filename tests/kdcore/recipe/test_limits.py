@@ -2,6 +2,7 @@ import pytest
 
 from kdcore.recipe import DataRecipe, OptimizerRecipe, Recipe
 from kdcore.recipe.limits import limits
+from kdcore.recipe.models import TwinRecipe
 from kdcore.recipe.optimizer import LearningRate
 from kdcore.recipe.terms import Adapt, Term
 
@@ -17,7 +18,9 @@ from kdcore.recipe.terms import Adapt, Term
         (Recipe, "epochs", (1, 10_000)),
         (Term, "to_epoch", (1, 10_000)),
         (Adapt, "factor", (0.0, 1.0)),
-        (OptimizerRecipe, "lr", (0.0, None)),
+        (OptimizerRecipe, "lr", (0.0, 1000.0)),
+        (OptimizerRecipe, "weight_decay", (0.0, 1000.0)),
+        (TwinRecipe, "lr", (0.0, 1000.0)),  # or none
         (LearningRate, "warmup_epochs", (0.0, None)),
         (Recipe, "note", (None, None)),
     ],

@@ -80,6 +80,16 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
     [
         ({"optimizer": {"lr": -1}}, "`optimizer.lr` should be greater than 0, not -1."),
         ({"optimizer": {"lr": float("nan")}}, "`optimizer.lr` should be a finite number, not nan."),
+        ({"optimizer": {"lr": 1e300}}, "`optimizer.lr` should be less than or equal to 1000, not 1e+300."),
+        (
+            {"optimizer": {"weight_decay": 1e300}},
+            "`optimizer.weight_decay` should be less than or equal to 1000, not 1e+300.",
+        ),
+        ({"twin": {"lr": 1e300}}, "`twin.lr` should be less than or equal to 1000, not 1e+300."),
+        (
+            {"teacher": {"model": "a", "finetune": {"lr": 1e300}}},
+            "`teacher.finetune.lr` should be less than or equal to 1000",
+        ),
         ({"epochs": 0}, "`epochs` should be greater than or equal to 1, not 0."),
         ({"epochs": "many"}, "`epochs` should be an integer, not 'many'."),
         ({"data": {"validation": 0.9}}, "`data.validation` should be less than 0.9, not 0.9."),

@@ -52,11 +52,20 @@ def test_a_full_evaluation_has_every_set_and_the_corruptions_at_their_usual_stre
         assert [each.strength for each in full if each.set_name == name] == [float(each) for each in wanted]
 
 
+def test_a_usual_evaluation_has_every_set_once_at_its_usual_strength():
+    first, *usual = conditions.of("usual")
+    assert first == CLEAN
+    assert {each.set_name: each.strength for each in usual} == {
+        name: float(perturbations.get(name).usual) for name in perturbations.names()
+    }
+    assert len(usual) == len(perturbations.names())
+
+
 def test_corruptions_are_at_all_strengths():
     for each in conditions.of("corruptions")[1:]:
         assert perturbations.get(each.set_name).probes == "corruption"
 
 
 def test_an_unknown_evaluation_is_refused():
-    with pytest.raises(ValueError, match="Unknown evaluation 'everything'; known: quick, full, corruptions"):
+    with pytest.raises(ValueError, match="Unknown evaluation 'everything'; known: quick, usual, full, corruptions"):
         conditions.of("everything")
