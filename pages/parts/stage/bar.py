@@ -84,7 +84,7 @@ def _act(act: object) -> None:
             _try(engine.take_control_back)
         case {"what": "present"}:
             _try(engine.present_from_here)
-        case {"what": "add" | "storyboard" | "audience"}:
+        case {"what": "add" | "storyboard" | "audience"} if role.is_operator():
             st.session_state[ASKED] = act
 
 
