@@ -57,8 +57,11 @@ class RunStarted(Event):
     train_images: int
     labelled_images: int
     parameters: dict[str, int]  # teacher, student, training_only (projectors and the like)
-    teacher: Numbers = field(default_factory=dict)  # its metrics on validation images; `seen`: how many it trained on
+    # its metrics on validation images; `seen`: how many it trained on; `milliseconds`: that an image takes
+    teacher: Numbers = field(default_factory=dict)
     resumed: bool = False
+    validation_images: int = 0
+    test_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,11 @@ class StepTaken(Event):
 
 @dataclass(frozen=True)
 class StepEnded(Event):
-    """A logged step: its numbers were read from the device."""
+    """A logged step: its numbers were read from the device.
+
+    indices: [n], of the batch's images in the training split. arrays: losses and predicted classes of each image, see
+        `store.batches`, where both are stored.
+    """
 
     step: int
     epoch: float  # finished epochs, with the fraction
@@ -81,6 +88,8 @@ class StepEnded(Event):
     learning_rate: float
     images_per_second: float
     train_top1: Numbers  # network -> accuracy on the labelled images of this step
+    indices: Any = field(default=None, metadata={"stored": False}, compare=False)
+    arrays: dict[str, Any] = field(default_factory=dict, metadata={"stored": False}, compare=False)
 
 
 @dataclass(frozen=True)

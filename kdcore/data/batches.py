@@ -13,6 +13,7 @@ from torch import Tensor
 from kdcore.data.augment import augmented, random_numbers
 from kdcore.data.prefetch import prefetched
 from kdcore.data.split import Split
+from kdcore.recipe import Recipe
 from kdcore.tensors.outputs import Batch
 
 VIEWS = 1_000_003  # a random stream of its own
@@ -76,6 +77,28 @@ def batches(
                 indices=indices,
                 view=view,
             )
+
+
+def training_batches(
+    split: Split, recipe: Recipe, *, seed: int, step: int, per_epoch: int, smallest: int = 1
+) -> Iterator[Batch]:
+    """The batches of a run after `step` steps, up to the end of that epoch.
+
+    Args:
+        per_epoch: steps of an epoch.
+        smallest: as in `batches`.
+    """
+    return batches(
+        split,
+        recipe.data.batch_size,
+        seed=seed,
+        epoch=step // per_epoch,
+        augment=recipe.data.augment,
+        start=step % per_epoch,
+        smallest=smallest,
+        views=recipe.kept_views,
+        view_seed=recipe.data.seed_of("train"),
+    )
 
 
 def _generator(*seed: int) -> torch.Generator:

@@ -222,7 +222,8 @@ def _checked(
     """Check the teacher that was built.
 
     Returns:
-        its metrics on the validation images, where the check used all of them; else how many of them it was trained on, if known.
+        its metrics on the validation images, where the check used all of them; else how many of them it was trained on, if known;
+        and the milliseconds that an image takes.
 
     Raises:
         UserError: the check refuses it, and the recipe does not accept it all the same; with remedies.
@@ -241,7 +242,8 @@ def _checked(
         elif finding.check == "accuracy":
             yield Noted(f"The teacher gets {finding.finding}")
     whole = splits.validation is not None and checked.images == len(splits.validation)
-    return checked.figures if whole else {"seen": checked.figures["seen"]} if "seen" in checked.figures else None
+    known = checked.figures if whole else {name: checked.figures[name] for name in ("seen",) if name in checked.figures}
+    return known | {"milliseconds": 1000 * checked.seconds / checked.images} if checked.images else known or None
 
 
 def _noted(notes: list[str]) -> Generator[Event, None, None]:

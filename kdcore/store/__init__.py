@@ -5,6 +5,7 @@ A run's folder:
     runs/<id>/recipe.yaml
     runs/<id>/events.jsonl            one writer, any number of readers; an incomplete last line is not read
     runs/<id>/probes/00000120.npz
+    runs/<id>/batches.bin             losses and predicted classes of the images of logged steps; see `batches`
     runs/<id>/test.npz                targets and predicted classes of the test images, of a finished run
     runs/<id>/checkpoints/00000120.safetensors
     runs/<id>/snapshots/00000120.safetensors    weights only, at up to nine points of the run

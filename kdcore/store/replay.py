@@ -21,6 +21,7 @@ from kdcore.store import checking, replay_cache
 from kdcore.store.adjustments import Adjustments
 from kdcore.store.columns import Column
 from kdcore.store.lines import READ_BYTES, Lines
+from kdcore.store.pace import Pace
 from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
 from kdcore.store.writing import LOCK
 
@@ -63,6 +64,7 @@ class Replay:
         }  # fmt: skip
         self._latest: dict[str, dict[str, float]] = {}
         self._adjusted = Adjustments()
+        self._pace = Pace()
         self._remembered: dict[int, dict[str, Any]] = {}
         self._last_event = 0.0  # time of the last event while the run was in progress
         self._seen, self._left_out, self._first_left_out = 0, 0, ""  # lines; why the first one was left out
@@ -166,7 +168,7 @@ class Replay:
     def _cache(self) -> None:
         plain = {
             "facts": self._facts, "lists": self._lists, "notes": list(self._notes), "latest": self._latest,
-            "adjusted": self._adjusted.plain(), "remembered": list(self._remembered.items()), "heard": self._last_event,
+            "adjusted": self._adjusted.plain(), "pace": self._pace.plain(), "remembered": list(self._remembered.items()), "heard": self._last_event,
             "skipping": self._lines.skipping, "lines": [self._seen, self._left_out, self._first_left_out],
         }  # fmt: skip
         replay_cache.write_replay(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
@@ -179,7 +181,7 @@ class Replay:
         here = {key: self._facts[key] for key in own}  # the folder may be a copy
         self._facts = plain["facts"] | here | {"classes": tuple(plain["facts"].get("classes", ()))}
         self._lists, self._latest = plain["lists"], plain["latest"]
-        self._adjusted = Adjustments.from_plain(plain["adjusted"])
+        self._adjusted, self._pace = Adjustments.from_plain(plain["adjusted"]), Pace.from_plain(plain["pace"])
         self._notes.clear()
         self._notes.extend(plain["notes"])
         self._remembered, self._last_event = dict(plain["remembered"]), plain["heard"]
@@ -195,11 +197,17 @@ class Replay:
             knobs=dict(self._adjusted.factors),
             knob_changes=tuple(self._adjusted.changes),
             undoable=self._adjusted.undoable(),
+            seconds_left=self._seconds_left(),
             damage=self.damage,
         )
 
+    def _seconds_left(self) -> float | None:
+        facts = self._facts
+        return self._pace.remaining(facts["step"], facts.get("steps", 0), facts["epochs"])
+
     def _take(self, event: dict[str, Any]) -> None:
         now = event["time"]
+        self._pace.take(event)
         self._facts["updated"] = now
         self._take_status(event, now)
         self._take_numbers(event)

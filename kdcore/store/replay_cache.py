@@ -35,6 +35,7 @@ CODE = (
     "columns.py",
     "state.py",
     "adjustments.py",
+    "pace.py",
     "replay_cache.py",
 )  # what decides a replay
 STATE = ', "state": '  # separates the header from the state in the file

@@ -1,6 +1,5 @@
 """The state of a run, replayed from its events."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +68,7 @@ class RunState:
     undoable: dict[str, Any] = field(default_factory=dict)  # what an undo would change: knob, factor, words
     active_seconds: float = 0.0  # between starts and ends, pauses included
     began: float = 0.0  # when it was last started or resumed
+    seconds_left: float | None = None  # as of the last event, see `store.pace`
     recorded: bool = False  # a recording that comes with the project
     settings: dict[str, Any] = field(default_factory=dict)  # of the recipe, see `recipe.settings`; empty if unreadable
     label: Label = field(default_factory=Label)  # what a user wrote about the run; `name` is already the label's
@@ -87,9 +87,5 @@ class RunState:
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Time to the end at the present speed; None where it is not known yet."""
-        if self.status != "running" or not self.images_per_second or not self.step or not self.epoch:
-            return None
-        images = (self.steps - self.step) * self.train_images * self.epoch / self.step
-        seconds = images / self.images_per_second
-        return seconds if math.isfinite(seconds) else None
+        """Time to the end of a running run at its recent speed, evaluations included; None where it is not known yet."""
+        return self.seconds_left if self.status == "running" else None

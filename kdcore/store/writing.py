@@ -16,6 +16,7 @@ from kdcore import events as ev
 from kdcore.errors import UserError
 from kdcore.files import atomic, locks
 from kdcore.files.reading import regular
+from kdcore.store import batches
 
 LOCK = "writer.lock"
 CHECKPOINTS, PROBES, SNAPSHOTS = "checkpoints", "probes", "snapshots"
@@ -66,6 +67,10 @@ class RunWriter:
     def append(self, event: ev.Event) -> None:
         """Write an event, completely or not at all; its arrays first, to a file of their own. Raises OSError."""
         assert self._file is not None, "open the writer first"
+        if isinstance(event, ev.RunStarted):
+            batches.cut(self.folder, event.step if event.resumed else -1)
+        elif isinstance(event, ev.StepEnded) and event.arrays:
+            self._append_batch(event)
         if isinstance(event, ev.ProbeTaken):
             (self.folder / PROBES).mkdir(exist_ok=True)
             event = replace(event, file=self._write_arrays(f"{PROBES}/{event.step:08d}.npz", event.arrays))
@@ -73,6 +78,11 @@ class RunWriter:
             event = replace(event, file=self._write_arrays(TEST, event.arrays))
         line = json.dumps({**event.to_plain(), "time": round(time.time(), 3)}, allow_nan=True)
         _write_whole(self._file, f"{line}\n".encode())
+
+    def _append_batch(self, event: ev.StepEnded) -> None:
+        with (self.folder / batches.FILE).open("ab", buffering=0) as file:
+            _write_whole(file, batches.encoded(event.step, event.indices, event.arrays))
+        batches.thin(self.folder)
 
     def _write_arrays(self, file: str, arrays: dict[str, Any]) -> str:
         with atomic.replacing(self.folder / file, durable=False) as temporary, temporary.open("wb") as opened:
@@ -98,7 +108,7 @@ def snapshots(folder: Path) -> dict[int, Path]:
 
 
 def _write_whole(file: FileIO, line: bytes) -> None:
-    """Append a line. Where only a part could be written, remove it, so that the next line is complete."""
+    """Append a line or a record. Where only a part could be written, remove it, so that the next line is complete."""
     start = file.seek(0, os.SEEK_END)
     left = memoryview(line)
     try:

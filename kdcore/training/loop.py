@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from kdcore.data.batches import batches
+from kdcore.data.batches import batches, training_batches
 from kdcore.events import (
     CheckpointReady,
     Evaluated,
@@ -71,13 +71,14 @@ def train(parts: Parts) -> Iterator[Event]:
             student.distiller.with_views(part, progress)
             for part in accumulation.divided(batch, recipe.optimizer.accumulate)
         ]
-        objectives, logits = {}, {}
-        objectives["student"], logits["student"] = _step(
-            parts, student, batches_of_step, _teacher_outputs, weights, temperatures, rate, gradients.measure
-        )
+        taken = {
+            "student": _step(
+                parts, student, batches_of_step, _teacher_outputs, weights, temperatures, rate, gradients.measure
+            )
+        }
         if twin:
             alone = {SUPERVISED: 1.0}
-            objectives["twin"], logits["twin"] = _step(parts, twin, batches_of_step, _no_teacher, alone, alone, rate)
+            taken["twin"] = _step(parts, twin, batches_of_step, _no_teacher, alone, alone, rate)
         parts.step += 1
         clock.count(len(batch.targets))
         compilation.after_step()
@@ -85,7 +86,7 @@ def train(parts: Parts) -> Iterator[Event]:
         last, epoch_ended = parts.step == steps, parts.step % per_epoch == 0
         if parts.step % log_every == 0 or last or clock.since_logged() > LOGGED_SECONDS:
             speed, lr = clock.images_per_second(), rate * recipe.optimizer.lr
-            yield reporting.step_ended(parts, objectives, logits, batch, temperatures, lr, speed)
+            yield reporting.step_ended(parts, taken, batch, temperatures, lr, speed)
         yield from gradients.events()
         if cache:
             yield from cache.notes()
@@ -119,19 +120,11 @@ def _begin(parts: Parts, interim: Interim, robustness: RobustnessMonitor) -> Ite
 
 def _remaining_batches(parts: Parts) -> Iterator[Batch]:
     """The batches from `parts.step` to the end of the run; the loop counts `parts.step` up between them."""
-    recipe, per_epoch = parts.recipe, parts.steps_per_epoch
     while parts.step < parts.steps:
-        yield from batches(
-            parts.train,
-            recipe.data.batch_size,
-            seed=parts.seed,
-            epoch=parts.step // per_epoch,
-            augment=recipe.data.augment,
-            start=parts.step % per_epoch,
+        yield from training_batches(
+            parts.train, parts.recipe, seed=parts.seed, step=parts.step, per_epoch=parts.steps_per_epoch,
             smallest=parts.smallest_batch,
-            views=recipe.kept_views,
-            view_seed=recipe.data.seed_of("train"),
-        )
+        )  # fmt: skip
 
 
 def _prepare_methods(parts: Parts) -> Iterator[Event]:
@@ -172,13 +165,13 @@ def _step(
     temperatures: dict[str, float],
     rate: float,
     before_backward: Callable[[Objective], None] = lambda objective: None,
-) -> tuple[Objective, Tensor]:
-    """One step of the optimizer on the parts of a batch (see `accumulation`); returns the objective and the logits.
+) -> reporting.Taken:
+    """One step of the optimizer on the parts of a batch (see `accumulation`).
 
     before_backward: called with the objective of the first part.
     """
     optim.set_learning_rate(learner.optimizer, learner.lr * rate)
-    shares, found, logits = accumulation.shares(batches_of_step), [], []
+    shares, found, logits, of_teacher = accumulation.shares(batches_of_step), [], [], []
     for place, (batch, share) in enumerate(zip(batches_of_step, shares, strict=True)):
         teacher = teacher_outputs(parts, batch)
         with _randomness(parts, place):
@@ -189,11 +182,17 @@ def _step(
             (objective.total * share if share < 1 else objective.total).backward()
         found.append(objective)
         logits.append(outputs.logits.detach())
+        of_teacher += [teacher.logits[: len(batch.targets)]] if teacher else []
         del objective, outputs, teacher  # their memory is needed for the next part
     if clip := parts.recipe.optimizer.clip:
         torch.nn.utils.clip_grad_norm_(learner.distiller.parameters(), clip)
     learner.optimizer.step()
-    return accumulation.combined(found, shares), torch.cat(logits) if len(logits) > 1 else logits[0]
+    return reporting.Taken(accumulation.combined(found, shares), _whole(logits), _whole(of_teacher))
+
+
+def _whole(parts: list[Tensor]) -> Tensor | None:
+    """The logits of a batch from those of its parts; None where there are none."""
+    return torch.cat(parts) if len(parts) > 1 else parts[0] if parts else None
 
 
 @contextlib.contextmanager

@@ -2,14 +2,26 @@
 
 import math
 import time
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kdcore.errors import NotFinite
 from kdcore.events import RunStarted, StepEnded
 from kdcore.tensors.outputs import NO_LABEL, Batch, Objective
 from kdcore.training.state import Parts
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A network's step. logits, teacher: [n, K] of the batch, the latter None where its loss read no teacher."""
+
+    objective: Objective
+    logits: Tensor
+    teacher: Tensor | None
 
 
 def started(parts: Parts, teacher: dict[str, float]) -> RunStarted:
@@ -31,13 +43,14 @@ def started(parts: Parts, teacher: dict[str, float]) -> RunStarted:
         parameters=parameters,
         teacher=teacher,
         resumed=parts.resumed,
+        validation_images=len(parts.validation) if parts.validation else 0,
+        test_images=len(parts.test),
     )
 
 
 def step_ended(
     parts: Parts,
-    objectives: dict[str, Objective],
-    logits: dict[str, Tensor],
+    taken: dict[str, Taken],
     batch: Batch,
     temperatures: dict[str, float],
     learning_rate: float,
@@ -45,10 +58,14 @@ def step_ended(
 ) -> StepEnded:
     """The numbers of a step, read back from the device.
 
+    Args:
+        taken: by network.
+
     Raises:
         NotFinite: a loss is infinite or not a number.
     """
     losses: dict[str, dict[str, float]] = {}
+    objectives = {name: own.objective for name, own in taken.items()}
     for name, objective in objectives.items():
         values = (
             torch.stack([*objective.losses.values(), objective.total]).detach().tolist()
@@ -65,8 +82,8 @@ def step_ended(
     total = sum(weighted.values()) or 1.0
     labelled = batch.targets != NO_LABEL
     right = {
-        name: ((output.argmax(dim=1) == batch.targets) & labelled).sum().item() / count
-        for name, output in logits.items()
+        name: ((own.logits.argmax(dim=1) == batch.targets) & labelled).sum().item() / count
+        for name, own in taken.items()
         if (count := int(labelled.sum()))
     }
     return StepEnded(
@@ -83,7 +100,26 @@ def step_ended(
         learning_rate=learning_rate,
         images_per_second=images_per_second,
         train_top1=right,
+        indices=batch.indices.cpu().numpy(),
+        arrays=_of_images(taken, batch.targets),
     )
+
+
+def _of_images(taken: dict[str, Taken], targets: Tensor) -> dict[str, np.ndarray]:
+    """Losses and predicted classes of each image of a batch, each [n], as `store.batches` names them."""
+    teacher = taken["student"].teacher
+    found: dict[str, Tensor] = {}
+    for name, own in taken.items():
+        logs = own.logits.float().log_softmax(dim=1)
+        found[f"{name}_class"] = logs.argmax(dim=1)
+        losses = F.nll_loss(logs, targets.clamp(min=0), reduction="none")
+        found[f"{name}_cross_entropy"] = losses.where(targets != NO_LABEL, math.nan)
+        if teacher is not None and teacher.shape == own.logits.shape:
+            expected = teacher.float().log_softmax(dim=1)
+            found[f"{name}_divergence"] = (expected.exp() * (expected - logs)).sum(dim=1)
+            found["teacher_class"] = expected.argmax(dim=1)
+    values = torch.stack([column.float() for column in found.values()]).cpu().numpy()  # waits for the device once
+    return dict(zip(found, values, strict=True))
 
 
 class Clock:

@@ -7,6 +7,7 @@ Most modules of the engine load torch, so they are imported on first use. Tests 
 """
 
 from kdcore.checks.findings import Finding, Remedy, TeacherCheck
+from pages.parts.engine.batches import batch_of_step
 from pages.parts.engine.camera import camera_frame
 from pages.parts.engine.method_cards import (
     methods,
@@ -84,6 +85,7 @@ __all__ = [
     "accuracy_now",
     "add_view",
     "ask_for_control",
+    "batch_of_step",
     "bundled",
     "camera_frame",
     "check_data",

@@ -34,7 +34,7 @@ from kdcore.events import (
     WeightAdapted,
 )
 from kdcore.paths import PROJECT
-from kdcore.store import Store
+from kdcore.store import Store, writing
 
 RECIPE = recipes.from_plain({"name": "Small & quick", "student": {"model": "resnet20"}, "epochs": 5})
 
@@ -130,13 +130,17 @@ def test_a_failed_run_keeps_its_reason_and_traceback(store):
     )
 
 
-def test_the_remaining_time_follows_from_the_pace(store):
-    run_id = store.create(RECIPE)
+def test_the_remaining_time_follows_from_the_pace(store, monkeypatch):
+    run_id, now = store.create(RECIPE), 1000.0
+    monkeypatch.setattr(writing.time, "time", lambda: now)
     with store.writer(run_id) as writer:
         writer.append(started())
         assert store.state(run_id).remaining_seconds is None
-        writer.append(step_ended(20))  # one epoch of 1000 images in 20 steps, at 250 images a second
-        assert store.state(run_id).remaining_seconds == pytest.approx(80 * 50 / 250)
+        now += 4
+        writer.append(step_ended(20))  # one epoch of 20 steps in 4 seconds
+        assert store.state(run_id).remaining_seconds == pytest.approx(80 * 0.2)
+        writer.append(RunPaused(20))
+        assert store.state(run_id).remaining_seconds is None
 
 
 def test_a_second_store_sees_the_same(store, tmp_path):
