@@ -29,7 +29,9 @@ def overview() -> None:
     )
     table.show()
     like = OWN if "like" in st.query_params else None
-    pitfalls, ready, own = st.tabs([PITFALLS, "Ready-made studies", OWN], default=like)
+    pitfalls, ready, own = st.tabs(
+        [PITFALLS, "Ready-made studies", OWN], default=like, key="tab", on_change="rerun", bind="query-params"
+    )
     with pitfalls:
         pitfall_cards.show()
     with ready:

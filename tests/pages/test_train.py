@@ -56,12 +56,12 @@ def test_downloads_are_listed_beside_the_cost(open_page, runner):
 
 def test_what_is_chosen_is_what_starts(open_page, runner):
     test = open_page("train.py")
-    weights = [s for s in test.slider if s.label == "Weight"]
+    weights = [s for s in test.slider if s.label.startswith("Weight of ")]
     weights[1].set_value(0.5)
-    widget(test, "slider", "Temperature").set_value(2.0)
+    widget(test, "slider", "Temperature of kd").set_value(2.0)
     widget(test, "number_input", "Epochs").set_value(3)
     widget(test, "text_input", "Seeds").set_value("0, 1")
-    widget(test, "toggle", "Also train its :orange[twin]").set_value(False)
+    widget(test, "toggle", "Also train its twin").set_value(False)
     test.run()
     assert r"0.5 \; \tau^2" in test.latex[0].value
     assert r"\tau = 2" in test.latex[0].value
@@ -76,7 +76,7 @@ def test_what_is_chosen_is_what_starts(open_page, runner):
 def test_caching_the_teacher_s_outputs_shows_what_it_takes_and_saves(open_page, runner):
     test = open_page("train.py")
     assert "computed in every step, 40 % of the time" in test.table[0].value.to_string()
-    keep = widget(test, "toggle", "Cache the :violet[teacher]'s outputs")
+    keep = widget(test, "toggle", "Cache the teacher's outputs")
     keep.set_value(True).run()  # nothing is augmented, so one view is all there is
     said = test.table[0].value.to_string()
     assert "cached, 1.5 MB on disk: from epoch 2 on a step takes 40 % less time" in said
@@ -87,7 +87,7 @@ def test_caching_the_teacher_s_outputs_shows_what_it_takes_and_saves(open_page, 
 
 def test_a_run_without_epochs_to_save_caches_the_outputs_for_others(open_page):
     test = open_page("train.py")
-    widget(test, "toggle", "Cache the :violet[teacher]'s outputs").set_value(True)
+    widget(test, "toggle", "Cache the teacher's outputs").set_value(True)
     widget(test, "number_input", "Epochs").set_value(1).run()
     assert "on disk for other runs; this one computes them in every step" in test.table[0].value.to_string()
 
@@ -154,7 +154,7 @@ def test_labels_for_each_class_and_up_to_the_number_of_images_are_accepted(open_
 
 def test_a_teacher_for_other_classes_is_refused(open_page):
     test = open_page("train.py")
-    widget(test, "selectbox", ":violet[Teacher]").set_value("Another network …").run()
+    widget(test, "selectbox", "Teacher").set_value("Another network …").run()
     widget(test, "text_input", "Network name").set_value("vit_tiny_patch16_224")
     widget(test, "number_input", "Fine-tune first, epochs").set_value(0).run()
     assert "1000 classes, cues has 10" in test.error[0].value
@@ -217,7 +217,7 @@ def test_a_slider_reaches_beyond_the_value_of_the_recipe(open_page, runner, weig
     )
     button(test, "Apply").click().run()
     assert not test.error
-    sliders = [[s for s in test.slider if s.label == label][-1] for label in ("Weight", "Temperature")]
+    sliders = [[s for s in test.slider if s.label.startswith(label)][-1] for label in ("Weight of", "Temperature of")]
     assert tuple(slider.max for slider in sliders) == most
     assert [slider.value for slider in sliders] == [weight, temperature]
     assert all(slider.min <= slider.value <= slider.max for slider in sliders)
@@ -493,7 +493,7 @@ def test_a_teacher_that_should_not_teach_blocks_the_start_and_its_remedy_is_a_bu
     assert button(test, "Start training").disabled
     runner.checked = TeacherCheck((), {})
     button(test, "Tune it").click().run()
-    assert widget(test, "selectbox", ":violet[Teacher]").value == "cues-teacher, fine-tuned first (3 epochs)"
+    assert widget(test, "selectbox", "Teacher").value == "cues-teacher, fine-tuned first (3 epochs)"
     button(test, "Start training").click().run()
     assert runner.started[0].teacher.finetune.epochs == 3
 
@@ -624,7 +624,7 @@ def test_a_run_that_failed_otherwise_offers_no_smaller_batch(open_page, make_run
 )
 def test_nothing_typed_into_a_field_shows_more_than_sentences(open_page, value):
     test = open_page("train.py")
-    widget(test, "selectbox", ":violet[Teacher]").set_value("Another network …")
+    widget(test, "selectbox", "Teacher").set_value("Another network …")
     test.multiselect[0].set_value([*test.multiselect[0].value, "fitnets"])
     test.button_group[0].set_value("folder").run()
     for field in test.text_input:

@@ -88,9 +88,10 @@ def show(chosen: dict[str, Choice], map_name: str | None, open_image: OpenImage 
                 default=other,
                 required=True,
                 key="gallery-with",
+                bind="query-params",
                 format_func=formatting.as_text,
             )
-        count = st.selectbox("Test images", IMAGES, 1, key="gallery-images", width=120)
+        count = st.selectbox("Test images", IMAGES, 1, key="gallery-images", bind="query-params", width=120)
         running, key = _survey(chosen[first], chosen[other], map_name, count)
         going = st.session_state.get(GOING) == key and not running.done
         if going:
@@ -150,7 +151,12 @@ def _body(
         st.progress(len(found) / found.total, f"{len(found)} of {found.total} images")
     elif not running.done:
         st.caption(f"Stopped after {len(found)} of {found.total} images; the results below are of these.")
-    cards, by_class = st.tabs([":material/grid_view: Images", ":material/table_rows: By class"])
+    cards, by_class = st.tabs(
+        [":material/grid_view: Images", ":material/table_rows: By class"],
+        key="gallery-tab",
+        on_change="rerun",
+        bind="query-params",
+    )
     with cards:
         _cards(found, key, first, other, chosen, open_image)
     with by_class:
@@ -165,9 +171,18 @@ def _cards(
     words = dict(zip(OUTCOMES, ("All predictions", "Both right", f"Only the {first.lower()} right", f"Only the {other.lower()} right", "Both wrong"), strict=True))  # fmt: skip
     numbers = {outcome: len(ranked(found, outcome=outcome)) for outcome in OUTCOMES}
     with st.container(horizontal=True):
-        most_similar = st.selectbox("Order", list(ORDERS), format_func=ORDERS.get, key="gallery-order", width=200)
-        outcome = st.selectbox("Predictions", OUTCOMES, format_func=words.__getitem__, key="gallery-answers", width=240)
-        label = st.selectbox("Class", [EVERY, *found.classes], key="gallery-class", width=160)
+        most_similar = st.selectbox(
+            "Order", list(ORDERS), format_func=ORDERS.get, key="gallery-order", bind="query-params", width=200
+        )
+        outcome = st.selectbox(
+            "Predictions",
+            OUTCOMES,
+            format_func=words.__getitem__,
+            key="gallery-answers",
+            bind="query-params",
+            width=240,
+        )
+        label = st.selectbox("Class", [EVERY, *found.classes], key="gallery-class", bind="query-params", width=160)
     counts = ", ".join(f"{words[each].lower()}: {numbers[each]}" for each in OUTCOMES[1:])
     st.caption(formatting.as_text(counts.capitalize()))
     places = ranked(found, most_similar=most_similar, outcome=outcome)
@@ -207,7 +222,12 @@ def _picture(found: Survey, place: int, teacher: Choice, student: Choice) -> tup
 def _table(found: Survey, first: str, other: str) -> None:
     """Agreement by class beside its controls, with a sentence on all images."""
     figure = st.selectbox(
-        "Figure", list(FIGURES), format_func=lambda name: FIGURES[name][0], key="gallery-figure", width=240
+        "Figure",
+        list(FIGURES),
+        format_func=lambda name: FIGURES[name][0],
+        key="gallery-figure",
+        bind="query-params",
+        width=240,
     )
     title, sign, meaning = FIGURES[figure]
     seen, against = formatting.as_text(other.lower()), formatting.as_text(first.lower())

@@ -44,15 +44,15 @@ def choose(entries: Sequence[Entry]) -> list[Entry]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(
             "Search", placeholder="attention, Hinton, contrastive …", type="search", icon=":material/search:", live=True,
-            width=320, key="method-search",
+            width=320, key="method-search", bind="query-params",
         )  # fmt: skip
         kinds = st.pills(
             "Compares", [kind for kind in GROUPS if any(e.compares == kind for e in entries)], selection_mode="multi",
-            format_func=lambda kind: GROUPS[kind][0], key="method-kinds", wrap=True,
+            format_func=lambda kind: GROUPS[kind][0], key="method-kinds", bind="query-params", wrap=True,
         )  # fmt: skip
         pairs = list(dict.fromkeys(pair for entry in entries for pair in entry.refusals))
         pair = st.selectbox(
-            "Teacher to student", [None, *pairs], key="method-pair", width=190,
+            "Teacher to student", [None, *pairs], key="method-pair", bind="query-params", width=190,
             format_func=lambda p: f"{p[0]} to {p[1]}" if p else ANY,
         )  # fmt: skip
     return [

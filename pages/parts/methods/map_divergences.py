@@ -35,10 +35,16 @@ def show() -> None:
         "numbers: it nearly vanishes, and so does its gradient. A divergence of distributions does not."
     )
     first, second, third = st.columns([2, 2, 1], gap="large")
-    teacher = first.selectbox(":violet[Teacher] map", list(PLACES), 0, key="maps-teacher")
-    student = second.selectbox(":primary[Student] map", list(PLACES), 2, key="maps-student")
+    teacher = first.selectbox("Map of the teacher", list(PLACES), 0, key="maps-teacher", bind="query-params")
+    student = second.selectbox("Map of the student", list(PLACES), 2, key="maps-student", bind="query-params")
     grid = third.segmented_control(
-        "Cells", GRIDS, default=GRIDS[-1], required=True, format_func=lambda g: f"{g}²", key="maps-grid"
+        "Cells",
+        GRIDS,
+        default=GRIDS[-1],
+        required=True,
+        format_func=lambda g: f"{g}²",
+        key="maps-grid",
+        bind="query-params",
     )
     maps = {"teacher": drawn(teacher, grid), "student": drawn(student, grid)}
     found = engine.soft_labels().map_divergences(maps["teacher"], maps["student"])

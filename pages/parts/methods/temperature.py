@@ -79,7 +79,10 @@ def all_classes(outputs: NetworkOutputs, labels: Labels) -> None:
         st.markdown("##### Class similarity")
         st.space("stretch")
         whole = st.toggle(
-            "Show the diagonal", key="method-diagonal", help="The true classes, far larger than the rest."
+            "Show the diagonal",
+            key="method-diagonal",
+            bind="query-params",
+            help="The true classes, far larger than the rest.",
         )
     st.caption(
         f"Mean soft label of {len(outputs.targets):,} test images by their true class. {nearest(outputs, known)}"

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from kdcore.errors import UserError
-from pages.parts import engine, formatting
+from pages.parts import address, engine, formatting
 from pages.parts.components import pictures
 from pages.parts.components.gallery_cards import gallery_cards
 from pages.parts.robustness.chosen import Chosen
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PER_PAGE = 6
 IMAGES = 200  # that are looked through
 SIDE = 144  # pixels of a picture
-PAGE = "page-of-images"  # in the session
+PAGE = "page-of-images"  # in the address; in the session what it is of
+PLACE = address.Number(0, 0, IMAGES // PER_PAGE)
 EXPORTED = 200  # images of a zip
 
 
@@ -31,7 +32,7 @@ def show(closer: Closer) -> None:
         filters = filters_of(chosen)
         picked = st.selectbox("Predictions", list(filters), key="which", bind="query-params", width=320)
         export(closer)
-    place = st.session_state.get(PAGE, 0) if st.session_state.get(f"{PAGE}-of") == (closer.condition, picked) else 0
+    place = page_number((closer.condition, picked))
     try:
         with st.spinner("Computing predictions and heatmaps", show_time=True):
             found = page_of(closer, filters[picked], place)
@@ -42,11 +43,20 @@ def show(closer: Closer) -> None:
         st.info(f"None of the {IMAGES} images that were looked through matches.", icon=":material/filter_alt_off:")
         return
     gallery_cards.mount(cards(found, chosen), key="robustness_cards")
-    turn(found, (closer.condition, picked))
+    turn(found)
     st.caption(
         "Left the test image as it is, then perturbed; heatmaps are on the perturbed image, each of the network's own kind. Yellow: where "
         "the map is largest. ✓: the image's class is predicted, although the image is perturbed."
     )
+
+
+def page_number(of: tuple[str, str]) -> int:
+    """The page of images in the address; the first one where another set or filter was chosen."""
+    before = st.session_state.get(PAGE, of)
+    st.session_state[PAGE] = of
+    if before != of and not address.restored_by_history():
+        address.put({PAGE: ""})
+    return int(PLACE.read(st.query_params.get(PAGE, "")) or 0)
 
 
 def filters_of(chosen: Chosen) -> dict[str, dict[str, Any]]:
@@ -114,13 +124,13 @@ def mapped(pixels: np.ndarray, density: np.ndarray | None, most: int) -> np.ndar
     return pixels if density is None or not density.any() else pictures.over(pixels, density / most)
 
 
-def turn(found: Gallery, of: tuple[str, str]) -> None:
+def turn(found: Gallery) -> None:
     """The pages of images."""
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, icon, step in (("Previous", ":material/chevron_left:", -1), ("Next", ":material/chevron_right:", 1)):
             there = 0 <= found.page + step < found.pages
             st.button(
-                label, icon=icon, disabled=not there, on_click=_go, args=(found.page + step, of), key=f"images-{label}"
+                label, icon=icon, disabled=not there, on_click=_go, args=(found.page + step,), key=f"images-{label}"
             )
         first = found.page * PER_PAGE + 1
         st.caption(
@@ -128,9 +138,8 @@ def turn(found: Gallery, of: tuple[str, str]) -> None:
         )
 
 
-def _go(page: int, of: tuple[str, str]) -> None:
-    st.session_state[PAGE] = page
-    st.session_state[f"{PAGE}-of"] = of
+def _go(page: int) -> None:
+    address.put({PAGE: str(page) if page else ""})
 
 
 def export(closer: Closer) -> None:

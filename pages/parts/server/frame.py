@@ -1,4 +1,4 @@
-"""A script of our own in Streamlit's page: where the server is, and a note while it is gone.
+"""A script and a style of our own in Streamlit's page: where the server is, a note while it is gone, and contrast.
 
 Without it, the browser first looks for the server beneath the address of a page (`/train/_stcore/health`), two errors in its
 console at each link, and a server that is gone is announced by “streamlit run yourscript.py” over whatever is shown.
@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages.parts import page_table
 
-FILE = Path(__file__).with_name("frame.js")
+FOLDER = Path(__file__).parent
+TYPES = {"frame.js": "text/javascript", "frame.css": "text/css"}
 BEFORE = b"<script"  # the first one of the page
 
 
@@ -51,13 +52,21 @@ class Framed:
 
 
 def with_script(page: bytes) -> bytes:
-    """The page with the script before its first one."""
+    """The page with the script before its first one, and with the style."""
     known = " ".join(filter(None, page_table.addresses())).encode()
-    return page.replace(BEFORE, b'<script src="./frame.js" data-pages="' + known + b'"></script>' + BEFORE, 1)
+    return page.replace(
+        BEFORE,
+        b'<script src="./frame.js" data-pages="'
+        + known
+        + b'"></script><link rel="stylesheet" href="./frame.css">'
+        + BEFORE,
+        1,
+    )
 
 
-def script(_: Request) -> Response:
-    return Response(FILE.read_bytes(), media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+def file(request: Request) -> Response:
+    name = request.url.path.rpartition("/")[2]
+    return Response((FOLDER / name).read_bytes(), media_type=TYPES[name], headers={"Cache-Control": "no-cache"})
 
 
 def _is_page(path: str) -> bool:
@@ -73,4 +82,4 @@ def _plain(scope: Scope) -> Scope:
     return {**scope, "extensions": extensions, "headers": headers}
 
 
-ROUTES = (Route("/frame.js", script),)
+ROUTES = tuple(Route(f"/{name}", file) for name in TYPES)

@@ -27,7 +27,9 @@ START = ":material/play_arrow:"
 
 def ready_made() -> None:
     """An included study: its question, its cost, a button."""
-    name = st.selectbox("Study", studies.names(), index=None, key="ready-made", placeholder="Choose one")
+    name = st.selectbox(
+        "Study", studies.names(), index=None, key="ready-made", bind="query-params", placeholder="Choose one"
+    )
     if name is None:
         st.caption(
             f"{len(studies.names())} studies come with the project, among them those of the reproduced projects."

@@ -85,7 +85,7 @@ def choose_networks(plain: Plain, key: str) -> None:
     left, right = st.columns(2)
     now = presets.title_of(plain["teacher"]) if plain["teacher"] else NOBODY
     options = [NOBODY, *known, OTHER]
-    title = left.selectbox(":violet[Teacher]", options, options.index(now), key=f"teacher-{key}")
+    title = left.selectbox("Teacher", options, options.index(now), key=f"teacher-{key}")
     plain["teacher"] = known.get(title)
     if title == OTHER:
         model = left.text_input("Network name", "", key=f"other-{key}", placeholder="vit_tiny_patch16_224",
@@ -99,18 +99,18 @@ def choose_networks(plain: Plain, key: str) -> None:
         plain["teacher"] = {"model": model or None, "weights": weights, "finetune": tuned}
     if teacher := plain["teacher"]:
         views = teacher.get("cache_views", 0)
-        cached = left.toggle("Cache the :violet[teacher]'s outputs", bool(views), key=f"keeps-{key}", help=CACHING)
+        cached = left.toggle("Cache the teacher's outputs", bool(views), key=f"keeps-{key}", help=CACHING)
         plain["teacher"] = {**teacher, "cache_views": (views or VIEWS) if cached else 0}
     names = list(dict.fromkeys([*engine.student_names(), plain["student"]["model"] or plain["student"]["weights"]]))
     own = plain["student"]["model"] or plain["student"]["weights"]
     student = right.selectbox(
-        ":primary[Student]", names, names.index(own), key=f"student-{key}", accept_new_options=True,
+        "Student", names, names.index(own), key=f"student-{key}", accept_new_options=True,
         help="Choose one, or type any timm name or torchvision/NAME.",
     )  # fmt: skip
     if student != own:
         plain["student"] = {"model": student}
     alone = right.toggle(
-        "Also train its :orange[twin]", bool(plain["twin"]), key=f"twin-{key}",
+        "Also train its twin", bool(plain["twin"]), key=f"twin-{key}",
         help="The same network without a teacher, on the same batches: the baseline that shows what the teacher adds.",
     )  # fmt: skip
     plain["twin"] = (plain["twin"] or True) if alone else False

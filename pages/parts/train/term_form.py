@@ -60,24 +60,32 @@ def choose_term(term: Plain, label: str, labels: list[str], epochs: int, key: st
         choose_epochs(term, epochs, key)
         choose_adapting(term, labels, key)
         choose_options(term, method, key)
-    term["weight"] = slider(weight, "Weight", term["weight"], key)
+    term["weight"] = slider(weight, "Weight", label, term["weight"], key)
     if method.uses_temperature:
-        term["temperature"] = slider(temperature, "Temperature", term["temperature"], key)
+        term["temperature"] = slider(temperature, "Temperature", label, term["temperature"], key)
     details = "".join(f"  \n:gray[:small[{words}]]" for words in [method.card.title, *notes(term)])
     name.markdown(f"**{formatting.as_text(label)}**{details}", help=method.card.summary)
     return term
 
 
-def slider(place: Any, label: str, value: Any, key: str) -> Any:
-    """A slider for a constant; a schedule is described in words."""
+def slider(place: Any, what: str, of: str, value: Any, key: str) -> Any:
+    """A slider for a constant, whose name says which term it is of; a schedule is described in words."""
     if isinstance(value, dict):
-        place.markdown(f":small[{label}]  \n{schedule_form.in_words(value)}")
+        place.markdown(f":small[{what}]  \n{schedule_form.in_words(value)}")
         return value
-    usual = 1.0 if label == "Weight" else 10.0
+    usual = 1.0 if what == "Weight" else 10.0
     most = usual if value <= usual else 2.0 * value
-    least, step, shown = (0.0, most / 100, "%g") if label == "Weight" else (0.5, 0.5, "%.1f")
+    least, step, shown = (0.0, most / 100, "%g") if what == "Weight" else (0.5, 0.5, "%.1f")
     least, step = (value, value) if value < least else (least, step)
-    return place.slider(label, least, most, float(value), step, format=shown, key=f"{label.lower()}-{most:g}-{key}")
+    return place.slider(
+        f"{what} of {formatting.as_text(of)}",
+        least,
+        most,
+        float(value),
+        step,
+        format=shown,
+        key=f"{what.lower()}-{most:g}-{key}",
+    )
 
 
 def notes(term: Plain) -> list[str]:

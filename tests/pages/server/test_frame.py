@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.testclient import TestClient
 
@@ -46,10 +47,11 @@ def test_other_answers_stay_as_they_are(path, response):
     assert answered(path, response)[0].text == PAGE
 
 
-def test_the_script_is_served():
-    response = frame.script(None)
-    assert response.media_type == "text/javascript"
-    assert b"The server is gone" in response.body
+@pytest.mark.parametrize(("name", "has"), [("frame.js", "The server is gone"), ("frame.css", "stCaptionContainer")])
+def test_its_files_are_served(name, has):
+    found = TestClient(Starlette(routes=list(frame.ROUTES))).get(f"/{name}")
+    assert found.headers["content-type"].startswith(frame.TYPES[name])
+    assert has in found.text
 
 
 def test_titles_name_what_is_shown(runner, make_run, open_page, monkeypatch):
