@@ -40,7 +40,9 @@ class Stage {
   }
 
   attach(root, data, act) {
+    const led = this.leads();
     Object.assign(this, {root, data, act});
+    if (this.leads() && !led) { this.sent = undefined; this.publishSoon(); }
     if (this.data.secret) sessionStorage.setItem("kd-window", this.data.secret);
     else if (!this.tried) {
       const secret = sessionStorage.getItem("kd-window");
