@@ -11,12 +11,16 @@ from pages.parts import engine, page_table
 from pages.parts.components.replay.replay import can_replay, replay
 from pages.parts.formatting import message, percent
 from pages.parts.roles import control, role
+from pages.parts.start import walk
 
 QUICK = "quick"
 PICTURES_WIDTH = 480  # of the replay's right half: the button is as wide and below it
 
 
 def main() -> None:
+    if walk.number():
+        walk.show()
+        return
     st.title("Distillation Explorer")
     st.markdown(
         "A large network, the :violet[**teacher**], can help a small one, the :primary[**student**], to learn. Compare "
@@ -35,6 +39,7 @@ def main() -> None:
                 st.caption(setting(recording))
         with st.container(width=PICTURES_WIDTH):
             offer_training()
+    walk.offer()
     lead_on()
 
 

@@ -55,7 +55,7 @@ def test_a_page_without_controls_says_so(runner, open_page):
 
 
 def test_a_runs_view_has_controls_of_its_own(make_run, open_page):
-    at = open_page("train.py", run=make_run(), hide="buttons,maps")
+    at = open_page("train.py", run=make_run(), hide="buttons,more")
     assert ".st-key-run-buttons" in styles(at)
     assert not at.warning
 

@@ -13,7 +13,7 @@ from pages.parts import address, formatting, palette
 from pages.parts.attention import form, networks, shared_photos
 from pages.parts.attention.photo_choice import PERTURBATION, Shown
 from pages.parts.components import pictures
-from pages.parts.components.attention_compare.attention_compare import Look, Near, attention_compare
+from pages.parts.components.attention_compare.attention_compare import SETTINGS, Look, Near, attention_compare
 
 if TYPE_CHECKING:
     from kdcore.inspection import Choice, Inspection
@@ -49,14 +49,12 @@ class ComparedPhoto:
 
 def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
     """Choose networks, map, class, layer and head, and inspect the photo. Shows why where a network gives no map."""
-    perturbation = networks.canonical(st.query_params.get(PERTURBATION, ""))
-    pixels = networks.perturbed(shown.pixels, shown.digest, perturbation) if perturbation else shown.pixels
     controls = st.container(horizontal=True)
     with controls:
         chosen = form.choose_networks(found, dataset=shown.dataset)
         map_name = form.choose_map()
     form.explain_missing_teacher(chosen)
-    compared = ComparedPhoto(shown, chosen, map_name, pixels, shown.digest + perturbation, perturbation)
+    compared = _perturbed(shown, chosen, map_name)
     first = inspect(compared, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
     cards = networks.maps()
     with controls:
@@ -64,12 +62,32 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
         classes = form.choose_class(first, shown.true) if explains else {}
         depth, head = form.choose_layer_and_head(list(first.values()))
     compared.requests = {h: form.request_for(each, map_name, depth, head, classes) for h, each in first.items()}
-    compared.before = inspect(compared, shown.pixels, shown.digest, compared.requests, warn=bool(classes))
-    compared.inspections = (
-        inspect(compared, pixels, compared.digest, compared.requests) if perturbation else compared.before
-    )
+    _inspect_both(compared, warn=bool(classes))
     name_counterparts(compared)
     return compared
+
+
+def with_map(shown: Shown, chosen: dict[str, Choice], map_name: str) -> ComparedPhoto:
+    """The comparison without its controls: this map of each network, of its own prediction."""
+    compared = _perturbed(shown, chosen, map_name)
+    compared.requests = dict.fromkeys(chosen, form.bare_request(map_name))
+    _inspect_both(compared, warn=True)
+    return compared
+
+
+def _perturbed(shown: Shown, chosen: dict[str, Choice], map_name: str | None) -> ComparedPhoto:
+    """The photo with the perturbation of the address."""
+    words = networks.canonical(st.query_params.get(PERTURBATION, ""))
+    pixels = networks.perturbed(shown.pixels, shown.digest, words) if words else shown.pixels
+    return ComparedPhoto(shown, chosen, map_name, pixels, shown.digest + words, words)
+
+
+def _inspect_both(compared: ComparedPhoto, *, warn: bool) -> None:
+    """The photo as it is, and perturbed."""
+    shown, requests = compared.shown, compared.requests
+    compared.before = compared.inspections = inspect(compared, shown.pixels, shown.digest, requests, warn=warn)
+    if compared.perturbation:
+        compared.inspections = inspect(compared, compared.pixels, compared.digest, requests)
 
 
 def inspect(
@@ -103,7 +121,7 @@ def name_counterparts(compared: ComparedPhoto) -> None:
         )
 
 
-def draw(compared: ComparedPhoto) -> None:
+def draw(compared: ComparedPhoto, settings: address.Settings = SETTINGS) -> None:
     attention_compare(
         next(iter(compared.inspections.values())).photo,
         compared.shown.name,
@@ -115,6 +133,7 @@ def draw(compared: ComparedPhoto) -> None:
         on_share=lambda: shared_photos.ask(
             compared.shown.pixels if compared.shown.whole is None else compared.shown.whole
         ),
+        settings=settings,
     )
     shared_photos.offer()
 

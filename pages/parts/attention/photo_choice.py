@@ -228,6 +228,11 @@ def _still_here() -> bool:
     return True
 
 
+def sample_of(dataset: str, true: str) -> Shown | None:
+    """The sample of a class; None where there is none."""
+    return next((_sample(each) for each in samples.found() if (each.dataset, each.true) == (dataset, true)), None)
+
+
 def _sample(sample: samples.Sample) -> Shown:
     notes = (sample.credit,) if sample.credit else ()
     shown = _shown(sample.id, samples.read(sample.path, SIDE))

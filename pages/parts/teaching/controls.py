@@ -30,9 +30,7 @@ TRAIN: Controls = {
 RUN: Controls = {
     "buttons": Control("Buttons of the run", ("run-buttons",)),
     "adjust": Control("Adjust while training", ("adjust-run",)),
-    "maps": Control("Maps of the pinned images", ("pinned-maps",)),
-    "terms": Control("Loss terms", ("run-terms",)),
-    "details": Control("Recipe and log", ("run-details",)),
+    "more": Control("Sections below", ("more",)),
 }
 ATTENTION: Controls = {
     "source": Control("Photo or live camera", ("source",)),

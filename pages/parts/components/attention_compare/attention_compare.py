@@ -38,6 +38,9 @@ SETTINGS = Settings(
     colours=Choice(("viridis", "inferno", "cividis")),
     cells=Flag(),
 )  # in the address
+COVERING = Settings(
+    **SETTINGS.settings | {"point": Choice(("cover", "blur", "read", "follow"))}
+)  # where covering comes first
 
 _component = component(KEY)
 
@@ -83,6 +86,7 @@ def attention_compare(
     shareable: bool,
     on_poke: Callable[[str], None],
     on_share: Callable[[], None],
+    settings: Settings = SETTINGS,
 ) -> None:
     """Draw the comparison.
 
@@ -107,11 +111,11 @@ def attention_compare(
             "poke": poke,
             "poke_says": poke_says,
             "shareable": shareable,
-            "start": SETTINGS.read(),
-            "usual": SETTINGS.usual(),
+            "start": settings.read(),
+            "usual": settings.usual(),
         },
         on_poked_change=lambda: on_poke(str(st.session_state[KEY]["poked"])),
-        on_looked_change=lambda: SETTINGS.remember(st.session_state[KEY]["looked"]),
+        on_looked_change=lambda: settings.remember(st.session_state[KEY]["looked"]),
         on_share_change=on_share,
     )
 
