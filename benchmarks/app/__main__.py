@@ -1,7 +1,7 @@
-"""Training speed with and without viewers of the live page, page times, and the server's memory over time.
+"""Training speed with and without viewers of the live page and phones that follow a presenter, page times, and the server's memory over time.
 
-    python -m benchmarks.app [watching pages soak] [--watchers 0 1 10] [--client light chromium] [--seconds 20] [--rounds 3]
-                             [--browsers 1 10 25] [--minutes 4] [--json FILE]
+    python -m benchmarks.app [watching following pages soak] [--watchers 0 1 10] [--client light chromium] [--seconds 20] [--rounds 3]
+                             [--phones 25] [--browsers 1 10 25] [--minutes 4] [--json FILE]
 
 Two kinds of viewers. `light` viewers use Streamlit's websocket with the page's fragments, and the live data route once a
 second, without drawing, as if their browsers were on other machines. `chromium` viewers are pages of a headless browser on
@@ -18,24 +18,27 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.app import pages, soak, watching
+from benchmarks.app import following, pages, soak, watching
 from benchmarks.app.server import Server
+
+PARTS = ("watching", "following", "pages", "soak")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("parts", nargs="*", default=[], metavar="watching|pages|soak")
+    parser.add_argument("parts", nargs="*", default=[], metavar="watching|following|pages|soak")
     parser.add_argument("--watchers", type=int, nargs="+", default=[0, 1, 10])
     parser.add_argument("--client", nargs="+", default=["light", "chromium"], choices=["light", "chromium"])
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--phones", type=int, default=25, help="that follow a presenter")
     parser.add_argument("--browsers", type=int, nargs="+", default=[1, 10, 25], help="that visit pages at once")
     parser.add_argument("--minutes", type=float, default=4.0, help="of use, while memory is watched")
     parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
-    parts = options.parts or ["watching", "pages", "soak"]
-    if unknown := set(parts) - {"watching", "pages", "soak"}:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: watching, pages, soak.")
+    parts = options.parts or list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}.")
     if "chromium" in options.client and shutil.which("chromium") is None:
         print("chromium is not installed (apt-get install chromium): light viewers only.")
         options.client = ["light"]
@@ -43,6 +46,8 @@ def main() -> None:
     figures: dict[str, Any] = {}
     if "watching" in parts:
         figures["watching"] = watching.costs(options.client, options.watchers, options.seconds, options.rounds)
+    if "following" in parts:
+        figures["following"] = following.costs(options.phones, options.seconds, options.rounds)
     if "pages" in parts:
         figures["pages"] = visits(options.browsers)
     if "soak" in parts:
