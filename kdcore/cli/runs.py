@@ -2,14 +2,14 @@
 
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from kdcore.cli import progress, run_files
+from kdcore.cli import progress, run_files, run_tables
 from kdcore.cli.options import Json, JsonEvents, Overrides, RunId, store
 from kdcore.errors import UserError
 from kdcore.recipe import changing
@@ -31,7 +31,11 @@ app = App(
   python -m kdcore runs                     all runs of this machine
   python -m kdcore runs resume ID           continue from the last checkpoint
   python -m kdcore runs fork ID --set terms.0.weight=0.2    go on from its state with another weight
+  python -m kdcore runs fork ID --set epochs=15 --schedules continued    train a finished run for longer
   python -m kdcore runs csv ID > run.csv    losses and metrics by step
+  python -m kdcore runs parquet ID ID2 --out runs.parquet    the same of several runs
+  python -m kdcore runs latex ID ID2        results with intervals as a LaTeX table
+  python -m kdcore runs tensorboard ID logs   curves as TensorBoard event files
   python -m kdcore runs classes ID          accuracy by class, as CSV
   python -m kdcore runs report ID --out run.html    one page with curves and maps, which opens without the app
   python -m kdcore runs export ID run.zip   the run as a file, for `runs import` on another machine
@@ -41,6 +45,10 @@ app = App(
 app.command(run_files.export_run, name="export")
 app.command(run_files.import_run, name="import")
 app.command(run_files.report, name="report")
+app.command(run_tables.csv)
+app.command(run_tables.parquet)
+app.command(run_tables.latex)
+app.command(run_tables.tensorboard)
 
 
 @app.command(name="list")
@@ -127,22 +135,29 @@ def fork(
     *,
     overrides: Overrides = None,
     step: Annotated[int | None, Parameter(help="Step of the checkpoint to start from. Default: the newest.")] = None,
+    schedules: Annotated[
+        Literal["stretched", "continued"],
+        Parameter(help="With another length: schedules of the new length, or as before and then their last value."),
+    ] = "stretched",
+    add: Annotated[
+        list[str] | None,
+        Parameter(metavar="TERM", help='Add a term, such as "{method: sp, weight: 1}". Repeat for more.'),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, Parameter(metavar="NAME", help="Remove a term (its weight becomes 0). Repeat for more.")
+    ] = None,
     as_json: JsonEvents = False,
 ) -> int:
-    """Start a run from the exact state of another one, with other weights, temperatures, learning rate or length.
+    """Start a run from the exact state of another one, with other weights, temperatures, learning rate, terms or length.
 
-    The other run stays as it is. With --set epochs=N, a run that has finished goes on; schedules are those of the new length.
+    The other run stays as it is. With --set epochs=N, a run that has finished goes on. Linear and cosine schedules are stretched
+    to the new length; with --schedules continued they stay as they were up to the old end, and their last value goes on.
     """
     changes = changing.values_of(overrides or [], option="--set")
+    terms = [changing.term_of(text, option="--add") for text in add or []]
     with progress.running(as_json=as_json) as (runner, watcher):
-        return progress.follow(runner, [runner.fork(run_id, changes, step=step)], watcher)
-
-
-@app.command
-def csv(run_id: RunId, /) -> int:
-    """Print losses and metrics by step as CSV."""
-    print(store().csv(run_id), end="")
-    return 0
+        child = runner.fork(run_id, changes, step=step, schedules=schedules, add=terms, remove=remove or [])
+        return progress.follow(runner, [child], watcher)
 
 
 @app.command

@@ -33,6 +33,14 @@ def values_of(overrides: list[str], *, option: str = "") -> dict[str, Any]:
     return values
 
 
+def term_of(text: str, *, option: str) -> dict[str, Any]:
+    """A term of a recipe from YAML. Raises RecipeError where it is no mapping; its settings are checked with the recipe."""
+    term = yaml_text.read(text, source=f"{option} {clipped(text)}")
+    if not isinstance(term, dict):
+        raise RecipeError(f'{option} {clipped(text)} is not a term, for example {option} "{{method: sp, weight: 1}}".')
+    return term
+
+
 def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the recipe") -> Recipe:
     """Like `with_overrides`, for plain data: `{"epochs": 3, "terms.0.weight": 0.5}`. A value may be a whole section."""
     plain = recipe.model_dump(mode="json")

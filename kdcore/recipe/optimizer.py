@@ -32,7 +32,7 @@ class LearningRate(Section):
         return checked_schedule(shape) if isinstance(shape, dict) else shape
 
     def schedule(self, epochs: int) -> schedules.Schedule:
-        return self._warmed(schedules.parse(self._spec, epochs), epochs)
+        return self._warmed(schedules.parse(self.spec, epochs), epochs)
 
     def _warmed(self, after: schedules.Schedule, epochs: int) -> schedules.Schedule:
         """A shape after the warm-up, which a factor scales too."""
@@ -44,14 +44,14 @@ class LearningRate(Section):
 
     def lowest(self, epochs: int) -> float:
         """The least factor in a run of so many epochs; the warm-up, from 0 on, is left out."""
-        return schedules.lowest(self._spec, epochs)
+        return schedules.lowest(self.spec, epochs)
 
     def highest(self, epochs: int) -> float:
         """The greatest factor in a run of so many epochs."""
-        return schedules.highest(self._spec, epochs)
+        return schedules.highest(self.spec, epochs)
 
     @property
-    def _spec(self) -> Any:
+    def spec(self) -> Any:
         """The shape in the notation of `schedules`."""
         spec = {"constant": 1.0, "linear": {"linear": [1, 0]}, "cosine": {"cosine": [1, 0]}}
         return spec[self.shape] if isinstance(self.shape, str) else self.shape

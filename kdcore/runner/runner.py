@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import torch
 
 from kdcore import methods
-from kdcore.checks import before_run, teacher_check
+from kdcore.checks import added_terms, before_run, teacher_check
 from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
 from kdcore.events import Event
@@ -16,11 +17,13 @@ from kdcore.files import disk
 from kdcore.paths import data_folder
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
 from kdcore.recipe import study as studies
+from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
+from kdcore.store.event_files import EventFiles
 
 MOST_FACTOR = 100.0  # of a knob
 LEAST_TEMPERATURE = 0.05  # factor; a temperature stays above 0
@@ -41,12 +44,16 @@ class Runner:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.threads = threads or int(os.environ.get("KD_THREADS") or os.cpu_count() or 1)
         self.listener: Listener = lambda run_id, event: None
+        self.event_files = EventFiles(store)
         leftovers.sweep_runs(store.root)
         leftovers.sweep_data(data_folder())
         self._thread = TrainingThread(self.device, self.threads)
 
-    def start(self, recipe: Recipe) -> list[str]:
+    def start(self, recipe: Recipe, *, event_files: bool = False) -> list[str]:
         """Queue a recipe, one run for each of its seeds; returns the runs' ids.
+
+        Args:
+            event_files: write TensorBoard event files into the runs' folders while they train.
 
         Raises:
             RecipeError: the recipe cannot run.
@@ -59,6 +66,8 @@ class Runner:
             single = recipe.model_copy(update={"seeds": (seed,), "name": name})
             run_id = self.store.create(single)
             try:
+                if event_files:
+                    self.event_files.switch_on(run_id)
                 self._enqueue(run_id, single, resume=False, then="start the run again")
             except UserError:
                 self.store.delete(run_id)
@@ -75,7 +84,16 @@ class Runner:
             )
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
 
-    def fork(self, run_id: str, changes: dict[str, Any] | None = None, *, step: int | None = None) -> str:
+    def fork(
+        self,
+        run_id: str,
+        changes: dict[str, Any] | None = None,
+        *,
+        step: int | None = None,
+        schedules: Schedules = "stretched",
+        add: Sequence[dict[str, Any]] = (),
+        remove: Sequence[str] = (),
+    ) -> str:
         """Start a run from the exact state of another one, which stays as it is; returns the new run's id.
 
         Where the other one trains in this process, both go on in turns.
@@ -83,15 +101,21 @@ class Runner:
         Args:
             changes: dotted setting -> value, such as `{"terms.1.weight": 0.2, "epochs": 20}`; see `recipe.forking`.
             step: of a checkpoint to start from; None: now where the run trains here, else its newest checkpoint.
+            schedules: of another number of epochs: `stretched` to the new length, or `continued` at their last value.
+            add: further terms, as in a recipe: `{"method": "sp", "weight": 1.0}`; those without parameters or memory of their own.
+            remove: names of terms to leave out from here on.
 
         Raises:
             UserError: there is no such checkpoint, a setting cannot change in a fork, or the disk is full. No run is left behind.
         """
         if step is None and (job := self._thread.job(run_id)) and self.store.state(run_id).step:
             step = _in_time(job.save_checkpoint(), run_id)
-        child, recipe = forking.create(self.store, run_id, changes or {}, step=step)
+        child, recipe = forking.create(
+            self.store, run_id, changes or {}, step=step, schedules=schedules, add=add, remove=remove
+        )
         try:
             before_run.check(recipe, self.store, self.device)
+            added_terms.check(recipe, len(self.store.recipe(run_id).terms), self.store)
             self._enqueue(child, recipe, resume=True, then="fork the run again")
         except UserError:
             self.store.delete(child)
@@ -240,6 +264,7 @@ class Runner:
             self._thread.enqueue(job)
 
     def _forward(self, run_id: str, event: Event) -> None:
+        self.event_files.take(run_id, event)
         self.listener(run_id, event)  # the present listener, not the one when the run was queued
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,20 @@ TEACHER = "teacher.safetensors"  # of a run that trained or drew its teacher's w
 Plain = dict[str, Any]
 
 
-def create(store: Store, parent_id: str, changes: Plain, *, step: int | None = None) -> tuple[str, Recipe]:
+def create(
+    store: Store,
+    parent_id: str,
+    changes: Plain,
+    *,
+    step: int | None = None,
+    schedules: forking.Schedules = "stretched",
+    add: Sequence[Plain] = (),
+    remove: Sequence[str] = (),
+) -> tuple[str, Recipe]:
     """Create a run that continues from a checkpoint of another one; returns its id and recipe. The parent is only read.
 
     Args:
-        changes: dotted setting -> value; see `recipe.forking`.
+        changes, schedules, add, remove: see `recipe.forking.forked`.
         step: of the checkpoint; the newest where it is None.
 
     Raises:
@@ -31,7 +41,7 @@ def create(store: Store, parent_id: str, changes: Plain, *, step: int | None = N
     """
     saved, path = checkpoint_at(store, parent_id, step)
     parent = store.recipe(parent_id)
-    recipe = forking.forked(parent, changes, epoch=saved["epoch"])
+    recipe = forking.forked(parent, changes, epoch=saved["epoch"], schedules=schedules, add=add, remove=remove)
     run_id, settings = store.new_id(recipe), forking.changed(parent, recipe)
     with disk.in_words(store.root, then="fork the run again"), atomic.new_folder(store.root / run_id) as made:
         atomic.write_text(made / "recipe.yaml", recipe.to_full_yaml())

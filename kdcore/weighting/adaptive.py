@@ -73,4 +73,4 @@ class AdaptiveWeights:
 
     def load_state(self, state: dict[str, Any]) -> None:
         self._seen = state["seen"]
-        self._progress = {name: Progress(**now) for name, now in state["progress"].items()}
+        self._progress |= {name: Progress(**now) for name, now in state["progress"].items()}

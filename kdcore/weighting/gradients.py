@@ -120,7 +120,7 @@ class GradientBalance:
     def balanced(self, weights: Norms) -> Norms:
         """The weights to use; the requested ones before the first measurement."""
         whole = sum(weights.values())
-        if not self._norms or not whole:
+        if not weights.keys() <= self._norms.keys() or not whole:  # not all of them measured yet
             return weights
         mean = sum(weight * self._norms[name] for name, weight in weights.items()) / whole
         least = mean / self.MOST

@@ -52,3 +52,60 @@ def test_a_fork_must_have_steps_left(tiny):
     with pytest.raises(RecipeError, match="begins after epoch 2, so `epochs` must be more than that, not 2"):
         forking.forked(tiny(), {}, epoch=2.0)
     assert forking.forked(tiny(), {"epochs": 3}, epoch=2.0).epochs == 3
+
+
+def test_a_removed_term_has_weight_0_from_the_fork_on(tiny):
+    child = forking.forked(tiny(), {}, epoch=1.0, remove=["attention"])
+    assert forking.changed(tiny(), child) == {"terms.2.weight": (0.1, 0.0)}
+    with pytest.raises(RecipeError, match="The run has no term 'sp' to remove. Its terms: ce, kd, attention."):
+        forking.forked(tiny(), {}, epoch=1.0, remove=["sp"])
+    with pytest.raises(RecipeError, match="Without these terms the fork would learn nothing: leave one of them"):
+        forking.forked(tiny(), {}, epoch=1.0, remove=["ce", "kd", "attention"])
+
+
+def test_a_term_is_added_behind_the_others_and_said_in_words(tiny):
+    child = forking.forked(tiny(), {"terms.0.weight": 0.2}, epoch=1.0, add=[{"method": "sp", "weight": 3.0}])
+    assert [term.label for term in child.terms] == ["ce", "kd", "attention", "sp"]
+    assert forking.changed(tiny(), child) == {"terms.0.weight": (0.5, 0.2), "terms.3": (None, "sp with weight 3")}
+    with pytest.raises(RecipeError, match="two terms have the name 'kd'"):
+        forking.forked(tiny(), {}, epoch=1.0, add=[{"method": "kd"}])
+
+
+def test_a_list_with_fewer_terms_says_how_to_remove_one(tiny):
+    with pytest.raises(
+        RecipeError, match=r"A fork cannot change `terms`.*; to leave out a term, remove it \(its weight becomes 0\)"
+    ):
+        forking.forked(tiny(), {"terms": [term.model_dump() for term in tiny().terms[:2]]}, epoch=1.0)
+
+
+def test_stretched_schedules_are_those_of_the_new_length(tiny):
+    parent = tiny(lr={"shape": {"cosine": [1.0, 0.2]}})
+    child = forking.forked(parent, {"epochs": 4}, epoch=1.0)
+    assert child.lr.schedule(4)(0.5) == pytest.approx(0.6)  # halfway: the parent had 0.2 there
+    assert forking.changed(parent, child) == {"epochs": (2, 4)}
+
+
+def test_continued_schedules_are_the_parent_s_up_to_its_end_and_then_their_last_value(tiny):
+    terms = [
+        {"method": "ce"},
+        {"method": "kd", "weight": {"linear": [1.0, 0.5]}, "temperature": {"piecewise": [[1, 4.0], [2, 2.0]]}},
+    ]
+    parent = tiny(lr={"shape": {"cosine": [1.0, 0.2]}, "warmup_epochs": 1}, terms=terms)
+    child = forking.forked(parent, {"epochs": 4}, epoch=1.5, schedules="continued")
+    for step in range(11):  # of ten in the parent, of twenty in the fork
+        assert child.lr.schedule(4)(step / 20) == pytest.approx(parent.lr.schedule(2)(step / 10))
+    assert [child.lr.schedule(4)(p) for p in (0.6, 0.99)] == pytest.approx([0.2, 0.2])
+    assert child.terms[1].weight == {"held": {"schedule": {"linear": [1.0, 0.5]}, "epochs": 2}}
+    assert child.terms[1].temperature == parent.terms[1].temperature  # its epochs are counted: nothing stretches it
+    again = forking.forked(child, {"epochs": 6}, epoch=2.0, schedules="continued")
+    assert again.terms[1].weight == child.terms[1].weight
+
+
+def test_a_learning_rate_that_ended_at_0_is_not_continued(tiny):
+    with pytest.raises(
+        RecipeError, match="ends at 0, so further epochs .* let the schedules be stretched, or set another one"
+    ):
+        forking.forked(tiny(), {"epochs": 4}, epoch=2.0, schedules="continued")
+    child = forking.forked(tiny(), {"epochs": 4, "lr.shape": "constant"}, epoch=2.0, schedules="continued")
+    assert child.lr.shape == "constant"
+    assert forking.forked(tiny(), {}, epoch=1.0, schedules="continued") == tiny()

@@ -164,3 +164,38 @@ def test_a_family_is_a_tree(runner, ended):
     store.delete(one)
     assert forking.family(store, two) == two
     assert [(depth, state.id) for depth, state in forking.tree(store.states(), two)] == [(0, two)]
+
+
+def test_terms_are_removed_and_added_in_a_fork(runner, ended):
+    store = runner.store
+    first = min(saved["step"] for saved in store.state(ended).checkpoints)
+    child = runner.fork(ended, step=first, add=[{"method": "sp", "weight": 2.0}], remove=["attention"])
+    assert runner.wait(child, 60)
+    fork = store.state(child)
+    assert (fork.status, fork.reason) == ("finished", "")
+    assert fork.fork_changes == {"terms.2.weight": [0.1, 0.0], "terms.3": [None, "sp with weight 2"]}
+    series = store.series(child)
+    assert set(series["weight/sp"][1].tolist()) == {2.0}
+    assert set(series["weight/attention"][1].tolist()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    "term, why",
+    [
+        (
+            {"method": "fitnets", "options": {"pairs": [[2, 0]]}},
+            "cannot add 'fitnets': it has parameters or a memory of its own",
+        ),
+        (
+            {"method": "crd", "name": "bank", "options": {"negatives": 16}},
+            "cannot add 'bank': it has parameters or a memory",
+        ),
+        ({"method": "sp", "adapt": {"watch": "kd"}}, "cannot add 'sp' with `adapt`"),
+        ({"method": "sq"}, "sq"),
+    ],
+)
+def test_a_term_that_needs_a_state_is_not_added(runner, ended, term, why):
+    before = runner.store.ids()
+    with pytest.raises(UserError, match=why):
+        runner.fork(ended, {"epochs": 3}, add=[term])
+    assert runner.store.ids() == before
