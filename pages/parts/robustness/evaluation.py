@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import streamlit as st
 
@@ -86,6 +86,27 @@ class Running(Generic[T]):
                 self.going, self._steps, self.done = False, None, True
             else:
                 self.found = found
+
+
+def follow(draw: Callable[..., None], running: Running[Any], *arguments: object) -> None:
+    """Draw the result so far by `draw(running, *arguments)`, and again after each step while there are steps."""
+    body = st.fragment(draw, run_every=EVERY) if running.going else draw
+    body(running, *arguments)
+
+
+def result_so_far(running: Running[T], *, retry: Callable[[], None] | None = None) -> T | None:
+    """Take steps, and show why they ended early, or that there is no result yet. retry: offered where they ended early."""
+    if running.going:
+        running.advance()
+        if not running.going:
+            st.rerun()
+    if running.trouble:
+        st.warning(formatting.message(running.trouble), icon=":material/warning:")
+        if retry:
+            st.button("Try again", icon=":material/refresh:", on_click=retry)
+    if not running.found and running.going:
+        st.progress(0.0, "Loading the networks and the images")
+    return running.found
 
 
 class Evaluation:

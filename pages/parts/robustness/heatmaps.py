@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import engine, formatting
+from pages.parts import engine
 from pages.parts.components.dumbbell import dumbbell
 from pages.parts.robustness import evaluation, measured
 from pages.parts.robustness.evaluation import Running
@@ -34,8 +34,7 @@ def show(closer: Closer) -> None:
             "Continue" if running.found else f"Compare heatmaps on {IMAGES} images", icon=":material/play_arrow:", type="primary",
             on_click=running.start, args=(lambda: engine.heatmap_sensitivity(chosen.references, conditions, images=IMAGES),),
         )  # fmt: skip
-    body = st.fragment(rows, run_every=evaluation.EVERY) if running.going else rows
-    body(running, closer)
+    evaluation.follow(rows, running, closer)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -46,18 +45,10 @@ def _running(
 
 
 def rows(running: Running[list[Sensitivity]], closer: Closer) -> None:
-    if running.going:
-        running.advance()
-        if not running.going:
-            st.rerun()
-    if running.trouble:
-        st.warning(formatting.message(running.trouble), icon=":material/warning:")
-    if not running.found:
-        if running.going:
-            st.progress(0.0, "Loading the networks and the images")
+    if not (found := evaluation.result_so_far(running)):
         return
     by_condition: dict[str, list[Sensitivity]] = {}
-    for each in running.found:
+    for each in found:
         by_condition.setdefault(each.condition, []).append(each)
     drawn = closer.chosen.drawn()
     dumbbell.draw(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -33,8 +34,7 @@ def show(closer: Closer) -> None:
     running = _running(one, other, chosen.versions)
     if not (running.found or running.going or running.trouble):
         running.start(lambda: engine.layer_similarity(one, other, images=IMAGES))
-    body = st.fragment(matrix, run_every=evaluation.EVERY) if running.going else matrix
-    body(running, chosen)
+    evaluation.follow(matrix, running, chosen)
 
 
 def pairs_of(chosen: Chosen) -> dict[str, tuple[str, str]]:
@@ -55,17 +55,7 @@ def _running(one: str, other: str, versions: tuple[str, ...]) -> Running[Similar
 
 
 def matrix(running: Running[Similarity], chosen: Chosen) -> None:
-    if running.going:
-        running.advance()
-        if not running.going:
-            st.rerun()
-    if running.trouble:
-        st.warning(formatting.message(running.trouble), icon=":material/warning:")
-        st.button("Try again", icon=":material/refresh:", on_click=_forget, args=(running,))
-    found = running.found
-    if found is None:
-        if running.going:
-            st.progress(0.0, "Loading the networks and the images")
+    if (found := evaluation.result_so_far(running, retry=partial(_forget, running))) is None:
         return
     layer_matrix.draw(found.values, (chosen.name(found.one), found.rows), (chosen.name(found.other), found.columns))
     pooled = (
