@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -43,6 +43,18 @@ class Column:
         steps, values = np.empty(size, np.int64), np.empty(size, np.float64)
         steps[: self.count], values[: self.count] = self._steps[: self.count], self._values[: self.count]
         self._steps, self._values, self._room = steps, values, size
+
+
+def summed(series: Mapping[str, tuple[np.ndarray, np.ndarray]], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and sums of several series, such as the weights of chosen layers, at the steps that all of them have. Missing ones make
+    it empty."""
+    if not names or not all(name in series for name in names):
+        return NOTHING, NOTHING
+    steps = series[names[0]][0]
+    for name in names[1:]:
+        steps = np.intersect1d(steps, series[name][0])
+    values = sum(own[np.searchsorted(at, steps)] for at, own in (series[name] for name in names))
+    return steps, np.asarray(values)
 
 
 def as_csv(series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
