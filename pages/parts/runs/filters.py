@@ -5,19 +5,18 @@ from collections.abc import Sequence
 import streamlit as st
 
 from kdcore.store import RunState, finding
-from kdcore.store.finding import FIELDS, Wanted
+from kdcore.store.finding import FIELDS, Archived, Wanted
 from pages.parts import formatting
 from pages.parts.runs import groups
 
 TITLES = {
     "status": "Status", "method": "Method", "teacher": "Teacher", "student": "Student", "dataset": "Dataset", "tag": "Tag",
 }  # fmt: skip
-ARCHIVED = {"hide": "Hidden", "show": "Shown", "only": "Only these"}
-ORDERS = {
-    "newest": "Newest first", "oldest": "Oldest first", "name": "Name", "accuracy": "Student's accuracy",
-    "difference": "Student − twin",
-}  # fmt: skip
-DEFAULTS = {"q": "", "since": None, "until": None, "archived": "hide", **{name: [] for name in FIELDS}}
+KEYS = {name: name for name in FIELDS} | {"method": "term"}  # in the address; other pages have a `method`
+# An address has the words that a widget shows.
+ARCHIVED: dict[str, Archived] = {"Hidden": "hide", "Shown": "show", "Only these": "only"}
+ORDERS = ("Newest first", "Oldest first", "Name", "Student's accuracy", "Student − twin")
+DEFAULTS = {"q": "", "since": None, "until": None, "archived": "Hidden", **{key: [] for key in KEYS.values()}}
 
 
 def draw(runs: Sequence[RunState]) -> Wanted:
@@ -28,39 +27,36 @@ def draw(runs: Sequence[RunState]) -> Wanted:
             "Search", key="q", bind="query-params", type="search", placeholder="Name, tag, note, or a setting: kd 0.9",
             icon=":material/search:", max_chars=200, width=340, live=True,
         )  # fmt: skip
-        chosen = {name: _of_address(name) for name in FIELDS}
-        count = sum(map(bool, chosen.values())) + bool(st.query_params.get("since") or st.query_params.get("until"))
-        count += st.query_params.get("archived", "hide") != "hide"
+        count = sum(bool(st.query_params.get(name)) for name in (*KEYS.values(), "since", "until", "archived"))
         with st.popover(f"Filter ({count})" if count else "Filter", icon=":material/filter_list:", key="filters"):
             fields = {name: field(name, options[name]) for name in FIELDS}
             with st.container(horizontal=True):
                 since = st.date_input("Created from", None, key="since", bind="query-params", width=150)
                 until = st.date_input("to", None, key="until", bind="query-params", width=150)
             archived = st.segmented_control(
-                "Archived runs", list(ARCHIVED), default="hide", format_func=ARCHIVED.__getitem__, required=True,
-                key="archived", bind="query-params",
+                "Archived runs", list(ARCHIVED), default="Hidden", required=True, key="archived", bind="query-params",
             )  # fmt: skip
-        st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, key="order", bind="query-params", width=180)
+        st.selectbox("Order", ORDERS, key="order", bind="query-params", width=180)
         st.selectbox(
-            "Group by", list(groups.KINDS), format_func=groups.KINDS.__getitem__, key="group", bind="query-params", width=160,
-            on_change=groups.leave,
+            "Group by", groups.KINDS, key="group", bind="query-params", width=160, on_change=groups.leave
         )  # fmt: skip
-    return Wanted(words or "", fields, since, until, archived or "hide")
-
-
-def _of_address(name: str) -> list[str]:
-    return st.query_params.get_all(name)
+    return Wanted(words or "", fields, since, until, ARCHIVED[archived or "Hidden"])
 
 
 def field(name: str, counted: dict[str, int]) -> list[str]:
-    """One field's accepted values; nothing to choose where no run has any."""
-    shown = {value: formatting.STATUS[value][0] if name == "status" else value for value in counted}
+    """One field's accepted values, the most frequent first; nothing to choose where no run has any."""
     if not counted:
         return []
-    return st.multiselect(
-        TITLES[name], list(counted), format_func=lambda value: f"{shown[value]} ({counted[value]})", key=name,
-        bind="query-params", placeholder="All", max_selections=50,
-    )  # fmt: skip
+    options = [formatting.STATUS[value][0] for value in counted] if name == "status" else list(counted)
+    chosen = st.multiselect(
+        TITLES[name],
+        list(dict.fromkeys(options)),
+        key=KEYS[name],
+        bind="query-params",
+        placeholder="All",
+        max_selections=50,
+    )
+    return [value for value, words in zip(counted, options, strict=True) if words in chosen]
 
 
 def clear() -> None:
@@ -72,12 +68,12 @@ def clear() -> None:
 
 def ordered(runs: list[RunState], names: dict[str, str]) -> list[RunState]:
     """In the chosen order, pinned ones first."""
-    order = st.session_state.get("order", "newest")
+    order = st.session_state.get("order", ORDERS[0])
     keys = {
-        "oldest": lambda run: run.created,
-        "name": lambda run: names[run.id].casefold(),
-        "accuracy": lambda run: -run.results.get("student", {}).get("top1", -1.0),
-        "difference": lambda run: -run.results.get("difference", {}).get("top1", -2.0),
+        "Oldest first": lambda run: run.created,
+        "Name": lambda run: names[run.id].casefold(),
+        "Student's accuracy": lambda run: -run.results.get("student", {}).get("top1", -1.0),
+        "Student − twin": lambda run: -run.results.get("difference", {}).get("top1", -2.0),
     }
     if order not in keys:
         return runs
@@ -88,10 +84,14 @@ def nothing_found(wanted: Wanted, archived: int) -> None:
     """Why the list is empty, and how to see runs again."""
     if wanted.all:
         st.info(f"All {archived:,} runs are archived.", icon=":material/inventory_2:")
-        st.button("Show archived runs", on_click=lambda: st.session_state.update(archived="show"), key="show-archived")
+        st.button("Show archived runs", on_click=lambda: st.session_state.update(archived="Shown"), key="show-archived")
         return
     of = [f"“{formatting.as_text(wanted.words.strip())}”"] if wanted.words.strip() else []
-    of += [f"{TITLES[name].lower()} {formatting.as_text(' or '.join(values))}" for name, values in wanted.fields.items() if values]  # fmt: skip
+    of += [
+        f"{TITLES[name].lower()} {formatting.as_text(' or '.join(values))}"
+        for name, values in wanted.fields.items()
+        if values
+    ]
     of += [f"created from {wanted.since}"] if wanted.since else []
     of += [f"created until {wanted.until}"] if wanted.until else []
     of += ["archived"] if wanted.archived == "only" else []

@@ -11,7 +11,7 @@ import streamlit as st
 from kdcore.store import RunState, alike
 from pages.parts import address, formatting
 
-KINDS = {"none": "Nothing", "study": "Study", "seeds": "Recipe (its seeds)", "name": "Name"}
+KINDS = ("Nothing", "Study", "Recipe", "Name")  # a recipe: its seeds
 OPENED = "in"  # the query parameter with the group whose runs are listed
 
 
@@ -23,7 +23,7 @@ class Group:
 
 
 def kind() -> str:
-    return str(st.session_state.get("group", "none"))
+    return str(st.session_state.get("group", KINDS[0]))
 
 
 def leave() -> None:
@@ -41,7 +41,7 @@ def of(runs: Sequence[RunState], names: dict[str, str]) -> list[Group]:
 
 def opened_key() -> str | None:
     """The key of the group in the address, where runs are grouped."""
-    return st.query_params.get(OPENED) if kind() != "none" else None
+    return st.query_params.get(OPENED) if kind() != KINDS[0] else None
 
 
 def opened(found: Sequence[Group]) -> Group | None:
@@ -53,9 +53,9 @@ def opened(found: Sequence[Group]) -> Group | None:
 def _whose(run: RunState) -> str:
     name = run.original_name or run.name
     match kind():
-        case "study":
+        case "Study":
             return name.partition(": ")[0] if ": " in name else ""
-        case "seeds":
+        case "Recipe":
             return alike.but_seed(run) or run.id
     return run.name
 
@@ -67,9 +67,9 @@ def _key(whose: str) -> str:
 
 def _name(whose: str, runs: Sequence[RunState], names: dict[str, str]) -> str:
     match kind():
-        case "study":
+        case "Study":
             return whose or "Runs of no study"
-        case "seeds":
+        case "Recipe":
             return without_seed(runs[0]) if len(runs) > 1 else names[runs[0].id]
     return whose
 

@@ -60,7 +60,7 @@ def draw(runs: list[RunState]) -> bool:
     if not found:
         filters.nothing_found(wanted, len(runs))
         return _changed(runs)
-    if groups.kind() == "none":
+    if groups.kind() == groups.KINDS[0]:
         return _list(runs, found, names, wanted.all)
     all_groups = groups.of(found, names)
     if opened := groups.opened(all_groups):
@@ -82,7 +82,7 @@ def _list(runs: list[RunState], found: list[RunState], names: dict[str, str], al
     rows_of_page = found[first : first + ROWS]
     ids = here[first : first + ROWS]
     named = [place for place, run_id in enumerate(ids) if run_id in shown]
-    table = rows(rows_of_page, names, _columns(found, [run for run in runs if run.id in shown]))
+    table = rows(rows_of_page, names, _columns([] if all_of_them else found, [run for run in runs if run.id in shown]))
     chosen_rows = st.dataframe(
         table, column_config=COLUMNS, hide_index=True, on_select="rerun", selection_mode="multi-row",
         selection_default={"selection": {"rows": named}}, key=_key("runs", ids), placeholder="",
@@ -145,7 +145,7 @@ def _changed(runs: list[RunState]) -> bool:
 
 
 def _columns(found: list[RunState], chosen: list[RunState]) -> list[str]:
-    """The settings with a column: in which the selected runs differ, else those of a short list."""
+    """The settings with a column: in which the selected runs differ, else those that were searched for, or of a group."""
     compared = chosen if len(chosen) > 1 else found
     if len(compared) > MOST_SELECTED:
         return []
@@ -163,15 +163,13 @@ def rows(
         first, *rest = row(run, names[run.id]).items()
         tags = {"Tags": list(run.label.tags)} if tagged else {}
         varied = {
-            _title(key): settings.in_words(settings.value(run.settings, key)) if run.settings else "" for key in columns
+            settings.called(key) or "terms": settings.in_words(settings.value(run.settings, key))
+            if run.settings
+            else ""
+            for key in columns
         }
         found.append(dict([first]) | tags | varied | dict(rest) | ({"Problem": run.damage} if damaged else {}))
     return found
-
-
-def _title(key: str) -> str:
-    words = settings.called(key) or "terms"
-    return words[:1].upper() + words[1:] if not key.startswith("terms.") else words
 
 
 def row(run: RunState, name: str) -> dict[str, Any]:

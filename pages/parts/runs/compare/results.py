@@ -58,12 +58,13 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
         base = next(run for run in finished if run.id == chosen)
     gaps = against(base, finished)
     st.dataframe(
-        [row(run, names, base, gaps.get(run.id)) for run in finished], hide_index=True,
+        [row(run, names, base, gaps.get(run.id), others=len(finished) > 1) for run in finished], hide_index=True,
         alt="Accuracies on the test images and differences, with 95 % intervals",
     )  # fmt: skip
     st.caption("Accuracy on the test images. Intervals of single runs cover the choice of these images, not the seed.")
     claims = [
-        f"- {formatting.as_text(claim(gap, f'the student of {names[run_id]}', f'that of {names[base.id]}'))}"
+        f"- **{formatting.as_text(names[run_id])}** "
+        + formatting.as_text(f"against {names[base.id]}: {claim(gap, 'its student', 'the other')}")
         for run_id, gap in list(gaps.items())[:MOST_SENTENCES]
     ]
     if claims:
@@ -83,7 +84,10 @@ def against(base: RunState, runs: Sequence[RunState]) -> dict[str, Conclusion]:
     return dict(zip(others, conclude_all(pairs), strict=True))
 
 
-def row(run: RunState, names: dict[str, str], base: RunState, gap: Conclusion | None) -> dict[str, Any]:
+def row(
+    run: RunState, names: dict[str, str], base: RunState, gap: Conclusion | None, *, others: bool
+) -> dict[str, Any]:
+    """The figures of one run; `others`: there are runs to compare it with."""
     summary = summarise([run.outcome])
     found: dict[str, Any] = {"Run": names[run.id]}
     for network in ("student", "twin", "teacher"):
@@ -91,7 +95,7 @@ def row(run: RunState, names: dict[str, str], base: RunState, gap: Conclusion | 
             _accuracy(summary.networks[network]["top1"]) if network in summary.networks else ""
         )
     found["Student − twin"] = formatting.gap(summary.difference) if summary.difference else ""
-    if gap or run is not base:
+    if others:
         found[f"Student − that of {names[base.id]}"] = formatting.gap(gap) if gap else ""
     return found
 
