@@ -1,5 +1,6 @@
 """`distill` trains a student from a recipe; `train-teacher` trains one network with labels alone."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -9,8 +10,16 @@ from kdcore.checks import names, preflight
 from kdcore.cli import data as folder
 from kdcore.cli import dynamic_attention_flags, progress
 from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds, store, torch_device
+from kdcore.files import disk
 from kdcore.recipe import DataRecipe, Recipe, RecipeError, library
 
+EventFolder = Annotated[
+    list[Path] | None,
+    Parameter(
+        name="--tensorboard", consume_multiple=(0, 1), negative="", metavar="[FOLDER]",
+        help="Write TensorBoard event files while training, into FOLDER/ID, or without FOLDER into the run's own folder.",
+    ),
+]  # fmt: skip
 FLAGGED_RECIPE = "dynamic-attention"  # whose flags --alpha and --temp are
 
 app = App(
@@ -21,6 +30,7 @@ app = App(
   python -m kdcore distill quick --seeds 0 1 2    mean of three seeds
   python -m kdcore distill my.yaml --set epochs=3 --set data.labels=500
   python -m kdcore distill --alpha 0.7 --temp 3   recipe dynamic-attention
+  python -m kdcore distill quick --tensorboard logs   then: tensorboard --logdir logs
   python -m kdcore distill quick --json > events.jsonl""",
 )
 teacher_app = App(
@@ -43,6 +53,7 @@ def distill(
     temp: float | None = None,
     name: str | None = None,
     device: Device = None,
+    tensorboard: EventFolder = None,
     as_json: JsonEvents = False,
 ) -> int:
     """Train a student from a recipe.
@@ -58,7 +69,7 @@ def distill(
         known = ", ".join(library.recipe_names())
         raise RecipeError(f"Which recipe? For example: python -m kdcore distill quick. Known: {known}.")
     chosen = dynamic_attention_flags.applied(library.recipe(name_of_recipe), alpha, temp)
-    return train(chosen, overrides, seeds, name, device, as_json)
+    return train(chosen, overrides, seeds, name, device, as_json, tensorboard)
 
 
 @teacher_app.default
@@ -76,6 +87,7 @@ def train_teacher(
     seeds: Seeds = None,
     name: Annotated[str | None, Parameter(help="Name of the run.")] = None,
     device: Device = None,
+    tensorboard: EventFolder = None,
     as_json: JsonEvents = False,
 ) -> int:
     """Train one network with labels alone.
@@ -93,7 +105,7 @@ def train_teacher(
         chosen = teacher_of(recipe, epochs)
     else:
         chosen = labels_alone(model, data, path=path, image_size=image_size, epochs=epochs or 10, weights=weights)
-    return train(chosen, overrides, seeds, name, device, as_json)
+    return train(chosen, overrides, seeds, name, device, as_json, tensorboard)
 
 
 def train(
@@ -103,6 +115,7 @@ def train(
     name: str | None,
     device: str | None,
     as_json: bool,
+    tensorboard: list[Path] | None = None,
 ) -> int:
     """Run a recipe with changed settings, one run per seed. Returns the exit status."""
     recipe = recipes.with_overrides(recipe, overrides or [], option="--set")
@@ -114,7 +127,15 @@ def train(
     refuse_what_cannot_run(recipe, device)
     shown = folder.show_before(recipe.data)
     with progress.running(device=device, as_json=as_json, shown=shown) as (runner, watcher):
-        return progress.follow(runner, runner.start(recipe), watcher)
+        runner.event_files.root = writable(tensorboard[0]) if tensorboard else None
+        return progress.follow(runner, runner.start(recipe, event_files=tensorboard is not None), watcher)
+
+
+def writable(folder: Path) -> Path:
+    """A folder for event files, made where it is missing. Raises UserError."""
+    with disk.in_words(folder, then="run the command again"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def refuse_what_cannot_run(recipe: Recipe, device: str | None) -> None:

@@ -69,10 +69,11 @@ class FakeRunner:
     def active(self) -> tuple[str, ...]:
         return self.busy
 
-    def start(self, recipe: Recipe) -> list[str]:
+    def start(self, recipe: Recipe, *, event_files: bool = False) -> list[str]:
         if self.refusal:
             raise RecipeError(self.refusal)
         self.started.append(recipe)
+        self.event_files = event_files
         return [self.store.create(recipe) for _ in recipe.seeds]
 
     def fork(self, run_id: str, changes: dict[str, Any], *, step: int | None = None) -> str:
@@ -104,7 +105,8 @@ class FakeRunner:
         )  # fmt: skip
 
     pause, unpause, stop, resume = map(_command, ("pause", "unpause", "stop", "resume"))
-    set_knob, stop_study, resume_study, close = map(_command, ("set_knob", "stop_study", "resume_study", "close"))
+    set_knob, undo_knob, reset_knobs = map(_command, ("set_knob", "undo_knob", "reset_knobs"))
+    stop_study, resume_study, close = map(_command, ("stop_study", "resume_study", "close"))
 
 
 def method(

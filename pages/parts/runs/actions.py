@@ -9,7 +9,7 @@ from kdcore.errors import UserError
 from kdcore.events import MEMORY_FULL
 from kdcore.recipe import RecipeError
 from kdcore.recipe.changing import with_half_the_batch
-from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants
+from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants, exports
 from pages.parts import engine, formatting, page_table
 from pages.parts.attention import networks
 from pages.parts.roles import role
@@ -93,24 +93,34 @@ def show_warnings(run: RunState) -> None:
 
 
 def download(runs: list[RunState]) -> None:
-    """Metrics and recipes as files."""
-    store = engine.store()
+    """Curves, results and recipes as files, made when they are requested."""
+    store, ids = engine.store(), [run.id for run in runs]
+    name, of = (ids[0], "") if len(ids) == 1 else (f"{len(ids)}-runs", f" of {len(ids)} runs")
     with st.popover("Download", icon=":material/download:"):
+        offer(
+            f"Metrics{of} (CSV)",
+            lambda: exports.curves_csv(store, ids) if of else store.csv(ids[0]),
+            f"{name}.csv",
+            "text/csv",
+        )
+        parquet = "application/vnd.apache.parquet"
+        offer(f"Metrics{of} (Parquet)", lambda: exports.curves_parquet(store, ids), f"{name}.parquet", parquet)
+        if finished := [run.id for run in runs if run.results]:
+            offer("Results (LaTeX)", lambda: exports.latex_table(store, finished), f"{name}.tex", "text/x-tex")
         for run in runs:
-            of = f" of {formatting.as_text(run.name)}" if len(runs) > 1 else ""
-            st.download_button(
-                f"Metrics{of} (CSV)", lambda run_id=run.id: store.csv(run_id), f"{run.id}.csv", "text/csv",
-                key=f"csv-{run.id}", icon=":material/table:", width="stretch", on_click="ignore",
-            )  # fmt: skip
+            of_run = f" of {formatting.as_text(run.name)}" if of else ""
             try:
                 recipe = store.recipe(run.id).to_full_yaml()
             except RecipeError as error:
-                st.caption(f"The recipe{of} cannot be read.", help=formatting.message(str(error)))
-                continue
-            st.download_button(
-                f"Recipe{of} (YAML)", recipe, f"{run.id}.yaml", "application/yaml",
-                key=f"yaml-{run.id}", icon=":material/description:", width="stretch", on_click="ignore",
-            )  # fmt: skip
+                st.caption(f"The recipe{of_run} cannot be read.", help=formatting.message(str(error)))
+            else:
+                offer(f"Recipe{of_run} (YAML)", recipe, f"{run.id}.yaml", "application/yaml", ":material/description:")
+
+
+def offer(
+    label: str, made: str | Callable[[], str | bytes], file: str, mime: str, icon: str = ":material/table:"
+) -> None:
+    st.download_button(label, made, file, mime, key=f"download-{file}", icon=icon, width="stretch", on_click="ignore")
 
 
 def attention(run: RunState) -> None:

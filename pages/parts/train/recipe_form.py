@@ -18,6 +18,7 @@ from pages.parts.train.term_form import choose_terms
 
 TITLES = {"data": "Data", "networks": "Networks", "terms": "Loss terms", "length": "Training"}
 START = ":material/play_arrow:"
+EVENT_FILES = "event-files"
 Spots = dict[str, DeltaGenerator]  # section -> where its errors are shown
 
 
@@ -143,6 +144,7 @@ def sum_up(recipe: Recipe, spots: Spots) -> None:
     teacher, price, button, further = st.container(), st.container(), st.empty(), st.container()
     if button.button("Start training", type="primary", icon=START, width="stretch", key="start"):
         start(recipe)
+    event_files_switch()
     with further:
         show_queue(busy := engine.runner().active())
         explain(recipe)
@@ -152,6 +154,14 @@ def sum_up(recipe: Recipe, spots: Spots) -> None:
         ready = not stopped and cost_of(recipe, bool(busy), spots)
     if not ready:
         button.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
+
+
+def event_files_switch() -> None:
+    """Whether runs that are started here write TensorBoard event files; no part of the recipe."""
+    st.toggle(
+        "TensorBoard files", key=EVENT_FILES, persist_state="session",
+        help="Also writes event files into the run's folder while it trains: tensorboard --logdir runs",
+    )  # fmt: skip
 
 
 def show_queue(busy: tuple[str, ...]) -> None:
@@ -205,7 +215,7 @@ def cost_of(recipe: Recipe, busy: bool, spots: Spots) -> bool:
 
 def start(recipe: Recipe) -> None:
     try:
-        ids = engine.runner().start(recipe)
+        ids = engine.runner().start(recipe, event_files=bool(st.session_state.get(EVENT_FILES)))
     except UserError as error:
         st.error(formatting.message(str(error)))
     else:
