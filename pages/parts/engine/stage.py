@@ -48,8 +48,8 @@ def views() -> list[View]:
 
 
 @operators("save views")
-def add_view(address: str, caption: str, cursor: object = None) -> View:
-    return storyboard.add(address, caption, cursor)
+def add_view(address: str, caption: str, cursor: object = None, scroll: object = 0.0) -> View:
+    return storyboard.add(address, caption, cursor, scroll)
 
 
 @operators("change the storyboard")

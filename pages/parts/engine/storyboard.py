@@ -26,12 +26,14 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class View:
-    """address: a page of the app with its parameters. cursor: the epoch pointed at, where there is one."""
+    """address: a page of the app with its parameters. cursor: the epoch pointed at, where there is one. scroll: how far down,
+    from 0 to 1 of the page's height."""
 
     address: str
     caption: str
     notes: str = ""
     cursor: dict[str, float] | None = None
+    scroll: float = 0.0
     id: str = field(default_factory=lambda: secrets.token_hex(4))
 
 
@@ -73,10 +75,10 @@ def save(views: Sequence[View]) -> None:
         raise UserError(f"{file().name} cannot be written: {error.strerror}.") from None
 
 
-def add(address: str, caption: str, cursor: object = None) -> View:
+def add(address: str, caption: str, cursor: object = None, scroll: object = 0.0) -> View:
     """Save a view at the end. Raises UserError for an address that is none of the app's, or where there are too many."""
     where = parse(address)
-    view = View(str(where), as_caption(caption) or str(where), cursor=cursor_of(cursor))
+    view = View(str(where), as_caption(caption) or str(where), cursor=cursor_of(cursor), scroll=scroll_of(scroll))
     with _changing() as views:
         if len(views) >= MOST_VIEWS:
             raise UserError(f"A storyboard has at most {MOST_VIEWS} views. Delete some first.")
@@ -103,6 +105,13 @@ def move(view_id: str, by: int) -> None:
 def delete(view_id: str) -> None:
     with _changing() as views:
         views.pop(_place(views, view_id))
+
+
+def scroll_of(value: object) -> float:
+    """A share of the page's height. Raises UserError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UserError("A view's scroll is a number from 0 to 1.")
+    return float(value)
 
 
 def as_caption(text: str) -> str:
@@ -132,16 +141,19 @@ def _read(number: int, plain: object) -> View:
         raise UserError(f"View {number} of {file().name} needs an address and a caption as text. {_remedy()}")
     try:
         where, cursor = str(parse(plain.get("address", "no address"))), cursor_of(plain.get("cursor"))
+        scroll = scroll_of(plain.get("scroll", 0.0))
     except UserError as error:
         raise UserError(f"View {number} of {file().name} is refused: {error} {_remedy()}") from None
     caption, notes = as_caption(plain.get("caption", "")) or where, plain.get("notes", "")[:LONGEST_NOTES]
-    return View(where, caption, notes, cursor, plain.get("id", "")[:16] or f"view-{number}")
+    return View(where, caption, notes, cursor, scroll, plain.get("id", "")[:16] or f"view-{number}")
 
 
 def _plain(view: View) -> dict[str, Any]:
     plain: dict[str, Any] = {"id": view.id, "address": view.address, "caption": view.caption}
     if view.cursor:
         plain["cursor"] = view.cursor
+    if view.scroll:
+        plain["scroll"] = view.scroll
     if view.notes:
         plain["notes"] = view.notes
     return plain

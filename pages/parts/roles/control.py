@@ -8,7 +8,7 @@ from pages.parts.roles import role
 
 
 def draw() -> None:
-    """“Watching” or “Operator”, and how to change it; the address at which others join."""
+    """“Watching” or “Operator”, and how to change it: the passcode, or a request to the operator."""
     if not role.is_shared():
         return
     if role.is_operator():

@@ -50,7 +50,7 @@ def _bar() -> None:
         )
     match st.session_state.pop(ASKED, None):
         case {"what": "add", **rest}:
-            editor.add(str(rest.get("address", "")), rest.get("cursor"))
+            editor.add(str(rest.get("address", "")), rest.get("cursor"), rest.get("scroll", 0.0))
         case {"what": "storyboard"}:
             editor.edit()
         case {"what": "audience"}:

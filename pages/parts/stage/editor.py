@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 @st.dialog("Add this view", width="medium")
-def add(address: str, cursor: object) -> None:
+def add(address: str, cursor: object, scroll: object) -> None:
     """A caption for the view at this address."""
     st.caption("The view that is on the screen is saved with its settings. Uploaded photos are not saved.")
     with st.form("stage-add", border=False):
         caption = st.text_input("Caption", key="stage-caption", max_chars=200)
         added = st.form_submit_button("Add", type="primary", key="stage-add-now")
-    if added and _done(engine.add_view, address, caption, cursor):
+    if added and _done(engine.add_view, address, caption, cursor, scroll):
         st.rerun()
 
 

@@ -33,9 +33,14 @@ def test_there_is_none_at_first():
 
 
 def test_views_are_added_and_read_again(three):
-    added = storyboard.add("runs?run=a&present=1", "  Two\n runs ", {"epoch": 3})
+    added = storyboard.add("runs?run=a&present=1", "  Two\n runs ", {"epoch": 3}, 0.5)
     assert storyboard.load() == [*three, added]
-    assert (added.address, added.caption, added.cursor) == ("/runs?run=a", "Two runs", {"epoch": 3.0})
+    assert (added.address, added.caption, added.cursor, added.scroll) == (
+        "/runs?run=a",
+        "Two runs",
+        {"epoch": 3.0},
+        0.5,
+    )
     assert json.loads(storyboard.file().read_text())["version"] == 1
     assert [path.name for path in storyboard.file().parent.iterdir()] == ["storyboard.json"]  # nothing half-written
 
@@ -81,6 +86,7 @@ def test_there_are_bounds(monkeypatch, three):
         ({"version": 1, "views": [{"address": "/"}, {"address": "https://evil.example/"}]}, "View 2 .* is refused: .* is no page"),
         ({"version": 1, "views": [{"address": "//evil.example"}]}, "View 1 .* is refused"),
         ({"version": 1, "views": [{"address": "/", "cursor": {"epoch": "1"}}]}, "The cursor's epoch is a number"),
+        ({"version": 1, "views": [{"address": "/", "scroll": 1.5}]}, "scroll is a number from 0 to 1"),
         ({"version": 1, "views": [{"address": "/", "id": "a"}] * 2}, "two views with one id"),
     ],
 )  # fmt: skip

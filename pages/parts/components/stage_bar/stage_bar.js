@@ -1,8 +1,8 @@
 // Who presents, the presenter's menu and keys, and moving from view to view without loading the page again.
 //
 // data: {role: "presenter" | "operator" | "lent" | "visitor", shared, secret, pages, requests: [{id, name}],
-//        views: [{id, address, caption, cursor}]}
-// acts: {what: "window", secret}, {what: "refresh" | "back" | "present" | "storyboard" | "audience"}, {what: "add", address, cursor},
+//        views: [{id, address, caption, cursor, scroll}]}
+// acts: {what: "window", secret}, {what: "refresh" | "back" | "present" | "storyboard" | "audience"}, {what: "add", address, cursor, scroll},
 //       {what: "grant" | "decline", id}
 import {cursor} from "../shared/cursor.js";
 import {element} from "../shared/elements.js";
@@ -12,12 +12,19 @@ import {pathOf, sameView, viewAt, viewOf} from "./views.js";
 const LOOK = 250; // milliseconds between two looks at the address
 const FOLLOWING = 1000, WATCHING = 3000, PRESENTING = 2000, LOST = 4000; // between two requests
 const CURSOR_EVERY = 500; // between two messages about the cursor
+const MAIN = "[data-testid=stMain]", SCROLLS = 2500; // milliseconds in which a page is drawn
 const OWN = 3000; // an address that changes so soon after a touch or key was changed by the visitor
 
 export default function ({data, parentElement, setTriggerValue}) {
   const stage = (globalThis.distillationStage ??= new Stage());
   stage.attach(parentElement, data, (act) => setTriggerValue("act", act));
   return () => stage.detach(parentElement);
+}
+
+// How far down the page is scrolled, as a share of its height.
+function scrolled() {
+  const main = document.querySelector(MAIN);
+  return main && main.scrollHeight ? Math.round(1000 * main.scrollTop / main.scrollHeight) / 1000 : 0;
 }
 
 class Stage {
@@ -29,7 +36,7 @@ class Stage {
     this.isNotes = parameters.get("notes") === "1"; // of the speaker: it presents nothing
     this.mark();
     window.addEventListener("keydown", (event) => { this.touch(event); this.key(event); });
-    window.addEventListener("pointerdown", (event) => this.touch(event), true);
+    for (const kind of ["pointerdown", "wheel"]) window.addEventListener(kind, (event) => this.touch(event), {capture: true, passive: true});
     window.addEventListener("popstate", (event) => {
       if (event.isTrusted) { this.touched = Date.now(); if (new URLSearchParams(location.search).get("present") === "1") this.present(true); }
     });
@@ -142,8 +149,20 @@ class Stage {
     const place = stepped(this.at, by, views.length);
     this.remember(place);
     this.go(viewAt(views[place].address, this.data.pages), {at: views[place].cursor});
+    this.scrollTo(views[place].scroll);
     this.draw();
     this.publishSoon();
+  }
+
+  // The page grows while it is drawn, so this is repeated, until the presenter scrolls or some time has passed.
+  scrollTo(share) {
+    clearInterval(this.scrolling);
+    const until = Date.now() + SCROLLS, began = Date.now();
+    this.scrolling = setInterval(() => {
+      const main = document.querySelector(MAIN);
+      if (Date.now() > until || !main || this.touched > began) { clearInterval(this.scrolling); return; }
+      main.scrollTop = share * main.scrollHeight;
+    }, 100);
   }
 
   async live() {
@@ -235,7 +254,7 @@ class Stage {
     const alone = !this.data.shared;
     const entries = [
       ["Present", "P", () => this.present(true)],
-      ["Add this view", "", () => this.act({what: "add", address: this.address(), cursor: cursor.get()})],
+      ["Add this view", "", () => this.act({what: "add", address: this.address(), cursor: cursor.get(), scroll: scrolled()})],
       ["Storyboard", "", () => this.act({what: "storyboard"})],
       ["Speaker notes in a window", "", () => window.open(`${pathOf({page: "", query: ""}, location.pathname, this.data.pages)}?notes=1`, "distillation-notes", "width=760,height=640")],
       ["Address and QR code", "", () => this.act({what: "audience"})],

@@ -33,7 +33,10 @@ def stage_bar(
         secret: by which the window is recognised after a reload; empty for one that only watches.
         on_act: gets what was done, an object with `what`, before the page runs again. It comes from a browser: check it.
     """
-    shown = [{"id": view.id, "address": view.address, "caption": view.caption, "cursor": view.cursor} for view in views]
+    shown = [
+        {"id": view.id, "address": view.address, "caption": view.caption, "cursor": view.cursor, "scroll": view.scroll}
+        for view in views
+    ]
     _component(
         key=KEY,
         data={
