@@ -6,10 +6,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
+from kdcore.export import bundling
+
 FOLDER = Path(__file__).parent
-IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[^"]+)";\n', re.MULTILINE)
 FONT_SIZE = re.compile(r"font-size: ([\d.]+(?:px|rem|em))(?=[;}\s])")
-EXPORT = re.compile(r"^export (?!default )", re.MULTILINE)
 
 
 def component(name: str) -> ComponentRenderer:
@@ -27,20 +27,5 @@ def style(name: str) -> str:
 
 
 def script(name: str) -> str:
-    """NAME.js after all modules that it imports, each once: the browser gets one text, which cannot import files.
-
-    The modules share one scope, so their names must differ; imports are written `import {a, b} from "./file.js";`.
-    """
-    modules: dict[Path, str] = {}
-    _collect(FOLDER / name / f"{name}.js", modules)
-    return "\n".join(EXPORT.sub("", IMPORT.sub("", module)) for module in modules.values())
-
-
-def _collect(path: Path, modules: dict[Path, str]) -> None:
-    """Add a module after those that it imports."""
-    if path in modules:
-        return
-    module = path.read_text(encoding="utf-8")
-    for imported in IMPORT.findall(module):
-        _collect((path.parent / imported).resolve(), modules)
-    modules[path] = module
+    """NAME.js after all modules that it imports: the browser gets one text, which cannot import files."""
+    return bundling.script(FOLDER / name / f"{name}.js")

@@ -7,17 +7,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from kdcore.export.packing import base64_bytes, density, packed, scale_for
 from pages.parts import palette
+
+__all__ = ["base64_bytes", "colour", "data_url", "density", "enlarged", "over", "packed", "scale_for"]
 
 
 def colour(network: str) -> str:
     """A network's colour as a CSS variable of the theme."""
     return f"var(--st-{palette.COLOURS[network]}-color)"
-
-
-def base64_bytes(array: np.ndarray) -> str:
-    """uint8 values of any shape, row by row."""
-    return base64.b64encode(np.ascontiguousarray(array, dtype=np.uint8).tobytes()).decode("ascii")
 
 
 def data_url(pixels: np.ndarray, side: int) -> str:
@@ -32,25 +30,6 @@ def enlarged(pixels: np.ndarray, side: int) -> np.ndarray:
     """A square image uint8 [S, S, 3] at a side of at least `side` pixels, each of its own pixels a sharp square."""
     times = -(-side // len(pixels))
     return pixels if times < 2 else np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
-
-
-def density(maps: np.ndarray) -> np.ndarray:
-    """Maps [..., H, W] as multiples of their average, so that maps on different grids compare; a uniform map is 1."""
-    maps = np.nan_to_num(np.asarray(maps, dtype=np.float32))
-    return maps / np.maximum(maps.mean(axis=(-2, -1), keepdims=True), 1e-12)
-
-
-def scale_for(densities: list[np.ndarray]) -> int:
-    """The end of a colour scale that these share: a whole number from 2 to 8; larger values are clipped to it.
-
-    About 3 % of the sharpest map's cells exceed it; a scale to the peak would make every broader map pale.
-    """
-    return int(np.clip(np.ceil(max(np.quantile(values, 0.97) for values in densities)), 2, 8))
-
-
-def packed(densities: np.ndarray, most: int) -> str:
-    """Values from 0 to `most` as base64 bytes from 0 to 255."""
-    return base64_bytes(np.clip(densities * (255 / most), 0, 255).round())
 
 
 def over(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -116,7 +116,6 @@ def with_file(name: str, content: bytes = b"x") -> Change:
         (without("manifest.json"), False, "is not an exported run: it has .* 0 manifests. Expected a file made by"),
         (with_file(f"{ID}/events.jsonl", b"changed"), False, "is damaged: events.jsonl is not as it was exported"),
         (with_file(f"{ID}/recipe.yaml", b"name: [1"), True, "a recipe that cannot be used"),
-        (with_file(f"{ID}/test.npz", b"\0" * 201 * 2**20), True, "would unpack test.npz to 210,763,776 bytes"),
         (with_file(f"{ID}/manifest.json", b"[]"), False, "its manifest cannot be read"),
         (with_file(f"{ID}/manifest.json", b'{"format": 2}'), False, "a form that this version does not read"),
     ],
@@ -127,6 +126,13 @@ def test_what_no_export_makes_is_refused_and_leaves_nothing(store, tmp_path, cha
         folder.import_run(other, remade(exported(store), change, listed=listed))
     assert not other.root.exists() or list(other.root.iterdir()) == []
     assert not (tmp_path / "escaped.npz").exists()
+
+
+def test_a_file_that_would_become_far_larger_is_refused_before_it_is_unpacked(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "MOST_RATIO", 2)
+    file = remade(exported(store), with_file(f"{ID}/test.npz", b"\0" * 3 * 2**20))
+    with pytest.raises(UserError, match="would unpack test.npz to 3,145,728 bytes. Nothing was imported"):
+        folder.import_run(Store(tmp_path / "other"), file)
 
 
 def test_links_and_encrypted_entries_are_refused(store, tmp_path):

@@ -1,0 +1,69 @@
+"""A run's recipe in sentences, as a paper's methods section states it, with the papers of the methods as citations."""
+
+from kdcore.errors import UserError
+from kdcore.recipe import Recipe
+from kdcore.store import RunState
+
+OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
+
+
+def paragraph(recipe: Recipe, run: RunState) -> tuple[str, list[tuple[str, str]]]:
+    """The paragraph, with [1], [2] ... where it cites; and the citations as (text, address)."""
+    from kdcore import methods  # loads torch
+
+    cited: list[tuple[str, str]] = []
+    terms = []
+    for term in recipe.terms:
+        try:
+            card = methods.get(term.method).card
+        except UserError:
+            card = None
+        name = card.title if card else term.method
+        if card and card.url and (card.paper, card.url) not in cited:
+            cited.append((card.paper, card.url))
+        mark = f" [{cited.index((card.paper, card.url)) + 1}]" if card and card.url else ""
+        temperature = f", temperature {_value(term.temperature)}" if card and card.temperature is not None else ""
+        terms.append(f"{name}{mark} (weight {_value(term.weight)}{temperature})")
+    data, lr = recipe.data, recipe.optimizer
+    labels = ""
+    if run.train_images and run.labelled_images < run.train_images:
+        labels = f", of which {run.labelled_images:,} are labelled"
+    sentences = [
+        f"A {recipe.student.model} (student) was trained on {f'{run.train_images:,}' if run.train_images else 'the'} images of {data.name}{labels}.",
+        f"Its loss is the sum of {_listed(terms)}.",
+    ]
+    if recipe.teacher:
+        sentences.append(f"The teacher is {_teacher(recipe)}; it is frozen.")
+    if recipe.twin:
+        sentences.append(
+            "A twin, the same network with the same initial weights, batches and augmentation, was trained on the labels alone."
+        )
+    sentences.append(
+        f"Training took {recipe.epochs} epochs with batches of {data.batch_size} images and {OPTIMIZERS.get(lr.name, lr.name)}, "
+        f"at a learning rate of {_value(lr.lr)}; random seed {recipe.seeds[0]}."
+    )
+    return " ".join(sentences), cited
+
+
+def _teacher(recipe: Recipe) -> str:
+    teacher = recipe.teacher
+    assert teacher is not None
+    return " with the weights ".join(filter(None, [teacher.model or "", str(teacher.weights)])) or "a network"
+
+
+def _value(value: object) -> str:
+    """A number, or a schedule in few words."""
+    if isinstance(value, (int, float)):
+        return f"{value:g}"
+    plain = value.model_dump() if hasattr(value, "model_dump") else value
+    if isinstance(plain, dict):
+        shape = plain.get("shape", "scheduled")
+        ends = [
+            f"{plain[key]:g}" for key in ("start", "end", "peak", "value") if isinstance(plain.get(key), (int, float))
+        ]
+        return f"{shape}{' from ' + ' to '.join(ends) if ends else ''}"
+    return str(value)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
