@@ -6,6 +6,7 @@ live data and the presenter's state once a second. Rounds with and without phone
 
 import http.client
 import json
+import logging
 import os
 import statistics
 import tempfile
@@ -27,6 +28,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def costs(phones: int, seconds: float, rounds: int) -> dict[str, Any]:
     """Speed and processor time without and with phones; how long a phone takes to be where the presenter is."""
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # of connections that end with the phones
     with tempfile.TemporaryDirectory(prefix="kd-bench-") as folder:
         server = Server(Path(folder))
         try:
@@ -52,15 +54,16 @@ def measure(server: Server, phones: int, seconds: float, rounds: int) -> dict[st
             delays += seen.delays
             asked += seen.answers
         print(f"  alone {alone[-1][0]:.0f} images/s, {phones} phones {followed[-1][0]:.0f} images/s", flush=True)
-    per_image = [with_[1] / with_[0] - without[1] / without[0] for with_, without in zip(followed, alone, strict=True)]
+    pairs = list(zip(followed, alone, strict=True))
+    pages = [cpu - images * without[1] / without[0] for (images, cpu), without in pairs]  # beside the training
     return {
         "phones": phones,
         "images_per_second": statistics.median(each for each, _ in alone),
         "images_per_second_followed": statistics.median(each for each, _ in followed),
-        "share": statistics.median(with_[0] / without[0] for with_, without in zip(followed, alone, strict=True)),
+        "share": statistics.median(with_[0] / without[0] for with_, without in pairs),
         "cpu": statistics.median(each for _, each in alone),
         "cpu_followed": statistics.median(each for _, each in followed),
-        "cpu_ms_per_image_added": 1000 * statistics.median(per_image),
+        "cpu_of_phones": statistics.median(pages),
         "delay_s": spread(delays),
         "answer_ms": spread(asked),
     }
