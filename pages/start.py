@@ -21,7 +21,10 @@ def main() -> None:
     if walk.number():
         walk.show()
         return
-    st.title("Distillation Explorer")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Distillation Explorer", width="content")
+        st.space("stretch")
+        walk.offer()
     st.markdown(
         "A large network, the :violet[**teacher**], can help a small one, the :primary[**student**], to learn. Compare "
         "what each predicts, where it looks, and whether the student gets better than its :orange[**twin**], the same "
@@ -39,7 +42,6 @@ def main() -> None:
                 st.caption(setting(recording))
         with st.container(width=PICTURES_WIDTH):
             offer_training()
-    walk.offer()
     lead_on()
 
 

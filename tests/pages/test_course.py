@@ -60,8 +60,11 @@ def test_a_link_opens_and_hides_what_is_there(link, bundled, visiting):
     assert [name for name in hidden if name not in own and not is_drawn(controls[name], drawn)] == []
     for name in hidden:
         assert all(f"st-key-{key.rstrip('*')}" in styles(at) for key in controls[name].keys)
-    choices = {name: value for name, value in address.items() if name not in ("hide", "run")}
-    assert {name: at.query_params[name] for name in choices if name in at.query_params}.items() <= choices.items()
+    chosen = {box.key: box.options[box.index] for box in at.selectbox if box.index is not None}
+    chosen |= {slider.key: str(slider.value) for slider in at.select_slider}
+    assert {name: chosen[name] for name in address if name in chosen} == {
+        name: address[name] for name in address if name in chosen
+    }
 
 
 def test_there_are_ten_exercises_each_with_a_question_and_a_measured_answer():
