@@ -7,7 +7,7 @@ from kdcore.recipe import RecipeError
 from kdcore.store import ACTIVE, RunState, alike
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, compare, forks, label_form, table, view
+from pages.parts.runs import actions, compare, forks, label_form, run_files, table, view
 from pages.parts.runs.header import badge
 
 TABLE_SECONDS = 3.0
@@ -17,7 +17,10 @@ MOST_NAMED = 3  # runs that do not exist
 def main() -> None:
     if pair := forks.new_pair():
         table.select(pair)
-    st.title("Runs", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Runs", anchor=False, width="content")
+        st.space("stretch")
+        run_files.offer_import()
     read_with_progress()
     runs = engine.store().states()
     name_missing([run.id for run in runs])

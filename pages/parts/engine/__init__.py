@@ -61,6 +61,7 @@ from pages.parts.engine.robustness import (
     quick_evaluation,
     test_sets,
 )
+from pages.parts.engine.run_files import export_run, import_run, run_report, weights_size
 from pages.parts.engine.shared_photos import remove_shared_photo, share_photo, shared_photo, shared_photos
 from pages.parts.engine.stage import (
     add_view,
@@ -101,6 +102,7 @@ __all__ = [
     "estimate",
     "evaluable",
     "evaluation_refusal",
+    "export_run",
     "export_test_set",
     "families",
     "findings",
@@ -109,6 +111,7 @@ __all__ = [
     "grant_control",
     "heatmap_sensitivity",
     "images_of_test_set",
+    "import_run",
     "inspector",
     "kept_of_run",
     "kept_outcomes",
@@ -122,6 +125,7 @@ __all__ = [
     "read_upload",
     "refusal",
     "remove_shared_photo",
+    "run_report",
     "runner",
     "share_photo",
     "shared_photo",
@@ -138,5 +142,6 @@ __all__ = [
     "test_sets",
     "trial",
     "views",
+    "weights_size",
     "without_teacher",
 ]

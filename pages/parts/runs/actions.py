@@ -13,6 +13,7 @@ from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants, exports
 from pages.parts import engine, formatting, page_table
 from pages.parts.attention import networks
 from pages.parts.roles import role
+from pages.parts.runs import run_files
 
 
 def controls(run: RunState) -> None:
@@ -115,6 +116,7 @@ def download(runs: list[RunState]) -> None:
                 st.caption(f"The recipe{of_run} cannot be read.", help=formatting.message(str(error)))
             else:
                 offer(f"Recipe{of_run} (YAML)", recipe, f"{run.id}.yaml", "application/yaml", ":material/description:")
+        run_files.offer(runs, offer)
 
 
 def offer(
