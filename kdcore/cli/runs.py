@@ -11,10 +11,10 @@ from rich.table import Table
 
 from kdcore.cli import progress, run_files, run_tables
 from kdcore.cli.options import Json, JsonEvents, Overrides, RunId, store
-from kdcore.errors import UserError
+from kdcore.errors import UserError, shortened
 from kdcore.recipe import changing
 from kdcore.results import json_text, predictions
-from kdcore.store import RunState, dependants
+from kdcore.store import RunState, dependants, finding, naming
 from kdcore.store.evidence import diagnoses, what_else
 
 SUMMARY = (
@@ -24,11 +24,21 @@ SUMMARY = (
 
 Yes = Annotated[bool, Parameter(name="--yes", help="Delete without asking.", show_default=False)]
 
+Words = Annotated[
+    str,
+    Parameter(name="--find", metavar="WORDS", help="Words in a run's name, id, note, tags or settings: kd.weight=0.9."),
+]
+Tags = Annotated[list[str] | None, Parameter(help="Only runs with this tag. Repeat for more.")]
+Statuses = Annotated[list[str] | None, Parameter(help="Only runs with this status, such as finished. Repeat for more.")]
+Archived = Annotated[bool, Parameter(show_default=False, negative="", help="Also archived runs.")]
+
 app = App(
     name="runs",
     help_epilogue="""Examples:
 
   python -m kdcore runs                     all runs of this machine
+  python -m kdcore runs list --find kd.weight=0.9 --tag talk    some of them
+  python -m kdcore runs edit ID --name "the good one" --tag talk --pin
   python -m kdcore runs resume ID           continue from the last checkpoint
   python -m kdcore runs fork ID --set terms.0.weight=0.2    go on from its state with another weight
   python -m kdcore runs fork ID --set epochs=15 --schedules continued    train a finished run for longer
@@ -53,19 +63,34 @@ app.command(run_tables.tensorboard)
 
 @app.command(name="list")
 @app.default
-def list_runs(*, as_json: Json = False) -> int:
-    """List the runs."""
+def list_runs(
+    *, find: Words = "", tag: Tags = None, status: Statuses = None, archived: Archived = False, as_json: Json = False
+) -> int:
+    """List the runs, pinned ones first. Archived runs are left out.
+
+    With --find, each word must occur in a run's name, id, note, tags or settings.
+    """
     runs = store()
-    states = runs.states()
+    known = runs.states()
+    there = sorted({state.status for state in known})
+    if known and (unknown := [each for each in status or () if each not in there]):
+        raise UserError(f"No run has the status {shortened(unknown[0])}; the runs here are {', '.join(there)}.")
+    fields = {"tag": tag or [], "status": status or []}
+    wanted = finding.Wanted(find, fields, archived="show" if archived else "hide")
+    states, names = finding.find(known, wanted), naming.of(known)
     if as_json:
         print(json_text.text([summary(state) for state in states]))
         return 0
     console = Console(markup=False)
     if states:
-        found = table(states)
+        found = table(states, names)
         whole = Measurement.get(console, console.options.update(max_width=1000), found).maximum
         console.width = max(console.width, whole)  # other commands need the whole id
         console.print(found)
+    elif known and wanted.all:
+        print(f"All {len(known):,} runs are archived. List them: python -m kdcore runs list --archived")
+    elif known:
+        print(f"None of {len(known):,} runs matches. Leave out options, or add --archived.")
     else:
         console.print(f"No runs in {runs.root} yet. Start one: python -m kdcore distill quick")
     for state in states:
@@ -73,6 +98,40 @@ def list_runs(*, as_json: Json = False) -> int:
             remedy = "" if state.recorded else f" Delete it: python -m kdcore runs delete {state.id}"
             message = f"{state.id} is damaged: {state.damage}{remedy}"
             console.print(message, highlight=False, soft_wrap=True)
+    return 0
+
+
+@app.command
+def edit(
+    run_id: RunId,
+    /,
+    *more: RunId,
+    name: Annotated[str | None, Parameter(help="Another name for one run; an empty one restores the recipe's.")] = None,
+    note: Annotated[str | None, Parameter(help="A note of up to 2,000 characters; an empty one removes it.")] = None,
+    tag: Annotated[list[str] | None, Parameter(help="Add a tag. Repeat for more.")] = None,
+    untag: Annotated[list[str] | None, Parameter(help="Remove a tag. Repeat for more.")] = None,
+    pin: Annotated[bool | None, Parameter(negative="--unpin", help="First in the list.")] = None,
+    archive: Annotated[
+        bool | None, Parameter(negative="--unarchive", help="Hidden from the list; nothing is deleted.")
+    ] = None,
+) -> int:
+    """Name, tag, pin or archive runs, and write a note: beside the run, not into its recipe or events."""
+    runs, ids = store(), list(dict.fromkeys([run_id, *more]))
+    if not any(change is not None for change in (name, note, tag, untag, pin, archive)):
+        raise UserError("Nothing to change: give --name, --note, --tag, --untag, --pin or --archive.")
+    if name and len(ids) > 1:
+        raise UserError(f"--name is for one run, not for {len(ids)}: they could not be told apart.")
+    for each in ids:
+        runs.folder(each)  # all of them are there, or none is changed
+    for each in ids:
+        label = runs.edit_label(
+            each, name=name, note=note, add_tags=tag or (), remove_tags=untag or (), pinned=pin, archived=archive
+        )
+        words = [f"name {label.name}"] if label.name else []
+        words += [f"tags {', '.join(label.tags)}"] if label.tags else []
+        words += ["a note"] if label.note else []
+        words += [word for word, on in (("pinned", label.pinned), ("archived", label.archived)) if on]
+        print(f"{each}: {', '.join(words) or 'nothing'}")
     return 0
 
 
@@ -199,16 +258,21 @@ def _confirm(ids: list[str], used: str) -> None:
 
 def summary(state: RunState) -> dict[str, Any]:
     """What of a run's state is printed as JSON."""
-    return {key: getattr(state, key) for key in SUMMARY}
+    return {key: getattr(state, key) for key in SUMMARY} | {"original_name": state.original_name, **_label(state)}
 
 
-def table(states: list[RunState]) -> Table:
+def _label(state: RunState) -> dict[str, Any]:
+    label = asdict(state.label)
+    return {key: label[key] for key in ("tags", "note", "pinned", "archived")}
+
+
+def table(states: list[RunState], names: dict[str, str]) -> Table:
     """A row per run: its accuracies on the test images, or the latest on validation images."""
-    found = Table("id", "status", "student", "twin", "teacher", "epoch", box=None, pad_edge=False)
+    found = Table("id", "name", "status", "student", "twin", "teacher", "epoch", box=None, pad_edge=False)
     for state in states:
         figures = state.results or state.latest
         accuracies = (_percent(figures.get(network)) for network in ("student", "twin", "teacher"))
-        found.add_row(state.id, state.status, *accuracies, f"{state.epoch:.1f} / {state.epochs}")
+        found.add_row(state.id, names[state.id], state.status, *accuracies, f"{state.epoch:.1f} / {state.epochs}")
     return found
 
 

@@ -381,7 +381,7 @@ def test_the_list_of_runs_has_whole_ids_on_a_narrow_terminal(recipe_file, capsys
     run_id = lines(capsys)[0]["run"]
     monkeypatch.setenv("COLUMNS", "60")
     assert main(["runs"]) == 0
-    assert f"\n{run_id}  finished " in capsys.readouterr().out
+    assert f"\n{run_id}  a-name-of-many-letters-and-hyphens  finished " in capsys.readouterr().out
 
 
 def test_a_reader_of_json_that_leaves_stops_the_run_with_a_checkpoint(recipe_file):

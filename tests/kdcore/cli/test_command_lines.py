@@ -67,7 +67,7 @@ def test_help_and_version_are_no_errors(line, capsys):
     ("line", "message"),
     [
         ("dsitill quick", "Unknown command 'dsitill'. Did you mean 'distill'? Commands: distill, "),
-        ("runs shwo ID", "Unknown command 'runs shwo'. Did you mean 'show'? Commands: list, show, "),
+        ("runs shwo ID", "Unknown command 'runs shwo'. Did you mean 'show'? Commands: "),
         ("distill quick --sedes 0", "Unknown option: --sedes. Did you mean --seeds?"),
         ("distill quick --devices cpu", "Unknown option: --devices. Did you mean --device?"),
         ("distill quick --se 0", "Unknown option: --se. It may be --set or --seeds. Help: "),
