@@ -8,9 +8,9 @@ from kdcore.paths import ASSETS
 from kdcore.results.comparison import sentence, summarise
 from kdcore.store import RunState, Store
 from pages.parts import engine, page_table
-from pages.parts.components.replay.replay import can_replay, replay
 from pages.parts.formatting import message, percent
 from pages.parts.roles import control, role
+from pages.parts.runs import moments
 from pages.parts.start import walk
 
 QUICK = "quick"
@@ -32,7 +32,7 @@ def main() -> None:
     )
     recording = find_recording(engine.store())
     if recording:
-        replay(engine.store(), recording.id)
+        moments.show(engine.store(), recording, plays=True)
     else:
         st.info("No recorded run found. Train one and watch it live.", icon=":material/info:")
     with st.container(horizontal=True, gap="medium"):
@@ -47,7 +47,7 @@ def main() -> None:
 
 def find_recording(store: Store) -> RunState | None:
     """The recording of the quick recipe, else any other; None if none can be replayed."""
-    recordings = [state for state in store.states() if state.recorded and can_replay(state)]
+    recordings = [state for state in store.states() if state.recorded and moments.can_replay(state)]
     return min(recordings, key=lambda state: state.name != QUICK, default=None)
 
 

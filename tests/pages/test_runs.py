@@ -22,7 +22,7 @@ def said(test: AppTest) -> str:
 
 def charts(test: AppTest) -> int:
     """The components in the page, without those of the frame around it."""
-    return len([each for each in test.main.get("bidi_component") if "curves" in each.proto.id or "compared" in each.proto.id or "run-maps" in each.proto.id])  # fmt: skip
+    return len([each for each in test.main.get("bidi_component") if "replay" in each.proto.id or "compared" in each.proto.id or "run-maps" in each.proto.id])  # fmt: skip
 
 
 def test_without_runs_it_leads_to_training(open_page):

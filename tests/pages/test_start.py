@@ -8,7 +8,7 @@ from kdcore import events as ev
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError
 from kdcore.store import RunState, Store
 from pages.parts import engine, page_table
-from pages.parts.components.replay import replay
+from pages.parts.runs import moments
 
 SHELL = str(Path(page_table.PAGES) / "parts" / "shell.py")
 CLASSES = ("star", "circle", "square")
@@ -148,12 +148,12 @@ def test_a_refused_recipe_is_a_message_and_no_traceback(runner: FakeRunner) -> N
 
 
 def test_a_run_without_probes_cannot_replay() -> None:
-    assert not replay.can_replay(RunState(id="a", name="a", steps=10))
+    assert not moments.can_replay(RunState(id="a", name="a", steps=10))
 
 
 def test_what_never_changes_is_sent_once(tmp_path: Path) -> None:
     run_id = record(tmp_path)
-    data = replay._data(Store(tmp_path), run_id, version=1)
+    data = moments.of_run(Store(tmp_path), run_id, 1, "finished")
     frames = {network["name"]: network["frames"] for network in data["networks"]}
     assert frames == {"teacher": 1, "student": 3, "twin": 3}
     assert data["epochs"] == [0, 1, 2]

@@ -18,6 +18,7 @@ from pages.parts import engine, formatting, page_table, palette
 from pages.parts.attention import form, networks
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
+from pages.parts.runs import moments
 
 if TYPE_CHECKING:
     from kdcore.inspection import Course, OverTime
@@ -34,7 +35,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
         st.info("No run has snapshots yet. Train one: every run saves them.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train one", icon=":material/school:")
         return
-    kept, probed = bool(engine.store().snapshots(state.id)), replay.can_replay(state)
+    kept, probed = bool(engine.store().snapshots(state.id)), moments.can_replay(state)
     if not kept:
         why = "it is a recording" if state.recorded else "it is of an earlier version"
         st.info(
@@ -54,7 +55,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
     if picked == PHOTO:
         show_photo(compared, state)
     elif probed:
-        replay.replay(engine.store(), state.id)
+        moments.show(engine.store(), state)
         st.caption(
             "The maps are each network's own, computed during training: class-token attention of a ViT, activation energy of a CNN."
         )
@@ -66,7 +67,7 @@ def choose_run(compared: ComparedPhoto) -> RunState | None:
     run_ids = [networks.family(choice.reference)[0] for choice in compared.chosen.values() if choice.kind == "run"]
     if run_ids:
         return store.state(run_ids[0])
-    known = {state.id: state for state in store.states() if store.snapshots(state.id) or replay.can_replay(state)}
+    known = {state.id: state for state in store.states() if store.snapshots(state.id) or moments.can_replay(state)}
     if not known:
         return None
     st.caption("The bundled networks above have no training history. Choose a run:")
@@ -122,7 +123,7 @@ def frames(found: OverTime, name: str, true: str) -> dict[str, Any]:
     """As the replay takes them: one image, a column a network."""
     followed, why = _followed(found, true)
     named = sorted({course.classes[i] for course in found.courses.values() for i in course.probabilities.argmax(-1)})
-    classes = [followed, *(each for each in named if each != followed)]  # few, so that a byte names one
+    classes = [followed, *(each for each in named if each != followed)]
     densities = {role: pictures.density(course.heatmaps) for role, course in found.courses.items()}
     most = pictures.scale_for(list(densities.values()))
     photo = cv2.resize(found.photo, (SIDE, SIDE), interpolation=cv2.INTER_AREA)[None]
@@ -137,16 +138,12 @@ def frames(found: OverTime, name: str, true: str) -> dict[str, Any]:
         "name": name,
         "in_address": True,
         "networks": [
-            {
-                **replay.named(role),
-                "grid": course.heatmaps.shape[-2:],
-                "frames": len(course.heatmaps),
-                "maps": pictures.packed(densities[role], most),
-                "answers": pictures.base64_bytes(
-                    np.array([classes.index(course.classes[i]) for i in course.probabilities.argmax(-1)])
-                ),
-                "sure": pictures.base64_bytes((100 * course.probabilities.max(-1)).round()),
-            }
+            replay.network(
+                role,
+                densities[role][:, None],
+                _of_classes(course, classes),
+                still=len(course.heatmaps) < len(found.epochs),
+            )
             for role, course in found.courses.items()
         ],
         "curves": [
@@ -154,6 +151,16 @@ def frames(found: OverTime, name: str, true: str) -> dict[str, Any]:
         ],
         "curves_title": f"Probability of “{followed}”, {why}",
     }
+
+
+def _of_classes(course: Course, classes: list[str]) -> np.ndarray:
+    """A network's probabilities of these classes, [moments, 1, classes]; 0 where it does not know a class."""
+    known = list(course.classes)
+    columns = [
+        course.probabilities[:, known.index(each)] if each in known else np.zeros(len(course.probabilities))
+        for each in classes
+    ]
+    return np.stack(columns, axis=1)[:, None]
 
 
 def _followed(found: OverTime, true: str) -> tuple[str, str]:

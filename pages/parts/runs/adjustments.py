@@ -12,7 +12,7 @@ from pages.parts.refresh import refreshing
 from pages.parts.roles import role
 
 SECONDS = 1.0
-MOST = 3.0  # the slider's end; a command line may set more
+MOST = 3.0  # the slider's end, as a factor; a command line may set more
 CONFIRMED = 60.0  # seconds in which a run follows a change, between two steps
 ADJUSTABLE = ("running", "paused")
 
@@ -24,52 +24,84 @@ class Knob:
     name: str
     label: str
     in_recipe: float
+    least: float = 0.0  # factor
 
 
-def knobs(recipe: Recipe, progress: float) -> list[Knob]:
-    """The settings of a run. progress: in [0, 1], as weights may have a schedule."""
-    rate = recipe.optimizer.lr * recipe.lr.schedule(recipe.epochs)(progress)
-    terms = [
-        Knob(f"weight/{term.label}", f"Weight of {term.label}", schedules.parse(term.weight, recipe.epochs)(progress))
+def knobs(recipe: Recipe, run: RunState) -> list[Knob]:
+    """The settings of a run: weights, temperatures of the terms that use one, and the learning rate."""
+    found = [
+        Knob(
+            f"weight/{term.label}", f"Weight of {term.label}", schedules.parse(term.weight, recipe.epochs)(run.progress)
+        )
         for term in recipe.terms
     ]
-    return [Knob("learning_rate", "Learning rate", rate), *terms]
+    for term in recipe.terms:
+        if (method := engine.methods().get(term.method)) and method.uses_temperature:
+            value = schedules.parse(term.temperature, recipe.epochs)(run.progress)
+            found.append(Knob(f"temperature/{term.label}", f"Temperature of {term.label}", value, least=0.1))
+    rate = recipe.optimizer.lr * recipe.lr.schedule(recipe.epochs)(run.progress)
+    return [*found, Knob("learning_rate", "Learning rate", rate)]
 
 
-def show(run: RunState) -> None:
-    """The sliders, redrawn every second while this process trains the run."""
-    if role.is_operator() and run.status in ADJUSTABLE and run.id in engine.runner().active():
-        with st.expander("Adjust while training", icon=":material/tune:", key="adjust-run"):
-            refreshing(sliders, True, SECONDS)(run.id)
+def show(run: RunState, recipe: Recipe) -> None:
+    """The sliders, redrawn every second while this process trains the run; for everybody else the values."""
+    if run.status not in ADJUSTABLE:
+        return
+    here = role.is_operator() and run.id in engine.runner().active()
+    with st.container(key="adjust-run"):
+        refreshing(sliders if here else values, True, SECONDS)(run.id)
+
+
+def values(run_id: str) -> None:
+    """The settings in use, in a line."""
+    run, recipe = engine.store().state(run_id), engine.store().recipe(run_id)
+    words = [formatting.as_text(f"{knob.label} {in_words(knob, run)}") for knob in knobs(recipe, run)]
+    st.caption(" · ".join(words))
+
+
+def in_words(knob: Knob, run: RunState) -> str:
+    """`0.9`, or `0.9 → 1.8` where a user changed it."""
+    now = run.knobs.get(knob.name, 1.0)
+    before, after = f"{knob.in_recipe:.3g}", f"{now * knob.in_recipe:.3g}"
+    return before if now == 1.0 else f"{before} → {after}"
 
 
 def sliders(run_id: str) -> None:
     run, recipe = engine.store().state(run_id), engine.store().recipe(run_id)
-    st.caption("Factors on the recipe's values, applied from the next step on. Changes are logged.")
     if refused := st.session_state.pop(_refused(run_id), ""):
         st.error(formatting.message(refused))
-    with st.grid(columns="auto", min_column_width=220, key="knobs"):
-        for knob in knobs(recipe, run.progress):
-            with st.container(gap="xxsmall"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        with st.grid(columns="auto", min_column_width=170, width="stretch", gap="medium", key="knobs"):
+            for knob in knobs(recipe, run):
                 slider(run, knob)
+        take_back(run)
+
+
+def take_back(run: RunState) -> None:
+    """Undo the last change; reset all."""
+    with st.container(horizontal=True, width="content", gap="xsmall"):
+        last = run.undoable.get("words", "")
+        st.button(
+            "Undo", icon=":material/undo:", key=f"undo-{run.id}", disabled=not last, on_click=command,
+            args=(run.id, "undo_knob"), help=formatting.as_text(last) if last else "No setting was changed yet.",
+        )  # fmt: skip
+        turned = any(factor != 1.0 for factor in run.knobs.values())
+        st.button(
+            "Reset", icon=":material/restart_alt:", key=f"reset-{run.id}", disabled=not turned, on_click=command,
+            args=(run.id, "reset_knobs"), help="All settings back to the recipe's values.",
+        )  # fmt: skip
 
 
 def slider(run: RunState, knob: Knob) -> None:
-    """A slider that shows the run's factor. Only its own user's change is sent: see `moved`."""
+    """A slider that shows the run's factor and the resulting value. Only its own user's change is sent: see `moved`."""
     now = run.knobs.get(knob.name, 1.0)
     window = _window(run.id, knob.name, now)
     window.follow(now)
     key = f"{knob.name}-{run.id}-{window.version}"
     st.slider(
-        knob.label, 0.0, max(MOST, now), now, 0.1, format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name, key)
+        f"{formatting.as_text(knob.label)}: {in_words(knob, run)}", knob.least, max(MOST, now), max(now, knob.least), 0.1,
+        format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name, key),
     )  # fmt: skip
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"now {now * knob.in_recipe:.3g} · recipe {knob.in_recipe:.3g}", width="content")
-        if now != 1.0:
-            st.button(
-                "Reset", key=f"reset-{knob.name}-{run.id}", type="tertiary", icon=":material/undo:", on_click=reset,
-                args=(run.id, knob.name), help=f"{knob.label}: back to the recipe's value.",
-            )  # fmt: skip
 
 
 @dataclass
@@ -116,8 +148,10 @@ def moved(run_id: str, knob: str, key: str) -> None:
         window.draw_again(window.shown)
 
 
-def reset(run_id: str, knob: str) -> None:
-    turn(run_id, knob, 1.0)
+def command(run_id: str, name: str) -> None:
+    """A button of all settings. Where it is refused the reason is shown."""
+    if trouble := engine.refusal(getattr(engine.runner(), name), run_id):
+        st.session_state[_refused(run_id)] = trouble
 
 
 def turn(run_id: str, knob: str, factor: float) -> bool:

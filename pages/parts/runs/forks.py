@@ -104,18 +104,17 @@ def family(run: RunState) -> None:
     tree = forking.tree(engine.store().states(), run.id)
     if len(tree) < 2:
         return
-    with st.expander(f"Family: {len(tree)} runs", icon=":material/account_tree:", expanded=bool(run.parent)):
-        for depth, member in tree:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                mark = "\u2003" * depth + ("↳ " if depth else "")
-                label = f"{mark}{formatting.as_text(member.name)}"
-                if member.id == run.id:
-                    st.markdown(f"{mark}**{formatting.as_text(member.name)}**", width="content")
-                elif st.button(label, key=f"family-{run.id}-{member.id}", type="tertiary"):
-                    st.switch_page(page_table.RUNS, query_params={"run": member.id})
-                st.caption(described(member), width="content")
-        if st.button("Compare the family", icon=":material/compare_arrows:", key=f"family-{run.id}"):
-            st.switch_page(page_table.RUNS, query_params={"run": [member.id for _, member in tree]})
+    for depth, member in tree:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            mark = "\u2003" * depth + ("↳ " if depth else "")
+            label = f"{mark}{formatting.as_text(member.name)}"
+            if member.id == run.id:
+                st.markdown(f"{mark}**{formatting.as_text(member.name)}**", width="content")
+            elif st.button(label, key=f"family-{run.id}-{member.id}", type="tertiary"):
+                st.switch_page(page_table.RUNS, query_params={"run": member.id})
+            st.caption(described(member), width="content")
+    if st.button("Compare the family", icon=":material/compare_arrows:", key=f"family-{run.id}"):
+        st.switch_page(page_table.RUNS, query_params={"run": [member.id for _, member in tree]})
 
 
 def described(run: RunState) -> str:

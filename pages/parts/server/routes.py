@@ -19,7 +19,7 @@ from kdcore.export import curves
 from kdcore.results import json_text
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine
-from pages.parts.server import camera, frame, presenting
+from pages.parts.server import camera, frame, moments, presenting
 from pages.parts.server.frame import Framed
 from pages.parts.server.headers import SecureHeaders
 from pages.parts.server.hosts import OwnAddress
@@ -96,6 +96,7 @@ ROUTES: Sequence[Route] = (
     *camera.ROUTES,
     *frame.ROUTES,
     *presenting.ROUTES,
+    *moments.ROUTES,
 )
 MIDDLEWARE: Sequence[Middleware] = (
     Middleware(SecureHeaders),

@@ -8,7 +8,7 @@ from kdcore.store import ACTIVE, StudyState
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
 from pages.parts.roles import role
-from pages.parts.runs.view import TITLES
+from pages.parts.runs.result import TITLES
 from pages.parts.studies import chart, faults
 
 SECONDS = 2.0

@@ -10,7 +10,12 @@ from pages.parts.runs import adjustments
 
 
 def slider(test, label):
-    (found,) = [each for each in test.slider if each.label == label]
+    (found,) = [each for each in test.slider if each.label.startswith(f"{label}: ")]
+    return found
+
+
+def button(test, label):
+    (found,) = [each for each in test.button if each.label == label]
     return found
 
 
@@ -110,15 +115,35 @@ def test_another_window_s_change_after_one_s_own_is_followed_at_once():
 
 def test_the_weight_stands_beside_the_factor_and_can_be_reset(open_page, runner, run):
     test = open_page("train.py", run=run)
-    assert "now 0.1 · recipe 0.1" in texts(test)
+    assert slider(test, "Weight of ce").label == "Weight of ce: 0.1"
     slider(test, "Weight of ce").set_value(2.0).run()
     test.run()
-    assert "now 0.2 · recipe 0.1" in texts(test)
-    (reset,) = [button for button in test.button if button.label == "Reset"]
-    reset.click().run()
-    assert runner.told == [("weight/ce", 2.0), ("weight/ce", 1.0)]
-    assert slider(test.run(), "Weight of ce").value == 1.0
-    assert not [button for button in test.button if button.label == "Reset"]
+    assert slider(test, "Weight of ce").label == "Weight of ce: 0.1 → 0.2"
+    button(test, "Undo").click().run()
+    assert runner.told == [("weight/ce", 2.0), ("undo_knob", run)]
+
+
+def test_undo_says_what_it_would_change_and_reset_takes_all_back(open_page, runner, run):
+    test = open_page("train.py", run=run)
+    assert button(test, "Undo").disabled and button(test, "Reset").disabled
+    slider(test, "Weight of kd").set_value(2.0).run()
+    test.run()
+    assert "Weight of kd" in button(test, "Undo").help
+    button(test, "Reset").click().run()
+    assert runner.told[1:] == [("reset_knobs", run)]
+
+
+def test_temperature_is_a_setting_too(open_page, runner, run):
+    test = open_page("train.py", run=run)
+    assert slider(test, "Temperature of kd").label == "Temperature of kd: 4"
+    slider(test, "Temperature of kd").set_value(2.0).run()
+    assert slider(test.run(), "Temperature of kd").label == "Temperature of kd: 4 → 8"
+
+
+def test_who_only_watches_reads_the_values(open_page, make_run, visiting):
+    test = open_page("train.py", run=make_run("running", knobs={"weight/kd": 2.0}))
+    assert not test.slider
+    assert any("Weight of kd 1 → 2" in caption for caption in texts(test))
 
 
 def test_a_refused_change_gives_the_reason_and_the_slider_goes_back(open_page, runner, make_run):

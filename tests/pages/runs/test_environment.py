@@ -23,7 +23,7 @@ def test_the_page_of_a_run_shows_it_without_folders_of_the_server(open_page, run
     run_id = make_run()
     other = {**ENTRY, "versions": {**ENTRY["versions"], "torch": "2.9.1"}}
     (runner.store.folder(run_id) / environments.NAME).write_text(json.dumps([ENTRY, other]))
-    test = open_page("train.py", run=run_id)
+    test = open_page("train.py", run=run_id, more="Recipe and log")
     assert not test.exception
     shown = [table.value.to_string() for table in test.table if "968b036d207c" in table.value.to_string()]
     assert len(shown) == 1

@@ -57,18 +57,18 @@ def test_a_refusal_is_shown_where_it_was_asked(open_page, runner, run):
 
 def test_a_family_is_listed_with_where_each_begins(open_page, runner, run):
     child = runner.fork(run, {"name": "less kd"}, step=10)
-    test = open_page("runs.py", run=child)
+    test = open_page("runs.py", run=child, more="Family")
     assert not test.exception
-    assert "Family: 2 runs" in [each.label for each in test.expander]
+    assert "Compare the family" in [each.label for each in test.button]
     assert any("from epoch 1, terms.1.weight 0.2, " in each.value for each in test.caption)
 
 
 def test_a_visitor_sees_the_family_and_no_button(open_page, runner, run, visiting):
     child = runner.fork(run, {"name": "less kd"}, step=10)
-    test = open_page("runs.py", run=child)
+    test = open_page("runs.py", run=child, more="Family")
     assert not test.exception
     assert "Start the fork" not in [each.label for each in test.button]
-    assert "Family: 2 runs" in [each.label for each in test.expander]
+    assert "Compare the family" in [each.label for each in test.button]
 
 
 def test_a_run_without_a_state_to_start_from_offers_none(open_page, make_run):

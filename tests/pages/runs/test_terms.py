@@ -27,7 +27,7 @@ def shown(runner, open_page):
         with RunWriter(runner.store.folder(run_id)) as writer:
             for event in (begun, *happened, ev.RunStopped(20, "Stopped by hand.")):
                 writer.append(event)
-        page = open_page("train.py", run=run_id)
+        page = open_page("train.py", run=run_id, more="Terms and layers")
         assert not page.exception
         return page
 

@@ -45,9 +45,21 @@ export function epochStep(last, width) {
   return [1, 2, 5, 10, 20, 50, 100].find((step) => last / step <= width / 70) ?? 200;
 }
 
-// Heights of labels, moved down so that they are at least `gap` apart. Sorts `labels` ({at, ...}) by height.
-export function spreadLabels(labels, gap = 16) {
+// Heights of labels, moved down so that they are at least `gap` apart, and up again where the last would leave the plot.
+// Sorts `labels` ({at, ...}) by height.
+export function spreadLabels(labels, gap = 16, lowest = Infinity) {
   labels.sort((a, b) => a.at - b.at);
   for (let i = 1; i < labels.length; i++) labels[i].at = Math.max(labels[i].at, labels[i - 1].at + gap);
+  for (let i = labels.length - 1, limit = lowest; i >= 0 && labels[i].at > limit; i--, limit -= gap) labels[i].at = limit;
   return labels;
+}
+
+// A row for each text of a chart, [left, right] in pixels, so that none covers another; the last row where none is free.
+export function rowsOf(texts, most) {
+  const ends = Array(most).fill(-Infinity);
+  return texts.map(([left, right]) => {
+    const free = ends.findIndex((end) => end < left), row = free < 0 ? most - 1 : free;
+    ends[row] = Math.max(ends[row], right);
+    return row;
+  });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import {epochAt, epochStep, frameAt, playedTo, pointsUntil, probeAfter, probeBefore, spreadLabels} from "./frames.js";
+import {epochAt, epochStep, frameAt, playedTo, pointsUntil, probeAfter, probeBefore, rowsOf, spreadLabels} from "./frames.js";
 
 const EPOCHS = [0, 0.5, 2, 4];
 
@@ -48,4 +48,13 @@ test("labels of the axis are 70 pixels apart or more", () => {
 test("labels at the same height are moved apart, downwards", () => {
   const labels = spreadLabels([{name: "twin", at: 105}, {name: "student", at: 100}, {name: "teacher", at: 20}]);
   assert.deepEqual(labels.map(({name, at}) => [name, at]), [["teacher", 20], ["student", 100], ["twin", 116]]);
+});
+
+test("labels that would leave the plot are moved up", () => {
+  const labels = spreadLabels([{at: 100}, {at: 101}, {at: 20}], 16, 104);
+  assert.deepEqual(labels.map(({at}) => at), [20, 88, 104]);
+});
+
+test("texts that would cover each other stand in different rows", () => {
+  assert.deepEqual(rowsOf([[0, 50], [40, 90], [60, 100], [61, 120]], 2), [0, 1, 0, 1]);
 });

@@ -1,119 +1,248 @@
-// A run on one scrubber. `data` holds all of it; no further requests to the server.
+// A run on one scrubber: accuracy, and what each network looks at and predicts at the same moment. `data` holds all that is known
+// when the page is drawn; what an active run adds is requested from the server. The moment is shared with the page's other charts.
+import {Address} from "../shared/address.js";
+import {cursor} from "../shared/cursor.js";
 import {gradient} from "../shared/heat.js";
-import {clamp, percent, unpack} from "../shared/numbers.js";
-import {PLOT, drawChart} from "./curves.js";
+import {clamp, percent} from "../shared/numbers.js";
+import {drawChart} from "./curves.js";
 import {epochAt, frameAt, playedTo, probeAfter, probeBefore} from "./frames.js";
+import {merged, valueAt} from "./model.js";
 import {fillPinned} from "./pinned.js";
+import {pollWhile} from "./poller.js";
 
 const SECONDS = 14; // one play-through at normal speed
-const VIEWS = new WeakMap(); // epoch and state of each replay, kept while new data arrives
+const REPORTED_AFTER = 300; // milliseconds that the cursor rests before it is written into the address
+const DRAGGED = 6; // pixels
+const REPLAYS = new WeakMap();
 
-export default function ({data, parentElement}) {
-  const find = (name) => parentElement.querySelector("." + name);
-  const root = find("replay"), chart = find("chart"), scrub = find("scrub"), play = find("play"), when = find("when");
-  const speed = find("speed"), pinned = find("pinned");
-  const last = data.epochs.at(-1);
-  const linked = data.in_address ? Number.parseFloat(new URL(location.href).searchParams.get("epoch")) : NaN;
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const view = VIEWS.get(parentElement) ?? (Number.isFinite(linked) ? {epoch: clamp(linked, 0, last), playing: false}
-    : {epoch: still ? last : 0, playing: !still});
-  VIEWS.set(parentElement, view);
-  view.stop?.();
+export default function ({data, parentElement, setTriggerValue}) {
+  let replay = REPLAYS.get(parentElement);
+  if (!replay) REPLAYS.set(parentElement, (replay = new Replay(parentElement)));
+  replay.tell = setTriggerValue;
+  replay.take(data);
+  return () => { replay.close(); REPLAYS.delete(parentElement); };
+}
 
-  for (const network of data.networks) root.style.setProperty(`--${network.name}`, network.colour);
-  const pictures = data.networks.map((network) => ({...network, maps: unpack(network.maps), answers: unpack(network.answers), sure: unpack(network.sure)}));
-  const cells = fillPinned(pinned, data, pictures);
-  find("colours").style.background = gradient("viridis");
-  find("missing").hidden = !data.missing;
-  find("most").textContent = `${data.most}×`;
-  scrub.max = last;
-  const ends = data.curves.map(({title, level, points}) => `${title} ${percent(level ?? points.at(-1)[1])}`);
-  root.classList.toggle("one", Boolean(data.name));
-  if (data.name) find("what").textContent = "Map"; // whichever was chosen
-  find("curves-title").textContent = data.curves_title;
-  chart.setAttribute("aria-label", `${data.curves_title} over ${last} epochs; at the end: ${ends.join(", ")}`);
-
-  let draw = () => {};
-  const plot = () => { draw = drawChart(chart, data, last); show(); };
-  const resized = new ResizeObserver(plot);
-  resized.observe(chart);
-
-  function show() {
-    const frame = frameAt(data.epochs, view.epoch);
-    scrub.value = view.epoch;
-    scrub.style.setProperty("--done", `${(view.epoch / last) * 100}%`);
-    scrub.setAttribute("aria-valuetext", `epoch ${view.epoch.toFixed(1)} of ${last}`);
-    when.textContent = `Epoch ${view.epoch.toFixed(1)} of ${last}`;
-    draw(view.epoch);
-    for (const cell of cells) cell(frame);
+class Replay {
+  constructor(parent) {
+    this.find = (name) => parent.querySelector("." + name);
+    this.root = this.find("replay");
+    this.address = new Address();
+    // epoch: where it rests, null for the newest moment. whole: what lies behind the cursor is drawn faint, else not at all.
+    this.view = {epoch: null, playing: false, whole: true};
+    this.find("colours").style.background = gradient("viridis");
+    this.resized = new ResizeObserver(() => this.redraw());
+    this.resized.observe(this.find("chart"));
+    this.unsubscribe = cursor.subscribe((value, source) => this.follow(value, source));
+    this.listen();
   }
 
-  // The epoch in the address, so that a copied link shows the same moment.
-  function address(epoch) {
-    const here = new URL(location.href);
-    if (!data.in_address || here.searchParams.get("epoch") === epoch) return;
-    if (epoch === null) here.searchParams.delete("epoch"); else here.searchParams.set("epoch", epoch);
-    history.replaceState(history.state, "", here);
+  close() {
+    this.closed = true;
+    cancelAnimationFrame(this.request);
+    clearTimeout(this.due);
+    this.stopPolling?.();
+    this.resized.disconnect();
+    this.unsubscribe();
+    cursor.set(null, this);
   }
 
-  // Playing
-  let before = 0, request = 0, due = 0;
-  function tick(now) {
-    if (!play.isConnected) return;
-    view.epoch = playedTo(view.epoch, last, before ? now - before : 0, SECONDS, speed.value);
-    before = now;
-    if (view.epoch >= last) setPlaying(false);
-    show();
-    if (view.playing) request = requestAnimationFrame(tick);
+  // Data
+
+  take(data) {
+    const first = !this.data, restored = data.in_address && this.address.restored(this.view, data.start);
+    this.data = data;
+    if (restored && !first) this.go(this.view.epoch);
+    if (data.version !== this.model?.version || data.id !== this.model?.id || !data.version) this.learn(data);
+    if (first && this.view.epoch !== null) this.go(this.view.epoch);
+    else if (first && data.plays && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      Object.assign(this.view, {epoch: 0, whole: false});
+      this.setPlaying(true);
+    }
+    if (data.active && !this.stopPolling) {
+      const ask = () => `/api/runs/${encodeURIComponent(this.model.id)}/moments?since=${this.model.places.at(-1) ?? -1}&version=${encodeURIComponent(this.model.version)}`;
+      this.stopPolling = pollWhile(() => this.model.active, ask, (news) => this.learn(news), (words) => this.report(words));
+    } else if (!data.active) { this.stopPolling?.(); this.stopPolling = null; }
   }
-  function setPlaying(playing) {
-    if (playing && view.epoch >= last) view.epoch = 0;
+
+  learn(news) {
+    const model = this.model = merged(this.model, news), {root, find} = this, {data} = this;
+    for (const curve of model.curves) root.style.setProperty(`--${curve.name}`, curve.colour);
+    root.style.setProperty("--columns", 1 + Math.max(1, model.networks.length));
+    root.classList.toggle("one", Boolean(data.name));
+    root.classList.toggle("stage", Boolean(data.stage));
+    root.classList.toggle("empty", !model.places.length);
+    find("missing").hidden = !model.missing;
+    find("most").textContent = `${model.most}×`;
+    if (data.name) find("what").textContent = "Map"; // whichever was chosen
+    find("curves-title").textContent = model.curves_title;
+    find("scrub").max = model.end;
+    const names = model.curves.map((curve) => { const name = document.createElement("span"); name.className = "name"; name.style.setProperty("--mine", curve.colour); name.textContent = curve.title; return name; });
+    find("names").replaceChildren(...names);
+    const shape = JSON.stringify([model.id, model.shape, model.targets, model.networks.map(({name, grid}) => [name, grid])]);
+    if (shape !== this.shape) { this.shape = shape; this.cells = fillPinned(find("pinned"), model); }
+    const ends = model.curves.map((curve) => [curve.title, valueAt(curve, model.now)]).filter(([, value]) => value !== null);
+    find("chart").setAttribute("aria-label", `${model.curves_title} over ${model.end} epochs; at epoch ${model.now.toFixed(1)}: `
+      + (ends.map(([title, value]) => `${title} ${percent(value)}`).join(", ") || "no values yet"));
+    this.report("");
+    this.redraw();
+  }
+
+  report(words) {
+    const said = words || this.model.words;
+    this.find("words").textContent = said;
+    this.find("words").hidden = !said;
+    this.find("waiting").hidden = this.model.places.length > 0;
+    this.find("waiting").textContent = this.model.active ? "The first heatmaps appear before the first step." : "This run has no heatmaps.";
+  }
+
+  // Drawing
+
+  redraw() {
+    if (!this.model || this.closed) return;
+    const {plot, draw} = drawChart(this.find("chart"), this.model);
+    Object.assign(this, {plot, draw});
+    this.show();
+  }
+
+  // The epoch that is shown: pointed at on some chart of the page, else where the cursor rests, else the newest.
+  at() {
+    const {model, view} = this;
+    return clamp(cursor.epoch() ?? view.epoch ?? model.now, 0, model.now);
+  }
+
+  show() {
+    const {model, view, find} = this, epoch = this.at(), newest = epoch >= model.now, scrub = find("scrub");
+    scrub.value = epoch;
+    scrub.style.setProperty("--done", `${(epoch / (model.end || 1)) * 100}%`);
+    scrub.setAttribute("aria-valuetext", `epoch ${epoch.toFixed(1)} of ${model.end}`);
+    find("when").textContent = `Epoch ${epoch.toFixed(1)} of ${model.end}`;
+    find("when").classList.toggle("now", model.active && newest);
+    find("live").hidden = !model.active || newest;
+    const {from, to} = cursor.get() ?? {};
+    this.draw({epoch, whole: view.whole, stretch: from === undefined ? null : [from, to]});
+    if (!model.epochs.length) return;
+    const frame = frameAt(model.epochs, epoch);
+    this.cells(model, () => frame);
+  }
+
+  // Moving
+
+  follow(value, source) {
+    if (source !== this) {
+      if (this.view.playing) this.setPlaying(false);
+      if (value?.pinned) this.rest(value.epoch);
+    }
+    if (this.model) this.show();
+  }
+
+  // Let the cursor rest at an epoch; null, and the newest moment, mean to stay with the newest.
+  go(epoch) {
+    if (this.view.playing) this.setPlaying(false);
+    this.view.whole = true;
+    this.rest(epoch === null || (this.model && epoch >= this.model.now) ? null : epoch);
+    this.point();
+  }
+
+  rest(epoch) {
+    this.view.epoch = epoch;
+    clearTimeout(this.due);
+    if (this.data.in_address) this.due = setTimeout(() => this.address.report({epoch: epoch === null ? null : +epoch.toFixed(2)}, this.data.usual, this.tell), REPORTED_AFTER);
+  }
+
+  // Tell the page's charts where this one rests.
+  point() {
+    const {epoch} = this.view;
+    cursor.set(epoch === null ? null : {epoch, pinned: true}, this);
+    if (this.model) this.show();
+  }
+
+  setPlaying(playing) {
+    const {view, model, find} = this;
+    if (playing && this.at() >= model.now) view.epoch = 0;
+    else if (playing) view.epoch = this.at();
     view.playing = playing;
-    before = 0;
-    const action = playing ? "Pause" : view.epoch >= last ? "Play again" : "Play";
+    this.before = 0;
+    const action = playing ? "Pause" : "Play";
+    const play = find("play");
     play.dataset.icon = action;
     play.setAttribute("aria-label", action);
     play.title = `${action} (space)`;
-    cancelAnimationFrame(request);
-    if (playing) request = requestAnimationFrame(tick);
-    clearTimeout(due);
-    due = setTimeout(() => address(playing || view.epoch >= last ? null : view.epoch.toFixed(2)), 250); // where it rests, not all it passes
-  }
-  function go(epoch) {
-    view.epoch = clamp(epoch, 0, last);
-    setPlaying(false);
-    show();
+    cancelAnimationFrame(this.request);
+    if (playing) this.request = requestAnimationFrame((now) => this.tick(now));
+    else if (view.epoch !== null) this.rest(view.epoch);
   }
 
-  play.onclick = () => setPlaying(!view.playing);
-  scrub.oninput = () => go(Number(scrub.value));
-  let resume = false; // a pointer that leaves the curves again lets them play on; a click stops them
-  chart.onpointermove = chart.onpointerdown = (event) => {
-    const box = chart.getBoundingClientRect();
-    const epoch = epochAt(event.clientX - box.left - PLOT.left, box.width - PLOT.left - PLOT.right, last);
-    if (epoch === null) return;
-    resume = event.type === "pointermove" && (resume || view.playing);
-    go(epoch);
-  };
-  chart.onpointerleave = () => {
-    if (resume && view.epoch < last) setPlaying(true);
-    resume = false;
-  };
-  root.onkeydown = (event) => {
-    if (event.target === speed || event.altKey || event.ctrlKey || event.metaKey) return;
-    const moves = {
-      ArrowRight: () => go(probeAfter(data.epochs, view.epoch)),
-      ArrowLeft: () => go(probeBefore(data.epochs, view.epoch)),
-      Home: () => go(0), End: () => go(last), " ": () => setPlaying(!view.playing),
+  tick(now) {
+    const {view, model} = this;
+    if (!view.playing || this.closed) return;
+    view.epoch = playedTo(view.epoch, model.now, this.before ? now - this.before : 0, SECONDS, this.find("speed").value);
+    this.before = now;
+    if (view.epoch >= model.now) { this.setPlaying(false); this.go(null); return; }
+    cursor.set({epoch: view.epoch, pinned: true}, this);
+    this.request = requestAnimationFrame((next) => this.tick(next));
+  }
+
+  // The visitor
+
+  listen() {
+    const {find, root} = this, chart = find("chart");
+    find("play").onclick = () => this.setPlaying(!this.view.playing);
+    find("live").onclick = () => this.go(null);
+    find("scrub").oninput = () => this.go(Number(find("scrub").value));
+    let pressed = null;
+    chart.onpointerdown = (event) => {
+      root.focus({preventScroll: true});
+      pressed = {x: event.clientX, epoch: this.under(event), mouse: event.pointerType === "mouse"};
     };
-    if (!moves[event.key]) return;
-    event.preventDefault();
-    resume = false;
-    moves[event.key]();
-  };
+    chart.onpointermove = (event) => {
+      const epoch = this.under(event);
+      if (epoch === null) return;
+      const drags = pressed && pressed.epoch !== null && Math.abs(event.clientX - pressed.x) > DRAGGED;
+      this.resume ||= this.view.playing;
+      if (this.view.playing) this.setPlaying(false);
+      if (pressed && !pressed.mouse) this.go(epoch); // a finger scrubs
+      else cursor.set({epoch, ...(drags ? {from: pressed.epoch, to: epoch} : stretchOf(cursor.get()))}, this);
+      if (drags) pressed.dragged = true;
+    };
+    chart.onpointerup = (event) => {
+      const epoch = this.under(event);
+      if (pressed && !pressed.dragged && epoch !== null) { this.resume = false; this.go(epoch); }
+      pressed = null;
+    };
+    chart.onpointercancel = () => { pressed = null; };
+    chart.onpointerleave = () => {
+      pressed = null;
+      const stretch = stretchOf(cursor.get()), {epoch} = this.view;
+      if (this.resume && this.model.now > this.at()) this.setPlaying(true); // a pointer that leaves lets it play on
+      else cursor.set({...(epoch === null ? {} : {epoch, pinned: true}), ...stretch}, this);
+      this.resume = false;
+    };
+    root.onkeydown = (event) => this.key(event);
+  }
 
-  plot();
-  setPlaying(view.playing);
-  view.stop = () => { cancelAnimationFrame(request); clearTimeout(due); resized.disconnect(); };
-  return () => { view.stop(); address(null); VIEWS.delete(parentElement); };
+  // The epoch under the pointer; null beside the plot.
+  under(event) {
+    const {left, right} = this.plot, box = this.find("chart").getBoundingClientRect();
+    const epoch = epochAt(event.clientX - box.left - left, right - left, this.model.end);
+    return epoch === null ? null : Math.min(epoch, this.model.now);
+  }
+
+  key(event) {
+    if (event.target === this.find("speed") || event.altKey || event.ctrlKey || event.metaKey) return;
+    const {model} = this;
+    const moves = {
+      ArrowRight: () => this.go(probeAfter(model.epochs, this.at())), ArrowLeft: () => this.go(probeBefore(model.epochs, this.at())),
+      Home: () => this.go(0), End: () => this.go(null), Escape: () => this.go(null), " ": () => this.setPlaying(!this.view.playing),
+    };
+    if (!moves[event.key] || (event.key.startsWith("Arrow") && !model.epochs.length)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.resume = false;
+    moves[event.key]();
+  }
+}
+
+function stretchOf(value) {
+  return value?.from === undefined ? {} : {from: value.from, to: value.to};
 }

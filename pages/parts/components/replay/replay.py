@@ -1,6 +1,7 @@
-"""A finished run replayed in the browser: curves and the maps of pinned images on one scrubber.
+"""A run replayed in the browser: accuracy and the maps of pinned images on one scrubber, which all charts of a page share.
 
-All data is sent once; playing, scrubbing and hovering need no request to the server.
+What is known when the page is drawn is sent with it, so that playing, scrubbing and pointing need no request; what an active
+run adds comes from `/api/runs/ID/moments`.
 """
 
 from typing import Any
@@ -8,120 +9,49 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kdcore.errors import UserError
-from kdcore.store import RunState, Store
-from pages.parts import formatting, palette
+from pages.parts.address import Number, Settings
 from pages.parts.components import pictures
 from pages.parts.components.loading import component
-from pages.parts.runs import probe_maps as maps_of
 
-MAX_IMAGES = 3
-MAX_FRAMES = 60
+PACKED = 8  # times a map's average, the end of the scale of its bytes; the colours may end before it
+SETTINGS = Settings(epoch=Number(None, 0, 1e6))  # where the cursor rests; none is the newest moment
+ENDED: dict[str, Any] = {
+    "id": "", "version": "", "since": -1, "active": False, "words": "", "marks": [], "packed": PACKED, "stage": False, "plays": True,
+}  # fmt: skip
 
 _component = component("replay")
 
 
-def replay(store: Store, run_id: str) -> None:
-    """Draw the replay of a run that `can_replay`, or report what is damaged."""
-    try:
-        data = _data(store, run_id, store.version(run_id))
-    except UserError as error:
-        st.warning(formatting.message(str(error)), icon=":material/broken_image:")
-        return
-    draw(data, key="replay")
-    if left_out := data["left_out"]:
-        st.caption(f"{left_out} {'epoch is' if left_out == 1 else 'epochs are'} omitted: the files are damaged.")
-
-
 def draw(data: dict[str, Any], key: str) -> None:
-    """Draw data as `_data` makes it of a run's probes; the Attention page makes it of a photo."""
-    _component(key=key, data=data)
+    """Draw data as `runs.moments` makes it of a run's probes; the Attention page makes it of a photo, without what a run adds."""
+    epochs = data["epochs"]
+    data = (
+        ENDED
+        | {"places": list(range(len(epochs))), "end": max(epochs, default=1), "now": max(epochs, default=0)}
+        | data
+    )
+    if data["in_address"]:
+        data = data | {"start": SETTINGS.read(), "usual": SETTINGS.usual()}
+    _component(key=key, data=data, on_looked_change=lambda: SETTINGS.remember(st.session_state[key]["looked"]))
 
 
-def can_replay(state: RunState) -> bool:
-    return len(state.probes) > 1 and state.steps > 0
+def network(name: str, densities: np.ndarray, probabilities: np.ndarray, *, still: bool) -> dict[str, Any]:
+    """A network's maps and predictions.
 
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _data(_store: Store, run_id: str, version: int) -> dict[str, Any]:
-    """What the browser draws, without the `left_out` probes whose files are damaged. UserError if too few are left."""
-    state, series = _store.state(run_id), _store.series(run_id)
-    kept = np.unique(np.linspace(0, len(state.probes) - 1, min(MAX_FRAMES, len(state.probes))).round().astype(int))
-    first = maps_of.read(_store, state, 0)
-    there = {int(i): probe for i in kept if (probe := _like(first, _store, state, int(i)))}
-    probes = list(there.values())
-    if len(probes) < 2:
-        raise UserError("This run cannot be replayed: nearly all of its maps are damaged.")
-    images, targets = first["images"][:MAX_IMAGES], first["targets"][:MAX_IMAGES]
-
-    maps = {name: _frames(probes, name) for name in palette.NETWORKS if name in first}
-    predictions = {name: _frames(probes, f"{name}_probabilities") for name in maps}
-    densities = {name: pictures.density(values) for name, values in maps.items()}
-    most = pictures.scale_for(list(densities.values()))
-    return {
-        "left_out": len(kept) - len(there),
-        "classes": state.classes,
-        "epochs": [round(state.probes[i]["epoch"], 3) for i in there],
-        "most": most,
-        "missing": any(np.isnan(values).any() for values in maps.values()),
-        "shape": images.shape[:3],
-        "images": pictures.base64_bytes(images),
-        "targets": targets.tolist(),
-        "networks": [_network(name, densities[name], predictions[name], most) for name in maps],
-        "curves": _curves(state, series),
-        "curves_title": "Accuracy on validation images",
-        "name": "",
-        "in_address": False,  # the epoch that the scrubber rests on
-    }
-
-
-def _network(name: str, densities: np.ndarray, probabilities: np.ndarray, most: int) -> dict[str, Any]:
-    """A network's maps and predictions; a single frame if they never change, as those of a frozen teacher."""
-    if _is_still(densities) and _is_still(probabilities):
-        densities, probabilities = densities[:1], probabilities[:1]
+    densities: [frames, images, H, W], see `pictures.density`.
+    probabilities: [frames, images, classes].
+    still: it never changes, so that its one frame is that of all moments.
+    """
     probabilities = np.nan_to_num(probabilities)
     return {
         **named(name),
+        "still": still,
         "grid": densities.shape[-2:],
         "frames": len(densities),
-        "maps": pictures.packed(densities, most),
-        "answers": pictures.base64_bytes(probabilities.argmax(-1)),
-        "sure": pictures.base64_bytes((100 * probabilities.max(-1)).round()),
+        "maps": pictures.packed(densities, PACKED),
+        "answers": probabilities.argmax(-1).ravel().tolist(),
+        "sure": (100 * probabilities.max(-1)).round().astype(int).ravel().tolist(),
     }
-
-
-def _like(first: dict[str, np.ndarray], store: Store, state: RunState, place: int) -> dict[str, np.ndarray] | None:
-    """A probe of the same networks and images as the first; None where its file is damaged."""
-    try:
-        probe = maps_of.read(store, state, place)
-    except UserError:
-        return None
-    shared = [name for name in first if name not in ("images", "targets")]
-    same = all(name in probe and probe[name].shape == first[name].shape for name in shared)
-    return probe if same else None
-
-
-def _curves(state: RunState, series: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
-    """Accuracy over epochs of student and twin, and the teacher's level."""
-    epochs_per_step = state.epochs / state.steps
-    curves = []
-    for name in ("student", "twin"):
-        if f"top1/{name}" in series:
-            steps, values = series[f"top1/{name}"]
-            points = np.stack([steps * epochs_per_step, values], axis=1)
-            curves.append({**named(name), "points": points[np.isfinite(values)].round(4).tolist()})
-    if "top1" in state.teacher:
-        curves.append({**named("teacher"), "level": state.teacher["top1"], "points": []})
-    return curves
-
-
-def _frames(probes: list[dict[str, np.ndarray]], name: str) -> np.ndarray:
-    """[frames, images, ...] of an array that each probe has."""
-    return np.stack([probe[name][:MAX_IMAGES] for probe in probes]).astype(np.float32)
-
-
-def _is_still(frames: np.ndarray) -> bool:
-    return bool(np.nanmax(np.ptp(np.nan_to_num(frames), axis=0)) < 1e-3 * np.nanmax(frames, initial=1e-6))
 
 
 def named(name: str) -> dict[str, str]:
