@@ -13,7 +13,6 @@ from kdcore.store import ACTIVE, RunState, Store
 
 MOST_POINTS = 1500  # of a series, in one response
 MOST_MARKS = 40  # of a run, the newest
-Series = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @lru_cache(maxsize=64)
@@ -35,7 +34,7 @@ def new_points(store: Store, run_id: str, version: int, status: str, since: int,
     response = {
         "status": status, "active": status in ACTIVE, "step": run.step, "epochs": run.epochs, "reset": reset,
         "steps_per_epoch": run.steps / run.epochs if run.steps and run.epochs else 0, "teacher": run.teacher,
-        "train_images": run.train_images, "marks": marks(store, run, found), "series": points,
+        "train_images": run.train_images, "marks": marks(store, run), "series": points,
     }  # fmt: skip
     return json_text.text(response, separators=(",", ":")).encode()
 
@@ -89,22 +88,14 @@ def means(steps: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray,
     return np.add.reduceat(steps, starts) / sizes, found
 
 
-def marks(store: Store, run: RunState, series: Series) -> list[list[Any]]:
+def marks(store: Store, run: RunState) -> list[list[Any]]:
     """[step, words] wherever a user, the recipe or a fork changed a setting of the run."""
-    found = [
-        [change["step"], f"{setting(change['knob'])} {_change(change, series)}"] for change in run.knob_changes
-    ] + [
-        [change["step"], f"{change['term']} weight lowered to × {change['factor']:.3g}"] for change in run.adaptations
+    found = [[change["step"], change["words"]] for change in run.knob_changes] + [
+        [change["step"], f"Weight of {change['term']}: lowered to × {change['factor']:.3g}"] for change in run.adaptations
     ]  # fmt: skip
     if run.parent:
-        found.append([run.forked_at, f"fork: {fork_changes(store, run)}"])
+        found.append([run.forked_at, f"Fork: {fork_changes(store, run)}"])
     return sorted(found)[-MOST_MARKS:]
-
-
-def setting(knob: str) -> str:
-    """`weight/kd` -> `kd weight`."""
-    kind, _, term = knob.partition("/")
-    return f"{term} {kind}".strip().replace("_", " ")
 
 
 def fork_changes(store: Store, run: RunState) -> str:
@@ -118,15 +109,6 @@ def fork_changes(store: Store, run: RunState) -> str:
     except (UserError, LookupError, ValueError):  # the recipe cannot be read, or has other terms
         words = list(run.fork_changes)
     return ", ".join(words) or "no setting changed"
-
-
-def _change(change: dict[str, Any], series: Series) -> str:
-    """The value before and after a change where both are logged, else its factor: `0.9 → 1.8`, `× 2`."""
-    steps, values = series.get(change["knob"], (np.empty(0), np.empty(0)))
-    place = int(np.searchsorted(steps, change["step"], side="right"))
-    if 0 < place < len(steps) and np.isfinite(values[place - 1 : place + 1]).all():
-        return f"{values[place - 1]:.3g} → {values[place]:.3g}"
-    return f"× {change['factor']:g}"
 
 
 def _short(value: Any) -> str:

@@ -145,14 +145,14 @@ def test_means_leave_gaps_out():
 def test_a_change_of_a_setting_is_marked_with_its_values(client, runner, make_run):
     run_id = make_run("stopped")
     with runner.store.writer(run_id) as writer:
-        for step, weight in ((11, 0.9), (12, 1.8)):
-            if weight == 1.8:
-                writer.append(ev.KnobTurned(11, "weight/kd", 2.0))
-            writer.append(ev.StepEnded(step, step / 10, {}, {}, {"kd": weight}, {}, 1e-3, 200.0, {}))
-    assert client.get(f"/api/runs/{run_id}/series?since=10").json()["marks"] == [[11, "kd weight 0.9 → 1.8"]]
-    with runner.store.writer(run_id) as writer:
-        writer.append(ev.KnobTurned(12, "learning_rate", 0.5))
-    assert client.get(f"/api/runs/{run_id}/series?since=10").json()["marks"][-1] == [12, "learning rate × 0.5"]
+        writer.append(ev.KnobTurned(11, "weight/kd", 2.0, values={"old": 0.9, "new": 1.8}))
+        writer.append(ev.KnobTurned(12, "learning_rate", 0.5))  # by an earlier version
+        writer.append(ev.WeightAdapted(13, 1.3, "kd", 0.5, "no improvement"))
+    assert client.get(f"/api/runs/{run_id}/series?since=10").json()["marks"] == [
+        [11, "Weight of kd: 0.9 → 1.8"],
+        [12, "Learning rate: × 1 → × 0.5"],
+        [13, "Weight of kd: lowered to × 0.5"],
+    ]
 
 
 def test_every_answer_tells_the_browser_to_be_careful(client):

@@ -1,7 +1,7 @@
 // One panel of a chart: title, legend, and a canvas that is pointed at, zoomed and saved.
 import {element} from "../shared/elements.js";
 import {placeInWords} from "./points.js";
-import {DASHES, drawPlot, lineAt, scalesOf} from "./plot.js";
+import {DASHES, drawPlot, lineAt, readAt, scalesOf} from "./plot.js";
 import {saveFigure} from "./saving.js";
 import {LEFT, bounds, nearest, outside, placeUnder, readable} from "./scales.js";
 
@@ -153,7 +153,7 @@ export class Panel {
     for (const { series, value, key } of this.entries) {
       const line = !chart.hidden.has(key) && chart.line(series);
       const [places, found] = !line ? [[], []] : line.mean.length ? [line.meanX, line.mean] : [line.behind.x, line.behind.raw];
-      value.textContent = line ? readable(found[chart.hover === null ? found.length - 1 : nearest(places, chart.hover)], spec.unit) : "";
+      value.textContent = line ? readable(found[chart.hover === null ? found.length - 1 : readAt(places, chart.hover)], spec.unit) : "";
       if (line) values.push(`${series.label} ${value.textContent}`);
     }
     this.shorten(plot);

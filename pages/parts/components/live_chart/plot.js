@@ -95,7 +95,7 @@ function drawCrosshair(g, plot, { x, y, high }) {
   rule(g, x(plot.hover), TOP, x(plot.hover), high - BOTTOM);
   g.globalAlpha = 1;
   for (const line of plot.lines) {
-    const i = nearest(line.meanX, plot.hover);
+    const i = readAt(line.meanX, plot.hover);
     g.fillStyle = plot.colour(line.colour);
     if (line.mean[i] != null) dot(g, line.level ? x(plot.hover) : x(line.meanX[i]), y(line.mean[i]), 4);
   }
@@ -104,7 +104,7 @@ function drawCrosshair(g, plot, { x, y, high }) {
 /** The names of the lines at their ends, moved apart. */
 function drawLabels(g, plot, { y, wide, high }) {
   const labels = plot.lines.filter((line) => !line.level).map((line) => {
-    const [, stop] = visible(line.meanX, ...plot.range), last = line.mean.slice(0, stop).findLast((v) => v != null);
+    const last = line.mean.slice(...visible(line.meanX, ...plot.range)).findLast((v) => v != null);
     return { line, at: last == null ? NaN : Math.min(Math.max(y(last), TOP), high - BOTTOM) };
   }).filter(({ at }) => !Number.isNaN(at));
   if (labels.length > (high - TOP - BOTTOM) / 13) return;
@@ -123,6 +123,12 @@ export function fitting(g, label, width) {
   let cut = label;
   while (cut.length > 1 && g.measureText(cut).width > width) cut = cut.slice(0, -1);
   return cut === label ? label : `${cut.slice(0, -1)}…`;
+}
+
+/** The index of the value that is read at a place; -1 where it lies beyond the line's ends by more than its last step. */
+export function readAt(xs, place) {
+  const last = xs.length - 1, gap = last > 0 ? xs[last] - xs[last - 1] : Infinity;
+  return place > xs[last] + gap || place < xs[0] - gap ? -1 : nearest(xs, place);
 }
 
 /** The line whose smoothed value is nearest to a height in pixels; undefined where none is near. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { DASHES, axisTicks, drawPlot, lineAt, scalesOf } from "./plot.js";
+import { DASHES, axisTicks, drawPlot, lineAt, readAt, scalesOf } from "./plot.js";
 import { svgOf } from "./saving.js";
 import { SvgContext } from "./svg.js";
 
@@ -47,4 +47,12 @@ test("a saved figure has the title, the note, the legend and the axes", () => {
   const text = svgOf({ title: "Accuracy", note: "on validation images", plot: plotOf(), background: "#ffffff", legend: [line()] });
   for (const words of ["<title>Accuracy</title>", ">on validation images<", ">Student<", ">100 %<", ">epoch<"]) assert.ok(text.includes(words), words);
   assert.ok(!/NaN|undefined/.test(text));
+});
+
+test("a line that ended before the view is neither drawn nor read", () => {
+  const ended = line({ x: [1, 2], raw: [0.2, 0.9], meanX: [1, 2], mean: [0.2, 0.9], label: "Ended" });
+  const text = drawn(plotOf({ range: [5, 10], lines: [line(), ended], hover: 8 }));
+  assert.equal(text.split("a4,4").length - 1, 2); // one dot, of two arcs
+  assert.deepEqual([[1, 2, 3], []].map((xs) => readAt(xs, 9)), [-1, 0]);
+  assert.deepEqual([3.9, 4.1, 0.1].map((place) => readAt([1, 2, 3], place)), [2, -1, 0]);
 });

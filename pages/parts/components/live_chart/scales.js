@@ -48,8 +48,9 @@ export function placeUnder(pixel, wide, [a, b], right = RIGHT) {
   return a + ((pixel - LEFT) / (wide - LEFT - right)) * (b - a);
 }
 
-/** The points of a line that are drawn for the view [a, b]: from one before it to one after it. */
+/** The points of a line that are drawn for the view [a, b]: from one before it to one after it; none of a line that ends before. */
 export function visible(xs, a, b) {
+  if (!xs.length || xs[0] > b || xs.at(-1) < a) return [0, 0];
   return [Math.max(0, nearest(xs, a) - 1), Math.min(xs.length, nearest(xs, b) + 2)];
 }
 

@@ -64,6 +64,7 @@ test("the nearest point is found by halving, the earlier one only where it is ne
 test("a line is drawn from one point before the view to one after it", () => {
   assert.deepEqual(visible([0, 1, 2, 3, 4, 5], 2, 3), [1, 5]);
   assert.deepEqual(visible([0, 1], 0, 1), [0, 2]);
+  assert.deepEqual(visible([0, 1], 2, 3), [0, 0]); // it ended before
 });
 
 test("the y axis starts at 0 where the lowest value is less than 0.4 of the highest", () => {
