@@ -32,7 +32,7 @@ env:
 
 # Each worker and each server of a test would compile all modules again without their bytecode.
 test: env
-	@PYTHONDONTWRITEBYTECODE= $(VENV) -m pytest -n auto --maxprocesses=8 --dist worksteal $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(VENV) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: env
 	@$(VENV) -m ruff format .

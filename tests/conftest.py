@@ -27,7 +27,19 @@ LACKS = {
 }
 
 
+MOST_WORKERS = 8
+SERVED = ("e2e", "served")  # folders of tests that wait for a server or a browser
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: while a test waits for a server or a browser, another one computes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores + 1, MOST_WORKERS)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The long ones first, so that none is left alone at the end.
+    items.sort(key=lambda item: not (item.path.parent.name in SERVED or item.get_closest_marker("slow")))
     marks = {name for item in items for name in LACKS if item.get_closest_marker(name)}
     lacking = {name for name in marks if not _has(name)}
     for item in items:

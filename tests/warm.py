@@ -17,7 +17,11 @@ import sys
 from pathlib import Path
 from typing import IO
 
-LIBRARIES = ("torch", "torchvision", "timm", "scipy.stats", "scipy.optimize", "cv2")  # none starts a thread
+# None starts a thread, which pandas would do: a fork would lack it.
+LIBRARIES = (
+    "torch", "torchvision", "timm", "scipy.stats", "scipy.optimize", "cv2", "streamlit", "streamlit.web.bootstrap",
+    "streamlit.starlette", "altair", "pydantic", "rich.progress", "cyclopts", "uvicorn",
+)  # fmt: skip
 BYTES = 1 << 20  # of a request
 
 
