@@ -70,7 +70,7 @@ def of_run(store: Store, run_id: str, version: int, status: str, since: int = -1
         "classes": run.classes,
         "curves_title": title(recipe, run),
         "curves": curves(recipe, run, series),
-        "marks": [[round(epoch, 3), text] for epoch, text in marks(store, run, series)],
+        "marks": [[round(epoch, 3), text] for epoch, text in marks(store, run)],
         "name": "",
         "packed": replay.PACKED,
     }
@@ -111,11 +111,11 @@ def curves(recipe: Recipe, run: RunState, series: Series) -> list[dict[str, Any]
     return found
 
 
-def marks(store: Store, run: RunState, series: Series) -> list[tuple[float, str]]:
+def marks(store: Store, run: RunState) -> list[tuple[float, str]]:
     """(epoch, words) wherever a setting changed."""
     if not run.steps:
         return []
-    return [(step * run.epochs / run.steps, text) for step, text in changed_settings(store, run, series)]
+    return [(step * run.epochs / run.steps, text) for step, text in changed_settings(store, run)]
 
 
 def in_epochs(run: RunState, found: tuple[np.ndarray, np.ndarray] | None) -> list[list[float]]:

@@ -125,7 +125,8 @@ def test_the_weight_stands_beside_the_factor_and_can_be_reset(open_page, runner,
 
 def test_undo_says_what_it_would_change_and_reset_takes_all_back(open_page, runner, run):
     test = open_page("train.py", run=run)
-    assert button(test, "Undo").disabled and button(test, "Reset").disabled
+    assert button(test, "Undo").disabled
+    assert button(test, "Reset").disabled
     slider(test, "Weight of kd").set_value(2.0).run()
     test.run()
     assert "Weight of kd" in button(test, "Undo").help
