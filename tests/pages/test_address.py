@@ -1,8 +1,13 @@
 """The address is the state of a view: what it names is shown, and what is chosen is written into it."""
 
+import ast
+import re
+from collections.abc import Callable
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kdcore.paths import PROJECT
 from pages.parts import address
 
 
@@ -76,3 +81,41 @@ def test_several_names_change_at_once_and_empty_or_too_long_values_remove_theirs
 )
 def test_values_are_written_as_the_browser_writes_them(value: object, text: str) -> None:
     assert address.written(value) == text
+
+
+# Widgets whose state is no part of a view: forms of what is to be made or changed, and what is asked before something is done.
+NO_VIEW = re.compile(
+    r"^(train/|roles/|stage/|teaching/|runs/(forks|label_form|adjustments|actions|run_files)|attention/shared_photos|studies/form)"
+)
+CHOICES = {"selectbox", "multiselect", "pills", "segmented_control", "tabs", "slider", "select_slider", "toggle", "checkbox", "radio", "text_input"}  # fmt: skip
+
+
+def test_every_choice_of_a_view_is_in_the_address() -> None:
+    """A new widget that is not bound would be lost in links, by Back, and for whoever follows the presenter."""
+    root, unbound = PROJECT / "pages" / "parts", []
+    for path in sorted(root.rglob("*.py")):
+        where = path.relative_to(root).as_posix()
+        if NO_VIEW.match(where):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHOICES:
+                words = {word.arg: word.value for word in node.keywords}
+                if "bind" not in words and isinstance(node.func.value, ast.Name | ast.Call):
+                    unbound.append(f"{where}:{node.lineno} {node.func.attr}")
+    assert unbound == []
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "seen"),
+    [
+        ("studies.py", {"tab": "Ready-made studies", "ready-made": "vit-to-cnn"}, ("ready-made", "vit-to-cnn")),
+        ("methods.py", {"method-search": "attention"}, ("method-search", "attention")),
+        ("methods.py", {"method-kinds": "Features"}, ("method-kinds", None)),
+    ],
+)
+def test_a_page_opens_with_what_its_address_names(open_page: Callable[..., AppTest], name: str, query: dict[str, str], seen: tuple[str, str | None]) -> None:  # fmt: skip
+    at = open_page(name, **query)
+    assert not at.exception
+    key, value = seen
+    if value is not None:
+        assert at.session_state[key] == value

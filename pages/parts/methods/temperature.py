@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.parts import engine, palette
+from pages.parts import address, engine, palette
 from pages.parts.components import pictures
 from pages.parts.components.photo_strip.photo_strip import photo_strip
 from pages.parts.formatting import percent
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kdcore.inspection.soft_labels import NetworkOutputs
 
 SHOWN = 20  # images to choose from
-PICKED = "method-image"  # in the session's state
+PICKED = "method-image"  # in the address
 Labels = dict[str, np.ndarray]  # network -> soft labels [n, K]
 
 
@@ -53,9 +53,9 @@ def one_image(outputs: NetworkOutputs, labels: Labels) -> None:
         Picture(str(i), outputs.classes[outputs.targets[i]], pictures.data_url(outputs.images[i], 96))
         for i in range(min(SHOWN, len(outputs.targets)))
     ]
-    picked = st.session_state.get(PICKED, "0")
+    picked = st.query_params.get(PICKED, "0")
     picked = picked if picked in {picture.id for picture in shown} else "0"
-    photo_strip(shown, picked, lambda image: st.session_state.update({PICKED: image}))
+    photo_strip(shown, picked, lambda image: address.put({PICKED: image if image != "0" else ""}))
     i, soft_labels = int(picked), engine.soft_labels()
     chart, figures = st.columns([3, 1], gap="medium", vertical_alignment="center")
     with chart:

@@ -57,8 +57,8 @@ def by_class(run: RunState) -> None:
         class_charts.gains(rows)
         networks = [name for name in palette.NETWORKS if name in found]
         chosen = st.segmented_control(
-            "Confusion matrix of", networks, default="student", format_func=str.capitalize, key=f"matrix-{run.id}",
-            required=True,
+            "Confusion matrix of", networks, default="student", format_func=str.capitalize, key="confusion",
+            required=True, bind="query-params",
         )  # fmt: skip
         network = chosen or "student"
         counts = predictions.confusion(found["targets"], found[network], len(run.classes))
