@@ -1,8 +1,12 @@
 """A teacher's predictions on a few hundred images: the only part of a teacher check that takes time."""
 
 import hashlib
+import threading
+import zlib
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +26,13 @@ WHOLE_UP_TO = 1.5  # a split of at most so many times the wanted images is used 
 CPU_FLOPS = 1e11  # spent on a CPU: a few seconds
 BATCH = 50
 
+REMEMBERED = 8  # logits of the last checks in memory, at most 300 images each
+
 OWN, STUDENTS = "its weights' own", "the student's"  # normalisations that are tried beside the recipe's
+
+
+_last: dict[tuple[Any, ...], Tensor] = {}  # what decides logits -> logits
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +89,8 @@ def predict(
     Raises:
         UserError: its outputs are infinite or not a number.
     """
-    found = logits(teacher, images, precision=precision)
+    identity = fingerprint(teacher)
+    found = _remembered(teacher, identity, images, precision)
     if wrong := int((~torch.isfinite(found).all(dim=1)).sum()):
         raise UserError(
             f"The teacher's outputs are infinite or not a number for {wrong:,} of {len(found):,} images, so nothing can be learnt "
@@ -93,7 +104,7 @@ def predict(
         teacher_classes=teacher.classes,
         data_classes=images.classes,
         split=images.name,
-        fingerprint=fingerprint(teacher),
+        fingerprint=identity,
         alternatives=tried,
     )
 
@@ -116,6 +127,28 @@ def logits(
         with in_eval(model), torch.no_grad(), mixed_precision.autocast(pixels.device, precision):
             found.append(model(pixels).logits.float().cpu())
     return torch.cat(found)
+
+
+def _remembered(teacher: Tapped, identity: str, images: Split, precision: Precision) -> Tensor:
+    """Its logits on a split. Those of the last checks are in memory, so that a run which follows a check, or another run, begins
+    seconds earlier."""
+    device = images.targets.device
+    fast = precision == "fast" and mixed_precision.bfloat16_is_faster(device)
+    pixels = images.images.permute(0, 2, 3, 1).cpu().numpy()
+    described = teacher.description()
+    key = (
+        identity, f"{described}", zlib.crc32(np.ascontiguousarray(pixels)), pixels.shape, fast, str(device),
+        torch.get_num_threads(),
+    )  # fmt: skip
+    with _lock:
+        if key in _last:
+            return _last[key]
+    found = logits(teacher, images, precision=precision)
+    with _lock:
+        _last[key] = found
+        while len(_last) > REMEMBERED:
+            del _last[next(iter(_last))]
+    return found
 
 
 def fingerprint(model: Tapped) -> str:

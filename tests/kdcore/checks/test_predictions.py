@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kdcore import models
+from kdcore.checks import predictions
 from kdcore.checks.predictions import predict
 from kdcore.data.split import Split
 from kdcore.errors import UserError
@@ -27,6 +28,20 @@ def test_outputs_that_are_not_finite_are_counted_and_refused(value):
         teacher.net.get_classifier().bias[:] = value
     with pytest.raises(UserError, match=r"infinite or not a number for 6 of 6 images.*choose other weights\."):
         predict(teacher, images())
+
+
+def test_the_same_teacher_on_the_same_images_is_computed_once(monkeypatch):
+    teacher = models.build(ModelRecipe(model="three_stage_cnn_16"), ("a", "b"), 32)
+    computed, inner = [], predictions.logits
+    monkeypatch.setattr(predictions, "logits", lambda *given, **more: computed.append(1) or inner(*given, **more))
+    shown = images()
+    first, again = predict(teacher, shown), predict(teacher, shown)
+    assert (len(computed), torch.equal(first.logits, again.logits)) == (1, True)
+    predict(teacher, images())  # others
+    with torch.no_grad():
+        teacher.net.get_classifier().bias[0] += 1
+    assert not torch.equal(predict(teacher, shown).logits, first.logits)
+    assert len(computed) == 3
 
 
 def test_the_run_ends_with_it_before_its_first_step_even_where_the_teacher_is_accepted(tmp_path, tiny, monkeypatch):
