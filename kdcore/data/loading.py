@@ -62,13 +62,7 @@ def load(
         NotHere: the images would have to be downloaded, and `download` is False.
         UserError: an unknown dataset or split, missing files, settings that the data cannot meet; with the remedy.
     """
-    if split not in (known := splits(data)):
-        why = (
-            " (this recipe's `data.validation` is 0, so there are no validation images)"
-            if split == "validation"
-            else ""
-        )
-        raise UserError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
+    _check_split(split, data)
     source = selection.source(data, report, download)
     pool, places, truth = selection.selected(data, source, split)
     targets = _training_labels(truth, len(source.classes), data, report) if split == "train" else truth
@@ -93,6 +87,13 @@ def load(
         truth=torch.from_numpy(truth[images.kept]).to(device) if altered else None,
         streamed=streamed,
     )
+
+
+def _check_split(split: str, data: DataRecipe) -> None:
+    if split not in (known := splits(data)):
+        none = " (this recipe's `data.validation` is 0, so there are no validation images)"
+        why = none if split == "validation" else ""
+        raise UserError(f"Unknown split {split!r} of {data.name}{why}. Known splits: {', '.join(known)}.")
 
 
 def _training_labels(truth: np.ndarray, classes: int, data: DataRecipe, report: Report) -> np.ndarray:

@@ -205,30 +205,35 @@ def parse(spec: Any, epochs: int, *, nested: int = 0) -> Schedule:
         )
     kind, settings = next(iter(spec.items()))
     try:
-        match kind:
-            case "linear" | "cosine":
-                start, end = settings
-                return (Linear if kind == "linear" else Cosine)(_finite(start), _finite(end))
-            case "steps":
-                start, factor = _finite(settings["start"]), _finite(settings["factor"])
-                at = tuple(sorted(map(_finite, _at_most(settings["at"]))))
-                _finite(start * _power(factor, len(at)))
-                return Steps(start, factor, at, epochs)
-            case "scaled":
-                factors = _points(settings["factors"])
-                if min(factor for _, factor in factors) < 0:
-                    raise UserError("the factors must be at least 0")
-                return Scaled(_inner(settings["schedule"], epochs, nested), factors, epochs)
-            case "held":
-                until = _whole(settings["epochs"])
-                return Held(_inner(settings["schedule"], until, nested), until, epochs)
-            case _:
-                return Piecewise(_points(settings), epochs)
+        return _of_kind(kind, settings, epochs, nested)
     except (TypeError, ValueError, KeyError) as error:
         why = f" ({error})" if isinstance(error, UserError) else ""
         raise UserError(
             f"The settings of schedule '{kind}' are not valid: {shortened(settings)}{why}. Expected, for example, {EXAMPLES[kind]}."
         ) from None
+
+
+def _of_kind(kind: str, settings: Any, epochs: int, nested: int) -> Schedule:
+    """Raises TypeError, ValueError or KeyError where the settings are not those of this kind."""
+    match kind:
+        case "linear" | "cosine":
+            start, end = settings
+            return (Linear if kind == "linear" else Cosine)(_finite(start), _finite(end))
+        case "steps":
+            start, factor = _finite(settings["start"]), _finite(settings["factor"])
+            at = tuple(sorted(map(_finite, _at_most(settings["at"]))))
+            _finite(start * _power(factor, len(at)))
+            return Steps(start, factor, at, epochs)
+        case "scaled":
+            factors = _points(settings["factors"])
+            if min(factor for _, factor in factors) < 0:
+                raise UserError("the factors must be at least 0")
+            return Scaled(_inner(settings["schedule"], epochs, nested), factors, epochs)
+        case "held":
+            until = _whole(settings["epochs"])
+            return Held(_inner(settings["schedule"], until, nested), until, epochs)
+        case _:
+            return Piecewise(_points(settings), epochs)
 
 
 def lowest(spec: Any, epochs: int) -> float:
