@@ -15,7 +15,6 @@ from pages.parts.stage import editor, join
 
 PLACE = "stage"
 DRAWN_AS = "stage-role"  # the role for which the page was drawn
-ASKED = "stage-asked"  # what the fragment is to open
 STYLE = Path(__file__).with_name("present.css").read_text(encoding="utf-8")
 
 
@@ -48,7 +47,7 @@ def _bar() -> None:
             views=_views() if operates else [],
             on_act=_act,
         )
-    match st.session_state.pop(ASKED, None):
+    match st.session_state.get(editor.OPEN) if operates else None:
         case {"what": "add", **rest}:
             editor.add(str(rest.get("address", "")), rest.get("cursor"), rest.get("scroll", 0.0))
         case {"what": "storyboard"}:
@@ -85,7 +84,7 @@ def _act(act: object) -> None:
         case {"what": "present"}:
             _try(engine.present_from_here)
         case {"what": "add" | "storyboard" | "audience"} if role.is_operator():
-            st.session_state[ASKED] = act
+            st.session_state[editor.OPEN] = act
 
 
 def _try(command: Any, *arguments: str) -> None:
@@ -93,6 +92,6 @@ def _try(command: Any, *arguments: str) -> None:
         st.toast(formatting.message(why), icon=":material/info:")
 
 
-@st.dialog("Join", width="medium")
+@st.dialog("Join", width="medium", on_dismiss=editor.close)
 def _audience() -> None:
     join.draw()

@@ -9,11 +9,17 @@ import streamlit as st
 from kdcore.errors import UserError
 from pages.parts import engine, formatting
 
+OPEN = "stage-open"  # the dialog that is open, as the browser asked for it: it stays when the page runs again
+
 if TYPE_CHECKING:
     from pages.parts.engine.storyboard import View
 
 
-@st.dialog("Add this view", width="medium")
+def close() -> None:
+    st.session_state.pop(OPEN, None)
+
+
+@st.dialog("Add this view", width="medium", on_dismiss=close)
 def add(address: str, cursor: object, scroll: object) -> None:
     """A caption for the view at this address."""
     st.caption("The view that is on the screen is saved with its settings. Uploaded photos are not saved.")
@@ -21,10 +27,11 @@ def add(address: str, cursor: object, scroll: object) -> None:
         caption = st.text_input("Caption", key="stage-caption", max_chars=200)
         added = st.form_submit_button("Add", type="primary", key="stage-add-now")
     if added and _done(engine.add_view, address, caption, cursor, scroll):
+        close()
         st.rerun()
 
 
-@st.dialog("Storyboard", width="large")
+@st.dialog("Storyboard", width="large", on_dismiss=close)
 def edit() -> None:
     """The views in order, each with its caption and notes."""
     try:

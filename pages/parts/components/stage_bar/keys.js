@@ -1,6 +1,6 @@
 // What a key does: P presents, Escape ends it; while presenting, arrows and a clicker step through the storyboard, L goes live.
-const TYPED = "input, textarea, select, [contenteditable=''], [contenteditable=true], [role=textbox], [role=combobox]";
-const USES_ARROWS = `${TYPED}, canvas, svg, [tabindex='0'], [role=slider], [role=tab], [role=radio], [role=grid], [role=listbox], [role=menu]`;
+const TYPED = "input:not([type=range], [type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable=''], [contenteditable=true], [role=textbox], [role=combobox]";
+const USES_ARROWS = `${TYPED}, input, canvas, svg, [tabindex='0'], [role=slider], [role=tab], [role=radio], [role=grid], [role=listbox], [role=menu]`;
 const STEPS = {ArrowRight: 1, ArrowLeft: -1, PageDown: 1, PageUp: -1};
 const ARROWS = ["ArrowRight", "ArrowLeft"];
 
