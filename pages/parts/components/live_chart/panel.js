@@ -129,9 +129,11 @@ export class Panel {
   makePlot() {
     const { chart, spec, canvas } = this, style = getComputedStyle(canvas), range = chart.range(), log = chart.view.log && spec.log;
     const lines = this.entries.filter(({ key }) => !chart.hidden.has(key)).map(({ series }) => chart.line(series)).filter(Boolean);
-    const noisy = lines.flatMap((line) => [[line.meanX, line.mean, line.smooth], ...(line.behind ? [[line.behind.x, line.behind.raw, true]] : []),
-      ...(chart.view.clip || line.mean === line.raw ? [] : [[line.x, line.raw, true]])]);
-    const [low, high] = spec.fixed && !log ? spec.fixed : bounds(noisy, ...range, log, chart.view.clip && !chart.view.smooth);
+    const { clip, smooth } = chart.view, fitted = lines.flatMap((line) => [
+      [line.meanX, line.mean, line.smooth && !smooth], ...(line.mean === line.raw ? [] : [[line.x, line.raw, true]]),
+      ...(line.behind ? [[line.behind.x, line.behind.raw, true]] : []),
+    ]);
+    const [low, high] = spec.fixed && !log ? spec.fixed : bounds(fitted, ...range, log, clip);
     return {
       range, low, high, log, unit: spec.unit, axis: chart.view.x, lines, hover: chart.hover, selected: this.selected, bold: null,
       empty: !chart.runs.some((r) => r.last >= 0), labelled: spec.labelled, text: style.color, font: `12px ${style.fontFamily}`,
@@ -144,7 +146,7 @@ export class Panel {
     if (!this.chart.pinned) plot.hover = null;
     const amount = smooth && plot.lines.some((line) => line.smooth) ? `smoothed (${smooth}), raw values faint` : "";
     return { title: this.spec.title, note: [this.spec.note, amount, this.outside.textContent].filter(Boolean).join("; "), plot,
-      legend: plot.labelled ? [] : plot.lines, background: style.getPropertyValue("--st-background-color") || "#fff" };
+      legend: plot.lines.slice(0, 2 * MOST_NAMED), background: style.getPropertyValue("--st-background-color") || "#fff" };
   }
 
   /** The values at the cursor, or the newest ones, into the legend and the canvas's names. */

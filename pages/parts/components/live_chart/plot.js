@@ -41,7 +41,7 @@ function drawAxes(g, plot, { x, y, wide, high, right }) {
     g.globalAlpha = 0.35; rule(g, LEFT, y(v), wide - right, y(v));
   }
   g.globalAlpha = 0.8; g.textBaseline = "alphabetic"; g.textAlign = "center";
-  for (const v of plot.empty ? [] : axisTicks(plot.axis, a, b, wide / 80)) g.fillText(plot.axis === "time" ? clock(v) : short(v), x(v), high - 8);
+  for (const v of plot.empty ? [] : axisTicks(plot.axis, a, b, wide / 80)) g.fillText(plot.axis === "time" && v ? clock(v) : short(v), x(v), high - 8);
   if (!plot.lines.length) g.fillText("No values yet", (LEFT + wide) / 2, high / 2);
   g.textAlign = "right";
   g.fillText(plot.axis, LEFT - 8, high - 8);
