@@ -12,8 +12,8 @@ from kdcore.paths import PROJECT
 THEME = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
 # Streamlit's own, where the theme leaves them: background, second background, text, faded text (as on the page).
 USUAL = {
-    "light": {"backgroundColor": "#ffffff", "secondaryBackgroundColor": "#f0f2f6", "textColor": "#31333f"},
-    "dark": {"backgroundColor": "#0e1117", "secondaryBackgroundColor": "#262730", "textColor": "#fafafa"},
+    "light": {"backgroundColor": "#ffffff", "secondaryBackgroundColor": "#f8f8f7", "textColor": "#2f2d2b"},
+    "dark": {"backgroundColor": "#171614", "secondaryBackgroundColor": "#2d2b27", "textColor": "#edebe8"},
 }
 TEXT, LARGE = 4.5, 3.0  # least contrast of text, and of large text, icons and the borders of controls
 WIDGETS = frozenset((
@@ -71,7 +71,7 @@ def test_words_on_buttons_can_be_read(kind, place):
 
 @pytest.mark.parametrize("kind", ["light", "dark"])
 def test_captions_can_be_read(kind):
-    colours, pale = theme(kind), re.search(r"stCaptionContainer.*?color: inherit; opacity: ([0-9.]+)", FRAME)
+    colours, pale = theme(kind), re.search(r"stCaptionContainer.*?color: inherit !important; opacity: ([0-9.]+)", FRAME)
     assert pale
     for background in ("backgroundColor", "secondaryBackgroundColor"):
         ground = colours[background]
