@@ -6,7 +6,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,10 +61,9 @@ def training(attacked: Server, browser: Browser) -> Iterator[str]:
 
 
 @pytest.fixture
-def attacker(visit, attacked, training) -> Iterator[Page]:
-    """The attacker's page; at the end the other visitor's run has to be training."""
-    page = visit(f"{attacked.url}/train")
-    yield page
+def attacker(visit, attacked, training) -> Iterator[Callable[[str], Page]]:
+    """Opens an address of the server for the attacker; at the end the other visitor's run has to be training."""
+    yield lambda address: visit(f"{attacked.url}/{address}")
     step = attacked.store.state(training).step
     until(lambda: attacked.store.state(training).step > step + 5, "the other visitor's run trains on")
 
@@ -92,8 +91,9 @@ def hand_in(page: Page, text: str) -> None:
 
 def test_a_text_of_100_000_levels(attacker):
     """It was a segmentation fault in the YAML parser, hence the end of the server."""
-    hand_in(attacker, "[" * 100_000 + "]" * 100_000)
-    expect(attacker.get_by_text("nested too deeply")).to_be_visible()
+    page = attacker("train")
+    hand_in(page, "[" * 100_000 + "]" * 100_000)
+    expect(page.get_by_text("nested too deeply")).to_be_visible()
 
 
 def test_options_that_fetch_and_write_files(attacker, tmp_path):
@@ -110,8 +110,9 @@ def test_options_that_fetch_and_write_files(attacker, tmp_path):
             "pretrained_cfg_overlay": {"url": f"http://127.0.0.1:{recorder.server_port}/weights.bin"},
             "cache_dir": str(tmp_path / "stolen"),
         }
-        hand_in(attacker, f"student: {{model: resnet18, options: {json.dumps(options)}}}\nterms: [{{method: ce}}]\n")
-        expect(attacker.get_by_text("the option 'pretrained_cfg_overlay' cannot be set")).to_be_visible()
+        page = attacker("train")
+        hand_in(page, f"student: {{model: resnet18, options: {json.dumps(options)}}}\nterms: [{{method: ce}}]\n")
+        expect(page.get_by_text("the option 'pretrained_cfg_overlay' cannot be set")).to_be_visible()
         recorder.shutdown()
     assert requests == []
     assert list(tmp_path.iterdir()) == []
@@ -129,15 +130,15 @@ def test_a_damaged_run_folder(attacked, attacker):
     folder = attacked.store.root / "20260101-000000-damaged-0000"
     folder.mkdir()
     (folder / "recipe.yaml").write_bytes(b"name: \xff\xfe\nstudent: {model: tiny}\n")
-    attacker.goto(f"{attacked.url}/runs?run={folder.name}")
-    expect(attacker.get_by_text("is not UTF-8 text").first).to_be_visible()
+    page = attacker(f"runs?run={folder.name}")
+    expect(page.get_by_text("is not UTF-8 text").first).to_be_visible()
 
 
-def test_a_picture_of_5000_scans(attacked, attacker, tmp_path):
+def test_a_picture_of_5000_scans(attacker, tmp_path):
     (tmp_path / "scans.jpg").write_bytes(many_scans(5_000, (6000, 6000)))
-    attacker.goto(f"{attacked.url}/attention")
-    attacker.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(tmp_path / "scans.jpg")
-    expect(attacker.get_by_text(re.compile("scans; at most 100")).first).to_be_visible()
+    page = attacker("attention")
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(tmp_path / "scans.jpg")
+    expect(page.get_by_text(re.compile("scans; at most 100")).first).to_be_visible()
 
 
 def test_names_full_of_markup(attacked, attacker):
@@ -150,11 +151,11 @@ def test_names_full_of_markup(attacked, attacker):
         for text in MARKUP:
             writer.append(ev.Noted(text, "warning"))
         writer.append(ev.RunFailed(NAME, NAME))
-    for page in ("runs", "train"):
-        attacker.goto(f"{attacked.url}/{page}?run={run_id}")
-        expect(attacker.get_by_test_id("stAlert").filter(has_text="zq")).to_have_count(len(MARKUP) + 1)
-        assert attacker.locator("[href*='evil'], [src*='evil'], [href*='mailto'], .katex, [onerror]").count() == 0
-        shown = "\n".join(attacker.get_by_test_id("stAlert").all_inner_texts()).replace("\u2060", "")
+    for address in ("runs", "train"):
+        page = attacker(f"{address}?run={run_id}")
+        expect(page.get_by_test_id("stAlert").filter(has_text="zq")).to_have_count(len(MARKUP) + 1)
+        assert page.locator("[href*='evil'], [src*='evil'], [href*='mailto'], .katex, [onerror]").count() == 0
+        shown = "\n".join(page.get_by_test_id("stAlert").all_inner_texts()).replace("\u2060", "")
         texts = [text for text in MARKUP if text.count("`") != 2]  # which a message shows as code
         assert [text for text in texts if " ".join(text.split()) not in " ".join(shown.split())] == []
 
