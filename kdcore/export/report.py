@@ -33,6 +33,10 @@ def page(store: Store, run_ids: Sequence[str]) -> str:
     """The page. Raises UserError where a run does not exist, is damaged, has no steps, or where there are too many."""
     if not 1 <= len(run_ids) <= MOST_RUNS:
         raise UserError(f"A report has 1 to {MOST_RUNS} runs, not {len(run_ids)}. Choose fewer.")
+    if not COMPONENTS.is_dir():
+        raise UserError(
+            f"A report needs the app's files, and there is no {COMPONENTS}. Make it in a checkout of the project."
+        )
     runs = [store.state(run_id) for run_id in run_ids]
     for run in runs:
         if run.status == "damaged" or not run.steps:
