@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 WINDOWS = 50  # in a run
-RECENT = 9  # windows that count
+RECENT = 15  # windows that count: with fewer, a machine that others use too makes the estimate swing
 RECENT_EPOCHS = 3
 AT_EPOCH_ENDS = ("Evaluated", "RobustnessMeasured")
 

@@ -81,7 +81,7 @@ def test_a_slow_moment_counts_little_and_a_lasting_change_counts_soon():
     moment = estimates(run(slow=lambda step: 10.0 if 200 <= step < 206 else 1.0))
     assert all(left == pytest.approx(truth, rel=0.2) for step, left, truth in moment if 206 <= step < 540)
     lasting = estimates(run(slow=lambda step: 2.0 if step > 200 else 1.0))
-    assert all(left == pytest.approx(truth, rel=0.2) for step, left, truth in lasting if 290 <= step < 540)
+    assert all(left == pytest.approx(truth, rel=0.2) for step, left, truth in lasting if 320 <= step < 540)
 
 
 def test_a_pause_does_not_count():
