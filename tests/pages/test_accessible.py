@@ -69,6 +69,15 @@ def test_words_on_buttons_can_be_read(kind, place):
     assert contrast(words.groups()[place], theme(kind)["primaryColor"]) >= TEXT
 
 
+def test_words_on_the_accent_in_components_are_those_of_buttons():
+    for path in sorted((PROJECT / "pages" / "parts").rglob("*.css")):
+        for rule in re.findall(
+            r"\{([^{}]*background: var\(--st-primary-color\)[^{}]*)\}", path.read_text(encoding="utf-8")
+        ):
+            words = re.search(r"(?<![-\w])color: ([^;]+);", rule)
+            assert not words or words[1] == "light-dark(#ffffff, #000000)", f"{path.name}: {rule.strip()}"
+
+
 @pytest.mark.parametrize("kind", ["light", "dark"])
 def test_captions_can_be_read(kind):
     colours, pale = theme(kind), re.search(r"stCaptionContainer.*?color: inherit !important; opacity: ([0-9.]+)", FRAME)
