@@ -13,6 +13,7 @@ from kdcore.store import ACTIVE, RunState, Store
 
 MOST_POINTS = 1500  # of a series, in one response
 MOST_MARKS = 40  # of a run, the newest
+Series = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @lru_cache(maxsize=64)
@@ -24,6 +25,8 @@ def new_points(store: Store, run_id: str, version: int, status: str, since: int,
     """
     run, found = store.state(run_id), store.series(run_id)
     reset = since < 0 or since > run.step  # a resumed run starts again from its checkpoint
+    if reset and run.parent:
+        found = with_start(store, run, found)
     points = {}
     for name in names or found:
         if name in found:
@@ -37,6 +40,22 @@ def new_points(store: Store, run_id: str, version: int, status: str, since: int,
         "train_images": run.train_images, "marks": marks(store, run), "series": points,
     }  # fmt: skip
     return json_text.text(response, separators=(",", ":")).encode()
+
+
+def with_start(store: Store, run: RunState, found: Series) -> Series:
+    """The series of a fork, each from the last point of its parent on, so that it is drawn from where it was forked."""
+    try:
+        parents = store.series(run.parent)
+    except UserError:  # it was deleted
+        return found
+    started = dict(found)
+    for name, (steps, values) in parents.items():
+        place = int(np.searchsorted(steps, run.forked_at, side="right")) - 1
+        own_steps, own_values = found.get(name, (steps[:0], values[:0]))
+        if place >= 0 and not (len(own_steps) and own_steps[0] <= steps[place]):
+            start = slice(place, place + 1)
+            started[name] = np.concatenate([steps[start], own_steps]), np.concatenate([values[start], own_values])
+    return started
 
 
 @lru_cache(maxsize=64)

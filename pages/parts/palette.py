@@ -14,7 +14,7 @@ UNNAMED = {
     "light": {"blue": "#1c83e1"},
     "dark": {"blue": "#3d9df3"},
 }  # Streamlit's own, which the theme leaves as they are
-RUN_STYLES = 6  # line styles, which runs differ by: solid and the dashes of components/live_chart/scales.js
+RUN_STYLES = 6  # line styles, which runs differ by: solid and the dashes of components/live_chart/plot.js
 
 
 def in_colour(network: str, text: str) -> str:

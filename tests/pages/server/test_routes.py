@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import json
+import time
 
 import numpy as np
 import pytest
@@ -153,6 +155,23 @@ def test_a_change_of_a_setting_is_marked_with_its_values(client, runner, make_ru
         [12, "Learning rate: × 1 → × 0.5"],
         [13, "Weight of kd: lowered to × 0.5"],
     ]
+
+
+def test_a_fork_is_drawn_from_where_it_was_forked(client, runner, make_run):
+    parent, child = make_run("stopped"), make_run("queued")
+    with runner.store.writer(parent) as writer:
+        writer.append(ev.Evaluated(10, 1.0, "validation", {"student": {"top1": 0.75}}))
+    with open(runner.store.folder(child) / "events.jsonl", "a") as events:
+        for event in (
+            ev.RunForked(8, 0.8, parent, {"terms.1.weight": [1.0, 0.2]}),
+            ev.RunStarted(8, 20, 2, "CPU", "fp32", ("a",), 3600, 500, {}, resumed=True),
+            ev.StepEnded(9, 0.9, {"student": {"total": 5.0}}, {}, {}, {}, 1e-3, 200.0, {}),
+        ):
+            events.write(json.dumps({**event.to_plain(), "time": time.time()}) + "\n")
+    told = client.get(f"/api/runs/{child}/series?names=loss/student/total,top1/student").json()
+    assert told["series"]["loss/student/total"] == [[8, 9], [1.0, 5.0]]
+    assert told["series"]["top1/student"] == [[0], [0.5]]  # not the parent's evaluation after the fork
+    assert told["marks"] == [[8, "Fork: kd weight 1 → 0.2"]]
 
 
 def test_every_answer_tells_the_browser_to_be_careful(client):
