@@ -96,8 +96,8 @@ class Stage {
     const own = Date.now() - this.touched < OWN;
     if (this.follows && own && this.moved && !sameView(view, this.moved)) { sessionStorage.setItem("kd-follow", "0"); this.lookedAround = true; this.draw(); }
     if (this.leads()) {
-      this.at_ = this.data.views.findIndex((each) => sameView(viewAt(each.address, this.data.pages), view));
-      if (this.at_ >= 0) this.remember(this.at_);
+      const place = this.data.views.findIndex((each) => sameView(viewAt(each.address, this.data.pages), view));
+      if (place >= 0 && !this.shownView()) this.remember(place); // it may be there twice
       this.publishSoon();
       this.draw();
     }
