@@ -47,9 +47,9 @@ def report(
     out: Annotated[Path, Parameter(help="The file to write, such as report.html.")],
 ) -> int:
     """Write one HTML page of a run, or of several side by side, which opens without the app and without a network."""
-    from kdcore.export import report as reports
+    from kdcore.export.report import page as made
 
-    page = reports.page(store(), list(dict.fromkeys([run_id, *more])))
+    page = made(store(), list(dict.fromkeys([run_id, *more])))
     with writing(out):
         atomic.write_text(out, page)
     print(f"wrote {out}: {len(page.encode()) / 1e6:.1f} MB")

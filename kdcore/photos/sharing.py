@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,6 +28,7 @@ SIDE = 768  # pixels of its longer side
 SUFFIX = ".photo"  # a line of JSON, then a PNG without metadata
 ID = re.compile(r"[0-9a-f]{32}")  # of 128 random bits, so that nobody finds one by trying
 DAY = 24 * 3600.0
+LONGEST_HEADER = 512  # bytes
 
 _lock = threading.Lock()
 
@@ -83,10 +85,13 @@ def read(photo_id: str) -> tuple[np.ndarray, float]:
     header, packed = _read(photo_id)
     if header["until"] <= time.time():
         raise _gone()
-    with Image.open(io.BytesIO(packed), formats=("PNG",)) as image:
-        if max(image.size) > SIDE:
-            raise _gone()
-        return np.asarray(image.convert("RGB")), float(header["until"])
+    try:
+        with Image.open(io.BytesIO(packed), formats=("PNG",)) as image:
+            if max(image.size) > SIDE:
+                raise _gone()
+            return np.asarray(image.convert("RGB")), float(header["until"])
+    except (OSError, SyntaxError, Image.DecompressionBombError):  # damaged
+        raise _gone() from None
 
 
 def remove(photo_id: str, key: str | None) -> None:
@@ -104,25 +109,35 @@ def listing() -> list[Kept]:
     found = []
     for path in _folder().glob(f"*{SUFFIX}"):
         with contextlib.suppress(UserError, OSError):
-            header, packed = _read(path.stem)
+            with path.open("rb") as file:
+                header = _header(path.stem, file.readline(LONGEST_HEADER))
             if header["until"] <= time.time():
                 path.unlink(missing_ok=True)
             else:
-                found.append(Kept(path.stem, float(header["until"]), len(packed)))
+                found.append(Kept(path.stem, float(header["until"]), path.stat().st_size))
     return sorted(found, key=lambda each: each.until)
 
 
-def _read(photo_id: str) -> tuple[dict[str, object], bytes]:
+def _read(photo_id: str) -> tuple[dict[str, Any], bytes]:
     if not ID.fullmatch(photo_id):
         raise _gone()
     try:
         line, _, packed = reading.read_whole(_path(photo_id), BYTES).partition(b"\n")
-        header = json.loads(line)
-        if not isinstance(header["until"], int) or not isinstance(header["key"], str):
-            raise _gone()
-    except (OSError, ValueError, TypeError, KeyError):
+    except OSError:
         raise _gone() from None
-    return header, packed
+    return _header(photo_id, line), packed
+
+
+def _header(photo_id: str, line: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+    except ValueError:
+        header = None
+    known = isinstance(header, dict) and isinstance(header.get("until"), int) and isinstance(header.get("key"), str)
+    if not known or not ID.fullmatch(photo_id):
+        raise _gone()
+    assert isinstance(header, dict)
+    return header
 
 
 def _gone() -> UserError:

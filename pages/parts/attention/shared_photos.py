@@ -22,6 +22,7 @@ ASKED = "share-asked"  # in the session: the photo that is to be shared
 DONE = "shared-now"  # in the session: id and key of the photo that was just shared
 PHOTO = "photo"
 MOST_DAYS = 30
+LISTED = 20  # shared photos in the operator's list
 DAY = 24 * 3600
 
 
@@ -57,10 +58,12 @@ def ask(pixels: np.ndarray) -> None:
 
 
 def offer() -> None:
-    """The question, where it was asked; the button that removes the photo, for its sharer and the operator."""
+    """The question, where it was asked; the button that removes the photo, for its sharer and the operator; all, for the operator."""
     if (pixels := st.session_state.pop(ASKED, None)) is not None:
         st.session_state.pop(DONE, None)
         _question(pixels)
+    if role.is_operator():
+        _all()
     photo_id = st.query_params.get(PHOTO, "")
     if not photo_id.startswith(PREFIX):
         return
@@ -114,12 +117,35 @@ def _links(photo_id: str, key: str, until: float) -> None:
         st.rerun()
 
 
+def _all() -> None:
+    """Every shared photo with its end, to look at and to remove."""
+    kept = engine.shared_photos()
+    if not kept:
+        return
+    with st.popover(
+        f"Shared photos ({len(kept)})", icon=":material/share:", type="tertiary", key="shared-photos", on_change="rerun"
+    ) as box:
+        for each in kept[:LISTED] if box.open else ():
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"until {day(each.until)}", width="content")
+                st.button("Show", key=f"show-{each.id}", on_click=_open, args=(PREFIX + each.id,))
+                st.button("Stop sharing", key=f"stop-{each.id}", on_click=_remove, args=(PREFIX + each.id, None))
+        if len(kept) > LISTED:
+            st.caption(f"And {len(kept) - LISTED} that end later.")
+
+
+def _open(photo_id: str) -> None:
+    st.session_state.pop(PHOTO, None)
+    address.put({PHOTO: photo_id, REMOVE: "", "poke": "", "crop": ""})
+
+
 def _remove(photo_id: str, key: str | None) -> None:
     try:
         engine.remove_shared_photo(photo_id.removeprefix(PREFIX), None if role.is_operator() else key)
     except UserError as error:
         st.session_state["share-problem"] = str(error)
-    else:
+        return
+    if st.query_params.get(PHOTO) == photo_id:
         st.session_state.pop(PHOTO, None)  # or the page would open it again
         address.put({PHOTO: "", REMOVE: "", "poke": "", "crop": ""})
 

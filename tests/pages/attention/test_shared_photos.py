@@ -154,3 +154,25 @@ def test_only_photos_of_this_visit_need_to_be_shared():
     shown = photo_choice.Shown("own-1", "mine", PIXELS, "", "")
     assert not shown.shareable
     assert photo_choice.Shown("shared-1", "", PIXELS, "", "").shareable
+
+
+class OpenBox:
+    open = True
+
+    def __enter__(self) -> "OpenBox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_the_operator_sees_all_of_them_and_removes_any(monkeypatch):
+    kept = [sharing.share(PIXELS)[0] for _ in range(2)]
+    monkeypatch.setattr(shared_photos.st, "popover", lambda *_, **__: OpenBox())
+    at = opened(photo=f"shared-{kept[0].id}")
+    at.button(f"stop-{kept[1].id}").click().run()
+    assert not at.exception
+    assert [each.id for each in sharing.listing()] == [kept[0].id]
+    assert query(at, "photo") == f"shared-{kept[0].id}"
+    at.button("stop-sharing").click().run()
+    assert sharing.listing() == []
