@@ -137,7 +137,7 @@ def _remembered(teacher: Tapped, identity: str, images: Split, precision: Precis
     pixels = images.images.permute(0, 2, 3, 1).cpu().numpy()
     described = teacher.description()
     key = (
-        identity, f"{described}", zlib.crc32(np.ascontiguousarray(pixels)), pixels.shape, fast, str(device),
+        identity, f"{described}", zlib.crc32(np.ascontiguousarray(pixels).data), pixels.shape, fast, str(device),
         torch.get_num_threads(),
     )  # fmt: skip
     with _lock:

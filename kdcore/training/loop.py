@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from kdcore.data.batches import batches, training_batches
 from kdcore.events import (
@@ -187,12 +186,8 @@ def _step(
     if clip := parts.recipe.optimizer.clip:
         torch.nn.utils.clip_grad_norm_(learner.distiller.parameters(), clip)
     learner.optimizer.step()
-    return reporting.Taken(accumulation.combined(found, shares), _whole(logits), _whole(of_teacher))
-
-
-def _whole(parts: list[Tensor]) -> Tensor | None:
-    """The logits of a batch from those of its parts; None where there are none."""
-    return torch.cat(parts) if len(parts) > 1 else parts[0] if parts else None
+    objective = accumulation.combined(found, shares)
+    return reporting.Taken(objective, torch.cat(logits), torch.cat(of_teacher) if of_teacher else None)
 
 
 @contextlib.contextmanager
