@@ -11,13 +11,13 @@ import streamlit as st
 
 from kdcore.checks.findings import LEAST_SEEN
 from kdcore.errors import UserError
+from kdcore.export import probes
 from kdcore.export.curves import marks as changed_settings
 from kdcore.recipe import Recipe
 from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import formatting, palette
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
-from pages.parts.runs import probe_maps
 
 MAX_IMAGES = 3
 MAX_FRAMES = 60
@@ -200,7 +200,7 @@ def kept_places(count: int) -> list[int]:
 @lru_cache(maxsize=1024)
 def frame(store: Store, run_id: str, place: int, file: str) -> dict[str, np.ndarray]:
     """A probe's densities (see `pictures.density`) and probabilities per network; the first one also has the images."""
-    found = probe_maps.read(store, store.state(run_id), place)
+    found = probes.read(store, store.state(run_id), place)
     kept = {name: found[name][:MAX_IMAGES] for name in ("images", "targets") if name in found}
     for name in palette.NETWORKS:
         if name in found:

@@ -13,6 +13,7 @@ from pages.parts.components.live_chart.live_chart import Line, Panel, live_chart
 
 SECONDS = 3.0
 SHOWN_CHANGES = 5
+MOST_SUMMED = 3  # layers, until others are chosen
 Figures = dict[str, dict[str, dict[int, float]]]  # term -> name -> the teacher's layer -> newest value
 RENAMED = {"held-out loss": "validation loss"}  # in runs of earlier versions
 USED = "kept"  # the figure that says whether a layer is used
@@ -41,6 +42,7 @@ def show(run_id: str) -> None:
     for place, term in enumerate(heats, start=len(tables)):
         with columns[place % len(columns)]:
             layer_heat(run, term)
+            layer_sum(run, term)
 
 
 def idle_terms(run: RunState) -> None:
@@ -167,3 +169,34 @@ def layer_heat(run: RunState, term: Term) -> None:
     }  # fmt: skip
     st.vega_lite_chart(cast(Any, spec), width="stretch")
     st.caption(f"Layer 1 is the shallowest. Uniform weights would be {formatting.percent(1 / layers, 0)}.")
+
+
+def layer_sum(run: RunState, term: Term) -> None:
+    """The weight that chosen layers have together, over the epochs; at first the three that have the largest weights now."""
+    entries = [entry for entry in run.layer_weights if entry["term"] == term.label]
+    newest = entries[-1]["weights"]
+    layers = list(range(1, len(newest) + 1))
+    largest = sorted(sorted(layers, key=lambda layer: -newest[layer - 1])[:MOST_SUMMED])
+    chosen = st.multiselect(
+        f"Sum of layers, for {formatting.as_text(term.label)}", layers, largest, key=f"layers-{term.label}"
+    )
+    if not chosen:
+        return
+    points = [
+        {"epoch": entry["epoch"], "sum": sum(entry["weights"][layer - 1] for layer in chosen)} for entry in entries
+    ]
+    spec = {
+        "data": {"values": points},
+        "mark": {"type": "line", "point": True, "color": palette.shade("teacher")},
+        "encoding": {
+            "x": {"field": "epoch", "type": "quantitative", "scale": {"domain": [0, max(run.epochs, 1)]}},
+            "y": {
+                "field": "sum", "type": "quantitative", "title": "sum of their weights", "scale": {"domain": [0, 1]},
+                "axis": {"format": ".0%"},
+            },
+        },
+        "height": 180, "width": "container",
+    }  # fmt: skip
+    st.vega_lite_chart(cast(Any, spec), width="stretch")
+    uniform = formatting.percent(len(chosen) / len(layers), 0)
+    st.caption(f"Now {formatting.percent(points[-1]['sum'], 0)}; uniform weights would sum to {uniform}.")

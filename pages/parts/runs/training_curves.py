@@ -4,13 +4,12 @@ from kdcore.recipe import Recipe
 from kdcore.store import RunState
 from pages.parts import engine, palette
 from pages.parts.components.live_chart.live_chart import Line, Panel, live_chart, panels_of
-
-Series = dict[str, object]
+from pages.parts.runs import batch
 
 
 def show(run: RunState, recipe: Recipe) -> None:
     live_chart([run], [*panels_of(recipe, run), *more_panels(recipe, run)], key=f"curves-{run.id}")
-    batch_of_a_click(run)
+    batch.show(run)
 
 
 def more_panels(recipe: Recipe, run: RunState) -> list[Panel]:
@@ -42,7 +41,3 @@ def against(networks: tuple[str, ...], title: str, training: str, validation: st
 def per_term(labels: list[str], chosen: list[str], series: str) -> tuple[Line, ...]:
     colours = palette.TERM_COLOURS
     return tuple(Line(label, colours[labels.index(label) % len(colours)], f"{series}/{label}") for label in chosen)
-
-
-def batch_of_a_click(run: RunState) -> None:
-    """The batch of the step that was clicked on a curve."""

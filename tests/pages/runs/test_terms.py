@@ -108,10 +108,19 @@ def test_numbers_of_a_term_become_a_curve_each():
 def test_layer_weights_are_drawn_on_a_scale_that_stays(shown):
     weighted = [ev.LayersWeighted(10 * n, float(n), "attention", (0.25, 0.125, 0.625 - 0.5)) for n in (1, 2)]
     page = shown(*weighted)
-    (chart,) = page.get("arrow_vega_lite_chart") or page.get("vega_lite_chart")
+    chart, _ = page.get("arrow_vega_lite_chart") or page.get("vega_lite_chart")
     spec = json.loads(chart.proto.spec)
     assert spec["encoding"]["color"]["scale"]["domain"] == [0, 0.4]
     assert any("Uniform weights would be 33 %" in caption.value for caption in page.caption)
+
+
+def test_the_weights_of_chosen_layers_are_summed(shown):
+    page = shown(*[ev.LayersWeighted(10 * n, float(n), "attention", (0.25, 0.125, 0.5, 0.125)) for n in (1, 2)])
+    (layers,) = page.multiselect
+    assert layers.value == [1, 2, 3]  # the largest
+    assert "Now 88 %; uniform weights would sum to 75 %." in [caption.value for caption in page.caption]
+    layers.set_value([3]).run()
+    assert "Now 50 %; uniform weights would sum to 25 %." in [caption.value for caption in page.caption]
 
 
 def test_a_run_without_such_things_says_nothing_of_them(shown):

@@ -10,7 +10,7 @@ const MOST_DOTS = 60; // evaluations of a curve that are drawn as points
 // Where the plot lies in a chart, in pixels; `em` is the size of its text.
 export function plotOf(width, height, em) {
   const narrow = width < NARROW;
-  return {narrow, em, left: 2.9 * em, right: width - (narrow ? 3.6 : 9.2) * em, top: 0.9 * em, bottom: height - 1.9 * em};
+  return {narrow, em, left: 2.9 * em, right: width - (narrow ? 4.4 : 9.2) * em, top: 0.9 * em, bottom: height - 1.9 * em};
 }
 
 function made(tag, attributes, text = "") {
@@ -46,7 +46,7 @@ export function drawChart(chart, model) {
   return {plot, draw};
 }
 
-function axes({left, right, bottom, em}, x, y, end) {
+function axes({left, right, bottom, em, narrow}, x, y, end) {
   const parts = [];
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {
     parts.push(made("line", {class: "grid", x1: left, x2: right, y1: y(share), y2: y(share)}));
@@ -56,7 +56,7 @@ function axes({left, right, bottom, em}, x, y, end) {
   for (let epoch = 0; epoch <= end; epoch += every) {
     parts.push(made("text", {class: "tick", x: x(epoch), y: bottom + 1.4 * em, "text-anchor": "middle"}, epoch));
   }
-  parts.push(made("text", {class: "tick", x: right + 0.9 * em, y: bottom + 1.4 * em}, "epochs"));
+  if (!narrow) parts.push(made("text", {class: "tick", x: right + 0.9 * em, y: bottom + 1.4 * em}, "epochs"));
   return parts;
 }
 

@@ -7,11 +7,11 @@ import numpy as np
 import streamlit as st
 
 from kdcore.errors import UserError
+from kdcore.export import probes
 from kdcore.store import RunState, Store
 from pages.parts import formatting
 from pages.parts.components import pictures
 from pages.parts.components.loading import component
-from pages.parts.runs import probe_maps
 
 MOST_RUNS = 6  # side by side
 MOST_IMAGES = 3
@@ -46,7 +46,7 @@ def run_maps(store: Store, runs: Sequence[RunState], names: dict[str, str]) -> N
 
 def _has(store: Store, run: RunState, network: str) -> bool:
     try:
-        return network in probe_maps.read(store, run, 0)
+        return network in probes.read(store, run, 0)
     except UserError:
         return True  # why it is left out is said below
 
@@ -101,12 +101,12 @@ def _frames(
     the network has no maps."""
     count = len(run.probes)
     kept = np.unique(np.linspace(0, count - 1, min(MOST_FRAMES, count)).round().astype(int)).tolist()
-    first = probe_maps.read(store, run, 0)
+    first = probes.read(store, run, 0)
     if network not in first:
         raise UserError(f"it has no maps of the {network}.")
     epochs, maps, probabilities = [], [], []
     for place in kept:
-        probe = probe_maps.read(store, run, place)
+        probe = probes.read(store, run, place)
         if network in probe and probe[network].shape == first[network].shape:
             epochs.append(round(float(run.probes[place]["epoch"]), 3))
             maps.append(probe[network][:MOST_IMAGES])
