@@ -16,7 +16,7 @@ TABLE = json.loads((Path(__file__).parent / "command_lines.json").read_text())
 NAMES = {"as_json": "json", "map_name": "method", "study": "name"}  # parameters that were called otherwise then
 COMMANDS = {
     "check-teacher": "examine", "check-environment": "doctor", "study start": "study", "runs list-runs": "runs list",
-    "study list-studies": "study list", "train-distill": "distill",
+    "study list-studies": "study list", "train-distill": "distill", "csv": "runs csv",
 }  # fmt: skip
 
 
