@@ -88,9 +88,9 @@ def page(folder: Path) -> dict[str, Any]:
     test.switch_page(str(PROJECT / "pages" / "runs.py"))
     views: dict[str, Callable[[], Any]] = {
         "first view": lambda: None, "again": lambda: None,
-        "search": lambda: test.query_params.update({"q": "kd 0.75"}),
-        "grouped": lambda: test.query_params.update({"q": "", "group": "Recipe"}),
-        "one run": lambda: test.query_params.update({"group": "Nothing", "run": ids[1]}),
+        "search": lambda: test.text_input(key="q").set_value("kd 0.75"),
+        "grouped": lambda: [test.text_input(key="q").set_value(""), test.selectbox(key="group").set_value("Recipe")],
+        "one run": lambda: [test.selectbox(key="group").set_value("Nothing"), test.query_params.update({"run": ids[1]})],
         "three compared": lambda: test.query_params.update({"run": [ids[0], ids[3], ids[6]]}),
     }  # fmt: skip
     found: dict[str, Any] = {}

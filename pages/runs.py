@@ -7,7 +7,7 @@ from kdcore.recipe import RecipeError
 from kdcore.store import ACTIVE, RunState, alike
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
-from pages.parts.runs import actions, compare, forks, label_form, run_files, table, view
+from pages.parts.runs import actions, compare, forks, groups, label_form, run_files, table, view
 from pages.parts.runs.header import badge
 
 TABLE_SECONDS = 3.0
@@ -28,14 +28,14 @@ def main() -> None:
         st.info("No runs yet. Train a student: its curves and its result appear here.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train a student", icon=":material/school:")
         return
-    refreshing(run_list, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)()
+    refreshing(run_list, any(run.status in ACTIVE for run in runs), TABLE_SECONDS)([runs])
     by_id = {run.id: run for run in runs}
     chosen = [by_id[run_id] for run_id in dict.fromkeys(table.selected()) if run_id in by_id]
-    if not chosen:
+    if not chosen and groups.kind() == groups.KINDS[0]:
         st.caption("Select a run to see its curves, or several to compare them.")
     elif len(chosen) == 1:
         one(chosen[0], runs)
-    else:
+    elif chosen:
         compare.show(chosen, runs)
 
 
@@ -56,9 +56,9 @@ def name_missing(known: list[str]) -> None:
         st.warning(f"No run {formatting.as_text(', '.join(missing[:MOST_NAMED]))}{more}. It may have been deleted.")
 
 
-def run_list() -> None:
-    """The table, refreshed while a run is active."""
-    if table.draw(engine.store().states()):
+def run_list(just_read: list[list[RunState]]) -> None:
+    """The table, refreshed while a run is active. `just_read` has the runs at first, and nothing when it is drawn again."""
+    if table.draw(just_read.pop() if just_read else engine.store().states()):
         st.rerun()
 
 

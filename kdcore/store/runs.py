@@ -52,6 +52,7 @@ class Store:
         ] = {}  # without its label, when that was written, with it
         self._unwritten_failures: dict[str, tuple[str, str]] = {}  # reason and traceback, for a full disk
         self._read_once = False
+        self._paths: dict[str, tuple[Path, Path]] = {}
         self._latest = ""  # date and time in the newest id
         self._lock = threading.Lock()
 
@@ -91,8 +92,18 @@ class Store:
         """The folders of all runs, in the order of `ids`. A recording with the id of a run of this machine is left out."""
         own = self._listed(self.root)
         recorded = self._listed(self.recorded) if self.recorded else []
-        recordings = [self.recorded / run_id for run_id in recorded if run_id not in own] if self.recorded else []
-        return [*(self.root / run_id for run_id in own), *recordings]
+        there = set(own)
+        others = (
+            [self._path(self.recorded, run_id) for run_id in recorded if run_id not in there] if self.recorded else []
+        )
+        return [*(self._path(self.root, run_id) for run_id in own), *others]
+
+    def _path(self, root: Path, run_id: str) -> Path:
+        """A run's folder, made once: of thousands of runs it takes longer than looking whether they have changed."""
+        known = self._paths.get(run_id)
+        if known is None or known[0] is not root:
+            known = self._paths[run_id] = root, root / run_id
+        return known[1]
 
     def _listed(self, root: Path) -> list[str]:
         try:
@@ -170,7 +181,7 @@ class Store:
     def _forget_deleted(self, there: set[str]) -> None:
         """Forget what is held of runs that another process has deleted."""
         with self._lock:
-            for held in (self._ended, self._labelled, self._unwritten_failures):
+            for held in (self._ended, self._labelled, self._unwritten_failures, self._paths):
                 for run_id in list(held) if len(held) > len(there) else ():
                     if run_id not in there:
                         held.pop(run_id, None)

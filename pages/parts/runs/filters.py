@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kdcore.store import RunState, finding
+from kdcore.store import RunState
 from kdcore.store.finding import FIELDS, Archived, Wanted
 from pages.parts import formatting
-from pages.parts.runs import groups
+from pages.parts.runs import groups, memo
 
 TITLES = {
     "status": "Status", "method": "Method", "teacher": "Teacher", "student": "Student", "dataset": "Dataset", "tag": "Tag",
@@ -21,7 +21,7 @@ DEFAULTS = {"q": "", "since": None, "until": None, "archived": "Hidden", **{key:
 
 def draw(runs: Sequence[RunState]) -> Wanted:
     """The search field, the popover of filters, order and grouping. Returns what is to be found."""
-    options = finding.values(runs)
+    options = memo.values(runs)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(
             "Search", key="q", bind="query-params", type="search", placeholder="Name, tag, note, or a setting: kd 0.9",
@@ -29,7 +29,8 @@ def draw(runs: Sequence[RunState]) -> Wanted:
         )  # fmt: skip
         count = sum(bool(st.query_params.get(name)) for name in (*KEYS.values(), "since", "until", "archived"))
         with st.popover(f"Filter ({count})" if count else "Filter", icon=":material/filter_list:", key="filters"):
-            fields = {name: field(name, options[name]) for name in FIELDS}
+            with st.grid(columns=2, min_column_width=180, key="fields"):
+                fields = {name: field(name, options[name]) for name in FIELDS}
             with st.container(horizontal=True):
                 since = st.date_input("Created from", None, key="since", bind="query-params", width=150)
                 until = st.date_input("to", None, key="until", bind="query-params", width=150)

@@ -8,14 +8,14 @@ from typing import Any
 import streamlit as st
 
 from kdcore.recipe import settings
-from kdcore.results.comparison import summarise
 from kdcore.store import ACTIVE, RunState, finding, naming
 from pages.parts import address, formatting
-from pages.parts.runs import filters, groups
+from pages.parts.runs import filters, groups, memo
 
 ROWS = 50  # of a page
 MOST_SELECTED = 100  # at once, as a link holds
 MOST_COLUMNS = 6  # of settings
+ADDRESS = "runs-in-address"  # the selection that the checkboxes show
 ACCURACY = st.column_config.NumberColumn(
     format="%.1f %%", width="small", help="On the test images, at the end of the run."
 )
@@ -47,15 +47,23 @@ def select(ids: list[str]) -> None:
 
 def _choose(ids: list[str]) -> None:
     st.query_params["run"] = ids
+    st.session_state[ADDRESS] = selected()
+    _new_key()
+
+
+def _new_key() -> None:
     st.session_state["runs-chosen"] = st.session_state.get("runs-chosen", 0) + 1
 
 
 def draw(runs: list[RunState]) -> bool:
     """Draw filters and table. True if the rest of the page must be drawn again."""
-    if address.restored_by_history():  # the checkboxes follow the address
-        st.session_state["runs-chosen"] = st.session_state.get("runs-chosen", 0) + 1
+    if (
+        st.session_state.get(ADDRESS, selected()) != selected()
+    ):  # changed by Back, a link or the presenter: checkboxes follow
+        _new_key()
+    st.session_state[ADDRESS] = selected()
     wanted = filters.draw(runs)
-    names = naming.of(runs)
+    names = memo.names(runs)
     found = filters.ordered(finding.find(runs, wanted), names)
     if not found:
         filters.nothing_found(wanted, len(runs))
@@ -96,6 +104,7 @@ def _list(runs: list[RunState], found: list[RunState], names: dict[str, str], al
         st.warning(f"At most {MOST_SELECTED} runs can be selected at once; {len(elsewhere) + len(chosen)} were chosen.")
         return False
     address.put({"run": elsewhere + chosen})
+    st.session_state[ADDRESS] = selected()
     return True
 
 
@@ -188,15 +197,8 @@ def row(run: RunState, name: str) -> dict[str, Any]:
         "Student": accuracy["student"],
         "Twin": accuracy["twin"],
         "Teacher": accuracy["teacher"],
-        "Difference": difference(run),
+        "Difference": memo.difference(run),
         "Device": run.device,
         "Started": formatting.when(run.created),
         "Duration": formatting.duration(spent) if spent else "",
     }
-
-
-def difference(run: RunState) -> str:
-    if "difference" not in run.results:
-        return ""
-    figure = summarise([run.outcome]).difference
-    return formatting.gap(figure) if figure else ""

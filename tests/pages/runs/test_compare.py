@@ -132,3 +132,10 @@ def test_of_many_runs_six_have_curves_at_first(open_page, make_run):
     assert not test.exception
     chosen = next(each for each in test.multiselect if each.label == "Curves of")
     assert chosen.value == ids[:6]
+
+
+def test_where_nothing_may_be_claimed_the_reason_is_given_once(open_page, make_run):
+    test = open_page("runs.py", run=[make_run(labels=labels) for labels in (100, 200, 300)])
+    reason = "no conclusion for any of them, which test images were predicted rightly was not stored."
+    assert said(test).count("no conclusion") == 1
+    assert f"Against labels 100: {reason}" in said(test)

@@ -167,3 +167,19 @@ def test_the_benchmark_makes_runs_that_can_be_read(tmp_path):
     states = Store(tmp_path).states()
     assert [state.status for state in states].count("finished") == 6
     assert not any(state.damage for state in states)
+
+
+def test_the_checkboxes_follow_an_address_that_changes(open_page, runs):
+    """As the presenter's does, or Back: what the table remembers must not win."""
+    test = open_page("runs.py", run=runs["few"])
+    test.query_params["run"] = [runs["few"], runs["bad"]]
+    test.run()
+    assert "2 runs compared" in [each.value for each in test.subheader]
+    assert test.query_params["run"] == [runs["few"], runs["bad"]]
+
+
+def test_a_new_name_and_tag_are_listed_at_once(open_page, runs, runner):
+    test = open_page("runs.py")
+    runner.store.edit_label(runs["bad"], name="renamed", tags=["new"])
+    assert listed(test.run())[0] == "renamed"
+    assert "new" in next(each for each in test.multiselect if each.label == "Tag").options

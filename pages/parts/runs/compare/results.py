@@ -62,17 +62,22 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
         alt="Accuracies on the test images and differences, with 95 % intervals",
     )  # fmt: skip
     st.caption("Accuracy on the test images. Intervals of single runs cover the choice of these images, not the seed.")
-    claims = [
-        f"- **{formatting.as_text(names[run_id])}** "
-        + formatting.as_text(f"against {names[base.id]}: {claim(gap, 'its student', 'the other')}")
-        for run_id, gap in list(gaps.items())[:MOST_SENTENCES]
-    ]
-    if claims:
-        st.markdown("\n".join(claims))
-        if len(gaps) > len(claims):
-            st.caption(f"{len(gaps) - len(claims)} more are in the table.")
-        if len(gaps) > 1:
-            st.caption(corrected(len(gaps)))
+    say(gaps, names, base)
+
+
+def say(gaps: dict[str, Conclusion], names: dict[str, str], base: RunState) -> None:
+    """What may be claimed against one of the runs, or the one reason why nothing may be."""
+    reasons = {gap.why for gap in gaps.values()}
+    if len(gaps) > 1 and len(reasons) == 1 and reasons != {""}:
+        st.markdown(formatting.as_text(f"Against {names[base.id]}: no conclusion for any of them, {reasons.pop()}."))
+        return
+    for run_id, gap in list(gaps.items())[:MOST_SENTENCES]:
+        words = f"against {names[base.id]}: {claim(gap, 'its student', 'the other')}"
+        st.markdown(f"- **{formatting.as_text(names[run_id])}** {formatting.as_text(words)}")
+    if len(gaps) > MOST_SENTENCES:
+        st.caption(f"{len(gaps) - MOST_SENTENCES} more are in the table.")
+    if len(gaps) > 1:
+        st.caption(corrected(len(gaps)))
 
 
 def against(base: RunState, runs: Sequence[RunState]) -> dict[str, Conclusion]:
