@@ -18,19 +18,23 @@ HEAD_START = 25.0  # seconds: the budget is that of a run which is so much older
 
 
 class Budget:
-    """A share of the run's time. What was spent before is counted, and the longest measurement so far is expected next."""
+    """A share of the run's time. What was spent is counted but for the first measurement, which loads kernels and is not repeated;
+    the next is expected to take as long as the last."""
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._spent = self._longest = 0.0
+        self._spent = self._last = 0.0
+        self._first = True
 
     def allows(self, busy: float) -> bool:
         """Whether there is time for one more, `busy` seconds into the run."""
-        return self._spent + self._longest <= self._share * (busy + HEAD_START)
+        return self._share > 0 and self._spent + self._last <= self._share * (busy + HEAD_START)
 
     def took(self, seconds: float) -> None:
-        self._spent += seconds
-        self._longest = max(self._longest, seconds)
+        if not self._first:
+            self._spent += seconds
+            self._last = seconds
+        self._first = False
 
 
 class Interim:

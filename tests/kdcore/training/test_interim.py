@@ -81,15 +81,14 @@ def test_a_run_has_a_few_hundred_of_them_however_long_it_is(tiny, steps):
 def test_a_budget_counts_what_was_spent_and_what_the_next_may_take():
     budget = Budget(0.01)
     assert budget.allows(0.0)
+    budget.took(60.0)  # the first one, which loads kernels
+    assert budget.allows(0.0)
     budget.took(0.1)
     assert budget.allows(0.0)  # 0.2 s of the 0.25 s of the head start
     budget.took(0.1)
     assert not budget.allows(0.0)
     assert budget.allows(0.3 / 0.01 - HEAD_START + 1e-6)
-    assert Budget(0.0).allows(1e9)
-    none = Budget(0.0)
-    none.took(0.001)
-    assert not none.allows(1e9)
+    assert not Budget(0.0).allows(1e9)
 
 
 def test_the_first_maps_come_before_the_first_step_then_at_growing_distances(often):
