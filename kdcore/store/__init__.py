@@ -4,6 +4,7 @@ A run's folder:
 
     runs/<id>/recipe.yaml
     runs/<id>/events.jsonl            one writer, any number of readers; an incomplete last line is not read
+    runs/<id>/label.json              name, tags and note by a user, pinned, archived; none of it affects the run
     runs/<id>/probes/00000120.npz
     runs/<id>/batches.bin             losses and predicted classes of the images of logged steps; see `batches`
     runs/<id>/test.npz                targets and predicted classes of the test images, of a finished run
