@@ -21,7 +21,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!chart) charts.set(parentElement, (chart = new Chart(parentElement)));
   chart.trigger = setTriggerValue ?? (() => {});
   chart.take(data);
-  return () => { chart.close(); charts.delete(parentElement); if (!charts.size) cursor.set(null, "unmounted"); };
+  return () => { chart.close(); charts.delete(parentElement); };
 }
 
 class Chart {
@@ -42,7 +42,7 @@ class Chart {
     this.unsubscribe = cursor.subscribe((value, source) => this.follow(value, source));
   }
 
-  close() { this.open = false; this.unsubscribe(); this.sizes.disconnect(); for (const t of [this.timer, this.closer, this.reporting]) clearTimeout(t); }
+  close() { if (this.pointing) this.leave(); this.open = false; this.unsubscribe(); this.sizes.disconnect(); for (const t of [this.timer, this.closer, this.reporting]) clearTimeout(t); }
 
   take(data) {
     const { start, usual, ...rest } = data, drawn = JSON.stringify(rest);
@@ -118,13 +118,14 @@ class Chart {
 
   move(changes) { cursor.set({ ...cursor.get(), ...changes }, this); }
   point(place, stepped = false) {
+    this.pointing = true;
     if ((this.pinned && !stepped) || !this.reference) { this.hover = place; return this.draw(); }
     this.move({ epoch: Math.max(0, this.epochOf(place)) });
     this.hover = place;
   }
   /** Keep the cursor at a place, or release it. */
   pin(place) { this.move(this.pinned ? { pinned: false, epoch: this.epochOf(place) } : { pinned: true, epoch: Math.max(0, this.epochOf(place)) }); }
-  leave() { if (this.pinned) this.follow(cursor.get()); else this.move({ epoch: undefined }); }
+  leave() { this.pointing = false; if (this.pinned) this.follow(cursor.get()); else this.move({ epoch: undefined }); }
   reset() { cursor.set(null, this); }
 
   /** The visible part of the x axis. */

@@ -7,14 +7,16 @@
 // cursor.subscribe(fn)       calls fn(value, source) from now on; returns a function that ends it
 //
 // A chart with another x axis converts. `source` is whoever set the value, so that it can ignore its own.
-// `from` and `to` are both there or neither; `pinned` says that the cursor stays when the pointer leaves.
+// It belongs to a page: on the next one there is none. `from` and `to` are both there or neither; `pinned` says that the cursor stays when the pointer leaves.
 function makeCursor() {
-  const listeners = new Set();
-  let value = null;
+  const listeners = new Set(), page = () => globalThis.location?.pathname;
+  let value = null, setOn = page();
+  const now = () => (setOn === page() ? value : null);
   return {
-    get: () => value,
-    epoch: () => value?.epoch ?? null,
+    get: now,
+    epoch: () => now()?.epoch ?? null,
     set(next, source) {
+      if (setOn !== page()) { value = null; setOn = page(); }
       const plain = plainCursor(next);
       if (JSON.stringify(plain) === JSON.stringify(value)) return;
       value = plain;

@@ -38,3 +38,14 @@ test("a stretch runs from its lower to its upper epoch; what is no number is lef
   assert.equal(plainCursor({epoch: NaN}), null);
   assert.equal(plainCursor(undefined), null);
 });
+
+test("the next page has no cursor", () => {
+  globalThis.location = {pathname: "/runs"};
+  cursor.set({epoch: 3, pinned: true}, "a");
+  assert.equal(cursor.epoch(), 3);
+  globalThis.location = {pathname: "/train"};
+  assert.equal(cursor.get(), null);
+  cursor.set({epoch: 1}, "b");
+  assert.deepEqual(cursor.get(), {epoch: 1});
+  delete globalThis.location;
+});
