@@ -9,6 +9,7 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting
 from pages.parts.roles import role
 from pages.parts.runs import actions, forks
+from pages.parts.runs.adjustments import ADJUSTABLE
 
 STYLE = Path(__file__).with_name("run.css").read_text(encoding="utf-8")
 
@@ -16,7 +17,7 @@ STYLE = Path(__file__).with_name("run.css").read_text(encoding="utf-8")
 def draw(run_id: str, recipe: Recipe) -> None:
     """Refreshes itself. When the run begins or ends, the whole page is redrawn."""
     run = engine.store().state(run_id)
-    if changed(run_id, run.status, bool(run.steps)):
+    if changed(run):
         st.rerun()
     st.html(f"<style>{STYLE}</style>")
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
@@ -49,12 +50,12 @@ def progress(run: RunState) -> str:
     return words
 
 
-def changed(run_id: str, status: str, stepped: bool) -> bool:
-    """Whether the run has begun or ended since the page was drawn."""
-    key, now = f"drawn-{run_id}", (status in ACTIVE, stepped)
+def changed(run: RunState) -> bool:
+    """Whether the run has begun, become adjustable or ended since the page was drawn."""
+    key, now = f"drawn-{run.id}", (run.status in ACTIVE, run.status in ADJUSTABLE, bool(run.steps))
     before = st.session_state.get(key, now)
     st.session_state[key] = now
-    return before != now
+    return bool(before != now)
 
 
 def badge(run: RunState) -> None:

@@ -1,12 +1,13 @@
 """Settings changed while a run trains: a window sends its own user's changes alone, and follows those of others."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from kdcore.events import KnobTurned
-from kdcore.store import RunWriter
-from pages.parts.runs import adjustments
+from kdcore.store import RunState, RunWriter
+from pages.parts.runs import adjustments, header
 
 
 def slider(test, label):
@@ -155,3 +156,12 @@ def test_a_refused_change_gives_the_reason_and_the_slider_goes_back(open_page, r
     slider(test, "Weight of kd").set_value(2.0).run()
     assert [error.value for error in test.error] == ["It has just ended."]
     assert slider(test, "Weight of kd").value == 1.0
+
+
+def test_the_page_is_drawn_again_when_a_resumed_run_can_be_adjusted(monkeypatch):
+    monkeypatch.setattr(header.st, "session_state", {})
+    resumed = RunState(id="a", name="a", status="preparing", steps=20, step=10)
+    assert not header.changed(resumed)
+    assert header.changed(replace(resumed, status="running"))
+    assert not header.changed(replace(resumed, status="paused"))
+    assert header.changed(replace(resumed, status="finished"))
