@@ -1,4 +1,5 @@
-"""The live camera with Chromium's fake one: maps follow, a frozen frame becomes a photo, and without a camera a sentence says why."""
+"""The live camera with Chromium's fake one: maps follow, a frozen frame becomes a photo, and without a camera a sentence says why.
+And what an address hides is hidden in a browser too."""
 
 import re
 import shutil
@@ -43,6 +44,12 @@ def test_maps_follow_the_camera_and_a_frozen_frame_becomes_a_photo(visit, shared
     expect(page.get_by_text("This computer has no camera that the browser can find.")).to_be_visible()
 
     page.add_init_script(INSECURE)
-    page.goto(f"{shared_server.url}/attention?source=Live+camera")
+    page.goto(f"{shared_server.url}/attention?source=Live+camera&hide=networks")
     expect(page.get_by_text("A browser gives its camera only to pages at localhost or over HTTPS")).to_be_visible()
     expect(page.get_by_role("button", name="Start the camera")).to_be_disabled()
+
+    networks = page.get_by_role("combobox", name="Networks")  # a role is not found where it is hidden
+    expect(page.get_by_text("An exercise: 1 control is hidden.")).to_be_visible()
+    expect(networks).to_have_count(0)
+    page.get_by_role("button", name="Show all controls").click()
+    expect(networks).to_be_visible()
