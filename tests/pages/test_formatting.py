@@ -53,7 +53,7 @@ def test_the_setting_names_the_shortcut_and_the_twin():
 
 def test_progress_is_one_line():
     run = replace(
-        RUN, status="running", step=200, steps=496, epoch=3.2, epochs=8, images_per_second=271.4, train_images=3600
+        RUN, status="running", step=200, steps=496, epoch=3.2, epochs=8, images_per_second=271.4, seconds_left=63.0
     )
     assert formatting.progress(run) == "Epoch 3.2 of 8 · step 200 of 496 · 271 images/s · 1 min 3 s left"
     assert formatting.progress(RUN) == "Waiting for the first step"
