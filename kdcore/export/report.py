@@ -20,11 +20,12 @@ from kdcore.recipe import Recipe
 from kdcore.results import json_text
 from kdcore.results.comparison import Summary, covers, latex, sentence, summarise, summarise_all
 from kdcore.runtime import versions
-from kdcore.store import RunState, Store
+from kdcore.store import RunState, Store, naming
 
 FOLDER = Path(__file__).parent
 COMPONENTS = PROJECT / "pages" / "parts" / "components"
 MOST_RUNS = 12
+NAMED = 4  # runs in the title
 STYLES = 6  # of lines, as in the app
 TERMS = ("blue", "red", "green", "yellow", "gray")  # colours of terms; none is a network's
 
@@ -43,7 +44,7 @@ def page(store: Store, run_ids: Sequence[str]) -> str:
             why = run.damage or "it has not trained yet"
             raise UserError(f"Run {run.id} has nothing to report: {why} Choose another run.")
     recipes = [store.recipe(run.id) for run in runs]
-    names = named(runs)
+    names = naming.compared(runs)
     heatmaps, left_out = maps.gathered(store, runs, names)
     data = {
         "series": {run.id: json.loads(curves.new_points(store, run.id, store.version(run.id), run.status, -1, ())) for run in runs},
@@ -54,7 +55,11 @@ def page(store: Store, run_ids: Sequence[str]) -> str:
         "maps": heatmaps,
         "shadow": {name: _component(name) for name in ("live_chart", *(["run_maps"] if heatmaps else []))},
     }  # fmt: skip
-    title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs: {', '.join(names)}"
+    title = (
+        runs[0].name
+        if len(runs) == 1
+        else f"{len(runs)} runs: {', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''}"
+    )
     body = "\n".join([
         f"<h1>{_text(title)}</h1>",
         _verdict(store, runs, names),
@@ -64,15 +69,6 @@ def page(store: Store, run_ids: Sequence[str]) -> str:
         _made(),
     ])  # fmt: skip
     return _document(title, body, data)
-
-
-def named(runs: Sequence[RunState]) -> list[str]:
-    """The runs' names; those that are equal with the begin and the end of their ids."""
-    names = [run.name for run in runs]
-    return [
-        name if names.count(name) == 1 else f"{name} ({run.id[:15]} {run.id[-4:]})"
-        for name, run in zip(names, runs, strict=True)
-    ]
 
 
 def panels(runs: Sequence[RunState], recipes: Sequence[Recipe], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -24,6 +24,11 @@ def test_back_restores_what_was_seen_and_a_shared_photo_opens_elsewhere_until_it
     page = visit(f"{shared_server.url}/attention?photo=cues-star.png")
     expect(page).to_have_title("Attention · Distillation Explorer")
     seen(page, photo="cues star", poke="")
+    refused: list[str] = []
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
+    page.reload()  # a link to a page beneath the server's address
+    seen(page, photo="cues star", poke="")
+    assert refused == []
     page.get_by_role("button", name="Flip").click()
     seen(page, photo="cues star", poke="flipped")
     raw = encoded(picture(), "PNG")
