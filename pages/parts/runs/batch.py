@@ -31,7 +31,9 @@ def show(run: RunState) -> None:
     st.subheader(f"The batch of step {batch.step:,} (epoch {batch.epoch:.2f})", anchor=False)
     order = by_loss(batch)
     shown = (
-        order if len(order) <= FIRST or st.toggle(f"Show all {len(order)} images", key="whole-batch") else order[:FIRST]
+        order
+        if len(order) <= FIRST or st.toggle(f"Show all {len(order)} images", key="whole-batch", bind="query-params")
+        else order[:FIRST]
     )
     st.caption(
         f"{batch.count:,} images as augmented, those with the student's largest loss first. Loss: cross-entropy in nats where the "

@@ -178,7 +178,11 @@ def layer_sum(run: RunState, term: Term) -> None:
     layers = list(range(1, len(newest) + 1))
     largest = sorted(sorted(layers, key=lambda layer: -newest[layer - 1])[:MOST_SUMMED])
     chosen = st.multiselect(
-        f"Sum of layers, for {formatting.as_text(term.label)}", layers, largest, key=f"layers-{term.label}"
+        f"Sum of layers, for {formatting.as_text(term.label)}",
+        layers,
+        largest,
+        key=f"layers-{term.label}",
+        bind="query-params",
     )
     if not chosen:
         return
