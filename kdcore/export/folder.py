@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 # What a run consists of. Locks and cached replays stay behind: every machine makes its own.
 PLAIN = re.compile(
-    r"recipe\.yaml|events\.jsonl|environment\.json|label\.json|test\.npz|(probes|robustness(/[A-Za-z0-9._-]{1,80})?)/[A-Za-z0-9._@-]{1,120}\.npz"
+    r"recipe\.yaml|events\.jsonl|environment\.json|label\.json|test\.npz|batches\.bin|(probes|robustness(/[A-Za-z0-9._-]{1,80})?)/[A-Za-z0-9._@-]{1,120}\.npz"
 )
 WEIGHTS = re.compile(r"teacher\.safetensors|(checkpoints|snapshots)/\d{1,16}\.safetensors")
 MOST_FILES = 20_000

@@ -56,6 +56,7 @@ def batch_of_step(store: Store, run_id: str, step: int) -> StepBatch:
             f"The images of step {step:,} cannot be shown: run {run.id} did not record its batches (recordings and runs of earlier "
             "versions have none). Train its recipe again."
         )
+    _check(record, run)
     indices, images, labels = _images(store, run, record.step)
     if len(indices) != record.images or batches.checksum(indices) != record.indices:
         raise UserError(
@@ -72,6 +73,17 @@ def batch_of_step(store: Store, run_id: str, step: int) -> StepBatch:
         run.id, record.step, run.epochs * record.step / run.steps, record.images, run.classes, images[order], labels[order],
         predicted, column("cross_entropy"), column("divergence"),
     )  # fmt: skip
+
+
+def _check(record: batches.Record, run: RunState) -> None:
+    """Refuse a record that this run cannot have written, as of a file that was changed. Raises UserError."""
+    classes = [values for name, values in record.columns.items() if name.endswith("_class")]
+    known = all(int(values.max(initial=0)) < len(run.classes) for values in classes)
+    whole = {"student_class", "student_cross_entropy"} <= record.columns.keys() and 0 < record.step <= run.steps
+    if not (known and whole):
+        raise UserError(
+            f"The images of step {record.step:,} cannot be shown: {batches.FILE} of run {run.id} does not belong to it."
+        )
 
 
 def _owner(store: Store, run: RunState, step: int) -> RunState:

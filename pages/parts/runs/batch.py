@@ -1,16 +1,21 @@
 """The batch of a step that was clicked on a curve: its images, with each network's loss and prediction."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from kdcore.errors import UserError
-from kdcore.inspection.step_batch import StepBatch
 from kdcore.store import RunState
 from pages.parts import engine, formatting, palette
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
+
+if TYPE_CHECKING:
+    from kdcore.inspection.step_batch import StepBatch
 
 FIRST = 12  # images that are shown, those with the largest losses first
 SIDE = 144  # pixels of an image

@@ -27,6 +27,7 @@ def store(tmp_path: Path) -> Store:
     (store.root / ID / "checkpoints").mkdir()
     (store.root / ID / "checkpoints" / "00000010.safetensors").write_bytes(b"weights")
     (store.root / ID / "folded.json").write_text("a cache")
+    (store.root / ID / "batches.bin").write_bytes(b"losses of images")
     (store.root / ID / "checkpoints" / "link.safetensors").symlink_to("/etc/passwd")
     return store
 
@@ -49,7 +50,7 @@ def test_another_store_shows_the_same_run(store, tmp_path):
 @pytest.mark.parametrize("weights", [False, True])
 def test_weights_are_a_choice_and_caches_and_links_stay_behind(store, weights):
     names = {name.removeprefix(f"{ID}/") for name in zipfile.ZipFile(exported(store, weights=weights)).namelist()}
-    assert {"recipe.yaml", "events.jsonl", "manifest.json"} <= names
+    assert {"recipe.yaml", "events.jsonl", "batches.bin", "manifest.json"} <= names
     assert ("checkpoints/00000010.safetensors" in names) == weights
     assert not {name for name in names if "folded" in name or "link" in name}
 

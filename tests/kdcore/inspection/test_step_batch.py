@@ -79,6 +79,24 @@ def test_data_that_changed_since_are_noticed(recorded, monkeypatch):
         step_batch.batch_of_step(store, run_id, 3)
 
 
+@pytest.mark.parametrize(
+    "step, columns",
+    [
+        (3, {"student_class": np.full(16, 10), "student_cross_entropy": np.zeros(16)}),  # of ten classes
+        (3, {"teacher_class": np.zeros(16)}),
+        (11, {"student_class": np.zeros(16), "student_cross_entropy": np.zeros(16)}),  # of ten steps
+    ],
+)
+def test_a_file_of_another_run_is_refused(recorded, tmp_path, step, columns):
+    store, run_id, *_ = recorded
+    shutil.copytree(store.folder(run_id), tmp_path / run_id)
+    (tmp_path / run_id / batches.FILE).write_bytes(batches.encoded(step, np.arange(16), columns))
+    with pytest.raises(
+        UserError, match=f"step {step} cannot be shown: batches.bin of run {run_id} does not belong to it"
+    ):
+        step_batch.batch_of_step(Store(tmp_path), run_id, step)
+
+
 def test_a_run_of_an_earlier_version_has_no_batches(recorded, tmp_path):
     store, run_id, *_ = recorded
     other = Store(tmp_path)
