@@ -52,7 +52,10 @@ def test_a_talk(room, visit, tmp_path):
     presenter.wait_for_url(re.compile(r"/train\?.*run="))
     run_id = re.search(r"run=([\w.-]+)", presenter.url)[1]  # type: ignore[index]
     until(lambda: store.state(run_id).step > 0, "the first step is taken")
-    chart, cell = presenter.locator("svg.chart").first, presenter.locator("canvas.heat").first
+    chart, cell = (
+        presenter.locator("svg.chart").first,
+        presenter.locator('canvas.heat[aria-label^="Where the Student"]').first,
+    )
     expect(cell).to_be_visible()
     before = chart.inner_html(), cell.screenshot()
     until(lambda: chart.inner_html() != before[0] and cell.screenshot() != before[1], "the curve and a map have moved")

@@ -41,5 +41,6 @@ def draw() -> None:
     if not found:
         st.caption("Only this machine reaches the app. For others of this network: `make run HOST=0.0.0.0`.")
         return
-    st.image(qr_code(f"{found}/?follow=1"), width="stretch", alt=f"QR code of {found}")
-    st.markdown(f"**`{found}`**")
+    with st.container(horizontal_alignment="center"):
+        st.image(qr_code(f"{found}/?follow=1"), width=480, alt=f"QR code of {found}")
+        st.subheader(f"`{found}`", anchor=False, text_alignment="center")

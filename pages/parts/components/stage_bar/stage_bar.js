@@ -13,6 +13,7 @@ const LOOK = 250; // milliseconds between two looks at the address
 const FOLLOWING = 1000, WATCHING = 3000, PRESENTING = 2000, LOST = 4000; // between two requests
 const CURSOR_EVERY = 500; // between two messages about the cursor
 const MAIN = "[data-testid=stMain]", SCROLLS = 2500; // milliseconds in which a page is drawn
+const BUSY = 500; // milliseconds, at most, until a page that is being drawn is left
 const OWN = 3000; // an address that changes so soon after a touch or key was changed by the visitor
 
 export default function ({data, parentElement, setTriggerValue}) {
@@ -25,6 +26,13 @@ export default function ({data, parentElement, setTriggerValue}) {
 function scrolled() {
   const main = document.querySelector(MAIN);
   return main && main.scrollHeight ? Math.round(1000 * main.scrollTop / main.scrollHeight) / 1000 : 0;
+}
+
+// Parts of the page before that still arrive have no place in the next one: wait a moment until none is on its way.
+function whenIdle(act, until = Date.now() + BUSY) {
+  const app = document.querySelector("[data-testid=stApp]");
+  if (app?.dataset.testScriptState !== "running" || Date.now() > until) act();
+  else setTimeout(() => whenIdle(act, until), 30);
 }
 
 class Stage {
@@ -108,11 +116,13 @@ class Stage {
     const path = view && pathOf(view, location.pathname, this.data.pages, this.presenting);
     if (!path) return;
     this.moved = view;
-    if (!sameView(view, this.here())) {
+    cursor.set(at ?? null, "stage");
+    if (sameView(view, this.here())) return;
+    whenIdle(() => {
+      if (this.moved !== view) return; // another one was chosen meanwhile
       history[replace ? "replaceState" : "pushState"](null, "", path);
       window.dispatchEvent(new PopStateEvent("popstate", {state: null}));
-    }
-    cursor.set(at ?? null, "stage");
+    });
   }
 
   rewrite() {
