@@ -1,7 +1,7 @@
 // The accuracy over the epochs on fixed axes: 0 to 100 %, 0 to the last epoch; marks where a setting changed, and the cursor.
 import {percent} from "../shared/numbers.js";
 import {epochStep, pointsUntil, rowsOf, spreadLabels} from "./frames.js";
-import {valueAt} from "./model.js";
+import {dotAt, valueAt} from "./model.js";
 
 const NARROW = 460; // pixels: names of the curves stand above the chart
 const MARK_ROWS = 4;
@@ -92,7 +92,7 @@ function lineOf(curve, {right, em, narrow}, x, y) {
       sample.setAttribute("d", path(whole ? curve.sample ?? [] : pointsUntil(curve.sample ?? [], epoch)));
       for (const {at: when, node} of measured) node.setAttribute("visibility", whole || when <= epoch ? "visible" : "hidden");
       dot.setAttribute("visibility", value === null ? "hidden" : "visible");
-      if (value !== null) { dot.setAttribute("cx", x(epoch)); dot.setAttribute("cy", y(value)); }
+      if (value !== null) { dot.setAttribute("cx", x(dotAt(curve, epoch))); dot.setAttribute("cy", y(value)); }
     }
     label.textContent = value === null ? "" : narrow ? percent(value) : `${curve.title} ${percent(value)}`;
     return value;

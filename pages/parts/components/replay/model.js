@@ -41,3 +41,9 @@ export function interpolated(points, epoch) {
   const [[before, low], [after, high]] = [points[next - 1], points[next]];
   return low + ((high - low) * (epoch - before)) / (after - before);
 }
+
+// Where the newest value of a curve until an epoch was measured: its dot stands there, or at the epoch itself between two of them.
+export function dotAt(curve, epoch) {
+  const {points, sample = []} = curve, of = points.length && points[0][0] <= epoch ? points : sample;
+  return of.length ? Math.min(epoch, of.at(-1)[0]) : epoch;
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import {interpolated, merged, valueAt} from "./model.js";
+import {dotAt, interpolated, merged, valueAt} from "./model.js";
 
 const packed = (...bytes) => Buffer.from(bytes).toString("base64");
 const network = (name, bytes, answers, still = false) =>
@@ -55,4 +55,10 @@ test("before the first evaluation a curve has the value of the sample, then that
 test("a curve without points has no value", () => {
   assert.equal(interpolated([], 1), null);
   assert.equal(interpolated([[2, 0.5]], 1), null);
+});
+
+test("the dot of a curve stands on it: at the epoch, or where it was last measured", () => {
+  const curve = {points: [[1, 0.5], [2, 0.7]], sample: [[0, 0.1], [0.5, 0.2]]};
+  assert.deepEqual([0.7, 1.5, 2.9].map((epoch) => dotAt(curve, epoch)), [0.5, 1.5, 2]);
+  assert.equal(dotAt({points: []}, 0.5), 0.5);
 });
