@@ -1,21 +1,19 @@
-"""TensorBoard event files of runs: of a finished run, or written while it trains. TensorBoard itself is not needed.
+"""TensorBoard event files of runs: of a finished run, or written while it trains, by tensorboardX.
 
 A run's file is made anew from its events whenever it starts or resumes, so no step is in it twice, whoever reads it.
 """
 
 import logging
 import math
-import socket
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
 from kdcore.errors import UserError
 from kdcore.events import Event, RunFailed, RunFinished, RunStarted, RunStopped
 from kdcore.files import disk
-from kdcore.files.event_records import write_numbers, write_start
 from kdcore.store.runs import Store
 
 FOLDER = "tensorboard"  # in a run's folder: where it is, the run's files are written
@@ -71,10 +69,7 @@ class Series:
         self._store, self._run_id = store, run_id
         self._written: dict[str, int] = {}  # series -> the last step
         self._looked = -math.inf
-        self._file: BinaryIO = (folder / f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}{SUFFIX}").open(
-            "wb"
-        )
-        write_start(self._file, store.state(run_id).created)
+        self._writer = _writer(folder)
 
     def write_new(self, *, at_once: bool = True) -> None:
         if not at_once and time.monotonic() - self._looked < WRITTEN_EVERY:
@@ -92,11 +87,21 @@ class Series:
                 self._written[name] = int(steps[-1])
         for step in sorted(rows):
             seconds = float(np.interp(step, *clock)) if len(clock[0]) else 0.0
-            write_numbers(self._file, created + seconds, step, rows[step])
-        self._file.flush()
+            for name, value in rows[step].items():
+                self._writer.add_scalar(name, value, step, walltime=created + seconds)
+        self._writer.flush()
 
     def close(self) -> None:
-        self._file.close()
+        self._writer.close()
+
+
+def _writer(folder: Path) -> Any:
+    """A writer of a new event file. Raises UserError where tensorboardX is not installed."""
+    try:
+        from tensorboardX import SummaryWriter  # takes tenths of a second
+    except ImportError:
+        raise UserError("TensorBoard files are written by tensorboardX: pip install tensorboardX.") from None
+    return SummaryWriter(str(folder), filename_suffix=SUFFIX)
 
 
 def convert(store: Store, run_id: str, folder: Path) -> Path:
