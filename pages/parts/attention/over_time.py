@@ -14,7 +14,7 @@ import streamlit as st
 
 from kdcore.errors import UserError
 from kdcore.store import RunState
-from pages.parts import engine, formatting, page_table, palette
+from pages.parts import address, engine, formatting, page_table, palette
 from pages.parts.attention import form, networks
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
@@ -55,6 +55,7 @@ def show(compared: ComparedPhoto, _offered: list[Shown]) -> None:
     if picked == PHOTO:
         show_photo(compared, state)
     elif probed:
+        address.put({"epoch": ""})  # of the photo's replay
         moments.show(engine.store(), state)
         st.caption(
             "The maps are each network's own, computed during training: class-token attention of a ViT, activation energy of a CNN."
