@@ -12,6 +12,7 @@ from kdcore.paths import PROJECT
 # where and what -> why it cannot grow
 FINITE = {
     "kdcore/data/datasets/base.py: counts": "declared by each dataset",
+    "kdcore/checks/predictions.py: _last": "REMEMBERED outputs",
     "kdcore/data/datasets/cues.py: _version": "one value",
     "kdcore/data/folders/checking.py: _known": "cleared at MOST_KNOWN files",
     "kdcore/data/folders/listing.py: _cache": "CACHED listings",
@@ -23,11 +24,18 @@ FINITE = {
     "kdcore/files/locks.py: _held_here": "locks that this process holds: a run, a cache entry, a folder being decoded",
     "kdcore/models/cost.py: _counted": "COUNTED networks",
     "kdcore/photos/decoding.py: _heic_reader": "one value",
+    "kdcore/recipe/settings.py: defaults": "one value",
     "kdcore/store/replay_cache.py: version": "one value",
+    "pages/parts/attention/samples.py: photographs": "one value",
     "pages/parts/engine/networks.py: _inspector": "one store",
+    "pages/parts/page_table.py: addresses": "one value",
     "pages/parts/roles/passcode.py: value": "one value",
     "pages/parts/roles/role.py: _local": "visits; those that have ended are removed",
-    "pages/parts/roles/role.py: _operators": "visits; those that have ended are removed",
+    "pages/parts/roles/visitors.py: _shown": "cleared at MOST_HELD states",
+    "pages/parts/runs/memo.py: _differences": "cleared at MOST_RUNS runs",
+    "pages/parts/runs/memo.py: _names": "MOST_HELD lists",
+    "pages/parts/runs/memo.py: _values": "MOST_HELD lists",
+    "pages/parts/server/camera.py: _cameras": "MOST_KEYS cameras",
     "pages/parts/server/uploads.py: _refusals": "REMEMBERED visits",
 }
 EMPTY = ("dict", "list", "set", "defaultdict", "OrderedDict", "Counter", "deque")

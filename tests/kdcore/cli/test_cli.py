@@ -258,7 +258,7 @@ def strict(text: str):
 
 
 def test_a_loss_that_is_not_finite_is_null_in_json(recipe_file, capsys):
-    assert main(["distill", recipe_file, "--json", "--device", "cpu", "--set", "optimizer.lr=1e30"]) == 1
+    assert main(["distill", recipe_file, "--json", "--device", "cpu", "--set", "terms.0.weight=1e300"]) == 1
     events = [strict(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["event"] for event in events][-1] == "RunFailed"
     run_id = events[0]["run"]
