@@ -16,7 +16,8 @@ MOST_NAMED = 3  # runs that do not exist
 
 def main() -> None:
     if pair := forks.new_pair():
-        table.select(pair)
+        table.select_next(pair)
+    groups.write_address()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Runs", anchor=False, width="content")
         st.space("stretch")

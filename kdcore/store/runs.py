@@ -199,8 +199,8 @@ class Store:
         except UserError as error:
             labelled = replace(state, damage=f"{state.damage} {error}".strip())
         else:
-            names = {"name": label.name, "original_name": state.name} if label.name else {}
-            labelled = replace(state, label=label, **names)
+            original = state.name if label.name else ""
+            labelled = replace(state, label=label, name=label.name or state.name, original_name=original)
         self._labelled[folder.name] = state, written, labelled
         return labelled
 

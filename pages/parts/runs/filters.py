@@ -38,9 +38,7 @@ def draw(runs: Sequence[RunState]) -> Wanted:
                 "Archived runs", list(ARCHIVED), default="Hidden", required=True, key="archived", bind="query-params",
             )  # fmt: skip
         st.selectbox("Order", ORDERS, key="order", bind="query-params", width=180)
-        st.selectbox(
-            "Group by", groups.KINDS, key="group", bind="query-params", width=160, on_change=groups.leave
-        )  # fmt: skip
+        st.selectbox("Group by", groups.KINDS, key="group", bind="query-params", width=160)
     return Wanted(words or "", fields, since, until, ARCHIVED[archived or "Hidden"])
 
 
@@ -64,7 +62,6 @@ def clear() -> None:
     """Show all runs again: a callback of a button."""
     for name, usual in DEFAULTS.items():
         st.session_state[name] = usual
-    groups.leave()
 
 
 def ordered(runs: list[RunState], names: dict[str, str]) -> list[RunState]:

@@ -12,6 +12,7 @@ from kdcore.store import RunState, alike
 from pages.parts import address, formatting
 
 KINDS = ("Nothing", "Study", "Recipe", "Name")  # a recipe: its seeds
+NEXT = "address-next"
 OPENED = "in"  # the query parameter with the group whose runs are listed
 
 
@@ -26,9 +27,20 @@ def kind() -> str:
     return str(st.session_state.get("group", KINDS[0]))
 
 
+def at_next(**values: str | list[str]) -> None:
+    """Write into the address when the page runs next. A rerun may drop messages that have not been sent."""
+    st.session_state[NEXT] = st.session_state.get(NEXT, {}) | values
+
+
+def write_address() -> None:
+    """Write what `at_next` was given: at the beginning of the page."""
+    if values := st.session_state.pop(NEXT, None):
+        address.put(values)
+
+
 def leave() -> None:
     """List the groups again."""
-    address.put({OPENED: ""})
+    at_next(**{OPENED: ""})
 
 
 def of(runs: Sequence[RunState], names: dict[str, str]) -> list[Group]:
@@ -90,7 +102,7 @@ def draw(found: Sequence[Group], key: str) -> None:
     )["selection"]["rows"]  # fmt: skip
     st.caption("Select a group to list its runs.")
     if chosen and chosen[0] < len(found):
-        address.put({OPENED: found[chosen[0]].key})
+        at_next(**{OPENED: found[chosen[0]].key})
         st.session_state["runs-chosen"] = st.session_state.get("runs-chosen", 0) + 1
         st.rerun()
 

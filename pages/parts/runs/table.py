@@ -9,7 +9,7 @@ import streamlit as st
 
 from kdcore.recipe import settings
 from kdcore.store import ACTIVE, RunState, finding, naming
-from pages.parts import address, formatting
+from pages.parts import formatting
 from pages.parts.runs import filters, groups, memo
 
 ROWS = 50  # of a page
@@ -40,14 +40,15 @@ def selected() -> list[str]:
 
 
 def select(ids: list[str]) -> None:
-    """Select other runs. The table gets a new key, or its checkboxes would restore the old selection."""
-    _choose(ids)
+    """Select other runs, and draw the page again."""
+    select_next(ids)
     st.rerun()
 
 
-def _choose(ids: list[str]) -> None:
-    st.query_params["run"] = ids
-    st.session_state[ADDRESS] = selected()
+def select_next(ids: list[str]) -> None:
+    """Select other runs when the page runs next: for callbacks. The table gets a new key, or its checkboxes would restore the
+    old selection."""
+    groups.at_next(run=ids)
     _new_key()
 
 
@@ -73,7 +74,9 @@ def draw(runs: list[RunState]) -> bool:
     all_groups = groups.of(found, names)
     if opened := groups.opened(all_groups):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("All groups", icon=":material/arrow_back:", on_click=groups.leave, key="all-groups")
+            if st.button("All groups", icon=":material/arrow_back:", key="all-groups"):
+                groups.leave()
+                st.rerun()
             st.markdown(f"**{formatting.as_text(opened.name)}**", width="content")
         return _list(runs, list(opened.runs), names, all_of_them=False)
     first = _page(len(all_groups))
@@ -103,8 +106,8 @@ def _list(runs: list[RunState], found: list[RunState], names: dict[str, str], al
     if len(elsewhere) + len(chosen) > MOST_SELECTED:
         st.warning(f"At most {MOST_SELECTED} runs can be selected at once; {len(elsewhere) + len(chosen)} were chosen.")
         return False
-    address.put({"run": elsewhere + chosen})
-    st.session_state[ADDRESS] = selected()
+    groups.at_next(run=elsewhere + chosen)
+    st.session_state[ADDRESS] = elsewhere + chosen
     return True
 
 
@@ -125,9 +128,10 @@ def _selection(found: list[RunState], shown: list[str], count: int, all_of_them:
             st.button("Clear search and filters", on_click=filters.clear, type="tertiary", key="clear-filters")
         if 1 < len(here) <= MOST_SELECTED and not set(here) <= set(shown):
             label = f"Select all {len(here)}"
-            st.button(label, on_click=_choose, args=(list(dict.fromkeys([*shown, *here]))[:MOST_SELECTED],), type="tertiary", key="select-all")  # fmt: skip
-        if shown:
-            st.button("Clear selection", on_click=_choose, args=([],), type="tertiary", key="select-none")
+            if st.button(label, type="tertiary", key="select-all"):
+                select(list(dict.fromkeys([*shown, *here]))[:MOST_SELECTED])
+        if shown and st.button("Clear selection", type="tertiary", key="select-none"):
+            select([])
 
 
 def _page(count: int) -> int:

@@ -8,6 +8,7 @@ import streamlit as st
 from kdcore.recipe import settings
 from kdcore.store import RunState
 from pages.parts.components.parallel_axes.parallel_axes import Axis, parallel_axes
+from pages.parts.runs import table
 
 LEAST_RUNS = 4
 MOST_SETTINGS = 6
@@ -29,16 +30,12 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
             axes.append(Axis(title, accuracies, unit="%", network=network))
     ids = [run.id for run in finished]
     parallel_axes(
-        [names[run_id] for run_id in ids], axes, lambda kept: _only([ids[place] for place in kept if place < len(ids)])
+        [names[run_id] for run_id in ids],
+        axes,
+        lambda kept: table.select_next([ids[place] for place in kept if place < len(ids)]),
     )
     more = f" {left_out} more settings differ; the table below has them." if left_out > 0 else ""
     st.caption(f"A line is a run. Drag along an axis to keep a range; Escape shows all again.{more}")
-
-
-def _only(ids: list[str]) -> None:
-    """Select only these runs: a callback of the component."""
-    st.query_params["run"] = ids
-    st.session_state["runs-chosen"] = st.session_state.get("runs-chosen", 0) + 1
 
 
 def _title(key: str) -> str:
