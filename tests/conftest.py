@@ -31,6 +31,14 @@ MOST_WORKERS = 8
 SERVED = ("e2e", "served")  # folders of tests that wait for a server or a browser
 
 
+@pytest.fixture(autouse=True)
+def _main_module_stays():
+    """Streamlit's test harness replaces it, and processes that are spawned later would run that script."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: while a test waits for a server or a browser, another one computes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

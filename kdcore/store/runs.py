@@ -361,7 +361,9 @@ class Store:
                 os.replace(folder, gone)  # one operation, so that no part of a run is ever listed
             _remove(gone)
         with self._lock:
-            for held in (self._replays, self._ended, self._recipes, self._labelled, self._unwritten_failures):
+            for held in (
+                self._replays, self._ended, self._recipes, self._labelled, self._paths, self._unwritten_failures,
+            ):  # fmt: skip
                 held.pop(run_id, None)
 
     def csv(self, run_id: str) -> str:

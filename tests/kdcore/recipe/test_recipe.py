@@ -189,7 +189,7 @@ def test_all_that_is_wrong_is_said_at_once():
 @pytest.mark.parametrize(
     "schedule, message",
     [
-        ({"lin": [3, 1]}, "A schedule is a number or one of linear, cosine, steps, piecewise, not {'lin': [3, 1]}"),
+        ({"lin": [3, 1]}, "A schedule is a number or one of linear, cosine, steps, piecewise, scaled, held, not {'lin': [3, 1]}"),
         ("high", "not 'high'"),
         ({"linear": [3]}, "The settings of schedule 'linear' are not valid: [3]"),
         ({"piecewise": [[20, 2.0], [1, 3.0]]}, "the epochs must rise"),

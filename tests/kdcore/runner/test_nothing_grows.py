@@ -50,7 +50,9 @@ def test_runs_that_are_trained_shown_and_deleted_leave_nothing(tiny, tmp_path):
     assert list(os.listdir(runner.store.root)) == []
     assert len(inspector._models._models) <= SIZE
     store = runner.store
-    assert not any((store._replays, store._ended, store._recipes, store._alike, store._unwritten_failures))
+    assert not any(
+        (store._replays, store._ended, store._recipes, store._labelled, store._paths, store._unwritten_failures)
+    )
 
 
 def test_reading_many_runs_holds_a_fixed_number(tiny, tmp_path):
