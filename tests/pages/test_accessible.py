@@ -143,6 +143,18 @@ def test_widgets_are_named_in_plain_words():
     assert [(where, label) for where, label in found if MARKUP.search(label)] == []
 
 
+def test_buttons_have_a_name_before_a_script_changes_it():
+    """What draws a button by its style alone must name it, also where it was never pressed."""
+    found = [
+        (path.name, button, words)
+        for path in sorted((PROJECT / "pages" / "parts").rglob("*.html"))
+        for button, words in re.findall(r"<button([^>]*)>(.*?)</button>", path.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    assert len(found) > 10
+    named = re.compile(r"aria-label=|\bhidden\b")
+    assert [each for each in found if not named.search(each[1]) and not re.sub(r"<[^>]*>", "", each[2]).strip()] == []
+
+
 def test_the_focus_is_never_hidden():
     """Whoever uses the keys must see where they are: an outline that is removed has another sign in its place."""
     for path in sorted((PROJECT / "pages" / "parts").rglob("*.css")):

@@ -381,6 +381,10 @@ def test_the_scale_leaves_a_lone_peak_beyond_it_so_that_broader_maps_are_seen():
 
 def test_agreement_needs_two_photos(inspector: FakeInspector):
     assert "at least two photos" in opened(deeper="Agreement over photos").info[0].value
+    at = opened(deeper="Agreement over photos")
+    at.file_uploader[0].set_value([(name, picture("#001020"), "image/png") for name in ("one.png", "the-same.png")])
+    ran(at)
+    assert any("at least two photos" in info.value for info in at.info)  # equal ones count once
 
 
 def test_layers_and_heads_are_offered_for_the_maps_that_have_them(inspector: FakeInspector):

@@ -23,7 +23,8 @@ MOST = 48  # photos, so that nobody waits
 def show(compared: ComparedPhoto, offered: list[Shown]) -> None:
     uploads = [each for each in offered if not each.sample]
     samples = [each for each in offered if each.sample and each.dataset == compared.shown.dataset]
-    over = (samples if compared.shown.sample else uploads)[:MOST]
+    alike = {each.digest: each for each in (samples if compared.shown.sample else uploads)}  # equal photos count once
+    over = list(alike.values())[:MOST]
     first, *others = compared.requests
     if not others:
         st.info("Agreement needs a second network: choose two or three above.")

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,7 @@ SIDE = 768  # pixels of a photo: twice what is shown of it
 TAKEN = 12  # images from clipboard and camera, the newest
 READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
 FEW = 3  # refusals that are shown at once
+IDS = "photo_ids"  # in the session: the ids of photos in the address, by their file
 PERTURBATION = "poke"  # of the photo, in the address
 PICKED = shared_photos.PHOTO  # the choice, in the address; in the session for when the page is opened again without one
 
@@ -68,30 +70,48 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
     )
     if why := refusal(role.visit()):
         st.warning(f"An upload was refused. {formatting.as_text(why)}", icon=":material/block:")
-    read = [_read(file.id, file.name, file.raw) for file in files]
+    read = {file.id: _read(file.id, file.name, file.raw) for file in files}
+    outcomes = list(read.values())
     with st.container(horizontal=True):  # side by side on a phone too
         if raw := photo_paste():
-            read += keep("pasted", raw)
+            outcomes += keep("pasted", raw)
         folded = st.popover(
             "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
         )
     with folded:
         if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
-            read += keep("camera", shot.getvalue())
-    read += [_read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()]
-    refused = [type(outcome)(formatting.as_text(outcome)) for outcome in read if isinstance(outcome, str)]
-    uploads = [outcome for outcome in read if isinstance(outcome, Shown)]
-    kept_uploads.offer_removal(len(read), _forget_taken)
+            outcomes += keep("camera", shot.getvalue())
+    taken = {key: _read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()}
+    outcomes += taken.values()
+    refused = [type(outcome)(formatting.as_text(outcome)) for outcome in outcomes if isinstance(outcome, str)]
+    kept_uploads.offer_removal(len(outcomes), _forget_taken)
 
-    seen = st.session_state.setdefault("seen_uploads", set())
-    fresh = [upload.id for upload in uploads if upload.id not in seen]
+    uploads, fresh = _told_apart(read | taken)
     offered = [*uploads, *map(_shared, shared_photos.opened()), *map(_sample, samples.found())]
     if fresh:
-        seen.update(fresh)
         wanted = st.query_params.get(PICKED)
         stands_in = wanted is not None and all(each.id != wanted or each.id in fresh for each in offered)
         pick(fresh[0], keep_view=stands_in)
     return offered, refused
+
+
+def _told_apart(read: dict[str, Shown | str]) -> tuple[list[Shown], list[str]]:
+    """The photos of files, by the file, each with an id of its own, and the ids of those that are new.
+
+    A file whose pixels another one has too gets a number after the hash. It keeps it while others come, go and change places.
+    """
+    ids: dict[str, str] = st.session_state.setdefault(IDS, {})
+    for gone in ids.keys() - read.keys():
+        del ids[gone]
+    photos_here = {file: photo for file, photo in read.items() if isinstance(photo, Shown)}
+    fresh = [file for file in photos_here if file not in ids]
+    given = set(ids.values())
+    for file in fresh:
+        first = photos_here[file].id
+        numbered = (f"{first}-{number}" for number in itertools.count(2))
+        ids[file] = next(each for each in itertools.chain([first], numbered) if each not in given)
+        given.add(ids[file])
+    return [replace(photo, id=ids[file]) for file, photo in photos_here.items()], [ids[file] for file in fresh]
 
 
 def take(name: str, pixels: np.ndarray) -> None:

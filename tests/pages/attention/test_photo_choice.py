@@ -138,7 +138,7 @@ def pages() -> None:
     if st.checkbox("another page"):
         return
     offered, _ = offer_photos()
-    choose_photo(offered)
+    st.session_state["chosen"] = choose_photo(offered)
     st.session_state["found"] = offered
 
 
@@ -174,6 +174,55 @@ def test_a_file_removed_from_the_list_is_gone():
     at.file_uploader[0].set_value([("a.png", picture(), "image/png"), ("b.png", picture() + b".", "image/png")]).run()
     at.file_uploader[0].set_value([("b.png", picture() + b".", "image/png")]).run()
     assert mine(at) == ["b.png"]
+
+
+def chosen_of(at: AppTest) -> tuple[list[str], list[str], str]:
+    """Names and ids of the visitor's photos, and the name of the one that is drawn."""
+    own = [photo for photo in at.session_state["found"] if not photo.sample]
+    return [photo.name for photo in own], [photo.id for photo in own], at.session_state["chosen"].name
+
+
+@pytest.mark.usefixtures("_one_storage")
+@pytest.mark.parametrize("names", [("a.png", "b.png", "c.png"), ("a.png", "a.png", "a.png")])
+def test_each_of_several_equal_photos_can_be_chosen(names):
+    at = AppTest.from_function(pages, default_timeout=60).run()
+    at.file_uploader[0].set_value([(name, picture(), "image/png") for name in names]).run()
+    found, ids, _ = chosen_of(at)
+    assert found == list(names)
+    assert ids == [ids[0], f"{ids[0]}-2", f"{ids[0]}-3"]
+    for place, photo_id in enumerate(ids):
+        at.query_params["photo"] = photo_id
+        at.run()
+        assert at.session_state["chosen"].id == photo_id
+        assert at.session_state["chosen"].name == names[place]
+
+
+@pytest.mark.usefixtures("_one_storage")
+def test_an_equal_photo_that_comes_or_goes_leaves_the_address_of_the_others():
+    at = AppTest.from_function(pages, default_timeout=60).run()
+    at.file_uploader[0].set_value([("a.png", picture(), "image/png"), ("b.png", picture(), "image/png")]).run()
+    (a, b) = chosen_of(at)[1]
+    at.checkbox[0].check().run()
+    at.checkbox[0].uncheck().run()
+    at.file_uploader[0].set_value([("c.png", picture(), "image/png")]).run()  # of a new list, which stands first
+    assert chosen_of(at) == (["c.png", "a.png", "b.png"], [f"{a}-3", a, b], "c.png")
+    at.query_params["photo"] = b
+    at.run()
+    assert chosen_of(at)[2] == "b.png"
+    at.file_uploader[0].set_value([]).run()
+    assert chosen_of(at) == (["a.png", "b.png"], [a, b], "b.png")
+
+
+@pytest.mark.usefixtures("_one_storage")
+def test_a_photo_that_was_removed_is_chosen_when_it_comes_again():
+    at = AppTest.from_function(pages, default_timeout=60).run()
+    for name in ("a.png", "b.png"):
+        at.file_uploader[0].set_value([(name, picture(), "image/png")]).run()
+        assert chosen_of(at)[2] == name
+        at.button(key="remove-photos").click().run()
+        assert mine(at) == []
+        at.query_params["photo"] = "cues-heart.png"
+        at.run()
 
 
 def test_photos_that_wait_for_the_quota_are_not_called_unusable(monkeypatch):
