@@ -1,7 +1,7 @@
 // The accuracy over the epochs on fixed axes: 0 to 100 %, 0 to the last epoch; marks where a setting changed, and the cursor.
 import {percent} from "../shared/numbers.js";
 import {epochStep, pointsUntil, rowsOf, spreadLabels} from "./frames.js";
-import {dotAt, valueAt} from "./model.js";
+import {dotAt, sampleOf, valueAt} from "./model.js";
 
 const NARROW = 460; // pixels: names of the curves stand above the chart
 const MARK_ROWS = 4;
@@ -75,7 +75,7 @@ function marksOf(marks, {left, right, bottom, top, em}, x) {
 
 // The parts of one curve, and `at(epoch, whole)`, which draws it up to an epoch, or all of it with the rest faint.
 function lineOf(curve, {right, em, narrow}, x, y) {
-  const flat = curve.level !== undefined, style = `stroke: var(--${curve.name})`;
+  const flat = curve.level !== undefined, faint = sampleOf(curve), style = `stroke: var(--${curve.name})`;
   const path = (points) => points.map(([at, share], i) => `${i ? "L" : "M"}${x(at).toFixed(1)} ${y(share).toFixed(1)}`).join("");
   const sample = made("path", {class: "sample", style}), rest = made("path", {class: "curve rest", style});
   const main = made("path", {class: "curve", style, "stroke-dasharray": flat ? "5 4" : "none"});
@@ -89,7 +89,7 @@ function lineOf(curve, {right, em, narrow}, x, y) {
     if (!flat) {
       main.setAttribute("d", path(pointsUntil(curve.points, epoch)));
       rest.setAttribute("d", whole ? path(curve.points) : "");
-      sample.setAttribute("d", path(whole ? curve.sample ?? [] : pointsUntil(curve.sample ?? [], epoch)));
+      sample.setAttribute("d", path(whole ? faint : pointsUntil(faint, epoch)));
       for (const {at: when, node} of measured) node.setAttribute("visibility", whole || when <= epoch ? "visible" : "hidden");
       dot.setAttribute("visibility", value === null ? "hidden" : "visible");
       if (value !== null) { dot.setAttribute("cx", x(dotAt(curve, epoch))); dot.setAttribute("cy", y(value)); }

@@ -31,7 +31,12 @@ export function framesOf({maps, answers, sure, grid, frames}, images) {
 // The value of a curve at an epoch: between two full evaluations interpolated, before the first one that of the small sample.
 export function valueAt(curve, epoch) {
   if (curve.level !== undefined) return curve.level;
-  return interpolated(curve.points, epoch) ?? interpolated(curve.sample ?? [], epoch);
+  return interpolated(curve.points, epoch) ?? interpolated(sampleOf(curve), epoch);
+}
+
+// The small sample of a curve, and where it ends before the first full evaluation, that one: no gap between the two.
+export function sampleOf({points, sample = []}) {
+  return sample.length && points.length && sample.at(-1)[0] < points[0][0] ? [...sample, points[0]] : sample;
 }
 
 export function interpolated(points, epoch) {
@@ -44,6 +49,6 @@ export function interpolated(points, epoch) {
 
 // Where the newest value of a curve until an epoch was measured: its dot stands there, or at the epoch itself between two of them.
 export function dotAt(curve, epoch) {
-  const {points, sample = []} = curve, of = points.length && points[0][0] <= epoch ? points : sample;
+  const {points} = curve, of = points.length && points[0][0] <= epoch ? points : sampleOf(curve);
   return of.length ? Math.min(epoch, of.at(-1)[0]) : epoch;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import {dotAt, interpolated, merged, valueAt} from "./model.js";
+import {dotAt, interpolated, merged, sampleOf, valueAt} from "./model.js";
 
 const packed = (...bytes) => Buffer.from(bytes).toString("base64");
 const network = (name, bytes, answers, still = false) =>
@@ -59,6 +59,15 @@ test("a curve without points has no value", () => {
 
 test("the dot of a curve stands on it: at the epoch, or where it was last measured", () => {
   const curve = {points: [[1, 0.5], [2, 0.7]], sample: [[0, 0.1], [0.5, 0.2]]};
-  assert.deepEqual([0.7, 1.5, 2.9].map((epoch) => dotAt(curve, epoch)), [0.5, 1.5, 2]);
+  assert.deepEqual([0.7, 1.5, 2.9].map((epoch) => dotAt(curve, epoch)), [0.7, 1.5, 2]);
+  assert.equal(dotAt({...curve, points: []}, 0.7), 0.5);
   assert.equal(dotAt({points: []}, 0.5), 0.5);
+});
+
+test("the sample leads to the first evaluation without a gap, unless it goes on beyond it", () => {
+  const early = {points: [[1, 0.5], [2, 0.7]], sample: [[0, 0.1], [0.5, 0.3]]};
+  assert.deepEqual(sampleOf(early), [[0, 0.1], [0.5, 0.3], [1, 0.5]]);
+  assert.equal(valueAt(early, 0.75), 0.4);
+  assert.deepEqual(sampleOf({points: [[1, 0.5]], sample: [[0, 0.1], [1.5, 0.6]]}), [[0, 0.1], [1.5, 0.6]]);
+  assert.deepEqual([sampleOf({points: [[1, 0.5]]}), sampleOf({points: [], sample: [[0, 0.1]]})], [[], [[0, 0.1]]]);
 });
