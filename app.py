@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import gc
 import importlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from typing import Any
 import streamlit as st
 
 from kdcore import paths, photos
+from kdcore.recipe import library
 from pages.parts import boundary, engine
 from pages.parts.roles import exposure, passcode
 from pages.parts.server import replies, routes
 
 ROOT = Path(__file__).resolve().parent
 CLOSING_SECONDS = 4.0
+PREPARE = "KD_PREPARE"  # 0: nothing is done ahead of the first run
+QUICK = "quick"  # the recipe that Start trains
 LISTENS_SECONDS = 1.0  # after the start, when it is seen at which addresses the server listens
 
 
@@ -38,6 +42,8 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     photos.warm()
     paths.restrict(exposure.is_open)
     asyncio.get_running_loop().call_later(LISTENS_SECONDS, announce)
+    if os.environ.get(PREPARE) != "0":
+        runner.prepare(library.recipe(QUICK))
     gc.collect()
     gc.freeze()  # modules stay loaded: later collections skip them and delay training less
     try:

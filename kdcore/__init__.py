@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # `explain` is a package too, which can be called.
-__all__ = [  # noqa: F822
+__all__ = [
     "Comparison", "Recipe", "Run", "build", "compare", "distill", "explain", "load", "load_recipe", "run", "train",
 ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from filelock import FileLock
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("KD_THREADS", "1")
 _scratch = tempfile.TemporaryDirectory(prefix="kd-tests-")
+os.environ["KD_PREPARE"] = "0"  # each server of a test would take five seconds of a processor
 os.environ["KD_RUNS"] = f"{_scratch.name}/runs"
 os.environ["KD_DATA"] = f"{_scratch.name}/data"
 

@@ -41,6 +41,20 @@ def test_the_runner_closes_when_the_server_fails(closed):
     assert closed
 
 
+@pytest.mark.parametrize("switch, prepared", [("", ["quick"]), ("0", [])])
+def test_the_first_run_is_prepared_unless_that_is_switched_off(switch, prepared, closed, monkeypatch):
+    async def live() -> None:
+        async with app.lifespan(None):
+            pass
+
+    seen = []
+    runner = SimpleNamespace(close=closed.append, prepare=lambda recipe: seen.append(recipe.name))
+    monkeypatch.setattr(engine, "process_runner", lambda: runner)
+    monkeypatch.setenv("KD_PREPARE", switch)
+    asyncio.run(live())
+    assert seen == prepared
+
+
 def test_the_router_does_not_lie_beside_a_folder_of_pages():
     """Otherwise Streamlit would list those files as pages of its own, and deep links would break."""
     router = PROJECT / "pages" / "parts" / "shell.py"

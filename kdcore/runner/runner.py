@@ -21,6 +21,7 @@ from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
+from kdcore.setup.build import build_parts
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
 from kdcore.store.event_files import EventFiles
@@ -235,6 +236,11 @@ class Runner:
     def check_teacher(self, recipe: Recipe) -> TeacherCheck:
         """The check of a recipe's teacher. Takes seconds. Raises UserError where weights or data are missing."""
         return teacher_check.check(recipe, device=self.device, runs=self.store)
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Do ahead, while no run trains, what a run of this recipe begins with: drawing its images, checking its teacher."""
+        (seed, *_) = recipe.seeds
+        self._thread.prepare(build_parts(recipe, seed=seed, device=self.device, runs=self.store))
 
     def active(self) -> tuple[str, ...]:
         """The runs that this process trains or has queued, the current one first."""

@@ -2,6 +2,7 @@
 
 import atexit
 import threading
+from collections.abc import Iterator
 
 import torch
 
@@ -21,6 +22,7 @@ class TrainingThread:
         self._threads = threads
         self._training: list[Job] = []  # in turns
         self._waiting: list[Job] = []
+        self._ahead: Iterator[object] | None = None  # work that later runs will find done
         self._changed = threading.Condition()  # of the lists, and commands to jobs
         self._news = False  # something changed since the thread last looked
         self._closed = False
@@ -47,6 +49,12 @@ class TrainingThread:
         except BaseException:
             self._forget(job)
             raise
+        self._notify()
+
+    def prepare(self, work: Iterator[object]) -> None:
+        """Do work ahead of the first job, piece by piece, until there is a job. An error in it is left to the job that meets it."""
+        with self._changed:
+            self._ahead = work
         self._notify()
 
     def stop(self, job: Job, reason: str) -> None:
@@ -81,13 +89,29 @@ class TrainingThread:
     def _run(self) -> None:
         mixed_precision.settle()
         torch.set_num_threads(self._threads)
-        while jobs := self._admitted():
+        while not self._closed or self._training:
+            jobs = self._admitted()
+            if not jobs:
+                self._work_ahead()
+                continue
             turns = [self._advanced(job) for job in jobs]
             if all(turn is Turn.IDLE for turn in turns):
                 self._wait_for_news()
 
+    def _work_ahead(self) -> None:
+        work, self._ahead = self._ahead, None
+        try:
+            for _ in work or ():
+                if self._waiting or self._closed:
+                    return
+        except UserError:
+            pass
+        except Exception as error:
+            log_bug(error)
+
     def _admitted(self) -> list[Job]:
-        """The jobs that train now, those that may join them included. Waits for one; empty where the thread is to end."""
+        """The jobs that train now, those that may join them included. Waits for one; empty where the thread is to end, or where
+        there is work to do ahead."""
         with self._changed:
             self._news = False
             while True:
@@ -96,7 +120,7 @@ class TrainingThread:
                         self._waiting.remove(job)
                         if job.claim():  # else it was stopped while it was queued
                             self._training.append(job)
-                if self._training or self._closed:
+                if self._training or self._closed or self._ahead:
                     return list(self._training)
                 self._changed.wait()
 

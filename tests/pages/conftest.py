@@ -66,6 +66,8 @@ class FakeRunner:
         self.findings: tuple[Finding, ...] = ()
         self.checked = TeacherCheck((Finding("accuracy", "ok", "95.8% right."),), {"top1": 0.958}, 300, 0.5)
 
+    def prepare(self, recipe: Recipe) -> None: ...
+
     def active(self) -> tuple[str, ...]:
         return self.busy
 
