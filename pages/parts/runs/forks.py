@@ -13,6 +13,7 @@ from pages.parts.roles import role
 
 MORE_EPOCHS = 5  # that a run which has ended goes on for, unless the operator chooses otherwise
 LONGEST_NAME = 80
+NOW = -1  # among the steps that a fork may begin at; None would be drawn as if nothing were chosen
 
 
 def offer(run: RunState, recipe: Recipe) -> None:
@@ -29,7 +30,7 @@ def offer(run: RunState, recipe: Recipe) -> None:
             changes = form(run, recipe)
         st.button(
             "Start the fork", icon=":material/fork_right:", type="primary", key=f"fork-start-{run.id}", on_click=start,
-            args=(run, step, {"name": name_of(run, recipe, changes), **changes}),
+            args=(run, None if step == NOW else step, {"name": name_of(run, recipe, changes), **changes}),
         )  # fmt: skip
         if "forked" in st.session_state:
             st.rerun()  # the whole page, which shows both
@@ -37,12 +38,12 @@ def offer(run: RunState, recipe: Recipe) -> None:
             st.error(formatting.message(refused))
 
 
-def starts(run: RunState) -> dict[int | None, str]:
-    """Where a fork may begin: step of a checkpoint, or None for now -> in words. Only what is still on disk."""
+def starts(run: RunState) -> dict[int, str]:
+    """Where a fork may begin: step of a checkpoint, or NOW -> in words. Only what is still on disk."""
     there = {int(path.stem) for path in engine.store().checkpoints(run.id) if path.stem.isdecimal()}
     found = {saved["step"]: saved["epoch"] for saved in run.checkpoints if saved["step"] in there}
     now = run.id in engine.runner().active() and run.status in ("running", "paused")
-    words: dict[int | None, str] = {None: "now"} if now else {}
+    words = {NOW: "now"} if now else {}
     for step, epoch in sorted(found.items(), reverse=True):
         words[step] = "the end" if step == run.steps else f"epoch {round(epoch, 2):g} (step {step:,})"
     return words

@@ -38,7 +38,11 @@ def test_an_ended_run_offers_more_epochs_and_a_running_one_now(open_page, runner
     runner.busy = (live,)
     test = open_page("train.py", run=live)
     assert labelled(test.number_input, "Epochs").value == 2
-    assert labelled(test.selectbox, "From").options == ["now"]
+    begins = labelled(test.selectbox, "From")
+    assert begins.options == ["now"]
+    assert begins.value is not None  # None is drawn as "Choose an option"
+    labelled(test.button, "Start the fork").click().run()
+    assert runner.told[-1][-1] is None  # to the runner, now has no step
 
 
 def test_the_run_and_its_fork_are_shown_on_one_chart(open_page, runner, run):
