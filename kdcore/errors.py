@@ -18,11 +18,15 @@ logs its traceback and gives the sentence to show instead.
 import itertools
 import logging
 import math
+import re
 import reprlib
 import secrets
 from typing import Any
 
 _LOG = logging.getLogger("kdcore")
+# control characters, marks that turn the direction of what follows, and halves of surrogate pairs, which UTF-8 does not have
+_ACTING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_IN_LINE, _IN_LINES = re.compile(f"[\t\n{_ACTING}]"), re.compile(f"[{_ACTING}]")
 
 
 class UserError(ValueError):
@@ -113,3 +117,11 @@ def clipped(text: str, most: int = 200) -> str:
         return text
     kept = (most - 3) // 2
     return f"{text[:kept]}...{text[-kept:]}"
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """A text from outside with a space for each character that acts on a terminal or that no browser takes.
+
+    lines: it may have several lines, and tabs.
+    """
+    return _IN_LINES.sub(" ", text.replace("\r\n", "\n")) if lines else _IN_LINE.sub(" ", text)

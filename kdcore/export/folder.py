@@ -6,7 +6,7 @@ import re
 import secrets
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from kdcore.errors import UserError, clipped
@@ -20,13 +20,14 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 # What a run consists of. Locks and cached replays stay behind: every machine makes its own.
 PLAIN = re.compile(
-    r"recipe\.yaml|events\.jsonl|environment\.json|label\.json|test\.npz|batches\.bin|(probes|robustness(/[A-Za-z0-9._-]{1,80})?)/[A-Za-z0-9._@-]{1,120}\.npz"
+    r"recipe\.yaml|events\.jsonl|environment\.json|label\.json|test\.npz|batches\.bin|(probes|robustness(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,79})?)/[A-Za-z0-9._@-]{1,120}\.npz"
 )
 WEIGHTS = re.compile(r"teacher\.safetensors|(checkpoints|snapshots)/\d{1,16}\.safetensors")
 MOST_FILES = 20_000
 MOST_BYTES = 20 * 2**30  # with weights
 MOST_PLAIN = 2 * 2**30  # of a file that is no weights
-MOST_RATIO = 200  # of a compressed file's size; events of a long run reach 30
+MOST_RATIO = 200  # of a compressed file's size, and of all together; events of a long run reach 30
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 CHUNK = 2**20
 
 
@@ -133,16 +134,33 @@ def _manifest(zipped: zipfile.ZipFile, plain_name: str) -> dict[str, Any]:
         _check_entry(entry, run_id, files, plain_name)
     if {entry.filename for entry in entries} != expected or len(entries) != len(expected) or "recipe.yaml" not in files:
         raise UserError(f"{plain_name} is incomplete, or has files that its list does not name. Export the run again.")
-    if sum(entry.file_size for entry in entries) > MOST_BYTES:
+    if _collide(list(files)):
+        raise UserError(f"{plain_name} has two files of one name, or a file and a folder. Nothing was imported.")
+    _check_total(sum(entry.file_size for entry in entries), zipped.start_dir, plain_name)
+    return manifest
+
+
+def _collide(names: list[str]) -> bool:
+    """Whether two of them are one file where case does not count, or one is another's folder."""
+    lower = {name.lower() for name in names}
+    folders = {str(parent) for name in lower for parent in PurePosixPath(name).parents}
+    return len(lower) < len(names) or not lower.isdisjoint(folders)
+
+
+def _check_total(size: int, packed: int, plain_name: str) -> None:
+    """packed: bytes of the file that hold entries. Entries that share them would be far larger together."""
+    if size > MOST_BYTES:
         raise UserError(
             f"{plain_name} would take more than {MOST_BYTES / 2**30:.0f} GiB. Export the run without its weights."
         )
-    return manifest
+    if size > MOST_RATIO * max(packed, CHUNK):
+        raise UserError(f"{plain_name} would unpack {packed:,} bytes to {size:,}. Nothing was imported.")
 
 
 def _parsed(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo, plain_name: str) -> dict[str, Any]:
     if entry.file_size > 16 * 2**20:
         raise UserError(f"{plain_name} is not an exported run: its manifest has {entry.file_size:,} bytes.")
+    _check_method(entry, plain_name)
     try:
         manifest = json.loads(zipped.read(entry))
     except (ValueError, RecursionError):
@@ -150,6 +168,13 @@ def _parsed(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo, plain_name: str) ->
     if not isinstance(manifest, dict):
         raise UserError(f"{plain_name} is not an exported run: its manifest cannot be read. Export the run again.")
     return manifest
+
+
+def _check_method(entry: zipfile.ZipInfo, plain_name: str) -> None:
+    if entry.compress_type not in METHODS:
+        raise UserError(
+            f"{plain_name} is compressed in a way that no export uses: {clipped(ascii(entry.filename), 80)}. Nothing was imported."
+        )
 
 
 def _check_entry(entry: zipfile.ZipInfo, run_id: str, files: dict[str, Any], plain_name: str) -> None:
@@ -161,7 +186,8 @@ def _check_entry(entry: zipfile.ZipInfo, run_id: str, files: dict[str, Any], pla
         raise UserError(
             f"{plain_name} has an entry that no run has: {clipped(ascii(entry.filename), 80)}. Nothing was imported."
         )
-    if name != MANIFEST and not _is_described(files.get(name)):
+    _check_method(entry, plain_name)
+    if name in files if name == MANIFEST else not _is_described(files.get(name), entry):
         raise UserError(f"{plain_name} is incomplete, or has files that its list does not name. Export the run again.")
     most = MOST_BYTES if WEIGHTS.fullmatch(name) else MOST_PLAIN
     if entry.file_size > most or entry.file_size > MOST_RATIO * max(entry.compress_size, CHUNK):
@@ -170,9 +196,13 @@ def _check_entry(entry: zipfile.ZipInfo, run_id: str, files: dict[str, Any], pla
         )
 
 
-def _is_described(expected: object) -> bool:
+def _is_described(expected: object, entry: zipfile.ZipInfo) -> bool:
+    """Whether the list has the entry's size and a checksum."""
     return (
-        isinstance(expected, dict) and isinstance(expected.get("size"), int) and isinstance(expected.get("sha256"), str)
+        isinstance(expected, dict)
+        and type(expected.get("size")) is int
+        and expected["size"] == entry.file_size
+        and isinstance(expected.get("sha256"), str)
     )
 
 

@@ -80,7 +80,7 @@ def _check(record: batches.Record, run: RunState) -> None:
     classes = [values for name, values in record.columns.items() if name.endswith("_class")]
     known = all(int(values.max(initial=0)) < len(run.classes) for values in classes)
     whole = {"student_class", "student_cross_entropy"} <= record.columns.keys() and 0 < record.step <= run.steps
-    if not (known and whole):
+    if not (known and whole and 0 < run.epochs <= run.steps):
         raise UserError(
             f"The images of step {record.step:,} cannot be shown: {batches.FILE} of run {run.id} does not belong to it."
         )

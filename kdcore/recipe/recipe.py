@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from kdcore import paths
-from kdcore.errors import UserError
+from kdcore.errors import UserError, visible
 from kdcore.recipe import schedules, yaml_text
 from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds, check_seeds
 from kdcore.recipe.data import DataRecipe
@@ -35,7 +35,7 @@ class Robustness(Section):
 class Recipe(Section):
     """Everything that decides a run."""
 
-    name: str = Field("untitled", min_length=1, max_length=80)
+    name: Annotated[str, AfterValidator(visible)] = Field("untitled", min_length=1, max_length=80)
     note: str = Field("", max_length=20_000)
     data: DataRecipe = DataRecipe()
     teacher: TeacherRecipe | None = None

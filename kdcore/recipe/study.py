@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from kdcore import recipe as recipes
-from kdcore.errors import UserError, clipped, shortened
+from kdcore.errors import UserError, clipped, shortened, visible
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library, yaml_text
 from kdcore.recipe.base import Section, Seeds, check_seeds
@@ -43,7 +43,7 @@ class TestSets(Section):
 class Study(Section):
     """Either `vary` or `variants`; with neither, one recipe over its seeds."""
 
-    name: str = Field("untitled", min_length=1, max_length=60)
+    name: Annotated[str, AfterValidator(visible)] = Field("untitled", min_length=1, max_length=60)
     note: str = Field("", max_length=20_000)
     recipe: str | dict[str, Any] = Field(description="a bundled recipe's name, a file, or the recipe itself")
     vary: dict[str, tuple[Value, ...]] = Field({}, description="setting -> its values; every combination is a variant")

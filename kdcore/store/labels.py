@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdcore.errors import UserError, shortened
+from kdcore.errors import UserError, shortened, visible
 from kdcore.files import atomic, disk
 from kdcore.files.reading import read_whole, regular
 
@@ -35,14 +35,14 @@ def changed(
     label: Label, *, name: str | None = None, note: str | None = None, tags: Iterable[str] | None = None,
     pinned: bool | None = None, archived: bool | None = None,
 ) -> Label:  # fmt: skip
-    """A copy with what is not None; texts without blanks around them, each tag once. Raises UserError where one is too long."""
+    """A copy with what is not None; texts without what is not `errors.visible`, nor blanks around them, each tag once. Raises UserError where one is too long."""
     wanted: dict[str, Any] = {}
     if name is not None:
-        wanted["name"] = _checked("name", " ".join(name.split()), LONGEST_NAME)
+        wanted["name"] = _checked("name", " ".join(visible(name).split()), LONGEST_NAME)
     if note is not None:
-        wanted["note"] = _checked("note", note.strip(), LONGEST_NOTE)
+        wanted["note"] = _checked("note", visible(note, lines=True).strip(), LONGEST_NOTE)
     if tags is not None:
-        found = tuple(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags))))
+        found = tuple(dict.fromkeys(filter(None, (" ".join(visible(tag).split()) for tag in tags))))
         if len(found) > MOST_TAGS:
             raise UserError(f"{len(found)} tags are too many: a run has at most {MOST_TAGS}.")
         wanted["tags"] = tuple(_checked(f"tag {shortened(tag)}", tag, LONGEST_TAG) for tag in found)

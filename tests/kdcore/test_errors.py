@@ -1,6 +1,8 @@
 import re
 
-from kdcore.errors import BadPhoto, Busy, RecipeError, UserError, clipped, log_bug, shortened, shown
+import pytest
+
+from kdcore.errors import BadPhoto, Busy, RecipeError, UserError, clipped, log_bug, shortened, shown, visible
 
 
 def test_what_is_short_is_written_as_python_writes_it():
@@ -41,3 +43,19 @@ def test_a_bug_is_shown_by_the_number_that_finds_its_traceback_in_the_log(caplog
 def test_busy_is_a_refused_photo_and_both_are_the_user_s():
     assert issubclass(Busy, BadPhoto)
     assert issubclass(BadPhoto, UserError)
+
+
+@pytest.mark.parametrize("mark", ["\0", "\x1b", "\x07", "\x9b", "\n", "\u202e", "\u2066", "\ud800", "\u2028"])
+def test_what_acts_on_a_terminal_or_is_no_unicode_is_a_space(mark):
+    assert visible(f"a{mark}b") == "a b"
+    visible(f"a{mark}b").encode()
+
+
+@pytest.mark.parametrize("text", ["kd 0.9 → 0.2", "Größe, 学生, 👩‍🔬, é", "<b>$x$</b>", ""])
+def test_of_a_text_what_a_reader_sees_stays(text):
+    assert visible(text) == text
+    assert visible(text, lines=True) == text
+
+
+def test_a_note_keeps_its_lines():
+    assert visible("one\r\n\ttwo\x1b[2J", lines=True) == "one\n\ttwo [2J"

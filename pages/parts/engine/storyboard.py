@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from kdcore import paths
-from kdcore.errors import UserError
+from kdcore.errors import UserError, visible
 from kdcore.files.atomic import replacing
 from kdcore.files.reading import read_whole
 from pages.parts.stage.address import parse
-from pages.parts.stage.state import LONGEST_CAPTION, cursor_of
+from pages.parts.stage.state import as_caption, cursor_of
 
 VERSION = 1
 LARGEST = 1 << 20  # bytes of the file
@@ -92,7 +92,7 @@ def edit(view_id: str, caption: str, notes: str) -> None:
         raise UserError(f"Notes have at most {LONGEST_NOTES:,} characters, not {len(notes):,}.")
     with _changing() as views:
         place = _place(views, view_id)
-        views[place] = replace(views[place], caption=as_caption(caption) or views[place].caption, notes=notes.strip())
+        views[place] = replace(views[place], caption=as_caption(caption) or views[place].caption, notes=as_notes(notes))
 
 
 def move(view_id: str, by: int) -> None:
@@ -114,8 +114,8 @@ def scroll_of(value: object) -> float:
     return float(value)
 
 
-def as_caption(text: str) -> str:
-    return " ".join(text.split())[:LONGEST_CAPTION]
+def as_notes(text: str) -> str:
+    return visible(text, lines=True).strip()[:LONGEST_NOTES]
 
 
 @contextmanager
@@ -144,8 +144,8 @@ def _read(number: int, plain: object) -> View:
         scroll = scroll_of(plain.get("scroll", 0.0))
     except UserError as error:
         raise UserError(f"View {number} of {file().name} is refused: {error} {_remedy()}") from None
-    caption, notes = as_caption(plain.get("caption", "")) or where, plain.get("notes", "")[:LONGEST_NOTES]
-    return View(where, caption, notes, cursor, scroll, plain.get("id", "")[:16] or f"view-{number}")
+    caption, notes = as_caption(plain.get("caption", "")) or where, as_notes(plain.get("notes", ""))
+    return View(where, caption, notes, cursor, scroll, visible(plain.get("id", "")[:16]).strip() or f"view-{number}")
 
 
 def _plain(view: View) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def address(page: object, query: object = "") -> Address:
     except ValueError:
         raise UserError(f"An address has at most {MOST_PARAMETERS} parameters, in UTF-8.") from None
     for name, value in pairs:
-        if not NAME.fullmatch(name) or any(unicodedata.category(each) == "Cc" for each in value):
+        if not NAME.fullmatch(name) or any(unicodedata.category(each) in ("Cc", "Cs") for each in value):
             raise UserError(f"{clipped(repr(name), 60)} is no parameter of this app's addresses.")
     kept = [(name, value) for name, value in pairs if name not in NOT_OF_A_VIEW]
     return Address(page, urlencode(kept, quote_via=quote))

@@ -1,7 +1,6 @@
 """What the presenter shows: one small state of this process, which the windows of those who follow request."""
 
 import json
-import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +8,14 @@ from typing import Any
 
 from streamlit import runtime
 
-from kdcore.errors import NotAllowed, UserError
+from kdcore.errors import NotAllowed, UserError, visible
 from pages.parts.roles import role
 from pages.parts.roles.windows import Window
 from pages.parts.stage.address import Address, address
 
 CURSOR = ("epoch", "from", "to")
 LONGEST_CAPTION = 200
+FARTHEST = 1e12  # a cursor, in epochs
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,12 @@ def read(message: object) -> Shown:
     if not isinstance(view, str) or not isinstance(caption, str):
         raise UserError("The view's id and caption are text.")
     where = address(message.get("page"), message.get("query", ""))
-    return Shown(where, cursor_of(message.get("cursor")), view[:16], " ".join(caption.split())[:LONGEST_CAPTION])
+    return Shown(where, cursor_of(message.get("cursor")), visible(view[:16]), as_caption(caption))
+
+
+def as_caption(text: str) -> str:
+    """A caption in one line."""
+    return " ".join(visible(text).split())[:LONGEST_CAPTION]
 
 
 def cursor_of(value: object) -> dict[str, float] | None:
@@ -80,7 +85,7 @@ def cursor_of(value: object) -> dict[str, float] | None:
         raise UserError("A cursor is an object with an epoch.")
     plain = {name: value[name] for name in CURSOR if value.get(name) is not None}
     for name, number in plain.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        if isinstance(number, bool) or not isinstance(number, int | float) or not -FARTHEST < number < FARTHEST:
             raise UserError(f"The cursor's {name} is a number.")
     return {name: float(number) for name, number in plain.items()} or None
 

@@ -101,6 +101,13 @@ def with_file(name: str, content: bytes = b"x") -> Change:
     return lambda entries: entries | {name: content}
 
 
+def changed(name: str) -> Change:
+    """One byte of a file is another one."""
+    return lambda entries: (
+        entries | {f"{ID}/{name}": bytes([entries[f"{ID}/{name}"][0] ^ 1]) + entries[f"{ID}/{name}"][1:]}
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "listed", "says"),
     [
@@ -111,11 +118,12 @@ def with_file(name: str, content: bytes = b"x") -> Change:
         (with_file(f"{ID}/.writing"), True, "an entry that no run has"),
         (with_file(f"{ID}/folded.json"), True, "an entry that no run has"),
         (with_file(f"{ID}/probes/"), True, "an entry that no run has"),
+        (with_file(f"{ID}/robustness/./a.npz"), True, "an entry that no run has"),
         (with_file(f"{ID}/probes/99999999.npz"), False, "files that its list does not name"),
         (without("events.jsonl"), False, "incomplete"),
         (without("recipe.yaml"), True, "incomplete"),
         (without("manifest.json"), False, "is not an exported run: it has .* 0 manifests. Expected a file made by"),
-        (with_file(f"{ID}/events.jsonl", b"changed"), False, "is damaged: events.jsonl is not as it was exported"),
+        (changed("events.jsonl"), False, "is damaged: events.jsonl is not as it was exported"),
         (with_file(f"{ID}/recipe.yaml", b"name: [1"), True, "a recipe that cannot be used"),
         (with_file(f"{ID}/manifest.json", b"[]"), False, "its manifest cannot be read"),
         (with_file(f"{ID}/manifest.json", b'{"format": 2}'), False, "a form that this version does not read"),
@@ -146,6 +154,67 @@ def test_links_and_encrypted_entries_are_refused(store, tmp_path):
         change(zipped.getinfo(f"{ID}/label.json"))
         with pytest.raises(UserError, match="an entry that no run has"):
             folder._manifest(zipped, "It")
+
+
+def relisted(file: io.BytesIO, change: Callable[[dict], None]) -> io.BytesIO:
+    """The zip with another list of its files."""
+
+    def in_place(entries: dict[str, bytes]) -> dict[str, bytes]:
+        manifest = json.loads(entries[f"{ID}/manifest.json"])
+        change(manifest["files"])
+        return entries | {f"{ID}/manifest.json": json.dumps(manifest).encode()}
+
+    return remade(file, in_place, listed=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda files: files.update({"manifest.json": 5}),
+        lambda files: files.update({"manifest.json": {"size": 1, "sha256": ""}}),
+        lambda files: files["events.jsonl"].update(size=-2),  # as many bytes as there are
+        lambda files: files["events.jsonl"].update(size=10**400),
+        lambda files: files["events.jsonl"].update(size=True),
+        lambda files: files["events.jsonl"].update(sha256=None),
+        lambda files: files.update({"events.jsonl": []}),
+    ],
+)
+def test_a_list_that_no_export_makes_is_refused_before_anything_is_unpacked(store, tmp_path, monkeypatch, change):
+    monkeypatch.setattr(folder, "_take", lambda *_: pytest.fail("unpacked"))
+    with pytest.raises(UserError, match="files that its list does not name. Export the run again"):
+        folder.import_run(Store(tmp_path / "other"), relisted(exported(store), change))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("probes/a.npz", "probes/A.npz"),  # one file on a disk of macOS or Windows
+        ("robustness/a.npz", "robustness/a.npz/b.npz"),
+        ("robustness/A.npz", "robustness/a.npz/b.npz"),
+    ],
+)
+def test_names_that_collide_are_refused(store, tmp_path, names):
+    file = remade(exported(store), lambda entries: entries | {f"{ID}/{name}": b"x" for name in names})
+    with pytest.raises(UserError, match="has two files of one name, or a file and a folder. Nothing was imported"):
+        folder.import_run(Store(tmp_path / "other"), file)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_ways_of_compressing_that_no_export_uses_are_refused(store, tmp_path, method):
+    new = io.BytesIO()
+    with zipfile.ZipFile(exported(store)) as before, zipfile.ZipFile(new, "w", method) as zipped:
+        for name in before.namelist():
+            zipped.writestr(name, before.read(name))
+    with pytest.raises(UserError, match="is compressed in a way that no export uses: .* Nothing was imported"):
+        folder.import_run(Store(tmp_path / "other"), new)
+
+
+def test_many_small_entries_may_not_become_far_larger_together(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "MOST_RATIO", 4)
+    many = {f"{ID}/probes/{place:08}.npz": bytes(2**20) for place in range(5)}
+    file = remade(exported(store), lambda entries: entries | many)
+    with pytest.raises(UserError, match="would unpack [0-9,]+ bytes to [0-9,]+. Nothing was imported"):
+        folder.import_run(Store(tmp_path / "other"), file)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip file", b"PK\x03\x04" + b"\0" * 100])

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -95,6 +96,18 @@ def test_a_file_of_another_run_is_refused(recorded, tmp_path, step, columns):
         UserError, match=f"step {step} cannot be shown: batches.bin of run {run_id} does not belong to it"
     ):
         step_batch.batch_of_step(Store(tmp_path), run_id, step)
+
+
+@pytest.mark.parametrize("epochs", [0, 11])  # of ten steps
+def test_events_with_less_than_a_step_an_epoch_are_refused(recorded, tmp_path, epochs):
+    store, run_id, *_ = recorded
+    shutil.copytree(store.folder(run_id), tmp_path / run_id)
+    events = tmp_path / run_id / "events.jsonl"
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    changed = [line | {"epochs": epochs} if "epochs" in line else line for line in lines]
+    events.write_text("".join(json.dumps(line) + "\n" for line in changed))
+    with pytest.raises(UserError, match="batches.bin of run .* does not belong to it"):
+        step_batch.batch_of_step(Store(tmp_path), run_id, 3)
 
 
 def test_a_run_of_an_earlier_version_has_no_batches(recorded, tmp_path):

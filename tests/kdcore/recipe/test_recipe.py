@@ -189,7 +189,10 @@ def test_all_that_is_wrong_is_said_at_once():
 @pytest.mark.parametrize(
     "schedule, message",
     [
-        ({"lin": [3, 1]}, "A schedule is a number or one of linear, cosine, steps, piecewise, scaled, held, not {'lin': [3, 1]}"),
+        (
+            {"lin": [3, 1]},
+            "A schedule is a number or one of linear, cosine, steps, piecewise, scaled, held, not {'lin': [3, 1]}",
+        ),
         ("high", "not 'high'"),
         ({"linear": [3]}, "The settings of schedule 'linear' are not valid: [3]"),
         ({"piecewise": [[20, 2.0], [1, 3.0]]}, "the epochs must rise"),
@@ -371,3 +374,7 @@ def test_files_in_the_data_folder_are_stored_relative_to_it(tmp_path, monkeypatc
     moved = from_yaml(full)
     assert moved.data.path == str(tmp_path / "two" / "pets")
     assert moved.teacher.weights == str(tmp_path / "two" / "weights" / "t.safetensors")
+
+
+def test_a_name_has_no_characters_that_act_on_a_terminal():
+    assert from_plain({**STUDENT, "name": "a\x1b[31mred\n\u202e"}).name == "a [31mred  "

@@ -117,3 +117,11 @@ def test_the_cached_state_of_an_ended_run_has_no_label(store, run):
     assert Store(store.root).state(run).name == "mine"
     store.edit_label(run, name="")
     assert Store(store.root).state(run).name == "quick"
+
+
+def test_what_acts_on_a_terminal_or_is_no_unicode_is_a_space(store, run):
+    plain = {"name": "a\x1b[31mred\ud800", "tags": ["t\x1b]0;x\x07", "\udfff"], "note": "one\ntwo\u202e\0"}
+    (store.folder(run) / FILE).write_text(json.dumps(plain))
+    found = Store(store.root).state(run).label
+    assert found == Label("a [31mred", ("t ]0;x",), "one\ntwo")
+    assert store.edit_label(run, name="x\ny\x1bz").name == "x y z"

@@ -78,6 +78,7 @@ def test_a_page_of_another_address_writes_nothing(client, windows):
         ({"page": "train", "query": "a b=1"}, "is no parameter"),
         ({"page": "train", "cursor": {"epoch": "x"}}, "The cursor's epoch is a number."),
         ({"page": "train", "cursor": {"epoch": True}}, "The cursor's epoch is a number."),
+        ({"page": "train", "cursor": {"epoch": 10**400}}, "The cursor's epoch is a number."),
         ({"page": "train", "cursor": [1]}, "A cursor is an object"),
         ({"page": "train", "caption": ["x"]}, "id and caption are text"),
         ([1, 2], "A view is an object"),

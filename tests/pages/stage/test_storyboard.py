@@ -86,6 +86,8 @@ def test_there_are_bounds(monkeypatch, three):
         ({"version": 1, "views": [{"address": "/"}, {"address": "https://evil.example/"}]}, "View 2 .* is refused: .* is no page"),
         ({"version": 1, "views": [{"address": "//evil.example"}]}, "View 1 .* is refused"),
         ({"version": 1, "views": [{"address": "/", "cursor": {"epoch": "1"}}]}, "The cursor's epoch is a number"),
+        ({"version": 1, "views": [{"address": "/", "cursor": {"epoch": 10**400}}]}, "The cursor's epoch is a number"),
+        ({"version": 1, "views": [{"address": "/train?run=\ud800"}]}, "View 1 .* is refused: 'run' is no parameter"),
         ({"version": 1, "views": [{"address": "/", "scroll": 1.5}]}, "scroll is a number from 0 to 1"),
         ({"version": 1, "views": [{"address": "/", "id": "a"}] * 2}, "two views with one id"),
     ],
@@ -115,6 +117,14 @@ def test_a_view_written_by_hand_needs_an_address_alone():
     write({"version": 1, "views": [{"address": "train?run=one"}, {"address": "/", "caption": "Start", "more": 1}]})
     assert captions() == ["/train?run=one", "Start"]
     assert len({view.id for view in storyboard.load()}) == 2
+
+
+def test_texts_that_no_browser_takes_are_shown_without_these_characters():
+    write(
+        {"version": 1, "views": [{"address": "/", "caption": "a\ud800b\0", "notes": "1\n2\udfff\0", "id": "\ud800x"}]}
+    )
+    (view,) = storyboard.load()
+    assert (view.caption, view.notes, view.id) == ("a b", "1\n2", "x")
 
 
 def test_a_storyboard_is_the_operators(visiting, three):
