@@ -70,3 +70,15 @@ def test_back_restores_what_was_seen_and_a_shared_photo_opens_elsewhere_until_it
     elsewhere.goto(shared)
     expect(elsewhere.get_by_text("its sharing has ended, it was removed")).to_be_visible()
     expect(elsewhere.locator(".tiles")).to_have_count(0)
+
+
+def test_back_from_the_next_page_leads_to_what_was_seen_on_the_last(shared_server: Server, visit) -> None:
+    page = visit(f"{shared_server.url}/attention?photo=cues-star.png&map=Grad-CAM")
+    page.get_by_role("radio", name="Download").click()
+    page.wait_for_url("**deeper=Download**")
+    page.get_by_role("link", name="Methods").first.click()
+    expect(page.get_by_role("heading", name="Methods", exact=True)).to_be_visible()
+    page.go_back()
+    page.wait_for_url("**/attention?**photo=cues-star.png**")
+    assert "deeper=Download" in page.url
+    seen(page, photo="cues star", poke="")

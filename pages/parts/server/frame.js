@@ -7,6 +7,20 @@
   const base = location.origin + ["", ...parts, ""].join("/");
   window.__streamlit = {...window.__streamlit, BACKEND_BASE_URL: base, MAIN_PAGE_BASE_URL: base};
 
+  // Streamlit leaves a page in two steps of history: the page without its controls' parameters, then the next one. The first is
+  // replaced by the second, or Back would lead to the page without its run or photo.
+  const SOON = 2000; // milliseconds between the two
+  let stripped = -Infinity; // when the first was pushed
+  const push = history.pushState.bind(history);
+  const fewer = (now, then) => now.search !== then.search && [...then.searchParams].every(([name, value]) => now.searchParams.getAll(name).includes(value));
+  history.pushState = (state, title, address) => {
+    const now = new URL(location.href), then = new URL(address ?? now, document.baseURI), stays = now.pathname === then.pathname;
+    if (!stays && performance.now() - stripped < SOON) history.replaceState(state, title, address);
+    else push(state, title, address);
+    stripped = stays && fewer(now, then) ? performance.now() : -Infinity;
+  };
+  addEventListener("popstate", () => { stripped = -Infinity; });
+
   // While the server is gone: a note at the edge, instead of a dialog over what is shown. Streamlit appends its dialogs to the body.
   const WORDS = "The server is gone. What you see stays; this page continues by itself when the server is back.";
   const EVERY = 1500; // milliseconds

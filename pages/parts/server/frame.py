@@ -1,7 +1,8 @@
-"""A script and a style of our own in Streamlit's page: where the server is, a note while it is gone, and contrast.
+"""A script and a style of our own in Streamlit's page: where the server is, its history, a note while it is gone, and contrast.
 
 Without it, the browser first looks for the server beneath the address of a page (`/train/_stcore/health`), two errors in its
 console at each link, and a server that is gone is announced by “streamlit run yourscript.py” over whatever is shown.
+Leaving a page would add a step to the browser's history, so that Back would not lead to what was seen there.
 """
 
 from pathlib import Path
