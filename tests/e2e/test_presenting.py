@@ -34,23 +34,24 @@ def open_from_menu(page: Page, entry: str) -> None:
 
 def test_a_phone_follows_looks_around_and_gets_control(everywhere, visit):
     url = f"http://127.0.0.1:{everywhere.port}"
-    presenter, phone = visit(f"{url}/methods"), visit(f"{url}/?follow=1", 390)
+    presenter, phone = visit(f"{url}/studies"), visit(f"{url}/?follow=1", 390)
     enter(presenter)
     expect(presenter.get_by_text("Presenting: this window")).to_be_visible()
 
     # the phone goes where the presenter is, until it looks around
-    phone.wait_for_url("**/methods")
-    expect(phone.get_by_text("You are watching the presenter.")).to_be_visible()
-    presenter.goto(f"{url}/methods?method=kd")
-    expect(presenter.get_by_text("Presenting: this window")).to_be_visible()  # also after a reload
-    phone.wait_for_url("**/methods?method=kd")
-    expect(phone.get_by_role("heading", name="Knowledge distillation")).to_be_visible()
-    phone.get_by_role("button", name="Look around").click()
-    presenter.get_by_role("link", name="Studies").click()
-    expect(phone.get_by_role("button", name="Back to the presenter")).to_be_visible()
-    assert phone.url == f"{url}/methods?method=kd"
-    phone.get_by_role("button", name="Back to the presenter").click()
     phone.wait_for_url("**/studies")
+    expect(phone.get_by_text("You are watching the presenter.")).to_be_visible()
+    presenter.goto(f"{url}/studies?tab=Ready-made+studies")
+    expect(presenter.get_by_text("Presenting: this window")).to_be_visible()  # also after a reload
+    phone.wait_for_url(re.compile(r"/studies\?tab=Ready-made"))
+    expect(phone.get_by_role("tab", name="Ready-made studies", selected=True)).to_be_visible()
+    followed = phone.url
+    phone.get_by_role("button", name="Look around").click()
+    presenter.get_by_role("link", name="Runs").click()
+    expect(phone.get_by_role("button", name="Back to the presenter")).to_be_visible()
+    assert phone.url == followed
+    phone.get_by_role("button", name="Back to the presenter").click()
+    phone.wait_for_url("**/runs")
 
     # it asks for control, which moves to it and back
     phone.get_by_role("button", name="Watching").click()
@@ -67,7 +68,7 @@ def test_a_phone_follows_looks_around_and_gets_control(everywhere, visit):
     expect(phone.get_by_role("button", name="Watching")).to_be_visible()
 
     # a storyboard of two views, presented with a clicker
-    for link, caption in (("Methods", "How to distil"), ("Runs", "All runs")):
+    for link, caption in (("Studies", "What to compare"), ("Runs", "All runs")):
         presenter.get_by_role("link", name=link).click()
         expect(presenter.get_by_role("heading", name=link, exact=True)).to_be_visible()
         open_from_menu(presenter, "Add this view")
@@ -75,16 +76,16 @@ def test_a_phone_follows_looks_around_and_gets_control(everywhere, visit):
         presenter.get_by_role("button", name="Add", exact=True).click()
         expect(presenter.get_by_role("dialog")).to_have_count(0)
     presenter.keyboard.press("p")
-    expect(presenter.get_by_role("link", name="Methods")).to_be_hidden()
+    expect(presenter.get_by_role("link", name="Studies")).to_be_hidden()
     expect(presenter).to_have_url(re.compile("present=1"))
     presenter.evaluate("window.sameDocument = true")
     presenter.keyboard.press("PageUp")
-    expect(presenter.get_by_text("How to distil")).to_be_visible()
-    expect(presenter.get_by_role("heading", name="Methods", exact=True)).to_be_visible()
-    expect(phone.get_by_text("How to distil")).to_be_visible()
-    phone.wait_for_url("**/methods")  # not in the presenter's large type
+    expect(presenter.get_by_text("What to compare")).to_be_visible()
+    expect(presenter.get_by_role("heading", name="Studies", exact=True)).to_be_visible()
+    expect(phone.get_by_text("What to compare")).to_be_visible()
+    phone.wait_for_url("**/studies")  # not in the presenter's large type
     presenter.keyboard.press("ArrowRight")
     expect(presenter.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     assert presenter.evaluate("window.sameDocument")  # no page was loaded again
     presenter.keyboard.press("Escape")
-    expect(presenter.get_by_role("link", name="Methods")).to_be_visible()
+    expect(presenter.get_by_role("link", name="Studies")).to_be_visible()
