@@ -85,6 +85,11 @@ def test_the_operator_copies_the_view_as_an_exercise(runner, open_page):
     assert at.code[-1].value.endswith("train?set=epochs%3D3&hide=weights,start")
 
 
+def test_an_exercise_has_neither_a_windows_parameters_nor_the_key_of_a_shared_photo(runner, open_page):
+    at = open_page("train.py", set=["epochs=3"], present="1", follow="1", remove="secret")
+    assert at.code[-1].value.endswith("train?set=epochs%3D3")
+
+
 def test_a_visitor_has_no_button_for_it(runner, visiting, open_page):
     at = open_page("train.py", hide="data")
     assert "hide-on-train" not in keys_of(at._tree)

@@ -11,7 +11,9 @@ from pages.parts import page_table
 LONGEST = 2000  # characters of a query
 MOST_PARAMETERS = 40
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
-NOT_OF_A_VIEW = frozenset({"present", "notes", "follow", "embed", "embed_options"})  # of a window
+NOT_OF_A_VIEW = frozenset(
+    {"present", "notes", "follow", "embed", "embed_options", "remove"}
+)  # of a window or one visitor
 
 
 @dataclass(frozen=True)

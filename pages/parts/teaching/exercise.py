@@ -12,6 +12,7 @@ import streamlit as st
 
 from pages.parts import formatting
 from pages.parts.roles import role
+from pages.parts.stage.address import NOT_OF_A_VIEW
 from pages.parts.teaching.controls import PAGES, Controls, style
 
 HIDE = "hide"  # in the address
@@ -71,7 +72,8 @@ def offer(page: str) -> None:
 
 def link(page: str, hide: list[str]) -> str:
     """The address of the present view that hides these controls; relative where the app's own address is not known."""
-    values = [(name, value) for name in st.query_params for value in st.query_params.get_all(name) if name != HIDE]
+    names = [name for name in st.query_params if name != HIDE and name not in NOT_OF_A_VIEW]
+    values = [(name, value) for name in names for value in st.query_params.get_all(name)]
     query = (
         urlencode(values, quote_via=quote)
         + ("&" if values and hide else "")

@@ -224,8 +224,9 @@ export default function ({data, parentElement, setTriggerValue}) {
 
   find("link").onclick = async (event) => {
     if (!data.shareable) return setTriggerValue("share", true); // the page asks first
-    const button = event.target;
-    try { await navigator.clipboard.writeText(location.href); button.textContent = "Copied"; }
+    const button = event.target, link = new URL(location.href);
+    if (link.searchParams.has("remove")) link.searchParams.delete("remove"); // the key is the sharer's alone
+    try { await navigator.clipboard.writeText(link.href); button.textContent = "Copied"; }
     catch { button.textContent = "Copy it from the address bar"; }
     setTimeout(() => { button.textContent = "Copy link"; }, 2500);
   };
