@@ -65,12 +65,17 @@ def load() -> list[View]:
 
 
 def save(views: Sequence[View]) -> None:
-    """Write the file as a whole. Raises UserError where it cannot be written."""
+    """Write the file as a whole. Raises UserError where it cannot be written, or would be too large to be read again."""
     plain = {"version": VERSION, "views": [_plain(view) for view in views]}
+    content = (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()
+    if len(content) > LARGEST:
+        raise UserError(
+            f"The storyboard would take {len(content):,} bytes; at most {LARGEST:,} are kept. Shorten notes."
+        )
     try:
         file().parent.mkdir(parents=True, exist_ok=True)
         with replacing(file()) as temporary:
-            temporary.write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_bytes(content)
     except OSError as error:
         raise UserError(f"{file().name} cannot be written: {error.strerror}.") from None
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kdcore.inspection import Glance
 
 LARGEST = 224  # pixels a side of a frame
-AT_ONCE = 4  # cameras
+AT_ONCE = 4  # cameras of visitors; the operator's is always taken
 IDLE_SECONDS = 5.0  # after which a camera without a new frame makes room for another
 MOST_KEYS = 1000
 MOST_TIMES = 8  # times a map's average: the end of the scale of its bytes
@@ -83,15 +83,14 @@ def key_for(references: Sequence[str], map_name: str | None, side: int) -> str:
 async def frame(request: Request) -> Response:
     try:
         camera = _admitted(str(request.path_params["key"]))
-        size = camera.side * camera.side * 3
+        side = camera.side  # the page may change it meanwhile
+        size = side * side * 3
         if request.headers.get("content-length") != str(size):
-            raise Refused(
-                413, f"A frame is {camera.side} x {camera.side} pixels of RGB, {size:,} bytes. Reload the page."
-            )
+            raise Refused(413, f"A frame is {side} x {side} pixels of RGB, {size:,} bytes. Reload the page.")
         if not camera.computing.acquire(blocking=False):
             raise Refused(409, "The last frame of this camera is still being computed.")
         try:
-            pixels = np.frombuffer(await _body(request, size), np.uint8).reshape(camera.side, camera.side, 3)
+            pixels = np.frombuffer(await _body(request, size), np.uint8).reshape(side, side, 3)
             return JSONResponse(await run_in_threadpool(_answer, camera, pixels))
         finally:
             camera.computing.release()
@@ -108,7 +107,9 @@ def _admitted(key: str) -> Camera:
         camera = _cameras.get(key)
         if camera is None or not _is_here(camera.visit):
             raise Refused(404, "This window's connection has ended. Reload the page.")
-        if sum(now - each.last < IDLE_SECONDS for each in _cameras.values() if each is not camera) >= AT_ONCE:
+        others = (each for each in _cameras.values() if each is not camera and not role.operates(each.visit))
+        used = sum(now - each.last < IDLE_SECONDS for each in others)
+        if used >= AT_ONCE and not role.operates(camera.visit):
             raise Refused(
                 503, f"{AT_ONCE} cameras are in use, as many as this server takes. Another one may stop soon.", 5
             )

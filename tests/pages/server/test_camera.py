@@ -146,6 +146,27 @@ def test_a_bounded_number_of_cameras_runs_at_once(client, computed, monkeypatch)
     assert client.post(opened("late"), content=FRAME).status_code == 200
 
 
+def test_visitors_never_take_the_operators_camera(client, monkeypatch):
+    monkeypatch.setattr(role, "operates", lambda visit: visit == "operator")
+    own = opened("operator")
+    for visit in range(camera.AT_ONCE):
+        client.post(opened(str(visit)), content=b"wrong size")
+    assert client.post(own, content=FRAME).status_code == 200
+    assert client.post(opened("late"), content=FRAME).status_code == 503
+
+
+def test_a_frame_that_is_under_way_when_the_page_changes_its_size_is_answered(client, computed, monkeypatch):
+    address, received = opened(), camera._body
+
+    async def meanwhile(request, size):
+        opened(side=2 * SIDE)
+        return await received(request, size)
+
+    monkeypatch.setattr(camera, "_body", meanwhile)
+    assert client.post(address, content=FRAME).status_code == 200
+    assert computed[0][0].shape == (SIDE, SIDE, 3)
+
+
 @pytest.mark.parametrize(
     ("error", "status"), [(NotAllowed("Visitors have 20 seconds."), 429), (UserError("No such map."), 422)]
 )

@@ -71,6 +71,13 @@ def test_there_are_bounds(monkeypatch, three):
     assert len(storyboard.as_caption("x" * 5000)) == 200
 
 
+def test_notes_that_could_not_be_read_again_are_not_written(monkeypatch, three):
+    monkeypatch.setattr(storyboard, "LARGEST", 2000)
+    with pytest.raises(UserError, match="would take [0-9,]+ bytes; at most 2,000 are kept. Shorten notes"):
+        storyboard.edit(three[0].id, "one", "学" * 600)
+    assert storyboard.load() == three
+
+
 @pytest.mark.parametrize(
     "content, why",
     [
