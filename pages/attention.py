@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from kdcore.inspection import Choice
     from pages.parts.attention.comparison import ComparedPhoto
 
+NARROW = Path(__file__).with_name("parts").joinpath("attention", "narrow.css").read_text(encoding="utf-8")
+
 # The sections further down, one at a time: label -> what draws it.
 SECTIONS = {
     "Layers and heads": attention_layers.show,
@@ -40,6 +43,7 @@ SECTIONS = {
 
 def main() -> None:
     st.title("Attention")
+    st.html(f"<style>{NARROW}</style>")
     old_links.translate()
     found = networks.choices()
     if found and camera.choose_source() == camera.LIVE:

@@ -166,3 +166,17 @@ def test_with_a_finger_a_patch_is_followed_the_views_are_swiped_and_a_photo_is_c
     page.get_by_role("group", name="Photos").get_by_title("cues heart").tap()
     expect(page.locator("figure.photo img.whole")).to_have_attribute("alt", "The photo cues heart")
     expect(page).to_have_url(re.compile(r"[?&]photo=cues-heart\.png"))
+
+
+def test_on_a_telephone_the_maps_begin_on_the_first_screen_and_every_way_to_add_a_photo_is_there(
+    shared_server: Server, visit
+):
+    page = visit(f"{shared_server.url}/attention", width=390)  # 900 pixels high
+    for name in ("Upload", "Paste a picture", "Take a photo", "Crop"):
+        expect(page.get_by_role("button", name=name).last).to_be_in_viewport()
+    tile = page.locator("figure.photo .tile")
+    expect(tile).to_be_in_viewport(ratio=1)
+    expect(network(page, "Teacher").locator("canvas")).to_be_in_viewport(ratio=1)
+    page.get_by_role("combobox", name="Layer").scroll_into_view_if_needed()  # the choices are pushed aside
+    expect(page.get_by_role("combobox", name="Layer")).to_be_in_viewport()
+    assert page.evaluate(TOO_WIDE) <= 0

@@ -38,7 +38,7 @@ def choose_source() -> str:
 
 def show(found: list[Choice]) -> None:
     """Networks, map and the camera."""
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, key="map-choices"):
         chosen = form.choose_networks(found, dataset=of_photographs(found))
         map_name = choose_map()
     if not chosen:

@@ -49,7 +49,7 @@ class ComparedPhoto:
 
 def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
     """Choose networks, map, class, layer and head, and inspect the photo. Shows why where a network gives no map."""
-    controls = st.container(horizontal=True)
+    controls = st.container(horizontal=True, key="map-choices")
     with controls:
         chosen = form.choose_networks(found, dataset=shown.dataset)
         map_name = form.choose_map()

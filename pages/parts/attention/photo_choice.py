@@ -76,7 +76,7 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
         if raw := photo_paste():
             outcomes += keep("pasted", raw)
         folded = st.popover(
-            "Camera", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
+            "Take a photo", icon=":material/photo_camera:", width="stretch", key="camera-open", on_change="rerun"
         )
     with folded:
         if folded.open and (shot := st.camera_input("Take a photo", label_visibility="collapsed")):
