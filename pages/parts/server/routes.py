@@ -55,9 +55,10 @@ def series(request: Request) -> Response:
             return _damaged(run.damage)
         version = store.version(run_id)
         if to:
-            body = curves.stretch(store, run_id, version, _step(since), _step(to), names)
+            body = curves.stretch(store, run_id, version, _step(since, run), _step(to, run), names)
         else:
-            body = curves.new_points(store, run_id, version, run.status, int(since), names)
+            known = int(since) if 0 <= int(since) <= run.step else -1  # whatever it is, all points are one response
+            body = curves.new_points(store, run_id, version, run.status, known, names)
     except DamagedRun as error:
         return _damaged(str(error))
     except UserError:
@@ -77,9 +78,9 @@ def _run_id(request: Request) -> str:
     return run_id
 
 
-def _step(text: str) -> int:
-    """A step that an array of steps can be searched for."""
-    return min(max(int(text), -1), 2**62)
+def _step(text: str, run: RunState) -> int:
+    """A step from -1 to the one after the run's last: whatever lies beyond is the same response."""
+    return min(max(int(text), -1), max(run.step, run.steps) + 1)
 
 
 def summary(run: RunState) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from kdcore import events as ev
 from kdcore.export import curves
-from pages.parts.server import headers, routes
+from pages.parts.server import headers, moments, routes
 
 
 @pytest.fixture
@@ -92,6 +92,22 @@ def test_since_is_a_step(client, make_run, since):
 @pytest.mark.parametrize("since", ["-5", "9" * 300, "-" + "9" * 300])
 def test_a_step_that_is_not_in_the_run_starts_anew(client, make_run, since):
     assert client.get(f"/api/runs/{make_run()}/series", params={"since": since}).json()["reset"]
+
+
+def test_numbers_beyond_the_run_do_not_make_new_responses(client, make_run):
+    """They are made once and cached, so that nobody keeps the server busy with them."""
+    address = f"/api/runs/{make_run()}"
+    queries = ("series?since=", "series?since=0&to=", "moments?since=")
+    for query in queries:
+        client.get(f"{address}/{query}1000000")
+    made = [curves.new_points, curves.stretch, moments._body]
+    before = [each.cache_info().misses for each in made]
+    for query in queries:
+        for far in (1000001, 99999999):
+            assert client.get(f"{address}/{query}{far}").status_code == 200
+    for far in (-2, -999):
+        client.get(f"{address}/series?since={far}")
+    assert [each.cache_info().misses for each in made] == before
 
 
 def test_long_digits_are_no_step(client, make_run):
