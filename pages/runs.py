@@ -75,7 +75,7 @@ def one(run: RunState, runs: list[RunState]) -> None:
         actions.show_damage(run)
         actions.delete([run])
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.subheader(formatting.as_text(run.name), anchor=False, width="content")
         badge(run)
         st.space("stretch")

@@ -16,6 +16,7 @@ NAME = "environment.json"
 MOST_BYTES = 1_000_000
 WHEN = "time"  # the key that always differs
 FILE = " file"  # at the end of a key: where weights are does not matter, their checksum does
+CHECKSUM = 40  # characters of the shortest one, a commit's; the first twelve tell two of them apart
 Entry = dict[str, Any]
 
 
@@ -69,4 +70,4 @@ def _short(value: Any) -> str:
     if value is None:
         return "none"
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else shortened(value)
-    return f"{text[:12]}…" if len(text) > 40 else text
+    return f"{text[:12]}…" if len(text) >= CHECKSUM else text

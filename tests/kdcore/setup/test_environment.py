@@ -78,6 +78,11 @@ def test_a_resume_with_other_versions_weights_or_images_says_so(store, begun, mo
     assert [entry["versions"]["timm"] for entry in store.environment(run_id)][1:] == ["0.0.1"]
 
 
+def test_a_commit_is_named_by_its_beginning():
+    before, now = ({"code": {"commit": letter * 40}} for letter in "ab")
+    assert environments.differences(before, now) == ["code commit aaaaaaaaaaaa… before, bbbbbbbbbbbb… now"]
+
+
 def test_weights_that_were_moved_are_the_same(store, begun, tmp_path, tiny):
     parts, run_id, file = begun
     warnings(parts, store, run_id)

@@ -1,5 +1,7 @@
 """Several runs compared: what differs, results, maps and parallel axes."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,17 @@ def test_what_differs_is_a_table_by_dotted_names(open_page, make_run):
 def test_equal_recipes_have_no_difference_and_are_called_by_time(open_page, make_run):
     test = open_page("runs.py", run=[make_run(), make_run()])
     assert "Nothing: their recipes are the same, seed included." in said(test)
+
+
+def test_what_a_user_changed_while_training_is_a_difference_too(open_page, make_run):
+    changed = make_run(knobs={"weight/kd": 2.0})
+    text = said(open_page("runs.py", run=[changed, make_run()]))
+    assert "Their recipes are the same, seed included; settings were changed while training." in text
+    assert "Nothing:" not in text
+    assert re.search(r"- .+, changed while training: Weight of kd: ", text)
+    text = said(open_page("runs.py", run=[changed, make_run(labels=100)]))  # beside a difference of the recipes
+    assert "changed while training: Weight of kd: " in text
+    assert "are the same" not in text
 
 
 def test_many_runs_are_rows():
