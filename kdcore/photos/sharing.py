@@ -27,6 +27,8 @@ BYTES = 4 * 2**20  # of one
 SIDE = 768  # pixels of its longer side
 SUFFIX = ".photo"  # a line of JSON, then a PNG without metadata
 ID = re.compile(r"[0-9a-f]{32}")  # of 128 random bits, so that nobody finds one by trying
+HASH = re.compile(r"[0-9a-f]{64}")  # of a key
+LATEST = 2**40  # Unix time, far beyond any end date
 DAY = 24 * 3600.0
 LONGEST_HEADER = 512  # bytes
 
@@ -130,13 +132,14 @@ def _read(photo_id: str) -> tuple[dict[str, Any], bytes]:
 
 def _header(photo_id: str, line: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(line)
-    except ValueError:
+        header = json.loads(line) if len(line) <= LONGEST_HEADER else None
+    except (ValueError, RecursionError):
         header = None
-    known = isinstance(header, dict) and isinstance(header.get("until"), int) and isinstance(header.get("key"), str)
-    if not known or not ID.fullmatch(photo_id):
+    if not isinstance(header, dict) or not ID.fullmatch(photo_id):
         raise _gone()
-    assert isinstance(header, dict)
+    until, key = header.get("until"), header.get("key")
+    if type(until) is not int or abs(until) > LATEST or not isinstance(key, str) or not HASH.fullmatch(key):
+        raise _gone()
     return header
 
 

@@ -51,12 +51,24 @@ def test_other_ids_are_no_paths_and_all_get_the_same_answer(photo_id):
         sharing.read(photo_id)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b'{"until": "x", "key": "y"}\n', b"[1]\nPNG", b"\xff" * 100])
+HEADER = b'{"until": %s, "key": "%s"}\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{}", b'{"until": "x", "key": "y"}\n', b"[1]\nPNG", b"\xff" * 100, b"[" * 100_000 + b"\n",
+        HEADER % (b"1" + b"0" * 400, b"0" * 64), HEADER % (b"9" * 13, b"0" * 64), HEADER % (b"true", b"0" * 64),
+        HEADER % (b"9999999999", "é".encode() * 64),
+    ],
+)  # fmt: skip
 def test_a_damaged_file_is_a_photo_that_is_gone(folder, content):
     kept, _ = sharing.share(photo())
     (folder / f"{kept.id}.photo").write_bytes(content)
     with pytest.raises(UserError, match="is not on this server"):
         sharing.read(kept.id)
+    with pytest.raises(UserError, match="is not on this server"):
+        sharing.remove(kept.id, "0" * 32)
     assert sharing.listing() == []
 
 
