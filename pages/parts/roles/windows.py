@@ -102,6 +102,9 @@ class Windows:
                 self._move(window, lender)
             window.operates = window.owner = False
             window.lender = ""
+            for each in self._windows.values():
+                if each.lender == window.secret:
+                    each.lender = ""  # control that was handed on does not come back to a window that gave it up
             self.version += 1
 
     def presenter(self) -> Window | None:
@@ -125,16 +128,18 @@ class Windows:
     def ask(self, session: str, name: str) -> None:
         """Ask for control. Raises NotAllowed where this window or all together ask too often, or too many wait."""
         with self._lock:
-            window, now = self._open(session), self._clock()
-            if any(each.window is window for each in self.requests()):
+            now, waiting, known = self._clock(), self.requests(), self._sessions.get(session)
+            if known and any(each.window is known for each in waiting):
                 raise NotAllowed("This window has asked already. The operator sees the request.")
-            if (wait := self._asked.get(window.secret, -AGAIN_SECONDS) + AGAIN_SECONDS - now) > 0:
+            last = self._asked.get(known.secret, -AGAIN_SECONDS) if known else -AGAIN_SECONDS
+            if (wait := last + AGAIN_SECONDS - now) > 0:
                 raise NotAllowed(f"This window asked a moment ago. Ask again in {max(1, round(wait))} s.")
             if len(self._requests) >= MOST_REQUESTS:
                 raise NotAllowed(f"{MOST_REQUESTS} requests wait for an answer already. Ask again later.")
             self._asked = {secret: when for secret, when in self._asked.items() if now - when < 60}
             if len(self._asked) >= ASKED_A_MINUTE:
                 raise NotAllowed("Too many requests in this minute. Ask again later.")
+            window = self._open(session)  # not before: those that are refused leave nothing
             self._asked[window.secret] = now
             self._requests.append(Request(secrets.token_hex(4), as_name(name), window))
             self.version += 1

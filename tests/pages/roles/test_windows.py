@@ -173,3 +173,23 @@ def test_windows_are_bounded_and_those_with_control_stay(windows, monkeypatch):
 )
 def test_a_name_is_one_short_line_of_visible_characters(typed, shown):
     assert module.as_name(typed) == shown
+
+
+def test_requests_that_are_refused_neither_open_windows_nor_withdraw_those_that_wait(windows, monkeypatch):
+    monkeypatch.setattr(module, "MOST_WINDOWS", 12)
+    for number in range(50):
+        try:
+            windows.ask(f"flood {number}", "x")
+        except NotAllowed:
+            assert windows.of(f"flood {number}") is None
+    assert windows.asks("visitor")
+    assert windows.requests()[0].name == "Ada"
+
+
+def test_control_does_not_come_back_to_a_window_that_gave_it_up(windows):
+    windows.grant("operator", ask_id(windows))
+    windows.enter("operator")
+    windows.leave("operator")
+    windows.leave("visitor")
+    assert not windows.operates("operator")
+    assert not windows.operates("visitor")
