@@ -1,4 +1,4 @@
-"""A talk from beginning to end: the presenter trains, turns, forks and tells; two browsers follow, and cannot touch."""
+"""A talk from beginning to end: the presenter trains, turns, forks and tells; three browsers follow, and cannot touch."""
 
 import re
 from collections.abc import Iterator
@@ -46,12 +46,13 @@ def test_a_talk(room, visit, tmp_path):
     presenter = visit(url)
     enter(presenter)
     guest = visit(f"{url}/?follow=1")
+    tablet = visit(f"{url}/?follow=1", 820)
 
     # the run starts, and its curve and maps move; a phone comes late, while the first step is prepared
     presenter.get_by_role("button", name="Train it here").click()
     presenter.wait_for_url(re.compile(r"/train\?.*run="))
     run_id = re.search(r"run=([\w.-]+)", presenter.url)[1]  # type: ignore[index]
-    audience: list[Page] = [guest, visit(f"{url}/?follow=1", 390)]
+    audience: list[Page] = [guest, tablet, visit(f"{url}/?follow=1", 390)]
     until(lambda: store.state(run_id).step > 0, "the first step is taken")
     chart, cell = (
         presenter.locator("svg.chart").first,
