@@ -35,7 +35,7 @@ def test_knobs_are_turned_undone_and_reset_while_a_run_trains(tmp_path, tiny):
     words = [change["words"] for change in store.state(run_id).knob_changes]
     assert words[:3] == ["Temperature of kd: 2 → 3", "Weight of kd: 1 → 0.5", "Weight of kd: 0.5 → 1"]
     assert "Temperature of kd: 3 → 2" in words[3:]
-    steps, values = store.series(run_id)["temperature/kd"]
+    _, values = store.series(run_id)["temperature/kd"]
     assert {2.0, 3.0} == set(values.tolist())
     assert store.state(run_id).knob_changes[0]["by"] == "Ada"
 
