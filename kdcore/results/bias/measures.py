@@ -17,7 +17,7 @@ from kdcore.results.bias.outcome import Observation
 
 accuracy = Measure(
     "accuracy", "Accuracy", "share", "higher",
-    "The share of the test set's images that the network predicts rightly.",
+    "The share of the test set's images that the network predicts correctly.",
     contributions.right, by="share",
 )  # fmt: skip
 relative_accuracy = Measure(
