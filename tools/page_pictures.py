@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import FloatRect, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from kdcore.paths import PROJECT
 from kdcore.store import Studies
@@ -35,8 +35,8 @@ def main() -> None:
             for name in chosen:
                 page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, reduced_motion="reduce")
                 page.set_default_timeout(120_000)
-                clip = PICTURES[name](page, server)
-                page.screenshot(path=FOLDER / f"{name}.png", clip=clip)
+                PICTURES[name](page, server)
+                page.screenshot(path=FOLDER / f"{name}.png")
                 page.close()
                 print(FOLDER / f"{name}.png")
         browser.close()
@@ -70,18 +70,15 @@ def pitfalls(page: Page, server: Server) -> None:
     settle(page)
 
 
-def train(page: Page, server: Server) -> FloatRect:
-    """The curves of a quick run, live."""
-    page.set_viewport_size({"width": WIDTH, "height": 1200})
+def train(page: Page, server: Server) -> None:
+    """A quick run, live: accuracy, heatmaps and settings on one screen."""
+    page.set_viewport_size({"width": WIDTH, "height": 900})
     page.goto(server.url)
     page.get_by_role("button", name="Train it here").click()
     page.wait_for_url(re.compile("run="))
     run_id = page.url.partition("run=")[2]
     until(lambda: server.store.state(run_id).progress > SHOWN_AT, "the run has curves", seconds=HOURS)
     settle(page)
-    curves = page.locator(".panels").bounding_box()
-    assert curves
-    return {"x": curves["x"] - 20, "y": curves["y"] - 10, "width": WIDTH - 60, "height": 640}
 
 
 def study(page: Page, server: Server) -> None:
