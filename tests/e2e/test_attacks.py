@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as TookTooLong
 
 from kdcore import events as ev
 from kdcore.recipe import ModelRecipe, Recipe, Term
@@ -32,6 +33,7 @@ epochs: 2000
 probes: {images: 0}
 """
 DISK_MIB = 48
+TRIES = 3  # to start the run
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +72,14 @@ def attacker(visit, attacked, training) -> Iterator[Callable[[str], Page]]:
 
 def start_long_run(server: Server, page: Page) -> str:
     hand_in(page, LONG)
-    expect(page.get_by_role("button", name="Start training")).to_be_enabled()
-    page.get_by_role("button", name="Start training").click()
-    page.wait_for_url(re.compile(r"/train\?.*run="))
+    start = page.get_by_role("button", name="Start training")
+    for _ in range(TRIES):  # on a busy machine the page may draw the button anew during a click, which is then lost
+        expect(start).to_be_enabled()
+        start.click()
+        with contextlib.suppress(TookTooLong):
+            page.wait_for_url(re.compile(r"/train\?.*run="), timeout=PATIENCE_SECONDS * 1000 / TRIES)
+            break
+    assert "run=" in page.url, f"no run was started; the page has: {page.locator('section.stMain').inner_text()}"
     run_id = re.search(r"run=([\w.-]+)", page.url)[1]  # type: ignore[index]
     until(lambda: server.store.state(run_id).step > 3, "the run trains")
     return run_id
