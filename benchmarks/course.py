@@ -90,11 +90,11 @@ def passed_on() -> str:
     *_, last = robustness.assess(list(NETWORKS.values()), ["clean", "silhouettes@1"], store(), images=IMAGES)
     assert last.result
     rows = [row for row in robustness.table(last.result, NETWORKS) if row.measure == "accuracy"]
-    said = []
+    found = []
     for row in rows:
         values = ", ".join(f"{role} {100 * row.values[name][0]:.1f} %" for role, name in NETWORKS.items())
-        said.append(f"{row.condition.split('@')[0]}: {values}")
-    return f"Accuracy on {IMAGES:,} images of each set. " + "; ".join(said)
+        found.append(f"{row.condition.split('@')[0]}: {values}")
+    return f"Accuracy on {IMAGES:,} images of each set. " + "; ".join(found)
 
 
 def result() -> str:

@@ -149,7 +149,7 @@ def distill(
         show: a progress bar and the results.
 
     Raises:
-        UserError: something does not fit, which is said before the run; or the run failed.
+        UserError: something does not fit, which is reported before the run; or the run failed.
     """
     made = load_recipe(source, **settings)
     made = recipes.with_values(
