@@ -93,7 +93,7 @@ def without_seed(run: RunState) -> str:
 
 
 def draw(found: Sequence[Group], key: str) -> None:
-    """A row for each group, with plain means: what may be claimed from several seeds is said when they are selected."""
+    """A row for each group, with plain means: what may be claimed from several seeds is shown when they are selected."""
     rows = [row(group) for group in found]
     chosen = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="single-row", key=key, alt="Groups of runs",

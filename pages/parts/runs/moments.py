@@ -81,7 +81,7 @@ def of_run(store: Store, run_id: str, version: int, status: str, since: int = -1
 
 
 def words(run: RunState) -> str:
-    """What is said where there is nothing to draw yet."""
+    """The message where there is nothing to draw yet."""
     if run.step or (run.steps and run.probes):
         return ""
     note = run.notes[-1]["text"] if run.notes and run.status in ("created", "preparing") else ""

@@ -48,7 +48,7 @@ def _has(store: Store, run: RunState, network: str) -> bool:
     try:
         return network in probes.read(store, run, 0)
     except UserError:
-        return True  # why it is left out is said below
+        return True  # the reason is shown below
 
 
 def gathered(
