@@ -81,7 +81,9 @@ class Inspector:
         """
         if map_name and not explain.map_card(map_name).one_pass:
             known = ", ".join(name for name, card in explain.map_cards().items() if card.one_pass)
-            raise UserError(f"{explain.map_card(map_name).title} takes more than one pass a frame. Maps of one pass: {known}.")
+            raise UserError(
+                f"{explain.map_card(map_name).title} takes more than one pass a frame. Maps of one pass: {known}."
+            )
         one, request = square(pixels), MapRequest(map_name=map_name, substitute=True)
         with self._lock, torch_threads(self._threads):
             return [self._glance(one, reference, request) for reference in references]

@@ -27,7 +27,9 @@ def bundled(tmp_path: Path, monkeypatch) -> None:
     store = Store(tmp_path / "runs", recorded=ASSETS / "runs")
     found = SimpleNamespace(store=store, active=lambda: ())
     monkeypatch.setattr(engine.process, "process_runner", lambda: found)
-    monkeypatch.setattr(engine, "quick_evaluation", lambda *_, **__: iter(()))  # tested with Robustness, and takes seconds
+    monkeypatch.setattr(
+        engine, "quick_evaluation", lambda *_, **__: iter(())
+    )  # tested with Robustness, and takes seconds
 
 
 def opened(page: str, address: dict) -> AppTest:

@@ -27,7 +27,9 @@ OUTPUTS = {
 
 def show(entry: Entry) -> None:
     card = entry.card
-    st.button("All methods", icon=":material/arrow_back:", type="tertiary", on_click=open_card, args=[None], key="all-methods")
+    st.button(
+        "All methods", icon=":material/arrow_back:", type="tertiary", on_click=open_card, args=[None], key="all-methods"
+    )
     st.title(card.title, anchor=False)
     st.markdown(f"#### :gray[{card.summary}]")
     left, right = st.columns([5, 3], gap="large")

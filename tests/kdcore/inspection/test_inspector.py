@@ -401,7 +401,9 @@ def test_a_glance_is_what_inspect_finds_for_each_network(store):
 
 
 def test_a_glance_takes_one_pass(store):
-    with pytest.raises(UserError, match="Occlusion.* takes more than one pass a frame. Maps of one pass: .*cls_attention"):
+    with pytest.raises(
+        UserError, match="Occlusion.* takes more than one pass a frame. Maps of one pass: .*cls_attention"
+    ):
         Inspector(store).glance(PHOTO, ["our-teacher"], "occlusion")
 
 

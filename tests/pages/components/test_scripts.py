@@ -51,7 +51,9 @@ def test_a_module_is_included_once_and_before_those_that_import_it(tmp_path, mon
 def test_small_text_grows_while_presenting(tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "FOLDER", tmp_path)
     (tmp_path / "shown").mkdir()
-    (tmp_path / "shown" / "shown.css").write_text("a { font-size: 12px; } b { font-size: 0.75rem }\nc { font-size: inherit; }")
+    (tmp_path / "shown" / "shown.css").write_text(
+        "a { font-size: 12px; } b { font-size: 0.75rem }\nc { font-size: inherit; }"
+    )
     least = "var(--least-text, 0px)"
     assert loading.style("shown") == (
         f"a {{ font-size: max(12px, {least}); }} b {{ font-size: max(0.75rem, {least}) }}\nc {{ font-size: inherit; }}"

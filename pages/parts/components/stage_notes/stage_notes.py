@@ -12,4 +12,6 @@ _component = component(KEY)
 
 def stage_notes(views: Sequence[View]) -> None:
     """Draw the notes; the browser requests which view is shown, without a rerun of the page."""
-    _component(key=KEY, data={"views": [{"id": view.id, "caption": view.caption, "notes": view.notes} for view in views]})
+    _component(
+        key=KEY, data={"views": [{"id": view.id, "caption": view.caption, "notes": view.notes} for view in views]}
+    )
