@@ -18,7 +18,7 @@ from pages.parts.components.loading import component
 _component = component("live_chart")
 SETTINGS = Settings(
     smooth=Number(0.8, 0, 0.999),
-    x=Choice(("epoch", "step", "images", "time")),
+    x=Choice(("epoch", "step", "steplog", "images", "time")),
     log=Flag(),
     clip=Flag(usual=True),
     **{name: Number(None, 0, 1e6) for name in ("from", "to", "epoch")},  # zoom and cursor, in epochs

@@ -2,7 +2,7 @@
 //
 // plot: {range: [a, b], low, high, log, unit, axis, lines, marks, hover, selected, empty, colour, text, font, labelled, bold}
 // lines: {label, colour, style, level, faint, x, raw, meanX, mean, behind}: places on the x axis and values; `mean` is the smoothed curve
-import {clock, short} from "./points.js";
+import {AXES, clock, short} from "./points.js";
 import {BOTTOM, LEFT, RIGHT, TOP, decades, nearest, readable, ticks, visible} from "./scales.js";
 
 export const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 5], [5, 2, 1, 2, 1, 2]];
@@ -41,18 +41,27 @@ function drawAxes(g, plot, { x, y, wide, high, right }) {
     g.globalAlpha = 0.35; rule(g, LEFT, y(v), wide - right, y(v));
   }
   g.globalAlpha = 0.8; g.textBaseline = "alphabetic"; g.textAlign = "center";
-  for (const v of plot.empty ? [] : axisTicks(plot.axis, a, b, wide / 80)) g.fillText(plot.axis === "time" && v ? clock(v) : short(v), x(v), high - 8);
+  for (const v of plot.empty ? [] : axisTicks(plot.axis, a, b, wide / 80)) g.fillText(tickText(plot.axis, v), x(v), high - 8);
   if (!plot.lines.length) g.fillText("No values yet", (LEFT + wide) / 2, high / 2);
   g.textAlign = "right";
-  g.fillText(plot.axis, LEFT - 8, high - 8);
+  g.fillText(AXES[plot.axis].word, LEFT - 8, high - 8);
   g.globalAlpha = 1;
 }
 
-/** Ticks of an x axis; of time at round numbers of seconds, minutes or hours. */
+/** Ticks of an x axis; of time at round numbers of seconds, minutes or hours, of a log scale at those of `decades`. */
 export function axisTicks(axis, a, b, count) {
+  if (axis === "steplog") {
+    const found = decades(10 ** a, 10 ** b);
+    return (found.length > 1 ? found : ticks(10 ** a, 10 ** b, count)).map(Math.log10);
+  }
   if (axis !== "time") return ticks(a, b, count);
   const unit = b - a > 7200 ? 3600 : b - a > 120 ? 60 : 1;
   return ticks(a / unit, b / unit, count).map((v) => v * unit);
+}
+
+function tickText(axis, v) {
+  if (axis === "steplog") return short(Math.round(10 ** v));
+  return axis === "time" && v ? clock(v) : short(v);
 }
 
 function drawSelection(g, plot, { x, high }) {

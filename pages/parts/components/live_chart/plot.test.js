@@ -41,6 +41,8 @@ test("ticks of time are round minutes and hours", () => {
   assert.deepEqual(axisTicks("time", 0, 600, 5), [0, 120, 240, 360, 480, 600]);
   assert.deepEqual(axisTicks("time", 0, 36000, 4), [0, 18000, 36000]);
   assert.deepEqual(axisTicks("step", 0, 10, 5), [0, 2, 4, 6, 8, 10]);
+  assert.deepEqual(axisTicks("steplog", 0, 2, 5).map((v) => Math.round(10 ** v)), [1, 2, 5, 10, 20, 50, 100]);
+  assert.deepEqual(axisTicks("steplog", Math.log10(210), Math.log10(310), 4).map((v) => Math.round(10 ** v)), [250, 300]);
 });
 
 test("a saved figure has the title, the note, the legend and the axes", () => {

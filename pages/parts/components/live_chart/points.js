@@ -42,6 +42,9 @@ export function withDetail(series, detail) {
 export const AXES = {
   epoch: { word: "epoch", place: (run, step) => step / run.about.steps_per_epoch, epoch: (run, x) => x },
   step: { word: "step", place: (run, step) => step, epoch: (run, x) => x / run.about.steps_per_epoch },
+  steplog: { // a place is the step's power of ten, from step 1 on
+    word: "step", place: (run, step) => Math.log10(Math.max(1, step)), epoch: (run, x) => 10 ** x / run.about.steps_per_epoch,
+  },
   images: {
     word: "images", place: (run, step) => (step / run.about.steps_per_epoch) * run.about.train_images,
     epoch: (run, x) => x / run.about.train_images,
@@ -60,6 +63,7 @@ function timeOf(run, step) {
 /** A place on an axis in words: `epoch 2.5`, `step 1,200`, `3:05 min`. */
 export function placeInWords(x, axis) {
   if (axis === "time") return clock(x);
+  if (axis === "steplog") return placeInWords(10 ** x, "step");
   return axis === "epoch" ? `epoch ${x.toFixed(2)}` : axis === "step" ? `step ${Math.round(x).toLocaleString("en")}` : `${short(x)} images`;
 }
 

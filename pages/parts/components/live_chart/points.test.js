@@ -33,13 +33,14 @@ test("a closer look replaces the part of a series that it covers", () => {
 test("places on each axis and the epochs under them agree", () => {
   const run = { about: { steps_per_epoch: 10, train_images: 320 }, points: { seconds: received([[0, 20, 40], [0, 4, 12]]) } };
   const places = Object.fromEntries(Object.entries(AXES).map(([name, axis]) => [name, axis.place(run, 30)]));
-  assert.deepEqual(places, { epoch: 3, step: 30, images: 960, time: 8 });
-  for (const [name, axis] of Object.entries(AXES)) assert.equal(axis.epoch(run, places[name]), 3, name);
+  assert.deepEqual(places, { epoch: 3, step: 30, steplog: Math.log10(30), images: 960, time: 8 });
+  for (const [name, axis] of Object.entries(AXES)) assert.ok(Math.abs(axis.epoch(run, places[name]) - 3) < 1e-12, name);
+  assert.equal(AXES.steplog.place(run, 0), 0); // the start of a run, which has no logarithm, stands at step 1
 });
 
 test("places and times in words", () => {
   assert.deepEqual([45, 185, 7380].map(clock), ["45 s", "3:05 min", "2:03:00 h"]);
-  assert.deepEqual([["epoch", 2.5], ["step", 1200], ["images", 96000], ["time", 61]].map(([axis, x]) => placeInWords(x, axis)),
-    ["epoch 2.50", "step 1,200", "96k images", "1:01 min"]);
+  assert.deepEqual([["epoch", 2.5], ["step", 1200], ["steplog", 3], ["images", 96000], ["time", 61]].map(([axis, x]) => placeInWords(x, axis)),
+    ["epoch 2.50", "step 1,200", "step 1,000", "96k images", "1:01 min"]);
   assert.deepEqual([950, 25000, 3.2e6].map(short), ["950", "25k", "3.2M"]);
 });
