@@ -19,6 +19,7 @@ from torch import nn
 from kdcore.errors import NotHere, UserError
 from kdcore.models import fitting, matching, resnets, torchvision_files, zoo
 from kdcore.models.own import OWN
+from kdcore.models.pruned import OPTION
 from kdcore.models.zoo import TORCHVISION
 from kdcore.paths import data_folder
 from kdcore.recipe.architecture import check_options
@@ -45,6 +46,11 @@ def pretrained(
     zoo.check(name)
     options = dict(options or {})
     check_options(options)
+    if OPTION in options:
+        raise UserError(
+            f"The pretrained weights of {name} have all its channels: leave the option {OPTION} out, or name the pruned weights themselves "
+            "in `weights`."
+        )
     file = found(name)
     if file is None and not download:
         raise NotHere(missing(name))

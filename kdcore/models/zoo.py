@@ -16,7 +16,7 @@ from timm.models import get_pretrained_cfg
 from torch import nn
 
 from kdcore.errors import UserError
-from kdcore.models import resnets
+from kdcore.models import pruned, resnets
 from kdcore.models.own import IMAGENET_MEAN, IMAGENET_STD, OWN
 from kdcore.models.tapped import Statistics
 from kdcore.recipe.architecture import check_name, check_options
@@ -65,7 +65,7 @@ def create(name: str, classes: int, image_size: int, options: dict[str, Any] | N
 
 
 def made(name: str, classes: int, image_size: int, options: dict[str, Any], **library: Any) -> nn.Module:
-    """A network from its constructor; the name and the options have been checked.
+    """A network from its constructor, with the layers that the option `pruned` narrows; the name and the options have been checked.
 
     Args:
         library: further arguments for timm.
@@ -73,6 +73,12 @@ def made(name: str, classes: int, image_size: int, options: dict[str, Any], **li
     Raises:
         UserError: options that do not fit each other or this network, or an image size that it cannot work with.
     """
+    if widths := options.get(pruned.OPTION):
+        net = made(
+            name, classes, image_size, {key: value for key, value in options.items() if key != pruned.OPTION}, **library
+        )
+        pruned.narrow(net, widths, name)
+        return net
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:
         if name in OWN:

@@ -17,11 +17,14 @@ from kdcore.errors import UserError
 NAME = re.compile(r"(torchvision/)?\w[\w.-]{0,99}", re.ASCII)
 MOST_OPTIONS = 40
 MOST_ENTRIES = 32  # of a list: one number for each stage
+LAYER = re.compile(r"\w[\w.]{0,199}", re.ASCII)
+MOST_LAYERS, MOST_CHANNELS = 4000, 65536  # of a pruned network
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The values of a setting: true or false, one of some words, or a number (where `several`, a list of numbers too)."""
+    """The values of a setting: true or false, one of some words, a number (where `several`, a list of numbers too), or the
+    channels of layers by their names."""
 
     low: float = 0
     high: float = 0
@@ -30,12 +33,19 @@ class Kind:
     below: bool = False  # the upper bound itself is left out
     flag: bool = False
     choices: tuple[str, ...] = ()
+    layers: bool = False
 
     def takes(self, value: Any) -> bool:
         if self.flag:
             return isinstance(value, bool)
         if self.choices:
             return isinstance(value, str) and value in self.choices
+        if self.layers:
+            return (
+                isinstance(value, Mapping)
+                and len(value) <= MOST_LAYERS
+                and all(self._is_layer(*each) for each in value.items())
+            )
         if isinstance(value, (list, tuple)):
             return self.several and 0 < len(value) <= MOST_ENTRIES and all(self._in_range(each) for each in value)
         return self._in_range(value)
@@ -45,9 +55,16 @@ class Kind:
             return False
         return self.low <= value <= self.high and math.isfinite(value) and not (self.below and value == self.high)
 
+    def _is_layer(self, name: Any, channels: Any) -> bool:
+        named = isinstance(name, str) and LAYER.fullmatch(name) is not None
+        listed = isinstance(channels, (list, tuple)) and 1 <= len(channels) <= 2
+        return named and listed and all(self._in_range(each) for each in channels)
+
     def in_words(self) -> str:
         if self.flag:
             return "true or false"
+        if self.layers:
+            return f"names of up to {MOST_LAYERS:,} layers, each with its outputs and inputs (from 0, as many as it has, to {self.high:g})"
         if self.choices:
             return f"one of {', '.join(repr(choice) for choice in self.choices)}"
         number = "a whole number " if self.whole else ""
@@ -137,6 +154,7 @@ SETTINGS: dict[str, Kind] = {
     "pos_embed": Kind(choices=("learn", "none")),
     "stem_type": Kind(choices=("deep", "deep_tiered", "overlap", "patch")),
     "weight_init": Kind(choices=("jax", "jax_nlhb", "moco")),
+    "pruned": Kind(0, MOST_CHANNELS, layers=True),  # fewer channels than the architecture has, see `models.pruned`
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from kdcore import models
 from kdcore import recipe as recipes
 from kdcore.checks import teacher_check
-from kdcore.models import resnets, weight_files, zoo
+from kdcore.models import pruned, resnets, weight_files, zoo
 from kdcore.models.own import OWN
 from kdcore.recipe import ModelRecipe, RecipeError, TeacherRecipe
 from kdcore.recipe.architecture import DECIDED, SETTINGS, check_options
@@ -195,7 +195,7 @@ def test_every_setting_is_one_of_some_constructor_and_none_is_decided_elsewhere(
         if inspect.isclass(cls) and issubclass(cls, torch.nn.Module)
     ]  # fmt: skip
     makers = [*(cls.__init__ for cls in classes), *(network.make for network in OWN.values())]
-    known = {name for make in makers for name in inspect.signature(make).parameters} | set(resnets.OPTIONS)
+    known = {name for make in makers for name in inspect.signature(make).parameters} | {*resnets.OPTIONS, pruned.OPTION}
     assert tv.resnet18  # the modules are there
     assert set(SETTINGS) <= known
     assert not set(SETTINGS) & set(DECIDED)

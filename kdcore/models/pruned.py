@@ -1,0 +1,95 @@
+"""Networks with fewer channels than their architecture has, described by the widths of their layers.
+
+    widths = pruned.widths(net, whole)     # {"layer1.0.conv1": [12, 0], "layer1.0.bn1": [12], "layer1.0.conv2": [0, 12]}
+    pruned.narrow(another, widths)         # the same shapes in a network of this architecture
+
+A convolution or linear layer has two numbers, outputs and inputs; a BatchNorm one. 0 stands for as many as the architecture has,
+so that a classifier keeps its number of classes. Widths are plain data: the option `pruned` of a recipe or a weight file. Which
+channels are removed is decided in `kdcore.pruning`; a network is rebuilt from its widths without the library used there.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from kdcore.errors import UserError, clipped, shortened
+
+OPTION = "pruned"
+Widths = Mapping[str, Sequence[int]]
+
+
+def channels(layer: nn.Module) -> tuple[int, ...]:
+    """A layer's outputs and inputs, or a BatchNorm's channels; () for a layer that is not narrowed."""
+    if isinstance(layer, nn.Conv2d):
+        return layer.out_channels, layer.in_channels
+    if isinstance(layer, nn.Linear):
+        return layer.out_features, layer.in_features
+    return (layer.num_features,) if isinstance(layer, _BatchNorm) else ()
+
+
+def is_depthwise(layer: nn.Module) -> bool:
+    """Whether a convolution filters each of its channels alone."""
+    return isinstance(layer, nn.Conv2d) and 1 < layer.groups == layer.in_channels == layer.out_channels
+
+
+def widths(net: nn.Module, whole: nn.Module) -> dict[str, list[int]]:
+    """The widths of the layers of `net` that have fewer channels than those of `whole`, a network of the same architecture."""
+    full = dict(whole.named_modules())
+    found = {}
+    for name, layer in net.named_modules():
+        pairs = list(zip(channels(layer), channels(full[name]), strict=True))
+        if any(has != had for has, had in pairs):
+            found[name] = [0 if has == had else has for has, had in pairs]
+    return found
+
+
+def narrow(net: nn.Module, to: Widths, model: str) -> None:
+    """Reduce the layers of a network to these widths; each keeps its first channels.
+
+    Args:
+        model: the network's name, for messages.
+
+    Raises:
+        UserError: there is no such layer, or the numbers do not fit it.
+    """
+    layers = dict(net.named_modules())
+    for name, wanted in to.items():
+        layer = layers.get(name)
+        has = channels(layer) if layer is not None else ()
+        if layer is None or not has:
+            raise UserError(
+                f"{model} has no convolution, linear layer or BatchNorm {shortened(name)} that the option {OPTION} could narrow: the "
+                "weights were pruned from another network."
+            )
+        if len(has) != len(wanted) or any(want > had for want, had in zip(wanted, has, strict=True)):
+            raise UserError(
+                f"The option {OPTION} gives {shortened(name)} of {model} the channels {clipped(str(list(wanted)))}; at most {list(has)} "
+                "were expected (outputs and inputs; 0: as many as there are)."
+            )
+        _cut(layer, [want or had for want, had in zip(wanted, has, strict=True)], f"{shortened(name)} of {model}")
+
+
+def _cut(layer: nn.Module, to: list[int], whose: str) -> None:
+    if isinstance(layer, nn.Conv2d):
+        if is_depthwise(layer):
+            layer.groups = to[0]
+        elif layer.groups > 1:
+            raise UserError(f"{whose} is a convolution in {layer.groups} groups, which is not narrowed.")
+        layer.out_channels, layer.in_channels = to
+    elif isinstance(layer, nn.Linear):
+        layer.out_features, layer.in_features = to
+    elif isinstance(layer, _BatchNorm):
+        (layer.num_features,) = to
+    for name, tensor in [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]:
+        if tensor.dim():  # not BatchNorm's counter
+            setattr(layer, name, _first(tensor, to[: tensor.dim()]))
+
+
+def _first(tensor: Tensor, to: list[int]) -> Tensor:
+    """The first channels along the first dimensions; a depthwise filter's second has length 1."""
+    kept = tensor.detach()
+    for dimension, count in enumerate(to):
+        kept = kept.narrow(dimension, 0, min(count, kept.shape[dimension]))
+    kept = kept.clone()
+    return nn.Parameter(kept, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else kept
