@@ -35,7 +35,7 @@ COMMANDS = (
     ("distill:app", "distill", ("train-distill", "train_distill"), "Train a student from a recipe."),
     ("distill:teacher_app", "train-teacher", ("train_teacher",), "Train one network with labels alone."),
     ("study:app", "study", (), "Compare variants of a recipe over several seeds."),
-    ("sweep:app", "sweep", (), "Vary one or two settings of a recipe over several seeds."),
+    ("sweep:app", "sweep", (), "Vary settings of a recipe over several seeds."),
     ("runs:app", "runs", (), "List, show, resume, export and delete runs."),
     ("data:app", "data", (), "Report on a folder of images, before a run."),
     ("evaluate:app", "evaluate", (), "Measure a model on a split."),

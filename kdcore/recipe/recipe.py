@@ -80,6 +80,10 @@ class Recipe(Section):
     def to_full_yaml(self) -> str:
         """The recipe with all settings, so that it means the same when a default changes; files in the data and runs folders
         relative to these."""
+        return yaml_text.written(self.to_portable())
+
+    def to_portable(self) -> dict[str, Any]:
+        """`to_full_yaml` as plain data."""
         plain = self.model_dump(mode="json")
         if plain["data"]["path"]:
             plain["data"]["path"] = paths.portable(plain["data"]["path"])
@@ -87,7 +91,7 @@ class Recipe(Section):
             spec = getattr(self, name)
             if spec and isinstance(spec.reference, WeightFile):
                 plain[name]["weights"] = paths.portable(spec.weights)
-        return yaml_text.written(plain)
+        return plain
 
     @field_validator("precision", mode="before")
     @classmethod

@@ -4,21 +4,25 @@ Its points are variants times seeds. Each point is a recipe, so any setting of a
 """
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from kdcore import recipe as recipes
 from kdcore.errors import UserError, clipped, shortened, visible
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library, yaml_text
 from kdcore.recipe.base import Section, Seeds, check_seeds
+from kdcore.recipe.trials import Range, Trials, drawn, number_or
 from kdcore.recipe.yaml_text import Lines
 
 MOST_POINTS = 500
-Value = Annotated[Any, BeforeValidator(lambda value: number_or(value))]
+Value = Annotated[Any, BeforeValidator(number_or)]
+Values = Annotated[
+    Annotated[tuple[Value, ...], Tag("list")] | Annotated[Range, Tag("range")],
+    Discriminator(lambda value: "range" if isinstance(value, (dict, Range)) else "list"),
+]
 SetName = Annotated[str, Field(max_length=80)]
 OWN = ("name", "note", "seeds")  # settings of a recipe that the study decides
 
@@ -41,23 +45,24 @@ class TestSets(Section):
 
 
 class Study(Section):
-    """Either `vary` or `variants`; with neither, one recipe over its seeds."""
+    """Either `vary` or `variants`; with neither, one recipe over its seeds. With `trials`, `variants` are drawn from `vary`."""
 
     name: Annotated[str, AfterValidator(visible)] = Field("untitled", min_length=1, max_length=60)
     note: str = Field("", max_length=20_000)
     recipe: str | dict[str, Any] = Field(description="a bundled recipe's name, a file, or the recipe itself")
-    vary: dict[str, tuple[Value, ...]] = Field({}, description="setting -> its values; every combination is a variant")
+    vary: dict[str, Values] = Field({}, description="setting -> its values; every combination is a variant")
+    trials: Trials | None = Field(
+        None, description="draw variants from `vary`, whose values may be ranges, instead of all"
+    )
     variants: dict[str, dict[str, Any]] = Field({}, description="label -> the settings in which it differs")
     seeds: Seeds = (0, 1, 2)
     test_sets: TestSets | None = None
 
     @field_validator("vary")
     @classmethod
-    def _one_or_two_settings(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
-        if len(vary) > 2:
-            raise UserError(f"varies {len(vary)} settings; a grid has one or two, `variants` any number")
+    def _settings_have_values(cls, vary: dict[str, Values]) -> dict[str, Values]:
         for key, values in vary.items():
-            if not values:
+            if values == ():
                 raise UserError(f"gives no value for {shortened(key)}")
             _refuse_own(key)
         return vary
@@ -72,23 +77,38 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Study":
-        if self.vary and self.variants:
+        if self.vary and self.variants and not self.trials:
             raise UserError("a study has either `vary` or `variants`, not both")
+        if self.trials and not self.vary:
+            raise UserError("`trials` draws variants from `vary`, which is empty: give each setting values or a range")
+        if not self.trials and (ranges := [key for key, values in self.vary.items() if isinstance(values, Range)]):
+            raise UserError(
+                f"`vary` gives a range for {shortened(ranges[0])}, which has no end of values: list some, or draw from it with "
+                "`trials` (of the command `sweep`: --random 20 or --search 20)"
+            )
         if not self.seeds:
             raise UserError("`seeds` is empty: a study needs at least one, and three for a meaningful interval")
         check_seeds(self.seeds)
         if self.count > MOST_POINTS:
-            raise UserError(f"it has {self.count} runs; at most {MOST_POINTS} are allowed")
+            draw = ": draw some of them with `trials` (of the command `sweep`: --random 20)" if self.vary else ""
+            raise UserError(f"it has {self.count:,} runs; at most {MOST_POINTS} are allowed{draw}")
         return self
 
     @property
     def count(self) -> int:
-        """The number of runs."""
-        grid = [len(values) for values in self.vary.values()]
+        """The number of runs; of a search, at most."""
+        if self.trials:
+            return max(self.trials.count, len(self.variants)) * len(self.seeds)
         variants = len(self.variants) or 1
-        for length in grid:
-            variants *= length
+        for values in self.vary.values():
+            assert not isinstance(values, Range)
+            variants *= len(values)
         return variants * len(self.seeds)
+
+    @property
+    def searches(self) -> bool:
+        """Whether each variant depends on the results of those before it."""
+        return self.trials is not None and self.trials.by == "tpe"
 
     def to_yaml(self) -> str:
         return yaml_text.written(to_plain(self))
@@ -138,7 +158,8 @@ def recipe_of(study: Study) -> Recipe:
 
 def resolved(study: Study, overrides: list[str] | None = None) -> Study:
     """The study with its recipe written out, with all settings, so that later changes of the named recipe or of a default do
-    not affect it.
+    not affect it; with the variants that are drawn at random; and with files relative to the folders of data and runs, so that
+    it can continue on another machine.
 
     Args:
         overrides: `KEY=VALUE`, as on the command line; they change the recipe before it is varied.
@@ -146,23 +167,30 @@ def resolved(study: Study, overrides: list[str] | None = None) -> Study:
     recipe = recipe_of(study)
     if overrides:
         recipe = recipes.with_overrides(recipe, overrides, option="--set")
-    return study.model_copy(update={"recipe": recipe.model_dump(mode="json")})
+    found = study.model_copy(update={"recipe": recipe.to_portable()})
+    return found.model_copy(update={"variants": variants(found)}) if study.trials and not study.searches else found
 
 
 def variants(study: Study) -> dict[str, dict[str, Any]]:
     """Label -> the settings in which the variant differs from the recipe, in the study's order."""
-    if not study.vary:
+    if not study.vary or study.variants or study.searches:
         return study.variants or {"as it is": {}}
+    if study.trials:
+        settings = drawn(study.vary, study.trials)
+    else:
+        settings = [dict(zip(study.vary, values, strict=True)) for values in itertools.product(*study.vary.values())]
     recipe = recipe_of(study)
-    names = {key: called(key, recipe) for key in study.vary}
     found: dict[str, dict[str, Any]] = {}
-    for values in itertools.product(*study.vary.values()):
-        settings = dict(zip(study.vary, values, strict=True))
-        label = ", ".join(f"{names[key]} {_in_words(value)}" for key, value in settings.items())
-        if label in found:
+    for each in settings:
+        if (label := labelled(each, recipe)) in found:
             raise RecipeError(f"The study {study.name} has the variant {shortened(label)} twice: give each value once.")
-        found[label] = settings
+        found[label] = each
     return found
+
+
+def labelled(settings: dict[str, Any], recipe: Recipe) -> str:
+    """The label of a variant: its settings in words."""
+    return ", ".join(f"{called(key, recipe)} {_in_words(value)}" for key, value in settings.items())
 
 
 def points(study: Study) -> list[Point]:
@@ -180,17 +208,6 @@ def points(study: Study) -> list[Point]:
             name = f"{study.name}: {label}"[:68] + f", seed {seed}"
             found.append(Point(label, seed, varied.model_copy(update={"name": name, "seeds": (seed,)})))
     return found
-
-
-def number_or(value: Any) -> Any:
-    """A number for text such as 1e-3, which YAML reads as text for lack of a point."""
-    if not isinstance(value, str):
-        return value
-    try:
-        number = float(value)
-    except ValueError:
-        return value
-    return number if math.isfinite(number) else value
 
 
 def _refuse_own(key: str) -> None:

@@ -94,6 +94,20 @@ def test_a_study_file_with_changed_settings_and_seeds(recipe_file, capsys, tmp_p
             "The list of values in 'epochs=[1' is not valid YAML: line 1: did not",
         ),
         (["sweep", "quick", "--vary", "epoch=1,2"], "Did you mean `epochs`?"),
+        (["sweep", "quick", "--vary", "epochs=1..9"], "gives a range for 'epochs', which has no end of values"),
+        (
+            ["sweep", "quick", "--vary", "epochs=1..", "--random", "3"],
+            "'1..' is not a range: LOW..HIGH or LOW..HIGH:log was",
+        ),
+        (
+            ["sweep", "quick", "--vary", "epochs=1", "--vary", "epochs=2"],
+            "--vary names 'epochs' twice: give all its values at once",
+        ),
+        (
+            ["sweep", "quick", "--vary", "epochs=1,2", "--random", "3"],
+            "3 different variants were to be drawn, but these values have only 2",
+        ),
+        (["sweep", "quick", "--vary", "epochs=1,2", "--random", "0"], "`trials.count` should be"),
         (["sweep", "quick", "--vary", "data.labels=3,4"], "The variant 'labels 3' cannot run: `data.labels` is 3"),
     ],
 )
@@ -134,3 +148,16 @@ def test_a_damaged_study_and_a_damaged_run_are_listed_and_deleted(tmp_path, monk
                     ["study", "delete", "old"]):  # fmt: skip
         assert main(command) == 0
     assert sorted(path.name for path in (tmp_path / "runs").rglob("*")) == ["studies"]
+
+
+def test_a_random_sweep_of_three_settings_continues_as_it_began(recipe_file, capsys):
+    vary = ("optimizer.lr=1e-3..1e-2:log", "terms.1.temperature=1..8", "terms.0.weight=0.2,0.8")
+    arguments = [word for each in vary for word in ("--vary", each)]
+    assert main(["sweep", recipe_file, *arguments, "--random", "2", "--draw-seed", "7", "--seeds", "0", "--device", "cpu", "--json"]) == 0  # fmt: skip
+    labels = [variant["variant"] for variant in last_line(capsys)["variants"]]
+    assert len(set(labels)) == 2
+    (state,) = Studies(here()).states()
+    here().delete(state.places[1].run_id)
+    assert main(["study", "resume", state.id, "--json", "--device", "cpu"]) == 0
+    assert [variant["variant"] for variant in last_line(capsys)["variants"]] == labels
+    assert [run.id for run in here().states()] == sorted((place.run_id for place in state.places), reverse=True)

@@ -2,6 +2,7 @@ import pytest
 
 from kdcore.recipe import RecipeError, library
 from kdcore.recipe import study as studies
+from kdcore.recipe import trials
 
 RECIPE = {
     "student": {"model": "three_stage_cnn_16"},
@@ -48,7 +49,12 @@ def test_it_reads_back_what_it_writes():
     ("settings", "message"),
     [
         ({"varry": {}}, "`varry` is not a known key. Did you mean `vary`?"),
-        ({"vary": {"epochs": [1], "optimizer.lr": [1], "data.labels": [1]}}, "varies 3 settings; a grid has one or two"),
+        ({"vary": {"epochs": {"low": 1, "high": 9}}}, "gives a range for 'epochs', which has no end of values: list some, or draw"),
+        ({"vary": {"epochs": {"low": 9, "high": 1}}}, "`vary.epochs` cannot be used: a range runs from a lower to a higher number, not from 9 to 1"),
+        ({"vary": {"epochs": {"lo": 9, "high": 1}}}, "`vary.epochs.lo` is not a known key. Did you mean `low`?"),
+        ({"vary": {"optimizer.lr": {"low": 0, "high": 1, "log": True}}}, "a logarithmic range starts above 0, not at 0"),
+        ({"trials": {"count": 3}}, "`trials` draws variants from `vary`, which is empty"),
+        ({"vary": {"epochs": [1, 2]}, "trials": {"by": "luck"}}, "`trials.by` should be 'random' or 'tpe', not 'luck'"),
         ({"vary": {"epochs": []}}, "gives no value for 'epochs'"),
         ({"vary": {"seeds": [1]}}, "'seeds' is a setting of the study itself"),
         ({"variants": {"a": {"seeds": [1]}}}, "'seeds' is a setting of the study itself"),
@@ -58,7 +64,7 @@ def test_it_reads_back_what_it_writes():
         ({"seeds": list(range(2000))}, "`seeds` has 2,000 entries; at most 1,000 are allowed."),
         ({"vary": {"s" * 10**6: []}}, "gives no value for 'sss"),
         ({"seeds": ["x"]}, "`seeds.0` should be an integer, not 'x'"),
-        ({"vary": {"epochs": list(range(1, 300))}}, "it has 598 runs; at most 500 are allowed"),
+        ({"vary": {"epochs": list(range(1, 300))}}, "it has 598 runs; at most 500 are allowed: draw some of them with `trials`"),
     ],
 )  # fmt: skip
 def test_what_makes_no_study_is_refused_by_name(settings, message):
@@ -141,3 +147,87 @@ def test_a_recipe_in_a_folder_is_found_by_its_path():
 def test_a_name_never_leads_out_of_the_folder():
     with pytest.raises(RecipeError, match=r"There is no recipe '../studies/temperature'"):
         library.recipe("../studies/temperature")
+
+
+RANGES = {
+    "optimizer.lr": {"low": "1e-4", "high": 0.01, "log": True},
+    "epochs": {"low": 2, "high": 4},
+    "data.labels": [100, "all"],
+}
+
+
+def test_a_grid_has_any_number_of_settings():
+    vary = {"terms.1.temperature": [2, 4], "optimizer.lr": [0.1, 0.2], "epochs": [3, 4], "data.labels": [100, "all"]}
+    labels = [point.variant for point in studies.points(study(vary=vary, seeds=[0]))]
+    assert len(set(labels)) == 16
+    assert labels[1] == "kd temperature 2, lr 0.1, epochs 3, labels all"
+
+
+def test_random_variants_follow_from_their_seed_and_are_written_out_when_the_study_starts():
+    made = study(vary=RANGES, trials={"count": 12, "seed": 5})
+    assert made.count == 24
+    settings = studies.resolved(made).variants
+    assert len(settings) == 12
+    assert settings == studies.variants(made) == studies.resolved(studies.resolved(made)).variants
+    assert settings != studies.variants(study(vary=RANGES, trials={"count": 12, "seed": 6}))
+    assert {each["epochs"] for each in settings.values()} == {2, 3, 4}
+    rates = sorted(each["optimizer.lr"] for each in settings.values())
+    assert 1e-4 <= rates[0] < 1e-3 < rates[-1] <= 1e-2  # equal chances for each power of ten
+    label, first = next(iter(settings.items()))
+    assert label == f"lr {first['optimizer.lr']:g}, epochs {first['epochs']}, labels {first['data.labels']}"
+    points = studies.points(studies.from_plain(studies.to_plain(studies.resolved(made))))
+    assert points[0].recipe.optimizer.lr == first["optimizer.lr"]
+
+
+def test_more_different_variants_than_there_are_is_refused():
+    with pytest.raises(RecipeError, match="9 different variants were to be drawn, but these values have only 6"):
+        studies.variants(study(vary={"epochs": {"low": 2, "high": 4}, "twin": [True, False]}, trials={"count": 9}))
+
+
+def test_a_search_begins_without_variants_and_is_checked_at_both_ends():
+    made = study(vary=RANGES, trials={"count": 5, "by": "tpe"})
+    assert made.searches
+    assert list(studies.variants(studies.resolved(made))) == ["as it is"]
+    assert trials.ends(made.vary)[0] == {"optimizer.lr": 1e-4, "epochs": 2, "data.labels": 100}
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "log"),
+    [("1e-4..1e-2:log", 1e-4, 1e-2, True), ("2..6", 2, 6, False), ("-0.5..0.5", -0.5, 0.5, False)],
+)
+def test_a_range_on_the_command_line(text, low, high, log):
+    assert trials.range_of(text) == trials.Range(low=low, high=high, log=log)
+
+
+@pytest.mark.parametrize("text", ["1", "../mine.safetensors", "a..b", ".."])
+def test_other_values_are_no_range(text):
+    assert trials.range_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1e-4..", "'1e-4..' is not a range: LOW..HIGH or LOW..HIGH:log was expected"),
+        ("1..2:exp", "'1..2:exp' is not a range: LOW..HIGH"),
+        ("4..2", "'4..2' is not a range: a range runs from a lower to a higher number, not from 4 to 2."),
+        ("0..1:log", "'0..1:log' is not a range: a logarithmic range starts above 0, not at 0."),
+        ("0..inf", "'0..inf' is not a range: a range runs from a lower to a higher number, not from 0 to inf."),
+    ],
+)
+def test_what_is_no_range_is_refused_with_the_form_of_one(text, message):
+    with pytest.raises(RecipeError) as refused:
+        trials.range_of(text)
+    assert message in str(refused.value)
+
+
+def test_a_study_names_files_relative_to_the_folders_of_data_and_runs(tmp_path, monkeypatch):
+    """So that it continues on a machine where these folders are elsewhere."""
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "here"))
+    photos = tmp_path / "here" / "photos"
+    photos.mkdir(parents=True)
+    own = RECIPE | {"data": {"name": "folder", "path": str(photos)}}
+    stored = studies.to_plain(studies.resolved(study(recipe=own, seeds=[0])))
+    assert stored["recipe"]["data"]["path"] == "$KD_DATA/photos"
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "there"))
+    (point,) = studies.points(studies.from_plain(stored))
+    assert point.recipe.data.path == str(tmp_path / "there" / "photos")
