@@ -7,86 +7,17 @@ path/val/CLASS                          also valid, validation, dev, ...
 
 import difflib
 import os
-import threading
 import time
-from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kdcore import paths
-from kdcore.data.folders import names
-from kdcore.data.folders.walking import LeftOut, Walk
+from kdcore.data.folders import names, stored
+from kdcore.data.folders.contents import Listing, Names, Pool
+from kdcore.data.folders.walking import Walk
 from kdcore.errors import UserError, shortened
 
 LAYOUT = "It should hold one folder of images for each class, or train/ and test/ with such folders in them."
-CACHED = 4  # listings
-SETTLED_NS = (
-    2_000_000_000  # a folder that changed later than this before it was read may change again within one clock tick
-)
-
-
-@dataclass(frozen=True)
-class Pool:
-    """folder: relative to the root, empty for the root itself. files: relative to the root. targets: [n] int64."""
-
-    folder: str
-    files: list[str]
-    targets: np.ndarray
-
-    def empty_classes(self, classes: tuple[str, ...]) -> list[str]:
-        return [classes[place] for place in np.flatnonzero(np.bincount(self.targets, minlength=len(classes)) == 0)]
-
-
-@dataclass(frozen=True, eq=False)
-class Listing:
-    """A folder of images.
-
-    pools: train; test and validation where there are folders for them.
-    left_out: what is not used, by reason.
-    questions: what looks like a mistake.
-    notes: what may surprise.
-    """
-
-    root: Path
-    classes: tuple[str, ...]
-    pools: dict[str, Pool]
-    left_out: tuple[LeftOut, ...]
-    questions: tuple[str, ...]
-    notes: tuple[str, ...]
-    stamps: dict[str, int]
-    listed_ns: int
-
-    def check_images(self) -> None:
-        """Refuse a training class, or a whole split, without images. Raises UserError."""
-        for pool, found in self.pools.items():
-            empty = found.empty_classes(self.classes)
-            where = names.text(os.path.join(self.root, found.folder).rstrip(os.sep))
-            left = f" Left out: {'; '.join(map(str, self.left_out))}." if self.left_out else ""
-            if pool == "train" and empty:
-                raise UserError(
-                    f"The class {empty[0]!r} has no images in {where}: add some (JPEG, PNG, ...), or remove its folder.{left}"
-                )
-            if len(empty) == len(self.classes):
-                looked = ", ".join(os.path.join(where, name) for name in self.classes[:3])
-                raise UserError(
-                    f"There is no {pool} image: looked in {looked}{', ...' if len(self.classes) > 3 else ''}. Add images, or "
-                    f"remove the folder {where}: then {pool} images are taken from the training images.{left}"
-                )
-
-    def still_valid(self) -> bool:
-        """Whether no folder has changed since."""
-        if max(self.stamps.values()) > self.listed_ns - SETTLED_NS:
-            return False
-        try:
-            return all(os.stat(folder).st_mtime_ns == stamp for folder, stamp in self.stamps.items())
-        except OSError:
-            return False
-
-
-_cache: OrderedDict[str, Listing] = OrderedDict()
-_lock = threading.Lock()
 
 
 def listed(root: Path) -> Listing:
@@ -96,17 +27,7 @@ def listed(root: Path) -> Listing:
         NotAllowed: it is outside the folders that this server may read.
         UserError: there is no such folder, or it holds no classes.
     """
-    key = os.path.abspath(paths.allowed(root))
-    with _lock:
-        found = _cache.get(key)
-    if found is None or not found.still_valid():
-        found = _Reader(root, key).listing()
-    with _lock:
-        _cache[key] = found
-        _cache.move_to_end(key)
-        while len(_cache) > CACHED:
-            _cache.popitem(last=False)
-    return found
+    return stored.listing("folder", root, lambda: _Reader(root, os.path.abspath(root)).listing())
 
 
 class _Reader:
@@ -251,14 +172,14 @@ class _Reader:
             )
 
     def _pool(self, part: str, own: dict[str, list[str]], classes: tuple[str, ...]) -> Pool:
-        files: list[str] = []
-        targets: list[int] = []
+        parts: list[Names] = []
+        targets = [np.empty(0, np.int64)]
         for target, name in enumerate(classes):
             for folder in own.get(name, ()):
                 found = self.walk.images(os.path.join(self.walk.root, folder))
-                files += [path[len(self.walk.root) :].lstrip(os.sep) for path in found]
-                targets += [target] * len(found)
-        return Pool(part, files, np.array(targets, dtype=np.int64))
+                parts.append(Names.of(path[len(self.walk.root) :].lstrip(os.sep) for path in found))
+                targets.append(np.full(len(found), target, np.int64))
+        return Pool(part, Names.joined(parts), np.concatenate(targets))
 
     def _question_missing(self, pools: dict[str, Pool], classes: tuple[str, ...]) -> None:
         for pool, found in pools.items():
@@ -273,10 +194,9 @@ class _Reader:
     def _question_depth(self, pool: Pool, part: str, classes: tuple[str, ...]) -> None:
         """Question classes that hold folders only: the folders inside may be the classes."""
         depth = part.count(os.sep) + bool(part) + 1  # of the class folders' content
-        folders = [file.split(os.sep)[:-1] for file in pool.files]
-        if not folders or any(len(folder) <= depth for folder in folders):
+        if not len(pool.files) or any(file.count(os.sep) <= depth for file in pool.files):
             return
-        inner = list(dict.fromkeys(names.text(folder[depth]) for folder in folders))
+        inner = list(dict.fromkeys(names.text(file.split(os.sep)[depth]) for file in pool.files))
         self.questions.append(
             f"No image lies directly in the class folders ({', '.join(classes[:5])}), only in folders inside of them "
             f"({', '.join(inner[:5])}{', ...' if len(inner) > 5 else ''}). If those inside are the classes, choose a folder one "

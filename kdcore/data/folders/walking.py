@@ -10,6 +10,8 @@ from kdcore.data.folders import names
 from kdcore.errors import UserError
 from kdcore.photos import kinds
 
+Stamp = tuple[int, int]  # modification time (ns) and size
+
 MOST_ENTRIES = 2_000_000  # of one folder of images: `/` would take minutes
 FEW = 5  # names that are given for each reason
 
@@ -43,12 +45,12 @@ class LeftOut:
 class Walk:
     """Reads the folders below `root`.
 
-    stamps: path -> modification time (ns) of each folder that was read; a change means that files came or went.
+    stamps: path -> modification time and size of each folder that was read; a change means that files came or went.
     linked: linked folders that were followed, relative to the root.
     """
 
     root: str
-    stamps: dict[str, int] = field(default_factory=dict)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
     linked: list[str] = field(default_factory=list)
     entries: int = 0
     _left: dict[str, list[str]] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Walk:
         """
         folders: list[str] = []
         files: list[str] = []
-        self.stamps[folder] = os.stat(paths.allowed(Path(folder))).st_mtime_ns
+        self.stamps[folder] = stamp(paths.allowed(Path(folder)))
         with os.scandir(folder) as found:
             for entry in found:
                 self.entries += 1
@@ -157,6 +159,12 @@ class Walk:
         if kind in ("", "TIFF"):  # raw files of cameras are TIFF files that hold a small preview
             return ""
         return f" (their content looks like {kind}: rename them to use them)"
+
+
+def stamp(path: Path | str) -> Stamp:
+    """What changes with a file or with the names in a folder. Raises OSError."""
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_size
 
 
 def _leads_to(kind: Callable[[], bool]) -> bool:

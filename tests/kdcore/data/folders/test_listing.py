@@ -8,7 +8,7 @@ import pytest
 
 from kdcore.checks import preflight
 from kdcore.data import loading, selection
-from kdcore.data.folders import listing, walking
+from kdcore.data.folders import contents, walking
 from kdcore.data.folders.listing import listed
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
@@ -241,7 +241,7 @@ def test_a_new_file_is_seen_at_once(tmp_path, fill):
 
 def test_an_unchanged_folder_is_not_listed_again(tmp_path, fill, monkeypatch):
     fill("cat", "dog")
-    monkeypatch.setattr(listing, "SETTLED_NS", -(10**12))  # as if it had changed long ago
+    monkeypatch.setattr(contents, "SETTLED_NS", -(10**12))  # as if it had changed long ago
     first = listed(tmp_path)
     assert listed(tmp_path) is first
     fill("dog/deep", n=1)

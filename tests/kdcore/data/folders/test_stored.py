@@ -1,0 +1,170 @@
+"""Listings on disk: an unchanged folder is not walked again by a later process, a changed one is; damage costs only time."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdcore import paths
+from kdcore.data.folders import contents, listing, stored
+from kdcore.data.folders.contents import Names
+from kdcore.data.folders.listing import listed
+from kdcore.files import budget
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every folder is worth a file, and changed long ago."""
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("KD_DATA", str(folder))
+    monkeypatch.setattr(stored, "LEAST", 1)
+    monkeypatch.setattr(contents, "SETTLED_NS", -(10**12))
+    return folder
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One entry for each time that a folder is walked."""
+    walked: list[str] = []
+    whole = listing._Reader.listing
+
+    def noted(reader):
+        walked.append(reader.shown)
+        return whole(reader)
+
+    monkeypatch.setattr(listing._Reader, "listing", noted)
+    return walked
+
+
+def forget() -> None:
+    """What a new process knows."""
+    stored._cache.clear()
+
+
+def file(data_folder: Path) -> Path:
+    (found,) = (data_folder / "listings").glob("*.npz")
+    return found
+
+
+def plain(found):
+    pools = {name: (pool.folder, list(pool.files), pool.targets.tolist()) for name, pool in found.pools.items()}
+    return found.root, found.classes, pools, found.left_out, found.questions, found.notes, found.stamps
+
+
+def test_the_next_process_reads_the_listing_and_finds_the_same(tmp_path, fill, walks):
+    fill("train/cat", "train/Zoë", "test/cat", "test/Zoë", "train/cat/deep")
+    (tmp_path / "train" / "cat" / "notes.txt").write_text("a cat")
+    (tmp_path / "train" / "cat" / os.fsdecode(b"\xff.png")).write_bytes(b"x")
+    first = listed(tmp_path)
+    forget()
+    again = listed(tmp_path)
+    assert again is not first
+    assert plain(again) == plain(first)
+    assert len(walks) == 1
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "renamed", "a class more"])
+def test_a_changed_folder_is_walked_again(tmp_path, fill, walks, change):
+    fill("cat", "dog")
+    before = listed(tmp_path)
+    match change:
+        case "added":
+            fill("cat", name="new{}.png", n=1)
+        case "removed":
+            (tmp_path / "cat" / "00.png").unlink()
+        case "renamed":
+            (tmp_path / "cat" / "00.png").rename(tmp_path / "cat" / "99.png")
+        case "a class more":
+            fill("elk")
+    forget()
+    after = listed(tmp_path)
+    assert len(walks) == 2
+    assert plain(after) != plain(before)
+    forget()
+    assert plain(listed(tmp_path)) == plain(after)
+    assert len(walks) == 2
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut", "a bit", "text", "other arrays", "labels of no class", "a folder"])
+def test_a_damaged_listing_is_made_again(tmp_path, fill, walks, data_folder, harm):
+    fill("cat", "dog")
+    whole = listed(tmp_path)
+    path = file(data_folder)
+    raw = bytearray(path.read_bytes())
+    match harm:
+        case "empty":
+            path.write_bytes(b"")
+        case "cut":
+            path.write_bytes(raw[: len(raw) // 2])
+        case "a bit":
+            raw[raw.index(b"dog/00.png")] ^= 1
+            path.write_bytes(raw)
+        case "text":
+            path.write_text("no listing")
+        case "other arrays":
+            np.savez(path, words=np.zeros(3))
+        case "labels of no class":
+            with np.load(path) as found:
+                arrays = dict(found)
+            np.savez(path, **arrays | {"train.targets": arrays["train.targets"] + 7})
+        case "a folder":
+            path.unlink()
+            path.mkdir()
+    forget()
+    assert plain(listed(tmp_path)) == plain(whole)
+    assert len(walks) == 2
+
+
+def test_a_small_folder_and_one_that_just_changed_have_no_file(tmp_path, fill, data_folder, monkeypatch):
+    fill("cat", "dog")
+    monkeypatch.setattr(stored, "LEAST", 13)
+    listed(tmp_path)
+    forget()
+    monkeypatch.setattr(stored, "LEAST", 1)
+    monkeypatch.setattr(contents, "SETTLED_NS", 10**12)
+    listed(tmp_path)
+    assert not (data_folder / "listings").exists()
+
+
+def test_a_data_folder_that_cannot_be_written_costs_only_time(tmp_path, fill, data_folder, walks):
+    fill("cat", "dog")
+    (data_folder / "listings").write_text("in the way")
+    listed(tmp_path)
+    forget()
+    assert listed(tmp_path).classes == ("cat", "dog")
+    assert len(walks) == 2
+
+
+def test_the_least_recently_used_go(tmp_path, fill, data_folder, monkeypatch):
+    fill("one/cat", "one/dog", "two/cat", "two/dog")
+    listed(tmp_path / "one")
+    monkeypatch.setenv(stored.LIMIT, str(budget.size(file(data_folder)) / 1e9))
+    listed(tmp_path / "two")
+    forget()
+    assert len(list((data_folder / "listings").glob("*.npz"))) == 1
+    assert listed(tmp_path / "one").classes == ("cat", "dog")
+
+
+def test_a_server_that_may_read_less_does_not_use_what_others_listed(tmp_path, fill, walks, monkeypatch):
+    """Whether a link out of the allowed folders is followed is part of the key."""
+    fill("open/cat", "open/dog", "closed")
+    (tmp_path / "open" / "cat" / "linked.png").symlink_to(tmp_path / "closed" / "00.png")
+    assert len(listed(tmp_path / "open")) == 13
+    monkeypatch.setenv(paths.ALLOW, str(tmp_path / "open"))
+    monkeypatch.setattr(paths, "_restricted", lambda: True)
+    forget()
+    assert len(listed(tmp_path / "open")) == 12
+    assert len(walks) == 2
+
+
+def test_names_are_those_that_were_given():
+    texts = ["cat/1.png", "cat/11.png", "ü/\udcff.png", "dog/a b.png", "1.png"]
+    names = Names.of(texts)
+    assert list(names) == texts
+    assert [names[place] for place in (0, 3, -1)] == ["cat/1.png", "dog/a b.png", "1.png"]
+    assert names.places(["1.png", "cat/11.png", "nobody", "cat/1.png", "png"]) == [4, 1, 0]
+    assert list(Names.joined([names, Names.of([]), Names.of(["z"])])) == [*texts, "z"]
+    assert len(Names.joined([])) == 0
+    with pytest.raises(IndexError):
+        names[5]
