@@ -108,7 +108,7 @@ def sweep(folder: Path, of: str = "") -> None:
 def is_abandoned(left: Path) -> bool:
     """Whether nobody writes a temporary file any more: its process has ended or, of another machine, it is a day old."""
     writer = WRITER.search(left.name)
-    if writer and writer["machine"] == _machine() and not _is_alive(int(writer["process"])):
+    if writer and writer["machine"] == machine() and not _is_alive(int(writer["process"])):
         return True
     try:
         return time.time() - left.stat().st_mtime > ABANDONED
@@ -118,12 +118,12 @@ def is_abandoned(left: Path) -> bool:
 
 def _temporary(path: Path) -> Path:
     """A name beside `path` that tells which process of which machine writes it."""
-    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{threading.get_ident()}{SUFFIX}")
+    return path.with_name(f".{path.name}.{machine()}-{os.getpid()}-{threading.get_ident()}{SUFFIX}")
 
 
 @cache
-def _machine() -> str:
-    """Identifies this machine and, on Linux, its container: process numbers mean nothing elsewhere."""
+def machine() -> str:
+    """A short name of this machine and, on Linux, its container: process numbers mean nothing elsewhere."""
     try:
         numbers = os.readlink("/proc/self/ns/pid")
     except OSError:

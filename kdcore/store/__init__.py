@@ -13,6 +13,7 @@ A run's folder:
     runs/<id>/robustness/student/clean.npz    outcomes on test sets, see `kdcore.robustness.kept`
     runs/<id>/folded.json, .npz       cached replay of the events; see `replay_cache`
     runs/<id>/writer.lock             locked by the process that writes: a run that is neither locked nor ended was interrupted
+    runs/<id>/writer.beat             that process's heartbeat, by which other machines judge on a shared drive; see `files.heartbeat`
     runs/studies/<id>.yaml            a study, and the run of each of its points
 
 Each run is read on its own. What cannot be read of it is stated in `RunState.damage`; other runs are not affected.

@@ -13,7 +13,6 @@ import numpy as np
 
 from kdcore import recipe as recipes
 from kdcore.errors import UserError
-from kdcore.files.locks import is_held
 from kdcore.files.reading import regular
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.recipe.settings import settings
@@ -23,7 +22,7 @@ from kdcore.store.columns import Column
 from kdcore.store.lines import READ_BYTES, Lines
 from kdcore.store.pace import Pace
 from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
-from kdcore.store.writing import LOCK
+from kdcore.store.writing import LOCK, is_alive, last_host
 
 CACHE_BYTES = 4 << 20  # of new events before a replay is cached; later, as many as it has
 KEPT_NOTES = 50
@@ -117,7 +116,7 @@ class Replay:
         with self.lock:
             self._read()
             unwatched = self._stored_state.status in (*ACTIVE, "created") and not self.recorded
-            if unwatched and not is_held(self.folder / LOCK):
+            if unwatched and not is_alive(self.folder):
                 self._read()  # it may have ended just before its lock was checked
                 self.state = self._without_writer(self._stored_state)
             else:
@@ -130,7 +129,9 @@ class Replay:
         if state.status == "created" and state.damage:
             return replace(state, status="damaged")
         if state.status in (*ACTIVE, "created") and not new:
-            return replace(state, status="interrupted", reason="The process that trained it has ended.")
+            host = last_host(self.folder)
+            on_host = f" on {host} has ended, or that machine cannot reach this drive" if host else " has ended"
+            return replace(state, status="interrupted", reason=f"The process that trained it{on_host}.")
         return state
 
     def _read(self) -> None:

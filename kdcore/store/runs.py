@@ -15,7 +15,6 @@ import numpy as np
 
 from kdcore.errors import DamagedRun, UserError
 from kdcore.files import atomic, disk
-from kdcore.files.locks import is_held
 from kdcore.recipe import Recipe
 from kdcore.results.comparison import Outcome
 from kdcore.store import arrays, columns, environment, labels, replay_cache, run_ids
@@ -26,7 +25,7 @@ from kdcore.store.replay import Replay, created_at, read_recipe
 from kdcore.store.replay_cache import Mark
 from kdcore.store.run_ids import RUN_ID, is_run
 from kdcore.store.state import ACTIVE, RunState, in_one_line
-from kdcore.store.writing import LOCK, RunWriter, nobody_writes, snapshots
+from kdcore.store.writing import RunWriter, is_alive, nobody_writes, snapshots
 
 HELD_REPLAYS = 32  # runs whose series are in memory
 HELD_RECIPES = 256
@@ -227,7 +226,7 @@ class Store:
             known = self._ended[folder.name] = (seen, kept)
         if known and known[0] == seen and known[1].recorded == self._is_recorded(folder):
             state = known[1]
-            if state.status != "interrupted" or not is_held(folder / LOCK):
+            if state.status != "interrupted" or not is_alive(folder):
                 return state
         replay = self._replay(folder)
         if replay.ended and not replay.state.damage:  # a damaged one may be repaired

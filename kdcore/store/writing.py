@@ -1,4 +1,4 @@
-"""Writing a run: one process at a time, with a lock that shows whether it is alive."""
+"""Writing a run: one process at a time, with a lock and a heartbeat that show whether it is alive."""
 
 import contextlib
 import json
@@ -14,11 +14,12 @@ import numpy as np
 
 from kdcore import events as ev
 from kdcore.errors import UserError
-from kdcore.files import atomic, locks
+from kdcore.files import atomic, heartbeat, locks
 from kdcore.files.reading import regular
 from kdcore.store import batches
 
 LOCK = "writer.lock"
+BEAT = "writer.beat"
 CHECKPOINTS, PROBES, SNAPSHOTS = "checkpoints", "probes", "snapshots"
 TEST = "test.npz"
 PATIENCE = 1.0  # seconds to wait for the lock
@@ -35,14 +36,14 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock: locks.Lock | None = None
+        self._heart: heartbeat.Heart | None = None
         self._file: FileIO | None = None
 
     def __enter__(self) -> "RunWriter":
-        self._lock = locks.acquire(self.folder / LOCK, patience=PATIENCE)
-        if self._lock is None:
-            raise UserError(f"Run {self.folder.name} is being written by another process; stop it there first.")
+        self._lock = _locked(self.folder)
         path = self.folder / "events.jsonl"
         try:
+            self._heart = heartbeat.Heart(self.folder / BEAT)
             _drop_half_line(path)
             atomic.remove_leftovers(self.folder, of=TEST)  # of others, readers may be writing their caches
             for name in (CHECKPOINTS, PROBES, SNAPSHOTS):
@@ -60,13 +61,21 @@ class RunWriter:
                 with contextlib.suppress(OSError):
                     self._file.close()
         finally:
+            if self._heart:
+                self._heart.stop()
             if self._lock:
                 with contextlib.suppress(OSError):
                     self._lock.release()
 
     def append(self, event: ev.Event) -> None:
-        """Write an event, completely or not at all; its arrays first, to a file of their own. Raises OSError."""
+        """Write an event, completely or not at all; its arrays first, to a file of their own.
+
+        Raises:
+            OSError: the disk is full, say; TakenOver where another machine writes the run by now.
+        """
         assert self._file is not None, "open the writer first"
+        assert self._heart is not None
+        self._heart.check()
         if isinstance(event, ev.RunStarted):
             batches.cut(self.folder, event.step if event.resumed else -1)
         elif isinstance(event, ev.StepEnded) and event.arrays:
@@ -120,6 +129,43 @@ def _write_whole(file: FileIO, line: bytes) -> None:
         raise
 
 
+def is_alive(folder: Path) -> bool:
+    """Whether a process writes a run: on this machine by its lock, on another one by its heartbeat."""
+    beat = heartbeat.elsewhere(folder / BEAT)
+    return _is_fresh(beat, folder) if beat else locks.is_held(folder / LOCK)
+
+
+def last_host(folder: Path) -> str:
+    """The other machine whose heartbeat a run has; empty where there is none."""
+    beat = heartbeat.elsewhere(folder / BEAT)
+    return beat.host if beat else ""
+
+
+def _is_fresh(beat: heartbeat.Beat, folder: Path) -> bool:
+    return heartbeat.age(beat, folder / BEAT, folder.parent) < heartbeat.STALE
+
+
+def _locked(folder: Path) -> locks.Lock:
+    """The lock of a run that nobody writes. Raises UserError where somebody does."""
+    beat = heartbeat.elsewhere(folder / BEAT)
+    _refuse_alive(beat, folder)
+    lock = locks.acquire(folder / LOCK, patience=PATIENCE)
+    if lock is None and beat:  # of a machine that has died, whose lock its drive has not released
+        (folder / LOCK).unlink(missing_ok=True)
+        lock = locks.acquire(folder / LOCK, patience=PATIENCE)
+    if lock is None:
+        raise UserError(f"Run {folder.name} is being written by another process; stop it there first.")
+    return lock
+
+
+def _refuse_alive(beat: heartbeat.Beat | None, folder: Path) -> None:
+    if beat and (seconds := heartbeat.age(beat, folder / BEAT, folder.parent)) < heartbeat.STALE:
+        raise UserError(
+            f"Run {folder.name} is being written by a process on {beat.host}; stop it there first. Should {beat.host} be off: its last "
+            f"heartbeat is {seconds:.0f} s old, and after {heartbeat.STALE:g} s it counts as ended."
+        )
+
+
 @contextlib.contextmanager
 def nobody_writes(folder: Path) -> Iterator[None]:
     """Keep writers out of a folder that is to be deleted, also a damaged one, and on a full disk.
@@ -127,15 +173,16 @@ def nobody_writes(folder: Path) -> Iterator[None]:
     Raises:
         UserError: a process writes the run.
     """
+    _refuse_alive(beat := heartbeat.elsewhere(folder / BEAT), folder)
     try:
         regular(folder / LOCK)
         lock = locks.acquire(folder / LOCK, patience=PATIENCE, create=False)
     except OSError:  # missing, or not a file: it cannot be locked
         yield
         return
-    if lock is None:
+    if lock is None and beat is None:
         raise UserError(f"Run {folder.name} is being written by another process; stop it there first.")
-    with lock:
+    with lock or contextlib.nullcontext():
         yield
 
 

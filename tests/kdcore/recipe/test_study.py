@@ -1,8 +1,7 @@
 import pytest
 
-from kdcore.recipe import RecipeError, library
+from kdcore.recipe import RecipeError, library, trials
 from kdcore.recipe import study as studies
-from kdcore.recipe import trials
 
 RECIPE = {
     "student": {"model": "three_stage_cnn_16"},
