@@ -15,6 +15,7 @@ FINITE = {
     "kdcore/checks/predictions.py: _last": "REMEMBERED outputs",
     "kdcore/data/datasets/cues.py: _version": "one value",
     "kdcore/data/folders/checking.py: _known": "cleared at MOST_KNOWN files",
+    "kdcore/data/folders/checking.py: _unreadable": "cleared with them",
     "kdcore/data/folders/stored.py: _cache": "CACHED listings",
     "kdcore/data/folders/report.py: _cache": "CACHED reports",
     "kdcore/data/perturbations/making.py: _code_version": "one value for each test set",

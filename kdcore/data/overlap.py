@@ -43,7 +43,7 @@ def _share(data_json: str, split: str, other_json: str) -> float | None:
 def _same_pools(data: DataRecipe, other: DataRecipe) -> bool | None:
     """Whether the same place in both means the same image; False where no image is in both, None where it is not known."""
     if data.name != other.name:
-        return None if "folder" in (data.name, other.name) else False
+        return None if {data.name, other.name} & set(datasets.names("folder")) else False
     match datasets.get(data.name).obtained:
         case "downloaded":
             return True

@@ -87,7 +87,8 @@ def _count(data: DataRecipe, found: Source, split: str) -> int:
 
 
 def _why_empty(data: DataRecipe, found: Source, split: str, images: dict[str, int]) -> str:
-    if data.name == "folder" and split in found.pools and len(found.targets(split)):
+    own = datasets.get(data.name).obtained == "folder"
+    if own and split in found.pools and len(found.targets(split)):
         name = IN_WORDS.get(split, split)
         return f"None of the {name} images can be read: `python -m kdcore data {data.path}` names them with the reason."
     seen = ", ".join(f"{count:,} {IN_WORDS.get(name, name)}" for name, count in images.items())
@@ -96,9 +97,9 @@ def _why_empty(data: DataRecipe, found: Source, split: str, images: dict[str, in
             f"There is no validation image ({seen}): `data.validation` {data.validation:g} takes a share of each class, and none "
             "of a class with a single image. Add images, or set `data.validation` to 0."
         )
-    if split == "test" and data.name == "folder":
+    if split == "test" and own:
         return (
-            f"There is no test image ({seen}): without a folder test/ a fifth of each class is held out for the test, and none "
-            "of a class with a single image. Add images, or a folder test/ with some of each class."
+            f"There is no test image ({seen}): without test images of its own a fifth of each class is held out for the test, and none "
+            "of a class with a single image. Add images, or test images with some of each class."
         )
     return f"There is no {split} image ({seen}): choose more images."

@@ -1,23 +1,23 @@
-"""Files with the same content, byte for byte: sizes are compared first, then hashes, so that few files are read.
+"""Images with the same content, byte for byte: sizes are compared first, then hashes, so that little is read.
 
 The same picture saved again in another format or quality has other bytes and is not found.
 """
 
-import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from kdcore.data.folders.items import Item, digest, length
 
 FIRST_BYTES = 65_536
 
 
-def groups(paths: Sequence[str]) -> list[list[int]]:
-    """The places of files with the same content: each group of two or more, in order. Unreadable and empty files are left out."""
-    found = _alike([list(range(len(paths)))], lambda place: _size(paths[place]))
-    found = _alike(found, lambda place: _digest(paths[place], FIRST_BYTES))
-    short = [group for group in found if _size(paths[group[0]]) <= FIRST_BYTES]  # read whole already
-    long = [group for group in found if _size(paths[group[0]]) > FIRST_BYTES]
-    return sorted(short + _alike(long, lambda place: _digest(paths[place])))
+def groups(items: Sequence[Item]) -> list[list[int]]:
+    """The places of images with the same content: each group of two or more, in order. Unreadable and empty ones are left out."""
+    found = _alike([list(range(len(items)))], lambda place: length(items[place]))
+    found = _alike(found, lambda place: digest(items[place], FIRST_BYTES))
+    short = [group for group in found if length(items[group[0]]) <= FIRST_BYTES]  # read whole already
+    long = [group for group in found if length(items[group[0]]) > FIRST_BYTES]
+    return sorted(short + _alike(long, lambda place: digest(items[place])))
 
 
 def _alike(candidates: Iterable[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
@@ -30,20 +30,3 @@ def _alike(candidates: Iterable[list[int]], key: Callable[[int], Hashable]) -> l
                 by_key[value].append(place)
         found += [places for places in by_key.values() if len(places) > 1]
     return found
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
-
-
-def _digest(path: str, first: int | None = None) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            if first is not None:
-                return hashlib.blake2b(file.read(first), digest_size=16).digest()
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
-    except OSError:
-        return b""

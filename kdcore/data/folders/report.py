@@ -1,4 +1,4 @@
-"""Reports on a folder of images before a run: images of each class and split, what is left out and why, and duplicates."""
+"""Reports on a user's own images before a run: images of each class and split, what is left out and why, and duplicates."""
 
 import threading
 import time
@@ -11,9 +11,10 @@ import numpy as np
 from kdcore.data import datasets, selection
 from kdcore.data.class_subset import ClassSubset
 from kdcore.data.datasets.base import Report, quiet
-from kdcore.data.datasets.folder import Folder
+from kdcore.data.encoded import Encoded
 from kdcore.data.folders import checking, duplicates, names
-from kdcore.data.folders.listing import Listing
+from kdcore.data.folders.contents import Listing
+from kdcore.data.folders.items import Item
 from kdcore.data.folders.walking import FEW, LeftOut
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
@@ -23,10 +24,12 @@ FRESH_SECONDS, FRESH_TIMES = (
     30.0,
     20,
 )  # so long, or so many times as long as it took: a file may change without its folder
-WHOLE = float("inf")  # seconds: decode every file
+WHOLE = float("inf")  # seconds: decode every image
+MOST_COMPARED = 100_000  # images: the sizes of more than that say little, so that nearly all would have to be read
 INDIFFERENT = {"image_size", "labels", "label_noise", "texture_agreement", "augment", "batch_size"}  # to the report
 UNREADABLE = "files that cannot be read"
 TWICE = "Files are compared byte by byte: a copy that was saved again in another size or format is not found."
+NOT_COMPARED = f"Copies are not looked for among more than {MOST_COMPARED:,} images."
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,55 @@ class FolderReport:
         return f"{self.folder}: {self.headline}{left}"
 
 
-@dataclass(frozen=True)
-class _Images:
-    """The images of all splits: files (absolute), their names, the split and the class of each."""
+class _Images(Sequence[Item]):
+    """The images of all splits one after another, each made when it is looked at.
 
-    files: list[str]
-    shown: list[str]
-    splits: list[str]
-    targets: np.ndarray
+    names: the splits. splits: [n] int, the number of each image's split. targets: [n] int64.
+    """
+
+    def __init__(self, data: DataRecipe, dataset: Encoded, source: selection.Source) -> None:
+        self.names = selection.splits(data, source)
+        self._dataset = dataset
+        self._places: list[tuple[str, np.ndarray]] = []
+        targets = [np.empty(0, np.int64)]
+        for split in self.names:
+            pool, places, of_split = selection.selected(data, source, split)
+            own = source.places(pool)[places] if isinstance(source, ClassSubset) else places
+            self._places.append((pool, own))
+            targets.append(of_split)
+        lengths = [len(places) for _, places in self._places]
+        self._starts = np.cumsum([0, *lengths])
+        self.splits = np.repeat(np.arange(len(lengths)), lengths)
+        self.targets = np.concatenate(targets)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, place: int) -> Item:  # type: ignore[override]
+        pool, places = self._found(place)
+        return self._dataset.items(pool, places)[0]
+
+    def shown(self, place: int) -> str:
+        pool, places = self._found(place)
+        return names.text(self._dataset.files(pool, places)[0])
+
+    def split_of(self, place: int) -> str:
+        return self.names[int(self.splits[place])]
+
+    def _found(self, place: int) -> tuple[str, np.ndarray]:
+        split = int(self.splits[place])
+        pool, places = self._places[split]
+        return pool, places[[place - self._starts[split]]]
+
+    def problems(self, seconds: float, progress: Report) -> list[str | None]:
+        """What is known of each image, as `checking.checked`; of very many only which ones cannot be read."""
+        if len(self) <= checking.MOST_KNOWN or seconds == WHOLE:
+            return checking.checked(self, seconds, progress)
+        bad = [self._dataset.unreadable(pool, places) for pool, places in self._places]
+        found: list[str | None] = [None] * len(self)
+        for place in np.flatnonzero(np.concatenate(bad)).tolist():
+            found[place] = checking.known(self[place])
+        return found
 
 
 _cache: OrderedDict[str, tuple[Listing, float, FolderReport]] = OrderedDict()
@@ -85,18 +129,19 @@ _lock = threading.Lock()
 
 
 def report(data: DataRecipe, seconds: float = 0.0, progress: Report = quiet) -> FolderReport:
-    """A report on the folder of a recipe's data. It lists files, hashes those of equal size, and decodes some.
+    """A report on a recipe's own images. It lists them, hashes those of equal size, and decodes some.
 
     Args:
-        seconds: how long files may be decoded to find those that cannot be read; what was found is remembered. WHOLE: all.
+        seconds: how long images may be decoded to find those that cannot be read; what was found is remembered. WHOLE: all.
         progress: called with a sentence now and then while this takes long.
 
     Raises:
         UserError: there is no such folder, it holds no classes, or the settings do not fit it.
     """
-    dataset = datasets.of(data)
-    if not isinstance(dataset, Folder):
-        raise UserError(f"A report needs data of your own: `data.name` is {data.name}, not folder.")
+    dataset = datasets.of(data, progress)
+    if not isinstance(dataset, Encoded):
+        own = ", ".join(datasets.names("folder"))
+        raise UserError(f"A report needs data of your own: `data.name` is {data.name}, not one of {own}.")
     dataset.check()
     key, listing = data.model_dump_json(exclude=INDIFFERENT), dataset.listing
     with _lock:
@@ -113,59 +158,41 @@ def report(data: DataRecipe, seconds: float = 0.0, progress: Report = quiet) -> 
     return made
 
 
-def _report(data: DataRecipe, dataset: Folder, seconds: float, progress: Report) -> FolderReport:
+def _report(data: DataRecipe, dataset: Encoded, seconds: float, progress: Report) -> FolderReport:
     source = dataset if data.only is None else ClassSubset(dataset, data.only)
     listing = dataset.listing
     listing.check_images()
-    images = _images(data, dataset, source)
-    problems = checking.checked(images.files, seconds, progress)
+    images = _Images(data, dataset, source)
+    problems = images.problems(seconds, progress)
     bad = np.array([bool(why) and why != checking.ONE_COLOUR for why in problems], dtype=np.bool_)
-    splits = selection.splits(data, source)
     counts = {
         split: tuple(
-            np.bincount(
-                images.targets[~bad & (np.array(images.splits) == split)], minlength=len(source.classes)
-            ).tolist()
+            np.bincount(images.targets[~bad & (images.splits == place)], minlength=len(source.classes)).tolist()
         )
-        for split in splits
+        for place, split in enumerate(images.names)
     }
-    copies = _copies(images, source.classes)
+    compared = len(images) <= MOST_COMPARED
+    copies = _copies(images) if compared else []
     return FolderReport(
         folder=names.text(str(dataset.root)),
         classes=source.classes,
         found=sum(len(source.targets(pool)) for pool in source.pools),
         counts=counts,
-        left_out=(*listing.left_out, *_unreadable(images.shown, problems)),
-        warnings=(*listing.questions, *copies, *_plain(images.shown, problems)),
-        notes=(*listing.notes, *([TWICE] if copies else [])),
+        left_out=(*listing.left_out, *_unreadable(images, problems)),
+        warnings=(*listing.questions, *copies, *_plain(images, problems)),
+        notes=(*listing.notes, *([TWICE] if copies else []), *([] if compared else [NOT_COMPARED])),
         unchecked=sum(why is None for why in problems),
     )
 
 
-def _images(data: DataRecipe, dataset: Folder, source: selection.Source) -> _Images:
-    files: list[str] = []
-    shown: list[str] = []
-    splits: list[str] = []
-    targets = [np.empty(0, np.int64)]
-    for split in selection.splits(data, source):
-        pool, places, of_split = selection.selected(data, source, split)
-        own = source.places(pool)[places] if isinstance(source, ClassSubset) else places
-        files += dataset.paths(pool, own)
-        shown += map(names.text, dataset.files(pool, own))
-        splits += [split] * len(own)
-        targets.append(of_split)
-    return _Images(files, shown, splits, np.concatenate(targets))
+def _unreadable(images: _Images, problems: list[str | None]) -> list[LeftOut]:
+    bad = [(place, why) for place, why in enumerate(problems) if why and why != checking.ONE_COLOUR]
+    some = tuple(f"{images.shown(place)} ({why})" for place, why in bad[:FEW])
+    return [LeftOut(UNREADABLE, len(bad), some)] if bad else []
 
 
-def _unreadable(shown: list[str], problems: list[str | None]) -> list[LeftOut]:
-    named = zip(shown, problems, strict=True)
-    found = [f"{name} ({why})" for name, why in named if why and why != checking.ONE_COLOUR]
-    return [LeftOut(UNREADABLE, len(found), tuple(found[:FEW]))] if found else []
-
-
-def _plain(shown: list[str], problems: list[str | None]) -> list[str]:
-    named = zip(shown, problems, strict=True)
-    found = [name for name, why in named if why == checking.ONE_COLOUR]
+def _plain(images: _Images, problems: list[str | None]) -> list[str]:
+    found = [images.shown(place) for place, why in enumerate(problems) if why == checking.ONE_COLOUR]
     have = (
         f"{len(found):,} images have a single colour; check them"
         if len(found) > 1
@@ -174,17 +201,17 @@ def _plain(shown: list[str], problems: list[str | None]) -> list[str]:
     return [f"{have}: {_some(found)}."] if found else []
 
 
-def _copies(images: _Images, classes: tuple[str, ...]) -> list[str]:
+def _copies(images: _Images) -> list[str]:
     """What files with the same content mean, where there are any: between splits, between classes, within."""
-    groups = duplicates.groups(images.files)
+    groups = duplicates.groups(images)
     if not groups:
         return []
     found = []
     for split in ("test", "validation"):
-        of_split = sum(name == split for name in images.splits)
-        both = [group for group in groups if {images.splits[place] for place in group} >= {split, "train"}]
+        of_split = sum(images.split_of(place) == split for place in range(len(images)))
+        both = [group for group in groups if {images.split_of(place) for place in group} >= {split, "train"}]
         if both:
-            count = sum(images.splits[place] == split for group in both for place in group)
+            count = sum(images.split_of(place) == split for group in both for place in group)
             found.append(
                 f"{count} of {of_split} {split} images {'are copies of training images' if count > 1 else 'is a copy of a training image'}, "
                 f"so {split} results would be too good: {_pairs(images, both)}."
@@ -193,14 +220,14 @@ def _copies(images: _Images, classes: tuple[str, ...]) -> list[str]:
         found.append(
             f"{len(torn)} image{'s lie' if len(torn) > 1 else ' lies'} in several classes, so a label is wrong: {_pairs(images, torn)}."
         )
-    spare = sum(len(group) - len({images.splits[place] for place in group}) for group in groups)
+    spare = sum(len(group) - len({images.split_of(place) for place in group}) for group in groups)
     if spare:
         found.append(f"{spare} file{'s are copies' if spare > 1 else ' is a copy'} of another one of the same split.")
     return found
 
 
 def _pairs(images: _Images, groups: Sequence[Sequence[int]]) -> str:
-    return _some([" = ".join(images.shown[place] for place in group[:3]) for group in groups])
+    return _some([" = ".join(images.shown(place) for place in group[:3]) for group in groups])
 
 
 def _some(shown: Sequence[str]) -> str:
