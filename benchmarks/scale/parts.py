@@ -59,12 +59,13 @@ def load_photos(folder: Path, count: int, streamed: bool) -> Figures:
 
 def feeding(split: Any) -> Figures:
     """CPU microseconds an image of batches, flipped and cropped as most recipes do."""
+    from kdcore.data.augment import Augmentation
     from kdcore.data.batches import batches
 
     def some() -> int:
         seen, epoch = 0, 0
         while seen < STEPS:
-            for _ in batches(split, BATCH, seed=0, epoch=epoch, augment=("flip", "crop")):
+            for _ in batches(split, BATCH, seed=0, epoch=epoch, augment=Augmentation(("flip", "crop"))):
                 seen += 1
                 if seen == STEPS:
                     break

@@ -15,6 +15,7 @@ from benchmarks.train.interleaved import Laps, Steps
 from benchmarks.train.pairs import Pair
 from kdcore import recipe
 from kdcore.data import loading
+from kdcore.data.augment import Augmentation
 from kdcore.data.batches import batches
 from kdcore.events import StepTaken
 from kdcore.recipe import Recipe
@@ -132,6 +133,6 @@ def only_loading(pair: Pair, folder: Path, laps: Laps) -> Steps:
     mean, std = (torch.tensor(each, device=script.DEVICE).view(1, 3, 1, 1) for each in (script.MEAN, script.STD))
     epoch = 0
     while True:
-        for batch in batches(split, script.batch(pair), seed=0, epoch=epoch, augment=pair.augment):
+        for batch in batches(split, script.batch(pair), seed=0, epoch=epoch, augment=Augmentation(tuple(pair.augment))):
             yield len((batch.images - mean) / std)
         epoch += 1

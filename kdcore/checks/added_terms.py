@@ -27,7 +27,7 @@ def check(recipe: Recipe, before: int, runs: Store | None = None) -> None:
     classes = loading.classes(recipe.data)
     student = networks.shapes_of(without_weights(recipe.student, runs), classes, recipe.data.image_size)
     taught = without_weights(recipe.teacher, runs) if recipe.teacher else None
-    teacher = networks.shapes_of(taught, classes, recipe.data.image_size) if taught else None
+    teacher = networks.shapes_of(taught, classes, recipe.teacher_size) if taught else None
     for term in added:
         if term.adapt:
             raise RecipeError(f"A fork cannot add {term.label!r} with `adapt`: its history is part of a run's state.")

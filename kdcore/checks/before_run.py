@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import downloads, networks, perturbed_sets, preflight, weights
+from kdcore.checks import downloads, mixed_labels, networks, perturbed_sets, preflight, weights
 from kdcore.checks.findings import Finding
 from kdcore.data import datasets, loading
 from kdcore.errors import UserError
@@ -63,6 +63,7 @@ def _check_terms(recipe: Recipe) -> None:
             f"(`teacher`), or remove the term{'s' * (len(without) > 1)}."
         )
     teacher_cache.check(recipe)
+    mixed_labels.check(recipe)
 
 
 def _check_sources(recipe: Recipe, runs: Store | None) -> None:
@@ -102,8 +103,9 @@ def _of_networks(recipe: Recipe, runs: Store | None, device: torch.device) -> It
     spec = without_weights(recipe.student, runs)
     student = networks.trial(spec, len(classes), side)
     taught = without_weights(recipe.teacher, runs) if recipe.teacher else None
-    teacher = networks.trial(taught, len(classes), side) if taught else None
+    teacher = networks.trial(taught, len(classes), recipe.teacher_size) if taught else None
     assert spec.model is not None
     networks.check_batch(student, spec.model, recipe)
     networks.check_memory(recipe, student, teacher, device)
+    yield from (Finding("labels", "warn", text) for text in mixed_labels.warnings(recipe))
     yield from networks.pairings(recipe, spec, taught, classes)

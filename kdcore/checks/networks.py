@@ -222,12 +222,12 @@ def pairings(
         student, teacher: each with a `model`; their weights are not read.
     """
     dense = any("dense" in methods.get(term.method).needs for term in recipe.terms)
-    side = recipe.data.image_size
 
-    def shapes(spec: ModelRecipe) -> Shapes:
+    def shapes(spec: ModelRecipe, side: int) -> Shapes:
         return shapes_of(spec, classes, side) if dense else trial(spec, len(classes), side).shapes
 
-    of_student, of_teacher = shapes(student), shapes(teacher) if teacher else None
+    of_student = shapes(student, recipe.data.image_size)
+    of_teacher = shapes(teacher, recipe.teacher_size) if teacher else None
     found = []
     for term in recipe.terms:
         try:

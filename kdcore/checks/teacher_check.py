@@ -101,14 +101,17 @@ def pairings(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
     return networks.pairings(recipe, without_weights(recipe.student, runs), teacher, loading.classes(recipe.data))
 
 
-def _key(recipe: Recipe, runs: Store | None) -> tuple[str, str, str, str]:
-    """What a check depends on: teacher, images, the student's normalisation, and the checkpoint if the teacher is from a run."""
+def _key(recipe: Recipe, runs: Store | None) -> tuple[str, str, str, int, str]:
+    """What a check depends on: teacher, images, the student's normalisation and image size, and the checkpoint if the teacher is
+    from a run."""
     assert recipe.teacher is not None
-    images = recipe.data.model_copy(update={"labels": "all", "label_noise": 0, "augment": (), "batch_size": 50})
+    views = loading.of_views(recipe).unaugmented()
+    images = views.model_copy(update={"labels": "all", "label_noise": 0, "batch_size": 50})
     teacher, source = recipe.teacher.model_copy(update={"accept": False}), recipe.teacher.reference
     version = str(runs.checkpoint(source.run_id)) if runs and isinstance(source, RunNetwork) else ""
     student = without_weights(recipe.student, runs)
-    return teacher.model_dump_json(), images.model_dump_json(), student.model_dump_json(), version
+    sized = teacher.model_copy(update={"image_size": recipe.teacher_size})
+    return sized.model_dump_json(), images.model_dump_json(), student.model_dump_json(), recipe.data.image_size, version
 
 
 @lru_cache(maxsize=16)
@@ -116,6 +119,7 @@ def _predicted(
     teacher_spec: str,
     images_spec: str,
     student_spec: str,
+    student_size: int,
     version: str,
     device_name: str,
     runs: Store | None,
@@ -124,13 +128,13 @@ def _predicted(
     spec, device = TeacherRecipe.model_validate_json(teacher_spec), torch.device(device_name)
     images = DataRecipe.model_validate_json(images_spec)
     classes = loading.classes(images)
+    size = spec.image_size or images.image_size
     notes: list[str] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(WEIGHTS_SEED)
-        teacher = models.build(
-            spec, classes, images.image_size, runs=runs, report=notes.append, own_classes=own_classes
-        ).to(device)
-        student = models.build(ModelRecipe.model_validate_json(student_spec), classes, images.image_size)
+        teacher = models.build(spec, classes, size, runs=runs, report=notes.append, own_classes=own_classes).to(device)
+        student = models.build(ModelRecipe.model_validate_json(student_spec), classes, student_size)
+    teacher.resizes = True
     split = "validation" if "validation" in loading.splits(images) else "train"
     loaded = (Finding("loading", "ok", " ".join(notes)),) if notes else ()
     if len(teacher.classes) != len(classes):

@@ -23,7 +23,7 @@ def check(recipe: Recipe, classes: tuple[str, ...], runs: Store | None, *, with_
     side = recipe.data.image_size
     if recipe.teacher and with_teacher:
         own = not methods.compares_classes(recipe.terms)
-        _check(recipe.teacher, classes, side, runs, own_classes=own)
+        _check(recipe.teacher, classes, recipe.teacher_size, runs, own_classes=own)
     _check(recipe.student, classes, side, runs)
 
 

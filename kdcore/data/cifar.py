@@ -26,6 +26,7 @@ class Cifar(Dataset):
 
     obtained = "downloaded"
     image_size = 32
+    native_size = 32
     counts: ClassVar = {"train": 50_000, "test": 10_000}
     unpacked: ClassVar[str]
     archive: ClassVar[str]

@@ -105,7 +105,7 @@ def _images(store: Store, run: RunState, step: int) -> tuple[np.ndarray, np.ndar
     recipe = store.recipe(run.id)
     (seed,) = recipe.seeds
     recipe = recipe.of_run()
-    split = _train_split(recipe.data.model_dump_json())
+    split = _train_split(loading.of_views(recipe).model_dump_json())
     per_epoch, size = run.steps // run.epochs, recipe.data.batch_size
     smallest = (
         1 if steps_per_epoch(len(split), size) == per_epoch else len(split) % size + 1

@@ -1,18 +1,24 @@
 """The base class of distillation methods, the card that describes one, and what several methods share."""
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from types import ModuleType
+from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.models.teacher import Teacher
+from kdcore.plugins import Part
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import NO_LABEL, Batch, Outputs, Shapes
+
+OUTPUTS = frozenset({"logits", "pooled", "features", "attention", "dense", "qkv"})  # that a method may need
+MOST = 10_000_000  # no whole number among the options goes so far
 
 # numbers that a method's options take; a recipe's values are checked against them
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -57,7 +63,7 @@ class Card:
     compares: Literal["labels", "logits", "features", "attention", "relations"] | None = None
 
 
-class Method(nn.Module):
+class Method(nn.Module, Part):
     """A published way of distilling. Returns one unweighted scalar; weight, temperature and schedule belong to the term.
 
     A subclass has a `card`, names in `needs` the outputs it uses, and takes its options as keyword arguments after the
@@ -70,6 +76,8 @@ class Method(nn.Module):
     accepts_bfloat16: those of them that it takes in bfloat16 where a network computes in it; others are cast to float32.
     uses_teacher, uses_temperature: whether `forward` does.
     needs_labels: whether an image whose label is withheld counts for nothing.
+    refuses_mixed: why it cannot use mixed images (mixup, CutMix), each with two labels: a clause after "since"; empty: it can.
+        None: it can unless it needs labels. One that reads `Batch.targets` reads `other_targets` and `share` too, or refuses.
     soft_labels: whether it divides the teacher's logits, as they are, by its temperature; see `softens`.
     summed_over_classes: whether the loss is a sum over the classes times temperature^2, which other code often averages
         or leaves unscaled, so that its weights mean something else.
@@ -77,12 +85,14 @@ class Method(nn.Module):
     has_views: whether it needs further views of the batch, see `views`.
     """
 
+    part_kind = "method"
     card: ClassVar[Card]
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
     accepts_bfloat16: ClassVar[frozenset[str]] = frozenset()
     uses_teacher: ClassVar[bool] = True
     uses_temperature: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
+    refuses_mixed: ClassVar[str | None] = None
     soft_labels: ClassVar[bool] = False
     summed_over_classes: ClassVar[bool] = False
     two_classes: ClassVar[str] = ""
@@ -94,9 +104,52 @@ class Method(nn.Module):
         self._data_warnings: list[str] = []
 
     @classmethod
+    def taken_names(cls) -> Collection[str]:
+        from kdcore import methods
+
+        return {"base", *methods.own_names()}
+
+    @classmethod
+    def check_part(cls, module: ModuleType) -> None:
+        """Refuse a card, needs and options that are incomplete or do not fit each other. Raises UserError."""
+        card = getattr(cls, "card", None)
+        if not isinstance(card, Card):
+            raise UserError(f"{cls.__name__} has no `card`: describe the method with `card = Card(title=..., ...)`.")
+        for field in ("title", "summary", "formula", "paper", "source", "use", "avoid"):
+            if not getattr(card, field):
+                raise UserError(
+                    f"`{field}` of the card of {cls.__name__} is empty: write a sentence, which the pages show."
+                )
+        if not card.url.startswith("https://") or not card.weight > 0:
+            raise UserError(
+                f"The card of {cls.__name__} has the url {card.url!r} and the weight {card.weight}: the url should begin with "
+                "https:// and the weight be above 0."
+            )
+        if (card.temperature is not None) != cls.uses_temperature:
+            raise UserError(
+                f"{cls.__name__} has `uses_temperature = {cls.uses_temperature}`, but its card the temperature {card.temperature}: "
+                "give one exactly where `forward` uses it."
+            )
+        if unknown := sorted({*cls.needs, *cls.accepts_bfloat16} - OUTPUTS):
+            raise UserError(f"{cls.__name__} needs {unknown[0]!r}; networks have {', '.join(sorted(OUTPUTS))}.")
+        _check_options(cls)
+
+    @classmethod
     def softens(cls, options: Mapping[str, Any]) -> bool:
         """Whether a term with these options divides the teacher's logits, as they are, by its temperature."""
         return cls.soft_labels
+
+    @classmethod
+    def label_smoothing(cls, options: Mapping[str, Any]) -> float:
+        """The share of each label that a term with these options spreads over all classes."""
+        return 0.0
+
+    @classmethod
+    def why_not_mixed(cls) -> str:
+        """Why it cannot use mixed images, a clause; empty where it can."""
+        if cls.refuses_mixed is not None:
+            return cls.refuses_mixed
+        return "it needs a single label for each image" if cls.needs_labels else ""
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         raise NotImplementedError
@@ -145,6 +198,12 @@ class Method(nn.Module):
         Called once, after `prepare`."""
         return frozenset(OutputPart(name) for name in self.needs)
 
+    def is_mean_over_images(self) -> bool:
+        """Whether the loss is the mean of one loss for each image, whatever the others are, apart from BatchNorm. Several processes
+        then compute it on their own images each; otherwise all of them compute it on the outputs for the whole batch, which is
+        right for every loss, but takes time and memory where these are large maps."""
+        return False
+
     def layer_weights(self) -> Tensor | None:
         """The weights of the teacher's layers in the last loss, [L], where the method weights layers."""
         return None
@@ -153,6 +212,35 @@ class Method(nn.Module):
         """Numbers of the last forward that are logged at the end of each epoch, such as a feature similarity;
         `NAME/LAYER` where there is one for each of the teacher's layers."""
         return {}
+
+
+def _check_options(method: type[Method]) -> None:
+    """Refuse options that no recipe could give, and whole numbers without a limit. Raises UserError."""
+    parameters = list(inspect.signature(method.__init__).parameters.values())[1:]
+    if [each.kind is each.KEYWORD_ONLY for each in parameters] != [False, False] + [True] * (len(parameters) - 2):
+        raise UserError(
+            f"{method.__name__} takes ({', '.join(each.name for each in parameters)}): after the student's and the teacher's "
+            "shapes come options by keyword alone, `(self, student, teacher, *, scale: Factor = 1.0)`."
+        )
+    hints = get_type_hints(method.__init__, include_extras=True)
+    for option in parameters[2:]:
+        if option.name not in hints or option.default is option.empty:
+            raise UserError(
+                f"The option {option.name!r} of {method.__name__} needs a type and a default, as in `{option.name}: Factor = 1.0`."
+            )
+        if type(option.default) is int and option.default >= 0 and _takes(hints[option.name], MOST):
+            raise UserError(
+                f"The option {option.name!r} of {method.__name__} is a whole number without a limit: give its range with `Count`, "
+                "`Width`, `Side`, `Layers` or `Steps` of kdcore.methods.base."
+            )
+
+
+def _takes(hint: Any, value: int) -> bool:
+    try:
+        TypeAdapter(hint).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def pairs_by_depth(student: Shapes, teacher: Shapes, *, at_most: int = 4) -> list[tuple[int, int]]:

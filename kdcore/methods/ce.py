@@ -1,5 +1,8 @@
 """Cross-entropy on the labels; images without a label are left out."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -41,10 +44,20 @@ class CE(Method):
     )
     uses_teacher = False
     needs_labels = True
+    refuses_mixed = ""
 
     def __init__(self, student: Shapes, teacher: Shapes | None, *, smoothing: Share = 0.0) -> None:
         super().__init__(student, teacher)
         self.smoothing = smoothing
 
+    @classmethod
+    def label_smoothing(cls, options: Mapping[str, Any]) -> float:
+        return float(options.get("smoothing", 0))
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
-        return ce_loss(student.logits, batch.targets, smoothing=self.smoothing)
+        """Of mixed images the mean over both labels, weighted by their shares: cross-entropy with the mixed label."""
+        loss = ce_loss(student.logits, batch.targets, smoothing=self.smoothing)
+        if batch.other_targets is None:
+            return loss
+        other = ce_loss(student.logits, batch.other_targets, smoothing=self.smoothing)
+        return batch.share * loss + (1 - batch.share) * other

@@ -138,6 +138,7 @@ class CRD(Method):
         "(at width 128). `in_batch` needs large batches.",
     )
     needs = frozenset({"pooled"})
+    refuses_mixed = "its negatives are images of other classes, and a mixed image has two"
 
     bank_student: Tensor  # [n, width], embeddings of the training images
     bank_teacher: Tensor

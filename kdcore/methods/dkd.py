@@ -59,6 +59,7 @@ class DKD(Method):
     )
     uses_temperature = True
     needs_labels = True
+    refuses_mixed = "it separates the label's class from the others, and a mixed image has two labels"
     soft_labels = True
     summed_over_classes = True
     two_classes = (

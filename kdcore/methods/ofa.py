@@ -60,6 +60,7 @@ class OFA(Method):
         compares="logits",
     )
     needs = frozenset({"logits", "features"})
+    refuses_mixed = "it raises the teacher's probability of the label's class, and a mixed image has two labels"
 
     def __init__(
         self,
@@ -91,6 +92,9 @@ class OFA(Method):
 
     def used_outputs(self) -> frozenset[OutputPart]:
         return frozenset({OutputPart("logits")})
+
+    def is_mean_over_images(self) -> bool:
+        return True
 
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         exits = (head(student.features[index]) for head, index in zip(self.heads, self.exits, strict=True))

@@ -99,6 +99,7 @@ class SSKD(Method):
     uses_temperature = True
     soft_labels = True
     has_views = True
+    refuses_mixed = "it follows the teacher where its predicted class is the label, and a mixed image has two labels"
 
     def __init__(
         self,

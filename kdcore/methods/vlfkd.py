@@ -102,6 +102,7 @@ class VLFKD(Method):
         "the decoupled part.",
     )
     needs = frozenset({"logits", "features"})
+    refuses_mixed = "it separates the label's class from the others, and a mixed image has two labels"
     uses_temperature = True
     soft_labels = True
     two_classes = (

@@ -10,7 +10,7 @@ from kdcore.errors import UserError
 from kdcore.models import weight_files
 from kdcore.paths import ASSETS, is_allowed, weight_file
 from kdcore.recipe import ModelRecipe, Recipe, references, weight_header
-from kdcore.recipe.references import Bundled, Reference, RunNetwork, WeightFile
+from kdcore.recipe.references import Bundled, LibraryNetwork, Reference, RunNetwork, WeightFile
 
 if TYPE_CHECKING:
     from kdcore.store import Store
@@ -42,7 +42,8 @@ def bundled() -> dict[str, dict[str, Any]]:
 
 
 def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
-    """Where the weights behind a reference lie. A run's teacher that was not fine-tuned is its recipe's teacher.
+    """Where the weights behind a reference lie. A run's teacher that was not fine-tuned is its recipe's teacher, and a
+    library's network is a recipe of its name.
 
     Raises:
         ValueError: nothing is there; says what is.
@@ -52,6 +53,8 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
             if runs is None:
                 raise UserError(f"{reference} is a run, and no folder of runs was given to look in.")
             return _in_run(parsed, runs)
+        case LibraryNetwork(name):
+            return ModelRecipe(model=name, weights="pretrained")
         case WeightFile():
             return _weight_file(parsed)
         case Bundled(name) if (file := ASSETS / "models" / f"{name}.safetensors").is_file():
@@ -97,7 +100,7 @@ def teacher_description(run_id: str, runs: "Store") -> dict[str, Any]:
     state, recipe = runs.state(run_id), runs.recipe(run_id)
     if not state.classes:
         raise UserError(f"Run {run_id} has not started, so its teacher's classes are not known yet.")
-    return {"classes": list(state.classes), "image_size": recipe.data.image_size}
+    return {"classes": list(state.classes), "image_size": recipe.teacher_size}
 
 
 def _file(path: Path) -> Source:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 import torchvision.models as tv
 from torch import Tensor, nn
 
@@ -23,7 +24,8 @@ UNFIT = (RuntimeError, ValueError, AssertionError, IndexError, TypeError, ZeroDi
 class Tapped(nn.Module):
     """A classifier with one interface: images in [0, 1] -> Outputs.
 
-    It normalises by its own mean and std, so two networks can share a batch. The hooks are set once and store nothing between
+    It normalises by its own mean and std, and with `resizes` it resizes images to its own size, so two networks can share a
+    batch. The hooks are set once and store nothing between
     forwards. One forward at a time: models shared between threads need a lock.
     """
 
@@ -55,6 +57,7 @@ class Tapped(nn.Module):
         self._reader = _reader_for(net)
         self._shapes: Shapes | None = None
         self.dtype: torch.dtype | None = None  # what the network computes in, where that is not float32
+        self.resizes = False  # whether images of another size are resized to `image_size`
 
     @property
     def prefix_tokens(self) -> int:
@@ -82,6 +85,9 @@ class Tapped(nn.Module):
         return self._reader.read(self._normalised(images), needs)
 
     def _normalised(self, images: Tensor) -> Tensor:
+        side = (self.image_size, self.image_size)
+        if self.resizes and images.shape[2:] != side:
+            images = F.interpolate(images, side, mode="bilinear", antialias=True)
         normalised = (images - self.mean) / self.std
         return normalised if self.dtype is None else normalised.to(self.dtype)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from kdcore.errors import RecipeError, shortened
 from kdcore.recipe.base import Section
 from kdcore.recipe.changing import with_values
+from kdcore.recipe.data import AUGMENTATION
 from kdcore.recipe.recipe import Recipe
 from kdcore.recipe.terms import Term
 
@@ -13,7 +14,7 @@ Settings = dict[str, Any]
 Schedules = Literal["stretched", "continued"]
 # settings that decide what the state of a run consists of, or which images a step sees
 FIXED = ("data", "teacher", "student", "twin", "seeds", "weighting", "optimizer.name", "optimizer.momentum")
-FREE = ("data.augment",)
+FREE = tuple(f"data.{name}" for name in AUGMENTATION)
 FIXED_OF_TERMS = ("method", "name", "layers", "adapt", "options")
 OWN = ("name", "note")  # of each run
 COUNTED_IN_EPOCHS = {"steps", "piecewise", "held"}  # schedules that another number of epochs does not stretch
@@ -115,12 +116,17 @@ def _in_words(term: Term) -> str:
 
 def _is_fixed(key: str, terms: int) -> bool:
     """Whether a fork cannot change a setting of a parent with so many terms."""
-    if key in FREE or _place(key) >= terms:
+    if _within(key, FREE) or _place(key) >= terms:
         return False
     first, *rest = key.split(".")
     if first == "terms":  # their number, and what their parameters and memory belong to
         return len(rest) < 2 or rest[1] in FIXED_OF_TERMS
-    return any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED)
+    return _within(key, FIXED)
+
+
+def _within(key: str, settings: Sequence[str]) -> bool:
+    """Whether a setting is one of these, or inside one of them."""
+    return any(key == each or key.startswith(f"{each}.") for each in settings)
 
 
 def _flat(section: Section, name: str = "") -> Settings:

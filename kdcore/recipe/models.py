@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from kdcore.errors import UserError
 from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.base import MOST_EPOCHS, PathText, Rate, Section
-from kdcore.recipe.references import Pretrained, RandomWeights, Reference, parse
+from kdcore.recipe.references import LibraryNetwork, Pretrained, RandomWeights, Reference, parse
 
 Deviation = Annotated[float, Field(gt=0, le=1000)]  # pixels are divided by it
 
@@ -24,8 +24,8 @@ class ModelRecipe(Section):
     """A network and where its weights come from.
 
     `model` is a timm name, `torchvision/NAME`, or a network of this project; it may be left out where the weights name it.
-    `weights` is `none` (random), `pretrained` (the model zoo's), a bundled model's name, a run (`run:ID/student`), or
-    the path of a .safetensors file.
+    `weights` is `none` (random), `pretrained` (the model zoo's), `pretrained:NAME` (the same, with the model's name), a bundled
+    model's name, a run (`run:ID/student`), or the path of a .safetensors file.
     """
 
     model: str | None = None
@@ -62,6 +62,8 @@ class ModelRecipe(Section):
     def _names_something(self) -> "ModelRecipe":
         if self.model is None and isinstance(self.reference, RandomWeights | Pretrained):
             raise UserError("name a `model`, or `weights` that come with one (a bundled model, a run, a file)")
+        if isinstance(self.reference, LibraryNetwork) and self.model not in (None, self.reference.name):
+            raise UserError(f"`{self.weights}` is another network than `model: {self.model}`: leave `model` out")
         return self
 
 
@@ -69,6 +71,9 @@ class TeacherRecipe(ModelRecipe):
     finetune: FineTune | None = None
     map_classes: bool = Field(
         False, description="select the data's classes from the teacher's outputs by name, in the data's order"
+    )
+    image_size: int | None = Field(
+        None, ge=8, le=1024, description="side in pixels of its images, where it differs from the student's"
     )
     accept: bool = Field(False, description="run it although the teacher check advises against it")
     cache_views: int = Field(

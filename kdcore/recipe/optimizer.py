@@ -18,6 +18,9 @@ class OptimizerRecipe(Section):
     accumulate: int = Field(
         1, ge=1, le=256, description="parts of a batch that are computed one after another, with less memory"
     )
+    ema: float = Field(
+        0, ge=0, lt=1, description="decay of the moving average of the weights, which is evaluated and saved; 0: none"
+    )
 
 
 class LearningRate(Section):

@@ -67,7 +67,12 @@ class Recipe(Section):
         """In how many fixed augmentations the training images come, one an epoch in turn; 0: in ever new ones. Without
         augmentation there is but one."""
         wanted = self.teacher.cache_views if self.teacher else 0
-        return wanted if self.data.augment else min(wanted, 1)
+        return wanted if self.data.augmented else min(wanted, 1)
+
+    @property
+    def teacher_size(self) -> int:
+        """The side in pixels of the teacher's images; `data.image_size` is the student's."""
+        return (self.teacher and self.teacher.image_size) or self.data.image_size
 
     def of_run(self) -> "Recipe":
         """The recipe of a single run (its first seed's) with its data as they are drawn for this run."""

@@ -31,7 +31,7 @@ def keep(parts: Parts, writer: RunWriter) -> None:
     kept = writer.snapshots()
     if kept and not is_due(parts.step, parts.steps, max(kept)):
         return
-    networks = {name: _half(learner.distiller.student.state_dict()) for name, learner in parts.learners.items()}
+    networks = {name: _half(learner.network.state_dict()) for name, learner in parts.learners.items()}
     described = {name: parts.models[name].description() for name in networks}
     path: Path = writer.snapshot_path(parts.step)
     checkpoint.save(networks, path, description=described)

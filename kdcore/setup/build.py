@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import networks, preflight, teacher_check
+from kdcore.checks import mixed_labels, networks, preflight, teacher_check
 from kdcore.data import datasets, loading
 from kdcore.data.folders import report as folder_report
 from kdcore.data.split import Split
@@ -25,6 +25,7 @@ from kdcore.store import Store
 from kdcore.teacher_cache import TeacherCache
 from kdcore.tensors.outputs import Batch
 from kdcore.training import optim
+from kdcore.training.averaging import Averaged
 from kdcore.training.distiller import Distiller
 from kdcore.training.state import Learner, Parts
 from kdcore.weighting import UncertaintyWeights
@@ -76,6 +77,7 @@ def build_parts(
     if recipe.teacher:
         yield Noted("Loading the teacher.")
         model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
+        model.resizes = True
         figures = yield from _checked(model, recipe, splits, runs)
         teacher = Teacher(model, precision=recipe.precision)
 
@@ -83,6 +85,7 @@ def build_parts(
     side = recipe.data.image_size
     student = models.build(recipe.student, classes, side, runs=runs, report=notes.append, download=True)
     student = models.trainable(models.placed(student, device))
+    student.resizes = True
     twin = copy.deepcopy(student) if recipe.twin else None
     yield from _noted(notes)
     smallest = yield from smallest_batch(student, recipe, len(splits.train))
@@ -92,6 +95,7 @@ def build_parts(
     for name, method in terms.items():
         method.see_data(splits.train.targets)
         yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
+    yield from (Noted(text, "warning") for text in mixed_labels.warnings(recipe))
     learned = UncertaintyWeights(tuple(terms)) if recipe.weighting == "uncertainty" else None
     distiller = Distiller(student, terms, precision=recipe.precision, learned_weights=learned).to(device)
     return Parts(
@@ -139,6 +143,7 @@ def _check(recipe: Recipe, runs: Store | None) -> None:
     for term in recipe.terms:
         methods.check(term)
     teacher_cache.check(recipe)
+    mixed_labels.check(recipe)
 
 
 def pinned(test: Split, count: int) -> Batch:
@@ -163,7 +168,8 @@ def _in_turns(split: Split) -> torch.Tensor:
 
 
 def _loader(recipe: Recipe, device: torch.device, report: Report) -> Callable[[str], Split]:
-    return lambda split: loading.load(recipe.data, split, device=device, report=report, download=True)
+    data = loading.of_views(recipe)
+    return lambda split: loading.load(data, split, device=device, report=report, download=True)
 
 
 def _cache(teacher: Teacher, distiller: Distiller, split: Split, recipe: Recipe) -> TeacherCache | None:
@@ -173,7 +179,9 @@ def _cache(teacher: Teacher, distiller: Distiller, split: Split, recipe: Recipe)
 
 
 def _learner(distiller: Distiller, recipe: Recipe, lr: float) -> Learner:
-    return Learner(distiller.train(), optim.build(distiller, recipe.optimizer, lr=lr), lr)
+    decay = recipe.optimizer.ema
+    averaged = Averaged(distiller.student, decay) if decay else None
+    return Learner(distiller.train(), optim.build(distiller, recipe.optimizer, lr=lr), lr, averaged)
 
 
 def _twin(student: Tapped, recipe: Recipe) -> Learner:
@@ -200,7 +208,7 @@ def _teacher(
         return models.placed(own, device)
     torch.manual_seed(teacher_finetuning.SEED if spec.finetune else seed)
     notes: list[str] = []
-    classes, side = splits.train.classes, recipe.data.image_size
+    classes, side = splits.train.classes, recipe.teacher_size
     own_classes = not methods.compares_classes(recipe.terms)
     model = models.build(spec, classes, side, runs=runs, report=notes.append, download=True, own_classes=own_classes)
     model = models.placed(model, device)

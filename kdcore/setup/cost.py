@@ -1,15 +1,18 @@
 """The cost of a run before it starts: sizes, operations, and time from a few steps on this device."""
 
 import copy
+import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import networks
+from kdcore.checks import mixed_labels, networks
 from kdcore.data import loading, selection
+from kdcore.data.augment import Augmentation, mixing
 from kdcore.data.batches import steps_per_epoch
 from kdcore.models.sources import without_weights
 from kdcore.models.teacher import Teacher
@@ -18,6 +21,7 @@ from kdcore.recipe.terms import SUPERVISED
 from kdcore.store import Store
 from kdcore.tensors.outputs import Batch
 from kdcore.training import optim
+from kdcore.training.averaging import Averaged
 from kdcore.training.distiller import Distiller
 
 TRIED_IMAGES = 16
@@ -49,6 +53,7 @@ class Estimate:
 def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
     """Build the networks and time two steps of 16 images. Downloads nothing. Raises UserError as a run would."""
     teacher_cache.check(recipe)
+    mixed_labels.check(recipe)
     per_image = _tried(_key(recipe, runs), str(device))
     kept = selection.counts(recipe.data)["train"]
     steps = recipe.epochs * _steps_per_epoch(recipe, kept, runs)
@@ -92,7 +97,8 @@ def _key(recipe: Recipe, runs: Store | None) -> str:
         update={
             "name": "estimate",
             "note": "",
-            "teacher": teacher and TeacherRecipe(model=teacher.model, options=teacher.options),
+            "teacher": teacher
+            and TeacherRecipe(model=teacher.model, options=teacher.options, image_size=recipe.teacher_size),
             "student": without_weights(recipe.student, runs),
             "epochs": 1,
             "seeds": (0,),
@@ -107,7 +113,10 @@ def _tried(key: str, device_name: str) -> Estimate:
     recipe, device = Recipe.model_validate_json(key), torch.device(device_name)
     classes, side = loading.classes(recipe.data), recipe.data.image_size
     student = models.build(recipe.student, classes, side).to(device)
-    teacher_model = models.build(recipe.teacher, classes, side).to(device) if recipe.teacher else None
+    student.resizes, taught = True, recipe.teacher_size
+    teacher_model = models.build(recipe.teacher, classes, taught).to(device) if recipe.teacher else None
+    if teacher_model:
+        teacher_model.resizes = True
     teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
     shapes = student.shapes()
     terms = {t.label: methods.build(t, shapes, teacher_model.shapes() if teacher_model else None) for t in recipe.terms}
@@ -119,14 +128,14 @@ def _tried(key: str, device_name: str) -> Estimate:
         ce = methods.build(Term(method=SUPERVISED), shapes, None)
         learners.append(Distiller(copy.deepcopy(student), {SUPERVISED: ce}, precision=recipe.precision).train())
     optimizers = [optim.build(learner, recipe.optimizer) for learner in learners]
-    pixels = torch.rand(TRIED_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
-    places = torch.arange(TRIED_IMAGES, device=device)
-    batch = Batch(pixels, torch.zeros_like(places), places)
+    averages = [Averaged(learner.student, recipe.optimizer.ema) for learner in learners if recipe.optimizer.ema]
+    batches = _tried_batches(recipe, device)
 
     teaching = 0.0
 
     def step() -> None:
         nonlocal teaching
+        batch = next(batches)
         for learner, optimizer in zip(learners, optimizers, strict=True):
             seen = learner.with_views(batch, progress=0.0)
             began = _now(device)
@@ -137,6 +146,8 @@ def _tried(key: str, device_name: str) -> Estimate:
             objective.total.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        for average, learner in zip(averages, learners, strict=False):
+            average.update(learner.student, step=2)
 
     step()  # the first is slower: kernels are chosen, memory is allocated
     began, teaching = _now(device), 0.0
@@ -146,15 +157,28 @@ def _tried(key: str, device_name: str) -> Estimate:
     return Estimate(
         teacher_parameters=models.parameters(teacher_model) if teacher_model else 0,
         student_parameters=models.parameters(student),
-        teacher_flops=models.flops(teacher_model, side) if teacher_model else 0,
+        teacher_flops=models.flops(teacher_model, taught) if teacher_model else 0,
         student_flops=models.flops(student, side),
         images=0,
         steps=0,
         seconds=seconds / 2 / TRIED_IMAGES,
         device=device_name,
         teacher_share=teaching / seconds,
-        view_bytes=teacher_cache.row_bytes(teacher, list(terms.values()), pixels[:1]) if teacher else None,
+        view_bytes=teacher_cache.row_bytes(teacher, list(terms.values()), next(batches).images[:1])
+        if teacher
+        else None,
     )
+
+
+def _tried_batches(recipe: Recipe, device: torch.device) -> Iterator[Batch]:
+    """Batches of random pixels, augmented and mixed as the recipe's."""
+    side, augment = loading.of_views(recipe).image_size, Augmentation.of(recipe.data)
+    pixels = torch.randint(256, (TRIED_IMAGES, side, side, 3), dtype=torch.uint8, device=device)
+    places = torch.arange(TRIED_IMAGES, device=device)
+    for number in itertools.count():
+        images = augment.apply(pixels.clone(), augment.draw(TRIED_IMAGES, (side, side), (number,)))
+        batch = Batch(images, torch.zeros_like(places), places)
+        yield mixing.mixed(batch, mixing.draw(recipe.data, (side, side), (number,)))
 
 
 def _now(device: torch.device) -> float:

@@ -78,7 +78,7 @@ def recipe_of(recipe: Recipe, model: Tapped, settings: FineTune) -> Recipe:
     """The recipe of the fine-tuning: the images, batches, augmentation and precision of the run, and nothing else of it."""
     return Recipe(
         name="teacher",
-        data=recipe.data.model_copy(update={"labels": "all", "label_noise": 0.0}),
+        data=recipe.data.unmixed().model_copy(update={"labels": "all", "label_noise": 0.0}),
         student=ModelRecipe(model=model.name, options=model.options),
         terms=(Term(method=SUPERVISED),),
         optimizer=OptimizerRecipe(lr=settings.lr, accumulate=recipe.optimizer.accumulate),
@@ -101,8 +101,11 @@ def fingerprint(model: Tapped, recipe: Recipe, settings: FineTune, split: Split)
         "classes": split.classes,
         "images": list(split.images.shape),
     }
-    if recipe.optimizer.accumulate > 1:  # else the name is that of earlier versions
+    # what is at its default is left out, so that the name is that of earlier versions
+    if recipe.optimizer.accumulate > 1:
         decides["accumulate"] = recipe.optimizer.accumulate
+    views = recipe.data.model_dump(mode="json", include={"resized_crop", "rand_augment", "erasing"})
+    decides |= {name: value for name, value in views.items() if value}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     for name, tensor in sorted(model.net.state_dict().items()):
         digest.update(name.encode())

@@ -25,8 +25,13 @@ def check(recipe: Recipe) -> None:
     """Refuse to cache outputs that depend on more than the image and its view.
 
     Raises:
-        RecipeError: a term uses further views; the message states how to fix it.
+        RecipeError: images are mixed, or a term uses further views; the message states how to fix it.
     """
+    if recipe.kept_views and recipe.data.mixed:
+        raise RecipeError(
+            f"`teacher.cache_views` is {recipe.kept_views}, but every batch is mixed anew (data.mixup, data.cutmix), so that no "
+            "output of the teacher occurs twice: set teacher.cache_views=0, or data.mixup=0 and data.cutmix=0."
+        )
     for term in recipe.terms if recipe.kept_views else ():
         if methods.get(term.method).has_views:
             raise RecipeError(

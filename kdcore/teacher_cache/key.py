@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdcore.data import augment
+from kdcore.data.augment import Augmentation
 from kdcore.data.split import Split
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import DataRecipe
@@ -30,8 +30,8 @@ def key(teacher: Teacher, split: Split, data: DataRecipe, rows: OutputRows) -> d
         "arithmetic": f"{answering.dtype} on {answering.device.type}",
         "images": _digest(pixels.split(IMAGES)),
         "shape": list(pixels.shape),
-        "augmentation": augment.described(data.augment),
-        "seed": data.seed_of("train") if data.augment else 0,
+        "augmentation": Augmentation.of(data).described(),
+        "seed": data.seed_of("train") if data.augmented else 0,
         "kept": {name: {**asdict(part), "shape": list(rows.layout.shapes[name])} for name, part in rows.parts.items()},
     }
 

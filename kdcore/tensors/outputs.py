@@ -24,6 +24,9 @@ class Batch:
     views: [E, 3, H, W], further views that a method needs, for the same forward.
     progress: of the run, in [0, 1].
     view: number of the images' fixed augmentation; None where it was drawn for this step.
+    other_targets: [B], of the image that each is mixed with (mixup, CutMix); None where images are not mixed.
+    share: of its own image in each mixture, and of `targets` in its label; the rest is `other_targets`.
+    whole: where this is one process's part of a batch, the batch of all processes, without the pixels of its images.
     """
 
     images: Tensor
@@ -32,6 +35,36 @@ class Batch:
     views: Tensor | None = None
     progress: float = 0.0
     view: int | None = None
+    other_targets: Tensor | None = None
+    share: float = 1.0
+    whole: "Batch | None" = None
+
+    def of_rows(self, rows: Tensor) -> "Batch":
+        """One process's part of this batch.
+
+        Args:
+            rows: int64 [b], on the CPU; the images may be these already.
+        """
+        shape, places = (len(self.targets), *self.images.shape[1:]), rows.to(self.targets.device)
+        images = self.images if len(self.images) == len(rows) else self.images[places]
+        others = None if self.other_targets is None else self.other_targets[places]
+        return dataclasses.replace(
+            self, images=images, targets=self.targets[places], indices=self.indices[places], other_targets=others,
+            whole=dataclasses.replace(self, images=torch.empty(shape, device="meta")),
+        )  # fmt: skip
+
+    def rows(self, rows: slice) -> "Batch":
+        """Some of the images, without the further views, which are made afterwards."""
+        others = None if self.other_targets is None else self.other_targets[rows]
+        return dataclasses.replace(
+            self, images=self.images[rows], targets=self.targets[rows], indices=self.indices[rows], views=None,
+            other_targets=others,
+        )  # fmt: skip
+
+    @property
+    def own_share(self) -> float:
+        """The share of the whole batch's images that are this process's."""
+        return len(self.targets) / len(self.whole.targets) if self.whole else 1.0
 
     @property
     def seen(self) -> Tensor:

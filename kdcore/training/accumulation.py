@@ -4,30 +4,29 @@ The sum is the gradient of the whole batch for losses that are means over images
 losses that compare the images of a batch compare those of a part, and means over the labelled images are weighted by all images.
 """
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from kdcore import methods
+from kdcore.data.batches import divisions, even
 from kdcore.recipe import Recipe
 from kdcore.tensors.outputs import Batch, Objective
-
-FEWEST = 2  # images in a part: BatchNorm has no statistics of one
 
 
 def divided(batch: Batch, count: int) -> list[Batch]:
     """The batch in `count` parts of almost the same size, fewer where a part would have less than two images. Its further views
     are made afterwards."""
-    count = max(1, min(count, len(batch.targets) // FEWEST))
-    if count == 1:
+    everything = batch.whole or batch
+    if len(spans := divisions(len(everything.targets), count)) == 1:
         return [batch]
-    columns = zip(
-        *(torch.tensor_split(each, count) for each in (batch.images, batch.targets, batch.indices)), strict=True
-    )
+    if batch.whole is None:
+        return [batch.rows(slice(*span)) for span in spans]
+    own = even(len(batch.targets), len(spans))  # this process's images of each part, see `Process.rows`
     return [
-        dataclasses.replace(batch, images=images, targets=targets, indices=indices)
-        for images, targets, indices in columns
+        replace(batch.rows(slice(*mine)), whole=batch.whole.rows(slice(*span)))
+        for mine, span in zip(own, spans, strict=True)
     ]
 
 
@@ -44,8 +43,8 @@ def warnings(recipe: Recipe) -> list[str]:
 
 def shares(parts: Sequence[Batch]) -> list[float]:
     """Each part's share of the images."""
-    images = sum(len(part.targets) for part in parts)
-    return [len(part.targets) / images for part in parts]
+    sizes = [len((part.whole or part).targets) for part in parts]
+    return [size / sum(sizes) for size in sizes]
 
 
 def combined(found: Sequence[Objective], shares: Sequence[float]) -> Objective:

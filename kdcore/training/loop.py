@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 
+from kdcore.data.augment import Augmentation
 from kdcore.data.batches import batches, training_batches
 from kdcore.events import (
     CheckpointReady,
@@ -25,8 +26,9 @@ from kdcore.events import (
     WeightAdapted,
 )
 from kdcore.recipe.terms import SUPERVISED
+from kdcore.runtime import distributed
 from kdcore.tensors.outputs import Batch, Objective, Outputs
-from kdcore.training import accumulation, evaluation, optim, reporting
+from kdcore.training import accumulation, averaging, evaluation, gathering, optim, replicas, reporting
 from kdcore.training.compilation import CompilationTrial
 from kdcore.training.distiller import Distiller
 from kdcore.training.gradient_monitor import GradientMonitor
@@ -79,27 +81,29 @@ def train(parts: Parts) -> Iterator[Event]:
             alone = {SUPERVISED: 1.0}
             taken["twin"] = _step(parts, twin, batches_of_step, _no_teacher, alone, alone, rate)
         parts.step += 1
-        clock.count(len(batch.targets))
+        clock.count(len((batch.whole or batch).targets))
         compilation.after_step()
 
         last, epoch_ended = parts.step == steps, parts.step % per_epoch == 0
-        if parts.step % log_every == 0 or last or clock.since_logged() > LOGGED_SECONDS:
+        logged = parts.step % log_every == 0 or last or clock.since_logged() > LOGGED_SECONDS
+        if logged and parts.process.first:
             speed, lr = clock.images_per_second(), rate * recipe.optimizer.lr
-            yield reporting.step_ended(parts, taken, batch, temperatures, lr, speed)
+            yield reporting.step_ended(parts, taken, batch.whole or batch, temperatures, lr, speed)
         yield from gradients.events()
         if cache:
             yield from cache.notes()
         if epoch_ended:
             yield from _epoch_ended(parts, robustness)
-        yield from interim.after_step(clock.busy)
-        if parts.step % checkpoint_every == 0 or last:
+        if parts.process.first:
+            yield from interim.after_step(clock.busy)
+        if (parts.step % checkpoint_every == 0 or last) and parts.process.first:
             yield CheckpointReady(parts.step, parts.epoch, parts.state())
         yield from compilation.notes()
         yield StepTaken(parts.step)
         clock.resume()
 
     measuring = evaluation.compare_in_steps(
-        parts.models, parts.test, precision=recipe.precision, temperatures=parts.calibration
+        parts.models, parts.test, precision=recipe.precision, temperatures=parts.calibration, process=parts.process
     )
     found = yield from _interruptible(parts, measuring)
     yield RunFinished(parts.step, found.results, clock.busy, arrays=found.predictions)
@@ -110,11 +114,13 @@ def _begin(parts: Parts, interim: Interim, robustness: RobustnessMonitor) -> Ite
     yield (yield from _started(parts))
     if not parts.resumed:
         yield from (Noted(text, "warning") for text in accumulation.warnings(parts.recipe))
+        yield from (Noted(text, "warning") for text in replicas.warnings(parts))
         yield from _prepare_methods(parts)
         yield from _terms_measured(parts)
     elif parts.step and parts.step % parts.steps_per_epoch == 0:
         yield from _epoch_ended(parts, robustness)  # it may have been stopped just before
-    yield from interim.begin()
+    if parts.process.first:
+        yield from interim.begin()
 
 
 def _remaining_batches(parts: Parts) -> Iterator[Batch]:
@@ -132,13 +138,15 @@ def _prepare_methods(parts: Parts) -> Iterator[Event]:
         for text in method.prepare(parts.teacher, _endless_batches(parts)):  # type: ignore[operator]
             yield Noted(f"{name}: {text}")
             yield StepTaken(parts.step)
+    if not parts.process.alone:  # each of them has done the same
+        distributed.share_state(parts.student.distiller.methods)
 
 
 def _endless_batches(parts: Parts) -> Iterator[Batch]:
     data = parts.recipe.data
     for epoch in itertools.count():
         yield from batches(
-            parts.train, data.batch_size, seed=parts.seed + 1_000_003, epoch=epoch, augment=data.augment,
+            parts.train, data.batch_size, seed=parts.seed + 1_000_003, epoch=epoch, augment=Augmentation.of(data),
             smallest=parts.smallest_batch,
         )  # fmt: skip
 
@@ -173,19 +181,21 @@ def _step(
     shares, found, logits, of_teacher = accumulation.shares(batches_of_step), [], [], []
     for place, (batch, share) in enumerate(zip(batches_of_step, shares, strict=True)):
         teacher = teacher_outputs(parts, batch)
-        with _randomness(parts, place):
-            objective, outputs = learner.distiller(batch, teacher, weights, temperatures)
+        with _randomness(parts, place), learner.gradients(complete=place == len(batches_of_step) - 1):
+            objective, outputs = learner(batch, teacher, weights, temperatures)
             if not place:
                 before_backward(objective)
                 learner.optimizer.zero_grad(set_to_none=True)
             (objective.total * share if share < 1 else objective.total).backward()
         found.append(objective)
         logits.append(outputs.logits.detach())
-        of_teacher += [teacher.logits[: len(batch.targets)]] if teacher else []
+        of_teacher += [gathering.logits(teacher.logits[: len(batch.targets)], batch)] if teacher else []
         del objective, outputs, teacher  # their memory is needed for the next part
     if clip := parts.recipe.optimizer.clip:
         torch.nn.utils.clip_grad_norm_(learner.distiller.parameters(), clip)
     learner.optimizer.step()
+    if learner.averaged:
+        learner.averaged.update(learner.distiller.student, parts.step + 1)
     objective = accumulation.combined(found, shares)
     return reporting.Taken(objective, torch.cat(logits), torch.cat(of_teacher) if of_teacher else None)
 
@@ -206,7 +216,8 @@ def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
         figures = yield from _interruptible(
             parts,
             evaluation.evaluate_in_steps(
-                {"it": parts.teacher.model}, parts.validation, precision=parts.recipe.precision, calibrate=True
+                {"it": parts.teacher.model}, parts.validation, precision=parts.recipe.precision, calibrate=True,
+                process=parts.process,
             ),
         )
         teacher = teacher | figures["it"]
@@ -229,18 +240,23 @@ def _epoch_ended(parts: Parts, robustness: RobustnessMonitor) -> Iterator[Event]
         last = parts.step == parts.steps
         metrics = yield from _interruptible(
             parts,
-            evaluation.evaluate_in_steps(learning, parts.validation, precision=parts.recipe.precision, calibrate=last),
+            evaluation.evaluate_in_steps(
+                learning, parts.validation, precision=parts.recipe.precision, calibrate=last, process=parts.process
+            ),
         )
         if last:  # for the test results: no further pass over these images
             parts.calibration |= {name: own.pop("calibrating") for name, own in metrics.items()}
         yield Evaluated(parts.step, parts.epoch, "validation", metrics)
+        if last and parts.student.averaged:
+            yield Noted((yield from _interruptible(parts, averaging.compared(parts, metrics))))
     if perturbed := (yield from _interruptible(parts, robustness.measured())):
         yield perturbed
 
 
 def _terms_measured(parts: Parts) -> Iterator[Event]:
     for name, method in parts.student.distiller.methods.items():
-        if figures := method.figures():  # type: ignore[operator]
+        figures = distributed.mean_numbers(method.figures(), parts.student.distiller.share)  # type: ignore[operator]
+        if figures:
             yield TermMeasured(parts.step, parts.epoch, name, figures)
 
 
@@ -253,7 +269,7 @@ def _weights_adapted(parts: Parts) -> Iterator[Event]:
     watched = Distiller(own.student, {name: own.method(name) for name in names}, precision=own.precision)
     temperatures = parts.terms.temperatures(0.0, {})
     losses = yield from _interruptible(
-        parts, evaluation.losses_in_steps(watched, parts.teacher, parts.validation, temperatures)
+        parts, evaluation.losses_in_steps(watched, parts.teacher, parts.validation, temperatures, parts.process)
     )
     for name, loss in losses.items():
         yield TermMeasured(parts.step, parts.epoch, name, {"validation loss": loss})

@@ -80,12 +80,8 @@ def step_ended(
     weights = {name: float(weight) for name, weight in objectives["student"].weights.items()}
     weighted = {name: abs(weights[name] * value) for name, value in losses["student"].items() if name != "total"}
     total = sum(weighted.values()) or 1.0
-    labelled = batch.targets != NO_LABEL
-    right = {
-        name: ((own.logits.argmax(dim=1) == batch.targets) & labelled).sum().item() / count
-        for name, own in taken.items()
-        if (count := int(labelled.sum()))
-    }
+    count = int((batch.targets != NO_LABEL).sum())
+    right = {name: _right(own.logits, batch).item() / count for name, own in taken.items() if count}
     return StepEnded(
         step=parts.step,
         epoch=parts.epoch,
@@ -101,19 +97,31 @@ def step_ended(
         images_per_second=images_per_second,
         train_top1=right,
         indices=batch.indices.cpu().numpy(),
-        arrays=_of_images(taken, batch.targets),
+        arrays=_of_images(taken, batch),
     )
 
 
-def _of_images(taken: dict[str, Taken], targets: Tensor) -> dict[str, np.ndarray]:
+def _right(logits: Tensor, batch: Batch) -> Tensor:
+    """The number of images predicted rightly; of a mixed one the share of the image whose label is predicted."""
+    predicted, labelled = logits.argmax(dim=1), batch.targets != NO_LABEL
+    own = ((predicted == batch.targets) & labelled).sum()
+    if batch.other_targets is None:
+        return own
+    return batch.share * own + (1 - batch.share) * ((predicted == batch.other_targets) & labelled).sum()
+
+
+def _of_images(taken: dict[str, Taken], batch: Batch) -> dict[str, np.ndarray]:
     """Losses and predicted classes of each image of a batch, each [n], as `store.batches` names them."""
     teacher = taken["student"].teacher
     found: dict[str, Tensor] = {}
     for name, own in taken.items():
         logs = own.logits.float().log_softmax(dim=1)
         found[f"{name}_class"] = logs.argmax(dim=1)
-        losses = F.nll_loss(logs, targets.clamp(min=0), reduction="none")
-        found[f"{name}_cross_entropy"] = losses.where(targets != NO_LABEL, math.nan)
+        losses = F.nll_loss(logs, batch.targets.clamp(min=0), reduction="none")
+        if batch.other_targets is not None:
+            others = F.nll_loss(logs, batch.other_targets.clamp(min=0), reduction="none")
+            losses = batch.share * losses + (1 - batch.share) * others
+        found[f"{name}_cross_entropy"] = losses.where(batch.targets != NO_LABEL, math.nan)
         if teacher is not None and teacher.shape == own.logits.shape:
             expected = teacher.float().log_softmax(dim=1)
             found[f"{name}_divergence"] = (expected.exp() * (expected - logs)).sum(dim=1)

@@ -1,9 +1,11 @@
 """The parts of a run, and its state for checkpoints: built by `setup.build`, trained by `training.loop`."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from kdcore.data.batches import steps_per_epoch
@@ -15,20 +17,40 @@ from kdcore.models.fitting import load_state
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe
 from kdcore.recipe.schedules import Schedule
+from kdcore.runtime.distributed import ALONE, Process
 from kdcore.teacher_cache import TeacherCache
-from kdcore.tensors.outputs import Batch
+from kdcore.tensors.outputs import Batch, Objective, Outputs
 from kdcore.training import optim
+from kdcore.training.averaging import Averaged
 from kdcore.training.distiller import Distiller
 from kdcore.weighting import TermWeights
+
+LAST = "_of_last_step"  # after a network's name: its weights that are not averaged
 
 
 @dataclass
 class Learner:
-    """A student or twin: its distiller, its optimizer, and the learning rate that the schedule scales."""
+    """A student or twin: its distiller, its optimizer, the learning rate that the schedule scales, and its averaged weights."""
 
     distiller: Distiller
     optimizer: Optimizer
     lr: float
+    averaged: Averaged | None = None
+    replica: DistributedDataParallel | None = None  # of the distiller, where several processes train it
+
+    def __call__(self, *arguments: Any) -> tuple[Objective, Outputs]:
+        """The distiller's forward, after which the gradients of several processes are averaged."""
+        found: tuple[Objective, Outputs] = (self.replica or self.distiller)(*arguments)
+        return found
+
+    def gradients(self, *, complete: bool) -> AbstractContextManager[None]:
+        """Around a forward and its backward. complete: whether the step's gradients are then averaged."""
+        return self.replica.no_sync() if self.replica and not complete else nullcontext()
+
+    @property
+    def network(self) -> Tapped:
+        """The network that is measured and saved: with averaged weights, where there are some."""
+        return self.averaged.network if self.averaged else self.distiller.student
 
 
 @dataclass
@@ -38,6 +60,7 @@ class Parts:
     teacher_figures: the teacher's metrics on the validation split (`metrics.classification` and more), as far as they are known.
     sample: some of the validation images, on which student and twin are measured between epochs.
     smallest_batch: fewest images of a batch that the networks can be trained on.
+    process: this one of several that train the run together.
     calibration: network -> the temperature fitted to the validation images, once it is known.
     """
 
@@ -59,6 +82,7 @@ class Parts:
     knobs: dict[str, float] = field(default_factory=dict)
     step: int = 0
     resumed: bool = False
+    process: Process = ALONE
     terms: TermWeights = field(init=False)
     schedule: Schedule = field(init=False)  # of the learning rate
 
@@ -108,7 +132,7 @@ class Parts:
     @property
     def networks(self) -> dict[str, Tapped]:
         """The networks of the run by name: teacher, student, twin."""
-        learning = {name: learner.distiller.student for name, learner in self.learners.items()}
+        learning = {name: learner.network for name, learner in self.learners.items()}
         return ({"teacher": self.teacher.model} if self.teacher else {}) | learning
 
     @property
@@ -122,7 +146,9 @@ class Parts:
             "step": self.step, "seed": self.seed, "knobs": dict(self.knobs), "terms": self.terms.state(),
         }  # fmt: skip
         for name, learner in self.learners.items():
-            state[name] = learner.distiller.student.state_dict()
+            state[name] = learner.network.state_dict()
+            if learner.averaged:
+                state[f"{name}{LAST}"] = learner.distiller.student.state_dict()
             state[f"{name}_methods"] = learner.distiller.methods.state_dict()
             state[f"{name}_optimizer"] = optim.state(learner.optimizer)
             if learner.distiller.learned_weights:
@@ -135,7 +161,9 @@ class Parts:
         if "terms" in state:  # missing in checkpoints of earlier versions
             self.terms.load_state(state["terms"])
         for name, learner in self.learners.items():
-            load_state(learner.distiller.student, state[name])
+            load_state(learner.distiller.student, state.get(f"{name}{LAST}", state[name]))
+            if learner.averaged:
+                learner.averaged.load_state(state[name])
             load_state(learner.distiller.methods, state[f"{name}_methods"])
             optim.load_state(learner.optimizer, state[f"{name}_optimizer"])
             if learner.distiller.learned_weights:

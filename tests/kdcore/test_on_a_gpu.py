@@ -7,7 +7,7 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
 from kdcore import methods, models
-from kdcore.data.augment import augmented, random_numbers
+from kdcore.data.augment import Augmentation, Drawn, mixing, operations, windows
 from kdcore.data.split import Split
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe, Term
@@ -91,7 +91,8 @@ def test_images_in_main_memory_are_taken_to_where_their_targets_are():
 def test_a_batch_is_augmented_on_the_device():
     """A flip is left out: which images are flipped is looked up on the CPU, where the numbers were drawn."""
     gpu, images = FakeGPU(), torch.randint(0, 256, (6, 32, 32, 3)).byte()
-    chance = random_numbers(6, torch.Generator().manual_seed(0))
+    settings = Augmentation(("crop", "jitter", "rotation"))
+    drawn = settings.draw(6, (32, 32), (0,))
     with gpu:
-        pixels = augmented(gpu.taken(images), ("crop", "jitter", "rotation"), gpu.from_tensor(chance))
+        pixels = settings.apply(gpu.taken(images), Drawn(gpu.from_tensor(drawn.basic)))
     assert (pixels.device, tuple(pixels.shape)) == (GPU, (6, 3, 32, 32))

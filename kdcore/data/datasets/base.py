@@ -1,12 +1,15 @@
 """What a dataset declares and provides: its classes, sizes and origin; pools of images, their labels and pixels."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from types import ModuleType
+from typing import ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
+from kdcore.errors import UserError
+from kdcore.plugins import Part
 from kdcore.recipe import DataRecipe
 from kdcore.runtime import interruption
 
@@ -70,23 +73,26 @@ class Source(Protocol):
         ...
 
 
-class Dataset:
+class Dataset(Part):
     """A dataset. A subclass declares the attributes below, and provides `targets` and `read`.
 
     title: its name on a page.
     summary: one sentence about it.
     obtained: `drawn` by code, `downloaded` where it is not on this machine yet, or a user's own `folder`.
     image_size: the usual side, in pixels.
+    native_size: the side in which all its images are stored, if they have one: a larger one adds no detail.
     classes: the names of the classes, in the order of the targets.
     counts: how many images each pool has where the recipe does not limit them.
     own_keys: settings of a recipe's data that this dataset alone reads.
     has_masks: whether `read` gives `extras["masks"]`, the object's visible pixels.
     """
 
+    part_kind = "dataset"
     title: ClassVar[str]
     summary: ClassVar[str]
     obtained: ClassVar[Obtained]
     image_size: ClassVar[int]
+    native_size: ClassVar[int | None] = None
     counts: ClassVar[Mapping[str, int]] = {}
     own_keys: ClassVar[frozenset[str]] = frozenset()
     has_masks: ClassVar[bool] = False
@@ -96,6 +102,49 @@ class Dataset:
         self.data = data
         self.report = report
         self.may_download = download
+
+    @classmethod
+    def taken_names(cls) -> Collection[str]:
+        from kdcore.data import datasets
+
+        return {"base", *datasets.own_names()}
+
+    @classmethod
+    def check_part(cls, module: ModuleType) -> None:
+        """Refuse a dataset that does not declare what others need of it. Raises UserError."""
+        for declared in ("title", "summary", "obtained", "image_size"):
+            if not getattr(cls, declared, None):
+                raise UserError(
+                    f"{cls.__name__} has no `{declared}`: declare it in the class (kdcore/data/datasets/base.py)."
+                )
+        if cls.obtained not in get_args(Obtained):
+            raise UserError(
+                f"`obtained` of {cls.__name__} is {cls.obtained!r}; expected: {', '.join(get_args(Obtained))}."
+            )
+        if not 8 <= cls.image_size <= 1024:
+            raise UserError(f"`image_size` of {cls.__name__} is {cls.image_size}; 8 to 1024 pixels were expected.")
+        if unknown := sorted(cls.own_keys - DataRecipe.model_fields.keys()):
+            raise UserError(f"`own_keys` of {cls.__name__} has {unknown[0]!r}, which is no setting of a recipe's data.")
+        if cls.obtained != "folder":
+            cls._check_pools(module.__name__.rpartition(".")[2])
+
+    @classmethod
+    def _check_pools(cls, name: str) -> None:
+        whole = cls(DataRecipe(name=name))
+        if len(whole.classes) < 2 or len(set(whole.classes)) < len(whole.classes):
+            raise UserError(
+                f"{cls.__name__} has the classes {whole.classes}; two or more different names were expected."
+            )
+        if not {"train", "test"} <= set(whole.pools):
+            raise UserError(
+                f"{cls.__name__} has the pools {', '.join(whole.pools) or 'none'}; train and test were expected."
+            )
+        for pool in {"train", "test"} & cls.counts.keys():
+            if (found := len(whole.planned_targets(pool))) != cls.counts[pool]:
+                raise UserError(
+                    f"`counts` of {cls.__name__} has {cls.counts[pool]} images in {pool}, but there are {found} targets: give one "
+                    "for each image."
+                )
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import adjust_brightness, adjust_contrast, adjust_saturation, rotate
 
-from kdcore.data import augment
+from kdcore.data.augment import Augmentation, Drawn
+from kdcore.data.augment import basic as augment
 
 IMAGES = torch.randint(0, 256, (16, 24, 24, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 ONES = torch.ones(16)
@@ -15,7 +16,8 @@ def as_floats(images):
 
 
 def drawn(*names, seed=0):
-    return augment.augmented(IMAGES.clone(), names, augment.random_numbers(16, torch.Generator().manual_seed(seed)))
+    settings = Augmentation(names)
+    return settings.apply(IMAGES.clone(), settings.draw(16, (24, 24), (seed,)))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def with_chance(images, name, **columns):
     chance = torch.full((len(images), 7), 0.5)
     for column, value in columns.items():
         chance[:, int(column[1:])] = value
-    return augment.augmented(images.clone(), (name,), chance)
+    return Augmentation((name,)).apply(images.clone(), Drawn(chance))
 
 
 def test_crop_draws_its_two_axes_apart():

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from kdcore.data import disk_cache, loading
+from kdcore.data.augment import Augmentation
 from kdcore.data.batches import batches
 from kdcore.data.datasets.base import Images
 from kdcore.data.split import Split
@@ -82,7 +83,7 @@ def test_batches_from_disk_are_those_from_memory_to_the_bit(photos, monkeypatch)
     for start in (0, 3):
         pairs = zip(
             *(
-                batches(split, 8, seed=1, epoch=2, augment=("flip", "crop", "jitter", "rotation"), start=start)
+                batches(split, 8, seed=1, epoch=2, augment=Augmentation(("flip", "crop", "jitter", "rotation")), start=start)
                 for split in (held, streamed)
             ),
             strict=True,

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from kdcore.data.augment import Augmentation
 from kdcore.data.batches import batches
 from kdcore.events import StepEnded
 from kdcore.recipe import Recipe, from_plain
@@ -72,7 +73,7 @@ def plain_losses(parts: Parts, case: Case) -> list[float]:
     )
     losses: list[float] = []
     for epoch in range(EPOCHS):
-        for batch in batches(parts.train, 16, seed=0, epoch=epoch, augment=("flip", "crop")):
+        for batch in batches(parts.train, 16, seed=0, epoch=epoch, augment=Augmentation(("flip", "crop"))):
             optimizer.param_groups[0]["lr"] = case.lr * (1 + math.cos(math.pi * len(losses) / STEPS)) / 2
             images = batch.images.contiguous()
             with torch.no_grad():

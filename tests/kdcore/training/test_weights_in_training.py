@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from kdcore.data.augment import Augmentation
 from kdcore.data.batches import batches
 from kdcore.events import GradientsMeasured, Noted, StepEnded, StepTaken, TermMeasured, WeightAdapted
 from kdcore.setup.build import build_parts
@@ -170,7 +171,7 @@ def test_each_term_s_gradient_on_the_student_is_told_with_its_share(tiny):
     # the same, the slow way: a fresh run's first batch, each term alone, its gradient read off the parameters
     fresh = built(tiny(twin=False))
     recipe = fresh.recipe
-    batch = next(batches(fresh.train, recipe.data.batch_size, seed=0, epoch=0, augment=recipe.data.augment))
+    batch = next(batches(fresh.train, recipe.data.batch_size, seed=0, epoch=0, augment=Augmentation.of(recipe.data)))
     own = fresh.student.distiller
     for name, weight in {"ce": 0.5, "kd": 1.0, "attention": 0.1}.items():
         own.zero_grad()

@@ -1,7 +1,4 @@
-"""Augmentation of whole batches, on the batch's device.
-
-Random numbers are drawn on the CPU, a few per image, so that every device augments alike.
-"""
+"""Shifts, flips, changes of colour and rotations of whole batches, on the batch's device."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +15,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def random_numbers(images: int, generator: torch.Generator) -> Tensor:
-    """The random numbers of an augmentation, [images, 7] in [0, 1): seven per image, whatever is augmented."""
+    """The random numbers of these augmentations, [images, 7] in [0, 1): seven per image, whatever is augmented."""
     return torch.rand(images, 7, generator=generator)
 
 
@@ -28,22 +25,27 @@ def described(names: Sequence[str]) -> dict[str, float | None]:
     return {name: constant for name, constant in constants.items() if name in names}
 
 
-def augmented(images: Tensor, names: Sequence[str], chance: Tensor) -> Tensor:
-    """Augment a batch and convert it to float.
+def moved(images: Tensor, names: Sequence[str], chance: Tensor) -> Tensor:
+    """`crop` and `flip`, as far as they are in `names`, in this order.
 
     Args:
         images: uint8 [B, H, W, 3]; may be changed in place.
-        names: of flip, crop, jitter, rotation; applied in this order, not that of `names`.
         chance: [B, 7], from `random_numbers`.
-
-    Returns:
-        float [B, 3, H, W] in [0, 1], channels last.
     """
     if "crop" in names:
         images = crop(images, chance[:, 1], chance[:, 2])
     if "flip" in names:
         images = flip(images, chance[:, 0] < 0.5)
-    pixels = images.permute(0, 3, 1, 2).float().div_(255)  # channels last: the memory layout is NHWC
+    return images
+
+
+def coloured(pixels: Tensor, names: Sequence[str], chance: Tensor) -> Tensor:
+    """`jitter` and `rotation`, as far as they are in `names`, in this order.
+
+    Args:
+        pixels: float [B, 3, H, W] in [0, 1]; may be changed in place.
+        chance: [B, 7], from `random_numbers`.
+    """
     if "jitter" in names:
         pixels = jitter(pixels, *(1 + JITTER * (2 * chance[:, 3:6].T - 1)))
     if "rotation" in names:
@@ -73,7 +75,7 @@ def flip(images: Tensor, which: Tensor) -> Tensor:
         images: [B, H, W, 3]; changed in place.
         which: [B] bool.
     """
-    rows = _beside(which.nonzero().squeeze(1), images)
+    rows = beside(which.nonzero().squeeze(1), images)
     return images.index_copy_(0, rows, images.index_select(0, rows).flip(2))
 
 
@@ -102,7 +104,7 @@ def rotate(images: Tensor, radians: Tensor) -> Tensor:
     ratio = images.shape[2] / images.shape[3]
     cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
     turn = torch.stack([cos, -sin * ratio, zero, sin / ratio, cos, zero], 1).view(-1, 2, 3)
-    grid = F.affine_grid(_beside(turn, images), list(images.shape), align_corners=False)
+    grid = F.affine_grid(beside(turn, images), list(images.shape), align_corners=False)
     turned = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     return turned.contiguous(memory_format=torch.channels_last)
 
@@ -117,8 +119,8 @@ def _sliced(images: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int
 
 def _gathered(images: Tensor, tops: Tensor, lefts: Tensor, height: int, width: int) -> Tensor:
     """The same in one step, for a GPU."""
-    rows = _beside(tops, images)[:, None] + torch.arange(height, device=images.device)  # [B, H]
-    columns = _beside(lefts, images)[:, None] + torch.arange(width, device=images.device)  # [B, W]
+    rows = beside(tops, images)[:, None] + torch.arange(height, device=images.device)  # [B, H]
+    columns = beside(lefts, images)[:, None] + torch.arange(width, device=images.device)  # [B, W]
     each = torch.arange(len(images), device=images.device)[:, None, None]
     return images[each, rows[:, :, None], columns[:, None, :]]
 
@@ -132,9 +134,9 @@ def _mirrored(images: Tensor, pad: int, side: int) -> Tensor:
 
 
 def _column(values: Tensor, images: Tensor) -> Tensor:
-    return _beside(values.view(-1, 1, 1, 1), images)
+    return beside(values.view(-1, 1, 1, 1), images)
 
 
-def _beside(chance: Tensor, images: Tensor) -> Tensor:
+def beside(chance: Tensor, images: Tensor) -> Tensor:
     """A few numbers moved from the CPU to the images' device, without waiting for the device."""
     return chance.to(images.device, non_blocking=True)
