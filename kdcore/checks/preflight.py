@@ -13,7 +13,7 @@ from kdcore.data import datasets, selection
 from kdcore.errors import UserError, clipped
 from kdcore.paths import ASSETS, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header
-from kdcore.recipe.references import Bundled, Pretrained, RunNetwork, WeightFile
+from kdcore.recipe.references import Bundled, LibraryNetwork, Pretrained, RunNetwork, WeightFile
 from kdcore.store import Store
 
 MAP_CLASSES = Remedy("Keep only those of its classes that the data has, by name", ("teacher.map_classes=true",))
@@ -126,6 +126,8 @@ def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
     match spec.reference:
         case Pretrained():
             return _pretrained_classes(spec.model or "")
+        case LibraryNetwork(name):
+            return _pretrained_classes(name)
         case WeightFile(path):
             return _header_classes(weight_file(path))
         case Bundled(name) if card := _card(name):

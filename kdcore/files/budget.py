@@ -1,6 +1,7 @@
-"""Limits of cache folders: the least recently used entries are removed until the others fit."""
+"""Limits of folders: caches remove the least recently used entries, kept uploads are refused before the disk is full."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from kdcore.errors import UserError
 
 GB = 1e9
+SPARE = 2 * GB  # of the disk stay free for runs and logs
 
 
 def limit(variable: str, default: float) -> float:
@@ -65,3 +67,44 @@ def touch(entry: Path) -> None:
     """Note that an entry is used now."""
     with suppress(OSError):
         os.utime(entry)
+
+
+def check_room(folder: Path, needed: int, *, held: int, most: float, variable: str, what: str) -> None:
+    """Refuse files that would exceed the limit of what is kept, or nearly fill the disk.
+
+    Args:
+        needed: bytes to be written into the folder.
+        held: bytes that are kept already.
+        variable: the environment variable that sets `most`.
+        what: what is kept, in words: `Imported weights`.
+
+    Raises:
+        UserError: with both sizes, and how to make room.
+    """
+    check_free(folder, needed)
+    if held + needed > most:
+        raise UserError(
+            f"{what} would take {(held + needed) / GB:.1f} GB; {most / GB:g} GB are the most. Remove some, or start the server "
+            f"with a larger {variable}."
+        )
+
+
+def check_free(folder: Path, needed: float) -> None:
+    """Refuse to write so many bytes where they would nearly fill the disk. Raises UserError."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if needed + SPARE > free:
+        raise UserError(
+            f"{needed / GB:.1f} GB would be written and {free / GB:.1f} GB of the disk are free, of which {SPARE / GB:g} GB stay "
+            f"free: free some space in {there}."
+        )
+
+
+def total(folder: Path) -> int:
+    """Bytes of all files below a folder; 0 where there is none. Links are not followed."""
+    found = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found += os.lstat(os.path.join(here, name)).st_size
+    return found

@@ -8,7 +8,7 @@ from kdcore.explain import METRICS, MapCard, agreement, map_card, map_cards, map
 from kdcore.explain.quality.agreement import Controlled
 from kdcore.explain.quality.faithfulness import Faithfulness
 from kdcore.inspection.inspector import Inspector
-from kdcore.inspection.networks import Choice, choices, title, without_teacher
+from kdcore.inspection.networks import Choice, choices, library_choice, title, without_teacher
 from kdcore.inspection.preprocessing import DISPLAY, square
 from kdcore.inspection.requests import MapRequest
 from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Glance, Inspection, OverTime
@@ -31,6 +31,7 @@ __all__ = [
     "OverTime",
     "agreement",
     "choices",
+    "library_choice",
     "map_card",
     "map_cards",
     "map_names",

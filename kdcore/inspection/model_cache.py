@@ -1,4 +1,4 @@
-"""A cache of the networks used last, and the number of threads that they compute with."""
+"""A cache of the networks used last, limited in number and size, and the number of threads that they compute with."""
 
 import contextlib
 from collections import OrderedDict
@@ -12,6 +12,7 @@ from kdcore.models.sources import Source, find
 from kdcore.store import Store
 
 SIZE = 6  # networks
+MOST_BYTES = 2 << 30  # of their tensors together; one alone may be larger
 
 
 class ModelCache:
@@ -31,10 +32,13 @@ class ModelCache:
             for old in [known for known in self._models if known[0] == reference]:
                 del self._models[old]
             self._models[key] = explain.ready(models.load(reference, runs=self._store).to(self._device))
-            while len(self._models) > SIZE:
+            while len(self._models) > SIZE or (len(self._models) > 1 and self._size() > MOST_BYTES):
                 self._models.popitem(last=False)
         self._models.move_to_end(key)
         return self._models[key]
+
+    def _size(self) -> int:
+        return sum(tensor.nbytes for model in self._models.values() for tensor in model.state_dict().values())
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The networks that can be inspected: bundled models, and those of runs with a checkpoint."""
+"""The networks that can be inspected: bundled models, imported ones, those of runs, and pretrained ones of the libraries."""
 
 import contextlib
 import json
@@ -9,12 +9,15 @@ from typing import Any, Literal
 
 from kdcore import models
 from kdcore.errors import UserError
+from kdcore.models import zoo
+from kdcore.models.importing import kept
 from kdcore.recipe import TeacherRecipe, weight_header
-from kdcore.recipe.references import RandomWeights, RunNetwork
+from kdcore.recipe.references import LibraryNetwork, RandomWeights, RunNetwork, WeightFile
 from kdcore.store import RunState, Store
 
 NETWORKS = ("teacher", "student", "twin")
 Plain = dict[str, Any]
+Kind = Literal["bundled", "imported", "run", "library"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Choice:
     reference: str
     title: str
     subtitle: str
-    kind: Literal["bundled", "run"]
+    kind: Kind
     classes: tuple[str, ...]
     architecture: Literal["vit", "cnn"]
     grid: tuple[int, int]
@@ -32,11 +35,18 @@ class Choice:
 
 
 def choices(store: Store) -> list[Choice]:
-    """The bundled models, then teacher, student and twin of every run that has a checkpoint."""
+    """The bundled models, imported ones that predict classes, then teacher, student and twin of every run with a checkpoint.
+
+    Pretrained networks of the libraries are a choice each, see `library_choice`.
+    """
     found = []
     for name, card in models.bundled().items():
         accuracy = f"{100 * card['accuracy']['top1']:.1f} % right" if "accuracy" in card else ""
         found.append(_choice(name, title(name, store), "bundled", card, accuracy))
+    for each in kept.listing():
+        if {"model", "image_size"} <= each.described.keys() and each.described.get("classes"):
+            with contextlib.suppress(UserError):
+                found.append(_choice(each.reference, each.name, "imported", each.described, "imported"))
     for state in store.states():
         for network, described in _networks(state, store).items():
             reference = str(RunNetwork(state.id, network))
@@ -46,15 +56,40 @@ def choices(store: Store) -> list[Choice]:
     return found
 
 
+def library_choice(name: str) -> Choice:
+    """A network of a library with its pretrained weights, which need not be on this machine. Takes up to a second, once.
+
+    Raises:
+        UserError: there is no such network, or its pretrained weights have no classifier.
+    """
+    zoo.check(name)
+    count = zoo.pretrained_classes(name)
+    if not count:
+        raise UserError(f"There are no pretrained weights of {name} that predict classes.")
+    described = {
+        "model": name, "classes": zoo.names_of_outputs(name, count), "image_size": zoo.default_image_size(name),
+    }  # fmt: skip
+    reference = str(LibraryNetwork(name))
+    return _choice(reference, library_title(name), "library", described, f"{count:,} classes")
+
+
+def library_title(name: str) -> str:
+    return f"{name}, pretrained"
+
+
 def title(reference: str, store: Store) -> str:
     """A reference as a heading: a bundled model's name, `student of NAME` for a run's, a file's name."""
     source = models.resolved(reference, store)
+    if isinstance(source, LibraryNetwork):
+        return library_title(source.name)
+    if isinstance(source, WeightFile) and reference.startswith(f"{kept.FOLDER}/"):
+        return Path(reference).stem
     if isinstance(source, RunNetwork) and source.run_id in store.ids():
         return f"{source.network} of {store.state(source.run_id).name}"
     return str(models.bundled().get(reference, {}).get("title", Path(reference).name))
 
 
-def _choice(reference: str, heading: str, kind: Literal["bundled", "run"], described: Plain, more: str) -> Choice:
+def _choice(reference: str, heading: str, kind: Kind, described: Plain, more: str) -> Choice:
     classes = tuple(described["classes"])
     options = json.dumps(described.get("options", {}), sort_keys=True)
     architecture, grid = _architecture(described["model"], len(classes), described["image_size"], options)

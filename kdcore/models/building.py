@@ -11,7 +11,7 @@ from kdcore.models.fitting import Report
 from kdcore.models.sources import Source, find, resolved, teacher_description
 from kdcore.models.tapped import Statistics, Tapped
 from kdcore.recipe import ModelRecipe, TeacherRecipe
-from kdcore.recipe.references import Pretrained, RandomWeights, RunNetwork
+from kdcore.recipe.references import LibraryNetwork, Pretrained, RandomWeights, RunNetwork
 
 if TYPE_CHECKING:
     from kdcore.store import Store
@@ -57,7 +57,8 @@ def build(
 
 
 def load(reference: str, *, runs: "Store | None" = None, report: Report = lambda text: None) -> Tapped:
-    """A trained model by its reference: a bundled model's name, `run:ID/student` (or twin, teacher), or a .safetensors file.
+    """A trained model by its reference: a bundled model's name, `run:ID/student` (or twin, teacher), `pretrained:NAME`, or a
+    .safetensors file.
 
     `run:ID/student@STEP` is the network as it was at one of the run's snapshots, see `Store.snapshots`.
 
@@ -65,9 +66,12 @@ def load(reference: str, *, runs: "Store | None" = None, report: Report = lambda
         report: is given a sentence where a run's newest checkpoint is damaged and an older one was read.
 
     Raises:
+        NotHere: a library's weights that are not on this machine: nothing is downloaded.
         UserError: there is no such model, the file does not name its model, or it has NaN or infinite values.
     """
     source = find(reference, runs)
+    if isinstance(of_library := resolved(reference, runs), LibraryNetwork):
+        return _of_library(of_library.name)
     if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
         of_run = resolved(reference, runs)
         assert runs is not None
@@ -92,6 +96,19 @@ def load(reference: str, *, runs: "Store | None" = None, report: Report = lambda
     known = source.description
     spec = ModelRecipe(model=known["model"], weights=reference)
     return _from_file(spec, source, tuple(known["classes"]), known["image_size"], lambda text: None)
+
+
+def _of_library(name: str) -> Tapped:
+    """A library's network with the classes, image size and normalisation of its pretrained weights."""
+    zoo.check(name)
+    count = zoo.pretrained_classes(name)
+    if not count and zoo_weights.found(name):
+        raise UserError(f"The pretrained {name} has no classifier, so it predicts no classes: a recipe can fine-tune it.")
+    side = zoo.default_image_size(name)
+    net, _ = zoo_weights.pretrained(name, count, side, download=False)
+    mean, std = zoo.statistics(name)
+    classes = zoo.names_of_outputs(name, count)
+    return Tapped(net, name=name, classes=classes, image_size=side, mean=mean, std=std).eval()
 
 
 def missing(spec: ModelRecipe, runs: "Store | None" = None) -> str:

@@ -1,11 +1,13 @@
-"""References to weights: `none`, `pretrained`, a bundled model's name, a file, or `run:ID/network@step`."""
+"""References to weights: `none`, `pretrained`, `pretrained:NAME`, a bundled model's name, a file, or `run:ID/network@step`."""
 
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from kdcore.errors import UserError, clipped
+from kdcore.recipe.architecture import check_name
 
 RUN = "run:"
+LIBRARY = "pretrained:"
 NETWORKS = ("student", "twin", "teacher")
 SAFETENSORS = ".safetensors"
 PICKLES = (
@@ -33,6 +35,16 @@ class Pretrained:
 
     def __str__(self) -> str:
         return "pretrained"
+
+
+@dataclass(frozen=True)
+class LibraryNetwork:
+    """`pretrained:NAME`: a network of timm or torchvision with its pretrained weights, image size and classes."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{LIBRARY}{self.name}"
 
 
 @dataclass(frozen=True)
@@ -80,14 +92,15 @@ class RunNetwork:
         return f"{RUN}{self.run_id}/{self.network}" + ("" if self.step is None else f"@{self.step}")
 
 
-Reference = RandomWeights | Pretrained | Bundled | WeightFile | RunNetwork
+Reference = RandomWeights | Pretrained | LibraryNetwork | Bundled | WeightFile | RunNetwork
 
 
 def parse(text: str) -> Reference:
     """What a reference names. Looks at no file; `str` of the result is the reference again, a run's network spelled out.
 
     Raises:
-        UserError: a run's reference without a run, with an unknown network, or with a step that is no number.
+        UserError: a run's reference without a run, with an unknown network, or with a step that is no number; or
+            `pretrained:` with a text that no network has as its name.
     """
     if text == "none":
         return RandomWeights()
@@ -95,6 +108,9 @@ def parse(text: str) -> Reference:
         return Pretrained()
     if text.startswith(RUN):
         return _in_run(text)
+    if text.startswith(LIBRARY):
+        check_name(text.removeprefix(LIBRARY))
+        return LibraryNetwork(text.removeprefix(LIBRARY))
     return WeightFile(text) if PurePath(text).suffix.lower() in (SAFETENSORS, *PICKLES) else Bundled(text)
 
 

@@ -14,7 +14,7 @@ from kdcore.models import sources, weight_files
 from kdcore.models.sources import Source
 from kdcore.paths import data_folder
 from kdcore.recipe import DataRecipe, ModelRecipe
-from kdcore.recipe.references import Pretrained, RandomWeights, RunNetwork
+from kdcore.recipe.references import LibraryNetwork, Pretrained, RandomWeights, RunNetwork
 from kdcore.runtime import versions
 from kdcore.store import Store
 from kdcore.store.trained_on import data_of
@@ -86,6 +86,8 @@ def fingerprint(source: Source | ModelRecipe, store: Store, classes: tuple[str, 
 
 
 def _description(reference: str, source: Source | ModelRecipe, run: Any, store: Store) -> dict[str, Any]:
+    if isinstance(run, LibraryNetwork):
+        raise UserError(f"{reference} has the classes of no known dataset, so it is not evaluated: fine-tune it in a recipe.")
     if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
         assert isinstance(run, RunNetwork)
         return sources.teacher_description(run.run_id, store)

@@ -15,6 +15,17 @@ from kdcore.recipe import weight_header
 Report = Callable[[str], None]
 
 
+class NotGiven(UserError):
+    """Something that the files do not say, so that it must be given: `lacks` is `model` or `classes`.
+
+    outputs: of the classifier whose classes are not known.
+    """
+
+    def __init__(self, message: str, lacks: str = "model", outputs: int = 0) -> None:
+        super().__init__(message)
+        self.lacks, self.outputs = lacks, outputs
+
+
 def import_weights(
     sources: list[Path],
     model: str | None = None,
@@ -42,7 +53,8 @@ def import_weights(
         report: called with a sentence on each choice and change.
 
     Raises:
-        UserError: a file holds no weights, the tensors are not the model's, or something is not known; how to fix it.
+        NotGiven: neither the files nor the caller name the model, or the classes.
+        UserError: a file holds no weights, or the tensors are not the model's; how to fix it.
     """
     _check_given(image_size=image_size, mean=mean and list(mean), std=std and list(std))
     found = [files.read(source, ema=ema, report=report) for source in sources]
@@ -88,7 +100,7 @@ def _model(source: str, given: str | None, known: dict[str, Any]) -> str:
     if name := given or known.get("model"):
         zoo.check(name)
         return str(name)
-    raise UserError(f"{source} does not name the network that its weights belong to: give it with --model NAME.")
+    raise NotGiven(f"{source} does not name the network that its weights belong to: give it with --model NAME.")
 
 
 def _beginning_with(state: dict[str, Tensor], prefix: str, source: str) -> dict[str, Tensor]:
@@ -121,7 +133,9 @@ def _classes(
         )
     if found := given or (known if known and len(known) == outputs else class_names.of_imagenet(outputs)):
         return tuple(found)
-    raise UserError(
+    raise NotGiven(
         f"{source} does not name the {outputs} classes of its classifier: give them with --data NAME, --path FOLDER (of class "
-        "folders) or --classes FILE (a name a line, in the order of the outputs)."
+        "folders) or --classes FILE (a name a line, in the order of the outputs).",
+        "classes",
+        outputs,
     )

@@ -1,0 +1,227 @@
+"""Unpacks a zip file of images into a folder of the data folder: class folders and images alone, within limits."""
+
+import re
+import shutil
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from kdcore import paths
+from kdcore.data.folders import listing, names
+from kdcore.data.folders.walking import FEW, HIDDEN_FILES, HIDDEN_FOLDERS, ODD, OTHER, LeftOut
+from kdcore.errors import UserError, clipped, visible
+from kdcore.files import atomic, budget, disk
+from kdcore.photos.decoding import plain_name
+
+FOLDER = "folders"  # in the data folder
+VARIABLE, MOST_GB = "KD_FOLDERS_GB", 50.0
+MOST_ENTRIES = 500_000
+MOST_OF_ONE = 100 << 20  # bytes of an image
+MOST_RATIO = 200  # of a compressed entry's size, and of all together; drawings as BMP reach 100
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
+CHUNK = 1 << 20
+DEEPEST, LONGEST = 20, 200  # folders in each other, bytes of a name
+DAMAGED = "files that are damaged in the zip file"
+LINKS = "links"
+LARGE = f"files of more than {MOST_OF_ONE >> 20} MiB"
+LONG = f"names of more than {LONGEST} bytes, or in more than {DEEPEST} folders"
+CONTROL = "names with control characters"
+TWICE = "second files of one name"
+DRIVE = re.compile(r"[A-Za-z]:")
+LAYOUT = "It should hold one folder of images for each class, or train/ and test/ with such folders in them."
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """folder: where the images are. images: their number. left_out: entries that were not unpacked, by reason."""
+
+    folder: Path
+    images: int
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass
+class _Sorted:
+    """The entries of a zip file by their place in the folder, and those that are left out."""
+
+    kept: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def leave_out(self, reason: str, name: str) -> None:
+        self.counts[reason] += 1
+        if len(known := self.examples.setdefault(reason, [])) < FEW:
+            known.append(visible(clipped(name, 100)))
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        return tuple(
+            LeftOut(reason, self.counts[reason], tuple(self.examples[reason])) for reason in sorted(self.counts)
+        )
+
+
+def folder() -> Path:
+    return paths.data_folder() / FOLDER
+
+
+def unpack(file: BinaryIO | Path, name: str) -> Unpacked:
+    """Unpack the images of a zip file into a new folder, named as the file.
+
+    Args:
+        name: of the file, as the user knows it.
+
+    Raises:
+        UserError: no zip file, an incomplete or encrypted one, one with entries that lead out of it or unpack to far more than
+            they are, no room, or no class folders with images. Nothing is kept then.
+    """
+    shown = plain_name(name)
+    try:
+        with zipfile.ZipFile(file) as zipped, disk.in_words(folder(), then="unpack it again"):
+            found = _sorted(zipped, shown)
+            folder().mkdir(parents=True, exist_ok=True)
+            target = _free(shown)
+            with atomic.new_folder(target) as temporary:
+                for place in list(found.kept):
+                    _take(zipped, place, found, temporary)
+                _check_images(found, shown)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
+        raise UserError(
+            f"{shown} is no zip file, or an incomplete one ({clipped(visible(str(error)), 80)}). Copy or make it again, as a ZIP."
+        ) from None
+    _check_layout(target, shown)
+    return Unpacked(target, len(found.kept), found.left_out())
+
+
+def _check_layout(target: Path, shown: str) -> None:
+    """Refuse what is no folder of images, and remove it. Raises UserError."""
+    try:
+        listing.listed(target).check_images()
+    except UserError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise UserError(str(error).replace(f"{target}/", "").replace(str(target), shown)) from None
+
+
+def _sorted(zipped: zipfile.ZipFile, shown: str) -> _Sorted:
+    """What is unpacked, by its place, from the list of entries alone."""
+    entries = zipped.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise UserError(
+            f"{shown} has {len(entries):,} entries; {MOST_ENTRIES:,} are the most. Split it into several folders."
+        )
+    found = _Sorted()
+    for entry in entries:
+        parts = _parts(entry, shown)
+        if parts and not entry.is_dir():
+            _sort(entry, parts, found, shown)
+    _check_images(found, shown)
+    _check_size(list(found.kept.values()), zipped.start_dir, shown)
+    found.kept = _without_outer(found.kept)
+    return found
+
+
+def _parts(entry: zipfile.ZipInfo, shown: str) -> list[str]:
+    """The folders and the name of an entry. Raises UserError where they lead out of the folder."""
+    name = entry.filename.replace("\\", "/")  # as some programs on Windows write it
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or DRIVE.match(name) or ".." in parts:
+        raise UserError(
+            f"{shown} has an entry that leads out of its folder: {clipped(ascii(entry.filename), 80)}. Nothing was unpacked."
+        )
+    return parts
+
+
+def _sort(entry: zipfile.ZipInfo, parts: Sequence[str], found: _Sorted, shown: str) -> None:
+    place, name = "/".join(parts), parts[-1]
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    ending = names.ending(name)
+    if kind == stat.S_IFLNK:
+        found.leave_out(LINKS, place)
+    elif kind not in (0, stat.S_IFREG):
+        found.leave_out(ODD, place)
+    elif any(names.skipped_folder(part) for part in parts[:-1]):
+        found.leave_out(HIDDEN_FOLDERS, place)
+    elif names.skipped_file(name):
+        found.leave_out(HIDDEN_FILES, place)
+    elif not names.is_image(name) and ending:
+        found.leave_out(OTHER.format(ending), place)
+    elif len(parts) > DEEPEST or any(len(part.encode(errors="replace")) > LONGEST for part in parts):
+        found.leave_out(LONG, place)
+    elif not place.isprintable():
+        found.leave_out(CONTROL, place)
+    elif entry.file_size > MOST_OF_ONE:
+        found.leave_out(LARGE, place)
+    elif place in found.kept:
+        found.leave_out(TWICE, place)
+    else:
+        _check_entry(entry, shown)
+        found.kept[place] = entry
+
+
+def _check_entry(entry: zipfile.ZipInfo, shown: str) -> None:
+    name = clipped(ascii(entry.filename), 80)
+    if entry.flag_bits & 1:
+        raise UserError(f"{shown} is encrypted ({name}). Make it again without a password.")
+    if entry.compress_type not in METHODS:
+        raise UserError(f"{shown} is compressed in a way that is not read ({name}). Make it again as an ordinary ZIP.")
+    if entry.file_size > MOST_RATIO * max(entry.compress_size, CHUNK):
+        raise UserError(f"{shown} would unpack {name} to {entry.file_size:,} bytes. Nothing was unpacked.")
+
+
+def _check_images(found: _Sorted, shown: str) -> None:
+    if not found.kept:
+        left = f" Left out: {'; '.join(map(str, found.left_out()))}." if found.counts else ""
+        raise UserError(f"{shown} has no images. {LAYOUT}{left}")
+
+
+def _check_size(entries: Sequence[zipfile.ZipInfo], packed: int, shown: str) -> None:
+    """packed: bytes of the file that hold entries. Entries that share them would be far larger together."""
+    size = sum(entry.file_size for entry in entries)
+    if size > MOST_RATIO * max(packed, CHUNK):
+        raise UserError(f"{shown} would unpack {packed:,} bytes to {size:,}. Nothing was unpacked.")
+    budget.check_room(
+        folder(), size, held=budget.total(folder()), most=budget.limit(VARIABLE, MOST_GB), variable=VARIABLE,
+        what="Unpacked folders",
+    )  # fmt: skip
+
+
+def _without_outer(kept: dict[str, zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """`birds/cat/1.jpg` -> `cat/1.jpg`, where all lie in one folder that holds the class folders."""
+    while True:
+        outer = {place.partition("/")[0] for place in kept}
+        inside = {place.partition("/")[2]: entry for place, entry in kept.items()}
+        if len(outer) != 1 or any("/" not in place for place in inside) or names.split(next(iter(outer))):
+            return kept
+        kept = inside
+
+
+def _take(zipped: zipfile.ZipFile, place: str, found: _Sorted, to: Path) -> None:
+    """Unpack one entry, never more of it than the list says; leave it out where it is damaged."""
+    path = to / place
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipped.open(found.kept[place]) as source, path.open("xb") as target:
+            while chunk := source.read(CHUNK):
+                target.write(chunk)
+        return
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        path.unlink(missing_ok=True)
+        reason = DAMAGED
+    except (
+        FileExistsError,
+        NotADirectoryError,
+        IsADirectoryError,
+    ):  # where case does not count, or a file's name is a folder's
+        reason = TWICE
+    del found.kept[place]
+    found.leave_out(reason, place)
+
+
+def _free(shown: str) -> Path:
+    """A folder that does not exist yet, named as the file."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(shown).stem)[:60].strip("-") or "images"
+    tried = [stem, *(f"{stem}-{number}" for number in range(2, 10_000))]
+    return next(path for name in tried if not (path := folder() / name).exists())

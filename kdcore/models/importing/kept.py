@@ -1,0 +1,160 @@
+"""Imported weights in the data folder: added from uploads and files of the server, listed, and removed."""
+
+import re
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from kdcore import paths
+from kdcore.errors import UserError, visible
+from kdcore.files import atomic, budget, disk
+from kdcore.models.importing import hub_folder
+from kdcore.models.importing.isolated import Imported, import_weights
+from kdcore.recipe import weight_header
+from kdcore.recipe.references import PICKLES, SAFETENSORS
+
+FOLDER = "own"  # in `weights/` of the data folder; a reference begins with it
+VARIABLE, MOST_GB = "KD_IMPORTED_GB", 20.0
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+MOST_FILES = 4  # of one import
+
+_one = threading.Lock()  # an import may need gigabytes of memory, so they do not run side by side
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An imported file.
+
+    reference: as in a recipe, `own/NAME.safetensors`. name: the file's, without its ending.
+    described: model, classes, image_size, mean, std, as its header has them; classes are missing without a classifier.
+    size: bytes.
+    """
+
+    reference: str
+    name: str
+    described: dict[str, Any]
+    size: int
+
+
+def folder() -> Path:
+    return paths.data_folder() / "weights" / FOLDER
+
+
+def listing() -> list[Kept]:
+    """The imported files by name; those whose header cannot be read are left out."""
+    found = []
+    for path in sorted(folder().glob(f"*{SAFETENSORS}"), key=lambda path: path.stem):
+        try:
+            status = path.stat()
+            described = _described(path, status.st_size, status.st_mtime_ns)
+        except (OSError, UserError):
+            continue
+        if "model" in described:
+            found.append(Kept(f"{FOLDER}/{path.name}", path.stem, described, status.st_size))
+    return found
+
+
+@lru_cache(maxsize=512)
+def _described(path: Path, size: int, written: int) -> dict[str, Any]:
+    return weight_header.description(path)
+
+
+def add_upload(files: Mapping[str, bytes], **given: Any) -> tuple[Kept, Imported]:
+    """Import uploaded files: one with weights, or several of which a later one updates an earlier, and a config.json beside them.
+
+    Args:
+        files: name -> content.
+        given: model, classes and image_size, where the files do not say them; see `isolated.import_weights`.
+
+    Raises:
+        NotGiven, UserError: as `isolated.import_weights`; or there is no room.
+    """
+    named = {_plain(name): content for name, content in files.items()}
+    weights = [name for name in named if name != hub_folder.CONFIG]
+    if not weights:
+        raise UserError(f"There are no weights among the files. They end in {SAFETENSORS} or {', '.join(PICKLES)}.")
+    if len(named) > MOST_FILES:
+        raise UserError(f"{len(named)} files are more than the {MOST_FILES} that one import takes.")
+    _check_room(sum(map(len, named.values())), copies=2)
+    with disk.in_words(folder(), then="import it again"):
+        folder().mkdir(parents=True, exist_ok=True)
+        with atomic.staging(folder() / "upload") as staging:
+            for name, content in named.items():
+                (staging / name).write_bytes(content)
+            whole = hub_folder.CONFIG in named and len(weights) == 1
+            sources = [staging] if whole else [staging / name for name in weights]
+            return _imported(sources, _stem(weights[-1]), staging, given)
+
+
+def add_file(path: str, **given: Any) -> tuple[Kept, Imported]:
+    """Import a file of the server, or a folder in the hub's layout.
+
+    Raises:
+        NotAllowed: it is outside the folders that this server may read.
+        NotGiven, UserError: as `isolated.import_weights`; or there is no room.
+    """
+    source = paths.allowed(Path(paths.expanded(path.strip())).expanduser())
+    if not source.exists():
+        raise UserError(f"There is no file or folder {visible(str(source))}.")
+    for each in source.iterdir() if source.is_dir() else ():
+        paths.allowed(each)
+    _check_room(budget.total(source) if source.is_dir() else source.stat().st_size, copies=1)
+    with disk.in_words(folder(), then="import it again"):
+        folder().mkdir(parents=True, exist_ok=True)
+        return _imported([source], _stem(source.name), source.parent, given)
+
+
+def remove(name: str) -> None:
+    """Remove an imported file. Runs that used it keep their results; their recipes lack these weights from then on."""
+    if not NAME.fullmatch(name) or not (file := folder() / f"{name}{SAFETENSORS}").is_file():
+        raise UserError(f"There are no imported weights {visible(name[:80])}: another window may have removed them.")
+    file.unlink()
+
+
+def _imported(sources: Sequence[Path], stem: str, hidden: Path, given: Mapping[str, Any]) -> tuple[Kept, Imported]:
+    """hidden: the folder whose path is left out of messages."""
+    if not _one.acquire(blocking=False):
+        raise UserError("Other weights are being imported now. Try again when that import has ended.")
+    try:
+        with atomic.staging(folder() / stem) as staging:
+            written = staging / f"{stem}{SAFETENSORS}"
+            imported = import_weights(sources, written, **given)
+            target = _free(stem)
+            shutil.move(written, target)
+    except UserError as error:
+        error.args = (str(error).replace(f"{hidden}/", "").replace(str(hidden), "the folder"),)
+        raise
+    finally:
+        _one.release()
+    return next(each for each in listing() if each.name == target.stem), imported
+
+
+def _free(stem: str) -> Path:
+    """A file that does not exist yet: with a number where another has the name."""
+    names = [stem, *(f"{stem}-{number}" for number in range(2, 10_000))]
+    return next(path for name in names if not (path := folder() / f"{name}{SAFETENSORS}").exists())
+
+
+def _check_room(size: int, copies: int) -> None:
+    budget.check_room(
+        folder(), size * copies, held=budget.total(folder()), most=budget.limit(VARIABLE, MOST_GB), variable=VARIABLE,
+        what="Imported weights",
+    )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """A file's name without its folder, in characters that every file system takes."""
+    last = PurePath(name.replace("\\", "/")).name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", last).lstrip(".-")[-100:] or "weights"
+
+
+def _stem(name: str) -> str:
+    """`model_best.pth.tar` -> `model_best`."""
+    stem = _plain(name)
+    while PurePath(stem).suffix.lower() in (SAFETENSORS, *PICKLES):
+        stem = stem[: -len(PurePath(stem).suffix)]
+    return stem[:60].rstrip(".") or "weights"

@@ -1,0 +1,164 @@
+"""Zip files of images: what is unpacked, what is left out and why, and what is refused as a whole."""
+
+import io
+import stat
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdcore.data import loading
+from kdcore.data.folders import report, unpacking
+from kdcore.errors import UserError
+from kdcore.recipe import DataRecipe
+
+
+@pytest.fixture(autouse=True)
+def _own_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+
+
+def png(number: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(number).integers(0, 255, (9, 9, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def images(outer="", count=10, classes=("cat", "dog", "elk")):
+    return [(f"{outer}{name}/{i}.png", png(100 * k + i)) for k, name in enumerate(classes) for i in range(count)]
+
+
+def zipped(entries, method=zipfile.ZIP_STORED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as opened:
+        for name, content in entries:
+            opened.writestr(name, content)
+    file.seek(0)
+    return file
+
+
+def nothing_is_kept():
+    return not unpacking.folder().exists() or list(unpacking.folder().iterdir()) == []
+
+
+def test_the_report_on_what_was_unpacked_has_the_counts_of_a_run():
+    found = unpacking.unpack(zipped(images("birds/")), "My birds.zip")
+    assert (found.folder.name, found.images, found.left_out) == ("My-birds", 30, ())
+    data = DataRecipe(name="folder", path=str(found.folder), image_size=16)
+    told = report.report(data)
+    assert told.headline.startswith("3 classes, 30 images found: ")
+    for split, counts in told.counts.items():
+        assert sum(counts) == len(loading.load(data, split).images)
+
+
+def test_what_is_left_out_is_said_and_not_written():
+    link = zipfile.ZipInfo("cat/link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    odd = [
+        ("__MACOSX/cat/._1.png", b"x"), (".DS_Store", b"x"), ("cat/notes.txt", b"x"), ("cat/inner.zip", b"PK"), (link, "/etc/passwd"),
+        ("cat/a\nb.png", png(0)), (f"cat/{'x' * 300}.png", png(0)),
+    ]  # fmt: skip
+    found = unpacking.unpack(zipped(images() + odd), "birds.zip")
+    assert {each.reason: each.count for each in found.left_out} == {
+        "hidden, checkpoint and system folders": 1, "hidden and system files": 1, "files with the ending .txt": 1,
+        "files with the ending .zip": 1, "links": 1, unpacking.CONTROL: 1, unpacking.LONG: 1,
+    }  # fmt: skip
+    written = [path for path in found.folder.rglob("*") if not path.is_dir()]
+    assert len(written) == found.images == 30
+    assert not any(path.is_symlink() for path in written)
+
+
+def test_the_outer_folder_goes_but_not_that_of_a_split():
+    assert unpacking.unpack(zipped(images("a/b/")), "x.zip").folder.joinpath("cat").is_dir()
+    split = images("all/train/") + images("all/test/", count=2)
+    assert unpacking.unpack(zipped(split), "x.zip").folder.joinpath("train", "cat").is_dir()
+
+
+def test_backslashes_of_windows_are_folders():
+    found = unpacking.unpack(zipped([(name.replace("/", "\\"), content) for name, content in images()]), "w.zip")
+    assert sorted(path.name for path in found.folder.iterdir()) == ["cat", "dog", "elk"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.png", "cat/../../x.png", "/etc/x.png", "C:\\x.png", "c:/x.png", "cat\\..\\..\\x.png", "//h/x.png"]
+)
+def test_an_entry_that_leads_out_refuses_the_whole_file(name, tmp_path):
+    with pytest.raises(UserError, match="has an entry that leads out of its folder: .* Nothing was unpacked"):
+        unpacking.unpack(zipped([*images(), (name, png(0))]), "x.zip")
+    assert nothing_is_kept()
+    assert not list(tmp_path.rglob("x.png"))
+
+
+def test_a_bomb_is_refused_from_its_list_of_entries(monkeypatch):
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it was unpacked"))
+    packed = zipped([], zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as opened:
+        monkeypatch.undo()
+        for i in range(3):
+            opened.writestr(f"cat/{i}.bmp", b"\0" * (90 << 20))
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it was unpacked"))
+    monkeypatch.setattr(unpacking, "folder", lambda: unpacking.Path("/nowhere"))
+    with pytest.raises(UserError, match=r"would unpack [\d,]+ bytes to 283,115,520. Nothing was unpacked"):
+        unpacking.unpack(packed, "bomb.zip")
+
+
+def test_too_many_entries_and_too_many_bytes_are_refused(monkeypatch):
+    monkeypatch.setattr(unpacking, "MOST_ENTRIES", 5)
+    with pytest.raises(UserError, match="x.zip has 30 entries; 5 are the most"):
+        unpacking.unpack(zipped(images()), "x.zip")
+    monkeypatch.undo()
+    monkeypatch.setenv("KD_FOLDERS_GB", "0.000001")
+    with pytest.raises(UserError, match="Unpacked folders would take .* start the server with a larger KD_FOLDERS_GB"):
+        unpacking.unpack(zipped(images()), "x.zip")
+    assert nothing_is_kept()
+
+
+def test_an_image_that_is_damaged_in_the_zip_is_left_out():
+    file = zipped(images())
+    raw = bytearray(file.getvalue())
+    at = raw.find(png(3))
+    raw[at + 40] ^= 255
+    found = unpacking.unpack(io.BytesIO(bytes(raw)), "x.zip")
+    assert found.images == 29
+    assert [str(each) for each in found.left_out] == [f"{unpacking.DAMAGED} (1): cat/3.png"]
+
+
+def test_names_that_are_one_file_are_told():
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        file = zipped([*images(), ("cat/1.png", png(9)), ("cat/2.png/3.png", png(9))])
+    found = unpacking.unpack(file, "x.zip")
+    assert {each.reason: each.count for each in found.left_out} == {unpacking.TWICE: 2}
+    assert found.images == 30
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"hello", "x.zip is no zip file, or an incomplete one"),
+        (b"", "x.zip is no zip file, or an incomplete one"),
+        (zipped(images()).getvalue()[:-200], "x.zip is no zip file, or an incomplete one"),
+        (zipped([("a.txt", b"x")]).getvalue(), "x.zip has no images. It should hold one folder of images for each class"),
+        (zipped(images(classes=("cat",))).getvalue(), "x.zip has a single class, 'cat'; at least two are needed"),
+        (zipped([("1.png", png(1)), ("2.png", png(2))]).getvalue(), "x.zip has no folders in it"),
+        (zipped(images(), zipfile.ZIP_BZIP2).getvalue(), "is compressed in a way that is not read"),
+    ],
+)  # fmt: skip
+def test_what_is_no_zip_of_class_folders_is_refused_in_words(content, words):
+    with pytest.raises(UserError) as refused:
+        unpacking.unpack(io.BytesIO(content), "x.zip")
+    assert words in str(refused.value)
+    assert nothing_is_kept()
+
+
+def test_an_encrypted_zip_is_refused():
+    raw = bytearray(zipped(images()).getvalue())
+    for at in [i for i in range(len(raw)) if raw[i : i + 4] == b"PK\x01\x02"]:
+        raw[at + 8] |= 1
+    with pytest.raises(UserError, match="x.zip is encrypted .* Make it again without a password"):
+        unpacking.unpack(io.BytesIO(bytes(raw)), "x.zip")
+
+
+def test_a_second_file_of_one_name_is_another_folder():
+    one, other = (unpacking.unpack(zipped(images()), "x.zip").folder for _ in range(2))
+    assert (one.name, other.name) == ("x", "x-2")
