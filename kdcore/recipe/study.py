@@ -190,7 +190,7 @@ def variants(study: Study) -> dict[str, dict[str, Any]]:
 
 def labelled(settings: dict[str, Any], recipe: Recipe) -> str:
     """The label of a variant: its settings in words."""
-    return ", ".join(f"{called(key, recipe)} {_in_words(value)}" for key, value in settings.items())
+    return ", ".join(f"{called(key, recipe)} {in_words(value)}" for key, value in settings.items())
 
 
 def points(study: Study) -> list[Point]:
@@ -225,7 +225,8 @@ def called(key: str, recipe: Recipe) -> str:
     return " ".join(rest)
 
 
-def _in_words(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """A value as it is in labels."""
     if isinstance(value, bool) or value is None:
         return {True: "on", False: "off", None: "none"}[value]
     if isinstance(value, float):

@@ -1,7 +1,5 @@
 """Starting, controlling and resuming runs and studies: the interface of pages and the command line."""
 
-import contextlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -16,15 +14,18 @@ from kdcore.events import Event
 from kdcore.files import disk
 from kdcore.paths import data_folder
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
-from kdcore.recipe import study as studies
 from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
+from kdcore.runner import companions
+from kdcore.runner import studies as of_studies
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.build import build_parts
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
 from kdcore.store.event_files import EventFiles
+from kdcore.store.run_ids import is_run
+from kdcore.training import replicas
 
 MOST_FACTOR = 100.0  # of a knob
 LEAST_TEMPERATURE = 0.05  # factor; a temperature stays above 0
@@ -35,15 +36,18 @@ PATIENCE = 60.0  # seconds to wait for a checkpoint of a run that trains
 class Runner:
     """Trains runs on one device, in a daemon thread of its own. All methods return at once, except `close` and `wait`."""
 
+    at_once = 1  # runs; a fork and the run that it comes from take turns
+
     def __init__(self, store: Store, *, device: str | None = None, threads: int | None = None) -> None:
         """
         Args:
             device: a torch device; by default the GPU where there is one.
-            threads: CPU threads for training; by default `KD_THREADS`, else one for each core.
+            threads: CPU threads for training; by default `KD_THREADS`, else one for each core; several processes share the cores.
         """
         self.store = store
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.threads = threads or int(os.environ.get("KD_THREADS") or os.cpu_count() or 1)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._companions, self.device = companions.of_this_process(chosen)
+        self.threads = threads or companions.threads()
         self.listener: Listener = lambda run_id, event: None
         self.event_files = EventFiles(store)
         leftovers.sweep_runs(store.root)
@@ -175,12 +179,7 @@ class Runner:
         Raises:
             RecipeError: one of its variants cannot run; nothing is stored or started.
         """
-        for point in studies.points(study):
-            if point.seed == study.seeds[0]:
-                try:
-                    self.check(point.recipe)
-                except UserError as error:
-                    raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
+        of_studies.check(study, self.check)
         study_id = Studies(self.store).create(study)
         self.resume_study(study_id)
         return study_id
@@ -191,28 +190,18 @@ class Runner:
         Raises:
             UserError: another process trains one of its runs.
         """
-        state, mine = Studies(self.store).state(study_id), self.active()
-        for place in state.places:
-            if place.run and place.run.status in ACTIVE and place.run_id not in mine:
-                raise UserError(
-                    f"Another process trains run {place.run_id} of the study {study_id}; stop it there first."
-                )
-        for place in state.places:
-            if place.done or place.run_id in mine:
-                continue
-            if place.run is None:
-                self.store.create(place.point.recipe, place.run_id)
-            self._enqueue(place.run_id, place.point.recipe, resume=place.run is not None)
+        of_studies.resume(self, study_id)
+
+    def begin(self, run_id: str, recipe: Recipe) -> None:
+        """Queue a run of a study: a new one, or one that continues from its last checkpoint. Raises UserError."""
+        there = is_run(str(self.store.root / run_id))
+        if not there:
+            self.store.create(recipe, run_id)
+        self._enqueue(run_id, recipe, resume=there)
 
     def stop_study(self, study_id: str) -> None:
         """Stop the runs of a study that are queued or in progress, with a checkpoint."""
-        mine = self.active()
-        for place in reversed(
-            Studies(self.store).state(study_id).places
-        ):  # the current one last, so that no other begins
-            if place.run_id in mine:
-                with contextlib.suppress(UserError):  # it has just ended
-                    self.stop(place.run_id)
+        of_studies.stop(self, study_id)
 
     def check(self, recipe: Recipe) -> None:
         """Check that a recipe can run: its terms, its teacher where that takes seconds, and its networks for two steps.
@@ -264,9 +253,15 @@ class Runner:
         raise UserError(f"Run {run_id} cannot be controlled from here: {where}.")
 
     def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:
+        if self._companions:
+            replicas.check(recipe, self._companions.world)
         with disk.in_words(self.store.folder(run_id), then=then):
-            family = forking.family(self.store, run_id)
-            job = Job(run_id, recipe, self.store, resume=resume, listener=self._forward, family=family)
+            # several processes take the steps of one run at a time, also of a fork and its parent
+            family = run_id if self._companions else forking.family(self.store, run_id)
+            job = Job(
+                run_id, recipe, self.store, resume=resume, listener=self._forward, family=family,
+                companions=self._companions,
+            )  # fmt: skip
             self._thread.enqueue(job)
 
     def _forward(self, run_id: str, event: Event) -> None:

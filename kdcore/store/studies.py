@@ -1,7 +1,8 @@
 """Studies: `studies/<id>.yaml` holds a study and the id of the run of each of its points; `<id>.report/` its report.
 
 A run's id is stored before its folder exists. So after a crash the file shows which runs are missing, and none is done
-twice. The progress of a study is that of its runs.
+twice. The progress of a study is that of its runs. A search adds variants to its file one by one, notes the runs that it
+stopped early, and at last that it has ended; `<id>.search` is its log.
 """
 
 import csv
@@ -11,11 +12,12 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from kdcore.errors import UserError
 from kdcore.files import atomic, disk
@@ -41,6 +43,7 @@ from kdcore.store.state import ACTIVE, RunState, in_one_line
 
 Column = tuple[str, str]  # network and metric
 REPORT = ".report"  # ending of the folder of a study's report
+SEARCH = ".search"  # ending of a search's log
 MOST_BYTES = 1 << 20  # of a study's file; 1,000 points take 50 kB
 
 
@@ -51,6 +54,12 @@ class Place:
     point: Point
     run_id: str
     run: RunState | None
+    pruned: bool = False  # a search has stopped it early
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.done or self.pruned
 
     @property
     def done(self) -> bool:
@@ -72,6 +81,7 @@ class StudyState:
     read: Callable[[RunState], Outcome] = field(
         compare=False, repr=False
     )  # what a finished run contributes to comparisons
+    searching: bool = False  # a search that has not ended may add variants
 
     @property
     def name(self) -> str:
@@ -82,10 +92,20 @@ class StudyState:
         return sum(place.done for place in self.places)
 
     @property
+    def pruned(self) -> int:
+        """How many runs a search has stopped early."""
+        return sum(place.pruned for place in self.places)
+
+    @property
+    def total(self) -> int:
+        """The number of runs, of a search those to come included."""
+        return max(len(self.places), self.study.count if self.searching else 0)
+
+    @property
     def status(self) -> str:
-        if self.done == len(self.places):
+        if all(place.ended for place in self.places) and not self.searching:
             return "finished"
-        found = [place.run.status if place.run else "interrupted" for place in self.places]
+        found = [place.run.status if place.run else "interrupted" for place in self.places if not place.ended]
         working = [status for status in found if status in ACTIVE]
         if working:
             return working[0] if set(working) in ({"queued"}, {"paused"}, {"paused", "queued"}) else "running"
@@ -174,7 +194,12 @@ class Studies:
         self.store = store
         self.root = store.root / "studies"
 
-    def create(self, study: Study) -> str:
+    def new_id(self, study: Study) -> str:
+        """An id for a new study."""
+        slug = re.sub(r"[^a-z0-9]+", "-", study.name.lower())[:24].strip("-") or "study"
+        return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+
+    def create(self, study: Study, study_id: str = "") -> str:
         """Store a study, with an id for the run of each point; returns the study's id.
 
         Raises:
@@ -182,16 +207,40 @@ class Studies:
         """
         study = studies.resolved(study)
         points = studies.points(study)
-        slug = re.sub(r"[^a-z0-9]+", "-", study.name.lower())[:24].strip("-") or "study"
-        study_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+        study_id = study_id or self.new_id(study)
         run_ids: list[str] = []
         for point in points:
             run_id = self.store.new_id(point.recipe)
             while run_id in run_ids:  # random suffixes of hundreds of points may collide
                 run_id = self.store.new_id(point.recipe)
             run_ids.append(run_id)
-        self._write(study_id, study, run_ids)
+        self._write(study_id, _Stored(study, points, run_ids, searching=study.searches))
         return study_id
+
+    def extend(self, study_id: str, label: str, settings: dict[str, Any]) -> None:
+        """Add a variant to a search, with an id for the run of each seed. Only the search itself may call it.
+
+        Raises:
+            RecipeError: its recipe is not valid; nothing is added.
+        """
+        stored = self._stored(study_id)
+        study = stored.study.model_copy(update={"variants": {**stored.study.variants, label: settings}})
+        points = studies.points(study)
+        added = [self.store.new_id(point.recipe) for point in points if point.variant == label]
+        self._write(study_id, replace(stored, study=study, points=points, run_ids=[*stored.run_ids, *added]))
+
+    def prune(self, study_id: str, run_ids: Sequence[str]) -> None:
+        """Note that a search has stopped these runs early: they count as ended."""
+        stored = self._stored(study_id)
+        self._write(study_id, replace(stored, pruned=stored.pruned | set(run_ids)))
+
+    def end_search(self, study_id: str) -> None:
+        """Note that a search adds no more variants."""
+        self._write(study_id, replace(self._stored(study_id), searching=False))
+
+    def search_log(self, study_id: str) -> Path:
+        """The file in which a search keeps its trials."""
+        return self.root / f"{study_id}{SEARCH}"
 
     def ids(self) -> list[str]:
         """All ids, newest first, also of studies that cannot be read."""
@@ -200,14 +249,19 @@ class Studies:
 
     def state(self, study_id: str) -> StudyState:
         """A study with its runs. Raises UserError where there is no such study, or its file is damaged."""
+        stored = self._stored(study_id)
+        pairs = zip(stored.points, stored.run_ids, strict=True)
+        places = [self._place(point, run_id, pruned=run_id in stored.pruned) for point, run_id in pairs]
+        created = created_at(self._path(study_id))
+        return StudyState(study_id, created, stored.study, tuple(places), self._outcome, stored.searching)
+
+    def _stored(self, study_id: str) -> "_Stored":
         path = self._path(study_id)
         try:
             written = regular(path).st_mtime_ns
         except OSError as error:
             raise UserError(f"The study {study_id} cannot be read: {error.strerror or error}.") from None
-        study, points, run_ids = _read(path, written)
-        places = [self._place(point, run_id) for point, run_id in zip(points, run_ids, strict=True)]
-        return StudyState(study_id, created_at(path), study, tuple(places), self._outcome)
+        return _read(path, written)
 
     def states(self) -> list[StudyState]:
         """All studies that can be read, newest first; `damaged` has the others."""
@@ -236,6 +290,7 @@ class Studies:
             else:
                 path.unlink()
             shutil.rmtree(path.with_suffix(REPORT), ignore_errors=True)
+            self.search_log(study_id).unlink(missing_ok=True)
 
     def csv(self, study_id: str) -> str:
         """CSV with one row for each run: settings, seed, status, and metrics of every network and the difference, as fractions.
@@ -288,11 +343,11 @@ class Studies:
             raise UserError(f"There is no study {study_id!r} in {self.root}.")
         return path
 
-    def _place(self, point: Point, run_id: str) -> Place:
+    def _place(self, point: Point, run_id: str, *, pruned: bool) -> Place:
         try:
-            return Place(point, run_id, self.store.state(run_id))
+            return Place(point, run_id, self.store.state(run_id), pruned)
         except UserError:  # not started, or deleted
-            return Place(point, run_id, None)
+            return Place(point, run_id, None, pruned)
 
     def _outcome(self, run: RunState) -> Outcome:
         try:
@@ -300,16 +355,31 @@ class Studies:
         except UserError:  # its recipe is damaged, or it was deleted just now
             return run.outcome
 
-    def _write(self, study_id: str, study: Study, run_ids: list[str]) -> None:
-        plain = {"study": studies.to_plain(study), "runs": run_ids}
+    def _write(self, study_id: str, stored: "_Stored") -> None:
+        plain: dict[str, Any] = {"study": studies.to_plain(stored.study), "runs": stored.run_ids}
+        if stored.pruned:
+            plain["pruned"] = sorted(stored.pruned)
+        if stored.searching:
+            plain["searching"] = True
         with disk.in_words(self.root, then="start the study again"):
             self.root.mkdir(parents=True, exist_ok=True)
             atomic.write_text(self.root / f"{study_id}.yaml", yaml_text.written(plain))
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A study's file."""
+
+    study: Study
+    points: list[Point]
+    run_ids: list[str]
+    pruned: frozenset[str] = frozenset()
+    searching: bool = False
+
+
 @lru_cache(maxsize=256)
-def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
-    """Read a study's file. Cached by its time of writing: pages need it often, and it never changes."""
+def _read(path: Path, written: int) -> _Stored:
+    """Read a study's file. Cached by its time of writing: pages need it often, and it rarely changes."""
     try:
         plain = yaml_text.read(read_whole(path, MOST_BYTES), source="it")
         if not isinstance(plain, dict) or not isinstance(plain.get("runs"), list):
@@ -318,11 +388,12 @@ def _read(path: Path, written: int) -> tuple[Study, list[Point], list[str]]:
         points, run_ids = studies.points(study), [str(run_id) for run_id in plain["runs"]]
         if len(points) != len(run_ids):
             raise UserError(f"it has {len(points)} points and names {len(run_ids)} runs.")
+        pruned = plain.get("pruned") if isinstance(plain.get("pruned"), list) else []
     except OSError as error:
         raise UserError(f"The study {path.stem} cannot be read: {error.strerror or error}.") from None
     except UserError as error:
         raise UserError(f"The study {path.stem} cannot be read: {error}") from None
-    return study, points, run_ids
+    return _Stored(study, points, run_ids, frozenset(map(str, pruned or ())), plain.get("searching") is True)
 
 
 def _columns(state: StudyState) -> list[Column]:

@@ -47,7 +47,7 @@ def line(state: StudyState) -> None:
         st.badge(label, color=colour, icon=icon)
         st.markdown(f"**{formatting.as_text(state.name)}**", width="content")
         st.caption(
-            f"{state.done} of {len(state.places)} runs · {len(state.variants())} variants · {formatting.when(state.created)}",
+            f"{state.done} of {state.total} runs · {len(state.variants())} variants · {formatting.when(state.created)}",
             width="content",
         )
         st.space("stretch")

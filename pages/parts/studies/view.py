@@ -51,11 +51,13 @@ def header(study_id: str) -> None:
         st.badge(label, color=colour, icon=icon)
         st.space("stretch")
         controls(state)
-    share = state.done / len(state.places)
-    words = [f"{state.done} of {len(state.places)} runs done"]
+    share = (state.done + state.pruned) / state.total
+    words = [f"{state.done} of {state.total} runs done"]
+    if state.pruned:
+        words.append(f"{state.pruned} stopped early by the search")
     if now := state.now:
         words.append(f"now {now.name.removeprefix(f'{state.name}: ')}: {formatting.progress(now).lower()}")
-        share += now.progress / len(state.places)
+        share += now.progress / state.total
     st.progress(min(share, 1.0), text=formatting.as_text(" · ".join(words)))
     reasons: dict[str, list[str]] = {}
     for place in state.places:
