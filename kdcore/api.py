@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcore import models
+from kdcore import models, plugins
 from kdcore import recipe as recipes
 from kdcore.checks import before_run
 from kdcore.cli import options, progress
@@ -55,6 +55,7 @@ __all__ = [
     "load_recipe",
     "run",
     "train",
+    "use_plugins",
 ]
 
 RecipeLike = Recipe | Mapping[str, Any] | str | Path
@@ -164,6 +165,18 @@ def distill(
     if ended.state.status == "failed":
         raise UserError(f"The run {run_id} failed. {ended.state.reason}")
     return ended
+
+
+def use_plugins(*paths: str | Path) -> None:
+    """Use methods, networks, heatmaps, datasets and test sets of your own, from Python files or folders of them.
+
+    They are found by their files' names, here and in processes that are started from here; see docs/plugins.md.
+
+    Raises:
+        UserError: a file cannot be used; with file and line.
+    """
+    for path in paths:
+        plugins.use(path)
 
 
 def run(run_id: str) -> Run:

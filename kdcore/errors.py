@@ -23,6 +23,7 @@ import reprlib
 import secrets
 from typing import Any
 
+PLUGIN = "__plugin__"  # the name in a plugin's module that holds the name of its file
 _LOG = logging.getLogger("kdcore")
 # control characters, marks that turn the direction of what follows, and halves of surrogate pairs, which UTF-8 does not have
 _ACTING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
@@ -77,10 +78,25 @@ def log_bug(error: BaseException) -> str:
 
 
 def shown(error: BaseException) -> str:
-    """What a user reads of an exception: a UserError's message; of a bug, which is logged, one sentence with its number."""
+    """What a user reads of an exception: a UserError's message; of a bug, which is logged, one sentence with its number.
+
+    Of a bug in a plugin, its file and line and what was raised.
+    """
     if isinstance(error, UserError):
         return str(error)
-    return f"Something went wrong here. The log has the details under {log_bug(error)}."
+    what = _in_a_plugin(error) or "Something went wrong here."
+    return f"{what} The log has the details under {log_bug(error)}."
+
+
+def _in_a_plugin(error: BaseException) -> str:
+    """Where in a plugin an exception was raised or passed through, as a sentence; empty where it was in none."""
+    where, trace = "", error.__traceback__
+    while trace:
+        if name := trace.tb_frame.f_globals.get(PLUGIN):
+            where = f"The plugin {name} failed in line {trace.tb_lineno}"
+        trace = trace.tb_next
+    words = clipped(" ".join(f"{type(error).__name__}: {error}".split())).removesuffix(":")
+    return where and f"{where}: {words.rstrip('.')}."
 
 
 class _Short(reprlib.Repr):

@@ -4,10 +4,13 @@ import streamlit as st
 
 from pages.parts import engine, formatting, page_table
 from pages.parts.methods import card, index
+from pages.parts.roles import role
 
 
 def main() -> None:
     known, name = engine.methods(), st.query_params.get("method")
+    for problem in engine.plugin_problems() if role.is_operator() else ():
+        st.warning(formatting.message(problem), icon=":material/extension_off:")
     if name is None:
         index.show(list(known.values()))
     elif name in known:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from kdcore import plugins
 from kdcore.errors import UserError, shortened
 from kdcore.paths import PROJECT
 from kdcore.recipe import Recipe
@@ -24,34 +25,43 @@ def check(recipe: Recipe) -> None:
         if term.method not in methods():
             raise UserError(
                 f"`terms.{place}.method`: unknown method {shortened(term.method)}.{_near(term.method, methods())} "
-                f"Known methods: {', '.join(methods())}."
+                f"Known methods: {', '.join(methods())}.{plugins.hint(term.method)}"
             )
     for section in ("teacher", "student"):
         spec = getattr(recipe, section)
         if spec and spec.model and not _is_network(name := spec.model.partition(".")[0]):
             raise UserError(
                 f"`{section}.model`: there is no network {shortened(spec.model)}.{_near(name, networks())} Use a name of "
-                f"timm, torchvision/NAME, or a network of this project: {', '.join(own())}."
+                f"timm, torchvision/NAME, or a network of this project: {', '.join(own())}.{plugins.hint(name)}"
             )
 
 
 def methods() -> tuple[str, ...]:
-    """The files of the methods' package; once it is loaded, of all folders that it is made of."""
+    """The files of the methods' package, once it is loaded of all folders that it is made of, and plugins."""
     loaded = sys.modules.get("kdcore.methods")
     folders = map(Path, loaded.__path__) if loaded else [PROJECT / "kdcore" / "methods"]
-    return tuple(sorted({file.stem for folder in folders for file in folder.glob("[!_]*.py")} - {"base"}))
+    files = {file.stem for folder in folders for file in folder.glob("[!_]*.py")} - {"base"}
+    return tuple(sorted(files | set(plugins.names("method"))))
+
+
+def own() -> tuple[str, ...]:
+    """The networks of this project and of plugins."""
+    return (*_in_table(), *plugins.names("network"))
+
+
+def networks() -> tuple[str, ...]:
+    """All networks: this project's, plugins', timm's, and torchvision's as `torchvision/NAME`."""
+    return (*own(), *_of_libraries())
 
 
 @lru_cache(maxsize=1)
-def own() -> tuple[str, ...]:
-    """This project's networks."""
+def _in_table() -> tuple[str, ...]:
     return tuple(OWN.findall((PROJECT / "kdcore" / "models" / "own.py").read_text(encoding="utf-8")))
 
 
 @lru_cache(maxsize=1)
-def networks() -> tuple[str, ...]:
-    """All networks: this project's, timm's, and torchvision's as `torchvision/NAME`."""
-    return (*own(), *_registered("timm"), *(TORCHVISION + name for name in _registered("torchvision")))
+def _of_libraries() -> tuple[str, ...]:
+    return (*_registered("timm"), *(TORCHVISION + name for name in _registered("torchvision")))
 
 
 def _is_network(name: str) -> bool:

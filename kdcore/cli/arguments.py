@@ -17,6 +17,23 @@ class Piece:
     option: Argument | None = None
 
 
+def plugin_files(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The files of `--plugin FILE`, which every command takes, and the other words; "" for one without its file."""
+    files: list[str] = []
+    others: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return files, [*others, word, *rest]
+        if word == "--plugin":
+            files.append(next(rest, ""))
+        elif word.startswith("--plugin="):
+            files.append(word.removeprefix("--plugin="))
+        else:
+            others.append(word)
+    return files, others
+
+
 def rewritten(app: App, tokens: list[str]) -> list[str]:
     """The same command line with full names of options, each at its command and given once."""
     if not tokens or tokens[0].startswith("-") or tokens[0] not in app:

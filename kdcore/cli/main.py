@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App, Argument, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnknownCommandError
 from cyclopts.exceptions import ConsumeMultipleError, UnknownOptionError, UnusedCliTokensError
 
-from kdcore import __version__
+from kdcore import __version__, plugins
 from kdcore.cli import arguments
 from kdcore.cli.bug_log import bugs_logged
 from kdcore.errors import clipped, shortened, shown
@@ -28,6 +28,7 @@ EXAMPLES = """Examples:
 The app shows the same runs: one that is started here appears there, live.
 Environment: KD_RUNS and KD_DATA set the folders of runs and data, KD_THREADS
 the CPU threads of training. --debug or KD_DEBUG=1 shows tracebacks of bugs.
+--plugin FILE.py, repeated for more, or KD_PLUGINS adds parts of your own.
 Exit status: 0 success, 1 refused or failed, 2 not understood, 130 interrupted."""
 
 # Module and app (loaded when the command runs), name, aliases, summary.
@@ -42,6 +43,7 @@ COMMANDS = (
     ("robustness:app", "robustness", (), "Evaluate networks on perturbed test sets; what passes on."),
     ("explain:app", "explain", (), "Draw heatmaps of a photo."),
     ("methods:app", "methods", (), "List the distillation methods, or print one's page."),
+    ("plugins:app", "plugins", (), "List parts of your own, from files or packages."),
     ("weights:export_app", "export", (), "Write a network as one .safetensors file, with a card."),
     ("weights:import_app", "import-weights", (), "Turn .pth files into a .safetensors file."),
     ("teacher_check:app", "check-teacher", ("examine",), "Check a recipe's teacher before a run."),
@@ -71,9 +73,14 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(tokens: list[str]) -> int:
+    files, tokens = arguments.plugin_files(tokens)
+    if "" in files:
+        print(f"error: --plugin needs a file, as in --plugin my_loss.py. Help: {PROGRAM} --help", file=sys.stderr)
+        return 2
     try:
-        command, bound, _ = app.parse_args(arguments.rewritten(app, tokens), exit_on_error=False, print_error=False)
-        status = command(*bound.args, **bound.kwargs)
+        with plugins.given(files):
+            command, bound, _ = app.parse_args(arguments.rewritten(app, tokens), exit_on_error=False, print_error=False)
+            status = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         print(f"error: {in_words(error)}", file=sys.stderr)
         return exit_status(error)

@@ -1,14 +1,16 @@
 """What a file of a heatmap gives: a card that describes the map, and the options that maps take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, get_args
+from types import ModuleType
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.models import Tapped
 from kdcore.models.taps import has_class_token
+from kdcore.plugins import Part
 
 Family = Literal["Class activation maps", "Attention", "Features", "Changes of the input"]
 FAMILIES: tuple[Family, ...] = get_args(Family)  # in the order of listings
@@ -46,7 +48,7 @@ CLASS_TOKEN = Networks("ViT with a class token", _no_class_token)
 
 
 @dataclass(frozen=True)
-class MapCard:
+class MapCard(Part):
     """The description of a map, wherever it appears: on the page, on the command line, in tables and in docs/attention.md.
 
     summary: one plain sentence.
@@ -58,6 +60,9 @@ class MapCard:
     counterpart: the map that a comparison shows for a network for which this one is not defined.
     first_choice: the map that a comparison of networks starts with; one map has it.
     """
+
+    part_kind: ClassVar[str] = "heatmap"
+    part_name: ClassVar[str] = "CARD"
 
     title: str
     summary: str
@@ -77,6 +82,39 @@ class MapCard:
     first_choice: bool = False
     paper: str = ""
     url: str = ""
+
+    @classmethod
+    def taken_names(cls) -> Collection[str]:
+        from kdcore.explain import maps
+
+        return {"own", *maps.own_names()}
+
+    def check_part(self, module: ModuleType) -> None:
+        """Refuse a plugin's card that is incomplete, and a file without the function `maps`. Raises UserError."""
+        for field in ("title", "summary", "about"):
+            if not getattr(self, field):
+                raise UserError(f"`{field}` of the CARD is empty: write a sentence, which the pages show.")
+        if self.family not in FAMILIES:
+            raise UserError(
+                f"`family` of the CARD is {self.family!r}; one of these was expected: {', '.join(FAMILIES)}."
+            )
+        if self.own or self.first_choice:
+            raise UserError("`own` and `first_choice` of the CARD are for this project's maps: leave them out.")
+        if not callable(getattr(module, "maps", None)):
+            raise UserError(
+                "there is a CARD, but no function `maps(model, images, options)` that gives logits and maps."
+            )
+        self._check_counterpart()
+
+    def _check_counterpart(self) -> None:
+        from kdcore.explain import maps
+
+        known = [name for name in maps.own_names() if maps.card(name).any_network]
+        if self.any_network != (not self.counterpart) or (self.counterpart and self.counterpart not in known):
+            raise UserError(
+                f"`counterpart` of the CARD is {self.counterpart!r}: a map that some networks lack names the map that a comparison "
+                f"shows for those, of {', '.join(known)}; any other map none."
+            )
 
     @property
     def any_network(self) -> bool:

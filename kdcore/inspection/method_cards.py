@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kdcore import methods
+from kdcore import methods, plugins
 from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
@@ -77,6 +77,7 @@ class Entry:
     needs: the outputs of both networks that it uses, in the order of `NEEDS`.
     refusals: (teacher, student), as in ("ViT", "CNN") -> why this pairing is refused; empty where it works.
     background: further paragraphs, from the file's own docstring.
+    plugin: the name of its file, where it is a plugin; empty for this project's own.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Entry:
     options: tuple[Option, ...]
     refusals: dict[tuple[str, str], str]
     background: str
+    plugin: str = ""
 
 
 def entries() -> tuple[Entry, ...]:
@@ -116,6 +118,7 @@ def entry(name: str) -> Entry:
         options=options(name),
         refusals=refusals(name),
         background=background(sys.modules[method.__module__].__doc__ or ""),
+        plugin=plugins.file_of(method.part_kind, name),
     )
 
 

@@ -5,10 +5,11 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterable
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from kdcore import plugins
 from kdcore.errors import UserError
 from kdcore.methods.base import Method
 from kdcore.recipe import Term, refusal
@@ -16,8 +17,13 @@ from kdcore.tensors.outputs import Shapes
 
 
 def names() -> tuple[str, ...]:
-    """The names of all methods, sorted."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"))
+    """The names of all methods, sorted: the files here, and plugins."""
+    return tuple(sorted([*own_names(), *plugins.names(Method.part_kind)]))
+
+
+def own_names() -> list[str]:
+    """The names of this project's methods."""
+    return [module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"]
 
 
 def get(name: str) -> type[Method]:
@@ -29,14 +35,11 @@ def get(name: str) -> type[Method]:
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(names())}.")
-    module = importlib.import_module(f"kdcore.methods.{name}")
-    (method,) = [
-        cls
-        for cls in vars(module).values()
-        if inspect.isclass(cls) and issubclass(cls, Method) and cls.__module__ == module.__name__
-    ]
-    return method
+        raise UserError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(names())}.{plugins.hint(name)}")
+    if plugin := plugins.parts(Method.part_kind).get(name):
+        return cast(type[Method], plugin.part)
+    (method,) = plugins.held(importlib.import_module(f"kdcore.methods.{name}"))
+    return cast(type[Method], method)
 
 
 def options(name: str) -> dict[str, inspect.Parameter]:

@@ -18,7 +18,7 @@ from torch import nn
 
 from kdcore.errors import NotHere, UserError
 from kdcore.models import fitting, matching, resnets, torchvision_files, zoo
-from kdcore.models.own import OWN
+from kdcore.models.own import networks
 from kdcore.models.pruned import OPTION
 from kdcore.models.zoo import TORCHVISION
 from kdcore.paths import data_folder
@@ -80,7 +80,7 @@ def found(name: str) -> Path | None:
     own = _own_file(name)
     if own.is_file():
         return own
-    if name in OWN or not zoo.has_pretrained(name):
+    if name in networks() or not zoo.has_pretrained(name):
         raise UserError(f"There are no pretrained weights of {name!r}. " + OFFLINE_MODELS)
     if name.startswith(TORCHVISION):
         return torchvision_files.in_hub(_torchvision_url(name))

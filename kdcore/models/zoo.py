@@ -15,6 +15,7 @@ from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.models import get_pretrained_cfg
 from torch import nn
 
+from kdcore import plugins
 from kdcore.errors import UserError
 from kdcore.models import pruned, resnets
 from kdcore.models.own import IMAGENET_MEAN, IMAGENET_STD, OWN
@@ -29,8 +30,8 @@ IMAGENET = 1000
 
 
 def names() -> tuple[str, ...]:
-    """The names of this project's networks."""
-    return tuple(OWN)
+    """The names of this project's networks, then of plugins'."""
+    return tuple(networks())
 
 
 def catalogue(query: str = "") -> tuple[str, ...]:
@@ -42,13 +43,14 @@ def catalogue(query: str = "") -> tuple[str, ...]:
 def check(name: str) -> None:
     """Raises UserError with the nearest names where there is no such network."""
     check_name(name)
-    if name in OWN or name in _all_names() or _is_tagged(name):
+    if name in networks() or name in _libraries() or _is_tagged(name):
         return
     near = difflib.get_close_matches(name, _all_names(), n=5, cutoff=0.5)
     raise UserError(
         f"There is no model {name!r}."
         + (f" Did you mean {', '.join(repr(other) for other in near)}?" if near else "")
-        + f" Use a name of timm, torchvision/NAME, or a network of this project: {', '.join(OWN)}."
+        + f" Use a name of timm, torchvision/NAME, or a network of this project: {', '.join(networks())}."
+        + plugins.hint(name)
     )
 
 
@@ -81,9 +83,9 @@ def made(name: str, classes: int, image_size: int, options: dict[str, Any], **li
         return net
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:
-        if name in OWN:
-            _check_options(name, OWN[name].make, options)
-            return OWN[name].make(classes, image_size, **options)
+        if network := networks().get(name):
+            _check_options(name, network.make, options)
+            return network.make(classes, image_size, **options)
         if name.startswith(TORCHVISION):
             return _torchvision(name, image_size, {"num_classes": classes, **options})
         return _timm(name, image_size, {"num_classes": classes, **library, **options})
@@ -94,7 +96,7 @@ def made(name: str, classes: int, image_size: int, options: dict[str, Any], **li
 
 
 def _why_not(name: str, image_size: int, options: dict[str, Any], error: Exception) -> str:
-    if name in OWN and isinstance(error, UserError):
+    if name in networks() and isinstance(error, UserError):
         return str(error)
     if isinstance(error, TypeError) and "img_size" in str(error) and (config := get_pretrained_cfg(name)):
         wanted = config.input_size[-1]
@@ -107,8 +109,8 @@ def _why_not(name: str, image_size: int, options: dict[str, Any], error: Excepti
 
 def statistics(name: str) -> tuple[Statistics, Statistics]:
     """The mean and std of a network's normalisation."""
-    if name in OWN:
-        return OWN[name].mean, OWN[name].std
+    if network := networks().get(name):
+        return network.mean, network.std
     if not name.startswith(TORCHVISION) and (config := get_pretrained_cfg(name)):
         return config.mean, config.std  # type: ignore[return-value]
     return IMAGENET_MEAN, IMAGENET_STD
@@ -160,16 +162,25 @@ def names_of_outputs(name: str, count: int) -> tuple[str, ...]:
 def default_image_size(name: str) -> int:
     """The usual image side of a network in pixels."""
     check(name)
-    if name in OWN:
-        return OWN[name].image_size
+    if network := networks().get(name):
+        return network.image_size
     if not name.startswith(TORCHVISION) and (config := get_pretrained_cfg(name)):
         return int(config.input_size[-1])
     return 299 if name.endswith("inception_v3") else 224
 
 
-@lru_cache(maxsize=1)
+def library_names() -> frozenset[str]:
+    """The names of timm's and torchvision's networks."""
+    return frozenset(_libraries())
+
+
 def _all_names() -> tuple[str, ...]:
-    return (*OWN, *timm.list_models(), *(TORCHVISION + name for name in tv.list_models(module=tv)))
+    return (*networks(), *_libraries())
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[str, ...]:
+    return (*timm.list_models(), *(TORCHVISION + name for name in tv.list_models(module=tv)))
 
 
 def _is_tagged(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Starting, controlling and resuming runs and studies: the interface of pages and the command line."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -13,18 +14,18 @@ from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
 from kdcore.events import Event
 from kdcore.files import disk
+from kdcore.inspection import run_plugins
 from kdcore.paths import data_folder
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
+from kdcore.recipe import study as studies
 from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
-from kdcore.runner import studies as of_studies
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.build import build_parts
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
 from kdcore.store.event_files import EventFiles
-from kdcore.store.run_ids import is_run
 
 MOST_FACTOR = 100.0  # of a knob
 LEAST_TEMPERATURE = 0.05  # factor; a temperature stays above 0
@@ -34,8 +35,6 @@ PATIENCE = 60.0  # seconds to wait for a checkpoint of a run that trains
 
 class Runner:
     """Trains runs on one device, in a daemon thread of its own. All methods return at once, except `close` and `wait`."""
-
-    at_once = 1  # runs; a fork and the run that it comes from take turns
 
     def __init__(self, store: Store, *, device: str | None = None, threads: int | None = None) -> None:
         """
@@ -85,6 +84,7 @@ class Runner:
             raise UserError(
                 f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed."
             )
+        self._check_plugins(run_id)
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
 
     def fork(
@@ -111,6 +111,7 @@ class Runner:
         Raises:
             UserError: there is no such checkpoint, a setting cannot change in a fork, or the disk is full. No run is left behind.
         """
+        self._check_plugins(run_id)
         if step is None and (job := self._thread.job(run_id)) and self.store.state(run_id).step:
             step = _in_time(job.save_checkpoint(), run_id)
         child, recipe = forking.create(
@@ -141,7 +142,8 @@ class Runner:
         """The settings of a run that can be changed while it trains: `learning_rate`, `weight/TERM`, and `temperature/TERM` of the
         terms that use one."""
         terms = self.store.recipe(run_id).terms
-        hot = [term.label for term in terms if methods.get(term.method).uses_temperature]
+        known = methods.names()  # without a plugin that is not loaded
+        hot = [term.label for term in terms if term.method in known and methods.get(term.method).uses_temperature]
         weights = (f"weight/{term.label}" for term in terms)
         return ("learning_rate", *weights, *(f"temperature/{label}" for label in hot))
 
@@ -177,7 +179,12 @@ class Runner:
         Raises:
             RecipeError: one of its variants cannot run; nothing is stored or started.
         """
-        of_studies.check(study, self.check)
+        for point in studies.points(study):
+            if point.seed == study.seeds[0]:
+                try:
+                    self.check(point.recipe)
+                except UserError as error:
+                    raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
         study_id = Studies(self.store).create(study)
         self.resume_study(study_id)
         return study_id
@@ -188,18 +195,28 @@ class Runner:
         Raises:
             UserError: another process trains one of its runs.
         """
-        of_studies.resume(self, study_id)
-
-    def begin(self, run_id: str, recipe: Recipe) -> None:
-        """Queue a run of a study: a new one, or one that continues from its last checkpoint. Raises UserError."""
-        there = is_run(str(self.store.root / run_id))
-        if not there:
-            self.store.create(recipe, run_id)
-        self._enqueue(run_id, recipe, resume=there)
+        state, mine = Studies(self.store).state(study_id), self.active()
+        for place in state.places:
+            if place.run and place.run.status in ACTIVE and place.run_id not in mine:
+                raise UserError(
+                    f"Another process trains run {place.run_id} of the study {study_id}; stop it there first."
+                )
+        for place in state.places:
+            if place.done or place.run_id in mine:
+                continue
+            if place.run is None:
+                self.store.create(place.point.recipe, place.run_id)
+            self._enqueue(place.run_id, place.point.recipe, resume=place.run is not None)
 
     def stop_study(self, study_id: str) -> None:
         """Stop the runs of a study that are queued or in progress, with a checkpoint."""
-        of_studies.stop(self, study_id)
+        mine = self.active()
+        for place in reversed(
+            Studies(self.store).state(study_id).places
+        ):  # the current one last, so that no other begins
+            if place.run_id in mine:
+                with contextlib.suppress(UserError):  # it has just ended
+                    self.stop(place.run_id)
 
     def check(self, recipe: Recipe) -> None:
         """Check that a recipe can run: its terms, its teacher where that takes seconds, and its networks for two steps.
@@ -241,6 +258,11 @@ class Runner:
     def close(self, timeout: float = 10.0) -> None:
         """Stop all runs, each with a checkpoint, and end the thread. May be called twice."""
         self._thread.close(timeout)
+
+    def _check_plugins(self, run_id: str) -> None:
+        """Refuse a run whose plugins are not loaded. Raises UserError."""
+        for entry in self.store.environment(run_id)[-1:]:
+            run_plugins.check(entry.get("plugin"))
 
     def _job(self, run_id: str) -> Job:
         if job := self._thread.job(run_id):

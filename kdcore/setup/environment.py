@@ -11,6 +11,7 @@ import torch
 
 from kdcore.data.split import Split
 from kdcore.events import Event, Noted
+from kdcore.inspection import run_plugins
 from kdcore.models import pretrained, sources
 from kdcore.paths import portable
 from kdcore.recipe import ModelRecipe
@@ -43,6 +44,8 @@ def current(parts: Parts, runs: Store, run_id: str) -> environment.Entry:
     splits = {"train": parts.train, "validation": parts.validation, "test": parts.test}
     specs = {"teacher": recipe.teacher, "student": recipe.student}
     weights = {name: weights_of(spec, runs, run_id) for name, spec in specs.items() if spec}
+    built = (parts.student.distiller.student, parts.teacher.model if parts.teacher else None)
+    plugins = run_plugins.used(recipe, [model.name for model in built if model])
     return {
         "versions": versions.versions(),
         "code": versions.revision(),
@@ -50,6 +53,7 @@ def current(parts: Parts, runs: Store, run_id: str) -> environment.Entry:
         "device": device_name(parts.device),
         "threads": torch.get_num_threads(),
         "precision": recipe.precision,
+        **({"plugin": plugins} if plugins else {}),
         "weights": {name: found for name, found in weights.items() if found},
         "data": {name: {"images": len(split), "sha256": of_split(split)} for name, split in splits.items() if split},
     }

@@ -2,10 +2,11 @@
 
 import difflib
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Iterator
+from typing import cast
 
+from kdcore import plugins
 from kdcore.data.datasets.base import Dataset, Obtained, Report, quiet
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import DataRecipe
@@ -29,7 +30,9 @@ def get(name: str) -> type[Dataset]:
     if name not in _files():
         near = difflib.get_close_matches(name[:LONGEST_NAME], names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"Unknown dataset {shortened(name)}.{hint} Known datasets: {', '.join(names())}.")
+        raise UserError(
+            f"Unknown dataset {shortened(name)}.{hint} Known datasets: {', '.join(names())}.{plugins.hint(name)}"
+        )
     return _class(name)
 
 
@@ -103,15 +106,17 @@ def with_classes(classes: tuple[str, ...]) -> DataRecipe | None:
     return DataRecipe(name=part, only=classes) if part else None
 
 
-def _files() -> list[str]:
+def own_names() -> list[str]:
+    """The names of this project's datasets."""
     return [module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"]
 
 
+def _files() -> list[str]:
+    return [*own_names(), *plugins.names(Dataset.part_kind)]
+
+
 def _class(name: str) -> type[Dataset]:
-    module = importlib.import_module(f"{__name__}.{name}")
-    (dataset,) = [
-        cls
-        for cls in vars(module).values()
-        if inspect.isclass(cls) and issubclass(cls, Dataset) and cls.__module__ == module.__name__
-    ]
-    return dataset
+    if plugin := plugins.parts(Dataset.part_kind).get(name):
+        return cast(type[Dataset], plugin.part)
+    (dataset,) = plugins.held(importlib.import_module(f"{__name__}.{name}"))
+    return cast(type[Dataset], dataset)

@@ -4,7 +4,9 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from typing import cast
 
+from kdcore import plugins
 from kdcore.data.perturbations.base import Clean, OwnSet, Perturbation, Perturbed
 from kdcore.errors import UserError, shortened
 
@@ -23,8 +25,13 @@ HELPERS = (  # modules that are no sets
 
 
 def names() -> tuple[str, ...]:
-    """All sets, sorted: the modules here and in `corruptions`."""
-    return tuple(sorted(_modules()))
+    """All sets, sorted: the modules here and in `corruptions`, and plugins."""
+    return tuple(sorted([*own_names(), *plugins.names(Perturbation.part_kind)]))
+
+
+def own_names() -> list[str]:
+    """The names of this project's sets."""
+    return list(_modules())
 
 
 def get(name: str, **settings: float | str) -> Perturbation:
@@ -39,17 +46,21 @@ def get(name: str, **settings: float | str) -> Perturbation:
     if name not in names():
         near = difflib.get_close_matches(name[:LONGEST_NAME], names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"Unknown test set {shortened(name)}.{hint} Known test sets: {', '.join(names())}.")
-    module = importlib.import_module(_modules()[name])
-    (found,) = [
-        each
-        for each in vars(module).values()
-        if inspect.isclass(each) and issubclass(each, Perturbation) and each.__module__ == module.__name__
-    ]
+        raise UserError(
+            f"Unknown test set {shortened(name)}.{hint} Known test sets: {', '.join(names())}.{plugins.hint(name)}"
+        )
+    found = _class(name)
     if unknown := sorted(settings.keys() - inspect.signature(found).parameters.keys()):
         known = ", ".join(inspect.signature(found).parameters) or "none"
         raise UserError(f"The test set {name} has no setting {shortened(unknown[0])}. Its settings: {known}.")
     return found(**settings)
+
+
+def _class(name: str) -> type[Perturbation]:
+    if plugin := plugins.parts(Perturbation.part_kind).get(name):
+        return cast(type[Perturbation], plugin.part)
+    (found,) = plugins.held(importlib.import_module(_modules()[name]))
+    return cast(type[Perturbation], found)
 
 
 def _modules() -> dict[str, str]:

@@ -9,14 +9,19 @@ Such a set declares `own_images` and gives them with `own`; all else is the same
 split, so they are compared between networks, and not image by image with the clean ones.
 """
 
+import inspect
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import ModuleType
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from kdcore.data.split import Split
+from kdcore.errors import UserError
+from kdcore.plugins import Part
 from kdcore.recipe import DataRecipe
 
 Probes = Literal["noise", "structure", "texture", "shape", "frequency", "cue conflict", "corruption"]
@@ -73,7 +78,7 @@ class OwnSet:
         return torch.stack(found, dim=1).log_softmax(dim=1)
 
 
-class Perturbation:
+class Perturbation(Part):
     """A test set made from any images. A subclass declares the attributes below and provides `perturb`.
 
     title: its name on a page.
@@ -89,6 +94,7 @@ class Perturbation:
     own_images: whether it has images of its own, which `own` gives, instead of perturbing those of a split.
     """
 
+    part_kind = "test set"
     title: ClassVar[str]
     summary: ClassVar[str]
     probes: ClassVar[Probes]
@@ -100,6 +106,30 @@ class Perturbation:
     cached: ClassVar[bool] = False
     conflict: ClassVar[bool] = False
     own_images: ClassVar[bool] = False
+
+    @classmethod
+    def taken_names(cls) -> Collection[str]:
+        from kdcore.data import perturbations
+
+        return {"clean", *perturbations.HELPERS, *perturbations.own_names()}
+
+    @classmethod
+    def check_part(cls, module: ModuleType) -> None:
+        """Refuse a set that does not declare what others need of it, or needs settings to be made. Raises UserError."""
+        for field in ("title", "summary", "probes", "parameter", "strengths", "usual", "source"):
+            if not getattr(cls, field, None):
+                raise UserError(
+                    f"{cls.__name__} has no `{field}`: declare it in the class (kdcore/data/perturbations/base.py)."
+                )
+        if cls.probes not in get_args(Probes):
+            raise UserError(f"`probes` of {cls.__name__} is {cls.probes!r}; expected: {', '.join(get_args(Probes))}.")
+        if cls.usual not in cls.strengths or len(set(cls.strengths)) < len(cls.strengths):
+            raise UserError(
+                f"{cls.__name__} has the strengths {cls.strengths} and the usual one {cls.usual}: they should differ from each "
+                "other, and `usual` be one of them."
+            )
+        if needed := [each for each in inspect.signature(cls).parameters.values() if each.default is each.empty]:
+            raise UserError(f"The setting {needed[0].name!r} of {cls.__name__} has no default: give it one.")
 
     @property
     def settings(self) -> dict[str, float | str]:

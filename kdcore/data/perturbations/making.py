@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from kdcore import plugins
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.image_cache import ImageCache, Made
@@ -131,6 +132,7 @@ def _libraries() -> tuple[str, ...]:
 def _code_version(name: str) -> str:
     files: dict[str, bytes] = {}
     _collect(sys.modules[name], files)
+    files[""] = plugins.code_of(name)  # with the helpers of its package
     return hashlib.sha256(b"".join(content for _, content in sorted(files.items()))).hexdigest()[:16]
 
 

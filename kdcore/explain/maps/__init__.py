@@ -5,13 +5,14 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+from kdcore import plugins
 from kdcore.errors import UserError
 from kdcore.explain.base import MapCard
 
 
 def cards() -> dict[str, MapCard]:
     """Every map's card by the map's name, in the order of listings."""
-    found = {module.name: get(module.name).CARD for module in pkgutil.iter_modules(__path__)}
+    found = {name: get(name).CARD for name in _known()}
     return dict(sorted(found.items(), key=lambda each: (each[1].place, each[0])))
 
 
@@ -32,9 +33,20 @@ def get(name: str) -> ModuleType:
     Raises:
         UserError: there is no such map; the message names the nearest.
     """
-    known = {module.name for module in pkgutil.iter_modules(__path__)}
+    known = _known()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"Unknown map {name!r}.{hint} Known maps: {', '.join(names())}.")
+        raise UserError(f"Unknown map {name!r}.{hint} Known maps: {', '.join(names())}.{plugins.hint(name)}")
+    if plugin := plugins.parts(MapCard.part_kind).get(name):
+        return plugin.module
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def own_names() -> list[str]:
+    """The names of this project's maps."""
+    return [module.name for module in pkgutil.iter_modules(__path__)]
+
+
+def _known() -> list[str]:
+    return [*own_names(), *plugins.names(MapCard.part_kind)]

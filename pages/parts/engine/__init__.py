@@ -32,6 +32,8 @@ from pages.parts.engine.process import (
     runner,
     store,
     studies,
+from pages.parts.engine.plugins import missing_plugins, plugin_problems
+from pages.parts.engine.own_files import class_names, import_weights, imported_weights, remove_weights, unpack_images
 )
 from pages.parts.engine.recipes import (
     check_data,
@@ -131,6 +133,7 @@ __all__ = [
     "shared_photo",
     "shared_photos",
     "soft_labels",
+    "missing_plugins",
     "store",
     "student_names",
     "studies",

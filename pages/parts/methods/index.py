@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.parts import formatting
 from pages.parts.methods.figures import FIRST
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ def card(entry: Entry) -> None:
             icon_position="right", on_click=open_card, args=[entry.name],
         )  # fmt: skip
         st.markdown(f":small[{entry.card.summary}]")
-        st.markdown(f":small[`{entry.name}`]" + (" :gray[:small[· start here]]" if entry.name == FIRST else ""))
+        note = (
+            "· start here"
+            if entry.name == FIRST
+            else f"· plugin {formatting.as_text(entry.plugin)}" * bool(entry.plugin)
+        )
+        st.markdown(f":small[`{entry.name}`]" + (f" :gray[:small[{note}]]" if note else ""))
 
 
 def open_card(name: str | None) -> None:

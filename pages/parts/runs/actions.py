@@ -87,6 +87,12 @@ def show_damage(run: RunState) -> None:
         st.code(run.damage, language=None, wrap_lines=True)
 
 
+def show_missing_plugins(run: RunState) -> None:
+    """What the run used and this server has not loaded; all that is stored is shown all the same."""
+    for text in engine.missing_plugins(run.id):
+        st.warning(formatting.message(text), icon=":material/extension_off:")
+
+
 def show_warnings(run: RunState) -> None:
     """Each warning of the run once, such as a damaged checkpoint."""
     for text in dict.fromkeys(note["text"] for note in run.notes if note["level"] == "warning"):

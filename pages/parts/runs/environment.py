@@ -34,6 +34,10 @@ def lines(entry: dict[str, Any]) -> dict[str, str]:
         weights = _part(_part(entry, "weights"), name)
         file = PurePath(str(weights.get("file", ""))).name  # not its folder, which is the server's
         found[f"Weights of the {name}"] = f"{file}, SHA-256 {str(weights.get('sha256', ''))[:16]}…"
+    for name in _part(entry, "plugin"):
+        plugin = _part(_part(entry, "plugin"), name)
+        file = PurePath(str(plugin.get("file", ""))).name
+        found[f"Plugin: {name}"] = f"{file}, SHA-256 {str(plugin.get('sha256', ''))[:16]}…"
     for name in _part(entry, "data"):
         split = _part(_part(entry, "data"), name)
         found[f"{name.capitalize()} images"] = f"{split.get('images')}, SHA-256 {str(split.get('sha256', ''))[:16]}…"

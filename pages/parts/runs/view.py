@@ -42,6 +42,7 @@ def body(run: RunState, recipe: Recipe) -> None:
     """All of a run but its head."""
     actions.show_damage(run)
     actions.show_end(run)
+    actions.show_missing_plugins(run)
     moments.show(engine.store(), run, stage=True)
     if run.results:
         outcome(summarise([run.outcome]))

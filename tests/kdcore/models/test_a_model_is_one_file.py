@@ -35,9 +35,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     line = eval("{" + LINE + "}", {"depthwise": depthwise, "Own": own.Own})
     for name, network in line.items():
         monkeypatch.setitem(own.OWN, name, network)
-    zoo._all_names.cache_clear()
     yield
-    zoo._all_names.cache_clear()
     sys.modules.pop("kdcore.models.depthwise", None)
 
 

@@ -1,0 +1,40 @@
+"""What a file of a method, heatmap, dataset, test set or network holds, and how a part is found in a module"""
+
+import inspect
+from collections.abc import Collection
+from types import ModuleType
+from typing import Any, ClassVar
+
+
+class Part:
+    """A part of this project that a plugin may add. Each kind's base class declares what stands below.
+
+    part_kind: what it is, in messages: `method`, `heatmap`, `dataset`, `test set` or `network`.
+    part_name: the name that a module gives it, where it is an instance (`CARD`, `NETWORK`); empty where it is a subclass.
+    """
+
+    part_kind: ClassVar[str]
+    part_name: ClassVar[str] = ""
+
+    @classmethod
+    def taken_names(cls) -> Collection[str]:
+        """Names that no plugin of this kind may have: this project's own, and those with another meaning."""
+        raise NotImplementedError
+
+    @classmethod
+    def usual_files(cls) -> str:
+        """What a file of this kind holds, as the end of a sentence."""
+        return f"`{cls.part_name} = {cls.__name__}(...)`" if cls.part_name else f"one subclass of {cls.__name__}"
+
+
+def held(module: ModuleType) -> list[Any]:
+    """The parts that a module defines: subclasses whose name does not begin with `_`, and instances under their usual name."""
+    found = {id(value): value for name, value in vars(module).items() if _is_part(module, name, value)}
+    return list(found.values())
+
+
+def _is_part(module: ModuleType, name: str, value: Any) -> bool:
+    if inspect.isclass(value):
+        own = value.__module__ == module.__name__ and not value.__name__.startswith("_")
+        return own and issubclass(value, Part) and not value.part_name
+    return isinstance(value, Part) and name == value.part_name

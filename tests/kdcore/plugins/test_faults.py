@@ -1,0 +1,208 @@
+"""What is wrong with a plugin is one sentence with file and line, and everything else goes on."""
+
+import os
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from kdcore import errors, methods, plugins
+from kdcore.data import datasets
+from kdcore.errors import UserError
+from kdcore.models import zoo
+from kdcore.recipe import Term
+from tests.kdcore.methods.test_every_method import BATCH, CNN, outputs
+from tests.kdcore.plugins.conftest import EXAMPLES
+
+MARGIN, NETWORK, MAP, DATASET, SET = (
+    EXAMPLES[f"{name}.py"] for name in ("margin", "two_stages", "strongest_channel", "bands", "inverted")
+)
+TWO = MARGIN + "\n\nclass Other(Margin):\n    pass\n"
+SHORT_COUNTS = DATASET.replace("self.counts[pool]) % 2", "10) % 2")
+
+FAULTS = {
+    "import": ("a.py", "import torch\n\nimport nothing_here\n", "line 3: ModuleNotFoundError: No module named 'nothing_here'"),
+    "syntax": ("b.py", "x = 1\ny = (\n", "line 2: SyntaxError: '(' was never closed"),
+    "raises": ("c.py", "def f():\n    return 1 / 0\n\n\nf()\n", "line 2: ZeroDivisionError: division by zero"),
+    "ends": ("d.py", "import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
+    "empty": ("e.py", "x = 1\n", "it holds no part; one was expected in each file"),
+    "two": ("f.py", TWO, "it holds 2 parts (the method Margin, the method Other); one was expected in each file"),
+    "two kinds": ("g.py", MARGIN + NETWORK, "it holds 2 parts (the method Margin, the network NETWORK)"),
+    "name": ("My_Loss.py", MARGIN, "'My_Loss' cannot be the name of a method: small letters first"),
+    "dashes": ("my-loss.py", MARGIN, "'my-loss' cannot be the name of a method"),
+    "our method": ("kd.py", MARGIN, "there is a method 'kd' already"),
+    "our network": ("resnet20.py", NETWORK, "there is a network 'resnet20' already"),
+    "timm's network": ("resnet18.py", NETWORK, "there is a network 'resnet18' already"),
+    "our heatmap": ("grad_cam.py", MAP, "there is a heatmap 'grad_cam' already"),
+    "our dataset": ("cues.py", DATASET, "there is a dataset 'cues' already"),
+    "our test set": ("low_pass.py", SET, "there is a test set 'low_pass' already"),
+    "a corruption": ("fog.py", SET, "there is a test set 'fog' already"),
+    "another meaning": ("clean.py", SET, "there is a test set 'clean' already, or the name has a meaning of its own"),
+    "no card": ("h.py", MARGIN.replace("    card = Card(", "    other = Card("), "Margin has no `card`"),
+    "empty card": ("i.py", MARGIN.replace('"In a paper."', '""'), "`avoid` of the card of Margin is empty"),
+    "temperature": (
+        "j.py", MARGIN.replace("weight=1.0,", "weight=1.0, temperature=2.0,"), "but its card the temperature 2.0",
+    ),
+    "needs": (
+        "k.py", MARGIN.replace("    def __init__", '    needs = frozenset({"maps"})\n\n    def __init__'), "Margin needs 'maps'; networks have attention, dense",
+    ),
+    "no range": ("l.py", MARGIN.replace("scale: Factor = 1.0", "scale: int = 1"), "'scale' of Margin is a whole number without a limit"),
+    "no default": ("m.py", MARGIN.replace("scale: Factor = 1.0", "scale: Factor"), "'scale' of Margin needs a type and a default"),
+    "positional": ("n.py", MARGIN.replace("teacher, *, scale", "teacher, scale"), "options by keyword alone"),
+    "option of a network": ("o.py", NETWORK.replace("width: int", "chunks: int"), "two_stages has the option 'chunks', which no recipe can set"),
+    "network": ("p.py", NETWORK.replace("Own(two_stages", "Own(None"), "a function that makes the network"),
+    "size": ("q.py", NETWORK.replace("image_size=32, mean", "image_size=4, mean"), "NETWORK has image_size 4"),
+    "map": ("r.py", MAP.replace("def maps(", "def other("), "no function `maps(model, images, options)`"),
+    "family": ("s.py", MAP.replace('family="Features"', 'family="Mine"'), "`family` of the CARD is 'Mine'"),
+    "first": ("t.py", MAP.replace("order=9", "order=9, own=True"), "are for this project's maps"),
+    "counts": ("u.py", SHORT_COUNTS, "`counts` of Bands has 1000 images in train, but there are 10 targets"),
+    "classes": ("v.py", DATASET.replace('("horizontal", "vertical")', '("one", "one")'), "two or more different names were expected"),
+    "strengths": ("w.py", SET.replace("usual = 1.0", "usual = 2.0"), "the usual one 2.0"),
+    "probes": ("x.py", SET.replace('"texture"', '"colour"'), "`probes` of Inverted is 'colour'; expected: noise,"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_a_sentence_with_the_file(fault, write):
+    name, text, message = FAULTS[fault]
+    path = write(name, text)
+    with pytest.raises(UserError) as refused:
+        plugins.use(path)
+    assert str(refused.value).startswith(f"The plugin {path} is not used: ")
+    assert message in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+    assert os.environ[plugins.VARIABLE] == ""  # as if it had not been given
+
+
+def test_the_others_of_a_folder_are_used_and_the_fault_is_logged_once(write, monkeypatch, caplog):
+    write("margin.py", MARGIN)
+    folder = write("broken.py", "import torch\nimport nothing_here\n").parent
+    write("_helper.py", "raise RuntimeError('not loaded')\n")
+    monkeypatch.setenv(plugins.VARIABLE, str(folder))
+    assert "margin" in methods.names()
+    assert "margin" in methods.names()
+    (record,) = [record for record in caplog.records if "broken.py" in record.getMessage()]
+    assert record.levelname == "WARNING"
+    assert "line 2: ModuleNotFoundError" in record.getMessage()
+    with pytest.raises(
+        UserError, match=r"Unknown method 'broken'.* The plugin .*broken.py is not used: line 2: ModuleNotFoundError"
+    ):
+        methods.get("broken")
+
+
+def test_two_plugins_of_one_name_are_named_both(tmp_path, monkeypatch):
+    paths = [tmp_path / folder / "margin.py" for folder in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(MARGIN)
+    monkeypatch.setenv(plugins.VARIABLE, str(paths[0]))
+    with pytest.raises(
+        UserError, match=rf"The plugin {paths[1]} is not used: {paths[0]} has a method 'margin' already"
+    ):
+        plugins.use(paths[1])
+    assert plugins.parts("method")["margin"].where == str(paths[0])
+
+
+def test_a_file_of_a_folder_that_is_given_too_is_one_part(write, monkeypatch):
+    path = write("margin.py", MARGIN)
+    monkeypatch.setenv(plugins.VARIABLE, os.pathsep.join([str(path.parent), str(path)]))
+    assert plugins.names("method") == ["margin"]
+    assert plugins.problems() == ()
+
+
+@pytest.mark.parametrize(
+    "name, message", [("gone.py", "There is no file or folder"), ("notes.txt", "is no Python file")]
+)
+def test_what_is_no_python_file_is_refused(name, message, tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(UserError, match=message):
+        plugins.use(tmp_path / name)
+
+
+@pytest.mark.parametrize("variable", ["KD_DATA", "KD_RUNS"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_no_code_is_loaded_from_where_the_app_stores_what_it_is_sent(variable, linked, tmp_path, monkeypatch):
+    folder = tmp_path / "stored"
+    folder.mkdir()
+    monkeypatch.setenv(variable, str(folder))
+    path = folder / "margin.py"
+    path.write_text("raise SystemExit('loaded')")
+    if linked:
+        (tmp_path / "link.py").symlink_to(path)
+        path = tmp_path / "link.py"
+    with pytest.raises(
+        UserError, match=f"is in the folder of {variable}, where the app stores what it is sent, so no code"
+    ):
+        plugins.use(path)
+    monkeypatch.setenv(plugins.VARIABLE, str(path))  # not only where it is added
+    assert plugins.every() == ()
+    assert f"in the folder of {variable}" in str(plugins.problems()[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: x\nstudent: {model: resnet20}\nterms: [{method: PATH}]\n",
+        "name: x\nstudent: {model: PATH}\n",
+        "name: x\nstudent: {model: resnet20}\ndata: {name: PATH}\n",
+        "name: x\nstudent: {model: resnet20, weights: PATH}\n",
+        "name: x\nstudent: {model: resnet20}\nrobustness: {sets: [PATH]}\n",
+        "name: x\nstudent: {model: resnet20}\nplugins: [PATH]\n",
+    ],
+)
+def test_a_recipe_cannot_load_a_file(text, write):
+    from kdcore import recipe as recipes
+    from kdcore.checks import before_run
+
+    path = write("sent.py", "import os\nos.environ['KD_LOADED'] = '1'\n" + MARGIN)
+    with pytest.raises(UserError):
+        before_run.check(recipes.from_yaml(text.replace("PATH", str(path))))
+    assert "KD_LOADED" not in os.environ
+    assert not [name for name in sys.modules if name.endswith(".sent")]
+
+
+def test_a_failure_at_work_is_named_by_file_and_line(write):
+    failing = MARGIN.replace("        top, teacher_top", "        student.missing.sum()\n        top, teacher_top")
+    line = 1 + failing.splitlines().index("        student.missing.sum()")
+    plugins.use(write("failing.py", failing))
+    method = methods.build(Term(method="failing"), CNN, CNN)
+    with pytest.raises(AttributeError) as raised:
+        method(outputs(CNN, 6, leaf=False), outputs(CNN, 6, leaf=False), BATCH, 1.0)
+    shown = errors.shown(raised.value)
+    assert shown.startswith(
+        f"The plugin failing.py failed in line {line}: AttributeError: 'Outputs' object has no attribute"
+    )
+    assert "The log has the details under" in shown
+
+
+def test_a_bug_of_this_project_is_not_blamed_on_a_plugin():
+    with pytest.raises(RuntimeError) as raised:
+        torch.zeros(2) @ torch.zeros(3)
+    assert errors.shown(raised.value).startswith("Something went wrong here. The log has")
+
+
+def test_a_network_that_cannot_be_built_says_why(write):
+    plugins.use(write("odd_net.py", NETWORK.replace("    parts =", "    width = width // 0\n    parts =")))
+    with pytest.raises(UserError, match="odd_net cannot be built for images of 32 px: .*by zero"):
+        zoo.create("odd_net", 10, 32)
+
+
+def test_a_plugin_that_asks_for_parts_while_it_is_loaded_gets_this_projects_own(write):
+    text = "from kdcore import methods\n\nKNOWN = methods.names()\n" + MARGIN
+    (plugin,) = plugins.use(write("asking.py", text))
+    assert "kd" in plugin.module.KNOWN
+    assert "asking" not in plugin.module.KNOWN
+
+
+def test_a_file_is_read_once(write):
+    path = write("margin.py", MARGIN)
+    (plugin,) = plugins.use(path)
+    path.write_text(textwrap.dedent("raise RuntimeError('read again')"))
+    assert plugins.parts("method")["margin"] is plugin
+
+
+def test_without_plugins_nothing_is_added():
+    assert plugins.every() == ()
+    assert plugins.hint("margin") == ""
+    assert datasets.names() == ("cues", *[name for name in datasets.names() if name != "cues"])
