@@ -1,6 +1,5 @@
 """Starting, controlling and resuming runs and studies: the interface of pages and the command line."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -17,15 +16,16 @@ from kdcore.files import disk
 from kdcore.inspection import run_plugins
 from kdcore.paths import data_folder
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
-from kdcore.recipe import study as studies
 from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
+from kdcore.runner import studies as of_studies
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
 from kdcore.setup.build import build_parts
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
 from kdcore.store.event_files import EventFiles
+from kdcore.store.run_ids import is_run
 
 MOST_FACTOR = 100.0  # of a knob
 LEAST_TEMPERATURE = 0.05  # factor; a temperature stays above 0
@@ -35,6 +35,8 @@ PATIENCE = 60.0  # seconds to wait for a checkpoint of a run that trains
 
 class Runner:
     """Trains runs on one device, in a daemon thread of its own. All methods return at once, except `close` and `wait`."""
+
+    at_once = 1  # runs; a fork and the run that it comes from take turns
 
     def __init__(self, store: Store, *, device: str | None = None, threads: int | None = None) -> None:
         """
@@ -179,12 +181,7 @@ class Runner:
         Raises:
             RecipeError: one of its variants cannot run; nothing is stored or started.
         """
-        for point in studies.points(study):
-            if point.seed == study.seeds[0]:
-                try:
-                    self.check(point.recipe)
-                except UserError as error:
-                    raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
+        of_studies.check(study, self.check)
         study_id = Studies(self.store).create(study)
         self.resume_study(study_id)
         return study_id
@@ -195,28 +192,20 @@ class Runner:
         Raises:
             UserError: another process trains one of its runs.
         """
-        state, mine = Studies(self.store).state(study_id), self.active()
-        for place in state.places:
-            if place.run and place.run.status in ACTIVE and place.run_id not in mine:
-                raise UserError(
-                    f"Another process trains run {place.run_id} of the study {study_id}; stop it there first."
-                )
-        for place in state.places:
-            if place.done or place.run_id in mine:
-                continue
-            if place.run is None:
-                self.store.create(place.point.recipe, place.run_id)
-            self._enqueue(place.run_id, place.point.recipe, resume=place.run is not None)
+        of_studies.resume(self, study_id)
+
+    def begin(self, run_id: str, recipe: Recipe) -> None:
+        """Queue a run of a study: a new one, or one that continues from its last checkpoint. Raises UserError."""
+        there = is_run(str(self.store.root / run_id))
+        if there:
+            self._check_plugins(run_id)
+        else:
+            self.store.create(recipe, run_id)
+        self._enqueue(run_id, recipe, resume=there)
 
     def stop_study(self, study_id: str) -> None:
         """Stop the runs of a study that are queued or in progress, with a checkpoint."""
-        mine = self.active()
-        for place in reversed(
-            Studies(self.store).state(study_id).places
-        ):  # the current one last, so that no other begins
-            if place.run_id in mine:
-                with contextlib.suppress(UserError):  # it has just ended
-                    self.stop(place.run_id)
+        of_studies.stop(self, study_id)
 
     def check(self, recipe: Recipe) -> None:
         """Check that a recipe can run: its terms, its teacher where that takes seconds, and its networks for two steps.
