@@ -12,6 +12,7 @@ from kdcore import __version__, plugins
 from kdcore.cli import arguments
 from kdcore.cli.bug_log import bugs_logged
 from kdcore.errors import clipped, shortened, shown
+from kdcore.runtime import processes
 
 PROGRAM = "python -m kdcore"
 EXAMPLES = """Examples:
@@ -44,7 +45,7 @@ COMMANDS = (
     ("explain:app", "explain", (), "Draw heatmaps of a photo."),
     ("methods:app", "methods", (), "List the distillation methods, or print one's page."),
     ("plugins:app", "plugins", (), "List parts of your own, from files or packages."),
-    ("weights:export_app", "export", (), "Write a network as one .safetensors file, with a card."),
+    ("export:app", "export", (), "Write a network for other programs: ONNX, INT8, .safetensors, a folder."),
     ("weights:import_app", "import-weights", (), "Turn .pth files into a .safetensors file."),
     ("teacher_check:app", "check-teacher", ("examine",), "Check a recipe's teacher before a run."),
     ("environment_check:app", "check-environment", ("doctor",), "Check this machine: what is missing, how to fix it."),
@@ -80,7 +81,12 @@ def _run(tokens: list[str]) -> int:
     try:
         with plugins.given(files):
             command, bound, _ = app.parse_args(arguments.rewritten(app, tokens), exit_on_error=False, print_error=False)
-            status = command(*bound.args, **bound.kwargs)
+            if processes.launched():  # by torchrun
+                from kdcore.runner import companions
+
+                status = companions.run(lambda: command(*bound.args, **bound.kwargs))
+            else:
+                status = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         print(f"error: {in_words(error)}", file=sys.stderr)
         return exit_status(error)

@@ -139,4 +139,3 @@ def training_batches(
         process=process,
         parts=recipe.optimizer.accumulate,
     )
-

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method, Positive, Share
+from kdcore.runtime import distributed
 from kdcore.tensors.energy import energy
 from kdcore.tensors.fields import OutputPart
 from kdcore.tensors.outputs import Batch, Outputs, Shapes
@@ -134,10 +135,14 @@ class Attention(Method):
     def used_outputs(self) -> frozenset[OutputPart]:
         return frozenset({self._read})
 
+    def is_mean_over_images(self) -> bool:
+        return True
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         student_maps, teacher_maps = spatial_maps(student), spatial_maps(teacher)
         if self.training:
-            self.weigh.observe(torch.stack([normalised_entropy(layer) for layer in teacher_maps]))
+            entropies = torch.stack([normalised_entropy(layer) for layer in teacher_maps])
+            self.weigh.observe(distributed.mean(entropies, batch.own_share))
         divergences = [
             attention_loss(student_maps[self.stage_of[layer]], teacher_maps[layer], divergence=self.divergence)
             for layer in range(len(teacher_maps))

@@ -100,6 +100,9 @@ class AttentionTransfer(Method):
             OutputPart(output, t, grid, power) for (_, t), grid in zip(self.pairs, self.grids, strict=True)
         )
 
+    def is_mean_over_images(self) -> bool:
+        return True
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         losses = []
         for s, t in self.pairs:

@@ -68,6 +68,9 @@ class CATKD(Method):
                 )
         self.resolution, self.normalise = resolution, normalise
 
+    def is_mean_over_images(self) -> bool:
+        return True
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         assert student.dense is not None
         assert teacher.dense is not None

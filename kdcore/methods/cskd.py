@@ -102,6 +102,9 @@ class CSKD(Method):
     def used_outputs(self) -> frozenset[OutputPart]:
         return frozenset({OutputPart("dense")})
 
+    def is_mean_over_images(self) -> bool:
+        return True
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         assert teacher.dense is not None
         tokens = student.features[-1].permute(0, 2, 3, 1)

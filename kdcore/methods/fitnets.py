@@ -115,6 +115,9 @@ class FitNets(Method):
         chosen = self.selection.chosen if self.selection and not selects_again else range(len(self.pairs))
         return frozenset(OutputPart("features", self.pairs[place][1]) for place in chosen)
 
+    def is_mean_over_images(self) -> bool:
+        return not (self.selection and self.every)  # a selection compares the images of a batch
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         if self.selection and self.every and self.training:
             self._observe(teacher)

@@ -73,6 +73,9 @@ class LocalityGuidance(Method):
     def used_outputs(self) -> frozenset[OutputPart]:
         return frozenset(OutputPart("features", t) for _, t in self.pairs)
 
+    def is_mean_over_images(self) -> bool:
+        return True
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
         losses = [
             locality_guidance_loss(project(student.features[s]), teacher.features[t])

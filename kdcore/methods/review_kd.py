@@ -132,8 +132,11 @@ class ReviewKD(Method):
     def used_outputs(self) -> frozenset[OutputPart]:
         return frozenset({OutputPart("pooled"), *(OutputPart("features", t) for _, t in self.pairs)})
 
+    def is_mean_over_images(self) -> bool:
+        return True
+
     def forward(self, student: Outputs, teacher: Outputs, batch: Batch, temperature: float) -> Tensor:
-        if len(student.pooled) == 1:
+        if len(student.pooled) == 1 and batch.whole is None:
             return 0 * student.pooled.sum()  # the deepest BatchNorm cannot normalise a single vector
         student_maps = [*(student.features[s] for s, _ in self.pairs), student.pooled[:, :, None, None]]
         teacher_maps = [*(teacher.features[t] for _, t in self.pairs), teacher.pooled[:, :, None, None]]

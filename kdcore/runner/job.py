@@ -5,6 +5,7 @@ A job advances step by step, so that the thread can train several runs in turns.
 
 import contextlib
 import enum
+import os
 import queue
 import threading
 import traceback
@@ -36,6 +37,7 @@ from kdcore.events import (
 from kdcore.files import disk
 from kdcore.recipe import Recipe
 from kdcore.runner import snapshots
+from kdcore.runner.companions import Companions
 from kdcore.runtime import interruption, memory_full
 from kdcore.setup import environment
 from kdcore.setup.build import build_parts
@@ -76,7 +78,15 @@ class Job:
     """
 
     def __init__(
-        self, run_id: str, recipe: Recipe, store: Store, *, resume: bool, listener: Listener, family: str = ""
+        self,
+        run_id: str,
+        recipe: Recipe,
+        store: Store,
+        *,
+        resume: bool,
+        listener: Listener,
+        family: str = "",
+        companions: Companions | None = None,
     ) -> None:
         """
         Args:
@@ -84,6 +94,7 @@ class Job:
             resume: continue from the run's last checkpoint, where it has one.
             listener: called with the run's id and each event, after it is stored.
             family: the run that this one was forked from, directly or by others; the run itself where it was not forked.
+            companions: other processes that train the run too.
 
         Raises:
             UserError: another process writes the run.
@@ -93,6 +104,7 @@ class Job:
         self.done = threading.Event()
         self.on_command: Callable[[], None] = lambda: None  # called after every command
         self._recipe, self._store, self._resume, self._listener = recipe, store, resume, listener
+        self._companions = companions
         self._resources = ExitStack()
         self._writer = self._resources.enter_context(
             store.writer(run_id)
@@ -170,10 +182,13 @@ class Job:
     def _run(self, device: torch.device) -> Iterator[Turn]:
         try:
             yield from self._train(device)
+            if self._companions:
+                self._companions.end_run()
         except Exception as error:  # the thread goes on with the next run
             trace = traceback.format_exc()
             self._parts = None  # a full memory has room again for what follows
-            self._report_failure(_reason(error, device, self._recipe, self._writer.folder), trace)
+            lost = self._companions.abandon(error) if self._companions else ""
+            self._report_failure(lost or _reason(error, device, self._recipe, self._writer.folder), trace)
 
     def release(self) -> None:
         """Close the run's files and free its parts. Never raises."""
@@ -191,17 +206,29 @@ class Job:
             self._store.remember_failure(self.run_id, reason, trace)
         self._listener(self.run_id, RunFailed(reason, trace))
 
+    def _lost(self, reason: str) -> None:
+        """Another process has ended, and this one waits for it on a GPU: end the program. Called in a thread of its own."""
+        self._report_failure(reason, "")
+        os._exit(1)
+
     def _train(self, device: torch.device) -> Iterator[Turn]:
         try:
             interruption.check()  # it was stopped while it was queued
             for event in self._events(device):
                 self._take(event)
-                if isinstance(event, (StepTaken, Noted)):
+                if isinstance(event, StepTaken) or (isinstance(event, Noted) and not self._together):
                     if not (yield from self._follow_commands()):
                         return
+                    if self._together and self._companions and self._parts:
+                        self._companions.step(self._parts)
                     yield Turn.WORKED
         except interruption.Interrupted:
             self._stop()
+
+    @property
+    def _together(self) -> bool:
+        """Whether other processes take the same steps now, which follow commands after each."""
+        return self._companions is not None and self._companions.joined
 
     def _take(self, event: Event) -> None:
         match event:
@@ -220,6 +247,8 @@ class Job:
             data, left_out = datasets.without_foreign(self._recipe.data)
             self._recipe = self._recipe.model_copy(update={"data": data})
             yield from (Noted(text, "warning") for text in left_out)
+        if self._companions:
+            self._companions.announce(self.run_id, self._recipe, self._lost)
         teacher_file = self._store.folder(self.run_id) / "teacher.safetensors"
         parts = yield from build_parts(
             self._recipe, seed=seed, device=device, runs=self._store, teacher_file=teacher_file, report=self._note
@@ -228,6 +257,9 @@ class Job:
             yield from self._restored(parts)
         yield from environment.recorded(parts, self._store, self.run_id)
         self._parts = parts
+        if self._companions:
+            yield Noted(f"Training in {self._companions.world} processes, which share each batch.")
+            self._companions.join(parts)
         yield from train(parts)
 
     def _restored(self, parts: Parts) -> Iterator[Event]:

@@ -1,6 +1,5 @@
 """Starting, controlling and resuming runs and studies: the interface of pages and the command line."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -18,6 +17,7 @@ from kdcore.paths import data_folder
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
 from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
+from kdcore.runner import companions
 from kdcore.runner import studies as of_studies
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
@@ -26,6 +26,7 @@ from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
 from kdcore.store.event_files import EventFiles
 from kdcore.store.run_ids import is_run
+from kdcore.training import replicas
 
 MOST_FACTOR = 100.0  # of a knob
 LEAST_TEMPERATURE = 0.05  # factor; a temperature stays above 0
@@ -42,11 +43,12 @@ class Runner:
         """
         Args:
             device: a torch device; by default the GPU where there is one.
-            threads: CPU threads for training; by default `KD_THREADS`, else one for each core.
+            threads: CPU threads for training; by default `KD_THREADS`, else one for each core; several processes share the cores.
         """
         self.store = store
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.threads = threads or int(os.environ.get("KD_THREADS") or os.cpu_count() or 1)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._companions, self.device = companions.of_this_process(chosen)
+        self.threads = threads or companions.threads()
         self.listener: Listener = lambda run_id, event: None
         self.event_files = EventFiles(store)
         leftovers.sweep_runs(store.root)
@@ -262,9 +264,15 @@ class Runner:
         raise UserError(f"Run {run_id} cannot be controlled from here: {where}.")
 
     def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:
+        if self._companions:
+            replicas.check(recipe, self._companions.world)
         with disk.in_words(self.store.folder(run_id), then=then):
-            family = forking.family(self.store, run_id)
-            job = Job(run_id, recipe, self.store, resume=resume, listener=self._forward, family=family)
+            # several processes take the steps of one run at a time, also of a fork and its parent
+            family = run_id if self._companions else forking.family(self.store, run_id)
+            job = Job(
+                run_id, recipe, self.store, resume=resume, listener=self._forward, family=family,
+                companions=self._companions,
+            )  # fmt: skip
             self._thread.enqueue(job)
 
     def _forward(self, run_id: str, event: Event) -> None:

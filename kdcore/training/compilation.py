@@ -65,7 +65,7 @@ class CompilationTrial:
         self._compiled: dict[str, Compiled] = {}  # by the network's name
         self._began = 0.0
         self._decided = ""
-        self._trial = self._tried() if parts.recipe.compile else None
+        self._trial = self._tried() if parts.recipe.compile and parts.process.alone else None
         if self._trial:
             next(self._trial)
 

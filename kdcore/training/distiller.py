@@ -3,7 +3,9 @@
 The teacher is not part of it, so that no optimizer, checkpoint or export includes its parameters.
 """
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -12,9 +14,11 @@ from kdcore.errors import UserError
 from kdcore.methods.base import Method
 from kdcore.models import Tapped
 from kdcore.models.tapped import Ask
-from kdcore.runtime import mixed_precision
+from kdcore.runtime import distributed, mixed_precision
+from kdcore.runtime.batch_norm import SynchronisedBatchNorm
 from kdcore.runtime.mixed_precision import Precision
 from kdcore.tensors.outputs import Batch, Objective, Outputs
+from kdcore.training.gathering import of_all
 from kdcore.weighting import UncertaintyWeights
 
 
@@ -39,6 +43,7 @@ class Distiller(nn.Module):
             )
         self.precision = precision
         self.compiled: Ask | None = None  # replaces the student's forward in training
+        self.share = 1.0  # of the last batch's images that were this process's
 
     def method(self, name: str) -> Method:
         """The method of a term."""
@@ -67,18 +72,22 @@ class Distiller(nn.Module):
     def with_views(self, batch: Batch, progress: float) -> Batch:
         """The batch with the further views that a method needs, and the run's progress in [0, 1]."""
         views = self.views_of.views(batch.images) if self.views_of else None
-        return dataclasses.replace(batch, views=views, progress=progress)
+        whole = dataclasses.replace(batch.whole, progress=progress) if batch.whole else None
+        return dataclasses.replace(batch, views=views, progress=progress, whole=whole)
 
     def forward(
         self, batch: Batch, teacher: Outputs | None, weights: dict[str, float], temperatures: dict[str, float]
     ) -> tuple[Objective, Outputs]:
         """One forward of the student, one loss a term, and their weighted sum. Losses are float32.
 
+        Of a batch that several processes share, the losses are those of all its images, in every process. So are the outputs.
+
         Args:
             teacher: its outputs for `batch.seen`.
         """
         images = batch.seen if self.views_of else batch.images
-        with mixed_precision.autocast(images.device, self.precision):
+        self.share = batch.own_share
+        with _of_one_of_several(batch), mixed_precision.autocast(images.device, self.precision):
             outputs = (self.compiled or self.student)(images, self.needs)
         outputs = in_float32(outputs, but=self.bfloat16_outputs)
         # methods without a teacher do not read it
@@ -86,9 +95,7 @@ class Distiller(nn.Module):
         if self.views_of:
             size = len(batch.images)
             outputs, teacher_outputs = outputs.split(size), teacher_outputs.split(size)
-        losses = {
-            name: method(outputs, teacher_outputs, batch, temperatures[name]) for name, method in self._methods.items()
-        }
+        losses, outputs = self._losses(batch, outputs, teacher_outputs, temperatures)
         if self.learned_weights:
             total, counted = self.learned_weights(losses, weights)
         else:
@@ -99,9 +106,40 @@ class Distiller(nn.Module):
         }
         return Objective(total, losses, counted, layers), outputs
 
+    def _losses(
+        self, batch: Batch, outputs: Outputs, teacher: Outputs, temperatures: dict[str, float]
+    ) -> tuple[dict[str, Tensor], Outputs]:
+        """Each term's loss of the whole batch, and the student's outputs for it."""
+        if batch.whole is None:
+            found = {
+                name: method(outputs, teacher, batch, temperatures[name]) for name, method in self._methods.items()
+            }
+            return found, outputs
+        images = len(batch.whole.targets)
+        whole, whole_teacher = of_all(outputs, images), of_all(teacher, images) if teacher else teacher
+        losses = {}
+        for name, method in self._methods.items():
+            if method.is_mean_over_images():
+                with SynchronisedBatchNorm():
+                    own = method(outputs, teacher, batch, temperatures[name])
+                losses[name] = distributed.mean(own, self.share)
+            else:
+                losses[name] = method(whole, whole_teacher, batch.whole, temperatures[name])
+        return losses, whole
+
     @property
     def _methods(self) -> dict[str, Method]:
         return cast(dict[str, Method], dict(self.methods.items()))
+
+
+@contextlib.contextmanager
+def _of_one_of_several(batch: Batch) -> Iterator[None]:
+    """Around a student's forward: where the batch is one process's part, BatchNorm is that of all processes' images."""
+    if batch.whole is None:
+        yield
+        return
+    with distributed.own_randomness(batch.images.device), SynchronisedBatchNorm():
+        yield
 
 
 def in_float32(outputs: Outputs, *, but: frozenset[str] = frozenset()) -> Outputs:

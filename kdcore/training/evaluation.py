@@ -14,7 +14,8 @@ from kdcore.models import Tapped, in_eval
 from kdcore.models.teacher import Teacher
 from kdcore.results import metrics
 from kdcore.results.predictions import balanced_accuracy, error_consistency
-from kdcore.runtime import mixed_precision
+from kdcore.runtime import distributed, mixed_precision
+from kdcore.runtime.distributed import ALONE, Process
 from kdcore.runtime.mixed_precision import Precision
 from kdcore.tensors.finite import check_finite
 from kdcore.training.distiller import Distiller
@@ -35,16 +36,19 @@ class Comparison:
     predictions: dict[str, np.ndarray]
 
 
-def logits_in_steps(model: Tapped, split: Split, *, precision: Precision = "exact") -> Generator[None, None, Tensor]:
-    """A model's logits on a split, in order; returns [n, K], float32.
+def logits_in_steps(
+    model: Tapped, split: Split, *, precision: Precision = "exact", process: Process = ALONE
+) -> Generator[None, None, Tensor]:
+    """A model's logits on a split, in order; returns [n, K], float32. Several processes share the work, and get all of them.
 
     Yields after each batch, with the model back in its own mode, so that the caller may stop in between.
     """
     device = split.targets.device
     found = []
-    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
+    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False, process=process):
         with in_eval(model), torch.no_grad(), mixed_precision.autocast(device, precision):
-            found.append(model(batch.images, frozenset({"logits"})).logits)
+            own = model(batch.images, frozenset({"logits"})).logits
+        found.append(distributed.whole(own, len((batch.whole or batch).targets)))
         yield
     return torch.cat(found).float()
 
@@ -55,7 +59,12 @@ def logits(model: Tapped, split: Split, *, precision: Precision = "exact") -> Te
 
 
 def evaluate_in_steps(
-    models: dict[str, Tapped], split: Split, *, precision: Precision = "exact", calibrate: bool = False
+    models: dict[str, Tapped],
+    split: Split,
+    *,
+    precision: Precision = "exact",
+    calibrate: bool = False,
+    process: Process = ALONE,
 ) -> Generator[None, None, dict[str, dict[str, float]]]:
     """Each network's `metrics.classification` on a split. Yields between batches.
 
@@ -64,7 +73,7 @@ def evaluate_in_steps(
     """
     figures = {}
     for name, model in models.items():
-        outputs = yield from logits_in_steps(model, split, precision=precision)
+        outputs = yield from logits_in_steps(model, split, precision=precision, process=process)
         figures[name] = metrics.classification(outputs, split.targets)
         if calibrate:
             figures[name]["calibrating"] = metrics.calibrating_temperature(outputs, split.targets)
@@ -84,6 +93,7 @@ def compare_in_steps(
     *,
     precision: Precision = "exact",
     temperatures: dict[str, float] | None = None,
+    process: Process = ALONE,
 ) -> Generator[None, None, Comparison]:
     """Each network's metrics on a split with a 95 % interval, and the difference student - twin where there is a twin.
 
@@ -98,7 +108,7 @@ def compare_in_steps(
     whole = np.int16 if len(split.classes) <= np.iinfo(np.int16).max else np.int32
     predictions = {"targets": split.targets.cpu().numpy().astype(whole)}
     for name, model in models.items():
-        logits[name] = outputs = yield from logits_in_steps(model, split, precision=precision)
+        logits[name] = outputs = yield from logits_in_steps(model, split, precision=precision, process=process)
         predictions[name] = outputs.argmax(dim=1).cpu().numpy().astype(whole)
         right[name] = predictions[name] == predictions["targets"]
         correct = int(right[name].sum())
@@ -123,17 +133,21 @@ def compare_in_steps(
 
 
 def losses_in_steps(
-    distiller: Distiller, teacher: Teacher | None, split: Split, temperatures: dict[str, float]
+    distiller: Distiller,
+    teacher: Teacher | None,
+    split: Split,
+    temperatures: dict[str, float],
+    process: Process = ALONE,
 ) -> Generator[None, None, dict[str, float]]:
     """The mean over a split's images of each of the distiller's losses, in eval mode. Yields between batches."""
     sums: dict[str, float] = dict.fromkeys(distiller.methods, 0.0)
     weights = dict.fromkeys(distiller.methods, 1.0)
-    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False):
+    for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False, process=process):
         outputs = teacher(batch.images, distiller.needs) if teacher and distiller.uses_teacher else None
         with in_eval(distiller), torch.no_grad():
             objective, _ = distiller(batch, outputs, weights, temperatures)
         for name, loss in objective.losses.items():
-            sums[name] += loss.item() * len(batch.targets)
+            sums[name] += loss.item() * len((batch.whole or batch).targets)
         yield
     return {name: total / len(split) for name, total in sums.items()}
 

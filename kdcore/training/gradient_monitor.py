@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 from kdcore.events import Event, GradientsMeasured, Noted
+from kdcore.runtime import distributed
 from kdcore.tensors.outputs import Objective
 from kdcore.training.reporting import Clock
 from kdcore.training.state import Parts
@@ -20,14 +21,24 @@ class GradientMonitor:
             None  # not reported yet; and the weights of the recipe
         )
         self._warned: set[str] = set()
+        self._answer: tuple[int, bool] | None = None  # of `due`, with the step it was given in
 
     def due(self) -> bool:
-        """Whether gradients are measured in the next step."""
+        """Whether gradients are measured in the next step. Asked again, the answer is the same."""
+        if self._answer is None or self._answer[0] != self._parts.step:
+            self._answer = self._parts.step, self._decided()
+        return self._answer[1]
+
+    def _decided(self) -> bool:
         parts, step = self._parts, self._parts.step + 1
-        balance = parts.terms.balance
-        return len(parts.student.distiller.methods) > 1 and (
-            balance.due(step) if balance else self._meter.due(step, self._clock.busy)
-        )
+        if len(parts.student.distiller.methods) == 1:
+            return False
+        if balance := parts.terms.balance:
+            return balance.due(step)
+        due = self._meter.due(step, self._clock.busy)
+        if parts.process.alone or not self._meter.planned(step):
+            return due
+        return distributed.agreed(due, parts.device)  # each process has a clock of its own
 
     def measure(self, objective: Objective) -> None:
         """Measure the terms' gradients, if due. Call it before `backward`, which frees the graph."""
@@ -37,7 +48,7 @@ class GradientMonitor:
         weights = {name: float(weight) for name, weight in objective.weights.items()}
         # a term of weight 0 needs no backward pass, unless its balanced weight will be needed
         losses = {name: loss for name, loss in objective.losses.items() if balance or weights[name]}
-        norms = gradient_norms(losses, parts.student.distiller.student.parameters())
+        norms = gradient_norms(losses, parts.student.distiller.student.parameters(), parts.process)
         if balance:
             balance.observe(norms)
         measured = self._meter.read(norms, weights)

@@ -216,7 +216,10 @@ def _started(parts: Parts) -> Generator[Event, None, RunStarted]:
         figures = yield from _interruptible(
             parts,
             evaluation.evaluate_in_steps(
-                {"it": parts.teacher.model}, parts.validation, precision=parts.recipe.precision, calibrate=True,
+                {"it": parts.teacher.model},
+                parts.validation,
+                precision=parts.recipe.precision,
+                calibrate=True,
                 process=parts.process,
             ),
         )

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from kdcore.runtime import distributed
+from kdcore.runtime.distributed import ALONE, Process
+
 Norms = dict[str, float]
 IDLE = 0.01  # a term with a smaller share of the gradient is idle ...
 IDLE_MEASUREMENTS = 3  # ... after so many measurements in a row
@@ -20,12 +23,13 @@ SPREAD = 50  # ... and 50 times over the whole run
 BUDGET = 0.05  # of the run's time: a measurement is one more backward pass for each term
 
 
-def gradient_norms(losses: dict[str, Tensor], parameters: Iterable[nn.Parameter]) -> Norms:
+def gradient_norms(losses: dict[str, Tensor], parameters: Iterable[nn.Parameter], process: Process = ALONE) -> Norms:
     """The norm of each loss's gradient with respect to all the parameters together; the graph is kept.
 
     Args:
         losses: unweighted scalars by term name, of one forward.
         parameters: the student's, without projectors.
+        process: of several, whose gradients are averaged.
     """
     learning = [parameter for parameter in parameters if parameter.requires_grad]
     names, norms = [], []
@@ -33,6 +37,8 @@ def gradient_norms(losses: dict[str, Tensor], parameters: Iterable[nn.Parameter]
         if loss.requires_grad:
             found = torch.autograd.grad(loss, learning, retain_graph=True, allow_unused=True)
             parts = [gradient for gradient in found if gradient is not None]
+            if parts and not process.alone:
+                parts = distributed.averaged(parts)
             names.append(name)
             norms.append(
                 torch.linalg.vector_norm(torch.stack(torch._foreach_norm(parts))) if parts else loss.new_zeros(())
@@ -67,12 +73,15 @@ class GradientMeter:
         self._spent = self._longest = 0.0
         self._recent: deque[Norms] = deque(maxlen=IDLE_MEASUREMENTS)
 
+    def planned(self, step: int) -> bool:
+        """Whether to measure at a step (the first is 1) where the time allows."""
+        return step in FIRST_STEPS or step % self._every == 0 or (step <= EARLY_STEPS and step % EARLY_EVERY == 0)
+
     def due(self, step: int, busy_seconds: float) -> bool:
-        """Whether to measure at a step (the first is 1), `busy_seconds` into the run."""
+        """Whether to measure at a step, `busy_seconds` into the run."""
         if step in FIRST_STEPS:
             return True
-        planned = step % self._every == 0 or (step <= EARLY_STEPS and step % EARLY_EVERY == 0)
-        return planned and self._spent + self._longest <= BUDGET * busy_seconds
+        return self.planned(step) and self._spent + self._longest <= BUDGET * busy_seconds
 
     def took(self, seconds: float) -> None:
         self._spent += seconds
