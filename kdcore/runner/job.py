@@ -45,7 +45,6 @@ from kdcore.store import Store, checkpoint, in_one_line
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
 
-KEPT_CHECKPOINTS = 3
 DAMAGED = ".damaged"  # suffix that a checkpoint gets when it cannot be read
 # raised on a damaged checkpoint, by safetensors, by `load_state_dict` and by our own reading
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError)
@@ -350,7 +349,7 @@ class Job:
         described = {name: model.description() for name, model in self._parts.models.items()}
         checkpoint.save(ready.state, path, description=described)
         self._report(CheckpointSaved(ready.step, ready.epoch, f"checkpoints/{path.name}"))
-        _keep_newest(path.parent)
+        self._writer.keep_newest_checkpoints()
         snapshots.keep(self._parts, self._writer)
 
     def _note(self, text: str) -> None:
@@ -360,11 +359,6 @@ class Job:
     def _report(self, event: Event) -> None:
         self._writer.append(event)
         self._listener(self.run_id, event)
-
-
-def _keep_newest(folder: Path) -> None:
-    for old in sorted(folder.glob("*.safetensors"))[:-KEPT_CHECKPOINTS]:
-        old.unlink()
 
 
 def _reason(error: Exception, device: torch.device, recipe: Recipe, folder: Path) -> str:

@@ -22,6 +22,7 @@ LOCK = "writer.lock"
 BEAT = "writer.beat"
 CHECKPOINTS, PROBES, SNAPSHOTS = "checkpoints", "probes", "snapshots"
 TEST = "test.npz"
+KEPT_CHECKPOINTS = 3
 PATIENCE = 1.0  # seconds to wait for the lock
 LOOK_BACK = 1 << 16  # bytes
 LONGEST_STEP = 16  # digits
@@ -88,6 +89,13 @@ class RunWriter:
         line = json.dumps({**event.to_plain(), "time": round(time.time(), 3)}, allow_nan=True)
         _write_whole(self._file, f"{line}\n".encode())
 
+    def append_lines(self, lines: bytes) -> None:
+        """Write whole lines that the writer of a copy of this run has written. Raises OSError."""
+        assert self._file is not None, "open the writer first"
+        assert self._heart is not None
+        self._heart.check()
+        _write_whole(self._file, lines)
+
     def _append_batch(self, event: ev.StepEnded) -> None:
         with (self.folder / batches.FILE).open("ab", buffering=0) as file:
             _write_whole(file, batches.encoded(event.step, event.indices, event.arrays))
@@ -101,6 +109,11 @@ class RunWriter:
     def checkpoint_path(self, step: int) -> Path:
         (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
         return self.folder / CHECKPOINTS / f"{step:08d}.safetensors"
+
+    def keep_newest_checkpoints(self) -> None:
+        """Remove all checkpoints but the newest ones."""
+        for old in sorted((self.folder / CHECKPOINTS).glob("*.safetensors"))[:-KEPT_CHECKPOINTS]:
+            old.unlink()
 
     def snapshot_path(self, step: int) -> Path:
         (self.folder / SNAPSHOTS).mkdir(exist_ok=True)
