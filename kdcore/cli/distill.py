@@ -1,6 +1,5 @@
 """`distill` trains a student from a recipe; `train-teacher` trains one network with labels alone."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -9,17 +8,9 @@ from kdcore import recipe as recipes
 from kdcore.checks import names, preflight
 from kdcore.cli import data as folder
 from kdcore.cli import dynamic_attention_flags, progress
-from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds, store, torch_device
-from kdcore.files import disk
+from kdcore.cli.options import Device, EventFolder, JsonEvents, Overrides, Seeds, store, torch_device
 from kdcore.recipe import DataRecipe, Recipe, RecipeError, library
 
-EventFolder = Annotated[
-    list[Path] | None,
-    Parameter(
-        name="--tensorboard", consume_multiple=(0, 1), negative="", metavar="[FOLDER]",
-        help="Write TensorBoard event files while training, into FOLDER/ID, or without FOLDER into the run's own folder.",
-    ),
-]  # fmt: skip
 FLAGGED_RECIPE = "dynamic-attention"  # whose flags --alpha and --temp are
 
 app = App(
@@ -115,7 +106,7 @@ def train(
     name: str | None,
     device: str | None,
     as_json: bool,
-    tensorboard: list[Path] | None = None,
+    tensorboard: EventFolder = None,
 ) -> int:
     """Run a recipe with changed settings, one run per seed. Returns the exit status."""
     recipe = recipes.with_overrides(recipe, overrides or [], option="--set")
@@ -126,16 +117,8 @@ def train(
         recipe = recipes.with_values(recipe, {"name": name}, source="the recipe with --name")
     refuse_what_cannot_run(recipe, device)
     shown = folder.show_before(recipe.data)
-    with progress.running(device=device, as_json=as_json, shown=shown) as (runner, watcher):
-        runner.event_files.root = writable(tensorboard[0]) if tensorboard else None
-        return progress.follow(runner, runner.start(recipe, event_files=tensorboard is not None), watcher)
-
-
-def writable(folder: Path) -> Path:
-    """A folder for event files, made where it is missing. Raises UserError."""
-    with disk.in_words(folder, then="run the command again"):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    with progress.running(device=device, as_json=as_json, shown=shown, tensorboard=tensorboard) as (runner, watcher):
+        return progress.follow(runner, runner.start(recipe), watcher)
 
 
 def refuse_what_cannot_run(recipe: Recipe, device: str | None) -> None:

@@ -34,6 +34,16 @@ JsonEvents = Annotated[
     bool,
     Parameter(name="--json", show_default=False, help="Print one line of JSON per event instead of a progress bar."),
 ]
+EventFolder = Annotated[
+    list[Path] | None,
+    Parameter(
+        name="--tensorboard",
+        consume_multiple=(0, 1),
+        negative="",
+        metavar="[FOLDER]",
+        help="Write TensorBoard event files while training, into FOLDER/ID, or without FOLDER into the run's own folder.",
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     Parameter(

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.table import Table
 from kdcore.cli.options import store, torch_device
 from kdcore.errors import UserError
 from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
+from kdcore.files import disk
 from kdcore.results import json_text, measures
 from kdcore.results.comparison import TWO_CLASSES, Outcome, Results, Summary, covers, sentence, summarise
 from kdcore.results.diagnoses import Diagnosis
@@ -24,6 +26,7 @@ from kdcore.store.evidence import diagnoses, what_else
 
 if TYPE_CHECKING:
     from kdcore.runner import Runner
+    from kdcore.runner.studies import Runs
 
 
 class Watcher(Protocol):
@@ -125,16 +128,28 @@ class Bar:
 
 @contextlib.contextmanager
 def running(
-    *, device: str | None = None, as_json: bool = False, quiet: bool = False, shown: Collection[str] = ()
+    *,
+    device: str | None = None,
+    as_json: bool = False,
+    quiet: bool = False,
+    shown: Collection[str] = (),
+    tensorboard: list[Path] | None = None,
 ) -> "Iterator[tuple[Runner, Watcher]]":
     """A runner whose events are shown; both are closed at the end.
 
     Args:
         shown: notes that were shown already.
+        tensorboard: write event files of all its runs, into the folder in the list or into their own.
+
+    Raises:
+        UserError: the folder of event files cannot be made.
     """
     from kdcore.runner import Runner
 
+    event_folder = writable(tensorboard[0]) if tensorboard else None
     runner = Runner(store(), device=str(torch_device(device)))
+    if tensorboard is not None:
+        runner.event_files.write_all(event_folder)
     watcher: Watcher = JsonLines() if as_json else Silence() if quiet else Bar(shown)
     runner.listener = watcher.take
     try:
@@ -142,6 +157,13 @@ def running(
     finally:
         watcher.close()
         runner.close()
+
+
+def writable(folder: Path) -> Path:
+    """A folder for event files, made where it is missing. Raises UserError."""
+    with disk.in_words(folder, then="run the command again"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
@@ -159,20 +181,26 @@ def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
     return 0 if len(finished) == len(states) else 1
 
 
-def waited(runner: "Runner", ids: list[str]) -> bool:
+def waited(runner: "Runs", ids: list[str]) -> bool:
     """Wait for the runs. False after Ctrl-C, which stops the current run with a checkpoint, and the queued ones."""
     try:
         for run_id in ids:
             while not runner.wait(run_id, timeout=0.2):
                 pass
     except KeyboardInterrupt:
-        for run_id in reversed(runner.active()):  # queued ones first, so that none of them starts
-            with contextlib.suppress(UserError):  # it has just ended
-                runner.stop(run_id, "Interrupted in the terminal.")
-        for run_id in ids:
-            runner.wait(run_id, timeout=30)
+        stopped(runner)
         return False
     return True
+
+
+def stopped(runner: "Runs") -> None:
+    """Stop all runs, those in progress with a checkpoint, and wait for their end."""
+    ids = runner.active()
+    for run_id in reversed(ids):  # queued ones first, so that none of them starts
+        with contextlib.suppress(UserError):  # it has just ended
+            runner.stop(run_id, "Interrupted in the terminal.")
+    for run_id in ids:
+        runner.wait(run_id, timeout=30)
 
 
 def turned(run_id: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from kdcore.cli import progress, run_files, run_tables
-from kdcore.cli.options import Json, JsonEvents, Overrides, RunId, store
+from kdcore.cli.options import EventFolder, Json, JsonEvents, Overrides, RunId, store
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import changing
 from kdcore.results import json_text, predictions
@@ -180,9 +180,9 @@ def classes(run_id: RunId, /, *, as_json: Json = False) -> int:
 
 
 @app.command
-def resume(run_id: RunId, /, *, as_json: JsonEvents = False) -> int:
+def resume(run_id: RunId, /, *, tensorboard: EventFolder = None, as_json: JsonEvents = False) -> int:
     """Continue a stopped, failed or interrupted run from its last checkpoint."""
-    with progress.running(as_json=as_json) as (runner, watcher):
+    with progress.running(as_json=as_json, tensorboard=tensorboard) as (runner, watcher):
         runner.resume(run_id)
         return progress.follow(runner, [run_id], watcher)
 
@@ -205,6 +205,7 @@ def fork(
     remove: Annotated[
         list[str] | None, Parameter(metavar="NAME", help="Remove a term (its weight becomes 0). Repeat for more.")
     ] = None,
+    tensorboard: EventFolder = None,
     as_json: JsonEvents = False,
 ) -> int:
     """Start a run from the exact state of another one, with other weights, temperatures, learning rate, terms or length.
@@ -214,7 +215,7 @@ def fork(
     """
     changes = changing.values_of(overrides or [], option="--set")
     terms = [changing.term_of(text, option="--add") for text in add or []]
-    with progress.running(as_json=as_json) as (runner, watcher):
+    with progress.running(as_json=as_json, tensorboard=tensorboard) as (runner, watcher):
         child = runner.fork(run_id, changes, step=step, schedules=schedules, add=terms, remove=remove or [])
         return progress.follow(runner, [child], watcher)
 

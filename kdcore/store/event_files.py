@@ -24,25 +24,29 @@ log = logging.getLogger(__name__)
 
 
 class EventFiles:
-    """Writes event files of the runs for which they are switched on, or of all, with `root`, in a folder of their own.
+    """Writes event files of the runs for which they are switched on, or of all: into their own folders or, with `root`, into root/ID.
 
     `take` is a listener of events; it is called from the training thread and never raises.
     """
 
     def __init__(self, store: Store, root: Path | None = None) -> None:
-        self.store, self.root = store, root
+        self.store, self.root, self.every = store, root, root is not None
         self._open: dict[str, Series] = {}
 
     def switch_on(self, run_id: str) -> None:
         """Write files of this run from now on, also when it is resumed."""
         self.folder(run_id).mkdir(parents=True, exist_ok=True)
 
+    def write_all(self, root: Path | None = None) -> None:
+        """Write files of every run that starts or resumes from now on."""
+        self.root, self.every = root, True
+
     def folder(self, run_id: str) -> Path:
         return self.root / run_id if self.root else self.store.folder(run_id) / FOLDER
 
     def take(self, run_id: str, event: Event) -> None:
         try:
-            if isinstance(event, RunStarted) and (self.root or self.folder(run_id).is_dir()):
+            if isinstance(event, RunStarted) and (self.every or self.folder(run_id).is_dir()):
                 self._close(run_id)
                 self._open[run_id] = Series(self.store, run_id, self.folder(run_id))
             if run_id in self._open:

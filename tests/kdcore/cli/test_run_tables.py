@@ -1,13 +1,13 @@
 """`runs csv`, `runs parquet`, `runs latex` and `runs tensorboard`, on the recording that comes with the project."""
 
-import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow.parquet
 import pytest
 
-from kdcore.cli import distill, main
+from kdcore import runner
+from kdcore.cli import distill, main, progress
 
 RECORDING = "20261121-094047-quick-recording"
 
@@ -51,24 +51,32 @@ def test_event_files_of_a_folder_that_is_a_file_are_refused(tmp_path, capsys):
     assert str(tmp_path / "logs") in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["distill", "quick"], ["runs", "resume", RECORDING], ["runs", "fork", RECORDING]])
 @pytest.mark.parametrize(
-    ("words", "root", "on"),
-    [([], None, False), (["--tensorboard"], None, True), (["--tensorboard", "logs"], "logs", True)],
+    ("words", "asked"), [([], []), (["--tensorboard"], [None]), (["--tensorboard", "logs"], [Path("logs")])]
 )
-def test_event_files_are_a_choice_of_distill(words, root, on, monkeypatch, tmp_path):
-    told = {}
+def test_event_files_are_a_choice_of_distill_resume_and_fork(command, words, asked, monkeypatch, tmp_path):
+    roots = []
 
     class Runner:
-        event_files = SimpleNamespace(root=None)
+        event_files = SimpleNamespace(write_all=roots.append)
 
-        def start(self, recipe, *, event_files):
-            told.update(root=self.event_files.root, on=event_files)
-            return []
+        def __init__(self, store, device): ...
+        def start(self, recipe): ...
+        def resume(self, run_id): ...
+        def fork(self, run_id, changes, **_): ...
+        def close(self): ...
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(distill, "refuse_what_cannot_run", lambda recipe, device: None)
-    monkeypatch.setattr(distill.progress, "running", lambda **_: contextlib.nullcontext((Runner(), None)))
-    monkeypatch.setattr(distill.progress, "follow", lambda runner, ids, watcher: 0)
-    assert main(["distill", "quick", *words]) == 0
-    assert told == {"root": Path(root) if root else None, "on": on}
-    assert [path.name for path in tmp_path.iterdir()] == ([root] if root else [])
+    monkeypatch.setattr(runner, "Runner", Runner)
+    monkeypatch.setattr(progress, "follow", lambda runner, ids, watcher: 0)
+    assert main([*command, *words]) == 0
+    assert roots == asked
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"] * (asked == [Path("logs")])
+
+
+def test_a_folder_of_event_files_that_is_a_file_is_refused_before_the_run(tmp_path, capsys):
+    (tmp_path / "logs").write_text("")
+    assert main(["runs", "resume", RECORDING, "--tensorboard", str(tmp_path / "logs")]) == 1
+    assert str(tmp_path / "logs") in capsys.readouterr().err

@@ -87,6 +87,14 @@ def test_a_folder_for_all_runs_holds_one_for_each(store, run_id, tmp_path):
     assert read(tmp_path / "logs" / run_id)["loss/student/total"] == [(1, 4.0)]
 
 
+def test_every_run_writes_into_its_own_folder_where_that_was_asked_for(store, run_id):
+    files = EventFiles(store)
+    files.write_all()
+    happen(store, run_id, files, started(), stepped(1, 4.0), ev.RunStopped(1, "by a user"))
+    assert files.folder(run_id).parent == store.folder(run_id)
+    assert read(files.folder(run_id))["loss/student/total"] == [(1, 4.0)]
+
+
 def test_a_disk_that_fails_ends_the_files_and_not_the_run(store, run_id, tmp_path, caplog):
     (tmp_path / "logs").write_text("no folder")
     files = EventFiles(store, tmp_path / "logs")
