@@ -22,7 +22,8 @@ app = App(
   python -m kdcore distill my.yaml --set epochs=3 --set data.labels=500
   python -m kdcore distill --alpha 0.7 --temp 3   recipe dynamic-attention
   python -m kdcore distill quick --tensorboard logs   then: tensorboard --logdir logs
-  python -m kdcore distill quick --json > events.jsonl""",
+  python -m kdcore distill quick --json > events.jsonl
+  torchrun --nproc-per-node 2 -m kdcore distill my.yaml       on two GPUs""",
 )
 teacher_app = App(
     name="train-teacher",

@@ -52,6 +52,10 @@ class Companions:
         replicas.join(parts, Process(0, self.world))
         self.joined = True
 
+    def check(self) -> None:
+        """Raises UserError where another process has ended."""
+        self._first.check()
+
     def step(self, parts: Parts) -> None:
         """Let the others go on from the step that all have taken. Raises UserError where one has ended."""
         self._first.send({"step": parts.step, "knobs": parts.knobs})

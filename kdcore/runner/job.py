@@ -216,6 +216,8 @@ class Job:
             for event in self._events(device):
                 self._take(event)
                 if isinstance(event, StepTaken) or (isinstance(event, Noted) and not self._together):
+                    if self._together and self._companions:
+                        self._companions.check()  # a scheduler's signal to stop may only follow from that
                     if not (yield from self._follow_commands()):
                         return
                     if self._together and self._companions and self._parts:

@@ -18,6 +18,7 @@ from kdcore.errors import UserError
 KEY = "kdcore/port"
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # that torchrun sets
 CONNECT = 300.0  # seconds for the others to be there
+LONGEST_GREETING = 1000  # bytes
 GRACE = 5.0  # seconds to end in order after another process has ended
 Message = dict[str, Any]
 
@@ -74,11 +75,13 @@ class First:
         server.close()
 
     def _greet(self, connection: socket.socket, token: str) -> None:
+        connection.settimeout(CONNECT)
         lines = connection.makefile("r", encoding="utf-8")
-        hello = _read(lines.readline()) or {}
+        hello = _read(lines.readline(LONGEST_GREETING)) or {}
         if hello.get("token") != token or not isinstance(hello.get("rank"), int):
             connection.close()
             return
+        connection.settimeout(None)
         self._others[hello["rank"]] = connection
         threading.Thread(target=self._listen, args=(hello["rank"], lines), daemon=True).start()
 
@@ -169,16 +172,18 @@ class Follower:
             pass  # the first process has ended, as `receive` reports
 
     def _listen(self) -> None:
+        in_order = False
         try:
             for line in self._connection.makefile("r", encoding="utf-8"):
                 if (message := _read(line)) == {"end": "all"}:
+                    in_order = True
                     break
                 self._messages.put(message)
         except OSError:
             pass
         self._messages.put(None)
         threading.Event().wait(GRACE)  # the main thread may be waiting for the first process on a GPU, without end
-        os._exit(1)
+        os._exit(0 if in_order else 1)
 
 
 def connected() -> "First | Follower":
