@@ -1,7 +1,8 @@
-"""`data`: what a run would use of a folder of images, what is left out and why, and duplicates, before a run."""
+"""`data`: what a run would use of a user's own images, what is left out and why, and duplicates, before a run."""
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -10,6 +11,8 @@ from rich.table import Table
 
 from kdcore import recipe as recipes
 from kdcore.cli.options import Json
+from kdcore.data import datasets
+from kdcore.data.encoded import Encoded
 from kdcore.data.folders import report
 from kdcore.data.folders.report import FolderReport
 from kdcore.data.selection import IN_WORDS
@@ -24,10 +27,14 @@ app = App(
     help_epilogue="""Examples:
 
   python -m kdcore data ~/photos              classes, splits, files left out
+  python -m kdcore data ~/shards              tar shards, as WebDataset writes them
+  python -m kdcore data uoft-cs/cifar10       a dataset of the Hugging Face hub
   python -m kdcore data ~/photos --json
 
 The folder holds one folder of images for each class, or train/ and test/ (and
-val/) with such folders in them. Every file is decoded; nothing is changed.""",
+val/) with such folders in them, or tar shards, or a dataset that the package
+`datasets` saved. A dataset of the hub is downloaded first, where it is not here.
+Every image is decoded; nothing is changed.""",
 )
 
 
@@ -40,22 +47,35 @@ def data(
     seed: int = 0,
     as_json: Json = False,
 ) -> int:
-    """Report on a folder of images: classes, images of each split, what is left out and why, duplicates.
+    """Report on a folder of images or shards: classes, images of each split, what is left out and why, duplicates.
 
     Args:
-        path: The folder.
+        path: The folder, or the name of a dataset of the Hugging Face hub.
         validation: Share of the training images used for validation, where there is no folder for it.
         seed: Random seed of the splits: data.seed of a recipe.
     """
-    settings = {"name": "folder", "path": path, "validation": validation, "seed": seed}
+    settings = {"name": kind(path), "path": path, "validation": validation, "seed": seed}
     whole = {"data": settings, "student": {"model": "five_conv"}}  # a recipe needs one; it is not built
     chosen = recipes.from_plain(whole, source="the command line").data
-    found = report.report(chosen, report.WHOLE, progress=lambda text: print(text, file=sys.stderr))
+    progress = lambda text: print(text, file=sys.stderr)  # noqa: E731
+    if isinstance(dataset := datasets.of(chosen, progress), Encoded):
+        dataset.fetch()
+    found = report.report(chosen, report.WHOLE, progress=progress)
     if as_json:
         print(json_text.text(asdict(found)))
     else:
         show(found, Console(highlight=False, markup=False))
     return 0
+
+
+def kind(path: str) -> str:
+    """The dataset that reads a folder, by what is in it."""
+    found = (
+        name
+        for name in datasets.names("folder")
+        if issubclass(known := datasets.get(name), Encoded) and known.recognises(Path(path).expanduser())
+    )
+    return next(found, "folder")
 
 
 def show_before(chosen: DataRecipe) -> frozenset[str]:
@@ -64,7 +84,7 @@ def show_before(chosen: DataRecipe) -> frozenset[str]:
     Returns:
         the notes of the run that say the same.
     """
-    if chosen.name != "folder":
+    if not report.covers(chosen):
         return frozenset()
     found = report.report(chosen, BEFORE_A_RUN)
     show(found, Console(highlight=False, markup=False, stderr=True))

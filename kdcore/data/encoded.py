@@ -61,6 +61,14 @@ class Encoded(Dataset):
         """An image of a pool of the listing."""
         raise NotImplementedError
 
+    @property
+    def absolute(self) -> str:
+        """The folder that the keys of the images begin with."""
+        return os.path.abspath(self.root)
+
+    def fetch(self) -> None:
+        """Download what is not on this machine, where it can be; called only where a user asks for that. Raises UserError."""
+
     def check(self) -> None:
         if not self.data.path:
             raise UserError(f"Data {self.data.name!r} needs `path`: {self.wanted}.")
@@ -95,7 +103,7 @@ class Encoded(Dataset):
         return Items(self, found.pool, found.rows[places])
 
     def unreadable(self, pool: str, places: np.ndarray) -> np.ndarray:
-        suspects = checking.unreadable(os.path.abspath(self.root))
+        suspects = checking.unreadable(self.absolute)
         if not suspects:
             return super().unreadable(pool, places)
         found = self._rows[pool]

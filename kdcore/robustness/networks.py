@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.models import sources, weight_files
 from kdcore.models.sources import Source
@@ -63,7 +64,7 @@ def test_data(reference: str, classes: tuple[str, ...], image_size: int, store: 
     """
     resolved = sources.resolved(reference, store)
     data = data_of(str(resolved), classes, store)
-    seed = data.seed_of("test") if data.name == "folder" else 0
+    seed = data.seed_of("test") if datasets.get(data.name).obtained == "folder" else 0
     plain = {name: value for name, value in data.model_dump().items() if name in KEPT}
     return DataRecipe(**(plain | {"image_size": image_size, "seed": seed}))
 
@@ -87,7 +88,9 @@ def fingerprint(source: Source | ModelRecipe, store: Store, classes: tuple[str, 
 
 def _description(reference: str, source: Source | ModelRecipe, run: Any, store: Store) -> dict[str, Any]:
     if isinstance(run, LibraryNetwork):
-        raise UserError(f"{reference} has the classes of no known dataset, so it is not evaluated: fine-tune it in a recipe.")
+        raise UserError(
+            f"{reference} has the classes of no known dataset, so it is not evaluated: fine-tune it in a recipe."
+        )
     if isinstance(source, ModelRecipe):  # a run's teacher that was not fine-tuned
         assert isinstance(run, RunNetwork)
         return sources.teacher_description(run.run_id, store)

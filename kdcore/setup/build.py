@@ -9,7 +9,7 @@ import torch
 
 from kdcore import methods, models, teacher_cache
 from kdcore.checks import mixed_labels, networks, preflight, teacher_check
-from kdcore.data import datasets, loading
+from kdcore.data import loading
 from kdcore.data.folders import report as folder_report
 from kdcore.data.split import Split
 from kdcore.errors import UserError
@@ -131,7 +131,7 @@ def smallest_batch(network: Tapped, recipe: Recipe, images: int) -> Generator[Ev
 
 def folder_notes(data: DataRecipe) -> Iterator[Noted]:
     """What is known of a folder of the user's own before its files are read: a summary, and what looks like a mistake."""
-    if datasets.get(data.name).obtained == "folder":
+    if folder_report.covers(data):
         found = folder_report.report(data)
         yield Noted(found.summary())
         yield from (Noted(text, "warning") for text in found.warnings)

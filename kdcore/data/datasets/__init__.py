@@ -86,11 +86,14 @@ def without_foreign(data: DataRecipe) -> tuple[DataRecipe, tuple[str, ...]]:
 
 
 def _foreign(data: DataRecipe, dataset: Dataset | type[Dataset]) -> Iterator[tuple[str, str]]:
-    """The settings that differ from their default and that only another dataset reads, each with that dataset's name."""
+    """The settings that differ from their default and that only other datasets read, each with their names."""
+    owners: dict[str, list[str]] = {}
     for other in map(_class, _files()):
         for key in sorted(other.own_keys - dataset.own_keys):
-            if getattr(data, key) != DataRecipe.model_fields[key].default:
-                yield key, _name(other)
+            owners.setdefault(key, []).append(_name(other))
+    for key, names_of in owners.items():
+        if getattr(data, key) != DataRecipe.model_fields[key].default:
+            yield key, " or ".join(names_of)
 
 
 def _name(dataset: type[Dataset]) -> str:

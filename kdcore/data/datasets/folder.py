@@ -33,17 +33,17 @@ class Folder(Encoded):
         return listed(self.root)
 
     @cached_property
-    def _absolute(self) -> str:
+    def absolute(self) -> str:  # type: ignore[override]  # computed once, for each of a million images
         return os.path.abspath(self.root)
 
     def item(self, pool: Pool, row: int) -> Item:
-        return File(os.path.join(self._absolute, pool.files[row]))
+        return File(os.path.join(self.absolute, pool.files[row]))
 
     def identity(self, pool: str, places: np.ndarray) -> bytes:
         """The files with their sizes and modification times: a file may change without its folder."""
         digest = hashlib.sha256()
         for file in self.files(pool, places):
-            path = os.path.join(self._absolute, file)
+            path = os.path.join(self.absolute, file)
             try:
                 found = os.stat(path)
             except OSError as error:

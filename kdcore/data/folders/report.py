@@ -128,6 +128,11 @@ _cache: OrderedDict[str, tuple[Listing, float, FolderReport]] = OrderedDict()
 _lock = threading.Lock()
 
 
+def covers(data: DataRecipe) -> bool:
+    """Whether there is a report on a recipe's data: of encoded images of one's own."""
+    return issubclass(datasets.get(data.name), Encoded)
+
+
 def report(data: DataRecipe, seconds: float = 0.0, progress: Report = quiet) -> FolderReport:
     """A report on a recipe's own images. It lists them, hashes those of equal size, and decodes some.
 

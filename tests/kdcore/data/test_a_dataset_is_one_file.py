@@ -46,7 +46,7 @@ def bars(**settings: object) -> Recipe:
 
 
 def test_it_is_among_the_datasets_and_a_recipe_may_name_it():
-    assert datasets.names() == ("bars", "cues", "cifar10", "cifar100", "folder")
+    assert datasets.names() == ("bars", "cues", "cifar10", "cifar100", "folder", "huggingface", "shards")
     assert recipes.from_yaml(bars().to_yaml()) == bars()
     preflight.check(bars())
     with pytest.raises(UserError, match="Unknown dataset 'bras'. Did you mean 'bars'"):

@@ -1,0 +1,258 @@
+"""Datasets of the package `datasets` on this machine: their image and label columns, and images by row. Its code alone reads them."""
+
+import contextlib
+import os
+import re
+import time
+import unicodedata
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdcore import paths, photos
+from kdcore.data.datasets.base import Report
+from kdcore.data.folders import names, walking
+from kdcore.data.folders.contents import Listing, Names, Pool
+from kdcore.data.folders.items import File, Item
+from kdcore.data.folders.walking import LeftOut, Stamp, stamp
+from kdcore.errors import NotHere, UserError, clipped, shortened
+from kdcore.files import atomic
+
+OLDEST = 4  # version of the package: earlier ones run code of a dataset
+LABELS = ("label", "labels", "fine_label", "class", "target", "cls")
+MISSING = "Hugging Face datasets need the package datasets: `pip install datasets`."
+NO_LABEL = "images without a label"
+OTHER_SPLITS = "splits that are none of train, validation and test"
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(@[\w.-]{1,95})?")
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` wrote a folder."""
+    return (folder / "dataset_dict.json").is_file() or (
+        (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    )
+
+
+def hub_name(text: str) -> str:
+    """A text that may be a name of the hub, owner/name or owner/name@configuration; else empty."""
+    return text if _HUB.fullmatch(text) and ".." not in text else ""
+
+
+def folder_of(name: str) -> Path:
+    """Where a dataset of the hub is stored once it was downloaded."""
+    return paths.data_folder() / "huggingface" / name.replace("/", "--")
+
+
+def download(name: str, folder: Path, report: Report) -> None:
+    """Download a dataset of the hub, whole or not at all. Raises UserError."""
+    package, (repository, _, configuration) = _package(), name.partition("@")
+    report(f"Downloading {name} from the Hugging Face hub to {folder}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with atomic.staging(folder) as temporary:
+            found = package.load_dataset(repository, configuration or None, cache_dir=str(temporary / "download"))
+            found.save_to_disk(str(temporary / "saved"))
+            os.rename(temporary / "saved", folder)
+    except Exception as error:  # the library's, of a network, or of a disk
+        raise UserError(
+            f"There is no folder {shortened(name)}, and a dataset of that name could not be downloaded from the Hugging Face hub: "
+            f"{clipped(str(error))}"
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A dataset that was opened. folder: absolute. splits: pool -> its rows, with encoded images. version: changes with its files."""
+
+    folder: str
+    listing: Listing
+    splits: dict[str, Any]
+    column: str
+    version: Hashable
+
+    def item(self, pool: Pool, row: int) -> Item:
+        place = int(pool.where["row"][row])
+        key = os.path.join(self.folder, pool.files[row])
+        return Row(key, self, pool.folder, place)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """An image in a table."""
+
+    key: str
+    table: Table
+    split: str
+    row: int
+
+    @property
+    def path(self) -> Path:
+        return Path(self.table.folder)
+
+    def stamp(self) -> Hashable:
+        return self.table.version
+
+    def length(self) -> int:
+        try:
+            return len(self.read())
+        except photos.Unusable:
+            return 0
+
+    def read(self, first: int | None = None) -> bytes:
+        found = self.table.splits[self.split][self.row][self.table.column] or {}
+        raw, path = found.get("bytes"), found.get("path")
+        if raw is None and path and os.path.isabs(path):
+            return File(path).read(first)
+        if raw is None:
+            raise photos.Unusable(
+                f"its row has no image, only {shortened(path)}: save the dataset with its images in it."
+            )
+        photos.check_length(len(raw), photos.OWN)
+        return raw if first is None else raw[:first]
+
+
+class Numbered(Names):
+    """The names of rows, `train/17`, made when they are looked at."""
+
+    def __init__(self, split: str, rows: np.ndarray) -> None:
+        self.split, self.rows = split, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> str:  # type: ignore[override]
+        return f"{self.split}/{self.rows[place]}"
+
+    def places(self, wanted: Iterable[str]) -> list[int]:
+        rows = [int(name.rpartition("/")[2]) for name in wanted if name.startswith(f"{self.split}/")]
+        return np.flatnonzero(np.isin(self.rows, rows)).tolist()
+
+
+def opened(folder: Path, hub: str) -> Table:
+    """What was saved in a folder.
+
+    Args:
+        hub: the name of the dataset of the hub that should be there; empty for a user's own folder.
+
+    Raises:
+        NotAllowed: it is outside the folders that this server may read.
+        NotHere: it would have to be downloaded.
+        UserError: there is no such folder, it is damaged, or has no images with labels.
+    """
+    where = Path(os.path.abspath(paths.allowed(folder)))
+    if hub and not where.exists():
+        raise NotHere(
+            f"The dataset {hub} is not on this machine: `python -m kdcore data {hub}` downloads it into {where}."
+        )
+    if not is_saved(where):
+        raise UserError(
+            f"{shortened(names.text(str(folder)))} is no folder that the package datasets saved (`save_to_disk`), and no name of "
+            "its hub, such as uoft-cs/cifar10."
+        )
+    stamps = {str(file): stamp(file) for file in sorted(where.rglob("*")) if file.is_file()}
+    return _opened(str(where), tuple(stamps.items()))
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
+    package = _package()
+    try:
+        found = package.load_from_disk(folder)
+    except Exception as error:  # a damaged file raises nearly everything
+        raise UserError(
+            f"The dataset in {names.text(folder)} cannot be opened: {clipped(str(error))}. Save it again."
+        ) from error
+    whole = dict(found) if hasattr(found, "items") else {"train": found}
+    left = {OTHER_SPLITS: [name for name in whole if not names.split(name)]}
+    splits = {pool: rows for name, rows in whole.items() if (pool := names.split(name))}
+    if "train" not in splits:
+        raise UserError(
+            f"The dataset in {names.text(folder)} has no split train, only {', '.join(whole) or 'an empty list'}."
+        )
+    image, label = _columns(package, splits["train"].features, folder)
+    written = {pool: _labels(rows, label, folder) for pool, rows in splits.items()}
+    classes, numbers = _classes(splits["train"].features[label], written, folder)
+    pools: dict[str, Pool] = {}
+    for pool in (pool for pool in ("train", "validation", "test") if pool in splits):
+        rows = np.flatnonzero(numbers[pool] >= 0)
+        left.setdefault(NO_LABEL, []).extend(f"{pool}/{row}" for row in np.flatnonzero(numbers[pool] < 0))
+        pools[pool] = Pool(pool, Numbered(pool, rows), numbers[pool][rows], {"row": rows})
+    left_out = tuple(LeftOut(why, len(some), tuple(some[: walking.FEW])) for why, some in left.items() if some)
+    listing = Listing(Path(folder), classes, pools, left_out, (), (), dict(stamps), time.time_ns())
+    raw = {pool: _encoded(package, rows, image, folder) for pool, rows in splits.items()}
+    return Table(folder, listing, raw, image, hash(stamps))
+
+
+def _columns(package: Any, features: Any, folder: str) -> tuple[str, str]:
+    """The names of the image column and the label column."""
+    images = [name for name, kind in features.items() if isinstance(kind, package.Image)]
+    labels = [name for name, kind in features.items() if isinstance(kind, package.ClassLabel)]
+    others = [name for name in LABELS if name in features and name not in images]
+    label = next((name for name in LABELS if name in labels), next(iter([*labels, *others]), None))
+    if not images or label is None:
+        needed = "column of type Image" if not images else f"column of type ClassLabel, or named {', '.join(LABELS)}"
+        shown = ", ".join(f"{name} ({type(kind).__name__})" for name, kind in features.items())
+        raise UserError(f"The dataset in {names.text(folder)} has no {needed}. Its columns: {clipped(shown)}.")
+    return images[0], label
+
+
+def _labels(rows: Any, label: str, folder: str) -> list[Any]:
+    if label not in rows.features:
+        raise UserError(
+            f"The splits of the dataset in {names.text(folder)} have different columns: one has no {label!r}."
+        )
+    return list(rows.select_columns([label]).with_format(None)[:][label])
+
+
+def _classes(kind: Any, written: dict[str, list[Any]], folder: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """The classes that training images have, and the number of each image's class among them, -1 without one."""
+    known = getattr(kind, "names", None)
+    trained = {each for each in written["train"] if _is_label(each)}
+    if len(trained) < 2:
+        raise UserError(
+            f"The training images in {names.text(folder)} have {len(trained)} classes; at least two are needed."
+        )
+    ordered = sorted(trained, key=lambda each: (isinstance(each, str), each))
+    for pool, labels in written.items():
+        if strange := {each for each in labels if _is_label(each)} - trained:
+            one = next(iter(strange))
+            raise UserError(
+                f"The {pool} images in {names.text(folder)} have the class {shortened(known[one] if known else one)}, which no "
+                "training image has."
+            )
+    places = {each: place for place, each in enumerate(ordered)}
+    numbers = {pool: np.array([places.get(each, -1) for each in labels], np.int64) for pool, labels in written.items()}
+    shown = [unicodedata.normalize("NFC", str(known[each] if known else each)) for each in ordered]
+    return tuple(shown), numbers
+
+
+def _is_label(each: Any) -> bool:
+    return isinstance(each, str) or (isinstance(each, int) and not isinstance(each, bool) and each >= 0)
+
+
+def _encoded(package: Any, rows: Any, image: str, folder: str) -> Any:
+    """The images as they are stored, without decoding."""
+    if not isinstance(rows.features.get(image), package.Image):
+        raise UserError(
+            f"The splits of the dataset in {names.text(folder)} have different columns: one has no images {image!r}."
+        )
+    return rows.select_columns([image]).with_format(None).cast_column(image, package.Image(decode=False))
+
+
+def _package() -> Any:
+    """The package `datasets`, quiet. Raises UserError where it is not installed."""
+    try:
+        import datasets
+    except ImportError:
+        raise UserError(MISSING) from None
+    if int(datasets.__version__.partition(".")[0]) < OLDEST:
+        raise UserError(
+            f"The package datasets is {datasets.__version__}; {OLDEST}.0 or later is needed: `pip install -U datasets`."
+        )
+    with contextlib.suppress(AttributeError):
+        datasets.disable_progress_bars()
+    return datasets

@@ -1,0 +1,163 @@
+"""Tar files as an attacker or a full disk leaves them: each is one sentence among what is left out, or one error in words."""
+
+import os
+import struct
+import tarfile
+
+import numpy as np
+import pytest
+
+from kdcore import paths
+from kdcore.data import datasets, loading
+from kdcore.data.folders import walking
+from kdcore.data.folders.report import WHOLE, report
+from kdcore.data.shards import index, tar
+from kdcore.errors import UserError
+from kdcore.recipe import DataRecipe
+from tests.kdcore.data.shards.conftest import add, encoded
+
+
+@pytest.fixture
+def folder(tmp_path, write):
+    write("train-000000.tar", n=10)
+    return tmp_path / "shards"
+
+
+def recipe(folder):
+    return DataRecipe(name="shards", path=str(folder), image_size=8)
+
+
+def left_out(folder):
+    found = index.indexed(folder, lambda text: None)
+    assert len(found) >= 20  # the other shard
+    return {each.reason: each.examples for each in found.left_out}
+
+
+def header(name: bytes, size: bytes, kind: bytes = b"0") -> bytes:
+    block = bytearray(struct.pack("100s8s8s8s12s12s8s1s355x", name, b"0000644", b"0", b"0", size, b"0", b" " * 8, kind))
+    block[148:156] = f"{sum(block):06o}\0 ".encode()
+    return bytes(block)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.png", "/etc/passwd.png", "a/../../b.png"])
+def test_a_name_that_leads_out(folder, name):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, name, encoded(1))
+        add(made, name.replace("png", "cls"), b"0")
+    (reason,) = left_out(folder)
+    assert reason == tar.LEADS_OUT
+    assert left_out(folder)[reason][0] == f"train-1.tar/{name}"
+
+
+@pytest.mark.parametrize(("kind", "reason"), [
+    (tarfile.SYMTYPE, tar.LINKS), (tarfile.LNKTYPE, tar.LINKS), (tarfile.CHRTYPE, tar.DEVICES), (tarfile.FIFOTYPE, tar.DEVICES),
+    (b"S", tar.DEVICES), (b"Z", tar.DEVICES),
+])  # fmt: skip
+def test_links_and_devices(folder, kind, reason):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", b"", type=kind, linkname="/etc/passwd")
+        add(made, "0.cls", b"0")
+    assert left_out(folder) == {reason: ("train-1.tar/0.png",), index.NO_IMAGE: ("train-1.tar/0.cls",)}
+
+
+@pytest.mark.parametrize("cut", [100, 512, 700, 5000])
+def test_a_truncated_shard_gives_what_is_whole(folder, cut):
+    raw = (folder / "train-000000.tar").read_bytes()
+    (folder / "train-1.tar").write_bytes(raw[:cut])
+    (words,) = left_out(folder)[tar.DAMAGED]
+    assert words.startswith(("train-1.tar (it ends within ", "train-1.tar (it has no end mark"))
+    assert words.endswith(" images before that are used)")
+
+
+@pytest.mark.parametrize(("raw", "words"), [
+    (b"", "it is empty"), (bytes(2048), "it is empty"), (b"not a tar file " * 99, "what is at byte 0 is no header"),
+    (header(b"0.png", b"77777777777"), "it ends within '0.png', whose header names 8,589,934,591 bytes"),
+    (header(b"0.png", b"\x80" + b"\xff" * 11), "it ends within '0.png'"), (header(b"0.png", b"-1"), "has no valid size"),
+    (header(b"0.png", b"\xff" * 12), "has no valid size"),
+    (header(b"x", b"00000400000", b"L") + bytes(1 << 20), "the name at byte 512 has 131,072 bytes"),
+    (header(b"x", b"00000000024", b"x") + b"99999 path=a\n".ljust(512, b"\0") + bytes(512), "pax header"),
+    (header(b"x", b"00000000021", b"x") + b"17 size=-5000000\n".ljust(512, b"\0"), "pax header has no valid size"),
+])  # fmt: skip
+def test_bytes_that_are_no_tar_file(folder, raw, words):
+    (folder / "train-1.tar").write_bytes(raw)
+    (found,) = left_out(folder)[tar.DAMAGED]
+    assert words in found
+
+
+def test_an_entry_that_is_in_itself_ends(folder):
+    """Sizes are never negative, so that the next header is always further on."""
+    (folder / "train-1.tar").write_bytes(header(b"0.png", b"0") * 50 + bytes(1024))
+    assert left_out(folder) == {index.UNLABELLED: ("train-1.tar/0.png",)}
+
+
+@pytest.mark.parametrize("label", [
+    b"", b" ", b"a\nb", b"\xff\xfe", b"9" * 10, b"x" * 256, b"x" * 100_000,
+])  # fmt: skip
+def test_a_label_that_is_none(folder, label):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, "0.cls", label)
+    assert left_out(folder) == {index.NO_LABEL: ("train-1.tar/0.cls",)}
+
+
+@pytest.mark.parametrize("label", [
+    b"{", b"[" * 60_000, b'{"label": true}', b'{"label": 1.5}', b'{"label": null}', b'{"other": 1}', b"[1]", b'{"label": "\\ud800"}',
+    b'{"label": ' + b"9" * 5000 + b"}",
+])  # fmt: skip
+def test_json_that_is_no_label(folder, label):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, "0.json", label)
+    assert left_out(folder) == {index.NO_LABEL: ("train-1.tar/0.json",)}
+
+
+def test_files_that_cannot_be_opened(folder):
+    (folder / "train-1.tar").mkdir()
+    (folder / "train-2.tar").symlink_to("nowhere.tar")
+    os.mkfifo(folder / "train-3.tar")
+    assert [words.partition(" (")[0] for words in left_out(folder)[index.CLOSED]] == [
+        "train-1.tar",
+        "train-2.tar",
+        "train-3.tar",
+    ]
+
+
+def test_a_link_out_of_the_allowed_folders(folder, tmp_path, write, monkeypatch):
+    write("../elsewhere/train-1.tar")
+    (folder / "train-1.tar").symlink_to(tmp_path / "elsewhere" / "train-1.tar")
+    monkeypatch.setenv(paths.ALLOW, str(folder))
+    monkeypatch.setattr(paths, "_restricted", lambda: True)
+    assert left_out(folder) == {walking.NOT_ALLOWED: ("train-1.tar",)}
+    with pytest.raises(UserError, match="outside the folders that this server may read"):
+        loading.classes(recipe(tmp_path / "elsewhere"))
+
+
+def test_a_shard_that_was_cut_after_it_was_listed(folder):
+    source = datasets.of(recipe(folder))
+    places = np.arange(len(source.targets("train")))
+    with open(folder / "train-000000.tar", "r+b") as file:
+        file.truncate(2000)
+    found = source.read("train", places, 8)
+    assert len(found.kept) < len(places)
+    assert "train-000000.tar ends within it: copy that file again" in found.unreadable[0]
+
+
+def test_images_that_cannot_be_decoded_are_named_with_their_shard(folder):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        for name, content in (("a", b""), ("b", b"text"), ("c", encoded(1)[:60])):
+            add(made, f"{name}.png", content)
+            add(made, f"{name}.cls", b"0")
+    (left,) = report(recipe(folder), WHOLE).left_out
+    assert left.count == 3
+    assert [each.partition(" (")[0] for each in left.examples] == [f"train-1.tar/{name}.png" for name in "abc"]
+
+
+def test_no_image_with_a_label(tmp_path, write):
+    path = write("train-0.tar", n=0)
+    with tarfile.open(path, "w") as made:
+        add(made, "0.png", encoded(1))
+    with pytest.raises(
+        UserError,
+        match=r"has no image with a label. It should hold .*Left out: images without a label .*: train-0.tar/0.png",
+    ):
+        loading.classes(recipe(tmp_path / "shards"))

@@ -1,0 +1,216 @@
+"""Datasets of the package `datasets`: what it saves is read as a folder of the same images is; nothing of it is decoded by it."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdcore import paths
+from kdcore.cli.main import main
+from kdcore.data import datasets as ours
+from kdcore.data import loading, selection, tables
+from kdcore.data.folders.checking import decoded
+from kdcore.data.folders.report import WHOLE, report
+from kdcore.errors import NotHere, UserError
+from kdcore.recipe import DataRecipe
+
+N = 20
+
+
+@pytest.fixture
+def library():
+    library = pytest.importorskip("datasets")
+    library.disable_progress_bars()
+    return library
+
+
+def encoded(seed):
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (14, 12, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def by_path(library, monkeypatch):
+    """Rows are saved with the paths of their images, as earlier versions did, instead of with the images."""
+    monkeypatch.setattr(library.arrow_writer, "embed_table_storage", lambda table, **_: table)
+
+
+def rows(library, n=N, seed=0, label=None, values=None, **columns):
+    """n images and their labels, two classes in turn."""
+    kind = label or library.ClassLabel(names=["cat", "dog"])
+    plain = {
+        "image": [{"bytes": encoded(seed + i), "path": None} for i in range(n)],
+        "label": values or [i % 2 for i in range(n)],
+    }
+    return library.Dataset.from_dict(plain, features=library.Features({"image": library.Image(), "label": kind}))
+
+
+def recipe(path, **settings):
+    return DataRecipe(name="huggingface", path=str(path), image_size=8, **settings)
+
+
+def test_the_pixels_are_those_of_the_same_image_in_a_file_of_its_own(tmp_path, library):
+    rows(library).save_to_disk(tmp_path / "saved")
+    source = ours.of(recipe(tmp_path / "saved"))
+    assert source.classes == ("cat", "dog")
+    seen = 0
+    for pool in source.pools:
+        places = np.arange(len(source.targets(pool)))
+        images = source.read(pool, places, 8)
+        for name, pixels, target in zip(source.files(pool, places), images.pixels, source.targets(pool), strict=True):
+            row = int(name.removeprefix("train/"))
+            (tmp_path / "one.png").write_bytes(encoded(row))
+            np.testing.assert_array_equal(pixels, decoded(tmp_path / "one.png", 8))
+            assert target == row % 2
+            seen += 1
+    assert seen == N
+
+
+def test_its_splits_are_those_of_the_dataset(tmp_path, library):
+    whole = {
+        "train": rows(library),
+        "validation": rows(library, 6, 50),
+        "test": rows(library, 8, 70),
+        "extra": rows(library, 4),
+    }
+    library.DatasetDict(whole).save_to_disk(tmp_path / "saved")
+    data = recipe(tmp_path / "saved")
+    assert selection.counts(data) == {"train": 20, "validation": 6, "test": 8}
+    found = report(data, WHOLE)
+    assert [str(each) for each in found.left_out] == [f"{tables.OTHER_SPLITS} (1): extra"]
+    assert ours.of(data).files("test", np.arange(2)) == ["test/0", "test/1"]
+
+
+def test_the_order_of_a_shuffled_dataset_is_its_own(tmp_path, library):
+    shuffled = rows(library).shuffle(seed=3).select(range(10))
+    shuffled.save_to_disk(tmp_path / "saved")
+    source = ours.of(recipe(tmp_path / "saved"))
+    item = source.items("train", np.array([0]))[0]
+    assert item.read() == shuffled.cast_column("image", library.Image(decode=False))[item.row]["image"]["bytes"]
+
+
+def test_labels_may_be_words_and_classes_without_images_are_left_out(tmp_path, library):
+    rows(library, label=library.Value("string"), values=["b", "a"] * 10).save_to_disk(tmp_path / "words")
+    assert loading.classes(recipe(tmp_path / "words")) == ("a", "b")
+    kind = library.ClassLabel(names=["ant", "bee", "cat"])
+    rows(library, label=kind, values=[2, 0, -1, 0] * 5).save_to_disk(tmp_path / "some")
+    found = report(recipe(tmp_path / "some"), WHOLE)
+    assert found.classes == ("ant", "cat")
+    assert [(each.reason, each.count, each.examples[0]) for each in found.left_out] == [(tables.NO_LABEL, 5, "train/2")]
+
+
+@pytest.mark.usefixtures("by_path")
+def test_an_image_that_cannot_be_read_is_named_by_its_row(tmp_path, library):
+    plain = [{"bytes": encoded(i), "path": None} for i in range(N)]
+    plain[3] = {"bytes": b"text", "path": None}
+    plain[4] = {"bytes": None, "path": "https://example.org/cat.png"}
+    plain[5] = None
+    (tmp_path / "own.png").write_bytes(encoded(6))
+    plain[6] = {"bytes": None, "path": str(tmp_path / "own.png")}
+    kinds = library.Features({"image": library.Image(), "label": library.ClassLabel(names=["cat", "dog"])})
+    table = library.Dataset.from_dict({"image": plain, "label": [i % 2 for i in range(N)]}, features=kinds)
+    table.save_to_disk(tmp_path / "saved")
+    (left,) = report(recipe(tmp_path / "saved"), WHOLE).left_out
+    words = sorted(left.examples)
+    assert left.count == 3
+    assert words[0].startswith("train/3 (")
+    assert words[1].startswith("train/4 (its row has no image, only 'https://example.org/cat.png'")
+    assert words[2].startswith("train/5 (its row has no image")
+
+
+@pytest.mark.usefixtures("by_path")
+def test_a_server_reads_no_file_that_a_row_names(tmp_path, library, monkeypatch):
+    plain = [{"bytes": None, "path": str(tmp_path / "secret.png")}, {"bytes": encoded(1), "path": None}] * 5
+    kinds = library.Features({"image": library.Image(), "label": library.ClassLabel(names=["cat", "dog"])})
+    table = library.Dataset.from_dict({"image": plain, "label": [0, 1] * 5}, features=kinds)
+    table.save_to_disk(tmp_path / "saved")
+    (tmp_path / "secret.png").write_bytes(encoded(2))
+    monkeypatch.setenv(paths.ALLOW, str(tmp_path / "saved"))
+    monkeypatch.setattr(paths, "_restricted", lambda: True)
+    (left,) = report(recipe(tmp_path / "saved"), WHOLE).left_out
+    assert left.count == 5
+    assert "outside the folders that this server may read" in left.examples[0]
+
+
+def test_columns_that_are_not_there_are_refused(tmp_path, library):
+    library.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}).save_to_disk(tmp_path / "text")
+    with pytest.raises(UserError, match=r"no column of type Image. Its columns: text \(Value\), label \(Value\)"):
+        loading.classes(recipe(tmp_path / "text"))
+    rows(library).rename_column("label", "kind_of_animal").cast_column(
+        "kind_of_animal", library.Value("int64")
+    ).save_to_disk(tmp_path / "kind")
+    with pytest.raises(UserError, match="no column of type ClassLabel, or named label, labels, .*Its columns: image"):
+        loading.classes(recipe(tmp_path / "kind"))
+
+
+@pytest.mark.parametrize("harm", ["no arrow", "cut", "no json", "a folder of photos"])
+def test_a_damaged_or_other_folder_is_one_sentence(tmp_path, library, harm):
+    saved = tmp_path / "saved"
+    rows(library).save_to_disk(saved)
+    (arrow,) = saved.glob("*.arrow")
+    match harm:
+        case "no arrow":
+            arrow.unlink()
+        case "cut":
+            arrow.write_bytes(arrow.read_bytes()[:100])
+        case "no json":
+            (saved / "state.json").write_text("{")
+        case "a folder of photos":
+            (saved / "state.json").unlink()
+    words = (
+        "no folder that the package datasets saved"
+        if harm == "a folder of photos"
+        else "cannot be opened: .* Save it again"
+    )
+    with pytest.raises(UserError, match=words):
+        loading.classes(recipe(saved))
+
+
+def test_without_the_package_one_sentence_names_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": ["train"]}))
+    with pytest.raises(UserError, match="Hugging Face datasets need the package datasets: `pip install datasets`"):
+        loading.classes(recipe(tmp_path))
+
+
+def test_a_name_of_the_hub_is_downloaded_by_the_command_alone(tmp_path, library, monkeypatch, capsys):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    data = recipe("somebody/birds@small")
+    with pytest.raises(
+        NotHere,
+        match="The dataset somebody/birds@small is not on this machine: `python -m kdcore data somebody/birds@small`",
+    ):
+        loading.load(data, "train", download=True)
+    asked = []
+
+    def load_dataset(name, configuration, cache_dir):
+        asked.append((name, configuration))
+        return library.DatasetDict({"train": rows(library)})
+
+    monkeypatch.setattr(library, "load_dataset", load_dataset)
+    for _ in range(2):
+        assert main(["data", "somebody/birds@small"]) == 0
+        assert "2 classes, 20 images found" in capsys.readouterr().out
+    assert asked == [("somebody/birds", "small")]
+    assert loading.classes(data) == ("cat", "dog")
+    assert [path.name for path in (tmp_path / "data" / "huggingface").iterdir()] == ["somebody--birds@small"]
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path, library, monkeypatch, capsys):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+
+    def load_dataset(*_, **__):
+        raise ConnectionError("no route to the hub")
+
+    monkeypatch.setattr(library, "load_dataset", load_dataset)
+    assert main(["data", "somebody/birds"]) != 0
+    told = capsys.readouterr().err
+    assert "There is no folder 'somebody/birds', and a dataset of that name could not be downloaded" in " ".join(
+        told.split()
+    )
+    assert "no route to the hub" in told
+    assert list((tmp_path / "data" / "huggingface").iterdir()) == []
