@@ -38,6 +38,7 @@ COMMANDS = (
     ("distill:teacher_app", "train-teacher", ("train_teacher",), "Train one network with labels alone."),
     ("study:app", "study", (), "Compare variants of a recipe over several seeds."),
     ("sweep:app", "sweep", (), "Vary settings of a recipe over several seeds."),
+    ("prune:app", "prune", (), "Prune a run's student, then fine-tune it."),
     ("runs:app", "runs", (), "List, show, resume, export and delete runs."),
     ("data:app", "data", (), "Report on a folder of images, before a run."),
     ("evaluate:app", "evaluate", (), "Measure a model on a split."),

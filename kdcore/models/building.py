@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from kdcore.errors import UserError
-from kdcore.models import fitting, matching, weight_files, zoo
+from kdcore.models import fitting, matching, pruned, weight_files, zoo
 from kdcore.models import pretrained as zoo_weights
 from kdcore.models.fitting import Report
 from kdcore.models.sources import Source, find, resolved, teacher_description
@@ -53,6 +53,8 @@ def build(
         return build(spec, classes, image_size, runs=runs, report=report, download=download, own_classes=own_classes)
     if source.note:
         report(source.note)
+    if origin := (source.description or {}).get("pruning"):
+        report(pruned.in_words(origin))
     return _from_file(spec, source, classes, image_size, report, own_classes)
 
 

@@ -9,6 +9,7 @@ channels are removed is decided in `kdcore.pruning`; a network is rebuilt from i
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -68,6 +69,16 @@ def narrow(net: nn.Module, to: Widths, model: str) -> None:
                 "were expected (outputs and inputs; 0: as many as there are)."
             )
         _cut(layer, [want or had for want, had in zip(wanted, has, strict=True)], f"{shortened(name)} of {model}")
+
+
+def in_words(origin: Mapping[str, Any]) -> str:
+    """The `pruning` of a weight file's header: what the network was pruned from, and what that cost before any fine-tuning."""
+    (macs, left), (parameters, kept), (before, after) = origin["macs"], origin["parameters"], origin["top1"]
+    return (
+        f"Pruned from {clipped(origin['of'])} by {clipped(origin['score'])}: {left / 1e6:.2f} of {macs / 1e6:.2f} million MACs, {kept:,} of "
+        f"{parameters:,} parameters. Accuracy on {origin['images']:,} test images before fine-tuning: {100 * after:.1f} %, unpruned "
+        f"{100 * before:.1f} %."
+    )
 
 
 def _cut(layer: nn.Module, to: list[int], whose: str) -> None:

@@ -73,7 +73,8 @@ def metadata(path: Path) -> dict[str, str]:
 def description(path: Path) -> dict[str, Any]:
     """The description of a file's network, or of a checkpoint's networks by name; empty where there is none.
 
-    Of a network: model, options, classes, image_size (pixels), mean and std, as far as they are there, each checked.
+    Of a network: model, options, classes, image_size (pixels), mean, std, and of a pruned one `pruning`, as far as they are
+    there, each checked.
 
     Raises:
         ValueError: as `metadata`; or something of another kind than it should be; names the file and the entry.
@@ -125,6 +126,21 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e6 and math.isfinite(value)
 
 
+def _is_origin(value: Any) -> bool:
+    """Of a pruned network: what it was made of, as `models.pruned.in_words` reads it."""
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(name), str) and len(value[name]) <= LONGEST_CLASS for name in ("of", "score"))
+        and all(_is_two(value.get(name)) for name in ("macs", "parameters", "top1"))
+        and isinstance(value.get("images"), int)
+    )
+
+
+def _is_two(value: Any) -> bool:
+    numbers = isinstance(value, list) and len(value) == 2
+    return numbers and all(isinstance(each, (int, float)) and not isinstance(each, bool) and 0 <= each < 1e15 for each in value)
+
+
 def _is_three(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(_is_number, value))
 
@@ -139,6 +155,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "mean": (_is_three, "three numbers"),
     "std": (lambda value: _is_three(value) and min(value) > 0, "three numbers above 0"),
+    "pruning": (_is_origin, "a mapping with of, score, macs, parameters, top1 and images"),
 }
 
 

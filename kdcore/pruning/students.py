@@ -1,0 +1,152 @@
+"""A run's student, pruned: its weight file, and the recipe that fine-tunes it by distillation as a new run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdcore import models
+from kdcore import recipe as recipes
+from kdcore.data import loading
+from kdcore.errors import UserError
+from kdcore.files import disk
+from kdcore.paths import data_folder
+from kdcore.pruning.pruning import Pruned, prune
+from kdcore.pruning.scores import Score
+from kdcore.recipe import Recipe
+from kdcore.recipe.references import SAFETENSORS, RunNetwork
+from kdcore.store import ACTIVE, Store
+from kdcore.training import evaluation
+
+IMAGES = 512  # training images that a score is measured on
+
+
+@dataclass(frozen=True)
+class PrunedStudent:
+    """A pruned student as a file, before any fine-tuning.
+
+    of: the reference of the network that was pruned.
+    top1: accuracy on the test images before and after pruning, a fraction; of so many `images`.
+    weights: the file, as a recipe names it.
+    """
+
+    of: str
+    found: Pruned
+    top1: tuple[float, float]
+    images: int
+    file: Path
+    weights: str
+
+    def in_words(self) -> str:
+        return models.pruned.in_words(origin(self.of, self.found, self.top1, self.images))
+
+
+def prune_student(
+    reference: str,
+    store: Store,
+    to: float,
+    score: Score,
+    *,
+    images: int = IMAGES,
+    map_name: str | None = None,
+    out: Path | None = None,
+    device: torch.device | str = "cpu",
+    report: Callable[[str], None] = lambda text: None,
+) -> PrunedStudent:
+    """Prune the student or twin of a run, measure it on the run's test images, and write it as a weight file.
+
+    The score is measured on the first of the run's training images, without augmentation and labels; test images only report.
+
+    Args:
+        images: how many training images, at most.
+        map_name: the teacher's heatmap; its own unless given.
+        out: the file; else one in `weights/` of the data folder, with a name of its own.
+
+    Raises:
+        UserError: no such run, one in progress, one without a teacher for `attention`, or a network that cannot be pruned so.
+    """
+    source = of_run(reference, store)
+    recipe = store.recipe(source.run_id).of_run()
+    if score == "attention" and recipe.teacher is None:
+        raise UserError(
+            f"Run {source.run_id} has no teacher, so there is nowhere that it looks: choose --score energy, magnitude or random."
+        )
+    model = models.load(str(source), runs=store, report=report).to(device)
+    teacher = models.load(f"run:{source.run_id}/teacher", runs=store).to(device) if score == "attention" else None
+    train = loading.load(recipe.data, "train", device=device, report=report, first=images)
+    found = prune(
+        model,
+        to,
+        score,
+        images=train.images,
+        teacher=teacher,
+        map_name=map_name,
+        seed=store.recipe(source.run_id).seeds[0],
+    )
+    if found.blank:
+        report(
+            f"The teacher has no heatmap for {found.blank} of {len(train)} images: there, every place counts the same."
+        )
+    test = loading.load(recipe.data, "test", device=device, report=report)
+    top1 = evaluation.evaluate(model, test)["top1"], evaluation.evaluate(found.model, test)["top1"]
+    file = out or _free(f"{source.run_id}-{source.network}-{score}-{to:g}")
+    with disk.in_words(file.parent, then="prune it again"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        models.save(found.model, file, card={"pruning": origin(str(source), found, top1, len(test))})
+    own = file.parent == data_folder() / "weights"
+    return PrunedStudent(str(source), found, top1, len(test), file, file.name if own else str(file.absolute()))
+
+
+def fine_tuning(pruned: PrunedStudent, store: Store, epochs: int) -> Recipe:
+    """The recipe of the pruned student's run with the pruned weights to start from, and other epochs; one seed, that of the run.
+
+    The warm-up takes the same share of the epochs.
+
+    Raises:
+        RecipeError: the epochs are out of range.
+    """
+    recipe = store.recipe(of_run(pruned.of, store).run_id)
+    name = f"{recipe.name}, {100 * pruned.found.share:.0f} % of MACs by {pruned.found.score}"
+    changes: dict[str, Any] = {
+        "name": name[:80],
+        "note": f"{pruned.in_words()} Fine-tuned with the recipe of that run."[:2000],
+        "student": {"weights": pruned.weights},
+        "epochs": epochs,
+        "lr.warmup_epochs": recipe.lr.warmup_epochs * epochs / recipe.epochs,
+        "seeds": [recipe.seeds[0]],
+    }
+    return recipes.with_values(recipe, changes, source="the recipe of the run that is pruned")
+
+
+def of_run(reference: str, store: Store) -> RunNetwork:
+    """A reference to the student or twin of a run that has ended. Raises UserError for others."""
+    source = models.resolved(reference, store)
+    if not isinstance(source, RunNetwork) or source.network == "teacher":
+        raise UserError(
+            f"{reference} is not the student or twin of a run, whose recipe says how to fine-tune: give run:ID/student, with an ID of "
+            "`python -m kdcore runs`."
+        )
+    if (status := store.state(source.run_id).status) in ACTIVE:
+        raise UserError(f"Run {source.run_id} is {status}. Prune its {source.network} when it has ended.")
+    return source
+
+
+def origin(of: str, found: Pruned, top1: tuple[float, float], images: int) -> dict[str, Any]:
+    """The entry `pruning` of a weight file's header."""
+    return {
+        "of": of,
+        "score": found.score,
+        "macs": list(found.macs),
+        "parameters": list(found.parameters),
+        "top1": list(top1),
+        "images": images,
+    }
+
+
+def _free(name: str) -> Path:
+    """A file in `weights/` of the data folder that is not there yet, so that earlier runs keep theirs."""
+    folder = data_folder() / "weights"
+    names = (f"{name}{SAFETENSORS}", *(f"{name}-{number}{SAFETENSORS}" for number in range(2, 1000)))
+    return next(folder / each for each in names if not (folder / each).exists())
