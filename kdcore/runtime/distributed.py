@@ -122,10 +122,21 @@ def agreed(value: bool, device: torch.device) -> bool:
 
 
 def as_first(plain: Any) -> Any:
-    """An object of the first process in all of them."""
-    found = [plain]
+    """An object of the first process in all of them, its tensors on the CPU."""
+    found = [_on_cpu(plain)]
     dist.broadcast_object_list(found, src=0)
     return found[0]
+
+
+def _on_cpu(plain: Any) -> Any:
+    match plain:
+        case Tensor():
+            return plain.cpu()
+        case dict():
+            return {name: _on_cpu(value) for name, value in plain.items()}
+        case list() | tuple():
+            return type(plain)(_on_cpu(value) for value in plain)
+    return plain
 
 
 def differing(own: Any) -> int:

@@ -15,7 +15,6 @@ from typing import Any
 
 from kdcore.errors import UserError
 
-KEY = "kdcore/port"
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # that torchrun sets
 CONNECT = 300.0  # seconds for the others to be there
 LONGEST_GREETING = 1000  # bytes
@@ -188,17 +187,19 @@ class Follower:
 
 def connected() -> "First | Follower":
     """The connection between the first process and the others. Raises UserError."""
+    import torch.distributed as dist
     from torch.distributed.rendezvous import rendezvous
 
-    store, _, _ = next(iter(rendezvous("env://")))
+    shared, _, _ = next(iter(rendezvous("env://")))
+    store = dist.PrefixStore(f"kdcore/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", shared)
     _kept.append(store)  # of the process group, too: the address can be used once
     token, host = os.environ.get("TORCHELASTIC_RUN_ID", ""), os.environ["MASTER_ADDR"]
     if rank() == 0:
         server = _server(host)
-        store.set(KEY, str(server.getsockname()[1]))
+        store.set("port", str(server.getsockname()[1]))
         return First(server, world() - 1, token)
     try:
-        connection = socket.create_connection((host, int(store.get(KEY))), timeout=CONNECT)
+        connection = socket.create_connection((host, int(store.get("port"))), timeout=CONNECT)
     except OSError as error:
         raise UserError(
             f"The first process cannot be reached at {host}: {error}. Open the network between the machines."
@@ -211,8 +212,8 @@ def begin_group(device_type: str) -> None:
     """Make the process group of torch.distributed, on the addresses that `connected` used."""
     import torch.distributed as dist
 
-    store = dist.PrefixStore("kdcore", _kept[-1])
-    dist.init_process_group("nccl" if device_type == "cuda" else "gloo", store=store, rank=rank(), world_size=world())
+    backend = "nccl" if device_type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=dist.PrefixStore("group", _kept[-1]), rank=rank(), world_size=world())
 
 
 _kept: list[Any] = []

@@ -77,10 +77,10 @@ def join(parts: Parts, process: Process) -> None:
 
 
 def _replicated(distiller: Distiller) -> DistributedDataParallel:
-    with python_warnings.catch_warnings():
-        python_warnings.simplefilter("ignore")
-        # a term that does not count now, or a layer that is not selected, has parameters without a gradient
-        return DistributedDataParallel(_Outer(distiller), broadcast_buffers=False, find_unused_parameters=True)
+    # gradients of 1 x 1 convolutions with channels last have other strides, and the same order in memory
+    python_warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    # a term that does not count now, or a layer that is not selected, has parameters without a gradient
+    return DistributedDataParallel(_Outer(distiller), broadcast_buffers=False, find_unused_parameters=True)
 
 
 class _Outer(nn.Module):
