@@ -10,8 +10,7 @@ from typing import Any, Literal
 from kdcore import models
 from kdcore.errors import UserError
 from kdcore.models import zoo
-from kdcore.models.importing import kept
-from kdcore.recipe import TeacherRecipe, weight_header
+from kdcore.recipe import TeacherRecipe, imported_weights, weight_header
 from kdcore.recipe.references import LibraryNetwork, RandomWeights, RunNetwork, WeightFile
 from kdcore.store import RunState, Store
 
@@ -43,7 +42,7 @@ def choices(store: Store) -> list[Choice]:
     for name, card in models.bundled().items():
         accuracy = f"{100 * card['accuracy']['top1']:.1f} % right" if "accuracy" in card else ""
         found.append(_choice(name, title(name, store), "bundled", card, accuracy))
-    for each in kept.listing():
+    for each in imported_weights.listing():
         if {"model", "image_size"} <= each.described.keys() and each.described.get("classes"):
             with contextlib.suppress(UserError):
                 found.append(_choice(each.reference, each.name, "imported", each.described, "imported"))
@@ -82,7 +81,7 @@ def title(reference: str, store: Store) -> str:
     source = models.resolved(reference, store)
     if isinstance(source, LibraryNetwork):
         return library_title(source.name)
-    if isinstance(source, WeightFile) and reference.startswith(f"{kept.FOLDER}/"):
+    if isinstance(source, WeightFile) and reference.startswith(f"{imported_weights.FOLDER}/"):
         return Path(reference).stem
     if isinstance(source, RunNetwork) and source.run_id in store.ids():
         return f"{source.network} of {store.state(source.run_id).name}"

@@ -1,11 +1,9 @@
-"""Imported weights in the data folder: added from uploads and files of the server, listed, and removed."""
+"""Imported weights in the data folder: added from uploads and files of the server, and removed."""
 
 import re
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -14,53 +12,14 @@ from kdcore.errors import UserError, visible
 from kdcore.files import atomic, budget, disk
 from kdcore.models.importing import hub_folder
 from kdcore.models.importing.isolated import Imported, import_weights
-from kdcore.recipe import weight_header
+from kdcore.recipe.imported_weights import Kept, folder, listing
 from kdcore.recipe.references import PICKLES, SAFETENSORS
 
-FOLDER = "own"  # in `weights/` of the data folder; a reference begins with it
 VARIABLE, MOST_GB = "KD_IMPORTED_GB", 20.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 MOST_FILES = 4  # of one import
 
 _one = threading.Lock()  # an import may need gigabytes of memory, so they do not run side by side
-
-
-@dataclass(frozen=True)
-class Kept:
-    """An imported file.
-
-    reference: as in a recipe, `own/NAME.safetensors`. name: the file's, without its ending.
-    described: model, classes, image_size, mean, std, as its header has them; classes are missing without a classifier.
-    size: bytes.
-    """
-
-    reference: str
-    name: str
-    described: dict[str, Any]
-    size: int
-
-
-def folder() -> Path:
-    return paths.data_folder() / "weights" / FOLDER
-
-
-def listing() -> list[Kept]:
-    """The imported files by name; those whose header cannot be read are left out."""
-    found = []
-    for path in sorted(folder().glob(f"*{SAFETENSORS}"), key=lambda path: path.stem):
-        try:
-            status = path.stat()
-            described = _described(path, status.st_size, status.st_mtime_ns)
-        except (OSError, UserError):
-            continue
-        if "model" in described:
-            found.append(Kept(f"{FOLDER}/{path.name}", path.stem, described, status.st_size))
-    return found
-
-
-@lru_cache(maxsize=512)
-def _described(path: Path, size: int, written: int) -> dict[str, Any]:
-    return weight_header.description(path)
 
 
 def add_upload(files: Mapping[str, bytes], **given: Any) -> tuple[Kept, Imported]:

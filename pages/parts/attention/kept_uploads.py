@@ -7,6 +7,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
+from pages.parts.server.uploads import VISITOR_FILE_MB
+
 KEPT, IN_WIDGET, TURN = "kept_uploads", "uploads_in_widget", "uploader_turn"  # in the session's state
 
 
@@ -26,7 +28,7 @@ def uploader(label: str, help: str) -> list[Upload]:
     reopened = (
         key not in st.session_state
     )  # then an empty list means that the page was left, not that files were removed
-    files = st.file_uploader(label, accept_multiple_files=True, help=help, key=key)
+    files = st.file_uploader(label, accept_multiple_files=True, help=help, key=key, max_upload_size=VISITOR_FILE_MB)
     shown = {file.file_id: file.name for file in files}
     kept: dict[str, str] = st.session_state.setdefault(KEPT, {})
     for removed in () if reopened else st.session_state.get(IN_WIDGET, set()) - shown.keys():

@@ -9,6 +9,15 @@ Most modules of the engine load torch, so they are imported on first use. Tests 
 from kdcore.checks.findings import Finding, Remedy, TeacherCheck
 from pages.parts.engine.batches import batch_of_step
 from pages.parts.engine.camera import camera_frame
+from pages.parts.engine.catalogue import (
+    Facts,
+    download_problem,
+    download_weights,
+    library_choice,
+    network_facts,
+    networks_here,
+    search_networks,
+)
 from pages.parts.engine.method_cards import (
     methods,
     soft_labels,
@@ -24,6 +33,8 @@ from pages.parts.engine.networks import (
     test_image,
     without_teacher,
 )
+from pages.parts.engine.own_files import class_names, import_weights, imported_weights, remove_weights, unpack_images
+from pages.parts.engine.plugins import missing_plugins, plugin_problems
 from pages.parts.engine.process import (
     Cost,
     Runner,
@@ -32,8 +43,6 @@ from pages.parts.engine.process import (
     runner,
     store,
     studies,
-from pages.parts.engine.plugins import missing_plugins, plugin_problems
-from pages.parts.engine.own_files import class_names, import_weights, imported_weights, remove_weights, unpack_images
 )
 from pages.parts.engine.recipes import (
     check_data,
@@ -81,6 +90,7 @@ from pages.parts.engine.stage import (
 
 __all__ = [
     "Cost",
+    "Facts",
     "Finding",
     "Remedy",
     "Runner",
@@ -95,11 +105,14 @@ __all__ = [
     "check_settings",
     "check_teacher",
     "choices",
+    "class_names",
     "conditions",
     "control_requests",
     "data_classes",
     "decline_control",
     "delete_view",
+    "download_problem",
+    "download_weights",
     "edit_view",
     "estimate",
     "evaluable",
@@ -114,12 +127,19 @@ __all__ = [
     "heatmap_sensitivity",
     "images_of_test_set",
     "import_run",
+    "import_weights",
+    "imported_weights",
     "inspector",
     "kept_of_run",
     "kept_outcomes",
     "layer_similarity",
+    "library_choice",
     "methods",
+    "missing_plugins",
     "move_view",
+    "network_facts",
+    "networks_here",
+    "plugin_problems",
     "present_from_here",
     "preview",
     "process_runner",
@@ -127,13 +147,14 @@ __all__ = [
     "read_upload",
     "refusal",
     "remove_shared_photo",
+    "remove_weights",
     "run_report",
     "runner",
+    "search_networks",
     "share_photo",
     "shared_photo",
     "shared_photos",
     "soft_labels",
-    "missing_plugins",
     "store",
     "student_names",
     "studies",
@@ -144,6 +165,7 @@ __all__ = [
     "test_outputs",
     "test_sets",
     "trial",
+    "unpack_images",
     "views",
     "weights_size",
     "without_teacher",

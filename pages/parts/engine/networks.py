@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kdcore.errors import UserError
 from kdcore.photos import Photo
-from kdcore.recipe.references import RunNetwork, parse
+from kdcore.recipe import imported_weights
+from kdcore.recipe.references import LibraryNetwork, RunNetwork, parse
 from kdcore.store import Store
-from pages.parts.engine import process
+from pages.parts.engine import catalogue, process
 from pages.parts.engine.guards import Charged, visitors
 from pages.parts.roles import quota
 from pages.parts.roles import role as roles
@@ -30,13 +31,20 @@ def bundled() -> dict[str, dict[str, Any]]:
 
 
 def known(*references: str) -> None:
-    """A visitor uses the bundled networks and those of runs, never a file."""
+    """A visitor uses the bundled and imported networks, pretrained ones that are here, and those of runs; never another file."""
     if roles.is_operator():
         return
     for reference in references:
-        named = isinstance(parse(reference), RunNetwork) or reference in process.process_runner().store.ids()
-        if not named and reference not in bundled():
+        source = parse(reference)
+        named = isinstance(source, RunNetwork) or reference in process.process_runner().store.ids()
+        here = isinstance(source, LibraryNetwork) and catalogue.may_load(source.name)
+        if not named and not here and reference not in bundled() and reference not in _imported():
             watching.refuse("use weight files of this server")
+
+
+def _imported() -> set[str]:
+    """The references of imported weights that a visitor may use."""
+    return {each.reference for each in imported_weights.listing() if each.size <= catalogue.LARGEST_FOR_VISITORS}
 
 
 @functools.cache
@@ -60,10 +68,12 @@ def glance(store: Store, pixels: Any, references: Sequence[str], map_name: str |
 
 @visitors
 def choices() -> list[Choice]:
-    """Every network that can be inspected."""
+    """Every network that can be inspected, but for the pretrained ones of `networks_here`."""
     from kdcore import inspection
 
-    return inspection.choices(process.process_runner().store)
+    found = inspection.choices(process.process_runner().store)
+    may = set() if roles.is_operator() else _imported()
+    return [each for each in found if each.kind != "imported" or roles.is_operator() or each.reference in may]
 
 
 @visitors

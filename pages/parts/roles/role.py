@@ -62,6 +62,11 @@ def operates(session: str) -> bool:
     return bool(session) and (windows.operates(session) or (not exposure.is_open() and _is_local(session)))
 
 
+def known_to_operate(session: str) -> bool:
+    """The same from what the visit's pages have found out: for requests, which do not see how its browser is connected."""
+    return bool(session) and (windows.operates(session) or (not exposure.is_open() and _local.get(session, False)))
+
+
 def is_shared() -> bool:
     """Whether there are two roles at all: others can reach the app, or this visit comes from elsewhere."""
     return exposure.is_open() or not _is_local(visit())

@@ -9,6 +9,7 @@ from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting
 from pages.parts.roles import role
 from pages.parts.runs import table
+from pages.parts.server.uploads import widget_mb
 
 IMPORTED = "import-outcome"  # in the session: whether it went well, and the id or the reason
 
@@ -42,7 +43,9 @@ def offer_import() -> None:
             "A folder (ZIP) that was downloaded from a run on another machine. Larger ones: "
             "`python -m kdcore runs import FILE.zip`."
         )
-        st.file_uploader("Folder of a run (ZIP)", type=["zip"], key="import-file", on_change=_take)
+        st.file_uploader(
+            "Folder of a run (ZIP)", type=["zip"], key="import-file", on_change=_take, max_upload_size=widget_mb()
+        )
         if outcome := st.session_state.pop(IMPORTED, None):
             done, words = outcome
             if done:

@@ -15,10 +15,15 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages.parts.roles import role
 
 MB = 2**20
 VARIABLE = "KD_UPLOAD_MB"
 VISIT_MB = 200  # of one visit: ten photos of the largest size
+MOST_MB = 2000  # as in .streamlit/config.toml
+VISITOR_FILE_MB = 20  # of one file of a visitor: a photo; the operator also sends weights and folders
 VISITS = 5  # the total is as much as so many full visits hold
 VISIT_FILES = 200
 PATH = re.compile(r".*/_stcore/upload_file/(?P<session>[^/]+)/(?P<file>[^/]+)", re.DOTALL)
@@ -94,6 +99,8 @@ class UploadQuota:
                 files += len(sizes)
         most = visit_bytes()
         remedy = "Remove some or reload the page."
+        if upload.size > VISITOR_FILE_MB * MB and not role.known_to_operate(upload.session):
+            return f"The file has {upload.size / MB:.0f} MB; a file has at most {VISITOR_FILE_MB} MB. Make the photo smaller."
         if visit > most:
             return f"This visit would hold {visit / MB:.0f} MB of uploads; its limit is {most / MB:g} MB ({VARIABLE}). {remedy}"
         if files > VISIT_FILES:
@@ -125,6 +132,18 @@ def visit_bytes() -> int:
     """The limit of one visit: KD_UPLOAD_MB, else VISIT_MB."""
     wanted = os.environ.get(VARIABLE, "")
     return (int(wanted) if re.fullmatch(r"[0-9]{1,6}", wanted) else VISIT_MB) * MB
+
+
+def forget(file_ids: Iterable[str]) -> None:
+    """Remove files of this visit from the memory: Streamlit keeps those of a field that is gone."""
+    if context := get_script_run_ctx():
+        for file_id in file_ids:
+            context.uploaded_file_mgr.remove_file(context.session_id, file_id)
+
+
+def widget_mb() -> int:
+    """The limit that an operator's upload field shows, in MB."""
+    return max(1, min(visit_bytes() // MB, MOST_MB))
 
 
 def _manager() -> MemoryUploadedFileManager:

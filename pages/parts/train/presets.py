@@ -12,6 +12,7 @@ from kdcore.recipe import Recipe, RecipeError, library
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
 from pages.parts import engine, formatting
+from pages.parts.roles import role
 
 FIRST = "quick"
 CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
@@ -29,7 +30,9 @@ def choose() -> tuple[Recipe, str]:
     preset, file = st.columns([5, 2], vertical_alignment="bottom")
     name = preset.selectbox("Start from", list(known), key=CHOSEN, bind="query-params")
     with file.popover("Upload a recipe", icon=":material/upload_file:", width="stretch", key="upload-recipe"):
-        st.file_uploader("Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file)
+        st.file_uploader(
+            "Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file, max_upload_size=1
+        )
     show_error("file")
     recipe = with_settings(recipes.from_yaml(known[name]))
     return recipe, f"{name}-{hashlib.sha256(recipe.to_full_yaml().encode()).hexdigest()[:8]}"
@@ -127,9 +130,16 @@ def teachers(own: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
     known = {title_of(own): own} if own else {}
     for name in engine.bundled():
         known.setdefault(name, {"weights": name})
+    for reference in imported():
+        known.setdefault(reference, {"weights": reference})
     for title, reference in trained(engine.store()).items():
         known.setdefault(title, {"weights": reference})
     return known
+
+
+def imported() -> list[str]:
+    """The references of imported weights; none for a visitor, who cannot start a run with them."""
+    return [each.reference for each in engine.imported_weights()] if role.is_operator() else []
 
 
 def trained(store: Store) -> dict[str, str]:

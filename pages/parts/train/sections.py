@@ -11,6 +11,8 @@ from kdcore.recipe import DataRecipe, FineTune, OptimizerRecipe, Recipe
 from kdcore.recipe.limits import limits
 from kdcore.recipe.optimizer import LearningRate
 from pages.parts import engine
+from pages.parts.own import facts, search, weights
+from pages.parts.own import images as own_images
 from pages.parts.roles import control, role
 from pages.parts.train import folder_summary, presets, schedule_form
 
@@ -53,8 +55,10 @@ def choose_data(data: Plain, key: str) -> None:
     elif "path" in dataset.own_keys:
         data["path"] = st.text_input(
             "Folder on this computer", data["path"] or "", key=f"path-{key}", placeholder="/home/me/birds",
-            help="It has one subfolder of images per class, named after the class.",
+            help="It has one subfolder of images per class, named after the class. Where others can reach this server, it lies in "
+            "the data folder or in one that KD_ALLOW names.",
         ) or None  # fmt: skip
+        own_images.offer(lambda folder, widget=f"path-{key}": st.session_state.update({widget: folder}))
     size, images, labels, wrong = st.columns(4)
     data["image_size"] = size.number_input(
         "Image size, pixels", *limits(DataRecipe, "image_size"), data["image_size"], key=f"side-{key}"
@@ -90,6 +94,7 @@ def choose_networks(plain: Plain, key: str) -> None:
     if title == OTHER:
         model = left.text_input("Network name", "", key=f"other-{key}", placeholder="vit_tiny_patch16_224",
                                 help="Any timm name, or torchvision/NAME.")  # fmt: skip
+        known_of = left.container()
         weights = left.selectbox("Weights", ["pretrained", "none"], key=f"weights-{key}",
                                  format_func={"pretrained": "Pretrained", "none": "Random"}.get)  # fmt: skip
         epochs = left.number_input(
@@ -97,23 +102,49 @@ def choose_networks(plain: Plain, key: str) -> None:
         )
         tuned = {"epochs": epochs} if epochs else None
         plain["teacher"] = {"model": model or None, "weights": weights, "finetune": tuned}
+        if role.is_operator():
+            with known_of:
+                facts.show(model, plain["data"]["image_size"], f"teacher-{key}", pretrained=weights == "pretrained")
     if teacher := plain["teacher"]:
         views = teacher.get("cache_views", 0)
         cached = left.toggle("Cache the teacher's outputs", bool(views), key=f"keeps-{key}", help=CACHING)
         plain["teacher"] = {**teacher, "cache_views": (views or VIEWS) if cached else 0}
-    names = list(dict.fromkeys([*engine.student_names(), plain["student"]["model"] or plain["student"]["weights"]]))
+    imported = presets.imported()
     own = plain["student"]["model"] or plain["student"]["weights"]
+    names = list(dict.fromkeys([*engine.student_names(), *imported, own]))
     student = right.selectbox(
         "Student", names, names.index(own), key=f"student-{key}", accept_new_options=True,
         help="Choose one, or type any timm name or torchvision/NAME.",
     )  # fmt: skip
     if student != own:
-        plain["student"] = {"model": student}
+        plain["student"] = {"weights": student} if student in imported else {"model": student}
+    if student not in (*engine.student_names(), *imported, own) and role.is_operator():
+        with right:
+            facts.show(student, plain["data"]["image_size"], f"student-{key}", pretrained=False)
     alone = right.toggle(
         "Also train its twin", bool(plain["twin"]), key=f"twin-{key}",
         help="The same network without a teacher, on the same batches: the baseline that shows what the teacher adds.",
     )  # fmt: skip
     plain["twin"] = (plain["twin"] or True) if alone else False
+    if role.is_operator():
+        bring_networks(plain["data"], key)
+
+
+def bring_networks(data: Plain, key: str) -> None:
+    """Folded: a search of the libraries, and weights of the user's own."""
+    chosen = st.session_state
+
+    def of_library(name: str) -> None:
+        chosen.update({f"teacher-{key}": OTHER, f"other-{key}": name})
+
+    def as_teacher(reference: str) -> None:
+        chosen[f"teacher-{key}"] = reference
+
+    def as_student(name: str) -> None:
+        chosen[f"student-{key}"] = name
+
+    search.offer(key, data["image_size"], {"Teacher": of_library, "Student": as_student})
+    weights.offer(key, {"Teacher": as_teacher, "Student": as_student}, data)
 
 
 def choose_length(plain: Plain, key: str) -> None:

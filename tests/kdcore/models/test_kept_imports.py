@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ def at_once(monkeypatch):
 
     def run(command, *, input, **_):
         request = json.loads(input)
-        sources = [kept.Path(each) for each in request.pop("sources")]
+        sources = [Path(each) for each in request.pop("sources")]
         return isolated.subprocess.CompletedProcess(command, 0, json.dumps(process._reply(sources, request)), "")
 
     monkeypatch.setattr(isolated.subprocess, "run", run)
