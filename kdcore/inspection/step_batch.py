@@ -13,6 +13,7 @@ from kdcore.errors import UserError
 from kdcore.files import disk
 from kdcore.recipe import DataRecipe
 from kdcore.store import RunState, Store, batches
+from kdcore.tensors.outputs import Batch
 
 MOST_IMAGES = 128  # of a larger batch, those with the largest losses
 NETWORKS = ("student", "twin", "teacher")
@@ -25,6 +26,7 @@ class StepBatch:
     step: the recorded step that is nearest to the requested one; of run `run_id`, which may be the parent of a fork.
     count: images in the batch; n of them are given: all, or of a large batch those with the student's largest losses.
     images: uint8 [n, H, W, 3], augmented. labels: [n], -1 where the label is withheld.
+    other_labels: [n], of the image that each is mixed with; None where the batch is not mixed. share: of its own label.
     predicted: network -> class [n], in training mode, before the step.
     cross_entropy: network -> [n], nats; NaN without a label. divergence: network -> KL(teacher || network) [n] at temperature 1.
     """
@@ -39,6 +41,8 @@ class StepBatch:
     predicted: dict[str, np.ndarray]
     cross_entropy: dict[str, np.ndarray]
     divergence: dict[str, np.ndarray]
+    other_labels: np.ndarray | None = None
+    share: float = 1.0
 
 
 def batch_of_step(store: Store, run_id: str, step: int) -> StepBatch:
@@ -57,7 +61,9 @@ def batch_of_step(store: Store, run_id: str, step: int) -> StepBatch:
             "versions have none). Train its recipe again."
         )
     _check(record, run)
-    indices, images, labels = _images(store, run, record.step)
+    batch = _batch(store, run, record.step)
+    indices, labels = batch.indices.numpy(), batch.targets.numpy()
+    images = (batch.images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
     if len(indices) != record.images or batches.checksum(indices) != record.indices:
         raise UserError(
             f"The images of step {record.step:,} cannot be shown: the data of run {run.id} have changed since it was trained."
@@ -72,6 +78,7 @@ def batch_of_step(store: Store, run_id: str, step: int) -> StepBatch:
     return StepBatch(
         run.id, record.step, run.epochs * record.step / run.steps, record.images, run.classes, images[order], labels[order],
         predicted, column("cross_entropy"), column("divergence"),
+        None if batch.other_targets is None else batch.other_targets.numpy()[order], batch.share,
     )  # fmt: skip
 
 
@@ -100,8 +107,8 @@ def _owner(store: Store, run: RunState, step: int) -> RunState:
     return run
 
 
-def _images(store: Store, run: RunState, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices [n], images uint8 [n, H, W, 3] and labels [n] of a step, made again from the run's seed."""
+def _batch(store: Store, run: RunState, step: int) -> Batch:
+    """The batch of a step, made again from the run's seed."""
     recipe = store.recipe(run.id)
     (seed,) = recipe.seeds
     recipe = recipe.of_run()
@@ -110,9 +117,7 @@ def _images(store: Store, run: RunState, step: int) -> tuple[np.ndarray, np.ndar
     smallest = (
         1 if steps_per_epoch(len(split), size) == per_epoch else len(split) % size + 1
     )  # a last batch that was too small
-    batch = next(training_batches(split, recipe, seed=seed, step=step - 1, per_epoch=per_epoch, smallest=smallest))
-    pixels = (batch.images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
-    return batch.indices.numpy(), pixels.numpy(), batch.targets.numpy()
+    return next(training_batches(split, recipe, seed=seed, step=step - 1, per_epoch=per_epoch, smallest=smallest))
 
 
 @lru_cache(maxsize=2)

@@ -60,13 +60,24 @@ def by_loss(batch: StepBatch) -> list[int]:
 
 def image(batch: StepBatch, i: int) -> None:
     """One image with its label and what each network predicted."""
-    label = batch.classes[batch.labels[i]] if batch.labels[i] >= 0 else "no label"
+    label = label_of(batch, i)
     with st.container(gap="xxsmall"):
         st.image(pictures.enlarged(batch.images[i], SIDE), width="stretch", alt=f"Training image: {label}")
         st.markdown(f"**{formatting.as_text(label)}**")
         for name in palette.NETWORKS:
             if name in batch.predicted:
                 st.markdown(palette.in_colour(name, formatting.as_text(f"{name.capitalize()}: {says(batch, name, i)}")))
+
+
+def label_of(batch: StepBatch, i: int) -> str:
+    """The label of an image, of a mixed one both with their shares: `cat 70 % + dog 30 %`."""
+    if batch.labels[i] < 0:
+        return "no label"
+    own = batch.classes[batch.labels[i]]
+    if batch.other_labels is None or batch.other_labels[i] == batch.labels[i]:
+        return own
+    percent = round(100 * batch.share)
+    return f"{own} {percent} % + {batch.classes[batch.other_labels[i]]} {100 - percent} %"
 
 
 def says(batch: StepBatch, name: str, i: int) -> str:
