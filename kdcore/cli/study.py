@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kdcore.checks import preflight
-from kdcore.cli import progress, study_report
+from kdcore.cli import progress, study_report, where
 from kdcore.cli.options import Against, Device, Json, JsonEvents, Overrides, Seeds, StudyId, store
+from kdcore.cli.where import Where
 from kdcore.errors import UserError, shortened
-from kdcore.recipe import RecipeError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.results import json_text
@@ -20,7 +20,10 @@ from kdcore.results.comparison import Figure, Summary, claim, corrected, covers,
 from kdcore.store import Studies, StudyState, evidence
 
 if TYPE_CHECKING:
+    from kdcore.cluster.ray_runs import RayRuns
     from kdcore.runner import Runner
+
+HERE = Where()
 
 app = App(
     name="study",
@@ -30,6 +33,7 @@ app = App(
   python -m kdcore study my.yaml --seeds 0 1 2 --set epochs=5
   python -m kdcore study show ID --against "lr 0.002"
   python -m kdcore study resume ID          continue after an interruption
+  python -m kdcore study temperature --on ray --address auto    on a cluster
   python -m kdcore study bias-small         what passes on, on every test set, with a report
   python -m kdcore study report ID --out FOLDER""",
 )
@@ -47,13 +51,14 @@ def start(
     against: Against = None,
     device: Device = None,
     as_json: JsonEvents = False,
+    at: Where = HERE,
 ) -> int:
     """Compare variants of a recipe over several seeds.
 
     Args:
         study: Name of a study (assets/studies) or path of a YAML file.
     """
-    return begin(_named(study), overrides, seeds, against, device, as_json)
+    return begin(_named(study), overrides, seeds, against, device, as_json, at)
 
 
 @app.command(name="list")
@@ -69,7 +74,7 @@ def list_studies(*, as_json: Json = False) -> int:
         widest = max(len(state.id) for state in states)
         table = Table(Column("id", no_wrap=True, min_width=widest), "status", "runs finished")
         for state in states:
-            table.add_row(state.id, state.status, f"{state.done} of {len(state.places)}")
+            table.add_row(state.id, state.status, f"{state.done} of {state.total}")
         Console(markup=False).print(table)
     for study_id, why in known.damaged().items():
         print(f"{study_id} is damaged: {why} Delete it: python -m kdcore study delete {study_id}")
@@ -85,14 +90,23 @@ def show(study_id: StudyId, /, *, against: Against = None, as_json: Json = False
 
 
 @app.command
-def resume(study_id: StudyId, /, *, against: Against = None, device: Device = None, as_json: JsonEvents = False) -> int:
+def resume(
+    study_id: StudyId,
+    /,
+    *,
+    against: Against = None,
+    device: Device = None,
+    as_json: JsonEvents = False,
+    at: Where = HERE,
+) -> int:
     """Continue a study: start what is missing, resume what was interrupted."""
 
-    def resumed(runner: "Runner") -> str:
-        runner.resume_study(study_id)
+    def resumed(runs: "Runner | RayRuns") -> str:
+        if not Studies(runs.store).state(study_id).searching:
+            runs.resume_study(study_id)
         return study_id
 
-    return drive(resumed, against, device, as_json)
+    return drive(resumed, against, device, as_json, at)
 
 
 @app.command
@@ -129,45 +143,70 @@ def begin(
     against: str | None,
     device: str | None,
     as_json: bool,
+    at: Where = HERE,
 ) -> int:
     """Start a study with changed settings and follow it. Returns the exit status."""
+    at.check(device)
     if seeds:
         study = studies.from_plain({**studies.to_plain(study), "seeds": seeds}, source=f"the study {study.name}")
     study = studies.resolved(study, overrides or [])
-    _refuse_misspelt(study)
-    return drive(lambda runner: runner.start_study(study), against, device, as_json)
-
-
-def _refuse_misspelt(study: Study) -> None:
-    """What is known of a variant without torch, which takes seconds to load; the runner checks the rest. Raises RecipeError."""
     study_report.refuse_unknown(study.test_sets)
-    for point in studies.points(study):
-        if point.seed == study.seeds[0]:
-            try:
-                preflight.check(point.recipe, store())
-            except UserError as error:
-                raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
+    # what is known without torch, which takes seconds to load; the runner checks the rest
+    studies.check(study, lambda recipe: preflight.check(recipe, store()))
+    if not study.searches:
+        return drive(lambda runs: runs.start_study(study), against, device, as_json, at)
+
+    def searching(runs: "Runner | RayRuns") -> str:
+        from kdcore.cluster import search
+
+        studies.check(study, runs.check)
+        return search.start(runs, study)
+
+    return drive(searching, against, device, as_json, at)
 
 
-def drive(begun: "Callable[[Runner], str]", against: str | None, device: str | None, as_json: bool) -> int:
+def drive(
+    begun: "Callable[[Runner | RayRuns], str]",
+    against: str | None,
+    device: str | None,
+    as_json: bool,
+    at: Where = HERE,
+) -> int:
     """Start or resume a study, wait for its runs and show the results. Returns the exit status.
 
     Args:
-        begun: starts the study in the runner, and returns its id.
+        begun: starts the study in what trains it, and returns its id.
     """
-    with progress.running(device=device, as_json=as_json) as (runner, watcher):
-        known = Studies(runner.store)
-        study_id = begun(runner)
-        uninterrupted = progress.waited(runner, [place.run_id for place in known.state(study_id).places])
-        watcher.close()
-        state = known.state(study_id)
-        show_state(state, against, as_json)
-        if not as_json and state.status != "finished":
-            finished = f"{state.done} of {len(state.places)} runs finished"
-            print(f"{finished}. Continue with: python -m kdcore study resume {study_id}")
+    with where.running(at, device, as_json) as runs:
+        known = Studies(runs.store)
+        study_id = begun(runs)
+        with where.shown(at, study_id, as_json):
+            uninterrupted = _searched(runs, study_id) and progress.waited(
+                runs, [place.run_id for place in known.state(study_id).places]
+            )
+        runs.close()
+    state = known.state(study_id)
+    show_state(state, against, as_json)
+    if not as_json and state.status != "finished":
+        finished = f"{state.done} of {state.total} runs finished"
+        print(f"{finished}. Continue with: python -m kdcore study resume {study_id}")
     if state.status == "finished" and state.study.test_sets is not None:
         study_report.after_runs(state, as_json)
     return 130 if not uninterrupted else 0 if state.status == "finished" else 1
+
+
+def _searched(runs: "Runner | RayRuns", study_id: str) -> bool:
+    """Run a search to its end; of other studies, nothing. False after Ctrl-C, which stops its runs with a checkpoint."""
+    if not Studies(runs.store).state(study_id).searching:
+        return True
+    from kdcore.cluster import search
+
+    try:
+        search.proceed(runs, study_id)
+    except KeyboardInterrupt:
+        progress.stopped(runs)
+        return False
+    return True
 
 
 def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
@@ -176,7 +215,9 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
         print(json_text.text({**_brief(state), "variants": _rows(state), "faults": _faults(state)}))
         return
     console = Console(markup=False)  # names of variants may have square brackets
-    title = f"{state.id}: {state.status}, {state.done} of {len(state.places)} runs finished"
+    title = f"{state.id}: {state.status}, {state.done} of {state.total} runs finished"
+    if state.pruned:
+        title += f", {state.pruned} stopped early by the search"
     console.print(title, highlight=False, soft_wrap=True)
     console.print(_table(state))
     known = {label: summary for label, summary in state.summaries().items() if summary}
@@ -192,6 +233,8 @@ def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
         console.print(
             f"{label}: runs with faults: {evidence.in_words(faults)}; `runs show ID` explains them", style="yellow"
         )
+    if state.study.searches and (found := state.best):
+        console.print(f"Best by validation accuracy: {found[0]}, {100 * found[1]:.1f} %", highlight=False)
     if known:
         console.print(covers(next(iter(known.values()))), highlight=False, style="dim")
     if (first := next(iter(gaps.values()), None)) and first.comparisons > 1:
@@ -229,7 +272,8 @@ def _table(state: StudyState) -> Table:
 
 
 def _brief(state: StudyState) -> dict[str, Any]:
-    return {"id": state.id, "name": state.name, "status": state.status, "done": state.done, "runs": len(state.places)}
+    plain = {"id": state.id, "name": state.name, "status": state.status, "done": state.done, "runs": state.total}
+    return plain | ({"pruned": state.pruned} if state.pruned else {})
 
 
 def _rows(state: StudyState) -> list[dict[str, Any]]:

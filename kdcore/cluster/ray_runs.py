@@ -12,6 +12,7 @@ from kdcore.cluster.receiver import Receiver
 from kdcore.errors import UserError
 from kdcore.files import disk
 from kdcore.recipe import Recipe
+from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.runner import studies as of_studies
 from kdcore.store import Store, Studies
@@ -119,7 +120,7 @@ class RayRuns:
 
     def start_study(self, study: Study) -> str:
         """Store a study and queue its runs; returns its id. Raises RecipeError where a variant cannot run."""
-        of_studies.check(study, self.check)
+        studies.check(study, self.check)
         study_id = Studies(self.store).create(study)
         self.resume_study(study_id)
         return study_id

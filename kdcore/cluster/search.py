@@ -18,9 +18,9 @@ from kdcore.cluster import optional
 from kdcore.errors import UserError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
-from kdcore.recipe.trials import Range, ends, rounded
-from kdcore.runner.studies import Runs, check
-from kdcore.store import Place, Studies, StudyState
+from kdcore.recipe.trials import Range, rounded
+from kdcore.runner.studies import Runs
+from kdcore.store import Place, Studies
 
 STARTUP = 5  # trials at random before the first that is chosen, and before the first that is stopped early
 WARM_UP = 20  # percent of a run before it may be stopped early
@@ -62,13 +62,6 @@ def start(runs: Runs, study: Study) -> str:
     return known.create(study.model_copy(update={"variants": {first.label: first.settings}}), study_id)
 
 
-def check_ends(study: Study, refuse: Callable[[Any], object]) -> None:
-    """Check the recipe with all settings at their first, and at their last values. Raises RecipeError with their label."""
-    recipe = studies.recipe_of(study)
-    both = {studies.labelled(settings, recipe): settings for settings in ends(study.vary)}
-    check(study.model_copy(update={"variants": both}), refuse)
-
-
 def proceed(runs: Runs, study_id: str, *, goes_on: Callable[[], bool] = lambda: True) -> bool:
     """Run a search to its end: trials that were interrupted first, then new ones. Blocks.
 
@@ -89,12 +82,6 @@ def proceed(runs: Runs, study_id: str, *, goes_on: Callable[[], bool] = lambda: 
             return True
         time.sleep(PAUSE)
     return False
-
-
-def best(state: StudyState) -> tuple[str, float] | None:
-    """The variant with the highest accuracy on validation images, and that accuracy; None where none has finished."""
-    found = {label: value for label in state.variants() if (value := state.validation(label)) is not None}
-    return max(found.items(), key=lambda item: item[1]) if found else None
 
 
 class _Search:

@@ -4,6 +4,7 @@ Its points are variants times seeds. Each point is a recipe, so any setting of a
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from kdcore.errors import UserError, clipped, shortened, visible
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library, yaml_text
 from kdcore.recipe.base import Section, Seeds, check_seeds
-from kdcore.recipe.trials import Range, Trials, drawn, number_or
+from kdcore.recipe.trials import Range, Trials, drawn, ends, number_or
 from kdcore.recipe.yaml_text import Lines
 
 MOST_POINTS = 500
@@ -191,6 +192,27 @@ def variants(study: Study) -> dict[str, dict[str, Any]]:
 def labelled(settings: dict[str, Any], recipe: Recipe) -> str:
     """The label of a variant: its settings in words."""
     return ", ".join(f"{called(key, recipe)} {in_words(value)}" for key, value in settings.items())
+
+
+def check(study: Study, refuse: Callable[[Recipe], object]) -> None:
+    """Check the recipe of each variant, of a search those with all settings at their first, and at their last values.
+
+    Args:
+        refuse: raises UserError for a recipe that cannot run.
+
+    Raises:
+        RecipeError: with the variant's label.
+    """
+    if study.searches:
+        recipe = recipe_of(study)
+        both = {labelled(settings, recipe): settings for settings in ends(study.vary)}
+        study = study.model_copy(update={"variants": both})
+    for point in points(study):
+        if point.seed == study.seeds[0]:
+            try:
+                refuse(point.recipe)
+            except UserError as error:
+                raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
 
 
 def points(study: Study) -> list[Point]:

@@ -15,6 +15,7 @@ from kdcore.files import disk
 from kdcore.inspection import run_plugins
 from kdcore.paths import data_folder
 from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
+from kdcore.recipe import study as studies
 from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
 from kdcore.runner import companions
@@ -183,7 +184,7 @@ class Runner:
         Raises:
             RecipeError: one of its variants cannot run; nothing is stored or started.
         """
-        of_studies.check(study, self.check)
+        studies.check(study, self.check)
         study_id = Studies(self.store).create(study)
         self.resume_study(study_id)
         return study_id

@@ -1,13 +1,10 @@
 """Studies, whatever trains their runs: this process, or workers on other machines."""
 
 import contextlib
-from collections.abc import Callable
 from typing import Protocol
 
 from kdcore.errors import UserError
-from kdcore.recipe import Recipe, RecipeError
-from kdcore.recipe import study as studies
-from kdcore.recipe.study import Study
+from kdcore.recipe import Recipe
 from kdcore.store import ACTIVE, Store, Studies
 
 
@@ -31,16 +28,6 @@ class Runs(Protocol):
 
     def active(self) -> tuple[str, ...]:
         """The runs that are queued or in progress."""
-
-
-def check(study: Study, check: Callable[[Recipe], object]) -> None:
-    """Check the recipe of each variant. Raises RecipeError with the variant's label."""
-    for point in studies.points(study):
-        if point.seed == study.seeds[0]:
-            try:
-                check(point.recipe)
-            except UserError as error:
-                raise RecipeError(f"The variant {point.variant!r} cannot run: {error}") from None
 
 
 def resume(runs: Runs, study_id: str) -> None:

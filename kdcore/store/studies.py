@@ -140,6 +140,12 @@ class StudyState:
         return fmean(found) if found else None
 
     @property
+    def best(self) -> tuple[str, float] | None:
+        """The variant with the highest accuracy on validation images, and that accuracy; None where none was measured."""
+        found = {label: value for label in self.variants() if (value := self.validation(label)) is not None}
+        return max(found.items(), key=lambda item: item[1]) if found else None
+
+    @property
     def comparisons(self) -> int:
         """How many variants have a twin, or will have one."""
         return len({place.point.variant for place in self.places if place.point.recipe.twin})

@@ -108,6 +108,17 @@ def test_a_study_file_with_changed_settings_and_seeds(recipe_file, capsys, tmp_p
             "3 different variants were to be drawn, but these values have only 2",
         ),
         (["sweep", "quick", "--vary", "epochs=1,2", "--random", "0"], "`trials.count` should be"),
+        (
+            ["sweep", "quick", "--vary", "epochs=1,2", "--random", "2", "--search", "2"],
+            "--search one after another: give one",
+        ),
+        (["sweep", "quick", "--vary", "epochs=1,2", "--address", "auto"], "are for a Ray cluster: add --on ray"),
+        (
+            ["study", "temperature", "--on", "ray", "--device", "cpu"],
+            "--device is for runs in this process. On Ray, --gpus 0",
+        ),
+        (["study", "temperature", "--on", "ray", "--cpus", "0.5"], "A run needs at least 1 processor"),
+        (["sweep", "quick", "--vary", "data.labels=3..400", "--search", "2"], "The variant 'labels 3' cannot run"),
         (["sweep", "quick", "--vary", "data.labels=3,4"], "The variant 'labels 3' cannot run: `data.labels` is 3"),
     ],
 )
@@ -161,3 +172,19 @@ def test_a_random_sweep_of_three_settings_continues_as_it_began(recipe_file, cap
     assert main(["study", "resume", state.id, "--json", "--device", "cpu"]) == 0
     assert [variant["variant"] for variant in last_line(capsys)["variants"]] == labels
     assert [run.id for run in here().states()] == sorted((place.run_id for place in state.places), reverse=True)
+
+
+def test_a_search_continues_and_names_the_best_by_validation(recipe_file, capsys):
+    pytest.importorskip("optuna", reason="optuna is missing (requirements-cluster.txt)")
+    vary = ["--vary", "optimizer.lr=1e-3..1e-2:log", "--vary", "terms.0.weight=0.2,0.8"]
+    assert main(["sweep", recipe_file, *vary, "--search", "2", "--device", "cpu", "--name", "mine"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "finished, 2 of 2 runs finished" in printed
+    assert "Best by validation accuracy: lr 0.0" in printed
+    (state,) = Studies(here()).states()
+    assert state.study.searches
+    assert {place.point.seed for place in state.places} == {0}
+    assert main(["study", "resume", state.id, "--json", "--device", "cpu"]) == 0  # nothing is left to do
+    assert len(here().ids()) == 2
+    assert main(["study", "delete", state.id]) == 0
+    assert not Studies(here()).search_log(state.id).exists()

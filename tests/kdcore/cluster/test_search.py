@@ -93,7 +93,7 @@ def test_a_search_is_a_study_that_ends_with_its_trials_and_names_the_best_by_val
     assert search.proceed(runs, study_id)
     state = Studies(store).state(study_id)
     assert (state.status, len(state.places), state.done + state.pruned) == ("finished", 12, 12)
-    label, accuracy = search.best(state)
+    label, accuracy = state.best
     settings = state.study.variants[label]
     assert 0.002 < settings["optimizer.lr"] < 0.05
     assert accuracy == pytest.approx(max(gains(place.point.recipe) for place in state.places if place.done))
@@ -138,7 +138,7 @@ def test_the_value_of_a_trial_is_the_mean_over_its_seeds(store):
     assert search.proceed(runs, study_id)
     state = Studies(store).state(study_id)
     assert (state.done, state.total) == (6, 6)
-    assert search.best(state)[1] == pytest.approx(0.6)
+    assert state.best[1] == pytest.approx(0.6)
     log = search._Log(state.study, Studies(store).search_log(study_id))
     assert [trial.value for trial in log._trials.trials] == pytest.approx([0.6, 0.6])
 
@@ -175,14 +175,3 @@ def test_without_validation_images_there_is_nothing_to_choose_by(store):
     with pytest.raises(UserError, match=r"`data.validation` is 0: set it to 0.1"):
         search.start(MadeUp(store, gains), without)
     assert Studies(store).ids() == []
-
-
-def test_the_ends_of_the_values_are_checked_before(store):
-    from kdcore.recipe import RecipeError
-
-    def refuse(recipe):
-        if recipe.data.batch_size == 64:
-            raise UserError("too much memory")
-
-    with pytest.raises(RecipeError, match=r"The variant 'lr 0.1, batch_size 64' cannot run: too much memory"):
-        search.check_ends(plan(), refuse)

@@ -1,5 +1,6 @@
 import pytest
 
+from kdcore.errors import UserError
 from kdcore.recipe import RecipeError, library, trials
 from kdcore.recipe import study as studies
 
@@ -187,7 +188,19 @@ def test_a_search_begins_without_variants_and_is_checked_at_both_ends():
     made = study(vary=RANGES, trials={"count": 5, "by": "tpe"})
     assert made.searches
     assert list(studies.variants(studies.resolved(made))) == ["as it is"]
-    assert trials.ends(made.vary)[0] == {"optimizer.lr": 1e-4, "epochs": 2, "data.labels": 100}
+    checked = []
+    studies.check(made, checked.append)
+    assert [(recipe.optimizer.lr, recipe.epochs, recipe.data.labels) for recipe in checked] == [
+        (1e-4, 2, 100),
+        (0.01, 4, "all"),
+    ]
+
+    def refuse(recipe):
+        if recipe.epochs == 4:
+            raise UserError("too long")
+
+    with pytest.raises(RecipeError, match="The variant 'lr 0.01, epochs 4, labels all' cannot run: too long"):
+        studies.check(made, refuse)
 
 
 @pytest.mark.parametrize(
