@@ -19,13 +19,14 @@ class Kept:
 
     reference: as in a recipe, `own/NAME.safetensors`. name: the file's, without its ending.
     described: model, classes, image_size, mean, std, as its header has them; classes are missing without a classifier.
-    size: bytes.
+    size: bytes. version: differs where the file does.
     """
 
     reference: str
     name: str
     described: dict[str, Any]
     size: int
+    version: str = ""
 
 
 def folder() -> Path:
@@ -42,7 +43,15 @@ def listing() -> list[Kept]:
         except (OSError, UserError):
             continue
         if "model" in described:
-            found.append(Kept(f"{FOLDER}/{path.name}", path.stem, described, status.st_size))
+            found.append(
+                Kept(
+                    f"{FOLDER}/{path.name}",
+                    path.stem,
+                    described,
+                    status.st_size,
+                    f"{status.st_size}-{status.st_mtime_ns}",
+                )
+            )
     return found
 
 

@@ -53,6 +53,7 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
     with controls:
         chosen = form.choose_networks(found, dataset=shown.dataset)
         map_name = form.choose_map()
+    form.bring_networks()
     form.explain_missing_teacher(chosen)
     compared = _perturbed(shown, chosen, map_name)
     first = inspect(compared, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
@@ -63,6 +64,7 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
         depth, head = form.choose_layer_and_head(list(first.values()))
     compared.requests = {h: form.request_for(each, map_name, depth, head, classes) for h, each in first.items()}
     _inspect_both(compared, warn=bool(classes))
+    form.explain_lacking_classes(first, classes)
     name_counterparts(compared)
     return compared
 

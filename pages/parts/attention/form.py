@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.parts import engine, formatting
 from pages.parts.attention import networks
+from pages.parts.own import search, weights
+from pages.parts.roles import role
 
 if TYPE_CHECKING:
     from kdcore.inspection import Choice, Inspection
 
 FITTING, SINGLY = "fitting", "singly"
 OWN = "own"
+SINGLE, MOST = "models", 3
 EACH_PREDICTED, FIRST_PREDICTED, DISAGREE, TRUE = (
     "Each network's prediction",
     "The first network's prediction",
@@ -32,24 +36,53 @@ def choose_networks(found: list[Choice], *, dataset: str) -> dict[str, Choice]:
         SINGLY: "Choose one by one",
     }
     picked = st.selectbox(
-        "Networks", list(titles), format_func=titles.get, key="networks", bind="query-params", width=270
+        "Networks",
+        list(titles),
+        format_func=titles.get,
+        key="networks",
+        bind="query-params",
+        width=270,
+        help="“Choose one by one” also has pretrained ImageNet networks, and weights of your own.",
     )
     if picked != SINGLY:
         trio = trios.get(picked, fitting)
         return {role.capitalize(): choice for role, choice in trio.networks.items()}
 
     known = {choice.reference: choice for choice in found}
+    library = {networks.library_reference(name): name for name in engine.networks_here()}
     references = st.multiselect(
         "Up to three; the others are compared with the first",
-        list(known),
+        [*known, *library],
         [choice.reference for choice in fitting.networks.values()],
-        format_func=lambda reference: networks.full_title(known[reference]),
-        max_selections=3,
-        key="models",
+        format_func=lambda reference: (
+            networks.full_title(known[reference]) if reference in known else f"{library[reference]}, pretrained"
+        ),
+        max_selections=MOST,
+        key=SINGLE,
         bind="query-params",
         width=540,
     )
-    return networks.headed([known[reference] for reference in references])
+    return networks.headed([known.get(each) or networks.library_choice(library[each]) for each in references])
+
+
+def bring_networks() -> None:
+    """Where networks are chosen one by one, the operator also searches the libraries and imports weights. Folded."""
+    if st.session_state.get("networks") != SINGLY or not role.is_operator():
+        return
+    search.offer("attention", None, _of_library, first=search.HERE)
+    weights.offer("attention", {"Add": _add})
+
+
+def _of_library(found: engine.Facts) -> dict[str, Callable[[str], None]]:
+    if found.weights.size is not None and found.weights.classes:
+        return {"Add": lambda name: _add(networks.library_reference(name))}
+    return {"Download": engine.download_weights} if found.reachable and not found.downloading else {}
+
+
+def _add(reference: str) -> None:
+    """Choose a network beside the others; the last one gives way where there are three."""
+    others = [each for each in st.session_state.get(SINGLE, []) if each != reference]
+    st.session_state[SINGLE] = [*others[: MOST - 1], reference]
 
 
 def explain_missing_teacher(chosen: dict[str, Choice]) -> None:
@@ -93,7 +126,7 @@ def choose_class(inspections: dict[str, Inspection], true: str) -> dict[str, str
     special = [
         EACH_PREDICTED,
         FIRST_PREDICTED,
-        *([DISAGREE] if second else []),
+        *([DISAGREE] if second and _share_their_predictions(first, second) else []),
         *([TRUE] if true in first.classes else []),
     ]
     picked = st.selectbox(
@@ -114,6 +147,11 @@ def choose_class(inspections: dict[str, Inspection], true: str) -> dict[str, str
         other = second.predictions[0][0]
         return {"target": named, "against": other if other != named else first.predictions[1][0]}
     return {"target": true if picked == TRUE else picked}
+
+
+def _share_their_predictions(first: Inspection, second: Inspection) -> bool:
+    """Whether each network has the class that the other one predicts."""
+    return first.predictions[0][0] in second.classes and second.predictions[0][0] in first.classes
 
 
 def choose_layer_and_head(inspections: list[Inspection]) -> tuple[float | None, int | None]:
@@ -147,10 +185,27 @@ def choose_layer_and_head(inspections: list[Inspection]) -> tuple[float | None, 
 def request_for(
     inspection: Inspection, map_name: str | None, depth: float | None, head: int | None, classes: dict[str, str]
 ) -> dict[str, Any]:
-    """The request to one network: of the choices, those that its map takes. `inspection` is that of the bare request."""
+    """The request to one network: of the choices, those that its map takes and whose classes it has. `inspection` is that of the
+    bare request."""
     request = bare_request(map_name)
     if depth is not None and inspection.layers:
         request["depth"] = depth
     if head is not None and head < inspection.heads:
         request["head"] = head
-    return request | (classes if networks.maps()[inspection.map_name].explains_class else {})
+    explains = networks.maps()[inspection.map_name].explains_class and not lacking_classes(inspection, classes)
+    return request | (classes if explains else {})
+
+
+def lacking_classes(inspection: Inspection, classes: dict[str, str]) -> list[str]:
+    """The chosen classes that a network does not have."""
+    return [name for name in classes.values() if name not in inspection.classes]
+
+
+def explain_lacking_classes(inspections: dict[str, Inspection], classes: dict[str, str]) -> None:
+    """Which networks explain their own prediction, because they do not have the chosen class."""
+    for heading, each in inspections.items():
+        if networks.maps()[each.map_name].explains_class and (lacking := lacking_classes(each, classes)):
+            st.caption(
+                f"{formatting.as_text(heading)} has no class {formatting.as_text(' and '.join(lacking))}: its map explains its own "
+                "prediction."
+            )

@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 
 from kdcore.data import datasets
-from kdcore.recipe.references import RunNetwork, parse
+from kdcore.recipe import imported_weights
+from kdcore.recipe.references import LibraryNetwork, RunNetwork, WeightFile, parse
 from pages.parts import engine, palette
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ def inspector() -> Inspector:
 def choices() -> list[Choice]:
     """Every network that can be inspected."""
     return engine.choices()
+
+
+def library_reference(name: str) -> str:
+    """The reference of a library's network with its pretrained weights."""
+    return str(LibraryNetwork(name))
+
+
+def library_choice(name: str) -> Choice:
+    """A library's network with its pretrained weights. Raises UserError where this visit may not use it."""
+    return engine.library_choice(name)
 
 
 def maps() -> dict[str, MapCard]:
@@ -207,8 +218,10 @@ def layer_weights(reference: str) -> list[tuple[str, tuple[float, ...]]]:
 
 
 def _version(reference: str) -> str:
-    """A run's network changes with each checkpoint."""
+    """A run's network changes with each checkpoint; imported weights may be others of the same name."""
     source = parse(reference)
+    if isinstance(source, WeightFile):
+        return next((each.version for each in imported_weights.listing() if each.reference == reference), "")
     return str(engine.store().checkpoint(source.run_id)) if isinstance(source, RunNetwork) else ""
 
 

@@ -11,7 +11,6 @@ from pages.parts.engine.batches import batch_of_step
 from pages.parts.engine.camera import camera_frame
 from pages.parts.engine.catalogue import (
     Facts,
-    download_problem,
     download_weights,
     library_choice,
     network_facts,
@@ -111,7 +110,6 @@ __all__ = [
     "data_classes",
     "decline_control",
     "delete_view",
-    "download_problem",
     "download_weights",
     "edit_view",
     "estimate",

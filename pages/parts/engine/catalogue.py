@@ -34,19 +34,21 @@ class Facts:
     """What is known of a network.
 
     weights: its pretrained ones. cost: None while it is counted. reachable: whether the host of a download answers; None while
-    that is tried, and where no download is needed.
+    that is tried, and where no download is needed. downloading: its weights are being downloaded. problem: why that failed.
     """
 
     name: str
     weights: Weights
     cost: Cost | None
     reachable: bool | None = None
+    downloading: bool = False
+    problem: str = ""
 
     @property
     def pending(self) -> bool:
         """Whether more will be known in a moment."""
         needs_host = self.weights.there and self.weights.size is None and bool(self.weights.source)
-        return self.cost is None or (needs_host and self.reachable is None)
+        return self.downloading or self.cost is None or (needs_host and self.reachable is None)
 
 
 @operators("search networks")
@@ -68,7 +70,9 @@ def network_facts(name: str, image_size: int | None = None) -> Facts:
 
     weights = catalogue.weights(name)
     away = weights.there and weights.size is None and weights.source
-    return Facts(name, weights, catalogue.costs.get(name, image_size), _answers_now(weights.source) if away else None)
+    problem = _download_problem(name) if away else ""
+    answers = _answers_now(weights.source) if away else None
+    return Facts(name, weights, catalogue.costs.get(name, image_size), answers, problem is None, problem or "")
 
 
 @visitors
@@ -104,7 +108,7 @@ def may_load(name: str) -> bool:
 
 @operators("download weights")
 def download_weights(name: str) -> None:
-    """Start downloading a network's pretrained weights, one network at a time; `download_problem` tells how it ended."""
+    """Start downloading a network's pretrained weights in a thread; `network_facts` tells how far that is."""
     from kdcore.inspection import catalogue
 
     with _lock:
@@ -112,8 +116,7 @@ def download_weights(name: str) -> None:
             _downloads[name] = _pool.submit(catalogue.download, name)
 
 
-@operators("download weights")
-def download_problem(name: str) -> str | None:
+def _download_problem(name: str) -> str | None:
     """None while a network's weights are being downloaded, else why that failed; empty where it did not."""
     with _lock:
         found = _downloads.get(name)

@@ -57,6 +57,10 @@ def state(facts: "engine.Facts") -> str:
         f"about {formatting.disk(FLOAT_BYTES * cost.parameters)}" if cost and cost.parameters else "size not known yet"
     )
     host = urlsplit(weights.source).hostname or "their library's host"
+    if facts.downloading:
+        return f"weights are being downloaded ({about}{licence}) …"
+    if facts.problem:
+        return f"the download failed: {facts.problem.splitlines()[0].rstrip('.')}"
     if facts.reachable is None:
         return f"weights are not on this machine ({about}{licence}); trying {host} …"
     if not facts.reachable:

@@ -10,18 +10,20 @@ from pages.parts.own import facts
 FEW = 6  # networks at once
 POLL_SECONDS = 0.7
 ALL, WITH_WEIGHTS, HERE = "All", "With pretrained weights", "Weights on this machine"
-Take = Callable[[str], None]
+Actions = Callable[
+    ["engine.Facts"], Mapping[str, Callable[[str], None]]
+]  # label of a button -> what it does with a name
 
 
-def offer(key: str, image_size: int | None, actions: Mapping[str, Take], *, first: str = ALL) -> None:
-    """A folded search. actions: label of a button -> what it does with the chosen network, before the page is redrawn."""
+def offer(key: str, image_size: int | None, actions: Actions, *, first: str = ALL) -> None:
+    """A folded search. actions: the buttons of a network, which act before the page is redrawn."""
     box = st.expander("Find a network", icon=":material/search:", key=f"find-{key}", on_change="rerun")
     if box.open:
         with box:
             _fragment(key, image_size, actions, first)
 
 
-def _fragment(key: str, image_size: int | None, actions: Mapping[str, Take], first: str) -> None:
+def _fragment(key: str, image_size: int | None, actions: Actions, first: str) -> None:
     pending = st.session_state.get(_pending(key), True)
 
     def draw() -> None:
@@ -37,7 +39,7 @@ def _pending(key: str) -> str:
     return f"pending-{key}"
 
 
-def _search(key: str, image_size: int | None, actions: Mapping[str, Take], first: str) -> bool:
+def _search(key: str, image_size: int | None, actions: Actions, first: str) -> bool:
     """Draw fields and results. Whether more will be known of a result in a moment."""
     query = st.text_input(
         "Name",
@@ -63,11 +65,11 @@ def _search(key: str, image_size: int | None, actions: Mapping[str, Take], first
     return any(each.pending for each in shown)
 
 
-def _row(found: "engine.Facts", key: str, actions: Mapping[str, Take]) -> None:
+def _row(found: "engine.Facts", key: str, actions: Actions) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**{formatting.as_text(found.name)}**  \n:small[{formatting.as_text(facts.line(found))}]", width="stretch"
         )
-        for label, take in actions.items():
+        for label, take in actions(found).items():
             if st.button(label, key=f"take-{key}-{label}-{found.name}", on_click=take, args=(found.name,)):
                 st.rerun()

@@ -14,7 +14,7 @@ from pages.parts import engine
 from pages.parts.own import facts, search, weights
 from pages.parts.own import images as own_images
 from pages.parts.roles import control, role
-from pages.parts.train import folder_summary, presets, schedule_form
+from pages.parts.train import augmentation_form, folder_summary, presets, schedule_form
 
 Plain = dict[str, Any]
 FAIR = (
@@ -143,7 +143,7 @@ def bring_networks(data: Plain, key: str) -> None:
     def as_student(name: str) -> None:
         chosen[f"student-{key}"] = name
 
-    search.offer(key, data["image_size"], {"Teacher": of_library, "Student": as_student})
+    search.offer(key, data["image_size"], lambda _: {"Teacher": of_library, "Student": as_student})
     weights.offer(key, {"Teacher": as_teacher, "Student": as_student}, data)
 
 
@@ -195,6 +195,7 @@ def choose_more(plain: Plain, key: str) -> None:
         "the faster. Compiled, the numbers differ in their last digits.",
     )  # fmt: skip
     choose_schedule_and_split(plain, key)
+    augmentation_form.choose(plain, key)
 
 
 def choose_schedule_and_split(plain: Plain, key: str) -> None:
