@@ -75,6 +75,7 @@ class Entry:
 
     compares: a key of `COMPARES`.
     needs: the outputs of both networks that it uses, in the order of `NEEDS`.
+    not_mixed: why mixed images are refused, a clause; empty where they are possible.
     refusals: (teacher, student), as in ("ViT", "CNN") -> why this pairing is refused; empty where it works.
     background: further paragraphs, from the file's own docstring.
     plugin: the name of its file, where it is a plugin; empty for this project's own.
@@ -89,6 +90,7 @@ class Entry:
     needs_labels: bool
     summed_over_classes: bool
     two_classes: str
+    not_mixed: str
     options: tuple[Option, ...]
     refusals: dict[tuple[str, str], str]
     background: str
@@ -101,10 +103,13 @@ def entries() -> tuple[Entry, ...]:
     return tuple(sorted(map(entry, methods.names()), key=lambda e: (order.index(e.compares), e.card.title.lower())))
 
 
-@lru_cache(maxsize=256)
 def entry(name: str) -> Entry:
     """One method. Raises UserError with the nearest name where there is none of this name."""
-    method = methods.get(name)
+    return _entry(name, methods.get(name))
+
+
+@lru_cache(maxsize=256)
+def _entry(name: str, method: type[Method]) -> Entry:
     return Entry(
         name=name,
         card=method.card,
@@ -115,6 +120,7 @@ def entry(name: str) -> Entry:
         needs_labels=method.needs_labels,
         summed_over_classes=method.summed_over_classes,
         two_classes=method.two_classes,
+        not_mixed=method.why_not_mixed(),
         options=options(name),
         refusals=refusals(name),
         background=background(sys.modules[method.__module__].__doc__ or ""),
@@ -251,6 +257,7 @@ def facts(entry: Entry) -> list[str]:
     return [
         f"- **Compares** {COMPARES[entry.compares].lower()}. **Needs** {needs}.",
         f"- **Labels.** {LABELS[entry.needs_labels]}",
+        f"- **Mixed images** (mixup, CutMix). {f'Refused, since {entry.not_mixed}.' if entry.not_mixed else 'Possible.'}",
         *([f"- **Two classes.** With two classes {entry.two_classes}"] if entry.two_classes else []),
         *works,
         f"- **To start from.** {weight.capitalize()}. {card.source}",

@@ -21,15 +21,14 @@ from kdcore.plugins.part import Part, held
 from kdcore.plugins.sources import GROUP, VARIABLE, Source, add, sources
 
 __all__ = [
-    "GROUP", "VARIABLE", "Part", "Plugin", "Problem", "code_of", "every", "file_of", "given", "held", "hint", "names", "parts", "problems", "use",
+    "GROUP", "VARIABLE", "Part", "Plugin", "Problem", "checksum", "every", "file_of", "given", "held", "hint", "names", "parts",
+    "problems", "use",
 ]  # fmt: skip
 MOST = 256  # sources that are held loaded
 
 _LOG = logging.getLogger("kdcore")
 _lock, _busy = threading.RLock(), False
-_load = lru_cache(maxsize=MOST)(
-    load
-)  # once in a process: a file that is changed later has no effect until the next start
+_load = lru_cache(maxsize=MOST)(load)  # once in a process: a change of a file has no effect until the next start
 
 
 def parts(kind: str) -> dict[str, Plugin]:
@@ -58,9 +57,10 @@ def file_of(kind: str, name: str) -> str:
     return Path(str(plugin.module.__file__)).name if plugin else ""
 
 
-def code_of(module: str) -> bytes:
-    """The checksum of the plugin that a module is, for keys of what it makes; empty for a module of this project."""
-    return next((each.sha256.encode() for each in every() if each.module.__name__ == module), b"")
+def checksum(kind: str, name: str) -> str:
+    """The checksum of a plugin, for keys of what it makes; empty for a part of this project."""
+    plugin = parts(kind).get(name)
+    return plugin.sha256 if plugin else ""
 
 
 def hint(name: str) -> str:

@@ -112,7 +112,7 @@ def _code_of(dataset: str) -> bytes:
     module = sys.modules[datasets.get(dataset).__module__]
     used = [each for each in vars(module).values() if inspect.ismodule(each)]
     files = {str(each.__file__) for each in (module, *used) if each.__name__.startswith("kdcore.data.")}
-    return b"".join(Path(file).read_bytes() for file in sorted(files)) + plugins.code_of(module.__name__)
+    return b"".join(Path(file).read_bytes() for file in sorted(files)) + plugins.checksum("dataset", dataset).encode()
 
 
 def _differ(one: Described, other: Described) -> str:

@@ -8,6 +8,7 @@ Job                 one run in that thread: its parts, its events, its checkpoin
 import os
 import threading
 
+from kdcore import plugins
 from kdcore.paths import ASSETS, runs_folder
 from kdcore.runner.runner import Runner
 from kdcore.store import Store
@@ -27,6 +28,7 @@ def get() -> Runner:
     global _runner
     with _making:
         if _runner is None:
+            plugins.every()  # loaded now, so that the terminal says at the start what is wrong with one
             threads = None if os.environ.get("KD_THREADS") else max(1, (os.cpu_count() or 1) - 1)
             _runner = Runner(Store(runs_folder(), recorded=ASSETS / "runs"), threads=threads)
         return _runner

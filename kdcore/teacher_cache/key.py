@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdcore import plugins
 from kdcore.data.augment import Augmentation
 from kdcore.data.split import Split
 from kdcore.models.teacher import Teacher
@@ -23,8 +24,10 @@ def key(teacher: Teacher, split: Split, data: DataRecipe, rows: OutputRows) -> d
     """The key as plain data. The number of views is not part of it, as each view has its own files."""
     weights, answering = teacher.model.net.state_dict(), next(teacher.answering.parameters())
     pixels = split.images.permute(0, 2, 3, 1)  # their order in memory
+    code = plugins.checksum("network", teacher.model.name)
     return {
         "format": FORMAT,
+        **({"plugin": code} if code else {}),
         "teacher": teacher.model.description(),
         "weights": _digest(tensor for _, tensor in sorted(weights.items())),
         "arithmetic": f"{answering.dtype} on {answering.device.type}",

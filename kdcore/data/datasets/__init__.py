@@ -102,7 +102,8 @@ def _name(dataset: type[Dataset]) -> str:
 
 def with_classes(classes: tuple[str, ...]) -> DataRecipe | None:
     """The dataset that has exactly these classes, else one that has them among others; None where there is none."""
-    whole = {name: of(DataRecipe(name=name)).classes for name in names("drawn", "downloaded")}
+    known = sorted(names("drawn", "downloaded"), key=lambda name: name not in own_names())  # plugins last
+    whole = {name: of(DataRecipe(name=name)).classes for name in known}
     if exact := next((name for name, known in whole.items() if known == classes), None):
         return DataRecipe(name=exact)
     part = next((name for name, known in whole.items() if set(classes) <= set(known)), None)

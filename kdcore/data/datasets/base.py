@@ -139,7 +139,7 @@ class Dataset(Part):
             raise UserError(
                 f"{cls.__name__} has the pools {', '.join(whole.pools) or 'none'}; train and test were expected."
             )
-        for pool in {"train", "test"} & cls.counts.keys():
+        for pool in cls.counts:
             if (found := len(whole.planned_targets(pool))) != cls.counts[pool]:
                 raise UserError(
                     f"`counts` of {cls.__name__} has {cls.counts[pool]} images in {pool}, but there are {found} targets: give one "

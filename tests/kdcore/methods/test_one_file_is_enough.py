@@ -36,7 +36,6 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(folder)])
     yield
     sys.modules.pop("kdcore.methods.ttm", None)
-    method_cards.entry.cache_clear()
 
 
 def test_it_is_among_the_methods_and_a_recipe_may_name_it():

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from kdcore import plugins
-from kdcore.inspection import method_cards
 from kdcore.paths import PROJECT
 
 DOCUMENT = (PROJECT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -17,10 +16,8 @@ EXAMPLES = dict(re.findall(r"## [^\n]*`(\w+\.py)`\n+```python\n(.*?)```", DOCUME
 
 @pytest.fixture(autouse=True)
 def _no_plugins(monkeypatch: pytest.MonkeyPatch):
-    """Each test begins without plugins; cards of methods are held by name."""
+    """Each test begins without plugins."""
     monkeypatch.setenv(plugins.VARIABLE, "")
-    yield
-    method_cards.entry.cache_clear()
 
 
 @pytest.fixture

@@ -78,6 +78,15 @@ def test_the_dataset_has_bands_in_the_direction_of_their_class():
     assert ((across[0] > across[1]) == (targets == 0)).all()
 
 
+def test_bundled_networks_stay_with_this_projects_data_where_a_plugin_has_the_same_classes(write):
+    classes = datasets.get("cifar10").classes
+    text = EXAMPLES["bands.py"].replace('("horizontal", "vertical")', repr(classes))
+    plugins.use(write("alike.py", text))
+    assert "alike" in datasets.names("drawn")
+    assert datasets.with_classes(classes).name == "cifar10"
+    assert datasets.with_classes(("horizontal", "vertical")).name == "bands"
+
+
 def test_the_test_set_inverts():
     images = torch.rand(2, 3, 4, 4)
     found = perturbations.get("inverted").perturb(Clean(images, torch.arange(2)), 1.0)
