@@ -46,6 +46,7 @@ app = App(
   python -m kdcore runs parquet ID ID2 --out runs.parquet    the same of several runs
   python -m kdcore runs latex ID ID2        results with intervals as a LaTeX table
   python -m kdcore runs tensorboard ID logs   curves as TensorBoard event files
+  python -m kdcore runs recipe ID --with-changes > repeat.yaml    the recipe with what was changed during the run
   python -m kdcore runs classes ID          accuracy by class, as CSV
   python -m kdcore runs report ID --out run.html    one page with curves and maps, which opens without the app
   python -m kdcore runs export ID run.zip   the run as a file, for `runs import` on another machine
@@ -221,9 +222,18 @@ def fork(
 
 
 @app.command
-def recipe(run_id: RunId, /) -> int:
+def recipe(
+    run_id: RunId,
+    /,
+    *,
+    with_changes: Annotated[
+        bool, Parameter(show_default=False, negative="", help="With what users changed during the run, as schedules.")
+    ] = False,
+) -> int:
     """Print the recipe of a run as YAML."""
-    print(store().recipe(run_id).to_full_yaml(), end="")
+    runs = store()
+    found = runs.state(run_id).recipe_with_changes(runs.recipe(run_id)) if with_changes else runs.recipe(run_id)
+    print(found.to_full_yaml(), end="")
     return 0
 
 

@@ -1,6 +1,10 @@
-"""Settings that users changed during a run: the factors that hold, each change in words, and what an undo would change."""
+"""Settings that users changed during a run: the factors that hold, each change in words or as a schedule, and what an undo would change."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from kdcore.errors import UserError
+from kdcore.recipe import Recipe, changing
 
 Change = dict[str, Any]
 KEPT = 200  # changes
@@ -87,6 +91,42 @@ def setting(knob: str) -> str:
     """`weight/kd` as `the weight of kd`."""
     kind, _, term = knob.partition("/")
     return f"{SETTINGS[kind]}{term}" if kind in SETTINGS and term else "the learning rate"
+
+
+def as_schedules(
+    recipe: Recipe, changes: Sequence[Change], factors: Mapping[str, float], steps_per_epoch: float
+) -> Recipe:
+    """The recipe with the changes that users made during its run as schedules: a run of it makes the same steps.
+
+    Args:
+        changes, factors: `knob_changes` and `knobs` of the run's state. A slider that was dragged counts with its last value.
+
+    Raises:
+        UserError: there are no changes, or so many that the first ones are not known any more.
+    """
+    if not factors:
+        raise UserError("No setting was changed during this run, so its recipe says all of it.")
+    if len(changes) >= KEPT:
+        raise UserError(
+            f"More than {KEPT - 1} changes were made during this run; only the last {KEPT} of them are stored."
+        )
+    values = {}
+    for knob, factor in factors.items():
+        own = [change for change in changes if change["knob"] == knob]
+        points = {1.0: own[0]["before"] if own else factor}
+        points |= {1 + change["step"] / steps_per_epoch: change["factor"] for change in own}
+        place, spec = _scheduled(recipe, knob)
+        values[place] = {"scaled": {"schedule": spec, "factors": [list(point) for point in points.items()]}}
+    return changing.with_values(recipe, values, source="the recipe with the changes made during its run")
+
+
+def _scheduled(recipe: Recipe, knob: str) -> tuple[str, Any]:
+    """The dotted setting that a knob scales, and its value as a schedule."""
+    kind, _, label = knob.partition("/")
+    if not label:
+        return "lr.shape", recipe.lr.spec
+    place, term = next((place, term) for place, term in enumerate(recipe.terms) if term.label == label)
+    return f"terms.{place}.{kind}", getattr(term, kind)
 
 
 def _words(change: Change) -> str:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from kdcore.recipe import Recipe
 from kdcore.results.comparison import Outcome
+from kdcore.store.adjustments import as_schedules
 from kdcore.store.labels import Label
 
 ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
@@ -80,6 +82,10 @@ class RunState:
         """The results for comparisons, without those of single images and without what the recipe decides."""
         turned = tuple(knob.replace("_", " ").replace("/", " of ") for knob in self.knobs)
         return Outcome(self.results, turned=(*turned, *self.fork_changes))
+
+    def recipe_with_changes(self, recipe: Recipe) -> Recipe:
+        """The run's recipe with what users changed meanwhile as schedules. Raises UserError where that cannot be done."""
+        return as_schedules(recipe, self.knob_changes, self.knobs, self.steps / self.epochs if self.epochs else 1)
 
     @property
     def progress(self) -> float:

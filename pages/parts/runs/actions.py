@@ -122,7 +122,19 @@ def download(runs: list[RunState]) -> None:
                 st.caption(f"The recipe{of_run} cannot be read.", help=formatting.message(str(error)))
             else:
                 offer(f"Recipe{of_run} (YAML)", recipe, f"{run.id}.yaml", "application/yaml", ":material/description:")
+                if run.knobs:
+                    offer_with_changes(run, f"Recipe{of_run} with its changes (YAML)")
         run_files.offer(runs, offer)
+
+
+def offer_with_changes(run: RunState, label: str) -> None:
+    """The recipe with what users changed during the run as schedules, to repeat it with other seeds."""
+    try:
+        recipe = run.recipe_with_changes(engine.store().recipe(run.id)).to_full_yaml()
+    except UserError as why:
+        st.caption(formatting.message(str(why)))
+    else:
+        offer(label, recipe, f"{run.id}-with-changes.yaml", "application/yaml", ":material/tune:")
 
 
 def offer(

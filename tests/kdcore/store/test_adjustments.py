@@ -97,3 +97,10 @@ def test_a_fork_begins_with_the_factors_of_its_parent_and_nothing_to_undo(tmp_pa
     run_id = written(store, *events, *([started(10, resumed=True)] if resumed else []))
     assert store.state(run_id).knobs == {"weight/kd": 2.0}
     assert store.state(run_id).undoable == {}
+
+
+def test_a_run_gives_its_recipe_with_the_changes_made_meanwhile(tmp_path):
+    store = Store(tmp_path)
+    run_id = written(store, started(), step_ended(30), KnobTurned(30, "learning_rate", 0.5, {"old": 1e-3, "new": 5e-4}))
+    found = store.state(run_id).recipe_with_changes(store.recipe(run_id))
+    assert found.lr.shape == {"scaled": {"schedule": {"cosine": [1, 0]}, "factors": [[1.0, 1.0], [2.5, 0.5]]}}
