@@ -93,7 +93,9 @@ def _part_as_text(part: str) -> str:
 
 
 def percent(fraction: float, places: int = 1) -> str:
-    return f"{100 * fraction:.{places}f} %"
+    """`62.0 %`; of what is not quite 0, `< 0.1 %`."""
+    least = 10.0**-places
+    return f"< {least:g} %" if 0 < 100 * fraction < least / 2 else f"{100 * fraction:.{places}f} %"
 
 
 def duration(seconds: float) -> str:

@@ -28,7 +28,8 @@ def test_numbers_are_short():
     assert formatting.gap(Figure(-0.05)) == "−5.0"
     assert formatting.interval(Figure(0.62, 0.58, 0.66)) == "58.0 to 66.0 %"
     assert formatting.interval(Figure(0.62)) == formatting.interval(Figure(0.9, 0.9, 0.9)) == ""
-    assert formatting.percent(0.62) == "62.0 %"
+    assert [formatting.percent(each) for each in (0.62, 0.0006, 0.0004, 0.0)] == ["62.0 %", "0.1 %", "< 0.1 %", "0.0 %"]
+    assert formatting.percent(0.004, 0) == "< 1 %"
 
 
 def test_a_day_is_named_where_it_is_not_today():
