@@ -47,6 +47,7 @@ COMMANDS = (
     ("methods:app", "methods", (), "List the distillation methods, or print one's page."),
     ("plugins:app", "plugins", (), "List parts of your own, from files or packages."),
     ("export:app", "export", (), "Write a network for other programs: ONNX, INT8, .safetensors, a folder."),
+    ("deploy:app", "deploy", (), "Compare a run's networks for deployment: size, latency, INT8."),
     ("weights:import_app", "import-weights", (), "Turn .pth files into a .safetensors file."),
     ("teacher_check:app", "check-teacher", ("examine",), "Check a recipe's teacher before a run."),
     ("environment_check:app", "check-environment", ("doctor",), "Check this machine: what is missing, how to fix it."),

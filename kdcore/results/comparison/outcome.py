@@ -99,7 +99,7 @@ def _pair(
         per_image=per_image,
         targets=targets,
         apart=counts,
-        identity=(_identity(run.results[network]), _identity(other.results[against])),
+        identity=(identity(run.results[network]), identity(other.results[against])),
         turned=tuple(dict.fromkeys((*run.turned, *other.turned))),
     )
 
@@ -110,5 +110,6 @@ def _same_images(run: Outcome, other: Outcome) -> bool:
     return np.array_equal(run.predictions["targets"], other.predictions["targets"])
 
 
-def _identity(figures: dict[str, float]) -> Identity:
+def identity(figures: dict[str, float]) -> Identity:
+    """Results that two different seeds do not share to the last digit."""
     return tuple(sorted(figures.items()))

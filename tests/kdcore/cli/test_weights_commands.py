@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from kdcore import models
-from kdcore.cli import weights
 from kdcore.cli.main import main
 from kdcore.errors import UserError
+from kdcore.export.networks import card
 from kdcore.models import zoo
 from kdcore.recipe import ModelRecipe
 
@@ -169,7 +169,7 @@ def test_an_export_that_fails_leaves_the_files_of_before(tmp_path, capsys, monke
     def fails(*_):
         raise UserError("the disk is gone")
 
-    monkeypatch.setattr(weights, "measured", fails)
+    monkeypatch.setattr(card, "measured", fails)
     assert "the disk is gone" in refused(capsys, "export", "cues-twin", "out.safetensors")
     assert (tmp_path / "out.safetensors").read_bytes() == b"old"
     assert (tmp_path / "out.json").read_text() == "old"

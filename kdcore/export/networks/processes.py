@@ -1,0 +1,96 @@
+"""The commands `export` and `deploy` in a process of their own, for the app: without torch here, and ended when they take too long."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from kdcore.errors import UserError
+from kdcore.export.networks import deploy_table
+from kdcore.paths import PROJECT
+from kdcore.store import Store
+
+COMMAND = (sys.executable, "-m", "kdcore")
+SECONDS = 900.0  # of wall time
+MOST_IN_MEMORY = 500 * 2**20  # bytes of a download
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file to download. notes: sentences on what was written, such as its accuracy."""
+
+    name: str
+    content: bytes
+    notes: tuple[str, ...]
+
+
+def export(store: Store, run_id: str, network: str, kind: str, licence: str = "unknown") -> Exported:
+    """A network of a run as a file, or as a zip file of the folder. Nothing stays on this machine.
+
+    Args:
+        network: student, twin or teacher.
+        kind: onnx, int8 or hub.
+
+    Raises:
+        UserError: as `files.write_*`; it takes too long, or is too large for a download.
+    """
+    stem = f"{run_id}-{network}{'-int8' if kind == 'int8' else ''}"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / (stem if kind == "hub" else f"{stem}.onnx")
+        words = ["export", f"run:{run_id}/{network}", str(out), "--format", kind]
+        said = _run(store, *words, *(("--license", licence) if kind == "hub" else ()))
+        notes = tuple(line.replace(str(out), out.name) for line in said.splitlines() if line)
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        if size > MOST_IN_MEMORY:
+            raise UserError(
+                f"The export has {size / 2**20:,.0f} MiB, too much for a download. In a terminal: python -m kdcore "
+                f"export run:{run_id}/{network} {'FOLDER' if kind == 'hub' else 'FILE.onnx'} --format {kind}"
+            )
+        if kind == "hub":
+            return Exported(f"{stem}.zip", _zipped(out), notes)
+        return Exported(out.name, out.read_bytes(), notes)
+
+
+def deploy(store: Store, run_id: str) -> None:
+    """Measure the table of `deploy`, which is then stored with the run. Raises UserError."""
+    _run(store, "deploy", run_id, "--json")
+
+
+def table(store: Store, run_id: str) -> dict[str, Any] | None:
+    """The table that was measured last; None where there is none that can be read."""
+    return deploy_table.read(store.folder(run_id))
+
+
+def _run(store: Store, *words: str) -> str:
+    """What a command prints. Raises UserError with its message where it refuses."""
+    environment = {**os.environ, "KD_RUNS": str(store.root), "PYTHONWARNINGS": "ignore"}
+    try:
+        done = subprocess.run(
+            [*COMMAND, *words], capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, cwd=PROJECT,
+            env=environment, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"It took longer than {SECONDS / 60:g} minutes and was stopped. In a terminal: python -m kdcore {words[0]} {words[1]}"
+        ) from None
+    except OSError as error:
+        raise UserError(f"It could not be started ({error.strerror}). Try again in a moment.") from error
+    if done.returncode:
+        refused = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        raise UserError(
+            refused[-1].removeprefix("error: ") if refused else "It was stopped before its end, as for lack of memory."
+        )
+    return done.stdout
+
+
+def _zipped(folder: Path) -> bytes:
+    made = BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as zipped:
+        for file in sorted(folder.iterdir()):
+            zipped.write(file, f"{folder.name}/{file.name}")
+    return made.getvalue()
