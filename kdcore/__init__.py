@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kdcore.api import distill as distill
     from kdcore.api import load as load
     from kdcore.api import load_recipe as load_recipe
+    from kdcore.api import prune as prune
     from kdcore.api import run as run
     from kdcore.api import train as train
     from kdcore.api import use_plugins as use_plugins
@@ -28,8 +29,8 @@ __version__ = "0.1.0"
 
 # `explain` is a package too, which can be called.
 __all__ = [
-    "Comparison", "Recipe", "Run", "build", "compare", "distill", "explain", "load", "load_recipe", "run", "train",
-    "use_plugins",
+    "Comparison", "Recipe", "Run", "build", "compare", "distill", "explain", "load", "load_recipe", "prune", "run",
+    "train", "use_plugins",
 ]  # fmt: skip
 
 

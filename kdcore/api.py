@@ -53,6 +53,7 @@ __all__ = [
     "explain",
     "load",
     "load_recipe",
+    "prune",
     "run",
     "train",
     "use_plugins",
@@ -177,6 +178,36 @@ def use_plugins(*paths: str | Path) -> None:
     """
     for path in paths:
         plugins.use(path)
+
+
+def prune(
+    network: Run | str,
+    to: float = 0.5,
+    score: str = "attention",
+    *,
+    epochs: int = 5,
+    device: str | None = None,
+    show: bool = True,
+    **settings: Any,
+) -> Run:
+    """Prune a run's student and fine-tune it by distillation as a new run, which is returned when it has ended.
+
+    Args:
+        network: a run (its student), `run:ID/student` or `run:ID/twin`.
+        to: the share of multiply-accumulates to keep, above 0 and below 1.
+        score: by which channels are kept: attention (where the teacher looks), energy, magnitude or random.
+        epochs: of fine-tuning, with the recipe of that run.
+        settings: values that replace the recipe's, as for `load_recipe`.
+
+    Raises:
+        UserError: the network cannot be pruned so, or the run failed.
+    """
+    from kdcore.pruning import students
+
+    store, reference = options.store(), f"run:{network.id}/student" if isinstance(network, Run) else network
+    place = options.torch_device(device)
+    file = students.prune_student(reference, store, to, students.known(score), device=place, report=options.noted)
+    return distill(students.fine_tuning(file, store, epochs), device=device, show=show, **settings)
 
 
 def run(run_id: str) -> Run:

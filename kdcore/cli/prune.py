@@ -11,6 +11,7 @@ from kdcore.cli.distill import refuse_what_cannot_run
 from kdcore.cli.options import Device, JsonEvents, Overrides, noted, store, torch_device, writing
 from kdcore.cli.weights import check_out
 from kdcore.errors import UserError
+from kdcore.recipe import weight_header
 
 app = App(
     name="prune",
@@ -62,27 +63,27 @@ def prune(
     """
     if epochs < 0 or images < 1:
         raise UserError(f"--epochs should be 0 or more and --images 1 or more, not {epochs} and {images}.")
-    from kdcore import pruning
+    from kdcore.models.pruned import in_words
     from kdcore.pruning import students
 
-    if score not in pruning.SCORES:
-        raise UserError(f"There is no score {score!r}. --score takes {', '.join(pruning.SCORES)}.")
+    chosen = students.known(score)
     if out is not None:
         check_out(out)
         with writing(out):
             pass
     place = torch_device(device)
-    made = students.prune_student(
-        model, store(), to, score, images=images, map_name=map_name, out=out, device=place, report=noted
+    file = students.prune_student(
+        model, store(), to, chosen, images=images, map_name=map_name, out=out, device=place, report=noted
     )
+    found = in_words(weight_header.description(file)["pruning"])
     if not as_json:
-        print(f"{made.in_words()}\nwritten: {made.file}")
+        print(f"{found}\nwritten: {file}")
     if not epochs:
         return 0
-    recipe = students.fine_tuning(made, store(), epochs)
+    recipe = students.fine_tuning(file, store(), epochs)
     recipe = recipes.with_overrides(recipe, overrides or [], option="--set")
     if name:
         recipe = recipes.with_values(recipe, {"name": name}, source="the recipe with --name")
     refuse_what_cannot_run(recipe, device)
-    with progress.running(device=device, as_json=as_json, shown={made.in_words()}) as (runner, watcher):
+    with progress.running(device=device, as_json=as_json, shown={found}) as (runner, watcher):
         return progress.follow(runner, runner.start(recipe), watcher)

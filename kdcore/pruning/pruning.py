@@ -11,7 +11,7 @@ from kdcore.explain import heatmaps
 from kdcore.models import Tapped, fitting, flops, in_eval, parameters, pruned, zoo
 from kdcore.pruning.budget import Budget
 from kdcore.pruning.dependencies import Dependencies, Group, without
-from kdcore.pruning.scores import SCORES, Looks, Score, at_random, by_energy, by_magnitude, resized
+from kdcore.pruning.scores import Looks, Score, at_random, by_energy, by_magnitude, resized
 
 TRIED_IMAGES = 4
 CLOSE = 1e-3  # of the largest logit
@@ -72,8 +72,6 @@ def prune(
         raise UserError(
             f"The share of MACs to prune to should be above 0 and below 1, not {to:g}: 0.5 keeps half of them."
         )
-    if score not in SCORES:
-        raise UserError(f"There is no score {score!r}. Scores: {', '.join(SCORES)}.")
     if images is None and score in ("attention", "energy"):
         raise UserError(f"The score {score} is measured on images, and none were given.")
     if teacher is None and score == "attention":

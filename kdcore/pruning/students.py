@@ -1,7 +1,6 @@
 """A run's student, pruned: its weight file, and the recipe that fine-tunes it by distillation as a new run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,37 +9,20 @@ import torch
 from kdcore import models
 from kdcore import recipe as recipes
 from kdcore.data import loading
-from kdcore.errors import UserError
+from kdcore.data.split import Split
+from kdcore.errors import UserError, shortened
 from kdcore.files import disk
+from kdcore.models import Tapped
+from kdcore.models.pruned import in_words
 from kdcore.paths import data_folder
 from kdcore.pruning.pruning import Pruned, prune
-from kdcore.pruning.scores import Score
-from kdcore.recipe import Recipe
+from kdcore.pruning.scores import SCORES, Score
+from kdcore.recipe import Recipe, weight_header
 from kdcore.recipe.references import SAFETENSORS, RunNetwork
 from kdcore.store import ACTIVE, Store
 from kdcore.training import evaluation
 
 IMAGES = 512  # training images that a score is measured on
-
-
-@dataclass(frozen=True)
-class PrunedStudent:
-    """A pruned student as a file, before any fine-tuning.
-
-    of: the reference of the network that was pruned.
-    top1: accuracy on the test images before and after pruning, a fraction; of so many `images`.
-    weights: the file, as a recipe names it.
-    """
-
-    of: str
-    found: Pruned
-    top1: tuple[float, float]
-    images: int
-    file: Path
-    weights: str
-
-    def in_words(self) -> str:
-        return models.pruned.in_words(origin(self.of, self.found, self.top1, self.images))
 
 
 def prune_student(
@@ -54,8 +36,10 @@ def prune_student(
     out: Path | None = None,
     device: torch.device | str = "cpu",
     report: Callable[[str], None] = lambda text: None,
-) -> PrunedStudent:
-    """Prune the student or twin of a run, measure it on the run's test images, and write it as a weight file.
+) -> Path:
+    """Prune the student or twin of a run, measure it on the run's test images, and write it as a weight file; returns the file.
+
+    Its header says what it was pruned from, see `models.pruned.in_words`.
 
     The score is measured on the first of the run's training images, without augmentation and labels; test images only report.
 
@@ -76,43 +60,34 @@ def prune_student(
     model = models.load(str(source), runs=store, report=report).to(device)
     teacher = models.load(f"run:{source.run_id}/teacher", runs=store).to(device) if score == "attention" else None
     train = loading.load(recipe.data, "train", device=device, report=report, first=images)
-    found = prune(
-        model,
-        to,
-        score,
-        images=train.images,
-        teacher=teacher,
-        map_name=map_name,
-        seed=store.recipe(source.run_id).seeds[0],
-    )
+    given: dict[str, Any] = {"images": train.images, "teacher": teacher, "map_name": map_name}
+    found = prune(model, to, score, **given, seed=recipe.seeds[0])
     if found.blank:
         report(
             f"The teacher has no heatmap for {found.blank} of {len(train)} images: there, every place counts the same."
         )
-    test = loading.load(recipe.data, "test", device=device, report=report)
-    top1 = evaluation.evaluate(model, test)["top1"], evaluation.evaluate(found.model, test)["top1"]
     file = out or _free(f"{source.run_id}-{source.network}-{score}-{to:g}")
-    with disk.in_words(file.parent, then="prune it again"):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        models.save(found.model, file, card={"pruning": origin(str(source), found, top1, len(test))})
-    own = file.parent == data_folder() / "weights"
-    return PrunedStudent(str(source), found, top1, len(test), file, file.name if own else str(file.absolute()))
+    test = loading.load(recipe.data, "test", device=device, report=report)
+    _write(file, str(source), found, (_accuracy(model, test), _accuracy(found.model, test)), len(test))
+    return file
 
 
-def fine_tuning(pruned: PrunedStudent, store: Store, epochs: int) -> Recipe:
-    """The recipe of the pruned student's run with the pruned weights to start from, and other epochs; one seed, that of the run.
+def fine_tuning(file: Path, store: Store, epochs: int) -> Recipe:
+    """The recipe of the run that a pruned network comes from, with the pruned weights to start from and other epochs.
 
-    The warm-up takes the same share of the epochs.
+    It has one seed, that of the run; the warm-up takes the same share of the epochs.
 
     Raises:
         RecipeError: the epochs are out of range.
     """
-    recipe = store.recipe(of_run(pruned.of, store).run_id)
-    name = f"{recipe.name}, {100 * pruned.found.share:.0f} % of MACs by {pruned.found.score}"
+    described = weight_header.description(file)["pruning"]
+    recipe = store.recipe(of_run(described["of"], store).run_id)
+    before, after = described["macs"]
+    own = file.parent == data_folder() / "weights"
     changes: dict[str, Any] = {
-        "name": name[:80],
-        "note": f"{pruned.in_words()} Fine-tuned with the recipe of that run."[:2000],
-        "student": {"weights": pruned.weights},
+        "name": f"{recipe.name}, {100 * after / before:.0f} % of MACs by {described['score']}"[:80],
+        "note": f"{in_words(described)} Fine-tuned with the recipe of that run.",
+        "student": {"weights": file.name if own else str(file.absolute())},
         "epochs": epochs,
         "lr.warmup_epochs": recipe.lr.warmup_epochs * epochs / recipe.epochs,
         "seeds": [recipe.seeds[0]],
@@ -133,16 +108,25 @@ def of_run(reference: str, store: Store) -> RunNetwork:
     return source
 
 
-def origin(of: str, found: Pruned, top1: tuple[float, float], images: int) -> dict[str, Any]:
-    """The entry `pruning` of a weight file's header."""
-    return {
-        "of": of,
-        "score": found.score,
-        "macs": list(found.macs),
-        "parameters": list(found.parameters),
-        "top1": list(top1),
-        "images": images,
-    }
+def known(score: str) -> Score:
+    """A score by its name. Raises UserError where there is none."""
+    found = next((each for each in SCORES if each == score), None)
+    if found is None:
+        raise UserError(f"There is no score {shortened(score)}. Scores: {', '.join(SCORES)}.")
+    return found
+
+
+def _write(file: Path, of: str, found: Pruned, top1: tuple[float, float], images: int) -> None:
+    """The pruned network with its origin in the header."""
+    sizes = {"macs": list(found.macs), "parameters": list(found.parameters)}
+    origin = {"of": of, "score": found.score, **sizes, "top1": list(top1), "images": images}
+    with disk.in_words(file.parent, then="prune it again"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        models.save(found.model, file, card={"pruning": origin})
+
+
+def _accuracy(model: Tapped, test: Split) -> float:
+    return evaluation.evaluate(model, test)["top1"]
 
 
 def _free(name: str) -> Path:

@@ -141,7 +141,6 @@ def test_a_teachers_heatmaps_are_its_own_and_the_student_stays_as_it_was():
         ),
         ("three_stage_cnn_16", 0.0001, "random", "with a single channel in each group .* Give a share from"),
         ("three_stage_cnn_16", 1, "random", "should be above 0 and below 1, not 1"),
-        ("three_stage_cnn_16", 0.5, "best", "There is no score 'best'. Scores: attention, energy, magnitude, random"),
         ("three_stage_cnn_16", 0.5, "energy", "is measured on images, and none were given"),
     ],
 )

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import kdcore as kd
 from kdcore import models
 from kdcore.cli import main
 from kdcore.cli.options import store
@@ -34,8 +35,9 @@ def parent(tiny, tmp_path_factory):
 
 
 def test_prune_writes_a_file_and_fine_tunes_it_as_a_new_run(parent, capsys):
+    before = store().ids()
     assert main(["prune", f"run:{parent}/student", "--to", "0.5", "--epochs", "1", "--images", "40"]) == 0
-    (new,) = set(store().ids()) - {parent}
+    (new,) = set(store().ids()) - set(before)
     (file,) = (data_folder() / "weights").glob("*.safetensors")
     origin = weight_header.description(file)["pruning"]
     assert (origin["of"], origin["score"], origin["images"]) == (f"run:{parent}/student", "attention", 20)
@@ -62,10 +64,17 @@ def test_zero_epochs_write_the_weights_alone(parent, tmp_path):
     assert models.load(str(out)).options["pruned"]
 
 
+def test_from_python(parent):
+    pruned = kd.prune(kd.run(parent), 0.6, "energy", epochs=1, device="cpu", show=False, data={"batch_size": 20})
+    assert pruned.state.status == "finished"
+    assert pruned.recipe.data.batch_size == 20
+    assert models.flops(pruned.network()) <= 0.6 * models.flops(kd.run(parent).network())
+
+
 def test_earlier_pruned_weights_stay(parent):
     made = [students.prune_student(f"run:{parent}/student", store(), 0.7, "random") for _ in range(2)]
-    assert made[0].file != made[1].file
-    assert all(each.file.is_file() for each in made)
+    assert made[0] != made[1]
+    assert all(each.is_file() for each in made)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +84,7 @@ def test_earlier_pruned_weights_stay(parent):
         (["cues-student"], "cues-student is not the student or twin of a run, whose recipe says how to fine-tune"),
         (
             ["run:ID", "--score", "best"],
-            "There is no score 'best'. --score takes attention, energy, magnitude, random.",
+            "There is no score 'best'. Scores: attention, energy, magnitude, random.",
         ),
         (["run:ID", "--epochs", "-1"], "--epochs should be 0 or more and --images 1 or more, not -1 and 512."),
         (["run:ID", "--to", "50"], "should be above 0 and below 1, not 50: 0.5 keeps half of them."),
