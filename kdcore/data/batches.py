@@ -3,15 +3,18 @@
 With fixed views an image's augmentation follows from (view seed, view, image) instead, so runs of other seeds share it.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kdcore.data.augment import Augmentation, generator, mixing
+from kdcore.data.augment import Augmentation, Drawn, generator, mixing
 from kdcore.data.prefetch import prefetched
+from kdcore.data.ragged import Ragged
 from kdcore.data.split import Split
 from kdcore.recipe import DataRecipe, Recipe
 from kdcore.runtime.distributed import ALONE, Process, Span
@@ -57,7 +60,9 @@ def batches(
     """
     view = epoch % views if views else None
     side = int(split.images.shape[2]), int(split.images.shape[3])
-    fixed = None if view is None else augment.draw(len(split), side, (view_seed, VIEWS, view))
+    whole = split.whole if augment.resized_crop else None
+    sizes = None if whole is None else torch.from_numpy(whole.sizes)
+    fixed = None if view is None else augment.draw(len(split), side, (view_seed, VIEWS, view), sizes)
     if shuffle:
         order = torch.randperm(len(split), generator=generator(seed, epoch))
     else:
@@ -76,17 +81,33 @@ def batches(
         rows if own is None or (mix and mix.mixed) else rows.start + own
         for rows, own in zip(places, owned, strict=True)
     ]
+
+    def drawn_for(number: int, rows: slice) -> Drawn:
+        """The random numbers of a whole batch."""
+        if fixed is not None:
+            return fixed.at(order[rows])
+        own_sizes = None if sizes is None else sizes[order[rows]]
+        return augment.draw(rows.stop - rows.start, side, (seed, epoch, number), own_sizes)
+
     read: Generator[Tensor, None, None]
-    if split.streamed:
+    if whole is not None:
+        crops = (
+            crops_of(order, drawn_for(number, rows), rows, part)
+            for number, rows, part in zip(numbers, places, needed, strict=True)
+        )
+        read = prefetched(Crops(whole, side[0]), crops, pinned=device.type == "cuda")
+    elif split.streamed:
         read = prefetched(pixels, [local[rows] for rows in needed], pinned=device.type == "cuda")
     else:
         read = (pixels.index_select(0, local[rows]) for rows in needed)
     with closing(read):
         for number, rows, own, images in zip(numbers, places, owned, read, strict=True):
             indices = chosen[rows]
-            drawn = augment.draw(len(indices), side, (seed, epoch, number)) if fixed is None else fixed.at(order[rows])
+            drawn = drawn_for(number, rows)
             if own is not None and len(images) < len(indices):
                 drawn = drawn.at(own)
+            if whole is not None:
+                drawn = dataclasses.replace(drawn, windows=None)  # they are cut already
             batch = Batch(
                 images=augment.apply(images.to(device, non_blocking=True), drawn),
                 targets=split.targets[indices],
@@ -95,6 +116,24 @@ def batches(
             )
             batch = mixing.mixed(batch, mixing.draw(mix, side, (seed, epoch, number)) if mix else None)
             yield batch if own is None else batch.of_rows(own)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Resized crops as a tensor gives rows; each row is an image's place and a window of it, int64 [B, 5]."""
+
+    whole: Ragged
+    side: int
+
+    def index_select(self, dim: int, index: Tensor, /) -> Tensor:
+        return torch.from_numpy(self.whole.cut(index[:, 0].numpy(), index[:, 1:].numpy(), self.side))
+
+
+def crops_of(order: Tensor, drawn: Drawn, rows: slice, part: slice | Tensor) -> Tensor:
+    """The rows of `Crops` for a batch, or for the part of it that this process reads."""
+    assert drawn.windows is not None
+    batch = torch.cat([order[rows][:, None], drawn.windows], dim=1)
+    return batch if isinstance(part, slice) else batch[part - rows.start]
 
 
 def divisions(images: int, count: int) -> list[Span]:

@@ -41,8 +41,12 @@ class ClassSubset:
         whole = self.source.planned_targets(pool)
         return self.source.unreadable(pool, np.flatnonzero(self._is_used(whole))[places])
 
-    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
-        return self.source.read(pool, self.places(pool)[places], size)
+    @property
+    def keeps_shapes(self) -> bool:
+        return getattr(self.source, "keeps_shapes", False)
+
+    def read(self, pool: str, places: np.ndarray, size: int, **how: bool) -> Images:
+        return self.source.read(pool, self.places(pool)[places], size, **how)
 
     def identity(self, pool: str, places: np.ndarray) -> bytes | None:
         return self.source.identity(pool, self.places(pool)[places])

@@ -16,10 +16,12 @@ from kdcore.data.datasets.base import Dataset, Images, Report, quiet
 from kdcore.data.folders import checking, names
 from kdcore.data.folders.contents import Listing, Pool
 from kdcore.data.folders.items import Item
+from kdcore.data.ragged import Ragged
 from kdcore.errors import NotAllowed, UserError
 from kdcore.recipe import DataRecipe
 
 TEST_SHARE, TEST_SEED = 0.2, 4
+NOTHING = np.empty((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Encoded(Dataset):
     obtained = "folder"
     image_size = 224
     own_keys = frozenset({"path"})
+    keeps_shapes = True
     wanted: ClassVar[str]
 
     def __init__(self, data: DataRecipe, report: Report = quiet, *, download: bool = False) -> None:
@@ -110,16 +113,19 @@ class Encoded(Dataset):
         bad = [row for row in found.pool.files.places(suspects) if checking.known(self.item(found.pool, row))]
         return np.isin(found.rows[places], bad)
 
-    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
+    def read(self, pool: str, places: np.ndarray, size: int, *, whole: bool = False) -> Images:
         pixels = np.empty((len(places), size, size, 3), dtype=np.uint8)
+        wholes = [[NOTHING] if whole else None for _ in places]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-            problems = list(threads.map(checking.read_into, pixels, self.items(pool, places)))
+            problems = list(threads.map(checking.read_into, pixels, self.items(pool, places), wholes))
         shown = [names.text(file) for file in self.files(pool, places)]
         plain = [name for name, problem in zip(shown, problems, strict=True) if problem == checking.ONE_COLOUR]
         bad = [not (not problem or problem == checking.ONE_COLOUR) for problem in problems]
         kept = np.flatnonzero(np.logical_not(bad))
         unreadable = [f"{name} ({why})" for name, why, is_bad in zip(shown, problems, bad, strict=True) if is_bad]
-        return Images(pixels[kept] if unreadable else pixels, kept, unreadable=tuple(unreadable), plain=tuple(plain))
+        kept_pixels = pixels[kept] if unreadable else pixels
+        shapes = Ragged.of([each[0] for place in kept if (each := wholes[place])]) if whole else None
+        return Images(kept_pixels, kept, unreadable=tuple(unreadable), plain=tuple(plain), whole=shapes)
 
     def identity(self, pool: str, places: np.ndarray) -> bytes:
         """The listing's files with their sizes and modification times, and which of their images these are."""

@@ -81,7 +81,8 @@ def load(
     if first is not None:
         part = sampling.in_turns(truth, (data.seed_of(pool), TURNS))[:first]
         places, truth, targets = places[part], truth[part], targets[part]
-    images = reading.read(source, pool, places, data.image_size, report)
+    crops = split == "train" and data.resized_crop is not None
+    images = reading.read(source, pool, places, data.image_size, report, whole=crops)
     if images.unreadable:
         _check_readable(source, truth, images, split)
     pixels = torch.from_numpy(images.pixels).permute(0, 3, 1, 2)  # a view: [n, 3, H, W], channels last
@@ -94,6 +95,7 @@ def load(
         extras={name: torch.from_numpy(values).to(device) for name, values in images.extras.items()},
         truth=torch.from_numpy(truth[images.kept]).to(device) if altered else None,
         streamed=streamed,
+        whole=images.whole,
     )
 
 

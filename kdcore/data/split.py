@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from kdcore.data.ragged import Ragged
+
 
 @dataclass(frozen=True)
 class Split:
@@ -15,6 +17,7 @@ class Split:
     extras: for `cues`, `textures` [n] int64 (a second label) and `masks` [n, H, W] bool (the object's visible pixels).
     truth: [n], the right labels where some targets are withheld or wrong; None where none is.
     streamed: the images are not on the training device; their batches are prefetched.
+    whole: the same images with their shape kept, in main memory or a memory-mapped file, where resized crops are cut from them.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Split:
     extras: dict[str, Tensor] = field(default_factory=dict)
     truth: Tensor | None = None
     streamed: bool = False
+    whole: Ragged | None = None
 
     def with_every_label(self) -> "Split":
         """The same images, each with its right label."""

@@ -62,15 +62,23 @@ class Augmentation:
             found["erasing"] = {"probability": self.erasing, "scale": windows.ERASED, "ratio": windows.ERASED_RATIO}
         return found
 
-    def draw(self, images: int, side: tuple[int, int], seed: Sequence[int]) -> Drawn:
-        """The random numbers of a view of each of some images of `side` (height, width)."""
+    def draw(self, images: int, side: tuple[int, int], seed: Sequence[int], sizes: Tensor | None = None) -> Drawn:
+        """The random numbers of a view of each of some images of `side` (height, width).
+
+        Args:
+            sizes: height and width of each image that a resized crop is cut from, int64 [images, 2]; None: those of all.
+        """
         cropped = self.resized_crop
         patches, colours = None, None
         if self.erasing:
             patches, colours = windows.patches(images, side, self.erasing, generator(*seed, PATCHES))
         return Drawn(
             basic.random_numbers(images, generator(*seed)),
-            windows.parts(images, side, cropped.scale, cropped.ratio, generator(*seed, WINDOWS)) if cropped else None,
+            windows.parts(
+                images, side if sizes is None else sizes, cropped.scale, cropped.ratio, generator(*seed, WINDOWS)
+            )
+            if cropped
+            else None,
             operations.draw(images, self.rand_augment.operations, generator(*seed, OPERATIONS))
             if self.rand_augment
             else None,

@@ -5,6 +5,7 @@ https://arxiv.org/abs/1708.04896.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,17 +18,24 @@ Range = tuple[float, float]
 Side = tuple[int, int]  # height, width
 
 
-def parts(images: int, side: Side, scale: Range, ratio: Range, generator: torch.Generator) -> Tensor:
+def parts(images: int, side: Side | Tensor, scale: Range, ratio: Range, generator: torch.Generator) -> Tensor:
     """A part of each image, as top, left, height, width: int64 [images, 4].
 
     The area is uniform in `scale`, width / height log-uniform in `ratio`. Where ten attempts give nothing that fits, it is the
     largest part in the middle whose aspect ratio is allowed.
+
+    Args:
+        side: height and width of all images, or of each: int64 [images, 2].
     """
-    heights, widths = _sizes(images, side, scale, ratio, generator)
-    fits = (heights > 0) & (heights <= side[0]) & (widths > 0) & (widths <= side[1])
+    sides = side if isinstance(side, Tensor) else torch.tensor(side).expand(images, 2)
+    down, across = sides[:, :1], sides[:, 1:]  # [images, 1]
+    heights, widths = _sizes(images, (down, across), scale, ratio, generator)
+    fits = (heights > 0) & (heights <= down) & (widths > 0) & (widths <= across)
     where = torch.rand(images, 2, generator=generator)
-    found = _placed(side, *_first(heights, widths, fits), where)
-    return found.where(fits.any(1, keepdim=True), torch.tensor(_middle(side, ratio)))
+    found = _placed((sides[:, 0], sides[:, 1]), *_first(heights, widths, fits), where)
+    for row in (~fits.any(1)).nonzero()[:, 0].tolist():
+        found[row] = torch.tensor(_middle((int(sides[row, 0]), int(sides[row, 1])), ratio))
+    return found
 
 
 def patches(images: int, side: Side, probability: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -75,7 +83,9 @@ def erased(pixels: Tensor, patches: Tensor, colours: Tensor) -> Tensor:
     return filled.contiguous(memory_format=torch.channels_last)
 
 
-def _sizes(images: int, side: Side, scale: Range, ratio: Range, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _sizes(
+    images: int, side: tuple[Any, Any], scale: Range, ratio: Range, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Sides of windows of random area and aspect ratio, [images, ATTEMPTS] each: sqrt(area / aspect), sqrt(area * aspect)."""
     numbers = torch.rand(images, ATTEMPTS, 2, generator=generator)
     area = side[0] * side[1] * (scale[0] + (scale[1] - scale[0]) * numbers[..., 0])
@@ -90,7 +100,7 @@ def _first(heights: Tensor, widths: Tensor, fits: Tensor) -> tuple[Tensor, Tenso
     return heights.gather(1, chosen)[:, 0], widths.gather(1, chosen)[:, 0]
 
 
-def _placed(side: Side, heights: Tensor, widths: Tensor, where: Tensor) -> Tensor:
+def _placed(side: tuple[Any, Any], heights: Tensor, widths: Tensor, where: Tensor) -> Tensor:
     """Windows of these sizes at places uniform over all that are inside the image."""
     tops, lefts = where[:, 0] * (side[0] - heights + 1), where[:, 1] * (side[1] - widths + 1)
     return torch.stack([tops.long(), lefts.long(), heights, widths], dim=1)

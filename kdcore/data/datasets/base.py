@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from kdcore.errors import UserError
 from kdcore.plugins import Part
 from kdcore.recipe import DataRecipe
 from kdcore.runtime import interruption
+
+if TYPE_CHECKING:
+    from kdcore.data.ragged import Ragged
 
 Obtained = Literal["drawn", "downloaded", "folder"]
 Report = Callable[[str], None]
@@ -31,6 +34,7 @@ class Images:
     unreadable: the files left out, each with the reason, in the order requested.
     on_disk: the pixels are a file that is mapped into memory.
     plain: the files among them that are one colour all over, in the order requested.
+    whole: the same images with their shape kept, where that was requested.
     """
 
     pixels: np.ndarray
@@ -39,6 +43,7 @@ class Images:
     unreadable: tuple[str, ...] = ()
     on_disk: bool = False
     plain: tuple[str, ...] = ()
+    whole: "Ragged | None" = None
 
 
 class Source(Protocol):
@@ -84,6 +89,7 @@ class Dataset(Part):
     classes: the names of the classes, in the order of the targets.
     counts: how many images each pool has where the recipe does not limit them.
     own_keys: settings of a recipe's data that this dataset alone reads.
+    keeps_shapes: whether `read` has an argument `whole`, for images with their shape kept beside the squares.
     has_masks: whether `read` gives `extras["masks"]`, the object's visible pixels.
     """
 
@@ -95,6 +101,7 @@ class Dataset(Part):
     native_size: ClassVar[int | None] = None
     counts: ClassVar[Mapping[str, int]] = {}
     own_keys: ClassVar[frozenset[str]] = frozenset()
+    keeps_shapes: ClassVar[bool] = False
     has_masks: ClassVar[bool] = False
 
     def __init__(self, data: DataRecipe, report: Report = quiet, *, download: bool = False) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from kdcore import photos
+from kdcore.data import ragged
 from kdcore.data.datasets.base import Progress, Report, quiet
 from kdcore.data.folders.items import File, Item
 from kdcore.errors import NotAllowed, UserError
@@ -38,21 +39,36 @@ def decoded(image: Named, size: int) -> np.ndarray:
         OSError: the file cannot be opened.
         NotAllowed: it is a link out of the folders that this server may read.
     """
-    found = photos.picture(_item(image).read(), size, photos.OWN).image
-    side = min(found.size)
-    left, top = (found.width - side) / 2, (found.height - side) / 2
-    return np.asarray(found.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side)))
+    return _square(photos.picture(_item(image).read(), size, photos.OWN).image, size)
 
 
-def read_into(pixels: np.ndarray, image: Named) -> str:
+def decoded_whole(image: Named, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The central square, and the image with its shape kept, for crops of `size` pixels. Raises as `decoded`."""
+    found = photos.picture(_item(image).read(), ragged.short_side(size), photos.OWN).image
+    return _square(found, size), ragged.shrunk(found, size)
+
+
+def _square(image: Image.Image, size: int) -> np.ndarray:
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side)))
+
+
+def read_into(pixels: np.ndarray, image: Named, wholes: list[np.ndarray] | None = None) -> str:
     """Decode an image into pixels [size, size, 3]; returns why it cannot be read, ONE_COLOUR, or nothing. Remembers that.
+
+    Args:
+        wholes: its only entry becomes the image with its shape kept.
 
     Raises:
         UserError: the disk or network drive no longer answers.
     """
     item = _item(image)
     try:
-        pixels[:] = decoded(item, len(pixels))
+        if wholes is None:
+            pixels[:] = decoded(item, len(pixels))
+        else:
+            pixels[:], wholes[0] = decoded_whole(item, len(pixels))
         problem = ONE_COLOUR if photos.one_colour(pixels) else ""
     except (photos.Unusable, NotAllowed) as error:
         problem = str(error)
