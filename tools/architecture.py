@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Parts of a run", ("models", "data", "weighting", "methods", "teacher_cache")),
     ("Disk", ("store",)),
     ("Analysis of networks", ("explain", "robustness", "inspection", "checks")),
-    ("Training", ("training", "setup", "pruning", "runner")),
+    ("Training", ("training", "setup", "pruning", "runner", "cluster")),
     ("Runs as files", ("export",)),
     ("Command line and Python", ("cli", "api", "__main__")),
 )

@@ -1,0 +1,132 @@
+"""The container, the Space and the scripts for clusters: checked by a linter and by what they name, since a test cannot build them."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kdcore.cli.arguments import rewritten
+from kdcore.cli.main import app
+from kdcore.paths import PROJECT
+
+DOCKERFILE = (PROJECT / "Dockerfile").read_text()
+DEPLOY = PROJECT / "deploy"
+LINT = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+
+
+def instructions() -> list[list[str]]:
+    """Each instruction of the Dockerfile in words, without comments, its continued lines joined."""
+    text = re.sub(r"^\s*#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def copied() -> list[str]:
+    """What the Dockerfile copies from the project."""
+    return [
+        word for name, *words in instructions() if name == "COPY" for word in words[:-1] if not word.startswith("--")
+    ]
+
+
+@pytest.mark.skipif(LINT is None, reason="hadolint is missing (requirements.txt)")
+def test_the_linter_finds_nothing():
+    found = subprocess.run([LINT, str(PROJECT / "Dockerfile")], capture_output=True, text=True)
+    assert (found.stdout, found.returncode) == ("", 0)
+
+
+def test_what_it_copies_is_there_and_not_ignored():
+    rules = [line for line in (PROJECT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    kept = [rule[1:] for rule in rules if rule.startswith("!")]
+    assert rules[0] == "**"
+    for name in copied():
+        name = name.removeprefix("./")
+        assert (PROJECT / name).exists(), name
+        assert any(fnmatch(name, each) or each.startswith(f"{name}/") for each in kept), f"{name} is ignored"
+    assert not [each for each in kept if not (PROJECT / each).exists()]
+
+
+def test_the_process_is_an_ordinary_user_s_and_its_folders_are_that_user_s():
+    users = [words[1] for words in instructions() if words[0] == "USER"]
+    assert users == ["1000"]
+    order = [words[0] for words in instructions()]
+    assert order.index("USER") < order.index("CMD")
+    assert "--uid 1000" in DOCKERFILE
+    assert "chown -R kd:kd /work" in DOCKERFILE
+    assert "KD_RUNS=/work/runs KD_DATA=/work/data" in DOCKERFILE
+
+
+def test_packages_for_development_stay_out(tmp_path):
+    kept = subprocess.run(
+        ["sed", "/^# Development/,$d", "requirements.txt"], capture_output=True, text=True, cwd=PROJECT, check=True
+    ).stdout
+    assert re.search(r"^torch==", kept, re.MULTILINE)
+    assert re.search(r"^streamlit==", kept, re.MULTILINE)
+    assert "pytest" not in kept
+    assert "ruff" not in kept
+
+
+def test_the_space_has_all_that_its_dockerfile_copies_and_opens_its_port(tmp_path):
+    subprocess.run([DEPLOY / "space" / "make.sh", tmp_path], check=True, capture_output=True)
+    for name in (*copied(), "Dockerfile", ".dockerignore"):
+        assert (tmp_path / name).exists(), name
+    assert not list(tmp_path.rglob("__pycache__"))
+    _, header, body = (tmp_path / "README.md").read_text().split("---\n", 2)
+    plain = yaml.safe_load(header)
+    (port,) = (words[1] for words in instructions() if words[0] == "EXPOSE")
+    assert (plain["sdk"], plain["app_port"], plain["license"]) == ("docker", int(port), "mit")
+    assert len(plain["short_description"]) <= 60
+    assert body.strip()
+
+
+@pytest.mark.parametrize("script", ["start.sh", "slurm.sh", "space/make.sh"])
+def test_scripts_are_executable_and_parse(script):
+    path = DEPLOY / script
+    assert os.access(path, os.X_OK)
+    shell = "bash" if path.read_text().startswith("#!/bin/bash") else "sh"
+    assert subprocess.run([shell, "-n", path], capture_output=True, text=True).stderr == ""
+
+
+def test_the_start_script_takes_the_host_of_a_space(tmp_path):
+    fake = tmp_path / "python"
+    fake.write_text('#!/bin/sh\necho "$KD_HOSTS $*"\n')
+    fake.chmod(0o755)
+    env = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PORT": "8501",
+        "KD_RUNS": f"{tmp_path}/runs",
+        "KD_DATA": f"{tmp_path}/data",
+    }
+    for more, hosts in (
+        (({"SPACE_HOST": "me-kd.hf.space"}), "me-kd.hf.space"),
+        ({"KD_HOSTS": "kd.example.org"}, "kd.example.org"),
+    ):
+        done = subprocess.run([DEPLOY / "start.sh"], env=env | more, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"{hosts} -m streamlit run app.py --server.address 0.0.0.0 --server.port 8501")
+
+
+def commands() -> list[str]:
+    """The command lines of this project in the files for clusters and in their page of documentation."""
+    found = [
+        yaml.safe_load(part)["spec"]["entrypoint"]
+        for part in (DEPLOY / "kubernetes.yaml").read_text().split("\n---\n")
+        if "entrypoint" in part
+    ]
+    slurm = (DEPLOY / "slurm.sh").read_text()
+    found += re.findall(r"^ +(python -m kdcore .*)$", slurm, re.MULTILINE)
+    blocks = re.findall(r"```\n(.*?)```", (PROJECT / "docs" / "scale.md").read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return found + [f"python -m kdcore {line.split('-m kdcore ')[1]}" for line in lines if "-m kdcore " in line]
+
+
+def test_every_command_line_is_one_that_the_program_takes():
+    lines = commands()
+    assert len(lines) > 6
+    for line in lines:
+        words = shlex.split(line.partition("#")[0].replace("$study", "temperature"))[3:]
+        app.parse_args(rewritten(app, words), exit_on_error=False, print_error=False)
