@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -34,16 +33,12 @@ class Rows:
 
 
 class Encoded(Dataset):
-    """Images that are decoded when they are read, and held as uint8 from then on. A subclass provides `listing` and `item`.
-
-    wanted: what `data.path` should name, as the end of a sentence.
-    """
+    """Images that are decoded when they are read, and held as uint8 from then on. A subclass provides `listing` and `item`."""
 
     obtained = "folder"
     image_size = 224
     own_keys = frozenset({"path"})
     keeps_shapes = True
-    wanted: ClassVar[str]
 
     def __init__(self, data: DataRecipe, report: Report = quiet, *, download: bool = False) -> None:
         super().__init__(data, report, download=download)

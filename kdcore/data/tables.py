@@ -97,10 +97,7 @@ class Row:
         return self.table.version
 
     def length(self) -> int:
-        try:
-            return len(self.read())
-        except photos.Unusable:
-            return 0
+        return len(self.read())
 
     def read(self, first: int | None = None) -> bytes:
         found = self.table.splits[self.split][self.row][self.table.column] or {}

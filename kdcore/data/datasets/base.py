@@ -89,6 +89,7 @@ class Dataset(Part):
     classes: the names of the classes, in the order of the targets.
     counts: how many images each pool has where the recipe does not limit them.
     own_keys: settings of a recipe's data that this dataset alone reads.
+    wanted: for a dataset that reads `data.path`, what that should name.
     keeps_shapes: whether `read` has an argument `whole`, for images with their shape kept beside the squares.
     has_masks: whether `read` gives `extras["masks"]`, the object's visible pixels.
     """
@@ -101,6 +102,7 @@ class Dataset(Part):
     native_size: ClassVar[int | None] = None
     counts: ClassVar[Mapping[str, int]] = {}
     own_keys: ClassVar[frozenset[str]] = frozenset()
+    wanted: ClassVar[str] = "a folder of images"
     keeps_shapes: ClassVar[bool] = False
     has_masks: ClassVar[bool] = False
 

@@ -112,8 +112,8 @@ def digest(item: Item, first: int | None = None) -> bytes:
 
 
 def length(item: Item) -> int:
-    """Bytes; 0 where it is gone."""
+    """Bytes; 0 where it is gone or may not be read."""
     try:
         return item.length()
-    except OSError:
+    except (OSError, NotAllowed, Unusable):
         return 0

@@ -55,10 +55,11 @@ def choose_data(data: Plain, key: str) -> None:
     elif "path" in dataset.own_keys:
         data["path"] = st.text_input(
             "Folder on this computer", data["path"] or "", key=f"path-{key}", placeholder="/home/me/birds",
-            help="It has one subfolder of images per class, named after the class. Where others can reach this server, it lies in "
+            help=f"{dataset.wanted.capitalize()}. Where others can reach this server, it lies in "
             "the data folder or in one that KD_ALLOW names.",
         ) or None  # fmt: skip
-        own_images.offer(lambda folder, widget=f"path-{key}": st.session_state.update({widget: folder}))
+        if name == "folder":
+            own_images.offer(lambda folder, widget=f"path-{key}": st.session_state.update({widget: folder}))
     size, images, labels, wrong = st.columns(4)
     data["image_size"] = size.number_input(
         "Image size, pixels", *limits(DataRecipe, "image_size"), data["image_size"], key=f"side-{key}"
