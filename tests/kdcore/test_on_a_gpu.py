@@ -7,7 +7,7 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
 from kdcore import methods, models
-from kdcore.data.augment import Augmentation, Drawn, mixing, operations, windows
+from kdcore.data.augment import Augmentation, Drawn, mixing, windows
 from kdcore.data.split import Split
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe, Term
@@ -96,3 +96,18 @@ def test_a_batch_is_augmented_on_the_device():
     with gpu:
         pixels = settings.apply(gpu.taken(images), Drawn(gpu.from_tensor(drawn.basic)))
     assert (pixels.device, tuple(pixels.shape)) == (GPU, (6, 3, 32, 32))
+
+
+def test_windows_are_resized_and_erased_and_batches_mixed_on_the_device_without_a_wait():
+    gpu, images = FakeGPU(), torch.randint(0, 256, (6, 32, 32, 3)).byte()
+    parts = windows.parts(6, (32, 32), (0.1, 1.0), (0.75, 1.3), torch.Generator().manual_seed(0))
+    patches, colours = windows.patches(6, (32, 32), 1.0, torch.Generator().manual_seed(0))
+    batch = Batch(torch.rand(6, 3, 32, 32), torch.tensor([0, -1, 2, -1, 0, 1]), torch.arange(6))
+    with gpu:
+        resized = windows.resized(gpu.taken(images), gpu.from_tensor(parts))
+        pixels = resized.permute(0, 3, 1, 2).float()
+        erased = windows.erased(pixels, gpu.from_tensor(patches), gpu.from_tensor(colours))
+        for box in (None, (3, 9, 4, 20)):
+            mixed = mixing.mixed(gpu.taken(batch), mixing.Mixture(0.7, box))
+            assert (mixed.images.device, mixed.other_targets.device) == (GPU, GPU)
+    assert (resized.device, erased.device, tuple(erased.shape)) == (GPU, GPU, (6, 3, 32, 32))

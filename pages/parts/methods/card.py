@@ -74,6 +74,7 @@ def start_from(entry: Entry) -> None:
             facts["Needs"] = ", ".join(OUTPUTS[need] for need in entry.needs) + " of both"
             facts["Works for"] = works_for(entry)
         facts["Labels"] = "needed" if entry.needs_labels else "not needed"
+        facts["Mixed images"] = "refused" if entry.not_mixed else "possible"
         facts["Weight"] = f"**{card.weight:g}** to start from"
         if card.temperature is not None:
             facts["Temperature"] = f"**{card.temperature:g}** to start from"

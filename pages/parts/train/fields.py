@@ -22,6 +22,15 @@ FIELDS = {
     "lr.shape": f"Learning rate schedule{MORE}",
     "weighting": f"Weighting of the terms{MORE}",
     "precision": f"Precision{MORE}",
+    "data.augment": f"Augmentation{MORE}",
+    "data.resized_crop": f"Augmentation{MORE}",
+    "data.rand_augment": f"Augmentation{MORE}",
+    "data.mixup": f"Mixup, alpha{MORE}",
+    "data.cutmix": f"CutMix, alpha{MORE}",
+    "data.erasing": f"Erasing, probability{MORE}",
+    "optimizer.ema": f"Averaged weights, decay{MORE}",
+    "optimizer.accumulate": f"Batch in parts{MORE}",
+    "teacher.image_size": f"Teacher's image size, pixels{MORE}",
 }
 OF_A_TERM = {
     "weight": "Weight",
@@ -33,7 +42,8 @@ OF_A_TERM = {
 SECTIONS = {
     "data": "data", "teacher": "networks", "student": "networks", "twin": "networks", "terms": "terms", "epochs": "length",
     "seeds": "length", "optimizer": "length", "lr": "length", "weighting": "length", "precision": "length",
-    "data.batch_size": "length", "data.validation": "length",
+    "data.batch_size": "length", "data.validation": "length", "data.augment": "length", "data.mixup": "length",
+    "data.cutmix": "length", "data.erasing": "length", "teacher.image_size": "length",
 }  # fmt: skip
 KEY = re.compile(r"`([a-z_]+(?:\.\w+)*)`")
 ELSEWHERE = "in the full recipe (YAML) below"

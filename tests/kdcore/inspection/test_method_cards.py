@@ -111,3 +111,9 @@ def test_a_page_holds_formula_defaults_and_their_source():
     assert r"$$\mathcal{L} = \tau^2\,\mathrm{KL}" in page
     assert "Weight 0.9, temperature 4. CIFAR-100 in mdistiller" in page
     assert "`{method: kd, weight: 0.9, temperature: 4.0}`" in page
+
+
+def test_a_card_tells_whether_images_may_be_mixed():
+    assert "- **Mixed images** (mixup, CutMix). Possible." in method_cards.facts(method_cards.entry("kd"))
+    refused = "- **Mixed images** (mixup, CutMix). Refused, since its negatives are images of other classes"
+    assert any(line.startswith(refused) for line in method_cards.facts(method_cards.entry("crd")))
