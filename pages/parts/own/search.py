@@ -66,10 +66,9 @@ def _search(key: str, image_size: int | None, actions: Actions, first: str) -> b
 
 
 def _row(found: "engine.Facts", key: str, actions: Actions) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f"**{formatting.as_text(found.name)}**  \n:small[{formatting.as_text(facts.line(found))}]", width="stretch"
-        )
+    words, buttons = st.columns([3, 2], vertical_alignment="center")
+    words.markdown(f"**{formatting.as_text(found.name)}**  \n:small[{formatting.as_text(facts.line(found))}]")
+    with buttons.container(horizontal=True, horizontal_alignment="right"):
         for label, take in actions(found).items():
             if st.button(label, key=f"take-{key}-{label}-{found.name}", on_click=take, args=(found.name,)):
                 st.rerun()

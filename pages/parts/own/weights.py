@@ -139,13 +139,14 @@ def _kept(key: str, actions: Mapping[str, Take]) -> None:
         described = each.described
         has = f"{len(described['classes']):,} classes" if described.get("classes") else "no classifier"
         words = f"{described['model']}, {has}, {described['image_size']} px, {formatting.disk(each.size)}"
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{formatting.as_text(each.name)}**  \n:small[{formatting.as_text(words)}]", width="stretch")
+        text, buttons = st.columns([3, 2], vertical_alignment="center")
+        text.markdown(f"**{formatting.as_text(each.name)}**  \n:small[{formatting.as_text(words)}]")
+        with buttons.container(horizontal=True, horizontal_alignment="right"):
             for label, take in actions.items():
                 st.button(label, key=f"use-{key}-{label}-{each.name}", on_click=take, args=(each.reference,))
             st.button(
-                "Remove", key=f"remove-{key}-{each.name}", icon=":material/delete:", type="tertiary", on_click=_remove,
-                args=(each.name,), help="Runs keep their results, but recipes that name these weights need others.",
+                "Remove", key=f"remove-{key}-{each.name}", type="tertiary", on_click=_remove, args=(each.name,),
+                help="Runs keep their results, but recipes that name these weights need others.",
             )  # fmt: skip
 
 
