@@ -18,7 +18,7 @@ from torch import nn
 from kdcore import plugins
 from kdcore.errors import UserError
 from kdcore.models import pruned, resnets
-from kdcore.models.own import IMAGENET_MEAN, IMAGENET_STD, OWN
+from kdcore.models.own import IMAGENET_MEAN, IMAGENET_STD, networks
 from kdcore.models.tapped import Statistics
 from kdcore.recipe.architecture import check_name, check_options
 from kdcore.runtime import memory
@@ -49,8 +49,8 @@ def check(name: str) -> None:
     raise UserError(
         f"There is no model {name!r}."
         + (f" Did you mean {', '.join(repr(other) for other in near)}?" if near else "")
-        + f" Use a name of timm, torchvision/NAME, or a network of this project: {', '.join(networks())}."
-        + plugins.hint(name)
+        + f" Use a name of timm, torchvision/NAME, or a network of this project: {', '.join(networks())}. One of your own "
+        "is loaded with --plugin FILE.py or KD_PLUGINS." + plugins.hint(name)
     )
 
 
