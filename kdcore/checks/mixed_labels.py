@@ -12,13 +12,14 @@ def check(recipe: Recipe) -> None:
     for term in recipe.terms:
         if why := methods.get(term.method).why_not_mixed():
             raise RecipeError(
-                f"The term {term.label!r} cannot use mixed images (data.mixup, data.cutmix), since {why}: set data.mixup=0 and "
-                f"data.cutmix=0, or use another method. These can: {able}."
+                f"The term {term.label!r} cannot use mixed images (`data.mixup`, `data.cutmix`), since {why}: set both to 0, "
+                "or use another method. These can: "
+                f"{able}."
             )
 
 
 def warnings(recipe: Recipe) -> list[str]:
-    """Sentences on label smoothing beside terms that have soft labels, and on mixed images of which few have a label."""
+    """Sentences on label smoothing beside terms that have soft labels."""
     smoothed = [term.label for term in recipe.terms if methods.get(term.method).label_smoothing(term.options)]
     soft = [term.label for term in recipe.terms if methods.get(term.method).softens(term.options)]
     found = []

@@ -122,3 +122,22 @@ def test_a_run_of_an_earlier_version_has_no_batches(recorded, tmp_path):
     (tmp_path / run_id / batches.FILE).mkdir()
     with pytest.raises(UserError, match=r"batches.bin"):
         step_batch.batch_of_step(other, run_id, 3)
+
+
+def test_a_mixed_batch_is_made_again_with_both_labels(tiny, tmp_path):
+    store = Store(tmp_path / "runs")
+    recipe = tiny(data={**tiny().data.model_dump(), "mixup": 0.4}, terms=[{"method": "ce"}], epochs=1)
+    run_id, parts = store.create(recipe), built(recipe)
+    with store.writer(run_id) as writer:
+        for event in train(parts):
+            if isinstance(event, RunStarted | StepEnded):
+                writer.append(event)
+                logged = event
+    found = step_batch.batch_of_step(store, run_id, logged.step)
+    seen = next(training_batches(parts.train, parts.recipe, seed=0, step=logged.step - 1, per_epoch=5))
+    assert found.share == seen.share < 1
+    assert np.array_equal(found.other_labels, seen.other_targets.numpy())
+    assert found.cross_entropy["student"].mean() == pytest.approx(logged.losses["student"]["ce"], rel=2e-3)
+    right = [found.predicted["student"] == labels for labels in (found.labels, found.other_labels)]
+    share = found.share * right[0].mean() + (1 - found.share) * right[1].mean()
+    assert logged.train_top1["student"] == pytest.approx(share)

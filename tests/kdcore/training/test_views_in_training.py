@@ -186,8 +186,8 @@ def test_terms_that_need_one_label_are_refused_before_the_run(tiny, method):
     with pytest.raises(RecipeError) as refused:
         mixed_labels.check(recipe)
     text = str(refused.value)
-    assert text.startswith("The term 'it' cannot use mixed images (data.mixup, data.cutmix), since ")
-    assert "set data.mixup=0 and data.cutmix=0, or use another method. These can: " in text
+    assert text.startswith("The term 'it' cannot use mixed images (`data.mixup`, `data.cutmix`), since ")
+    assert ": set both to 0, or use another method. These can: " in text
     assert "kd" in text.rpartition("These can: ")[2]
     with pytest.raises(RecipeError, match="cannot use mixed images"):
         next(build_parts(recipe, seed=0, device=torch.device("cpu")))

@@ -1,5 +1,7 @@
 """The batch of a step that was clicked on a curve."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,13 @@ def of_three(step: int = 10) -> StepBatch:
         labels=np.array([0, 1, -1]), predicted={"student": np.array([0, 2, 2]), "teacher": np.array([0, 1, 2])},
         cross_entropy={"student": np.array([0.1, 3.25, np.nan], np.float32)}, divergence={"student": np.array([0.2, 0.3, 1.5], np.float32)},
     )  # fmt: skip
+
+
+def test_a_mixed_image_is_labelled_with_both_shares():
+    mixed = replace(of_three(), other_labels=np.array([2, 1, -1]), share=0.7)
+    labels = [batch.label_of(mixed, i) for i in range(3)]
+    assert labels == ["star 70 % + square 30 %", "circle", "no label"]
+    assert [batch.label_of(of_three(), i) for i in range(3)] == ["star", "circle", "no label"]
 
 
 @pytest.fixture
