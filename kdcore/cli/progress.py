@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -181,12 +181,16 @@ def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
     return 0 if len(finished) == len(states) else 1
 
 
-def waited(runner: "Runs", ids: list[str]) -> bool:
-    """Wait for the runs. False after Ctrl-C, which stops the current run with a checkpoint, and the queued ones."""
+def waited(runner: "Runs", ids: list[str], meanwhile: Callable[[], None] = lambda: None) -> bool:
+    """Wait for the runs. False after Ctrl-C, which stops the current run with a checkpoint, and the queued ones.
+
+    Args:
+        meanwhile: called every moment.
+    """
     try:
         for run_id in ids:
             while not runner.wait(run_id, timeout=0.2):
-                pass
+                meanwhile()
     except KeyboardInterrupt:
         stopped(runner)
         return False

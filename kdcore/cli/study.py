@@ -180,9 +180,9 @@ def drive(
     with where.running(at, device, as_json) as runs:
         known = Studies(runs.store)
         study_id = begun(runs)
-        with where.shown(at, study_id, as_json):
-            uninterrupted = _searched(runs, study_id) and progress.waited(
-                runs, [place.run_id for place in known.state(study_id).places]
+        with where.shown(at, study_id, as_json) as look:
+            uninterrupted = _searched(runs, study_id, look) and progress.waited(
+                runs, [place.run_id for place in known.state(study_id).places], look
             )
         runs.close()
     state = known.state(study_id)
@@ -195,14 +195,18 @@ def drive(
     return 130 if not uninterrupted else 0 if state.status == "finished" else 1
 
 
-def _searched(runs: "Runner | RayRuns", study_id: str) -> bool:
-    """Run a search to its end; of other studies, nothing. False after Ctrl-C, which stops its runs with a checkpoint."""
+def _searched(runs: "Runner | RayRuns", study_id: str, look: Callable[[], None]) -> bool:
+    """Run a search to its end; of other studies, nothing. False after Ctrl-C, which stops its runs with a checkpoint.
+
+    Args:
+        look: called every moment.
+    """
     if not Studies(runs.store).state(study_id).searching:
         return True
     from kdcore.cluster import search
 
     try:
-        search.proceed(runs, study_id)
+        search.proceed(runs, study_id, meanwhile=look)
     except KeyboardInterrupt:
         progress.stopped(runs)
         return False

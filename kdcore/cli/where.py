@@ -1,8 +1,7 @@
 """Where the runs of a study train: in this process, or on a Ray cluster; and how their progress is shown in either case."""
 
 import contextlib
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,8 +19,6 @@ from kdcore.store.lines import Lines
 if TYPE_CHECKING:
     from kdcore.cluster.ray_runs import RayRuns
     from kdcore.runner import Runner
-
-LOOKS = 0.5  # seconds between two looks at the runs
 
 
 @Parameter(name="*")
@@ -81,25 +78,16 @@ def running(where: Where, device: str | None, as_json: bool) -> "Iterator[Runner
 
 
 @contextlib.contextmanager
-def shown(where: Where, study_id: str, as_json: bool) -> Iterator[None]:
-    """Show the runs of a study on a cluster while the block waits for them; those of this process are shown by it."""
+def shown(where: Where, study_id: str, as_json: bool) -> Iterator[Callable[[], None]]:
+    """A function that shows what is new of a study's runs on a cluster, to be called while waiting for them. Runs of this process
+    are shown by their own watcher."""
     if where.on == "here":
-        yield
+        yield lambda: None
         return
     board: Board | Events = Events(study_id) if as_json else Board(study_id)
-    ended = threading.Event()
-
-    def look() -> None:
-        while not ended.wait(LOOKS):
-            board.look()
-
-    thread = threading.Thread(target=look, name="kdcore-board", daemon=True)
-    thread.start()
     try:
-        yield
+        yield board.look
     finally:
-        ended.set()
-        thread.join()
         board.look()
         board.close()
 

@@ -62,26 +62,21 @@ def start(runs: Runs, study: Study) -> str:
     return known.create(study.model_copy(update={"variants": {first.label: first.settings}}), study_id)
 
 
-def proceed(runs: Runs, study_id: str, *, goes_on: Callable[[], bool] = lambda: True) -> bool:
+def proceed(runs: Runs, study_id: str, *, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Run a search to its end: trials that were interrupted first, then new ones. Blocks.
 
     Args:
-        goes_on: called every moment; where it returns False, so does this, and leaves the runs as they are.
-
-    Returns:
-        whether the search has ended.
+        meanwhile: called every moment; may raise, which leaves the runs as they are, to be continued.
     """
     known = Studies(runs.store)
     state = known.state(study_id)
     if not state.searching:
-        return True
+        return
     search = _Search(runs, known, study_id, _Log(state.study, known.search_log(study_id)))
-    while goes_on():
-        if search.advance():
-            known.end_search(study_id)
-            return True
+    while not search.advance():
+        meanwhile()
         time.sleep(PAUSE)
-    return False
+    known.end_search(study_id)
 
 
 class _Search:

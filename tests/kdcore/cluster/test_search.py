@@ -90,14 +90,14 @@ def test_a_search_is_a_study_that_ends_with_its_trials_and_names_the_best_by_val
     study_id = search.start(runs, plan(12))
     state = Studies(store).state(study_id)
     assert (state.status, state.total, len(state.places)) == ("interrupted", 12, 1)
-    assert search.proceed(runs, study_id)
+    search.proceed(runs, study_id)
     state = Studies(store).state(study_id)
     assert (state.status, len(state.places), state.done + state.pruned) == ("finished", 12, 12)
     label, accuracy = state.best
     settings = state.study.variants[label]
     assert 0.002 < settings["optimizer.lr"] < 0.05
     assert accuracy == pytest.approx(max(gains(place.point.recipe) for place in state.places if place.done))
-    assert search.proceed(runs, study_id)  # nothing is left to do
+    search.proceed(runs, study_id)  # nothing is left to do
     assert len(runs.begun) == 12
 
 
@@ -105,7 +105,7 @@ def test_trials_below_the_median_are_stopped_early_and_count_as_ended(store):
     order = itertools.chain([0.9] * 6, itertools.repeat(0.1))
     runs = MadeUp(store, lambda recipe: next(order))
     study_id = search.start(runs, plan(9))
-    assert search.proceed(runs, study_id)
+    search.proceed(runs, study_id)
     state = Studies(store).state(study_id)
     assert (state.done, state.pruned, state.status) == (6, 3, "finished")
     reason = "Stopped early by the search: its validation accuracy, 2.5 % after 1 epochs, is below the median of the other trials"
@@ -117,7 +117,7 @@ def test_without_pruning_all_trials_run_to_their_end(store):
     order = itertools.chain([0.9] * 6, itertools.repeat(0.1))
     runs = MadeUp(store, lambda recipe: next(order))
     study_id = search.start(runs, plan(8, prune=False))
-    assert search.proceed(runs, study_id)
+    search.proceed(runs, study_id)
     assert Studies(store).state(study_id).done == 8
 
 
@@ -127,7 +127,7 @@ def test_test_images_decide_nothing(store, tmp_path):
     for test in (0.1, 0.9):
         runs = MadeUp(Store(tmp_path / str(test)), gains, test=test)
         study_id = search.start(runs, plan())
-        assert search.proceed(runs, study_id)
+        search.proceed(runs, study_id)
         chosen.append(list(Studies(runs.store).state(study_id).study.variants))
     assert chosen[0] == chosen[1]
 
@@ -135,7 +135,7 @@ def test_test_images_decide_nothing(store, tmp_path):
 def test_the_value_of_a_trial_is_the_mean_over_its_seeds(store):
     runs = MadeUp(store, lambda recipe: 0.5 + 0.1 * recipe.seeds[0])
     study_id = search.start(runs, plan(2, seeds=(0, 1, 2)))
-    assert search.proceed(runs, study_id)
+    search.proceed(runs, study_id)
     state = Studies(store).state(study_id)
     assert (state.done, state.total) == (6, 6)
     assert state.best[1] == pytest.approx(0.6)
@@ -147,14 +147,15 @@ def test_an_interrupted_search_continues_with_the_trials_that_it_was_in(store):
     runs = MadeUp(store, gains, at_once=2)
     study_id = search.start(runs, plan(6))
     looks = iter(range(7))
-    assert not search.proceed(runs, study_id, goes_on=lambda: next(looks, None) is not None)
+    with pytest.raises(StopIteration):
+        search.proceed(runs, study_id, meanwhile=lambda: next(looks))
     before = Studies(store).state(study_id)
     assert before.status == "running"
     for run_id in runs.active():
         runs.stop(run_id)
     again = MadeUp(store, gains, at_once=2)
     left = [place.run_id for place in Studies(store).state(study_id).places if not place.done]
-    assert search.proceed(again, study_id)
+    search.proceed(again, study_id)
     after = Studies(store).state(study_id)
     assert again.begun[: len(left)] == left
     assert len(after.places) == 6
@@ -165,7 +166,7 @@ def test_a_run_that_fails_ends_its_trial_and_not_the_search(store):
     order = itertools.chain([-1.0], itertools.repeat(0.5))
     runs = MadeUp(store, lambda recipe: next(order))
     study_id = search.start(runs, plan(3))
-    assert search.proceed(runs, study_id)
+    search.proceed(runs, study_id)
     state = Studies(store).state(study_id)
     assert (state.done, state.status) == (2, "failed")
 
