@@ -27,6 +27,9 @@ from kdcore.export.networks.choosing import Chosen
 from kdcore.export.networks.deploy_table import FILE, Row, Table
 from kdcore.export.networks.onnx_session import Session
 from kdcore.files import atomic
+from kdcore.paths import weight_file
+from kdcore.recipe import weight_header
+from kdcore.recipe.references import WeightFile
 from kdcore.results.comparison import claim
 from kdcore.results.json_text import text as as_json
 from kdcore.store import Store
@@ -115,7 +118,10 @@ def _forms(run_id: str, store: Store, also: Sequence[str], notes: list[str], rep
         notes.append(f"student INT8: {error}")
     others = [("twin", f"run:{run_id}/twin")] if "twin" in state.results else []
     others += [("teacher", f"run:{run_id}/teacher")] if "teacher" in state.results else []
-    others += [(Path(reference).stem, reference) for reference in also]
+    others += [
+        (Path(reference).stem if reference.endswith(".safetensors") else reference, reference) for reference in also
+    ]
+    others += _pruned(run_id, store)
     for name, reference in others:
         try:
             forms.append(_form(name, reference, store, report))
@@ -124,6 +130,27 @@ def _forms(run_id: str, store: Store, also: Sequence[str], notes: list[str], rep
                 raise
             notes.append(f"{name}: {error}")
     return forms
+
+
+def _pruned(run_id: str, store: Store) -> list[tuple[str, str]]:
+    """The fine-tuned students of runs whose student was pruned from this run's: name and reference."""
+    found = []
+    for state in store.states():
+        if state.status != "finished" or state.id == run_id:
+            continue
+        try:
+            weights = store.recipe(state.id).student.reference
+            origin = (
+                weight_header.description(weight_file(weights.path)).get("pruning", {})
+                if isinstance(weights, WeightFile)
+                else {}
+            )
+        except UserError:  # a recipe or a file that cannot be read any more
+            continue
+        if origin.get("of") == f"run:{run_id}/student":
+            before, after = origin["macs"]
+            found.append((f"pruned to {100 * after / before:.0f} % by {origin['score']}", f"run:{state.id}/student"))
+    return found
 
 
 def _form(name: str, reference: str, store: Store, report: Report) -> _Form:

@@ -67,9 +67,13 @@ def memory(file: str, threads: int) -> dict[str, int]:
 
 
 def _largest() -> int:
-    """The largest resident memory of this process so far, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """The largest resident memory of this process so far, in bytes: on Linux since it was started, not that of the process before `exec`."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
+    except (OSError, StopIteration):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

@@ -53,6 +53,6 @@ def _pair(before: Outcome, after: Outcome, first: str, second: str) -> Pair:
         per_image=values,
         targets=before.predictions["targets"],
         apart=(int((values > 0).sum()), int((values < 0).sum())),
-        identity=(identity(before.results[first]), identity(after.results[first])),
+        identity=tuple(identity(each.results[name]) for each in (before, after) for name in (first, second)),
         turned=tuple(dict.fromkeys((*before.turned, *after.turned))),
     )

@@ -17,6 +17,7 @@ from pages.parts.engine.catalogue import (
     networks_here,
     search_networks,
 )
+from pages.parts.engine.exports import deployment, export_network, measure_deployment
 from pages.parts.engine.method_cards import (
     methods,
     soft_labels,
@@ -110,11 +111,13 @@ __all__ = [
     "data_classes",
     "decline_control",
     "delete_view",
+    "deployment",
     "download_weights",
     "edit_view",
     "estimate",
     "evaluable",
     "evaluation_refusal",
+    "export_network",
     "export_run",
     "export_test_set",
     "families",
@@ -132,6 +135,7 @@ __all__ = [
     "kept_outcomes",
     "layer_similarity",
     "library_choice",
+    "measure_deployment",
     "methods",
     "missing_plugins",
     "move_view",

@@ -9,7 +9,17 @@ from kdcore.store import ACTIVE, RunState, forking
 from pages.parts import engine, formatting
 from pages.parts.refresh import refreshing
 from pages.parts.roles import role
-from pages.parts.runs import actions, changes, environment, forks, passed_on, terms, training_curves, what_else
+from pages.parts.runs import (
+    actions,
+    changes,
+    environment,
+    exporting,
+    forks,
+    passed_on,
+    terms,
+    training_curves,
+    what_else,
+)
 
 Section = Callable[[RunState, Recipe], None]
 
@@ -37,6 +47,8 @@ def sections(run: RunState, recipe: Recipe) -> dict[str, Section]:
         found["What passes on"] = passes_on
     if len(forking.tree(engine.store().states(), run.id)) > 1:
         found["Family"] = lambda run, recipe: forks.family(run)
+    if exporting.available(run):
+        found["Export"] = exporting.show
     return found | {"Recipe and log": recipe_and_log}
 
 
