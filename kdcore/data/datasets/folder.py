@@ -33,7 +33,7 @@ class Folder(Encoded):
         return listed(self.root)
 
     @cached_property
-    def absolute(self) -> str:  # type: ignore[override]  # computed once, for each of a million images
+    def absolute(self) -> str:  # computed once, for each of a million images
         return os.path.abspath(self.root)
 
     def item(self, pool: Pool, row: int) -> Item:

@@ -34,7 +34,7 @@ class Shards(Encoded):
         return index.indexed(self.root, self.report)
 
     @cached_property
-    def absolute(self) -> str:  # type: ignore[override]  # computed once, for each of a million images
+    def absolute(self) -> str:  # computed once, for each of a million images
         return os.path.abspath(self.root)
 
     def item(self, pool: Pool, row: int) -> Item:

@@ -18,6 +18,7 @@ from kdcore.data.folders.items import Item
 from kdcore.data.folders.walking import FEW, LeftOut
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
+from kdcore.recipe.data import AUGMENTATION
 
 CACHED = 8  # reports
 FRESH_SECONDS, FRESH_TIMES = (
@@ -26,7 +27,7 @@ FRESH_SECONDS, FRESH_TIMES = (
 )  # so long, or so many times as long as it took: a file may change without its folder
 WHOLE = float("inf")  # seconds: decode every image
 MOST_COMPARED = 100_000  # images: the sizes of more than that say little, so that nearly all would have to be read
-INDIFFERENT = {"image_size", "labels", "label_noise", "texture_agreement", "augment", "batch_size"}  # to the report
+INDIFFERENT = {"image_size", "labels", "label_noise", "texture_agreement", "batch_size", *AUGMENTATION}  # to the report
 UNREADABLE = "files that cannot be read"
 TWICE = "Files are compared byte by byte: a copy that was saved again in another size or format is not found."
 NOT_COMPARED = f"Copies are not looked for among more than {MOST_COMPARED:,} images."

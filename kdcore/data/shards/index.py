@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -102,8 +103,9 @@ class _Indexer:
         if not self.found:
             raise UserError(f"{self.shown} has no image with a label. {LAYOUT}{self._left_words()}")
         classes, numbers = self._classes(pools)
-        order = [pool for pool in ("train", "validation", "test") if pool in pools]
-        made = {pool: _pool(pools[pool], numbers) for pool in order}
+        made: dict[str, Pool] = {
+            pool: _pool(pools[pool], numbers) for pool in ("train", "validation", "test") if pool in pools
+        }
         self._check_classes(made, classes)
         return Listing(self.root, classes, made, self._left_out(), (), (), self.stamps, self.began)
 
@@ -273,16 +275,17 @@ def _label(file: int, entry: tar.Entry) -> str | None:
         return None
     raw = os.pread(file, entry.size, entry.offset)
     try:
-        found = raw.decode("utf-8").strip()
+        written: Any = raw.decode("utf-8")
         if entry.name.lower().endswith(".json"):
-            plain = json.loads(found)
-            found = next((plain[key] for key in JSON_KEYS if key in plain), None) if isinstance(plain, dict) else plain
-            if isinstance(found, bool) or not isinstance(found, int | str):
-                return None
-            found = str(found).strip()
-    except (ValueError, RecursionError):
+            plain = json.loads(written)
+            written = (
+                next((plain[key] for key in JSON_KEYS if key in plain), None) if isinstance(plain, dict) else plain
+            )
+        if isinstance(written, bool) or not isinstance(written, int | str):
+            return None
+        found = unicodedata.normalize("NFC", str(written).strip())
+    except (ValueError, RecursionError):  # a number of thousands of digits cannot be written out either
         return None
-    found = unicodedata.normalize("NFC", found)
     if found.isdecimal():
         return str(int(found)) if len(found) <= 9 else None
     return found if 0 < len(found) <= 255 and found.isprintable() else None

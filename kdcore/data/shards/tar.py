@@ -47,7 +47,8 @@ def entries(file: int) -> Iterator[Entry]:
         OSError: it cannot be read.
     """
     length, place = os.fstat(file).st_size, 0
-    long_name, pax = b"", {}
+    long_name = b""
+    pax: dict[str, bytes] = {}
     for _ in range(MOST_ENTRIES):
         header = os.pread(file, BLOCK, place)
         if place == 0 and not header.strip(b"\0"):
