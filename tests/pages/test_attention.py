@@ -18,6 +18,7 @@ from pages.parts.attention import downloads, networks, samples
 from pages.parts.attention.agreement import signed
 from pages.parts.components import pictures
 from pages.parts.components.attention_compare import attention_compare
+from pages.parts.roles import role
 
 SHELL = str(Path(page_table.PAGES) / "parts" / "shell.py")
 HARD = "\u00a0"
@@ -219,6 +220,35 @@ def test_any_network_can_be_chosen(inspector: FakeInspector):
     assert [caption.value.split(":")[0] for caption in at.caption][:2] == ["Student", "Twin"]
     at.multiselect(key="models").set_value([])
     assert "at least one" in ran(at).info[0].value
+
+
+def test_a_pretrained_network_stands_beside_any_other_with_its_own_classes(inspector: FakeInspector, monkeypatch: Any):
+    monkeypatch.setattr(engine, "networks_here", lambda: ["thousand"])
+    monkeypatch.setattr(engine, "library_choice", lambda name: choice(f"pretrained:{name}"))
+    at = opened(networks="Choose one by one")
+    assert "thousand, pretrained" in at.multiselect(key="models").options
+    at.multiselect(key="models").set_value(["cues-teacher", "pretrained:thousand"])
+    ran(at)
+    assert "Why do they disagree?" not in at.selectbox(key="class").options  # neither has the other's class
+    inspector.requests.clear()
+    at.selectbox(key="class").select("star")
+    ran(at)
+    assert [request for reference, request in inspector.requests if "star" in request.values()] == [
+        {**HIRES_CAM, "target": "star"}
+    ]
+    told = " ".join(caption.value for caption in at.caption).replace("\\", "")
+    assert "has no class star: its map explains its own prediction." in told
+    assert "3 classes: star, ring, moon." in told
+    assert "3 classes: cat, dog, frog." in told
+
+
+def test_the_operator_finds_more_networks_where_they_are_chosen_one_by_one(inspector: FakeInspector, monkeypatch: Any):
+    monkeypatch.setattr(engine, "networks_here", list)
+    folded = {"Find a network", "Your own weights"}
+    assert not folded & {box.label for box in opened().expander}
+    assert folded <= {box.label for box in opened(networks="Choose one by one").expander}
+    monkeypatch.setattr(role, "is_operator", lambda: False)
+    assert not folded & {box.label for box in opened(networks="Choose one by one").expander}
 
 
 @pytest.mark.parametrize(

@@ -209,3 +209,24 @@ def test_the_page_is_told_why_the_last_upload_was_refused(monkeypatch):
     assert uploads.refusal("another") == ""
     put_of(10)
     assert uploads.refusal("visit") == ""
+
+
+def test_a_large_file_is_the_operators(monkeypatch):
+    """A visitor sends photos; weights and folders of images are larger."""
+    monkeypatch.setattr(uploads, "_refusals", {})
+    taken = []
+
+    async def accept(*_: object) -> None:
+        taken.append(True)
+
+    async def send(_: object) -> None: ...
+
+    scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/visit/file",
+             "headers": [(b"content-length", str(90 * MB).encode())]}  # fmt: skip
+    asyncio.run(uploads.UploadQuota(accept)(scope, None, send))
+    assert uploads.refusal("visit") == "The file has 90 MB; a file has at most 20 MB. Make the photo smaller."
+    assert not taken
+    monkeypatch.setattr(uploads.role, "known_to_operate", lambda session: session == "visit")
+    asyncio.run(uploads.UploadQuota(accept)(scope, None, send))
+    assert taken
+    assert uploads.refusal("visit") == ""

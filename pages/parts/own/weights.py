@@ -16,6 +16,7 @@ Take = Callable[[str], None]
 LACKS, TURN, DONE = "weights-lack", "weights-turn", "weights-done"  # in the session's state
 MODEL, CLASSES = "model", "classes"
 TYPED = "Typed below"
+NAMED = {MODEL: "its network", CLASSES: "its classes"}
 HELP = (
     "Files of torch.save (.pth, .pt, .ckpt, .bin, .pth.tar) or .safetensors; of several, a later one updates an earlier. A "
     "config.json of the hub may lie beside. No code in them is run, in a process of its own."
@@ -49,6 +50,9 @@ def _form(key: str, data: Mapping[str, Any] | None) -> None:
         st.session_state.get(LACKS, {}) if st.session_state.get(LACKS, {}).get("of") == given else {}
     )
     model = classes = None
+    if lacks:
+        asked = " and ".join(NAMED[each] for each in NAMED if each in lacks)
+        st.info(f"The file does not name {asked}: choose below, then import again.", icon=":material/help:")
     if MODEL in lacks:
         model = _ask_model(key, [file.name for file in files] or [path])
     if CLASSES in lacks:

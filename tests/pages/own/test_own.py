@@ -124,6 +124,7 @@ def test_network_and_classes_are_asked_for_only_where_the_file_does_not_say(impo
     (network,) = [each for each in test.text_input if each.label == "Network"]
     assert network.value == "resnet20"  # as the file's name begins
     press(test, "Import")
+    assert words(test.info) == "The file does not name its network and its classes: choose below, then import again."
     (classes,) = test.selectbox
     assert classes.label == "Names of its 10 classes"
     assert "Those of CIFAR-10" in classes.options
