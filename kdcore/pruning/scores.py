@@ -108,10 +108,12 @@ def energy_where(maps: Tensor, heatmaps: Tensor | None) -> Tensor:
         maps: F, [B, C, H, W], or [B, C], which has no places.
         heatmaps: [B, h, w]; None for a = 1.
     """
-    squares = maps.detach().double().square()
+    maps = maps.detach().cpu() if maps.is_mps else maps.detach()  # which has no float64
+    squares = maps.double().square()
     if heatmaps is None or squares.dim() != 4:
         return squares.flatten(2).sum(dim=(0, 2)) if squares.dim() > 2 else squares.sum(dim=0)
-    return torch.einsum("nhw,nchw->c", on_grid(heatmaps, (squares.shape[2], squares.shape[3])), squares)
+    weights = on_grid(heatmaps.to(squares.device), (squares.shape[2], squares.shape[3]))
+    return torch.einsum("nhw,nchw->c", weights, squares)
 
 
 def on_grid(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
