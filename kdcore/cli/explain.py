@@ -53,7 +53,8 @@ def explain(
 
     Args:
         photo: An image file.
-        models: A bundled model, run:ID/student, pretrained:NAME or a file. Repeat to compare. Default: the three CIFAR-10 networks.
+        models: A bundled model, run:ID/student, pretrained:NAME or a file. Repeat to compare. Default: the three
+            CIFAR-10 networks.
         layer: Layer of the map, from 0. Default: the map's own.
         head: Attention head, from 0. Default: their mean.
         out: PNG file to write. Default: PHOTO-explained.png next to the photo.
