@@ -9,9 +9,9 @@ from pages.parts.roles import role
 
 def main() -> None:
     known, name = engine.methods(), st.query_params.get("method")
-    for problem in engine.plugin_problems() if role.is_operator() else ():
-        st.warning(formatting.message(problem), icon=":material/extension_off:")
     if name is None:
+        for problem in engine.plugin_problems() if role.is_operator() else ():
+            st.warning(formatting.message(problem), icon=":material/extension_off:")
         index.show(list(known.values()))
     elif name in known:
         card.show(known[name])

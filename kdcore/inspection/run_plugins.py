@@ -1,7 +1,6 @@
 """Plugins of runs: which ones a recipe uses, recorded with the run, and which of the recorded ones are missing now"""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from kdcore import methods, models, plugins
@@ -29,19 +28,23 @@ def used(recipe: Recipe, networks: Iterable[str] = ()) -> dict[str, dict[str, st
     return found
 
 
-def missing(recorded: object) -> tuple[str, ...]:
-    """A sentence for each plugin of a run's record that is not there now. What was edited by hand is left out."""
-    return tuple(
-        f"The run uses the {kind} {name!r} of the plugin {where}, which is not loaded: {_remedy(where)}"
-        for kind, name, where in _read(recorded)
-        if name not in NAMES[kind]()
-    )
+def missing(recorded: object) -> str:
+    """What a run's record names and is not there now, and how to load it, as a sentence; empty where nothing is missing.
+
+    What was edited by hand is left out.
+    """
+    found = [(kind, name, where) for kind, name, where in _read(recorded) if name not in NAMES[kind]()]
+    if not found:
+        return ""
+    *most, last = [f"the {kind} {name!r}" for kind, name, _ in found]
+    what = f"{', '.join(most)} and {last}" if most else last
+    return f"The run uses plugins that are not loaded: {what}. {_remedy([where for _, _, where in found])}"
 
 
 def check(recorded: object) -> None:
     """Refuse to go on with a run whose plugins are not there. Raises UserError."""
-    if sentences := missing(recorded):
-        raise UserError(sentences[0])
+    if sentence := missing(recorded):
+        raise UserError(sentence)
 
 
 def _named(recipe: Recipe) -> Iterator[tuple[str, str]]:
@@ -60,7 +63,9 @@ def _read(recorded: object) -> Iterator[tuple[str, str, str]]:
             yield kind, clipped(name, 80), clipped(plugin["file"])
 
 
-def _remedy(where: str) -> str:
-    if where.endswith(".py"):
-        return f"start with --plugin {where}, or KD_PLUGINS={Path(where).parent} (docs/plugins.md)."
-    return f"install {where.partition(' (')[0]} (docs/plugins.md)."
+def _remedy(places: list[str]) -> str:
+    packages = dict.fromkeys(each.partition(" (")[0] for each in places if each.endswith(")"))
+    files = dict.fromkeys(each for each in places if not each.endswith(")"))
+    steps = [f"install {' and '.join(packages)}"] if packages else []
+    steps += [f"start with {' '.join(f'--plugin {each}' for each in files)}, or these in KD_PLUGINS"] if files else []
+    return f"To load them, {' and '.join(steps)} (docs/plugins.md)."

@@ -7,7 +7,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +27,7 @@ class Plugin:
 
     kind, name: what it is, and how recipes, pages and the command line call it: as its file.
     part: a subclass of the kind's base class, or an instance: see `Part`.
-    where: its file; of an installed package its name, version and module.
+    where: its file, or the folder of its package; of an installed package its name, version and module.
     sha256: of the file; of a package of files, of all of them.
     """
 
@@ -117,7 +117,8 @@ def _of_package(package: ModuleType, where: str) -> Iterator[Plugin | Problem]:
             found.append(Problem(each.name, place, _why(error, folders[0])))
             continue
         if held(module):
-            found.append(_checked(module, each.name, place, digest))
+            part = _checked(module, each.name, place, digest)
+            found.append(replace(part, where=where) if isinstance(part, Plugin) else part)
     yield from found or [
         Problem(package.__name__.rpartition(".")[2], where, f"none of its files holds a part. {ADVICE}")
     ]

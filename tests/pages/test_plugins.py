@@ -66,9 +66,8 @@ def test_the_page_of_a_run_shows_without_its_plugin(seen_by, open_page, runner, 
     assert not at.exception
     (warning,) = [each.value.replace("\\", "") for each in at.warning if "plugin" in each.value]
     where = "/srv/own/margin.py" if seen_by == "operator" else "margin.py"
-    assert warning.startswith(
-        f"The run uses the method 'margin' of the plugin {where}, which is not loaded: start with"
-    )
+    assert warning.startswith("The run uses plugins that are not loaded: the method 'margin'.")
+    assert f"--plugin {where}," in warning
     assert ("/srv/own" in warning) == (seen_by == "operator")
     assert any("margin.py, SHA-256 cccccccccccccccc" in table.value.to_string() for table in at.table)
     assert at.metric

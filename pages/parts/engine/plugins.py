@@ -14,11 +14,11 @@ def plugin_problems() -> tuple[str, ...]:
 
 
 @visitors
-def missing_plugins(run_id: str) -> tuple[str, ...]:
-    """A sentence for each plugin that a run used and that is not loaded now."""
+def missing_plugins(run_id: str) -> str:
+    """Which plugins a run used that are not loaded now, as a sentence; empty where there are none."""
     recorded = [entry["plugin"] for entry in process.store().environment(run_id)[-1:] if entry.get("plugin")]
     if not recorded:
-        return ()
+        return ""
     from kdcore.inspection import run_plugins
 
-    return tuple(shown(each) for each in run_plugins.missing(recorded[0]))
+    return shown(run_plugins.missing(recorded[0]))

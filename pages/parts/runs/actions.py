@@ -89,7 +89,7 @@ def show_damage(run: RunState) -> None:
 
 def show_missing_plugins(run: RunState) -> None:
     """What the run used and this server has not loaded; all that is stored is shown all the same."""
-    for text in engine.missing_plugins(run.id):
+    if text := engine.missing_plugins(run.id):
         st.warning(formatting.message(text), icon=":material/extension_off:")
 
 

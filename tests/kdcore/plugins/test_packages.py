@@ -46,6 +46,7 @@ def test_each_module_with_a_part_is_one_and_helpers_are_none(package):
     found = plugins.use(package)
     assert [(each.kind, each.name) for each in found] == [("test set", "inverted"), ("method", "margin")]
     assert methods.build(Term(method="margin"), CNN, CNN)
+    assert {each.where for each in found} == {str(package)}  # what to name for both
     files = sorted(package.rglob("*.py"))
     assert {each.sha256 for each in found} == {hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()}
 

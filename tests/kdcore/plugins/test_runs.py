@@ -40,8 +40,8 @@ def test_it_is_not_resumed_or_forked_without_them_and_the_message_says_how(inter
             with pytest.raises(UserError) as refused:
                 go_on(run_id)
             assert str(refused.value) == (
-                "The run uses the method 'margin' of the plugin /home/me/margin.py, which is not loaded: start with "
-                "--plugin /home/me/margin.py, or KD_PLUGINS=/home/me (docs/plugins.md)."
+                "The run uses plugins that are not loaded: the method 'margin'. To load them, start with --plugin "
+                "/home/me/margin.py, or these in KD_PLUGINS (docs/plugins.md)."
             )
         assert runner.knobs(run_id) == ("learning_rate", "weight/ce", "weight/margin")
     finally:
@@ -53,7 +53,7 @@ def test_with_them_nothing_is_missing(interrupted, write):
     store, run_id = interrupted
     plugins.use(write("margin.py", EXAMPLES["margin.py"]))
     (entry,) = store.environment(run_id)
-    assert run_plugins.missing(entry["plugin"]) == ()
+    assert run_plugins.missing(entry["plugin"]) == ""
     run_plugins.check(entry["plugin"])
 
 
@@ -69,10 +69,15 @@ def test_a_changed_file_is_a_difference_of_the_environment(write):
 
 
 def test_an_installed_package_is_named_as_what_to_install():
-    recorded = {"dataset bands": {"file": "my-parts 1.2 (my_parts.bands)", "sha256": "b" * 64}}
+    recorded = {
+        "dataset bands": {"file": "my-parts 1.2 (my_parts.bands)", "sha256": "b" * 64},
+        "method margin": {"file": "/a/margin.py"},
+        "network odd": {"file": "/a/nets"},
+        "method kd": {"file": "/a/kd.py"},
+    }
     assert run_plugins.missing(recorded) == (
-        "The run uses the dataset 'bands' of the plugin my-parts 1.2 (my_parts.bands), which is not loaded: install my-parts 1.2 "
-        "(docs/plugins.md).",
+        "The run uses plugins that are not loaded: the dataset 'bands', the method 'margin' and the network 'odd'. To load them, "
+        "install my-parts 1.2 and start with --plugin /a/margin.py --plugin /a/nets, or these in KD_PLUGINS (docs/plugins.md)."
     )
 
 
@@ -81,7 +86,7 @@ def test_an_installed_package_is_named_as_what_to_install():
     [None, [], "method margin", {"method margin": 3}, {"spell margin": {"file": "x.py"}}, {"method margin": {"file": 3}}, {3: {}}],
 )  # fmt: skip
 def test_what_was_edited_by_hand_is_left_out(recorded):
-    assert run_plugins.missing(recorded) == ()
+    assert run_plugins.missing(recorded) == ""
 
 
 def test_a_run_without_plugins_records_none(tmp_path):
