@@ -35,7 +35,9 @@ def _reply(sources: list[Path], request: dict[str, Any]) -> dict[str, Any]:
 
     notes: list[str] = []
     out = Path(request.pop("out"))
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in request.items()}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in request.items()
+    }
     try:
         imported = importing.import_weights(sources, **given, out=out, report=notes.append)
     except importing.NotGiven as error:
