@@ -59,7 +59,12 @@ def test_what_a_worker_trains_in_a_copy_arrives_in_the_store(store, receiver, ti
 
     def call(name, *arguments):
         seen.append((name, store.state(run_id).status))
-        return getattr(receiver, name)(*arguments)
+        result = getattr(receiver, name)(*arguments)
+        state = store.state(run_id)  # files come before the events that name them
+        assert all(
+            (store.folder(run_id) / saved["file"]).is_file() for saved in (*state.probes, *state.checkpoints[-1:])
+        )
+        return result
 
     assert trained(store, receiver, run_id, call=call) == "finished"
     assert ("append", "running") in seen or ("look", "running") in seen
