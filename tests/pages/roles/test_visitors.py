@@ -26,7 +26,7 @@ FUNCTIONS = {
     "ask_for_control", "take_control_back",  # a window with the passcode alone takes it back: roles/windows checks
     "accuracy_now", "library_choice", "networks_here", "batch_of_step", "bundled", "camera_frame", "check_data", "check_settings", "choices", "conditions", "data_classes", "deployment", "evaluable",
     "evaluation_refusal", "families", "heatmap_sensitivity", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
-    "layer_similarity", "methods", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
+    "layer_similarity", "methods", "missing_plugins", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
     "share_photo", "shared_photo", "soft_labels", "store", "student_names",
     "studies", "survey", "test_image", "test_outputs", "test_sets", "trial", "without_teacher",
 }  # fmt: skip
