@@ -13,8 +13,7 @@ def check(recipe: Recipe) -> None:
         if why := methods.get(term.method).why_not_mixed():
             raise RecipeError(
                 f"The term {term.label!r} cannot use mixed images (`data.mixup`, `data.cutmix`), since {why}: set both to 0, "
-                "or use another method. These can: "
-                f"{able}."
+                f"or use another method. These can: {able}."
             )
 
 

@@ -38,11 +38,34 @@ def paragraph(recipe: Recipe, run: RunState) -> tuple[str, list[tuple[str, str]]
         sentences.append(
             "A twin, the same network with the same initial weights, batches and augmentation, was trained on the labels alone."
         )
+    if images := _images(recipe):
+        sentences.append(f"All networks got the same training images, with {_listed(images)}.")
+    if lr.ema:
+        sentences.append(f"Weights are exponential moving averages over the steps, with decay {_value(lr.ema)}.")
     sentences.append(
         f"Training took {recipe.epochs} epochs with batches of {data.batch_size} images and {OPTIMIZERS.get(lr.name, lr.name)}, "
         f"at a learning rate of {_value(lr.lr)}; random seed {recipe.seeds[0]}."
     )
     return " ".join(sentences), cited
+
+
+def _images(recipe: Recipe) -> list[str]:
+    """What is done to the training images."""
+    data = recipe.data
+    names = {"flip": "horizontal flips", "crop": "shifts", "jitter": "changes of colour", "rotation": "rotations"}
+    found = [names[name] for name in data.augment]
+    if data.resized_crop:
+        found.append("random resized crops of {:g} to {:g} of the area".format(*data.resized_crop.scale))
+    if data.rand_augment:
+        found.append(
+            f"RandAugment ({data.rand_augment.operations} operations of magnitude {data.rand_augment.magnitude})"
+        )
+    if data.erasing:
+        found.append(f"random erasing (probability {_value(data.erasing)})")
+    if data.mixed:
+        kinds = (("mixup", data.mixup), ("CutMix", data.cutmix))
+        found += [f"{name} (alpha {_value(alpha)})" for name, alpha in kinds if alpha]
+    return found
 
 
 def _teacher(recipe: Recipe) -> str:
