@@ -50,10 +50,11 @@ class Diagnosis:
 
 
 def label_losses(evidence: Evidence, network: str) -> np.ndarray:
-    """The network's loss on the labels over the logged steps, else its total."""
+    """The network's loss on the labels over the logged steps, else its total; without the steps whose batch had no labelled image."""
     for term in (SUPERVISED, "total"):
         if f"loss/{network}/{term}" in evidence.series:
-            return np.asarray(evidence.series[f"loss/{network}/{term}"][1], dtype=float)
+            losses = np.asarray(evidence.series[f"loss/{network}/{term}"][1], dtype=float)
+            return losses[losses != 0]
     return np.empty(0)
 
 

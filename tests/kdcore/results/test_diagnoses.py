@@ -158,6 +158,14 @@ def test_a_loss_that_rose_and_fell_again_did_not_diverge():
     assert kinds(healthy(series={"loss/student/ce": ([1, 2, 3, 4, 5], [2.3, 9.0, 0.5, 0.5, 0.5])})) == []
 
 
+def test_steps_without_a_labelled_image_are_no_losses_of_zero():
+    assert kinds(healthy(series={"loss/twin/ce": (list(range(8)), [0.0, 0.0, 2.3, 0.0, 2.2, 2.1, 2.0, 1.9])})) == []
+    rising = (list(range(7)), [0.0, 2.3, 3.0, 8.0, 0.0, 9.0, 9.0])
+    chance = right_on(TARGETS, 0.1)
+    found = evidence(TARGETS, student=chance, twin=chance, series={"loss/twin/ce": rising})
+    assert "the twin's loss began at 2.3, rose to 9" in words(found, "diverged")
+
+
 def test_a_few_logged_steps_say_nothing_of_how_a_loss_went():
     rising, chance = ([1, 2, 3, 4], [2.3, 7.0, 8.0, 9.0]), right_on(TARGETS, 0.1)
     found = evidence(TARGETS, student=chance, twin=chance, series={"loss/student/ce": rising})
