@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -132,17 +132,21 @@ class Encoded(Dataset):
 
     @cached_property
     def _rows(self) -> dict[str, Rows]:
-        self.listing.check_images()
-        found = {
-            name: Rows(pool, np.arange(len(pool.files)), pool.targets) for name, pool in self.listing.pools.items()
-        }
-        if "test" not in found:
-            pool, targets = found["train"].pool, found["train"].targets
-            chosen = sampling.share(targets, TEST_SHARE, (self.seed, TEST_SEED))
-            rest = np.delete(np.arange(len(targets)), chosen)
-            found["test"] = Rows(pool, chosen, targets[chosen])
-            found["train"] = Rows(pool, rest, targets[rest])
-        return found
+        return _split(self.listing, self.seed)
+
+
+@lru_cache(maxsize=4)
+def _split(listing: Listing, seed: int) -> dict[str, Rows]:
+    """The images of each split; without test images of its own a fifth of each class is held out for the test."""
+    listing.check_images()
+    found = {name: Rows(pool, np.arange(len(pool.files)), pool.targets) for name, pool in listing.pools.items()}
+    if "test" not in found:
+        pool, targets = found["train"].pool, found["train"].targets
+        chosen = sampling.share(targets, TEST_SHARE, (seed, TEST_SEED))
+        rest = np.delete(np.arange(len(targets)), chosen)
+        found["test"] = Rows(pool, chosen, targets[chosen])
+        found["train"] = Rows(pool, rest, targets[rest])
+    return found
 
 
 class Items(Sequence[Item]):

@@ -10,7 +10,6 @@ Which files count, and what is left out, is decided in `data/folders`.
 import hashlib
 import os
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -42,13 +41,14 @@ class Folder(Encoded):
     def identity(self, pool: str, places: np.ndarray) -> bytes:
         """The files with their sizes and modification times: a file may change without its folder."""
         digest = hashlib.sha256()
-        for file in self.files(pool, places):
-            path = os.path.join(self.absolute, file)
+        found = self._rows[pool]
+        for row in found.rows[places].tolist():
+            file = found.pool.files[row]
             try:
-                found = os.stat(path)
+                status = os.stat(f"{self.absolute}{os.sep}{file}")
             except OSError as error:
-                raise UserError(f"{names.text(path)} cannot be read any more ({error.strerror}).") from error
-            digest.update(
-                f"{Path(file).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
-            )
+                path = names.text(os.path.join(self.absolute, file))
+                raise UserError(f"{path} cannot be read any more ({error.strerror}).") from error
+            line = f"{file.replace(os.sep, '/')}\0{status.st_size}\0{status.st_mtime_ns}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.digest()

@@ -24,6 +24,7 @@ class Names(Sequence[str]):
 
     def __init__(self, blob: np.ndarray, ends: np.ndarray) -> None:
         self.blob, self.ends = blob, ends
+        self._bytes = memoryview(blob)  # whose slices take half as long
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Names":
@@ -49,8 +50,8 @@ class Names(Sequence[str]):
 
     def __getitem__(self, place: int) -> str:  # type: ignore[override]
         place = range(len(self.ends))[place]
-        start = int(self.ends[place - 1]) + 1 if place else 0
-        return os.fsdecode(self.blob[start : int(self.ends[place])].tobytes())
+        start = self.ends.item(place - 1) + 1 if place else 0
+        return os.fsdecode(bytes(self._bytes[start : self.ends.item(place)]))
 
     def __iter__(self) -> Iterator[str]:
         return (self[place] for place in range(len(self)))
