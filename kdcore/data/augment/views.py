@@ -1,7 +1,7 @@
 """Views: which augmentations the images of a recipe get, the random numbers of each view, and how they are applied."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,7 @@ class Drawn:
 
     def at(self, rows: Tensor) -> "Drawn":
         """Those of some of the views."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Drawn(**{name: None if value is None else value[rows] for name, value in values.items()})
+        return replace(self, **{name: value[rows] for name, value in vars(self).items() if value is not None})
 
 
 @dataclass(frozen=True)

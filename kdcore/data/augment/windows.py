@@ -49,7 +49,7 @@ def patches(images: int, side: Side, probability: float, generator: torch.Genera
 
 
 def resized(images: Tensor, windows: Tensor) -> Tensor:
-    """A part of each image, resized to the image's size, bilinear and antialiased.
+    """A part of each image, enlarged to the image's size, bilinear.
 
     Each image has a matrix for its rows and one for its columns, so that a batch with many windows is two products.
 
@@ -117,14 +117,14 @@ def _middle(side: Side, ratio: Range) -> list[int]:
 
 
 def _weights(start: Tensor, length: Tensor, side: int) -> Tensor:
-    """Matrices [B, side, side] that resize `length` places from `start` on to all `side` places.
+    """Matrices [B, side, side] that interpolate `side` places between the `length` places from `start` on.
 
-    A triangle as wide as two places of the coarser of both grids, as in `F.interpolate(antialias=True)`.
+    There are never more than `side` of these, so that nothing is made smaller, and antialiasing would change nothing.
     """
     scale = (length / side)[:, None, None]
     places = torch.arange(side, device=start.device, dtype=torch.float32)
     centre = scale * (places[None, :, None] + 0.5)  # of each new place, from the start of the window
     place = places[None, None, :] - start[:, None, None]  # of each old one
-    weights = (1 - (place - centre + 0.5).abs() / scale.clamp(min=1)).clamp(min=0)
+    weights = (1 - (place - centre + 0.5).abs()).clamp(min=0)
     weights = weights.where((place >= 0) & (place < length[:, None, None]), 0)
     return weights / weights.sum(2, keepdim=True)

@@ -45,3 +45,17 @@ def test_withheld_and_wrong_labels_are_shown_as_the_student_gets_them():
 def test_data_that_is_missing_says_so():
     with pytest.raises(ValueError, match="There is no folder"):
         preview(DataRecipe(name="folder", path="/nowhere/at/all"), 4)
+
+
+def test_mixed_images_are_labelled_with_both_shares_and_wrong_labels_still_differ():
+    shown = preview(changed(mixup=1.0), 10)
+    assert shown.labels == shown.truths
+    two = [label for label in shown.labels if " + " in label]
+    assert len(two) > 5
+    own, other = (part.rsplit(" ", 2) for part in two[0].split(" + "))
+    assert {own[0], other[0]} <= set(loading.classes(SMALL))
+    assert int(own[1]) + int(other[1]) == 100
+    wrong = preview(changed(mixup=1.0, label_noise=0.9), 10)
+    assert any(label != truth for label, truth in zip(wrong.labels, wrong.truths, strict=True))
+    withheld = preview(changed(mixup=1.0, labels=10), 10)
+    assert None in withheld.labels

@@ -24,6 +24,15 @@ def test_weights_temperatures_rates_and_length_may_change(tiny):
     }
 
 
+def test_augmentation_mixtures_and_averages_may_change(tiny):
+    changes = {"data.mixup": 0.2, "data.resized_crop": {"scale": [0.5, 1]}, "data.erasing": 0.1, "optimizer.ema": 0.9}
+    first = forking.forked(tiny(), changes, epoch=1.0)
+    again = forking.forked(first, {"data.resized_crop.scale": [0.25, 1]}, epoch=1.0)
+    crop = {"data.resized_crop.scale", "data.resized_crop.ratio"}
+    assert set(forking.changed(tiny(), first)) == {*changes, *crop} - {"data.resized_crop"}
+    assert set(forking.changed(first, again)) == {"data.resized_crop.scale"}
+
+
 def test_a_name_is_no_change(tiny):
     child = forking.forked(tiny(), {"name": "another"}, epoch=1.0)
     assert child.name == "another"

@@ -188,3 +188,20 @@ def test_runs_of_two_seeds_share_one_teacher_on_the_disk(tiny, tmp_path, shelf):
 def _random(split):
     torch.manual_seed(0)
     return models.build(ModelRecipe.model_validate(TEACHER), split.classes, 32)
+
+
+def test_augmentation_decides_which_teacher_is_shared_and_mixtures_do_not(tiny):
+    settings = FineTune(epochs=1)
+    split = loading.load(tiny().data, "train")
+    model = models.build(ModelRecipe(**TEACHER), split.classes, 32)
+
+    def name(**data) -> str:
+        recipe = tiny(data={**tiny().data.model_dump(), **data})
+        tuning = teacher_finetuning.recipe_of(recipe, model, settings)
+        assert not tuning.data.mixed
+        return teacher_finetuning.fingerprint(model, tuning, settings, split)
+
+    plain = name()
+    assert name(mixup=0.2, cutmix=1.0) == plain
+    others = {name(erasing=0.2), name(rand_augment={}), name(resized_crop={}), name(resized_crop={"scale": [0.5, 1]})}
+    assert len(others | {plain}) == 5

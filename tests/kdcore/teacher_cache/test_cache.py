@@ -139,6 +139,10 @@ DATA = {
 OTHERS = {
     "images": {"data": {**DATA, "texture_agreement": 0.5}},
     "augmentation": {"data": {**DATA, "augment": ["flip"]}},
+    "resized crop": {"data": {**DATA, "resized_crop": {"scale": [0.5, 1.0]}}},
+    "operations": {"data": {**DATA, "rand_augment": {}}},
+    "erasing": {"data": {**DATA, "erasing": 0.2}},
+    "size of its images": {"teacher": {"image_size": 48}},
     "view seed": {"data": {**DATA, "seed": 1}},
     "statistics": {"teacher": {"mean": (0.4, 0.4, 0.4), "std": (0.2, 0.2, 0.2)}},
     "weights": {"weights": "stranger"},
