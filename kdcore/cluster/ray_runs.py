@@ -6,6 +6,7 @@ import secrets
 import socket
 from typing import Any
 
+from kdcore import plugins
 from kdcore.checks import preflight
 from kdcore.cluster import optional, worker
 from kdcore.cluster.receiver import Receiver
@@ -102,8 +103,9 @@ class RayRuns:
         actor = ray.remote(Receiver).options(num_cpus=0, scheduling_strategy=here)
         self._receiver = actor.remote(str(self.store.root))
         task = ray.remote(_train).options(
-            num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
-        )
+            num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD",
+            runtime_env={"env_vars": own} if (own := plugins.environment()) else None,
+        )  # fmt: skip
         device, threads = "cuda" if gpus else "cpu", max(1, int(cpus))
         self._remote = lambda run_id: task.remote(
             self._receiver, run_id, str(self.store.root), self._mark.name, device, threads, send

@@ -21,7 +21,7 @@ from kdcore.plugins.part import Part, held
 from kdcore.plugins.sources import GROUP, VARIABLE, Source, add, sources
 
 __all__ = [
-    "GROUP", "VARIABLE", "Part", "Plugin", "Problem", "checksum", "every", "file_of", "given", "held", "hint", "names", "parts",
+    "GROUP", "VARIABLE", "Part", "Plugin", "Problem", "checksum", "environment", "every", "file_of", "given", "held", "hint", "names", "parts",
     "problems", "use",
 ]  # fmt: skip
 MOST = 256  # sources that are held loaded
@@ -85,6 +85,12 @@ def given(files: list[str]) -> Iterator[None]:
             os.environ.pop(VARIABLE, None)
         else:
             os.environ[VARIABLE] = before
+
+
+def environment() -> dict[str, str]:
+    """The environment variable that a process on another machine needs to have the same plugins; empty without any."""
+    given = os.environ.get(VARIABLE, "")
+    return {VARIABLE: given} if given else {}
 
 
 def use(path: str | Path) -> tuple[Plugin, ...]:

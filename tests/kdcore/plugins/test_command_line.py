@@ -93,7 +93,10 @@ def test_from_python(margin):
 
 
 def test_a_process_that_is_started_has_them_too(write):
-    plugins.use(write("bands.py", EXAMPLES["bands.py"]))
+    assert plugins.environment() == {}
+    path = write("bands.py", EXAMPLES["bands.py"])
+    plugins.use(path)
+    assert plugins.environment() == {"KD_PLUGINS": str(path)}
     code = "from kdcore import plugins; print(plugins.names('dataset'))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=os.environ, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("['bands']", "")
