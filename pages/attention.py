@@ -17,6 +17,7 @@ from pages.parts.attention import (
     gallery,
     networks,
     old_links,
+    opening,
     over_time,
     trust,
 )
@@ -58,7 +59,7 @@ def show_photo(found: list[Choice]) -> None:
     with left.container(key="own-photos"):
         offered, refused = offer_photos()
     with right:
-        shown = choose_photo(offered)
+        shown = choose_photo(offered, lambda: opening.sample(found))
     show_refused(refused, sum(not each.sample for each in offered))
     if not found:
         st.info("There is no network yet: none is bundled, and no run has a checkpoint.", icon=":material/info:")

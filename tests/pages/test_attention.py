@@ -1,6 +1,7 @@
 import base64
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,17 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from kdcore.errors import UserError
-from kdcore.inspection import METRICS, Affinity, Atlas, Choice, Controlled, Faithfulness, Inspection, map_cards
+from kdcore.inspection import (
+    METRICS,
+    Affinity,
+    Atlas,
+    Choice,
+    Controlled,
+    Faithfulness,
+    Glance,
+    Inspection,
+    map_cards,
+)  # fmt: skip
 from kdcore.store import Store
 from pages.parts import engine, formatting, page_table
 from pages.parts.attention import downloads, networks, samples
@@ -68,6 +79,10 @@ class FakeInspector:
             instead_of=instead_of,
             lacking="it has no class token" if instead_of else "",
         )
+
+    def glance(self, pixels: np.ndarray, references: Sequence[str]) -> list[Glance]:
+        """All of them are right, so no photo is one that only the twin gets wrong."""
+        return [Glance(reference, "", np.zeros(0), "cat", 1.0) for reference in references]
 
     def affinity(self, pixels: np.ndarray, reference: str, **request: Any) -> Affinity:
         vit = reference.endswith("teacher")

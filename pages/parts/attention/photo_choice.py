@@ -13,13 +13,13 @@ from PIL import Image
 from kdcore import photos
 from pages.parts import address, engine, formatting
 from pages.parts.attention import framing, kept_uploads, samples, shared_photos
+from pages.parts.attention.opening import RULE
 from pages.parts.components import pictures
 from pages.parts.components.photo_paste.photo_paste import photo_paste
 from pages.parts.components.photo_strip.photo_strip import photo_strip
 from pages.parts.roles import role
 from pages.parts.server.uploads import refusal
 
-SIDE = 768  # pixels of a photo: twice what is shown of it
 TAKEN = 12  # images from clipboard and camera, the newest
 READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch would be decoded again for every click
 FEW = 3  # refusals that are shown at once
@@ -171,20 +171,32 @@ def show_waiting(waiting: list[Waiting]) -> None:
         st.button("Read the rest", icon=":material/refresh:", key="read-waiting")
 
 
-def choose_photo(offered: list[Shown]) -> Shown | None:
-    """The strip of all photos; returns the square that networks see of the chosen one, else of the first; None where there are none."""
+def choose_photo(offered: list[Shown], opening: Callable[[], str]) -> Shown | None:
+    """The strip of all photos; returns the square that networks see of the chosen one; None where there are none.
+
+    Args:
+        opening: the id of the photo that is shown first, by the rule of `attention.opening`; empty for the first one.
+    """
     if not offered:
         st.info("Upload a photo to begin: there are no samples here yet.", icon=":material/add_photo_alternate:")
         return None
     wanted = _wanted()
     chosen = next((each for each in offered if each.id == wanted), None)
     if chosen is None and wanted is None:
-        chosen = next((each for each in offered if each.shareable), offered[0])
+        chosen = _first(offered, opening())
     photo_strip(offered, chosen.id if chosen else "", pick)
     if chosen is None:
         shared_photos.explain_missing(wanted or "")
         return None
     return _framed(chosen)
+
+
+def _first(offered: list[Shown], opening: str) -> Shown:
+    """The photo that is shown before one is chosen; that of the rule says so."""
+    by_rule = next((each for each in offered if each.id == opening), None)
+    if by_rule is not None:
+        return replace(by_rule, notes=(*by_rule.notes, RULE))
+    return next((each for each in offered if each.shareable), offered[0])
 
 
 def _wanted() -> str | None:
@@ -234,7 +246,7 @@ def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:
 @st.cache_data(max_entries=READ, show_spinner=False)
 def _decoded(photo_id: str, name: str, _raw: Callable[[], bytes]) -> Shown | str:
     try:
-        photo = engine.read_upload(_raw(), name, side=SIDE, wanted=_still_here)
+        photo = engine.read_upload(_raw(), name, side=samples.SIDE, wanted=_still_here)
     except photos.Busy:
         raise
     except photos.BadPhoto as reason:
@@ -255,7 +267,7 @@ def sample_of(dataset: str, true: str) -> Shown | None:
 
 def _sample(sample: samples.Sample) -> Shown:
     notes = (sample.credit,) if sample.credit else ()
-    shown = _shown(sample.id, samples.read(sample.path, SIDE))
+    shown = _shown(sample.id, samples.read(sample.path))
     return replace(shown, name=sample.name, dataset=sample.dataset, sample=True, true=sample.true, notes=notes)
 
 

@@ -10,6 +10,7 @@ from kdcore.data import datasets
 from kdcore.paths import ASSETS
 
 DRAWN = ASSETS / "samples"  # `DATASET-CLASS.png`
+SIDE = 768  # pixels of a photo: twice what is shown of it
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,6 @@ def _drawn() -> tuple[Sample, ...]:
 
 
 @lru_cache(maxsize=64)
-def read(path: Path, side: int) -> photos.Photo:
-    """The photo, its longer side at most `side` pixels or so."""
-    return photos.read(path.read_bytes(), path.name, side=side)
+def read(path: Path) -> photos.Photo:
+    """The photo, its longer side at most `SIDE` pixels or so."""
+    return photos.read(path.read_bytes(), path.name, side=SIDE)

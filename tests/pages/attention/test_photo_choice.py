@@ -138,7 +138,7 @@ def pages() -> None:
     if st.checkbox("another page"):
         return
     offered, _ = offer_photos()
-    st.session_state["chosen"] = choose_photo(offered)
+    st.session_state["chosen"] = choose_photo(offered, lambda: "")
     st.session_state["found"] = offered
 
 

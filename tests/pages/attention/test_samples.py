@@ -17,7 +17,7 @@ def test_photographs_come_first_each_with_its_maker_and_licence():
 
 def test_they_can_be_read_and_are_more_than_the_networks_see():
     for each in samples.photographs():
-        pixels = samples.read(each.path, 768).pixels
+        pixels = samples.read(each.path).pixels
         assert min(pixels.shape[:2]) >= 300, each.name
 
 

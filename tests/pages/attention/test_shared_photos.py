@@ -31,7 +31,7 @@ def choice() -> None:
     from pages.parts.attention import photo_choice, shared_photos
 
     offered, _ = photo_choice.offer_photos()
-    shown = photo_choice.choose_photo(offered)
+    shown = photo_choice.choose_photo(offered, lambda: "")
     st.session_state["shown"] = None if shown is None else (shown.id, shown.name, shown.pixels.tolist())
     shared_photos.offer()
 

@@ -1,0 +1,35 @@
+"""The photo that the page opens with: the first photograph that teacher and student classify correctly and the twin does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts import palette
+from pages.parts.attention import framing, networks, samples
+
+if TYPE_CHECKING:
+    from kdcore.inspection import Choice
+
+RULE = "It is shown first because teacher and student classify it correctly and the twin does not."
+
+
+def sample(found: list[Choice]) -> str:
+    """The id of that sample; empty where no photograph is one, or its networks are not all here."""
+    trios = networks.trios(found)
+    for photograph in samples.photographs():
+        trio = trios.get(photograph.dataset)
+        if photograph.true and trio and trio.networks.keys() == set(palette.NETWORKS):
+            references = tuple(trio.networks[role].reference for role in palette.NETWORKS)
+            if _only_the_last_is_wrong(photograph, references):
+                return photograph.id
+    return ""
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _only_the_last_is_wrong(photograph: samples.Sample, references: tuple[str, ...]) -> bool:
+    """Whether all networks but the last see the photograph's class in its middle square."""
+    pixels = framing.framed(samples.read(photograph.path).pixels, framing.MIDDLE)
+    *taught, last = (seen.prediction == photograph.true for seen in networks.inspector().glance(pixels, references))
+    return all(taught) and not last
