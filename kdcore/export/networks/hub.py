@@ -67,7 +67,7 @@ def _timm_config(network: Tapped, file: Path) -> None:
     try:
         save_config_for_hf(
             network.net, str(file), model_config=names, model_args=arguments, data_config=_input(network)
-        )  # type: ignore[no-untyped-call]
+        )
     except ValueError as error:
         raise UserError(
             f"timm cannot describe {network.name} in a {CONFIG}: {clipped(str(error))}. Export it as ONNX or .safetensors."

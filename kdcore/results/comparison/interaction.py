@@ -5,10 +5,11 @@ the second: a whole number from -2 to 2. Over the seeds, `crossed` gives their m
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from kdcore.results.comparison.conclusion import LEAST_SEEDS, Compared, Conclusion, conclude
+from kdcore.results.comparison.conclusion import LEAST_APART_OF_SEEDS, LEAST_SEEDS, Compared, Conclusion, conclude
 from kdcore.results.comparison.figure import ends, points
 from kdcore.results.comparison.outcome import Outcome, Pair, identity
 from kdcore.results.comparison.sentences import level
@@ -21,7 +22,12 @@ def conclude_costs(before: Sequence[Outcome], after: Sequence[Outcome], first: s
         before, after: a seed each, in the same order, with the predictions of both networks on the same test images.
     """
     pairs = tuple(_pair(one, other, first, second) for one, other in zip(before, after, strict=True))
-    return conclude(Compared(pairs, max(LEAST_SEEDS, len(pairs))))
+    found = conclude(Compared(pairs, max(LEAST_SEEDS, len(pairs))))
+    apart = sum(sum(pair.apart) for pair in pairs if pair.apart)
+    if found.kind == "refused" and len(pairs) >= LEAST_SEEDS and apart < LEAST_APART_OF_SEEDS:
+        why = f"the costs differ on {apart} of {len(pairs)} x {pairs[0].count:,} predictions ({LEAST_APART_OF_SEEDS} are needed)"
+        return replace(found, why=why)
+    return found
 
 
 def costs_claim(found: Conclusion, change: str, first: str, second: str) -> str:

@@ -133,3 +133,8 @@ def test_one_seed_claims_nothing():
     before, after = outcomes(60, 20)
     found = conclude_costs(before[:1], after[:1], "student", "twin")
     assert (found.kind, found.why) == ("refused", "1 of 3 seeds are finished")
+
+
+def test_few_images_on_which_the_costs_differ_claim_nothing():
+    found = conclude_costs(*outcomes(6, 3), "student", "twin")
+    assert found.why == "the costs differ on 27 of 3 x 400 predictions (30 are needed)"
