@@ -109,7 +109,7 @@ def entry(name: str) -> Entry:
 
 
 @lru_cache(maxsize=256)
-def _entry(name: str, method: type[Method]) -> Entry:
+def _entry(name: str, method: Any) -> Entry:
     return Entry(
         name=name,
         card=method.card,
