@@ -12,7 +12,7 @@ from pages.parts.attention import framing, networks, samples
 if TYPE_CHECKING:
     from kdcore.inspection import Choice
 
-RULE = "It is shown first because teacher and student classify it correctly and the twin does not."
+RULE = "Shown first because only the twin is wrong."
 
 
 def sample(found: list[Choice]) -> str:
