@@ -128,7 +128,7 @@ def _remaining_batches(parts: Parts) -> Iterator[Batch]:
     while parts.step < parts.steps:
         yield from training_batches(
             parts.train, parts.recipe, seed=parts.seed, step=parts.step, per_epoch=parts.steps_per_epoch,
-            smallest=parts.smallest_batch,
+            smallest=parts.smallest_batch, process=parts.process,
         )  # fmt: skip
 
 

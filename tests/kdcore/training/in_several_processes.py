@@ -109,7 +109,9 @@ def numbers(parts: Parts, keep: Path | None = None) -> list[Any]:
 def together(name: str, process: Process, folder: Path) -> list[Any]:
     parts = built(recipe(name))
     replicas.join(parts, process)
-    return numbers(parts, folder / "of-all.safetensors")
+    found = numbers(parts, folder / "of-all.safetensors")
+    assert 0 < parts.student.distiller.share < 1  # each has a part of every batch
+    return found
 
 
 def resumed(name: str, process: Process, file: Path) -> list[Any]:
