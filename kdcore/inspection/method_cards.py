@@ -105,7 +105,8 @@ def entries() -> tuple[Entry, ...]:
 
 def entry(name: str) -> Entry:
     """One method. Raises UserError with the nearest name where there is none of this name."""
-    return _entry(name, methods.get(name))
+    method: Any = methods.get(name)
+    return _entry(name, method)
 
 
 @lru_cache(maxsize=256)

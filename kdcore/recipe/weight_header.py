@@ -138,7 +138,9 @@ def _is_origin(value: Any) -> bool:
 
 def _is_two(value: Any) -> bool:
     numbers = isinstance(value, list) and len(value) == 2
-    return numbers and all(isinstance(each, (int, float)) and not isinstance(each, bool) and 0 <= each < 1e15 for each in value)
+    return numbers and all(
+        isinstance(each, (int, float)) and not isinstance(each, bool) and 0 <= each < 1e15 for each in value
+    )
 
 
 def _is_three(value: Any) -> bool:

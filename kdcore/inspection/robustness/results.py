@@ -19,7 +19,7 @@ class Network:
     reference: str
     title: str
     subtitle: str
-    kind: Literal["bundled", "run"]
+    kind: Literal["bundled", "imported", "run", "library"]
     architecture: Literal["vit", "cnn"]
     data: str
     image_size: int

@@ -48,7 +48,9 @@ def test_epochs_and_seeds_have_orders_of_their_own(split):
 
 
 def test_the_order_does_not_depend_on_the_augmentation(split):
-    plain, changed = (next(batches(split, 50, seed=0, epoch=0, augment=names)).indices for names in (Augmentation(), ALL))
+    plain, changed = (
+        next(batches(split, 50, seed=0, epoch=0, augment=names)).indices for names in (Augmentation(), ALL)
+    )
     assert torch.equal(plain, changed)
 
 

@@ -24,7 +24,10 @@ def test_every_dataset_declares_what_others_ask(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cifar", "Unknown dataset 'cifar'. Did you mean 'cifar10'? Known datasets: cues, cifar10, cifar100, folder, huggingface, shards."),
+        (
+            "cifar",
+            "Unknown dataset 'cifar'. Did you mean 'cifar10'? Known datasets: cues, cifar10, cifar100, folder, huggingface, shards.",
+        ),
         ("base", "Unknown dataset 'base'"),
         ("../cues", "Unknown dataset '../cues'. Did you mean 'cues'"),
         ("datasets.cues", "Unknown dataset 'datasets.cues'"),

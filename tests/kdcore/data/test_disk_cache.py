@@ -83,7 +83,9 @@ def test_batches_from_disk_are_those_from_memory_to_the_bit(photos, monkeypatch)
     for start in (0, 3):
         pairs = zip(
             *(
-                batches(split, 8, seed=1, epoch=2, augment=Augmentation(("flip", "crop", "jitter", "rotation")), start=start)
+                batches(
+                    split, 8, seed=1, epoch=2, augment=Augmentation(("flip", "crop", "jitter", "rotation")), start=start
+                )
                 for split in (held, streamed)
             ),
             strict=True,
