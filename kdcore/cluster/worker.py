@@ -1,7 +1,6 @@
 """One run on a worker: trained by a runner of its own, in the store where the worker sees its folder, else in a copy that is sent."""
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from kdcore.cluster.receiver import Begun, Superseded
 from kdcore.cluster.sender import Call, Sender
 from kdcore.errors import UserError
 from kdcore.events import Noted, RunFailed
-from kdcore.files import atomic, heartbeat
+from kdcore.files import atomic, heartbeat, scratch
 from kdcore.paths import ASSETS
 from kdcore.runner import Runner
 from kdcore.store import Store
@@ -81,7 +80,7 @@ def _folder(root: Path, run_id: str, begun: Begun) -> Iterator[Path]:
     if begun.shared:
         yield root
         return
-    copies = Path(tempfile.gettempdir()) / COPIES
+    copies = scratch.system_folder() / COPIES
     copies.mkdir(exist_ok=True)
     atomic.sweep(copies)
     with atomic.staging(copies / f"{run_id}-{begun.attempt}") as folder:

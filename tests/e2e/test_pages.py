@@ -44,7 +44,7 @@ def test_turning_the_temperature_changes_the_entropy(shared_server: Server, visi
 
 
 def test_a_patch_that_is_covered_changes_what_the_networks_say(shared_server: Server, visit):
-    page = visit(f"{shared_server.url}/attention")
+    page = visit(f"{shared_server.url}/attention?photo=cues-star.png")
     tile = page.locator("figure", has=page.get_by_text("Teacher", exact=True)).first.locator(".tile")
     expect(tile).to_be_visible()
     page.get_by_role("button", name="cover it").click()

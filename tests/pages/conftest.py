@@ -199,7 +199,13 @@ def open_page(runner: FakeRunner) -> Open:
 
 
 @pytest.fixture
-def make_run(runner: FakeRunner, request: pytest.FixtureRequest) -> Callable[..., str]:
+def writers() -> dict[str, RunWriter]:
+    """Those of the runs of `make_run` that are alive."""
+    return {}
+
+
+@pytest.fixture
+def make_run(runner: FakeRunner, writers: dict[str, RunWriter], request: pytest.FixtureRequest) -> Callable[..., str]:
     """Make a run of two epochs with curves and maps, in any state. Returns its id."""
 
     def make(
@@ -215,6 +221,7 @@ def make_run(runner: FakeRunner, request: pytest.FixtureRequest) -> Callable[...
         writer = RunWriter(runner.store.folder(run_id))
         writer.__enter__()
         if status in ("queued", "preparing", "running", "paused"):
+            writers[run_id] = writer
             request.addfinalizer(lambda: writer.__exit__())  # alive until the test is over
         for event in happened(status, difference, labels, knobs or {}):
             writer.append(event)

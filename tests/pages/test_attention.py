@@ -1,7 +1,6 @@
 import base64
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from kdcore.inspection import (
     Choice,
     Controlled,
     Faithfulness,
-    Glance,
     Inspection,
     map_cards,
 )  # fmt: skip
@@ -79,10 +77,6 @@ class FakeInspector:
             instead_of=instead_of,
             lacking="it has no class token" if instead_of else "",
         )
-
-    def glance(self, pixels: np.ndarray, references: Sequence[str]) -> list[Glance]:
-        """All of them are right, so no photo is one that only the twin gets wrong."""
-        return [Glance(reference, "", np.zeros(0), "cat", 1.0) for reference in references]
 
     def affinity(self, pixels: np.ndarray, reference: str, **request: Any) -> Affinity:
         vit = reference.endswith("teacher")

@@ -65,10 +65,10 @@ def check(data: DataRecipe) -> None:
 
 def _check_own_keys(data: DataRecipe, dataset: Dataset) -> None:
     """Refuse settings that only another dataset reads, where they differ from their default."""
-    for key, other in _foreign(data, dataset):
+    for key, others in _foreign(data, dataset):
         raise UserError(
-            f"`data.{key}` is {shortened(getattr(data, key))}, but only {other} has this setting, and the dataset is {data.name}: "
-            f"remove it, or set `data.name` to {other}."
+            f"`data.{key}` is {shortened(getattr(data, key))}, but only {_have(others)} this setting, and the dataset is "
+            f"{data.name}: remove it, or set `data.name` to {_listed(others, 'or')}."
         )
 
 
@@ -80,12 +80,22 @@ def without_foreign(data: DataRecipe) -> tuple[DataRecipe, tuple[str, ...]]:
     found = list(_foreign(data, get(data.name)))
     cleaned = data.model_copy(update={key: DataRecipe.model_fields[key].default for key, _ in found})
     return cleaned, tuple(
-        f"`data.{key}` is left out: it is {shortened(getattr(data, key))}, but only {other} has this setting, so it had no effect."
-        for key, other in found
+        f"`data.{key}` is left out: it is {shortened(getattr(data, key))}, but only {_have(others)} this setting, so it had no effect."
+        for key, others in found
     )
 
 
-def _foreign(data: DataRecipe, dataset: Dataset | type[Dataset]) -> Iterator[tuple[str, str]]:
+def _have(names_of: list[str]) -> str:
+    """`cues has`, or `folder, huggingface and shards have`."""
+    return f"{_listed(names_of, 'and')} {'has' if len(names_of) == 1 else 'have'}"
+
+
+def _listed(words: list[str], last: str) -> str:
+    *others, end = words
+    return f"{', '.join(others)} {last} {end}" if others else end
+
+
+def _foreign(data: DataRecipe, dataset: Dataset | type[Dataset]) -> Iterator[tuple[str, list[str]]]:
     """The settings that differ from their default and that only other datasets read, each with their names."""
     owners: dict[str, list[str]] = {}
     for other in map(_class, _files()):
@@ -93,7 +103,7 @@ def _foreign(data: DataRecipe, dataset: Dataset | type[Dataset]) -> Iterator[tup
             owners.setdefault(key, []).append(_name(other))
     for key, names_of in owners.items():
         if getattr(data, key) != DataRecipe.model_fields[key].default:
-            yield key, " or ".join(names_of)
+            yield key, names_of
 
 
 def _name(dataset: type[Dataset]) -> str:

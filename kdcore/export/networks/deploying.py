@@ -8,7 +8,6 @@ import json
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from kdcore.export.networks import card, choosing, evaluating, int8, latency, li
 from kdcore.export.networks.choosing import Chosen
 from kdcore.export.networks.deploy_table import FILE, Row, Table
 from kdcore.export.networks.onnx_session import Session
-from kdcore.files import atomic
+from kdcore.files import atomic, scratch
 from kdcore.paths import weight_file
 from kdcore.recipe import weight_header
 from kdcore.recipe.references import WeightFile
@@ -77,9 +76,9 @@ def measure(
     notes: list[str] = []
     forms = _forms(run_id, store, also, notes, report)
     images = _measure_accuracy(forms, at_most, notes, report)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.folder() as folder:
         for place, form in enumerate(forms):
-            form.file = Path(folder) / f"{place}.onnx"
+            form.file = folder / f"{place}.onnx"
             form.file.write_bytes(form.model.SerializeToString())
         report("Latency and memory, each in a process of its own.")
         times = _measured(str(threads), str(seconds), *(str(form.file) for form in forms))

@@ -6,11 +6,9 @@ recommendations for CPUs (its documentation of `quantize_static`).
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from kdcore.data import loading
 from kdcore.errors import UserError, clipped
 from kdcore.export.networks import evaluating, libraries
 from kdcore.export.networks.onnx_session import INPUT, Session
+from kdcore.files import scratch
 from kdcore.recipe import DataRecipe
 
 IMAGES = 256  # for calibration
@@ -64,8 +63,8 @@ def quantised(model: Any, images: Calibration) -> Any:
     quantization = libraries.needed("onnxruntime.quantization")
     shapes = libraries.needed("onnxruntime.quantization.shape_inference")
     onnx = libraries.needed("onnx")
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        plain, prepared, made = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "int8"))
+    with scratch.folder() as folder, _quiet():
+        plain, prepared, made = (folder / f"{name}.onnx" for name in ("plain", "prepared", "int8"))
         onnx.save(model, plain)
         try:
             shapes.quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)

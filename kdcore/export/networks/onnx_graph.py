@@ -6,11 +6,9 @@ The graph is first traced, which takes a second; a network that a trace does not
 other logits, is exported by `torch.export` instead.
 """
 
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from kdcore.errors import UserError, clipped
 from kdcore.export.networks import libraries
 from kdcore.export.networks.onnx_session import INPUT, OUTPUT, Session
+from kdcore.files import scratch
 from kdcore.models import Tapped, in_eval, parameters
 
 TOLERANCE = 1e-4  # of a logit; relative to the largest one where that is above 1
@@ -111,8 +110,8 @@ def _checked(attempt: Callable[[nn.Module, Tensor], Any], module: nn.Module, net
 
 def _traced(module: nn.Module, images: Tensor) -> Any:
     onnx = libraries.needed("onnx")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "traced.onnx"
+    with scratch.folder() as folder:
+        file = folder / "traced.onnx"
         free = {INPUT: {0: "batch"}, OUTPUT: {0: "batch"}}
         names = {"input_names": [INPUT], "output_names": [OUTPUT], "dynamic_axes": free}
         torch.onnx.export(module, (images,), file, dynamo=False, opset_version=OPSET, **names)  # type: ignore[arg-type]

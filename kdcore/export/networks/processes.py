@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,6 +11,7 @@ from typing import Any
 
 from kdcore.errors import UserError
 from kdcore.export.networks import deploy_table
+from kdcore.files import scratch
 from kdcore.paths import PROJECT
 from kdcore.store import Store
 
@@ -40,12 +40,12 @@ def export(store: Store, run_id: str, network: str, kind: str, licence: str = "u
         UserError: as `files.write_*`; it takes too long, or is too large for a download.
     """
     stem = f"{run_id}-{network}{'-int8' if kind == 'int8' else ''}"
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / (stem if kind == "hub" else f"{stem}.onnx")
+    with scratch.folder() as folder:
+        out = folder / (stem if kind == "hub" else f"{stem}.onnx")
         words = ["export", f"run:{run_id}/{network}", str(out), "--format", kind]
         said = _run(store, *words, *(("--license", licence) if kind == "hub" else ()))
         notes = tuple(line.replace(str(out), out.name) for line in said.splitlines() if line)
-        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         if size > MOST_IN_MEMORY:
             raise UserError(
                 f"The export has {size / 2**20:,.0f} MiB, too much for a download. In a terminal: python -m kdcore "

@@ -31,5 +31,6 @@ def sample(found: list[Choice]) -> str:
 def _only_the_last_is_wrong(photograph: samples.Sample, references: tuple[str, ...]) -> bool:
     """Whether all networks but the last see the photograph's class in its middle square."""
     pixels = framing.framed(samples.read(photograph.path).pixels, framing.MIDDLE)
-    *taught, last = (seen.prediction == photograph.true for seen in networks.inspector().glance(pixels, references))
+    found = (networks.inspector().inspect(pixels, reference).predictions[0][0] for reference in references)
+    *taught, last = (predicted == photograph.true for predicted in found)
     return all(taught) and not last

@@ -81,7 +81,7 @@ def test_a_setting_of_another_dataset_can_be_left_out():
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"name": "cifar10", "texture_agreement": 0.9}, "`data.texture_agreement` is 0.9, but only cues has this setting, and the dataset is cifar10"),
-    ({"name": "cues", "path": "~/photos"}, "`data.path` is '~/photos', but only folder or huggingface or shards has this setting.*set `data.name` to folder or"),
+    ({"name": "cues", "path": "~/photos"}, "`data.path` is '~/photos', but only folder, huggingface and shards have this setting.*set `data.name` to folder, huggingface or shards"),
     ({"name": "cifar10", "only": ("cat", "dgo")}, "`data.only` names 'dgo', which is not a class of this dataset. Did you mean 'dog'"),
     ({"name": "cues", "only": ("star",)}, "two or more different classes"),
     ({"name": "cifar10", "train_images": 60_000}, "`data.train_images` is 60,000, but cifar10 has only 50,000"),

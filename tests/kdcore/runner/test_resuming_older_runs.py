@@ -13,7 +13,7 @@ def test_a_setting_that_had_no_effect_is_left_out_and_that_is_logged(tiny, tmp_p
     runner = Runner(Store(tmp_path / "runs"), device="cpu", threads=1)
     recipe = tiny(epochs=1)
     older = recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": "/photos"})})  # of a folder
-    with pytest.raises(UserError, match="only folder has this setting"):
+    with pytest.raises(UserError, match="only folder, huggingface and shards have this setting"):
         datasets.check(older.data)
     run_id = runner.store.create(older)
     with runner.store.writer(run_id) as writer:
@@ -24,4 +24,4 @@ def test_a_setting_that_had_no_effect_is_left_out_and_that_is_logged(tiny, tmp_p
     state = runner.store.state(run_id)
     assert state.status == "finished", state.reason
     (warning,) = [note["text"] for note in state.notes if "left out" in note["text"]]
-    assert warning == "`data.path` is left out: it is '/photos', but only folder has this setting, so it had no effect."
+    assert warning == "`data.path` is left out: it is '/photos', but only folder, huggingface and shards have this setting, so it had no effect."

@@ -32,8 +32,9 @@ def begun(store, tiny, tmp_path):
     recipe = tiny(teacher={"model": "resnet20", "weights": str(file)})
     run_id = store.create(recipe)
     parts = SimpleNamespace(
-        recipe=recipe, device=torch.device("cpu"), train=split("train"), validation=None, test=split("test", seed=1)
-    )
+        recipe=recipe, device=torch.device("cpu"), train=split("train"), validation=None, test=split("test", seed=1),
+        student=SimpleNamespace(distiller=SimpleNamespace(student=SimpleNamespace(name="resnet20"))), teacher=None,
+    )  # fmt: skip
     return parts, run_id, file
 
 

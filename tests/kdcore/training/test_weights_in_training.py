@@ -71,7 +71,7 @@ def adapting(tiny):
 def held_out(monkeypatch):
     """The watched loss is what HELD_OUT says, whatever was learned."""
 
-    def measured(watched, teacher, split, temperatures):
+    def measured(watched, teacher, split, temperatures, process):
         yield
         (step,) = {int(m.num_batches_tracked) for m in watched.student.modules() if isinstance(m, _BatchNorm)}
         return dict.fromkeys(watched.methods, HELD_OUT[step])

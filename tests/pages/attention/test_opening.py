@@ -18,8 +18,11 @@ def found(tmp_path):
 
 def predicting(monkeypatch, **classes: str) -> None:
     """Networks that see these classes, whatever the photo."""
-    seen = [SimpleNamespace(prediction=classes[role]) for role in ("teacher", "student", "twin")]
-    monkeypatch.setattr(networks, "inspector", lambda: SimpleNamespace(glance=lambda pixels, references: seen))
+
+    def inspect(pixels, reference):
+        return SimpleNamespace(predictions=[(classes[reference.rpartition("-")[2]], 1.0)])
+
+    monkeypatch.setattr(networks, "inspector", lambda: SimpleNamespace(inspect=inspect))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from kdcore.events import KnobTurned
-from kdcore.store import RunState, RunWriter
+from kdcore.store import RunState
 from pages.parts.runs import adjustments, header
 
 
@@ -25,17 +25,14 @@ def texts(test):
 
 
 @pytest.fixture
-def run(runner, make_run, monkeypatch):
+def run(runner, make_run, writers, monkeypatch):
     """A run in training that follows changes, as its job does."""
     run_id = make_run("running")
     runner.busy = (run_id,)
 
     def set_knob(of, knob, factor):
         runner.told.append((knob, factor))
-        writer = RunWriter(runner.store.folder(of))
-        with (writer.folder / "events.jsonl").open("ab", buffering=0) as file:
-            writer._file = file
-            writer.append(KnobTurned(10, knob, factor))
+        writers[of].append(KnobTurned(10, knob, factor))
 
     monkeypatch.setattr(runner, "set_knob", set_knob)
     return run_id

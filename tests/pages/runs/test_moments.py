@@ -6,7 +6,6 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from kdcore import events as ev
-from kdcore.store import RunWriter
 from pages.parts.runs import moments
 from pages.parts.server import moments as route
 
@@ -40,15 +39,12 @@ def test_before_the_first_step_it_says_what_the_run_does(runner, make_run, statu
     assert found["end"] == 2
 
 
-def test_the_first_numbers_and_maps_are_drawn_before_the_first_step(runner, make_run):
+def test_the_first_numbers_and_maps_are_drawn_before_the_first_step(runner, make_run, writers):
     run_id = make_run("preparing")
-    with (runner.store.folder(run_id) / "events.jsonl").open("ab", buffering=0) as file:
-        writer = RunWriter(runner.store.folder(run_id))
-        writer._file = file
-        writer.append(
-            ev.RunStarted(0, 20, 2, "CPU", "fp32", ("star", "circle", "square"), 3600, 500, {}, {"top1": 0.9})
-        )
-        writer.append(ev.SampleMeasured(0, 0.0, 64, {"student": {"top1": 0.1, "nll": 2.3}}, 0.1))
+    writers[run_id].append(
+        ev.RunStarted(0, 20, 2, "CPU", "fp32", ("star", "circle", "square"), 3600, 500, {}, {"top1": 0.9})
+    )
+    writers[run_id].append(ev.SampleMeasured(0, 0.0, 64, {"student": {"top1": 0.1, "nll": 2.3}}, 0.1))
     found = of(runner, run_id)
     (student, teacher) = found["curves"]
     assert (student["name"], student["points"], student["sample"]) == ("student", [], [[0.0, 0.1]])
