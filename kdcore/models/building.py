@@ -105,7 +105,9 @@ def _of_library(name: str) -> Tapped:
     zoo.check(name)
     count = zoo.pretrained_classes(name)
     if not count and zoo_weights.found(name):
-        raise UserError(f"The pretrained {name} has no classifier, so it predicts no classes: a recipe can fine-tune it.")
+        raise UserError(
+            f"The pretrained {name} has no classifier, so it predicts no classes: a recipe can fine-tune it."
+        )
     side = zoo.default_image_size(name)
     net, _ = zoo_weights.pretrained(name, count, side, download=False)
     mean, std = zoo.statistics(name)
