@@ -60,52 +60,23 @@ def batches(
     """
     view = epoch % views if views else None
     side = int(split.images.shape[2]), int(split.images.shape[3])
+    order = torch.randperm(len(split), generator=generator(seed, epoch)) if shuffle else torch.arange(len(split))
     whole = split.whole if augment.resized_crop else None
     sizes = None if whole is None else torch.from_numpy(whole.sizes)
     fixed = None if view is None else augment.draw(len(split), side, (view_seed, VIEWS, view), sizes)
-    if shuffle:
-        order = torch.randperm(len(split), generator=generator(seed, epoch))
-    else:
-        order = torch.arange(len(split))
+    numbers = Numbers(augment, side, (seed, epoch), order, sizes, fixed)
+    planned = plan(steps_per_epoch(len(split), batch_size, smallest), batch_size, len(split), process, parts)[start:]
+    if mix and mix.mixed:  # a mixture's two images may belong to two processes
+        planned = [dataclasses.replace(each, read=each.rows) for each in planned]
+
     device = split.targets.device
-    chosen = order.to(device)
-    local = chosen if split.images.device == device else order.to(split.images.device)
-    pixels = split.images.permute(0, 2, 3, 1)  # [n, H, W, 3], the layout in memory
-    steps = steps_per_epoch(len(split), batch_size, smallest)
-    numbers = range(start, steps)
-    ends = [(number + 1) * batch_size if number < steps - 1 else len(split) for number in numbers]
-    places = [slice(number * batch_size, end) for number, end in zip(numbers, ends, strict=True)]
-    owned = [process.rows(divisions(rows.stop - rows.start, parts)) for rows in places]
-    # a mixture's two images may belong to two processes
-    needed = [
-        rows if own is None or (mix and mix.mixed) else rows.start + own
-        for rows, own in zip(places, owned, strict=True)
-    ]
-
-    def drawn_for(number: int, rows: slice) -> Drawn:
-        """The random numbers of a whole batch."""
-        if fixed is not None:
-            return fixed.at(order[rows])
-        own_sizes = None if sizes is None else sizes[order[rows]]
-        return augment.draw(rows.stop - rows.start, side, (seed, epoch, number), own_sizes)
-
-    read: Generator[Tensor, None, None]
-    if whole is not None:
-        crops = (
-            crops_of(order, drawn_for(number, rows), rows, part)
-            for number, rows, part in zip(numbers, places, needed, strict=True)
-        )
-        read = prefetched(Crops(whole, side[0]), crops, pinned=device.type == "cuda")
-    elif split.streamed:
-        read = prefetched(pixels, [local[rows] for rows in needed], pinned=device.type == "cuda")
-    else:
-        read = (pixels.index_select(0, local[rows]) for rows in needed)
-    with closing(read):
-        for number, rows, own, images in zip(numbers, places, owned, read, strict=True):
-            indices = chosen[rows]
-            drawn = drawn_for(number, rows)
-            if own is not None and len(images) < len(indices):
-                drawn = drawn.at(own)
+    indices_on_device = order.to(device)
+    with closing(read_images(split, whole, numbers, planned)) as read:
+        for each, images in zip(planned, read, strict=True):
+            indices = indices_on_device[each.rows]
+            drawn = numbers.of(each)
+            if each.own is not None and len(images) < len(indices):
+                drawn = drawn.at(each.own)
             if whole is not None:
                 drawn = dataclasses.replace(drawn, windows=None)  # they are cut already
             batch = Batch(
@@ -114,8 +85,73 @@ def batches(
                 indices=indices,
                 view=view,
             )
-            batch = mixing.mixed(batch, mixing.draw(mix, side, (seed, epoch, number)) if mix else None)
-            yield batch if own is None else batch.of_rows(own)
+            batch = mixing.mixed(batch, mixing.draw(mix, side, (seed, epoch, each.number)) if mix else None)
+            yield batch if each.own is None else batch.of_rows(each.own)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A batch of an epoch.
+
+    rows: of the epoch's order.
+    own: its rows that belong to this process, counted from its beginning; None for all.
+    read: the rows of the epoch's order whose images this process reads.
+    """
+
+    number: int
+    rows: slice
+    own: Tensor | None
+    read: slice | Tensor
+
+
+def plan(steps: int, batch_size: int, images: int, process: Process, parts: int) -> list[Planned]:
+    """An epoch's batches; the last one takes all images that are left."""
+    planned = []
+    for number in range(steps):
+        first = number * batch_size
+        end = first + batch_size if number < steps - 1 else images
+        own = process.rows(divisions(end - first, parts))
+        planned.append(Planned(number, slice(first, end), own, slice(first, end) if own is None else first + own))
+    return planned
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The random numbers of the views of an epoch.
+
+    sizes: height and width of each image of the split that resized crops are cut from; None: all have `side`.
+    fixed: those of all images, where the views are fixed.
+    """
+
+    augment: Augmentation
+    side: tuple[int, int]
+    seed: tuple[int, int]
+    order: Tensor
+    sizes: Tensor | None
+    fixed: Drawn | None
+
+    def of(self, batch: Planned) -> Drawn:
+        """Those of a whole batch, whichever of its images this process has."""
+        indices = self.order[batch.rows]
+        if self.fixed is not None:
+            return self.fixed.at(indices)
+        sizes = None if self.sizes is None else self.sizes[indices]
+        return self.augment.draw(len(indices), self.side, (*self.seed, batch.number), sizes)
+
+
+def read_images(
+    split: Split, whole: Ragged | None, numbers: Numbers, planned: list[Planned]
+) -> Generator[Tensor, None, None]:
+    """The images that this process reads of each batch: uint8 [b, H, W, 3], resized crops of `whole` where that is given."""
+    pinned, order = split.targets.device.type == "cuda", numbers.order
+    if whole is not None:
+        crops = (crops_of(order, numbers.of(each), each) for each in planned)
+        return prefetched(Crops(whole, numbers.side[0]), crops, pinned=pinned)
+    pixels = split.images.permute(0, 2, 3, 1)  # [n, H, W, 3], the layout in memory
+    places = order.to(split.images.device)
+    if split.streamed:
+        return prefetched(pixels, [places[each.read] for each in planned], pinned=pinned)
+    return (pixels.index_select(0, places[each.read]) for each in planned)
 
 
 @dataclass(frozen=True)
@@ -129,11 +165,11 @@ class Crops:
         return torch.from_numpy(self.whole.cut(index[:, 0].numpy(), index[:, 1:].numpy(), self.side))
 
 
-def crops_of(order: Tensor, drawn: Drawn, rows: slice, part: slice | Tensor) -> Tensor:
+def crops_of(order: Tensor, drawn: Drawn, batch: Planned) -> Tensor:
     """The rows of `Crops` for a batch, or for the part of it that this process reads."""
     assert drawn.windows is not None
-    batch = torch.cat([order[rows][:, None], drawn.windows], dim=1)
-    return batch if isinstance(part, slice) else batch[part - rows.start]
+    rows = torch.cat([order[batch.rows][:, None], drawn.windows], dim=1)
+    return rows if isinstance(batch.read, slice) else rows[batch.read - batch.rows.start]
 
 
 def divisions(images: int, count: int) -> list[Span]:
