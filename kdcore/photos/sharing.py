@@ -23,6 +23,7 @@ from kdcore.paths import data_folder
 DAYS, MOST_DAYS = 1, 30
 MOST = 200  # photos
 MOST_BYTES = 200 * 2**20  # of all of them
+OPERATORS = 0.1  # share of both that visitors leave to the operator
 BYTES = 4 * 2**20  # of one
 SIDE = 768  # pixels of its longer side
 SUFFIX = ".photo"  # a line of JSON, then a PNG without metadata
@@ -47,8 +48,11 @@ class Kept:
     size: int
 
 
-def share(pixels: np.ndarray, *, days: int = DAYS) -> tuple[Kept, str]:
+def share(pixels: np.ndarray, *, days: int = DAYS, by_operator: bool = True) -> tuple[Kept, str]:
     """Keep a photo uint8 [H, W, 3] of at most SIDE pixels a side. Returns it, and the key with which its sharer may remove it.
+
+    Args:
+        by_operator: all places are the operator's; visitors together get a share of them.
 
     Raises:
         UserError: there are too many, it is too large, or the number of days is not 1 to MOST_DAYS.
@@ -70,8 +74,8 @@ def share(pixels: np.ndarray, *, days: int = DAYS) -> tuple[Kept, str]:
             f"This photo takes {len(content) / 2**20:.1f} MiB; {BYTES / 2**20:.0f} are the most for a shared one. Crop it."
         )
     with _lock:
-        kept = listing()
-        if len(kept) >= MOST or sum(each.size for each in kept) + len(content) > MOST_BYTES:
+        kept, part = listing(), 1.0 if by_operator else 1 - OPERATORS
+        if len(kept) >= part * MOST or sum(each.size for each in kept) + len(content) > part * MOST_BYTES:
             raise UserError(
                 f"This server keeps at most {MOST} shared photos and {MOST_BYTES / 2**20:.0f} MiB of them, and has no room for another. "
                 "Try again later, or ask the operator to remove some."

@@ -25,7 +25,7 @@ def share_photo(pixels: Any, *, days: int) -> tuple[Kept, str]:
     image = Image.fromarray(pixels)
     image.thumbnail((sharing.SIDE, sharing.SIDE))
     try:
-        return sharing.share(np.asarray(image), days=days)
+        return sharing.share(np.asarray(image), days=days, by_operator=roles.is_operator())
     except OSError as error:
         raise UserError("The photo could not be kept: the disk of this server refuses it. Ask the operator.") from error
 

@@ -97,3 +97,13 @@ def test_number_bytes_days_and_size_are_limited(monkeypatch):
     monkeypatch.setattr(sharing, "BYTES", 100)
     with pytest.raises(UserError, match="Crop it"):
         sharing.share(photo())
+
+
+def test_visitors_leave_the_last_places_to_the_operator(monkeypatch):
+    monkeypatch.setattr(sharing, "MOST", 10)
+    for _ in range(9):
+        sharing.share(photo(), by_operator=False)
+    with pytest.raises(UserError, match="no room for another"):
+        sharing.share(photo(), by_operator=False)
+    sharing.share(photo())
+    assert len(sharing.listing()) == 10
