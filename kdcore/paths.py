@@ -45,10 +45,24 @@ def weight_file(name: str) -> Path:
         NotAllowed: it is outside the allowed folders.
     """
     own = data_folder() / "weights" / name
-    path = Path(name).expanduser()
+    path = given(name)
     if not path.is_absolute() and not is_allowed(path) and is_allowed(own):
         return own
-    return path if allowed(path).is_file() or path.is_absolute() else allowed(own)
+    return path if os.path.isfile(allowed(path)) or path.is_absolute() else allowed(own)
+
+
+def bundled_model(name: str, ending: str) -> Path | None:
+    """A file of a bundled model by the model's name, None where there is none; a name with folders in it is none."""
+    file = ASSETS / "models" / f"{name}{ending}"
+    return file if file.parent == ASSETS / "models" and os.path.isfile(file) else None
+
+
+def given(text: str | Path) -> Path:
+    """A path as a user gives it, with `~` expanded; `~name` of an unknown user stays, so that there is no such file.
+
+    Whether it exists is for `os.path.exists` and its like, which take what no file system does, such as 5,000 characters.
+    """
+    return Path(os.path.expanduser(text))
 
 
 def portable(text: str) -> str:
@@ -56,8 +70,8 @@ def portable(text: str) -> str:
 
     Others become absolute; a name that is no file or folder here, such as that of a weight file in the data folder, stays.
     """
-    path = Path(expanded(text)).expanduser()
-    if not path.is_absolute() and not path.exists():
+    path = given(expanded(text))
+    if not path.is_absolute() and not os.path.exists(path):
         return text
     for name, folder in (("KD_DATA", data_folder()), ("KD_RUNS", runs_folder())):
         if (real := path.resolve()).is_relative_to(folder):

@@ -11,7 +11,7 @@ from kdcore.checks import names
 from kdcore.checks.findings import Finding, Remedy
 from kdcore.data import datasets, selection
 from kdcore.errors import UserError, clipped
-from kdcore.paths import ASSETS, weight_file
+from kdcore.paths import bundled_model, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header
 from kdcore.recipe.references import Bundled, LibraryNetwork, Pretrained, RunNetwork, WeightFile
 from kdcore.store import Store
@@ -139,8 +139,8 @@ def weight_classes(spec: ModelRecipe, runs: Store | None = None) -> int | None:
 
 def _card(name: str) -> dict[str, Any] | None:
     """The description of a bundled model; None where there is none of this name."""
-    file = ASSETS / "models" / f"{name}.json"
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    file = bundled_model(name, ".json")
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file else None
 
 
 def _pretrained_classes(name: str) -> int | None:

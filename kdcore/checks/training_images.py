@@ -7,7 +7,7 @@ from typing import Any
 from kdcore.checks.findings import LEAST_SEEN
 from kdcore.data import overlap
 from kdcore.errors import UserError
-from kdcore.paths import ASSETS, weight_file
+from kdcore.paths import bundled_model, weight_file
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe
 from kdcore.recipe.references import Bundled, Pretrained, RandomWeights, RunNetwork, WeightFile
 from kdcore.store import Store
@@ -21,7 +21,7 @@ def trained_on(spec: ModelRecipe, runs: Store | None = None) -> list[DataRecipe]
         case RandomWeights() | Pretrained():
             return []
         case Bundled(name):
-            return _of_card(ASSETS / "models" / f"{name}.json")
+            return _of_card(card) if (card := bundled_model(name, ".json")) else None
         case WeightFile(path):
             return _of_card(weight_file(path).with_suffix(".json"))
         case RunNetwork(run_id, network) if runs is not None:

@@ -2,13 +2,15 @@
 
 import difflib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdcore.errors import UserError
+from kdcore import paths
+from kdcore.errors import UserError, clipped, shortened
 from kdcore.models import weight_files
-from kdcore.paths import ASSETS, is_allowed, weight_file
+from kdcore.paths import ASSETS, is_allowed
 from kdcore.recipe import ModelRecipe, Recipe, references, weight_header
 from kdcore.recipe.references import Bundled, LibraryNetwork, Reference, RunNetwork, WeightFile
 
@@ -57,16 +59,16 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
             return ModelRecipe(model=name, weights="pretrained")
         case WeightFile():
             return _weight_file(parsed)
-        case Bundled(name) if (file := ASSETS / "models" / f"{name}.safetensors").is_file():
+        case Bundled(name) if file := paths.bundled_model(name, ".safetensors"):
             return _file(file)
-    if is_allowed(folder := Path(reference).expanduser()) and folder.is_dir():
+    if is_allowed(folder := paths.given(reference)) and os.path.isdir(folder):
         raise UserError(
             f"{reference} is a folder. Convert its weights once: python -m kdcore import-weights {reference} --out {folder.name}.safetensors"
         )
     known = sorted(bundled())
     near = difflib.get_close_matches(reference, known, n=3)
     raise UserError(
-        f"There are no weights {reference!r}."
+        f"There are no weights {shortened(reference)}."
         + (f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else "")
         + f" Bundled: {', '.join(known) or 'none'}. Otherwise run:ID/student (`python -m kdcore runs` lists the runs) or the path of "
         "a .safetensors file."
@@ -82,11 +84,11 @@ def resolved(reference: str, runs: "Store | None" = None) -> Reference:
 
 
 def _weight_file(reference: WeightFile) -> Source:
-    path = Path(reference.path).expanduser()
+    path = paths.given(reference.path)
     reference.check()
-    file = weight_file(reference.path)
-    if not file.is_file():
-        looked = f"{path}" if file == path else f"{path}, nor {file}"
+    file = paths.weight_file(reference.path)
+    if not os.path.isfile(file):
+        looked = clipped(f"{path}" if file == path else f"{path}, nor {file}", 500)
         raise UserError(f"There is no weight file {looked}. See docs/results.md for where the public ones come from.")
     return _file(file)
 

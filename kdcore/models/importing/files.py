@@ -1,6 +1,7 @@
 """Reads weights from outside: a file of torch.save or safetensors, or a folder with config.json, recognised by content."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdcore import paths
 from kdcore.errors import UserError, clipped
 from kdcore.files import reading
 from kdcore.models import weight_files
@@ -41,8 +43,8 @@ def read(path: Path, *, ema: bool = True, report: Report = lambda text: None) ->
     Raises:
         UserError: no weights; the message states what it is and how to fix it.
     """
-    path = path.expanduser()
-    if path.is_dir():
+    path = paths.given(path)
+    if os.path.isdir(path):
         config, file = hub_folder.opened(path)
         return Found(read(file, ema=ema, report=report).tensors, config)
     first = _beginning(path)

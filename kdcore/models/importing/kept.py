@@ -1,5 +1,6 @@
 """Imported weights in the data folder: added from uploads and files of the server, and removed."""
 
+import os
 import re
 import shutil
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from kdcore import paths
-from kdcore.errors import UserError, visible
+from kdcore.errors import UserError, clipped, visible
 from kdcore.files import atomic, budget, disk
 from kdcore.models.importing import hub_folder
 from kdcore.models.importing.isolated import Imported, import_weights
@@ -56,12 +57,17 @@ def add_file(path: str, **given: Any) -> tuple[Kept, Imported]:
         NotAllowed: it is outside the folders that this server may read.
         NotGiven, UserError: as `isolated.import_weights`; or there is no room.
     """
-    source = paths.allowed(Path(paths.expanded(path.strip())).expanduser())
-    if not source.exists():
-        raise UserError(f"There is no file or folder {visible(str(source))}.")
-    for each in source.iterdir() if source.is_dir() else ():
-        paths.allowed(each)
-    _check_room(budget.total(source) if source.is_dir() else source.stat().st_size, copies=1)
+    if not path.strip():
+        raise UserError("There is no path. Give that of a file with weights, or of a folder in the hub's layout.")
+    source = paths.allowed(paths.given(paths.expanded(path.strip())).absolute())
+    if not os.path.exists(source):
+        raise UserError(f"There is no file or folder {clipped(visible(str(source)))}.")
+    try:
+        for each in source.iterdir() if source.is_dir() else ():
+            paths.allowed(each)
+    except OSError as error:
+        raise UserError(f"{clipped(visible(str(source)))} cannot be read: {error.strerror or error}.") from None
+    _check_room(budget.size(source), copies=1)
     with disk.in_words(folder(), then="import it again"):
         folder().mkdir(parents=True, exist_ok=True)
         return _imported([source], _stem(source.name), source.parent, given)
@@ -85,7 +91,8 @@ def _imported(sources: Sequence[Path], stem: str, hidden: Path, given: Mapping[s
             target = _free(stem)
             shutil.move(written, target)
     except UserError as error:
-        error.args = (str(error).replace(f"{hidden}/", "").replace(str(hidden), "the folder"),)
+        if hidden != hidden.parent:  # not the root, whose path is in every other
+            error.args = (str(error).replace(f"{hidden}/", "").replace(str(hidden), "the folder"),)
         raise
     finally:
         _one.release()

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from kdcore import models, paths
+from kdcore.checks import preflight
 from kdcore.errors import NotAllowed, UserError
 from kdcore.files import budget
-from kdcore.models import zoo
+from kdcore.models import sources, zoo
 from kdcore.models.importing import NotGiven, isolated, kept, process
 from kdcore.recipe import ModelRecipe
 
@@ -181,3 +182,39 @@ def test_an_import_that_hangs_or_is_killed_is_a_sentence(tmp_path):
 def test_one_import_runs_at_a_time(at_once):
     with kept._one, pytest.raises(UserError, match="Other weights are being imported now. Try again"):
         kept.add_upload({"w.pth": saved(network().state_dict())}, model=MODEL, classes=TEN)
+
+
+@pytest.mark.parametrize("path", ["~nobody-here/w.pth", "a" * 5000, "a/" * 2500, "x\0y", "a" * 300 + ".safetensors"])
+def test_a_path_that_no_file_has_is_refused_in_words(path):
+    with pytest.raises(UserError, match="^There is no file or folder ") as refused:
+        kept.add_file(path)
+    assert len(str(refused.value)) < 300
+    with pytest.raises(UserError, match="^There (is|are) no weight"):
+        sources.find(path.replace(".pth", ""))
+
+
+def test_a_bundled_models_name_leads_to_no_other_folder(tmp_path):
+    kept_elsewhere = tmp_path / "theirs.safetensors"
+    kept_elsewhere.write_bytes(b"x")
+    (tmp_path / "theirs.json").write_text('{"classes": ["a"]}')
+    for name in (os.path.relpath(tmp_path / "theirs", paths.ASSETS / "models"), str(tmp_path / "theirs")):
+        with pytest.raises(UserError, match="^There are no weights "):
+            sources.find(name)
+        assert preflight.weight_classes(ModelRecipe(weights=name)) is None
+    assert preflight.weight_classes(ModelRecipe(weights="cues-teacher")) == 10
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+def test_no_path_is_asked_for(path):
+    with pytest.raises(UserError, match="There is no path. Give that of a file with weights"):
+        kept.add_file(path)
+
+
+@pytest.mark.parametrize("folder", [".", "hub/.."])
+def test_a_message_on_a_relative_folder_keeps_its_full_stops(at_once, tmp_path, monkeypatch, folder):
+    (tmp_path / "hub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=r" is a folder without config\.json\. Give the file with the weights, or a folder"
+    ):
+        kept.add_file(folder)
