@@ -6,7 +6,7 @@ import stat
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -21,11 +21,14 @@ from kdcore.photos.decoding import plain_name
 FOLDER = "folders"  # in the data folder
 VARIABLE, MOST_GB = "KD_FOLDERS_GB", 50.0
 MOST_ENTRIES = 500_000
+MOST_FOLDERS = 100_000  # classes, times train and test, and folders within
+BLOCK = 4096  # bytes of the disk that a file takes at least, and a folder
 MOST_OF_ONE = 100 << 20  # bytes of an image
 MOST_RATIO = 200  # of a compressed entry's size, and of all together; drawings as BMP reach 100
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 CHUNK = 1 << 20
 DEEPEST, LONGEST = 20, 200  # folders in each other, bytes of a name
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)  # the last of an entry that begins before the file
 DAMAGED = "files that are damaged in the zip file"
 LINKS = "links"
 LARGE = f"files of more than {MOST_OF_ONE >> 20} MiB"
@@ -83,12 +86,15 @@ def unpack(file: BinaryIO | Path, name: str) -> Unpacked:
         with zipfile.ZipFile(file) as zipped, disk.in_words(folder(), then="unpack it again"):
             found = _sorted(zipped, shown)
             folder().mkdir(parents=True, exist_ok=True)
+            atomic.sweep(folder())
             target = _free(shown)
             with atomic.new_folder(target) as temporary:
                 for place in list(found.kept):
                     _take(zipped, place, found, temporary)
                 _check_images(found, shown)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
+    except UserError:
+        raise
+    except (*BROKEN, NotImplementedError, RuntimeError) as error:
         raise UserError(
             f"{shown} is no zip file, or an incomplete one ({clipped(visible(str(error)), 80)}). Copy or make it again, as a ZIP."
         ) from None
@@ -98,11 +104,15 @@ def unpack(file: BinaryIO | Path, name: str) -> Unpacked:
 
 def _check_layout(target: Path, shown: str) -> None:
     """Refuse what is no folder of images, and remove it. Raises UserError."""
+    fine = False
     try:
         listing.listed(target).check_images()
+        fine = True
     except UserError as error:
-        shutil.rmtree(target, ignore_errors=True)
         raise UserError(str(error).replace(f"{target}/", "").replace(str(target), shown)) from None
+    finally:
+        if not fine:
+            shutil.rmtree(target, ignore_errors=True)
 
 
 def _sorted(zipped: zipfile.ZipFile, shown: str) -> _Sorted:
@@ -118,7 +128,7 @@ def _sorted(zipped: zipfile.ZipFile, shown: str) -> _Sorted:
         if parts and not entry.is_dir():
             _sort(entry, parts, found, shown)
     _check_images(found, shown)
-    _check_size(list(found.kept.values()), zipped.start_dir, shown)
+    _check_size(found.kept, zipped.start_dir, shown)
     found.kept = _without_outer(found.kept)
     return found
 
@@ -177,15 +187,30 @@ def _check_images(found: _Sorted, shown: str) -> None:
         raise UserError(f"{shown} has no images. {LAYOUT}{left}")
 
 
-def _check_size(entries: Sequence[zipfile.ZipInfo], packed: int, shown: str) -> None:
+def _check_size(kept: Mapping[str, zipfile.ZipInfo], packed: int, shown: str) -> None:
     """packed: bytes of the file that hold entries. Entries that share them would be far larger together."""
-    size = sum(entry.file_size for entry in entries)
+    size = sum(entry.file_size for entry in kept.values())
     if size > MOST_RATIO * max(packed, CHUNK):
         raise UserError(f"{shown} would unpack {packed:,} bytes to {size:,}. Nothing was unpacked.")
+    folders = _folders(kept)
+    if len(folders) > MOST_FOLDERS:
+        raise UserError(f"{shown} has more than {MOST_FOLDERS:,} folders. Nothing was unpacked. {LAYOUT}")
+    blocks = BLOCK * (len(folders) + sum(-(-entry.file_size // BLOCK) for entry in kept.values()))
     budget.check_room(
-        folder(), size, held=budget.total(folder()), most=budget.limit(VARIABLE, MOST_GB), variable=VARIABLE,
+        folder(), blocks, held=budget.total(folder()), most=budget.limit(VARIABLE, MOST_GB), variable=VARIABLE,
         what="Unpacked folders",
     )  # fmt: skip
+
+
+def _folders(places: Iterable[str]) -> set[str]:
+    """The folders that hold the places, and those around them; not all, where there are too many."""
+    found: set[str] = set()
+    for place in places:
+        inner = place.rpartition("/")[0]
+        while inner and inner not in found and len(found) <= MOST_FOLDERS:
+            found.add(inner)
+            inner = inner.rpartition("/")[0]
+    return found
 
 
 def _without_outer(kept: dict[str, zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
@@ -207,7 +232,7 @@ def _take(zipped: zipfile.ZipFile, place: str, found: _Sorted, to: Path) -> None
             while chunk := source.read(CHUNK):
                 target.write(chunk)
         return
-    except (zipfile.BadZipFile, zlib.error, EOFError):
+    except BROKEN:
         path.unlink(missing_ok=True)
         reason = DAMAGED
     except (

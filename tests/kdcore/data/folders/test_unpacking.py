@@ -2,6 +2,7 @@
 
 import io
 import stat
+import struct
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from kdcore.data import loading
 from kdcore.data.folders import report, unpacking
 from kdcore.errors import UserError
+from kdcore.files import atomic
 from kdcore.recipe import DataRecipe
 
 
@@ -162,3 +164,49 @@ def test_an_encrypted_zip_is_refused():
 def test_a_second_file_of_one_name_is_another_folder():
     one, other = (unpacking.unpack(zipped(images()), "x.zip").folder for _ in range(2))
     assert (one.name, other.name) == ("x", "x-2")
+
+
+def test_an_entry_that_would_begin_before_the_file_is_left_out():
+    content = bytearray(zipped(images()).getvalue())
+    end = content.rfind(b"PK\5\6")
+    (begin,) = struct.unpack("<I", content[end + 16 : end + 20])
+    struct.pack_into("<I", content, begin + 42, 10)  # of the first entry
+    struct.pack_into("<I", content, end + 16, begin + 1000)  # so that all entries begin 1,000 bytes earlier
+    with pytest.raises(UserError, match="^birds.zip (is no zip file|has no images)"):
+        unpacking.unpack(io.BytesIO(content), "birds.zip")
+    assert nothing_is_kept()
+
+
+def test_more_folders_than_a_disk_should_get_are_refused(monkeypatch):
+    monkeypatch.setattr(unpacking, "MOST_FOLDERS", 12)
+    deep = [(f"cat/{i}/b/c/1.png", b"") for i in range(4)]
+    with pytest.raises(
+        UserError, match="birds.zip has more than 12 folders. Nothing was unpacked. It should hold one folder"
+    ):
+        unpacking.unpack(zipped(deep), "birds.zip")
+    assert nothing_is_kept()
+    assert unpacking.unpack(zipped(images()), "birds.zip").images == 30
+
+
+def test_empty_files_and_folders_count_as_blocks_of_the_disk(monkeypatch):
+    monkeypatch.setenv("KD_FOLDERS_GB", "0.0001")  # 100,000 bytes
+    with pytest.raises(UserError, match="Unpacked folders would take 0.0 GB; 0.0001 GB are the most"):
+        unpacking.unpack(zipped([(f"cat/{i}/1.png", b"x") for i in range(30)]), "birds.zip")
+    assert nothing_is_kept()
+
+
+def test_what_cannot_be_listed_is_removed(monkeypatch):
+    def failing(target):
+        raise OSError("the disk")
+
+    monkeypatch.setattr(unpacking.listing, "listed", failing)
+    with pytest.raises(OSError, match="the disk"):
+        unpacking.unpack(zipped(images()), "birds.zip")
+    assert nothing_is_kept()
+
+
+def test_what_a_killed_process_left_goes_with_the_next_zip():
+    left = unpacking.folder() / f".cats.{atomic.machine()}-999999999-1{atomic.SUFFIX}"
+    (left / "cat").mkdir(parents=True)
+    unpacking.unpack(zipped(images()), "birds.zip")
+    assert [path.name for path in unpacking.folder().iterdir()] == ["birds"]
