@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kdcore.api import build as build
     from kdcore.api import compare as compare
     from kdcore.api import distill as distill
+    from kdcore.api import import_weights as import_weights
     from kdcore.api import load as load
     from kdcore.api import load_recipe as load_recipe
     from kdcore.api import prune as prune
@@ -29,8 +30,8 @@ __version__ = "0.1.0"
 
 # `explain` is a package too, which can be called.
 __all__ = [
-    "Comparison", "Recipe", "Run", "build", "compare", "distill", "explain", "load", "load_recipe", "prune", "run",
-    "train", "use_plugins",
+    "Comparison", "Recipe", "Run", "build", "compare", "distill", "explain", "import_weights", "load", "load_recipe", "prune",
+    "run", "train", "use_plugins",
 ]  # fmt: skip
 
 

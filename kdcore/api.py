@@ -23,7 +23,9 @@ from torch import Tensor
 from kdcore import models, plugins
 from kdcore import recipe as recipes
 from kdcore.checks import before_run
-from kdcore.cli import options, progress
+from kdcore.cli import export as exporting
+from kdcore.cli import options, progress, weights
+from kdcore.data import datasets
 from kdcore.errors import UserError, shortened
 from kdcore.explain import Explanation, heatmaps
 from kdcore.models import Tapped
@@ -51,6 +53,7 @@ __all__ = [
     "compare",
     "distill",
     "explain",
+    "import_weights",
     "load",
     "load_recipe",
     "prune",
@@ -99,6 +102,22 @@ class Run:
     def network(self, name: str = "student") -> Tapped:
         """The run's student, twin or teacher, in eval mode. Raises UserError where it has none, or no checkpoint yet."""
         return load(f"run:{self.id}/{name}", store=self.store)
+
+    def export(
+        self,
+        out: str | Path,
+        format: exporting.Format | None = None,
+        *,
+        network: str = "student",
+        licence: str = "unknown",
+    ) -> str:
+        """Write the student, twin or teacher for other programs; returns what was written and measured, in sentences.
+
+        `out` is a .safetensors or .onnx file, or for `hub` a new folder. `format` is safetensors, onnx, int8 (ONNX, calibrated on
+        validation images) or hub, by the ending of `out` unless given; `licence` is for hub's model card. See docs/deploy.md.
+        """
+        reference = f"run:{self.id}/{network}"
+        return "\n".join(exporting.write(reference, Path(out).expanduser(), format, licence=licence, runs=self.store))
 
     def __str__(self) -> str:
         state = self.state
@@ -210,6 +229,42 @@ def prune(
     return distill(students.fine_tuning(file, store, epochs), device=device, show=show, **settings)
 
 
+def import_weights(
+    files: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    model: str | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    image_size: int | None = None,
+    ema: bool = True,
+    prefix: str = "",
+    show: bool = True,
+) -> str:
+    """Turn weights of a training script, timm or the hub into a .safetensors file; returns its path for a recipe's `weights`.
+
+    Args:
+        files: of `torch.save` or .safetensors, or a folder with config.json. No code in them is run.
+        model: the network's name, where the files do not name it.
+        classes: names in the order of the outputs, a folder of class folders, or a dataset's name; else as the files say.
+        image_size: side of its input in pixels; else what the files say, or the network's usual one.
+        ema: take averaged weights where a file has them beside others.
+        prefix: use the tensors whose names begin with it, where a file has several networks.
+        show: print each choice and change.
+
+    Raises:
+        UserError: a file holds no weights, they are another network's, or its name or classes are missing.
+    """
+    sources = [Path(each).expanduser() for each in ([files] if isinstance(files, str | Path) else files)]
+    target = Path(out).expanduser()
+    weights.check_out(target)
+    with options.writing(target):
+        models.import_weights(
+            sources, model, _class_names(classes), image_size, out=target, ema=ema, prefix=prefix,
+            report=options.noted if show else lambda text: None,
+        )  # fmt: skip
+    return str(target)
+
+
 def run(run_id: str) -> Run:
     """An earlier run by its id. Raises UserError where there is none."""
     found = Run(run_id, options.store())
@@ -303,6 +358,14 @@ def _dotted(settings: Mapping[str, Any], parents: str = "") -> dict[str, Any]:
         key = f"{parents}{name}"
         flat |= _dotted(value, f"{key}.") if isinstance(value, Mapping) and value else {key: value}
     return flat
+
+
+def _class_names(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
+    if classes is None or not isinstance(classes, str | Path):
+        return None if classes is None else tuple(classes)
+    if classes in datasets.names():
+        return weights.class_names(str(classes), None, None)
+    return weights.class_names(None, str(Path(classes).expanduser().absolute()), None)
 
 
 def _listed(runs: Run | Sequence[Run]) -> list[Run]:

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from kdcore.cli.options import noted, store, writing
 from kdcore.errors import UserError
+from kdcore.store import Store
 
 Format = Literal["safetensors", "onnx", "int8", "hub"]
 
@@ -51,22 +52,39 @@ def export(
         command: How it was trained, for the card of a .safetensors file.
         fp16: Half precision, half the size, for .safetensors. The card's accuracy is measured on what is written.
     """
+    written = write(model, out, kind, data=data, path=path, licence=licence, command=command or "", fp16=fp16)
+    print("\n".join(written))
+    return 0
+
+
+def write(
+    model: str,
+    out: Path,
+    kind: Format | None = None,
+    *,
+    data: str | None = None,
+    path: str | None = None,
+    licence: str = "unknown",
+    command: str = "",
+    fp16: bool = False,
+    runs: Store | None = None,
+) -> list[str]:
+    """Write a network with its card, as `export` takes them. Returns sentences on what was written. Raises UserError."""
     from kdcore.export.networks import choosing, files
 
     kind = kind or files.format_of(out)
+    if kind not in files.ENDINGS:
+        raise UserError(f"There is no format {kind!r}. Formats: {', '.join(files.ENDINGS)}.")
     files.check_out(out, kind)
     if fp16 and kind != "safetensors":
         raise UserError("--fp16 is for .safetensors. For a smaller ONNX file use --format int8.")
-    runs = store()
+    runs = runs or store()
+    measured_on = choosing.named_data(data, path)
     if kind == "hub":
-        chosen = choosing.chosen(model, runs, data=choosing.named_data(data, path), report=noted)
-        said = files.write_hub(chosen, out, runs, licence=licence)
-    else:
-        with writing(out):
-            chosen = choosing.chosen(model, runs, data=choosing.named_data(data, path), report=noted)
-            if kind == "safetensors":
-                said = files.write_safetensors(chosen, out, fp16=fp16, command=command or "")
-            else:
-                said = files.write_onnx(chosen, out) if kind == "onnx" else files.write_int8(chosen, out)
-    print("\n".join(said))
-    return 0
+        chosen = choosing.chosen(model, runs, data=measured_on, report=noted)
+        return files.write_hub(chosen, out, runs, licence=licence)
+    with writing(out):
+        chosen = choosing.chosen(model, runs, data=measured_on, report=noted)
+        if kind == "safetensors":
+            return files.write_safetensors(chosen, out, fp16=fp16, command=command)
+        return files.write_onnx(chosen, out) if kind == "onnx" else files.write_int8(chosen, out)

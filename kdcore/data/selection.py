@@ -43,7 +43,7 @@ def selected(
     if wanted is not None and pool != "validation":
         if wanted > len(targets):
             raise UserError(
-                f"`data.{key}` is {wanted:,}, but {data.name} has only {len(targets):,}: choose fewer, or leave it out."
+                f"`data.{key}` is {wanted:,}, but {data.name} has only {len(targets):,}: choose at most {len(targets):,}, or null for all."
             )
         places = sampling.balanced(targets, wanted, (data.seed_of(pool), LIMITED))
     if pool == "train" and "validation" not in source.pools:
