@@ -11,10 +11,13 @@ channels are removed is decided in `kdcore.pruning`; a network is rebuilt from i
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdcore.errors import UserError, clipped, shortened
+from kdcore.models.tapped import in_eval
 
 OPTION = "pruned"
 Widths = Mapping[str, Sequence[int]]
@@ -69,6 +72,23 @@ def narrow(net: nn.Module, to: Widths, model: str) -> None:
                 "were expected (outputs and inputs; 0: as many as there are)."
             )
         _cut(layer, [want or had for want, had in zip(wanted, has, strict=True)], f"{shortened(name)} of {model}")
+
+
+def check_fits(net: nn.Module, image_size: int, model: str) -> None:
+    """Refuse widths of layers that do not fit each other, from shapes alone. Raises UserError."""
+    hollow = {
+        name: torch.empty_like(each, device="meta") for name, each in (*net.named_parameters(), *net.named_buffers())
+    }
+    try:
+        with in_eval(net), torch.no_grad():
+            functional_call(net, hollow, (torch.empty(1, 3, image_size, image_size, device="meta"),))
+    except NotImplementedError:  # of a network that only computes with numbers
+        return
+    except (RuntimeError, ValueError, TypeError, LookupError, AssertionError) as error:
+        raise UserError(
+            f"The option {OPTION} gives layers of {model} channels that do not fit each other ({clipped(str(error))}): use the widths of "
+            "`python -m kdcore prune`, all of them."
+        ) from None
 
 
 def in_words(origin: Mapping[str, Any]) -> str:

@@ -80,6 +80,7 @@ def made(name: str, classes: int, image_size: int, options: dict[str, Any], **li
             name, classes, image_size, {key: value for key, value in options.items() if key != pruned.OPTION}, **library
         )
         pruned.narrow(net, widths, name)
+        pruned.check_fits(net, image_size, name)
         return net
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     try:

@@ -92,7 +92,8 @@ class Study(Section):
         check_seeds(self.seeds)
         if self.count > MOST_POINTS:
             draw = ": draw some of them with `trials` (of the command `sweep`: --random 20)" if self.vary else ""
-            raise UserError(f"it has {self.count:,} runs; at most {MOST_POINTS} are allowed{draw}")
+            runs = f"{self.count:,}" if self.count < 10**15 else "more than 10^15"
+            raise UserError(f"it has {runs} runs; at most {MOST_POINTS} are allowed{draw}")
         return self
 
     @property

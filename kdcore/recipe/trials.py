@@ -12,6 +12,7 @@ from kdcore.recipe.base import Section
 
 MOST_TRIALS = 500
 DIGITS = 4  # significant ones of a drawn value
+LARGEST, SMALLEST = 1e15, 1e-100  # ends of a range; the second of a logarithmic one
 MOST_REPEATS = 1000  # draws in a row that are known already
 Values = tuple[Any, ...]
 
@@ -125,9 +126,13 @@ def range_of(text: str) -> Range | None:
 
 def _trouble(low: float, high: float, log: bool) -> str:
     """Why two numbers are no range; empty where they are one."""
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        return f"a range runs from a lower to a higher number, not from {low} to {high}"
-    return f"a logarithmic range starts above 0, not at {low}" if log and low <= 0 else ""
+    if not low < high:  # also where one of them is not a number
+        return f"a range runs from a lower to a higher number, not from {shortened(low)} to {shortened(high)}"
+    if not -LARGEST <= low < high <= LARGEST:
+        return f"a range lies between {-LARGEST:g} and {LARGEST:g}; it runs from {shortened(low)} to {shortened(high)}"
+    if log and low < SMALLEST:
+        return f"a logarithmic range starts above 0{f', at {SMALLEST:g} or higher' if low > 0 else ''}, not at {low}"
+    return ""
 
 
 def _end(text: str) -> int | float | None:

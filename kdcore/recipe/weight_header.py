@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kdcore.errors import UserError
+from kdcore.files import reading
 from kdcore.recipe.architecture import check_name, check_options
 from kdcore.recipe.references import NETWORKS
 
@@ -44,7 +45,7 @@ def metadata(path: Path) -> dict[str, str]:
         ValueError: not a safetensors file, a damaged one, or one with a header of more than 16 MiB; names the file.
     """
     try:
-        size = path.stat().st_size
+        size = reading.regular(path).st_size  # a pipe would wait for its writer
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > size - 8:
@@ -131,15 +132,16 @@ def _is_origin(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and all(isinstance(value.get(name), str) and len(value[name]) <= LONGEST_CLASS for name in ("of", "score"))
-        and all(_is_two(value.get(name)) for name in ("macs", "parameters", "top1"))
-        and isinstance(value.get("images"), int)
+        and all(_is_two(value.get(name), 1, 1e15) for name in ("macs", "parameters"))
+        and _is_two(value.get("top1"), 0, 1)
+        and _is_two([value.get("images")] * 2, 0, 1e15)
     )
 
 
-def _is_two(value: Any) -> bool:
+def _is_two(value: Any, low: float, high: float) -> bool:
     numbers = isinstance(value, list) and len(value) == 2
     return numbers and all(
-        isinstance(each, (int, float)) and not isinstance(each, bool) and 0 <= each < 1e15 for each in value
+        isinstance(each, (int, float)) and not isinstance(each, bool) and low <= each <= high for each in value
     )
 
 
@@ -157,7 +159,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "mean": (_is_three, "three numbers"),
     "std": (lambda value: _is_three(value) and min(value) > 0, "three numbers above 0"),
-    "pruning": (_is_origin, "a mapping with of, score, macs, parameters, top1 and images"),
+    "pruning": (_is_origin, "a mapping with of, score, macs and parameters (from 1), top1 (0 to 1) and images"),
 }
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from kdcore import models
 from kdcore.errors import UserError
 from kdcore.models import pruned, weight_files, zoo
-from kdcore.recipe import ModelRecipe
+from kdcore.recipe import ModelRecipe, weight_header
 
 CLASSES = ("a", "b", "c")
 FIRST = {"stages.0.0": [5, 0], "stages.0.1": [5], "stages.0.3": [0, 5]}
@@ -76,3 +76,64 @@ def test_pretrained_weights_are_not_narrowed():
         models.build(
             ModelRecipe(model="resnet18", weights="pretrained", options={"pruned": {"fc": [0, 9]}}), CLASSES, 64
         )
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [
+        {"stages.0.0": [5, 0]},  # the BatchNorm and the next convolution have more
+        {"stages.0.0": [5, 0], "stages.0.1": [5]},
+        {"stages.0.1": [5]},
+        {"stages.0.0": [0, 1]},  # images have three channels
+        {**FIRST, "stages.0.3": [0, 4]},
+    ],
+)
+def test_widths_that_do_not_fit_each_other_are_refused_before_any_image(widths):
+    with pytest.raises(
+        UserError, match="channels that do not fit each other .*: use the widths of `python -m kdcore prune`"
+    ):
+        zoo.create("three_stage_cnn_16", 3, 32, {"pruned": widths})
+
+
+def test_a_check_of_widths_needs_no_weights_and_changes_nothing():
+    with torch.device("meta"):
+        net = zoo.create("three_stage_cnn_16", 3, 32, {"pruned": FIRST})
+    assert net.training
+    net = zoo.create("three_stage_cnn_16", 3, 32)
+    before, chance = {name: tensor.clone() for name, tensor in net.state_dict().items()}, torch.random.get_rng_state()
+    pruned.check_fits(net, 32, "this")
+    torch.testing.assert_close(dict(net.state_dict()), before)
+    assert torch.equal(torch.random.get_rng_state(), chance)
+
+
+ORIGIN = {
+    "of": "run:x/student",
+    "score": "l1",
+    "macs": [10, 5],
+    "parameters": [8, 4],
+    "top1": [0.5, 0.4],
+    "images": 100,
+}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"macs": [0, 0]},
+        {"parameters": [-1, 2]},
+        {"top1": [5e9, 0.4]},
+        {"images": -5},
+        {"images": True},
+        {"images": 10**400},
+        {"of": 1},
+    ],
+)
+def test_an_impossible_origin_in_a_header_is_refused(tmp_path, entry):
+    net = models.build(ModelRecipe(model="three_stage_cnn_16"), CLASSES, 32)
+    weight_files.save(net, tmp_path / "w.safetensors", card={"pruning": {**ORIGIN, **entry}})
+    with pytest.raises(
+        UserError, match="`pruning` should be a mapping with of, score, macs and parameters .from 1., top1"
+    ):
+        weight_header.description(tmp_path / "w.safetensors")
+    weight_files.save(net, tmp_path / "w.safetensors", card={"pruning": ORIGIN})
+    assert weight_header.description(tmp_path / "w.safetensors")["pruning"] == ORIGIN

@@ -223,7 +223,7 @@ def test_other_values_are_no_range(text):
         ("1..2:exp", "'1..2:exp' is not a range: LOW..HIGH"),
         ("4..2", "'4..2' is not a range: a range runs from a lower to a higher number, not from 4 to 2."),
         ("0..1:log", "'0..1:log' is not a range: a logarithmic range starts above 0, not at 0."),
-        ("0..inf", "'0..inf' is not a range: a range runs from a lower to a higher number, not from 0 to inf."),
+        ("0..inf", "'0..inf' is not a range: a range lies between -1e+15 and 1e+15; it runs from 0 to inf."),
     ],
 )
 def test_what_is_no_range_is_refused_with_the_form_of_one(text, message):
@@ -243,3 +243,28 @@ def test_a_study_names_files_relative_to_the_folders_of_data_and_runs(tmp_path, 
     monkeypatch.setenv("KD_DATA", str(tmp_path / "there"))
     (point,) = studies.points(studies.from_plain(stored))
     assert point.recipe.data.path == str(tmp_path / "there" / "photos")
+
+
+@pytest.mark.parametrize("low, high", [(1, 10**400), (-(10**400), 1), (-1e308, 1e308), (1, 1e16), (float("nan"), 1)])
+@pytest.mark.parametrize("log", [False, True])
+def test_the_ends_of_a_range_are_numbers_that_can_be_drawn_between(low, high, log):
+    with pytest.raises(
+        RecipeError, match="a range (lies between|runs from)|a logarithmic range starts|finite number"
+    ) as refused:
+        studies.from_plain(
+            {"recipe": "quick", "vary": {"epochs": {"low": low, "high": high, "log": log}}, "trials": {"count": 3}}
+        )
+    assert len(str(refused.value)) < 400
+
+
+def test_a_logarithmic_range_whose_ratio_is_no_number_is_refused():
+    with pytest.raises(
+        RecipeError, match="1e-320..1e15:log.* is not a range: a logarithmic range starts above 0, at 1e-100"
+    ):
+        trials.range_of("1e-320..1e15:log")
+
+
+def test_a_study_of_more_runs_than_can_be_written_out_is_refused_in_words():
+    vary = {f"setting.{number}": [1, 2] for number in range(20_000)}
+    with pytest.raises(RecipeError, match=r"it has more than 10\^15 runs; at most 500 are allowed: draw some of them"):
+        studies.from_plain({"recipe": "quick", "vary": vary})

@@ -1,6 +1,7 @@
 """Weight files from strangers: whatever their header holds, one sentence names the file and what is wrong."""
 
 import json
+import os
 import re
 import struct
 
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from kdcore import models
 from kdcore.checks import preflight
 from kdcore.cli.main import main
+from kdcore.errors import UserError
 from kdcore.models import zoo
 from kdcore.recipe import RecipeError, weight_header
 from kdcore.store import checkpoint
@@ -156,3 +158,14 @@ def test_a_real_checkpoint_is_far_below_the_largest_header(tmp_path):
         length = int(np.frombuffer(file.read(8), dtype="<u8")[0])
     assert length < weight_header.LARGEST / 4
     assert weight_header.description(tmp_path / "c.safetensors") == {"student": GOOD, "twin": GOOD}
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "w.safetensors")
+    pipe = os.open(tmp_path / "w.safetensors", os.O_RDWR)
+    try:
+        os.write(pipe, bytes(64))  # who reads it need not wait
+        with pytest.raises(UserError, match="w.safetensors cannot be read: It is no plain file"):
+            weight_header.description(tmp_path / "w.safetensors")
+    finally:
+        os.close(pipe)
