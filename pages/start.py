@@ -7,7 +7,7 @@ from kdcore.errors import UserError
 from kdcore.paths import ASSETS
 from kdcore.results.comparison import sentence, summarise
 from kdcore.store import RunState, Store
-from pages.parts import engine, page_table
+from pages.parts import buttons, engine, page_table
 from pages.parts.formatting import message, percent
 from pages.parts.roles import control, role
 from pages.parts.runs import moments
@@ -88,7 +88,9 @@ def offer_training() -> None:
             st.switch_page(page_table.ATTENTION)
         control.only_the_operator("train it here")
         return
-    if st.button("Train it here", type="primary", icon=":material/play_arrow:", width="stretch"):
+    if buttons.pressed(
+        "Train it here", key="train-here", type="primary", icon=":material/play_arrow:", width="stretch"
+    ):
         try:
             run_id = engine.runner().start(recipes.load(ASSETS / "recipes" / f"{QUICK}.yaml"))[0]
         except UserError as error:

@@ -10,7 +10,7 @@ from kdcore.events import MEMORY_FULL
 from kdcore.recipe import RecipeError
 from kdcore.recipe.changing import with_half_the_batch
 from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants, exports
-from pages.parts import engine, formatting, page_table
+from pages.parts import buttons, engine, formatting, page_table
 from pages.parts.attention import networks
 from pages.parts.roles import role
 from pages.parts.runs import run_files
@@ -40,7 +40,7 @@ def command(
     run: RunState,
     kind: Literal["primary", "secondary"] = "secondary",
 ) -> None:
-    if st.button(label, icon=icon, type=kind, key=f"{label}-{run.id}"):
+    if buttons.pressed(label, key=f"{label}-{run.id}", icon=icon, type=kind):
         if trouble := engine.refusal(act, run.id):
             st.error(formatting.message(trouble))
         else:

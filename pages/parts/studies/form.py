@@ -9,7 +9,7 @@ from kdcore.errors import UserError, shortened
 from kdcore.recipe import Recipe, RecipeError, yaml_text
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
-from pages.parts import engine, formatting
+from pages.parts import buttons, engine, formatting
 from pages.parts.roles import control, role
 from pages.parts.train import presets, sections
 
@@ -47,7 +47,7 @@ def ready_made() -> None:
         control.only_the_operator("start studies")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Start study", icon=START, type="primary", key=f"study-{name}"):
+        if buttons.pressed("Start study", key=f"study-{name}", icon=START, type="primary"):
             start(study)
         priced = st.button("Estimate cost", icon=":material/timer:", key="ready-price")
         st.caption(size(len(variants), len(study.seeds)), width="content")
@@ -88,7 +88,7 @@ def own_sweep() -> None:
         st.error(formatting.message(str(error)))
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Start study", icon=START, type="primary", key="sweep-start"):
+        if buttons.pressed("Start study", key="sweep-start", icon=START, type="primary"):
             start(study)
         priced = st.button("Estimate cost", icon=":material/timer:", key="sweep-price")
         st.caption(size(len(points) // len(study.seeds), len(study.seeds)), width="content")

@@ -7,7 +7,7 @@ from kdcore.recipe import library
 from kdcore.results import pitfalls
 from kdcore.results.pitfalls import Failure
 from kdcore.store import ACTIVE, RunState
-from pages.parts import engine, formatting, page_table
+from pages.parts import buttons, engine, formatting, page_table
 from pages.parts.refresh import refreshing
 from pages.parts.roles import role
 
@@ -58,7 +58,7 @@ def card(failure: Failure, run: RunState | None) -> None:
     with st.container(horizontal=True):
         if role.is_operator() and (run is None or run.status not in ACTIVE):
             label = "Run" if run is None else "Run again"
-            if st.button(label, icon=":material/play_arrow:", key=failure.recipe):
+            if buttons.pressed(label, key=failure.recipe, icon=":material/play_arrow:"):
                 start(failure)
         if run and st.button("Open run", icon=":material/monitoring:", key=f"look-{failure.recipe}"):
             st.switch_page(page_table.TRAIN, query_params={"run": run.id})

@@ -10,7 +10,7 @@ from kdcore import recipe as recipes
 from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe, RecipeError, weight_conventions
-from pages.parts import engine, formatting, page_table
+from pages.parts import buttons, engine, formatting, page_table
 from pages.parts.roles import control, role
 from pages.parts.train import fields, formula, input_preview, presets, schedule_chart, teacher_check_card
 from pages.parts.train.sections import choose_data, choose_length, choose_networks
@@ -126,6 +126,7 @@ def not_ready(problem: str) -> None:
     """What to do before a run can start, and the button without effect."""
     st.markdown("**Not ready to start**")
     st.markdown(f":red[:material/block:] {formatting.message(problem)}")
+    buttons.forget("start")
     if role.is_operator():
         st.button("Start training", icon=START, width="stretch", disabled=True, key="cannot-start")
 
@@ -142,8 +143,9 @@ def sum_up(recipe: Recipe, spots: Spots) -> None:
         return
     # drawn first, so that it is there during the teacher check and the cost estimate
     teacher, price, button, further = st.container(), st.container(), st.empty(), st.container()
-    if button.button("Start training", type="primary", icon=START, width="stretch", key="start"):
-        start(recipe)
+    event_files = bool(st.session_state.get(EVENT_FILES))
+    if buttons.pressed("Start training", key="start", place=button, type="primary", icon=START, width="stretch"):
+        start(recipe, event_files=event_files)
     event_files_switch()
     with further:
         show_queue(busy := engine.runner().active())
@@ -213,9 +215,9 @@ def cost_of(recipe: Recipe, busy: bool, spots: Spots) -> bool:
     return True
 
 
-def start(recipe: Recipe) -> None:
+def start(recipe: Recipe, *, event_files: bool) -> None:
     try:
-        ids = engine.runner().start(recipe, event_files=bool(st.session_state.get(EVENT_FILES)))
+        ids = engine.runner().start(recipe, event_files=event_files)
     except UserError as error:
         st.error(formatting.message(str(error)))
     else:
