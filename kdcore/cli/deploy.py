@@ -80,5 +80,5 @@ def _cells(row: dict[str, Any], devices: list[str]) -> list[str]:
     return [
         row["name"], accuracy, f"{row['file_bytes'] / 1e6:.2f} MB", f"{row['parameters']:,}", f"{row['macs'] / 1e6:.1f} M",
         *(f"{each['median']:.2f} ({each['p95']:.2f})" if each else "" for each in times),
-        f"{row['memory'] / 2**20:.1f} MiB",
+        "-" if row["memory"] is None else f"{row['memory'] / 2**20:.1f} MiB",
     ]  # fmt: skip

@@ -3,8 +3,25 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, Field, TypeAdapter
+
+from kdcore.files import reading
+
+MOST_BYTES = 1 << 20
+Text = Annotated[str, Field(max_length=4000)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _has_quantiles(taken: dict[str, float]) -> dict[str, float]:
+    if not {"median", "p95"} <= taken.keys():
+        raise ValueError("median and p95 are missing")
+    return taken
+
+
+Latency = Annotated[dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]], AfterValidator(_has_quantiles)]
 FILE = "deploy.json"  # in a run's folder, what was measured last
 
 
@@ -19,41 +36,44 @@ class Row:
     against: what may be claimed of its difference to the student in float32.
     """
 
-    name: str
-    top1: float | None
-    low: float | None
-    high: float | None
-    file_bytes: int
-    parameters: int
-    macs: int
-    latency: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-    memory: int | None = None
-    against: str = ""
+    name: Text
+    top1: Share | None
+    low: Share | None
+    high: Share | None
+    file_bytes: Count
+    parameters: Count
+    macs: Count
+    latency: dict[str, dict[str, Latency]] = field(default_factory=dict)
+    memory: Annotated[int, Field(ge=-(10**15), le=10**15)] | None = None
+    against: Text = ""
 
 
 @dataclass(frozen=True)
 class Table:
     """rows: teacher, student, twin, student in INT8, and further networks. images: test images measured on."""
 
-    run: str
-    rows: tuple[Row, ...]
-    images: int
-    threads: int
-    cpu: str
-    gpu: str
-    onnxruntime: str
-    date: str
-    notes: tuple[str, ...] = ()
+    run: Text
+    rows: Annotated[tuple[Row, ...], Field(min_length=1, max_length=200)]
+    images: Count
+    threads: Count
+    cpu: Text
+    gpu: Text
+    onnxruntime: Text
+    date: Text
+    notes: Annotated[tuple[Text, ...], Field(max_length=200)] = ()
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
 
 
+_TABLE = TypeAdapter(Table)
+
+
 def read(folder: Path) -> dict[str, Any] | None:
-    """The table in a run's folder as plain data; None where there is none, or none of this version."""
+    """The table in a run's folder as plain data; None where there is none, or one that this version did not write."""
     try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        table = Table(**{**found, "rows": tuple(Row(**row) for row in found["rows"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        table = _TABLE.validate_python(json.loads(reading.read_whole(folder / FILE, MOST_BYTES)))
+    except (OSError, ValueError, RecursionError):
         return None
-    return table.plain()
+    measured = all((row.top1 is None) == (row.low is None) == (row.high is None) for row in table.rows)
+    return table.plain() if measured else None

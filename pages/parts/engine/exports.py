@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pages.parts.engine import process
 from pages.parts.engine.guards import operators, visitors
+from pages.parts.roles import role as roles
+from pages.parts.roles import visitors as watching
 
 if TYPE_CHECKING:
     from kdcore.export.networks.processes import Exported
@@ -29,7 +31,8 @@ def measure_deployment(run_id: str) -> None:
 
 @visitors
 def deployment(run_id: str) -> dict[str, Any] | None:
-    """The table that was measured last, see `deploying.Table`; None where there is none."""
+    """The table that was measured last, see `deploy_table.Table`; None where there is none. A visitor's names no path."""
     from kdcore.export.networks import processes
 
-    return processes.table(process.process_runner().store, run_id)
+    found = processes.table(process.process_runner().store, run_id)
+    return found if roles.is_operator() or found is None else dict(watching.without_paths(found))

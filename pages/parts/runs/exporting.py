@@ -15,6 +15,7 @@ HELP = (
     "ONNX runs without this project, in onnxruntime: images in [0, 1] in, logits out. INT8 is about a quarter of its size, calibrated "
     'on validation images. The folder is one that `timm.create_model("local-dir:...")` opens, with a model card.'
 )
+UNBROKEN = ".st-key-deploy-table :is(th, td) { white-space: nowrap; }"  # on a phone the table is wider than the page, and scrolls
 MADE = "exported-network"  # in the session: what was exported last, to download
 
 
@@ -73,15 +74,20 @@ def offer(run: RunState) -> None:
         st.markdown(formatting.message(note))
     mime = "application/zip" if made.name.endswith(".zip") else "application/octet-stream"
     st.download_button(
-        f"Download {made.name} ({formatting.disk(len(made.content))})", made.content, made.name, mime, icon=":material/download:",
-        key="download-exported", on_click="ignore",
+        f"Download {made.name} ({formatting.disk(len(made.content))})", made.content, made.name, mime, type="primary",
+        icon=":material/download:", key="download-exported", on_click="ignore",
     )  # fmt: skip
 
 
 def table(run: RunState) -> None:
     """What deploying costs, as measured last; the operator can measure it."""
     st.markdown("**Worth deploying?**")
-    found = engine.deployment(run.id)
+    found, about = engine.deployment(run.id), st.empty()
+    if found is None:  # above the button; gone when there is a table
+        about.caption(
+            "Accuracy, file size, operations, latency and memory of teacher, student, twin and student in INT8, all measured as ONNX "
+            "files on this machine. Not measured yet."
+        )
     if role.is_operator() and not run.recorded and engine.store().checkpoint(run.id) is not None:
         label = "Measure again" if found else "Measure"
         if st.button(label, icon=":material/speed:", key=f"deploy-{run.id}"):
@@ -92,15 +98,13 @@ def table(run: RunState) -> None:
                 st.error(formatting.message(str(error)))
             found = engine.deployment(run.id)
     if found is None:
-        st.caption(
-            "Accuracy, file size, operations, latency and memory of teacher, student, twin and student in INT8, all measured as ONNX "
-            "files on this machine. Not measured yet."
-        )
         return
-    st.table(rows(found), border="horizontal")
-    for row in found["rows"]:
-        if row.get("against"):
-            st.markdown(formatting.message(f"{_title(row)} - student: {row['against']}"))
+    about.empty()
+    st.html(f"<style>{UNBROKEN}</style>")
+    with st.container(key="deploy-table"):
+        st.table(rows(found), border="horizontal")
+    compared = [f"{_title(row)} − student: {row['against']}" for row in found["rows"] if row.get("against")]
+    st.markdown("\n".join(f"- {formatting.message(words)}" for words in compared))
     st.caption(formatting.message(conditions(found)))
     for note in found.get("notes", ()):
         st.caption(formatting.message(str(note)))
@@ -132,7 +136,7 @@ def cells(row: dict[str, Any], gpu: bool) -> dict[str, str]:
             found[f"{device.upper()}, batch {count}"] = (
                 f"{taken['median']:.2f} ({taken['p95']:.2f}) ms" if taken else "-"
             )
-    return {**found, "Peak memory": f"{row['memory'] / 2**20:.1f} MiB"}
+    return {**found, "Peak memory": "not measured" if row["memory"] is None else f"{row['memory'] / 2**20:.1f} MiB"}
 
 
 def _title(row: dict[str, Any]) -> str:
@@ -144,7 +148,7 @@ def conditions(found: dict[str, Any]) -> str:
     """What the figures were measured on."""
     gpu = f" GPU: PyTorch in float32, {found['gpu']}." if found.get("gpu") else ""
     return (
-        f"{found['images']:,} test images, the same for all. CPU: onnxruntime {found['onnxruntime']}, {found['threads']} threads, "
-        f"{found['cpu']}; median, in brackets the 95 % quantile.{gpu} Peak memory: growth of a process with onnxruntime alone, up to "
+        f"{found['images']:,} test images, the same for all. CPU: onnxruntime {found['onnxruntime']}, "
+        f"{found['threads']} thread{'s' if found['threads'] != 1 else ''}, {found['cpu']}; median, in brackets the 95 % quantile.{gpu} Peak memory: growth of a process with onnxruntime alone, up to "
         f"batches of 32. Measured on {found['date']}."
     )

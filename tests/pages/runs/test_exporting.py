@@ -11,6 +11,7 @@ from kdcore.errors import NotAllowed, UserError
 from kdcore.export.networks import processes
 from kdcore.export.networks.processes import Exported
 from pages.parts import engine
+from pages.parts.runs import exporting
 
 ROW = {
     "name": "student", "top1": 0.9, "low": 0.88, "high": 0.92, "file_bytes": 294_460, "parameters": 72_954, "macs": 9_900_000,
@@ -90,7 +91,13 @@ def test_the_table_is_measured_on_demand_and_stays(run_id, weights, open_page, r
     for text in ("Student INT8", "90.0 % (88.0 to 92.0)", "0.10 MB", "0.15 (0.20) ms", "3.0 MiB"):
         assert text in shown
     assert any("2 threads, A processor" in each.value for each in at.caption)
-    assert any("no conclusion, why not." in each.value for each in at.markdown)
+    assert any("- Student INT8 − student: −0.1 percentage points: no conclusion, why not." in each.value for each in at.markdown)
+    assert not any("Not measured yet." in each.value for each in at.caption)
+
+
+@pytest.mark.parametrize(("threads", "words"), [(1, "1 thread, A processor"), (2, "2 threads, A processor")])
+def test_the_number_of_threads_is_in_words(threads, words):
+    assert words in exporting.conditions({**TABLE, "threads": threads})
 
 
 def test_a_visitor_sees_the_table_and_makes_nothing(run_id, weights, open_page, runner, visiting):
@@ -109,10 +116,53 @@ def labels(at):
     return [option for group in at.get("button_group") for option in group.options]
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '{"rows": 3}', '{"rows": [{"name": "student"}]}'])
+@pytest.mark.parametrize(
+    "text",
+    ["no json", "[]", '{"rows": 3}', '{"rows": [{"name": "student"}]}', "[" * 100_000, " " * 2_000_000, "\0", "null"],
+)
 def test_a_table_that_cannot_be_read_counts_as_none(text, run_id, runner):
     (runner.store.folder(run_id) / "deploy.json").write_text(text)
     assert processes.table(runner.store, run_id) is None
+
+
+ODD = (
+    *({"images": value} for value in (None, "many", -1, 10**400, [1])),
+    *(
+        {"threads": {}},
+        {"cpu": 3},
+        {"notes": "x"},
+        {"notes": [3]},
+        {"notes": ["x" * 5000]},
+        {"rows": []},
+        {"date": None},
+    ),
+)
+ODD_ROWS = (
+    *({"top1": value} for value in ("x", 2, -1, float("nan"), None, [0.5])),
+    *({"file_bytes": "much"}, {"file_bytes": None}, {"macs": -5}, {"parameters": 10**30}, {"memory": "x"}, {"memory": 10**400}),
+    *({"latency": value} for value in ([], {"cpu": 3}, {"cpu": {"1": {}}}, {"cpu": {"1": {"median": "x", "p95": 1}}}, {"cpu": {"1": None}})),
+    *({"name": ["a"]}, {"against": 3}, {"low": None}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [*ODD, *({"rows": [{**TABLE["rows"][0], **row}]} for row in ODD_ROWS)])
+def test_a_table_that_was_edited_by_hand_is_right_or_none(change, run_id, runner):
+    (runner.store.folder(run_id) / "deploy.json").write_text(json.dumps({**TABLE, **change}))
+    assert processes.table(runner.store, run_id) is None
+
+
+def test_what_was_not_measured_is_said_and_markup_is_text(run_id, weights, open_page, runner, visiting):
+    row = {**TABLE["rows"][0], "memory": None, "top1": None, "low": None, "high": None, "name": "<b>![x](y)</b>"}
+    edited = {**TABLE, "rows": [row], "notes": ["teacher: /srv/secret/w.safetensors is missing <img src=x>"]}
+    (runner.store.folder(run_id) / "deploy.json").write_text(json.dumps(edited))
+    at = open_page("runs.py", run=run_id, more="Export")
+    assert not at.exception
+    shown = at.table[0].value.to_string()
+    assert shown.count("not measured") == 2
+    assert "![x]" not in shown
+    note = next(each.value for each in at.caption if "is missing" in each.value)
+    assert "/srv/secret" not in note
+    assert "<img" not in note.replace("\\<", "")
 
 
 def test_a_command_that_refuses_gives_its_sentence(runner, monkeypatch):
