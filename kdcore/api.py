@@ -23,8 +23,8 @@ from torch import Tensor
 from kdcore import models, plugins
 from kdcore import recipe as recipes
 from kdcore.checks import before_run
-from kdcore.cli import export as exporting
 from kdcore.cli import options, progress, weights
+from kdcore.cli.export import Format, write
 from kdcore.data import datasets
 from kdcore.errors import UserError, shortened
 from kdcore.explain import Explanation, heatmaps
@@ -106,7 +106,7 @@ class Run:
     def export(
         self,
         out: str | Path,
-        format: exporting.Format | None = None,
+        format: Format | None = None,
         *,
         network: str = "student",
         licence: str = "unknown",
@@ -117,7 +117,7 @@ class Run:
         validation images) or hub, by the ending of `out` unless given; `licence` is for hub's model card. See docs/deploy.md.
         """
         reference = f"run:{self.id}/{network}"
-        return "\n".join(exporting.write(reference, Path(out).expanduser(), format, licence=licence, runs=self.store))
+        return "\n".join(write(reference, Path(out).expanduser(), format, licence=licence, runs=self.store))
 
     def __str__(self) -> str:
         state = self.state
@@ -237,7 +237,7 @@ def import_weights(
     classes: str | Path | Sequence[str] | None = None,
     image_size: int | None = None,
     ema: bool = True,
-    prefix: str = "",
+    prefix: str | None = None,
     show: bool = True,
 ) -> str:
     """Turn weights of a training script, timm or the hub into a .safetensors file; returns its path for a recipe's `weights`.
@@ -259,7 +259,7 @@ def import_weights(
     weights.check_out(target)
     with options.writing(target):
         models.import_weights(
-            sources, model, _class_names(classes), image_size, out=target, ema=ema, prefix=prefix,
+            sources, model, _class_names(classes), image_size, out=target, ema=ema, prefix=prefix or "",
             report=options.noted if show else lambda text: None,
         )  # fmt: skip
     return str(target)

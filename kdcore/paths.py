@@ -79,6 +79,12 @@ def portable(text: str) -> str:
     return str(path.absolute())
 
 
+def last_part(text: str) -> str:
+    """The name of a file or folder, without where it is on this machine; of a relative path all of it."""
+    path = Path(os.path.expanduser(text))
+    return path.name if path.is_absolute() else text
+
+
 def expanded(text: str) -> str:
     """A path as `portable` writes it, for this machine."""
     for name, folder in (("$KD_DATA/", data_folder), ("$KD_RUNS/", runs_folder)):

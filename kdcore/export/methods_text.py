@@ -1,7 +1,8 @@
 """A run's recipe in sentences, as a paper's methods section states it, with the papers of the methods as citations."""
 
 from kdcore.errors import UserError
-from kdcore.recipe import Recipe
+from kdcore.paths import last_part
+from kdcore.recipe import DataRecipe, Recipe
 from kdcore.store import RunState
 
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
@@ -29,11 +30,11 @@ def paragraph(recipe: Recipe, run: RunState) -> tuple[str, list[tuple[str, str]]
     if run.train_images and run.labelled_images < run.train_images:
         labels = f", of which {run.labelled_images:,} are labelled"
     sentences = [
-        f"A {recipe.student.model} (student) was trained on {f'{run.train_images:,}' if run.train_images else 'the'} images of {data.name}{labels}.",
+        f"A {recipe.student.model} (student) was trained on {f'{run.train_images:,}' if run.train_images else 'the'} images of {images_of(data)}{labels}.",
         f"Its loss is the sum of {_listed(terms)}.",
     ]
     if recipe.teacher:
-        sentences.append(f"The teacher is {_teacher(recipe)}; it is frozen.")
+        sentences.append(f"The teacher is {teacher(recipe)}; it is frozen.")
     if recipe.twin:
         sentences.append(
             "A twin, the same network with the same initial weights, batches and augmentation, was trained on the labels alone."
@@ -47,6 +48,11 @@ def paragraph(recipe: Recipe, run: RunState) -> tuple[str, list[tuple[str, str]]
         f"at a learning rate of {_value(lr.lr)}; random seed {recipe.seeds[0]}."
     )
     return " ".join(sentences), cited
+
+
+def images_of(data: DataRecipe) -> str:
+    """The name of a dataset; of a visitor's own images, that of their folder."""
+    return last_part(data.path) if data.path else data.name
 
 
 def _images(recipe: Recipe) -> list[str]:
@@ -68,10 +74,11 @@ def _images(recipe: Recipe) -> list[str]:
     return found
 
 
-def _teacher(recipe: Recipe) -> str:
-    teacher = recipe.teacher
-    assert teacher is not None
-    return " with the weights ".join(filter(None, [teacher.model or "", str(teacher.weights)])) or "a network"
+def teacher(recipe: Recipe) -> str:
+    """The teacher's network and weights, by name."""
+    spec = recipe.without_folders().teacher
+    assert spec is not None
+    return " with the weights ".join(filter(None, [spec.model or "", str(spec.weights)])) or "a network"
 
 
 def _value(value: object) -> str:

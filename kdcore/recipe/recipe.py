@@ -98,6 +98,17 @@ class Recipe(Section):
                 plain[name]["weights"] = paths.portable(spec.weights)
         return plain
 
+    def without_folders(self) -> "Recipe":
+        """For publication: files and folders by name, without the folders of this machine that they are in."""
+        changed: dict[str, Any] = {}
+        if self.data.path:
+            changed["data"] = self.data.model_copy(update={"path": paths.last_part(self.data.path)})
+        for name in ("teacher", "student"):
+            spec = getattr(self, name)
+            if spec and isinstance(spec.reference, WeightFile):
+                changed[name] = spec.model_copy(update={"weights": paths.last_part(spec.weights)})
+        return self.model_copy(update=changed)
+
     @field_validator("precision", mode="before")
     @classmethod
     def _as_it_was_called(cls, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """docs/own.md as it stands: own images, weights and network to an ONNX INT8 file that runs without this project."""
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -95,6 +96,30 @@ def test_the_script(own, capfd):
     assert (run.recipe.student.model, run.recipe.data.train_images) == ("my_net", None)
     assert "INT8 - float32: " in capfd.readouterr().out
     assert classified("student-int8.onnx", "photos/red/0.png") == "red"
+
+
+def test_a_published_folder_names_no_folder_of_this_machine_and_the_file_that_opens_it(own, capfd):
+    exec(
+        SCRIPT.partition("print(kd.compare")[0].replace(
+            '"quick",', '"quick", epochs=1, lr={"warmup_epochs": 0}, show=False,'
+        ),
+        {},
+    )
+    run = kd.run(run_id(own))
+    run.export("hub", "hub", licence="mit")
+    card = (own / "hub" / "README.md").read_text()
+    assert "distilled from the teacher teacher.safetensors." in card
+    assert "test images of photos:" in card
+    assert 'kd.use_plugins("my_net.py")' in card
+    assert "datasets:" not in card.split("---")[1]  # those of the hub
+    run.export("student.onnx")
+    for file in (*(own / "hub").glob("*.*"), own / "student.json"):
+        assert str(own) not in file.read_text(errors="replace"), file.name
+    os.environ[plugins.VARIABLE] = ""
+    with pytest.raises(
+        UserError, match=r"not loaded: the network 'my_net'. To load them, start with --plugin .*/my_net.py"
+    ):
+        run.export("again.onnx")
 
 
 def test_weights_without_classes_and_formats_that_there_are_not_are_refused(own):

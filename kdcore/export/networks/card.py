@@ -35,7 +35,7 @@ def origin(chosen: Chosen) -> dict[str, Any]:
     return {
         "run": chosen.run.id,
         "network": chosen.name,
-        "recipe": chosen.recipe.model_dump(mode="json", exclude_defaults=True),
+        "recipe": chosen.recipe.without_folders().model_dump(mode="json", exclude_defaults=True),
         "device": chosen.run.device,
         "seconds": round(chosen.run.active_seconds),
         "date": time.strftime("%Y-%m-%d", time.localtime(chosen.run.updated)),

@@ -6,6 +6,7 @@ from kdcore import models
 from kdcore import recipe as recipes
 from kdcore.data import datasets, loading
 from kdcore.errors import UserError
+from kdcore.inspection import run_plugins
 from kdcore.models import Tapped
 from kdcore.models.fitting import Report
 from kdcore.recipe import DataRecipe, Recipe, references
@@ -61,6 +62,8 @@ def chosen(
         if state.status in ACTIVE:
             raise UserError(f"Run {source.run_id} is {state.status}. Export it when it has ended.")
         recipe = store.recipe(source.run_id).of_run()
+        for entry in store.environment(source.run_id)[-1:]:
+            run_plugins.check(entry.get("plugin"))
     network = models.load(reference, runs=store, report=report).eval().requires_grad_(False)
     name = source.network if isinstance(source, references.RunNetwork) else reference.rpartition("/")[2]
     given = data is not None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from kdcore import plugins
 from kdcore.errors import visible
 from kdcore.export import methods_text
 from kdcore.export.networks.choosing import Chosen
@@ -55,7 +56,7 @@ def _front(chosen: Chosen, rows: list[Row], licence: str, timm: bool) -> str:
         "tags": ["image-classification", "knowledge-distillation", library],
         "metrics": ["accuracy"],
     }
-    if chosen.data:
+    if chosen.data and not chosen.data.path:  # the hub's name of a dataset, not of a folder here
         plain["datasets"] = [chosen.data.name]
     if chosen.data and (own := next((row for row in rows if row.network == chosen.name), None)):
         metric = {"type": "accuracy", "value": round(own.top1, 6), "name": f"top-1 on {own.images} test images"}
@@ -63,7 +64,7 @@ def _front(chosen: Chosen, rows: list[Row], licence: str, timm: bool) -> str:
             "name": _title(chosen),
             "results": [{
                 "task": {"type": "image-classification"},
-                "dataset": {"name": chosen.data.name, "type": chosen.data.name, "split": "test"},
+                "dataset": {"name": methods_text.images_of(chosen.data), "type": chosen.data.name, "split": "test"},
                 "metrics": [metric],
             }],
         }]  # fmt: skip
@@ -77,11 +78,7 @@ def _title(chosen: Chosen) -> str:
 def _summary(chosen: Chosen) -> str:
     what = f"{chosen.network.name}, {len(chosen.network.classes)} classes, images of {chosen.network.image_size} px"
     if chosen.recipe and chosen.recipe.teacher and chosen.name == "student":
-        teacher = chosen.recipe.teacher
-        names = [teacher.model or "", str(teacher.weights)]
-        return (
-            f"{what}: a student, distilled from the teacher {_plain(' with the weights '.join(filter(None, names)))}."
-        )
+        return f"{what}: a student, distilled from the teacher {_plain(methods_text.teacher(chosen.recipe))}."
     return f"{what}."
 
 
@@ -102,7 +99,7 @@ def _results(chosen: Chosen, rows: list[Row], store: Store) -> str:
     if not rows or chosen.data is None:
         return f"Not measured: {_plain(chosen.why)}" if chosen.why else "Not measured."
     lines = [
-        f"Accuracy on the {rows[0].images:,} test images of {_plain(chosen.data.name)}:",
+        f"Accuracy on the {rows[0].images:,} test images of {_plain(methods_text.images_of(chosen.data))}:",
         "",
         "| network | accuracy | 95 % interval |",
         "|---|---|---|",
@@ -125,8 +122,12 @@ def _use(chosen: Chosen, timm: bool) -> str:
             "FOLDER is the folder with this file. With kdcore: "
             '`kdcore.load("FOLDER/model.safetensors")`, which takes images in [0, 1].'
         )
+    name = chosen.network.name
+    needed = (
+        f'kd.use_plugins("{name}.py")  # the network\'s file, which is not in this folder\n' if _plugin(name) else ""
+    )
     return (
-        f"timm does not have this network; `kdcore` opens it:\n\n```python\nimport kdcore as kd\n\n"
+        f"timm does not have this network; `kdcore` opens it:\n\n```python\nimport kdcore as kd\n\n{needed}"
         f'network = kd.load("FOLDER/model.safetensors")  # images [B, 3, {side}, {side}] in [0, 1], RGB\n'
         "logits = network(images).logits  # in the order of network.classes\n```\n\n"
         "It normalises images itself. Where kdcore is not installed, export the network as ONNX instead: "
@@ -134,12 +135,16 @@ def _use(chosen: Chosen, timm: bool) -> str:
     )
 
 
+def _plugin(name: str) -> bool:
+    return name in plugins.parts("network")
+
+
 def _training(chosen: Chosen) -> str:
     if chosen.run is None or chosen.recipe is None:
         return ""
     paragraph, cited = methods_text.paragraph(chosen.recipe, chosen.run)
     notes = "\n".join(f"{place}. {paper}, {address}" for place, (paper, address) in enumerate(cited, 1))
-    recipe = visible(chosen.recipe.to_yaml(), lines=True).replace("```", "'''")
+    recipe = visible(chosen.recipe.without_folders().to_yaml(), lines=True).replace("```", "'''")
     return (
         f"## Training\n\n{_plain(paragraph)}\n\n{notes}\n\nRun {chosen.run.id}. Its recipe:\n\n```yaml\n{recipe}\n```"
     )
@@ -153,7 +158,7 @@ def _classes(chosen: Chosen) -> str:
 
 def _licence(licence: str) -> str:
     if licence != NO_LICENCE:
-        return f"{_plain(licence)}, as named by who exported these weights."
+        return f"{_plain(licence)}, as stated when these weights were exported."
     return (
         "Not named. The licences of the data and of the teacher's weights may limit what these weights may be used for; "
         "`python -m kdcore export ... --format hub --license NAME` names one."
