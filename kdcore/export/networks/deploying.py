@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +28,7 @@ from kdcore.export.networks.onnx_session import Session
 from kdcore.files import atomic, scratch
 from kdcore.paths import weight_file
 from kdcore.recipe import weight_header
-from kdcore.recipe.references import WeightFile
+from kdcore.recipe.references import RUN, SAFETENSORS, WeightFile
 from kdcore.results.comparison import claim
 from kdcore.results.json_text import text as as_json
 from kdcore.store import Store
@@ -115,20 +115,32 @@ def _forms(run_id: str, store: Store, also: Sequence[str], notes: list[str], rep
         forms.append(_Form("student INT8", student.chosen, model, in_float=False))
     except UserError as error:
         notes.append(f"student INT8: {error}")
-    others = [("twin", f"run:{run_id}/twin")] if "twin" in state.results else []
-    others += [("teacher", f"run:{run_id}/teacher")] if "teacher" in state.results else []
-    others += [
-        (Path(reference).stem if reference.endswith(".safetensors") else reference, reference) for reference in also
-    ]
-    others += _pruned(run_id, store)
-    for name, reference in others:
+    for name, reference, named in _others(run_id, state.results, store, also):
         try:
             forms.append(_form(name, reference, store, report))
         except UserError as error:
-            if reference in also:
+            if named:
                 raise
             notes.append(f"{name}: {error}")
     return forms
+
+
+def _others(run_id: str, measured: Container[str], store: Store, also: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """Twin, teacher, pruned students and further networks, each once: name, reference, and whether the caller named it."""
+    named = dict.fromkeys(choosing.complete(reference, store) for reference in also)
+    found = {f"run:{run_id}/{name}": name for name in ("twin", "teacher") if name in measured}
+    found |= {reference: name for name, reference in _pruned(run_id, store)}
+    further = [each for each in named if each not in {*found, f"run:{run_id}/student"}]
+    found |= {reference: _name(reference, store) for reference in further}
+    return [(name, reference, reference in named) for reference, name in found.items()]
+
+
+def _name(reference: str, store: Store) -> str:
+    """What a further network is called in the table: the student of a run, or a file's name."""
+    run_id, _, network = reference.removeprefix(RUN).partition("/")
+    if reference.startswith(RUN) and run_id in store.ids():
+        return f"{network} of {store.state(run_id).name}"
+    return Path(reference).stem if reference.endswith(SAFETENSORS) else reference
 
 
 def _pruned(run_id: str, store: Store) -> list[tuple[str, str]]:
@@ -148,7 +160,9 @@ def _pruned(run_id: str, store: Store) -> list[tuple[str, str]]:
             continue
         if origin.get("of") == f"run:{run_id}/student":
             before, after = origin["macs"]
-            found.append((f"pruned to {100 * after / before:.0f} % by {origin['score']}", f"run:{state.id}/student"))
+            found.append(
+                (f"student pruned to {100 * after / before:.0f} % by {origin['score']}", f"run:{state.id}/student")
+            )
     return found
 
 

@@ -26,6 +26,9 @@ class OneRun:
     def state(self, run_id):
         return self.run
 
+    def ids(self):
+        return [self.run.id]
+
     def states(self):
         return [self.run]
 
@@ -75,6 +78,20 @@ def test_what_was_not_measured_has_a_reason(table):
     teacher = table.rows[-1]
     assert (teacher.name, teacher.top1, teacher.against) == ("teacher", None, "")
     assert table.notes == ("teacher: no accuracy, as it predicts other classes than the data has.",)
+
+
+def test_a_network_is_a_row_once_under_a_name_that_reads_in_a_sentence(tmp_path, monkeypatch):
+    pruned = ("student pruned to 48 % by attention", "run:other/student")
+    monkeypatch.setattr(deploying, "_pruned", lambda run_id, store: [pruned])
+    also = ["run:other/student", "run", "run:run/twin", "pruned/mine.safetensors", "cues-student"]
+    found = deploying._others("run", {"twin"}, OneRun(tmp_path), also)
+    assert found == [
+        ("twin", "run:run/twin", True),
+        (*pruned, True),
+        ("mine", "pruned/mine.safetensors", True),
+        ("cues-student", "cues-student", True),
+    ]
+    assert deploying._name("run:run/twin", OneRun(tmp_path)) == "twin of run"
 
 
 def test_a_table_is_read_back_from_its_run(table, tmp_path):
