@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdcore.errors import UserError
+from kdcore.errors import UserError, clipped, visible
 from kdcore.files import atomic
 from kdcore.files.reading import read_whole
 
@@ -136,8 +136,9 @@ def read(path: Path) -> Beat | None:
     try:
         plain = json.loads(read_whole(path, MOST_BYTES))
         written = path.stat().st_mtime_ns
-        return Beat(str(plain["machine"]), str(plain["host"]), int(plain["process"]), str(plain["token"]), written)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        host = clipped(visible(str(plain["host"])), 80)
+        return Beat(str(plain["machine"]), host, int(plain["process"]), str(plain["token"]), written)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kdcore.errors import PLUGIN, UserError, clipped, shortened
 from kdcore.plugins.part import held
-from kdcore.plugins.sources import Source, absolute
+from kdcore.plugins.sources import Source, absolute, stored_in
 
 PREFIX = "kdcore_plugins"  # of the names of modules that are loaded from a path
 NAME = re.compile(r"[a-z]\w{0,59}", re.ASCII)
@@ -63,8 +63,8 @@ def load(source: Source) -> list[Plugin | Problem]:
         return [_from_file(path)]
     if (path / "__init__.py").is_file():
         return list(_from_package(path))
-    files = sorted(each for each in path.glob("[!_.]*.py") if each.is_file())
-    packages = sorted(each.parent for each in path.glob("[!_.]*/__init__.py"))
+    files = sorted(each for each in path.glob("[!_.]*.py") if each.is_file() and not stored_in(each.resolve()))
+    packages = sorted(each.parent for each in path.glob("[!_.]*/__init__.py") if not stored_in(each.resolve()))
     found = [_from_file(each) for each in files] + [one for each in packages for one in _from_package(each)]
     return found or [Problem(path.name, str(path), f"the folder has no .py file and no package. {ADVICE}")]
 

@@ -42,8 +42,11 @@ def absolute(path: str | Path) -> Path:
     Raises:
         UserError: there is no such file or folder, it is no Python file, or it is where the app stores what it is sent.
     """
-    found = Path(path).expanduser().resolve()
-    if not found.exists():
+    try:
+        found = paths.given(path).resolve()
+    except (OSError, RuntimeError, ValueError):  # longer than a path can be, a circular link, a zero byte
+        found = paths.given(path)
+    if not os.path.exists(found):
         raise UserError(
             f"There is no file or folder {shortened(str(path))}. Give the path of a .py file or of a folder of them."
         )
@@ -53,13 +56,18 @@ def absolute(path: str | Path) -> Path:
         raise UserError(
             f"{shortened(str(path))} has a {os.pathsep!r} in its path, which separates plugins: rename the folder."
         )
-    for name, folder in (("KD_RUNS", paths.runs_folder()), ("KD_DATA", paths.data_folder())):
-        if found.is_relative_to(folder):
-            raise UserError(
-                f"{shortened(str(path))} is in the folder of {name}, where the app stores what it is sent, so no code is loaded "
-                "from there: move it elsewhere."
-            )
+    if name := stored_in(found):
+        raise UserError(
+            f"{shortened(str(path))} is in the folder of {name}, where the app stores what it is sent, so no code is loaded "
+            "from there: move it elsewhere."
+        )
     return found
+
+
+def stored_in(path: Path) -> str:
+    """The variable of the folder in which the app stores what it is sent, where a path without links is in it; else empty."""
+    folders = {"KD_RUNS": paths.runs_folder(), "KD_DATA": paths.data_folder()}
+    return next((name for name, folder in folders.items() if path.is_relative_to(folder)), "")
 
 
 def add(path: str | Path) -> Path:

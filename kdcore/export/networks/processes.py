@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from kdcore.errors import UserError
+from kdcore.errors import UserError, visible
 from kdcore.export.networks import deploy_table
 from kdcore.files import scratch
 from kdcore.paths import PROJECT
@@ -17,6 +17,7 @@ from kdcore.store import Store
 
 COMMAND = (sys.executable, "-m", "kdcore")
 SECONDS = 900.0  # of wall time
+MOST_LICENCE = 60  # characters
 MOST_IN_MEMORY = 500 * 2**20  # bytes of a download
 
 
@@ -43,7 +44,7 @@ def export(store: Store, run_id: str, network: str, kind: str, licence: str = "u
     with scratch.folder() as folder:
         out = folder / (stem if kind == "hub" else f"{stem}.onnx")
         words = ["export", f"run:{run_id}/{network}", str(out), "--format", kind]
-        said = _run(store, *words, *(("--license", licence) if kind == "hub" else ()))
+        said = _run(store, *words, *((f"--license={visible(licence)[:MOST_LICENCE]}",) if kind == "hub" else ()))
         notes = tuple(line.replace(str(out), out.name) for line in said.splitlines() if line)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         if size > MOST_IN_MEMORY:

@@ -1,5 +1,6 @@
 """A heartbeat is renewed while its process lives, and judged by the clock of its drive."""
 
+import json
 import os
 import threading
 import time
@@ -94,3 +95,19 @@ def until(condition, seconds: float = 20.0):
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{", '{"machine": "a"}', *(f'{{"machine": "a", "host": "b", "token": "c", "process": {value}}}' for value in ("1e999", "Infinity", "NaN", "[]", '"x"', "null", "9" * 5000)), "[" * 4000, "x" * 5000]
+)  # fmt: skip
+def test_a_file_that_was_edited_by_hand_is_no_heartbeat(text, tmp_path):
+    (tmp_path / "writer.beat").write_text(text)
+    assert heartbeat.read(tmp_path / "writer.beat") is None
+
+
+def test_the_name_of_a_machine_is_short_and_acts_on_no_terminal(tmp_path):
+    named = {"machine": "a", "host": "\x1b[31m" + "b" * 2000, "process": 1, "token": "c"}
+    (tmp_path / "writer.beat").write_text(json.dumps(named))
+    host = heartbeat.read(tmp_path / "writer.beat").host
+    assert host.startswith(" [31mbbb")
+    assert len(host) <= 80

@@ -120,6 +120,28 @@ def test_what_is_no_python_file_is_refused(name, message, tmp_path):
         plugins.use(tmp_path / name)
 
 
+@pytest.mark.parametrize("path", ["~nobody-here/x.py", "a" * 5000 + ".py", "a/" * 2500, "x\0y.py"])
+def test_a_path_that_no_file_has_is_refused_in_words(path, monkeypatch):
+    with pytest.raises(UserError, match="^There is no file or folder .*Give the path of a .py file"):
+        plugins.use(path)
+    if "\0" not in path:
+        monkeypatch.setenv(plugins.VARIABLE, path)
+        assert "There is no file or folder" in str(plugins.problems()[0])
+
+
+@pytest.mark.parametrize("variable", ["KD_DATA", "KD_RUNS"])
+def test_a_folder_of_plugins_around_what_the_app_stores_leaves_that_out(variable, tmp_path, monkeypatch):
+    stored = tmp_path / "around" / "stored"
+    stored.mkdir(parents=True)
+    (stored / "__init__.py").write_text("raise SystemExit('loaded')")
+    (stored / "margin.py").write_text("raise SystemExit('loaded')")
+    (stored.parent / "link.py").symlink_to(stored / "margin.py")
+    monkeypatch.setenv(variable, str(stored))
+    monkeypatch.setenv(plugins.VARIABLE, str(stored.parent))
+    assert plugins.every() == ()
+    assert "the folder has no .py file and no package" in str(plugins.problems()[0])
+
+
 @pytest.mark.parametrize("variable", ["KD_DATA", "KD_RUNS"])
 @pytest.mark.parametrize("linked", [False, True])
 def test_no_code_is_loaded_from_where_the_app_stores_what_it_is_sent(variable, linked, tmp_path, monkeypatch):

@@ -91,7 +91,10 @@ def test_the_table_is_measured_on_demand_and_stays(run_id, weights, open_page, r
     for text in ("Student INT8", "90.0 % (88.0 to 92.0)", "0.10 MB", "0.15 (0.20) ms", "3.0 MiB"):
         assert text in shown
     assert any("2 threads, A processor" in each.value for each in at.caption)
-    assert any("- Student INT8 − student: −0.1 percentage points: no conclusion, why not." in each.value for each in at.markdown)
+    assert any(
+        "- Student INT8 − student: −0.1 percentage points: no conclusion, why not." in each.value
+        for each in at.markdown
+    )
     assert not any("Not measured yet." in each.value for each in at.caption)
 
 
@@ -183,7 +186,7 @@ def test_a_folder_comes_as_a_zip_file(runner, monkeypatch):
     code = "import sys, pathlib; out = pathlib.Path(sys.argv[3]); out.mkdir(); (out / 'README.md').write_text('card'); print(out, *sys.argv[4:])"
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", code))
     made = processes.export(runner.store, "x", "twin", "hub", "mit")
-    assert (made.name, made.notes) == ("x-twin.zip", ("x-twin --format hub --license mit",))
+    assert (made.name, made.notes) == ("x-twin.zip", ("x-twin --format hub --license=mit",))
     with zipfile.ZipFile(io.BytesIO(made.content)) as zipped:
         assert zipped.read("x-twin/README.md") == b"card"
 
@@ -195,3 +198,10 @@ def test_a_process_that_takes_too_long_is_ended(runner, monkeypatch):
         UserError, match="It took longer than .* and was stopped. In a terminal: python -m kdcore deploy x"
     ):
         processes.deploy(runner.store, "x")
+
+
+def test_a_licence_is_a_text_and_no_option(runner, monkeypatch):
+    code = "import sys, pathlib; pathlib.Path(sys.argv[3]).mkdir(); print(sys.argv[4:])"
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", code))
+    made = processes.export(runner.store, "x", "student", "hub", "--out\0\n" + "x" * 5000)
+    assert made.notes == (str(["--format", "hub", f"--license=--out  {'x' * 53}"]),)
