@@ -80,6 +80,8 @@ def _run(tokens: list[str]) -> int:
     if "" in files:
         print(f"error: --plugin needs a file, as in --plugin my_loss.py. Help: {PROGRAM} --help", file=sys.stderr)
         return 2
+    if processes.launched():
+        processes.without_advice_of_torch()
     try:
         with plugins.given(files):
             command, bound, _ = app.parse_args(arguments.rewritten(app, tokens), exit_on_error=False, print_error=False)

@@ -27,6 +27,11 @@ def launched() -> bool:
     return all(name in os.environ for name in VARIABLES) and int(os.environ["WORLD_SIZE"]) > 1
 
 
+def without_advice_of_torch() -> None:
+    """Before torch is loaded: no advice in the terminal of each process that is meant for the code and not for its users."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 def rank() -> int:
     return int(os.environ["RANK"])
 

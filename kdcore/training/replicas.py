@@ -79,6 +79,8 @@ def join(parts: Parts, process: Process) -> None:
 def _replicated(distiller: Distiller) -> DistributedDataParallel:
     # gradients of 1 x 1 convolutions with channels last have other strides, and the same order in memory
     python_warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    # its successor is not known to earlier versions
+    python_warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
     # a term that does not count now, or a layer that is not selected, has parameters without a gradient
     return DistributedDataParallel(_Outer(distiller), broadcast_buffers=False, find_unused_parameters=True)
 

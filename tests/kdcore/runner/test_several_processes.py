@@ -1,15 +1,18 @@
 """A run in two processes is controlled like one in a single process; one process that dies ends it in words."""
 
 import json
+import os
 import time
 from typing import Any
 
 import pytest
 import torch
 
+from kdcore.cli import main
 from kdcore.errors import UserError
 from kdcore.paths import PROJECT
 from kdcore.runner import Runner, companions
+from kdcore.runtime import processes
 from kdcore.store import Store
 from tests import warm
 from tests.kdcore.runner import controlled
@@ -78,6 +81,18 @@ def test_a_pause_and_changed_settings_reach_all_processes(runs, of_one):
     assert any(
         event["text"] == "Training in 2 processes, which share each batch." for event in logged(store, run_id, "Noted")
     )
+
+
+def test_a_terminal_shows_no_warning_about_torchs_own_settings(runs, monkeypatch):
+    store, _ = runs
+    output = (store.root.parent / "output").read_text()
+    assert "broadcast_buffers" not in output
+    for name in processes.VARIABLES:
+        monkeypatch.setenv(name, "2")
+    monkeypatch.delenv("TORCH_CPP_LOG_LEVEL", raising=False)
+    monkeypatch.setattr(companions, "run", lambda command: 0)
+    assert main(["methods"]) == 0
+    assert os.environ.pop("TORCH_CPP_LOG_LEVEL") == "ERROR"  # read when torch is loaded: find_unused_parameters
 
 
 def test_a_stopped_run_goes_on_where_it_was(runs, of_one):
