@@ -14,8 +14,8 @@ def main() -> None:
     st.title("Robustness", anchor=False)
     st.markdown(
         "What passes from a :violet[**teacher**] to its :primary[**student**] besides accuracy? Each row is a test set whose images are "
-        "changed in one way. The :orange[**independent student**] (twin) is the same network, trained without the teacher: where the "
-        "student has left it and stands nearer to the teacher, something was passed on."
+        "changed in one way. The :orange[**twin**] is the same network, trained without the teacher: where the student "
+        "differs from it and is nearer to the teacher, something was passed on."
     )
     look()
 

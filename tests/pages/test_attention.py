@@ -2,6 +2,7 @@ import base64
 import csv
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from kdcore.inspection import (
 )  # fmt: skip
 from kdcore.store import Store
 from pages.parts import engine, formatting, page_table
-from pages.parts.attention import downloads, networks, samples
+from pages.parts.attention import comparison, downloads, networks, samples
 from pages.parts.attention.agreement import signed
 from pages.parts.components import pictures
 from pages.parts.components.attention_compare import attention_compare
@@ -249,6 +250,14 @@ def test_a_pretrained_network_stands_beside_any_other_with_its_own_classes(inspe
     assert "has no class star: its map explains its own prediction." in told
     assert "3 classes: star, ring, moon." in told
     assert "3 classes: cat, dog, frog." in told
+
+
+def test_of_many_classes_some_are_listed(monkeypatch: Any):
+    many, shown = tuple(f"class {number}" for number in range(1000)), list[str]()
+    monkeypatch.setattr(comparison.st, "caption", shown.append)
+    comparison.list_classes(SimpleNamespace(inspections={"Student": SimpleNamespace(classes=many)}))  # type: ignore[arg-type]
+    assert shown[0].startswith("1,000 classes: class 0, class 1,")
+    assert shown[0].endswith("class 11, and others. Each prediction is one of these, whatever the photo shows.")
 
 
 def test_the_operator_finds_more_networks_where_they_are_chosen_one_by_one(inspector: FakeInspector, monkeypatch: Any):

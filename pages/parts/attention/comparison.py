@@ -186,7 +186,7 @@ def list_classes(compared: ComparedPhoto) -> None:
         by_classes.setdefault(each.classes, []).append(heading)
     for classes, headings in by_classes.items():
         whose = "" if len(by_classes) == 1 else f"{formatting.as_text(' and '.join(headings))}: "
-        named = formatting.as_text(", ".join(classes[:12])) + (", …" if len(classes) > 12 else "")
+        named = formatting.as_text(", ".join(classes[:12])) + (", and others" if len(classes) > 12 else "")
         st.caption(
-            f"{whose}{len(classes)} classes: {named}. Each prediction is one of these, whatever the photo shows."
+            f"{whose}{len(classes):,} classes: {named}. Each prediction is one of these, whatever the photo shows."
         )

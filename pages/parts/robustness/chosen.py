@@ -68,8 +68,8 @@ class Chosen:
         return OTHER_COLOURS[self.references.index(reference)]
 
     def drawn(self) -> list[dumbbell.Network]:
-        """As a chart draws them: the independent student, the distilled one, the teacher."""
-        names = {"teacher": "Teacher", "student": "Student, distilled", "twin": "Independent student"}
+        """As a chart draws them: twin, student, teacher."""
+        names = {"teacher": "Teacher", "student": "Student", "twin": "Twin"}
         role_of = {reference: role for role, reference in self.roles.items()}
         return [
             dumbbell.Network(

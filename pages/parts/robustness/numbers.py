@@ -78,6 +78,6 @@ def explain_transfer(closer: Closer) -> None:
     if len(closer.chosen.roles) < 3:
         return
     st.caption(
-        "Transfer: where the student stands between the independent student (0 %) and the teacher (100 %). It is not defined where these "
+        "Transfer: where the student stands between the twin (0 %) and the teacher (100 %). It is not defined where these "
         f"two do not differ. Over-distilled: {measured.OVER_DISTILLED[0].lower()}{measured.OVER_DISTILLED[1:]}"
     )

@@ -89,7 +89,7 @@ def last_column(row: Row, chosen: Chosen) -> str:
     if chosen.compared is None:
         return ""
     what = "Student − twin" if chosen.roles else "First − second"
-    return f"{what}, points" if row.unit == "share" else what
+    return f"{what}, percentage points" if row.unit == "share" else what
 
 
 def pick(condition: str) -> None:

@@ -73,9 +73,11 @@ def accuracies(chosen: Chosen, now: Live) -> None:
             value, clean = now.accuracy[reference], now.clean[reference]
             st.metric(
                 f":{chosen.colour(reference)}[{formatting.as_text(heading)}]", formatting.percent(value[0], 0),
-                delta=f"{measured.signed(100 * (value[0] - clean[0]), 0)} points", delta_color="off", delta_arrow="off",
+                delta=measured.signed(100 * (value[0] - clean[0]), 0), delta_color="off", delta_arrow="off",
             )  # fmt: skip
-    st.caption(f"Accuracy on a sample of {now.images} test images, and the change from the images as they are.")
+    st.caption(
+        f"Accuracy on a sample of {now.images} test images, and by how many percentage points it differs from that on the images as they are."
+    )
 
 
 def listed(closer: Closer) -> list[str]:

@@ -67,7 +67,7 @@ def passes_on(run: RunState, recipe: Recipe) -> None:
 
 def recipe_and_log(run: RunState, recipe: Recipe) -> None:
     facts = [run.device] if run.device else []
-    facts += [f"{name.replace('_', ' ')} {formatting.count(n)} parameters" for name, n in run.parameters.items()]
+    facts += [f"{name.replace('_', ' ')} {formatting.count(n)} parameters" for name, n in run.parameters.items() if n]
     if run.status in ACTIVE and role.is_operator():
         actions.new_run(run)
     if facts:

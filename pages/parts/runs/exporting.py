@@ -15,7 +15,6 @@ HELP = (
     "ONNX runs without this project, in onnxruntime: images in [0, 1] in, logits out. INT8 is about a quarter of its size, calibrated "
     'on validation images. The folder is one that `timm.create_model("local-dir:...")` opens, with a model card.'
 )
-UNBROKEN = ".st-key-deploy-table :is(th, td) { white-space: nowrap; }"  # on a phone the table is wider than the page, and scrolls
 MADE = "exported-network"  # in the session: what was exported last, to download
 
 
@@ -100,7 +99,6 @@ def table(run: RunState) -> None:
     if found is None:
         return
     about.empty()
-    st.html(f"<style>{UNBROKEN}</style>")
     with st.container(key="deploy-table"):
         st.table(rows(found), border="horizontal")
     compared = [f"{_title(row)} − student: {row['against']}" for row in found["rows"] if row.get("against")]

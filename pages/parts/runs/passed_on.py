@@ -72,7 +72,7 @@ def chart(assessment: Assessment, chosen: Chosen, run_id: str, timed: bool) -> N
         {"": [measured.chart_row(row, chosen, cards) for row in shown]},
         measured.writer("share"),
         bar=chosen.compared or (),
-        last="Student − twin, points" if chosen.compared else "",
+        last="Student − twin, percentage points" if chosen.compared else "",
         key=f"passed-on-{run_id}",
     )
     st.caption(

@@ -42,7 +42,7 @@ def test_a_first_visit_sees_results_without_a_click(open_page, made, drawn):
     titles = [each["title"] for group in shown["groups"] for each in group["rows"]]
     assert titles == ["Test images as they are", "Noise on the whole image", "Scrambled patches", "Low-pass"]
     names = [network["name"] for network in shown["networks"]]
-    assert names == ["Teacher", "Student, distilled", "Independent student"]
+    assert names == ["Teacher", "Student", "Twin"]
     assert [network["colour"] for network in shown["networks"]] == [f"var(--st-{c}-color)" for c in ("violet", "primary", "orange")]  # fmt: skip
     assert shown["bar"] == ["cues-student", "cues-twin"]
 
@@ -106,7 +106,7 @@ def test_networks_chosen_one_by_one_have_no_transfer(open_page, make_run, made, 
         "Cues student",
         f"student of quick ({made.run[:15]} {made.run[-4:]})",
     ]
-    assert shown["last"] == "First \u2212 second, points"
+    assert shown["last"] == "First \u2212 second, percentage points"
     at.multiselect[0].set_value(["cues-student"]).run()
     assert "Choose at least two networks to compare." in text(at)
 
@@ -147,7 +147,7 @@ def test_a_strength_between_the_listed_ones_is_answered_on_a_sample(open_page, m
     text(at)
     assert made.asked[0] == ("live", "low_pass@6", 100)
     metrics = {each.label: (each.value, each.delta) for each in at.metric}
-    assert metrics[":primary[Student]"] == ("60 %", "\u221230 points")
+    assert metrics[":primary[Student]"] == ("60 %", "\u221230")
 
 
 def test_the_similarity_of_layers_is_a_matrix(open_page, made, drawn):

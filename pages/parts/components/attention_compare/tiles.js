@@ -22,7 +22,8 @@ function tileOf(photo, label, maps = 1) {
 export function figureOf(look, data) {
   const figure = element("figure"), who = element("figcaption", "who");
   figure.style.setProperty("--mine", look.colour);
-  who.append(element("b", "", look.title), element("span", "", look.network));
+  who.append(element("b", "", look.title));
+  if (look.network !== look.title) who.append(element("span", "", look.network));
   who.title = look.network;
   const made = tileOf(data.photo, `${look.title}: ${look.method} over the photo. ${look.where} Arrow keys move over the patches.`);
   if (look.problem) made.tile.append(element("p", "problem", `No map: ${look.problem}`));

@@ -70,7 +70,7 @@ function cellDrawer(canvas, answer, place, image) {
     const chosen = first.answers[image], right = chosen === targets[image];
     const mark = targets[image] < 0 ? "" : right ? "✓ " : "✗ "; // the class of an uploaded photo is unknown
     answer.className = mark ? (right ? "answer right" : "answer wrong") : "answer";
-    answer.textContent = `${mark}${classes[chosen]} ${first.sure[image]} %`;
+    answer.textContent = `${mark}${classes[chosen]} ${first.sure[image]}\u00a0%`;
     answer.title = `${network.title}: ${classes[chosen]}${mark && (right ? ", right" : ", wrong")}`;
   };
 }

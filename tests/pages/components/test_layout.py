@@ -1,0 +1,60 @@
+"""The layout of components in a browser: long names and words stay within their place, and nothing is named twice."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from pages.parts.components import loading
+
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu"]
+NAME = "a_network_with_a_name_that_is_longer_than_its_picture, pretrained"
+RIGHT = "(name) => document.querySelector(name).getBoundingClientRect().right"
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser.new_page(viewport={"width": 1000, "height": 600})
+        browser.close()
+
+
+def test_the_legend_of_maps_is_as_wide_as_their_table(page: Page):
+    body = loading.text("run_maps", "html").replace(
+        '<table class="pinned">', '<table class="pinned"><tr><td>Image</td><td>One</td></tr>'
+    )
+    body = body.replace('class="whose">', 'class="whose">Map of each student, with words that need more room than it; ')
+    page.set_content(f"<style>{loading.text('run_maps', 'css')}</style>{body}")
+    assert page.evaluate(RIGHT, ".legend") <= page.evaluate(RIGHT, ".wide")
+    assert page.evaluate(RIGHT, ".wide") < 500  # the table's own width
+
+
+def heading(page: Page, title: str, network: str) -> None:
+    """The tile of a network, 150 pixels wide."""
+    script = loading.script("attention_compare").replace("export default function", "const shown = function")
+    page.set_content(
+        f"<style>{loading.text('attention_compare', 'css')}</style><div id=place style='width: 150px'></div>"
+    )
+    look = (
+        f"{{title: '{title}', network: '{network}', method: '', where: '', values: '', predictions: [], agreement: []}}"
+    )
+    page.add_script_tag(
+        content=f"{script}\ndocument.querySelector('#place').append(figureOf({look}, {{photo: ''}}).figure);",
+        type="module",
+    )
+    page.locator(".who").wait_for()
+
+
+def test_a_long_name_of_a_network_stays_within_its_column(page: Page):
+    heading(page, NAME, NAME)
+    assert page.evaluate(RIGHT, ".who b") <= page.evaluate(RIGHT, "#place")
+
+
+def test_a_network_is_named_once_where_its_heading_is_its_name(page: Page):
+    heading(page, NAME, NAME)
+    assert page.locator(".who").inner_text() == NAME
+    heading(page, "Student", "cues-student")
+    assert page.locator(".who").inner_text().split() == ["Student", "cues-student"]
