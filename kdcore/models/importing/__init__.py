@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from kdcore.errors import UserError
+from kdcore.errors import UserError, clipped, shortened
 from kdcore.models import fitting, matching, weight_files, zoo
 from kdcore.models.importing import class_names, files
 from kdcore.models.tapped import Statistics, Tapped
@@ -56,7 +56,9 @@ def import_weights(
         NotGiven: neither the files nor the caller name the model, or the classes.
         UserError: a file holds no weights, or the tensors are not the model's; how to fix it.
     """
-    _check_given(image_size=image_size, mean=mean and list(mean), std=std and list(std))
+    _check_given(
+        image_size=image_size, mean=mean and list(mean), std=std and list(std), classes=classes and list(classes)
+    )
     found = [files.read(source, ema=ema, report=report) for source in sources]
     known = {key: value for each in found for key, value in each.description.items()}
     source = " + ".join(each.name for each in sources)
@@ -93,7 +95,13 @@ def _check_given(**settings: Any) -> None:
     for name, value in settings.items():
         fits, wanted = weight_header.ENTRIES[name]
         if value is not None and not fits(value):
-            raise UserError(f"{name} should be {wanted}, not {value}.")
+            raise UserError(f"{name} should be {wanted}, not {shortened(value)}.")
+    names = settings.get("classes") or []
+    if "" in names or len(set(names)) < len(names):
+        twice = next((name for name in names if names.count(name) > 1), "")
+        raise UserError(
+            f"classes should be different names: {f'{clipped(twice, 80)!r} is there twice' if twice else 'one is empty'}."
+        )
 
 
 def _model(source: str, given: str | None, known: dict[str, Any]) -> str:

@@ -152,6 +152,10 @@ def _check_tensor(path: Path, name: str, tensor: Tensor) -> None:
         raise UserError(
             f"{path}: {clipped(name, 80)} is a sparse, quantized or complex tensor. Save it as plain numbers."
         )
+    if tensor.is_meta:
+        raise UserError(
+            f"{path}: {clipped(name, 80)} has a shape and no numbers (device meta). Save it with its numbers."
+        )
     if tensor.numel() * tensor.element_size() > max(tensor.untyped_storage().nbytes(), 1 << 20):
         raise UserError(f"{path}: {clipped(name, 80)} claims more numbers than the file holds: it is damaged.")
 
@@ -162,7 +166,8 @@ def _arguments(loaded: Any) -> dict[str, Any]:
         return {}
     given = loaded.get("args")
     arguments = vars(given) if isinstance(given, argparse.Namespace) else given if isinstance(given, dict) else {}
-    size = arguments.get("img_size") or next(iter((arguments.get("input_size") or ())[-1:]), None)
+    sizes = _listed(arguments.get("input_size"))
+    size = arguments.get("img_size") or (sizes[-1] if sizes else None)
     noted = {
         "model": arguments.get("model") or loaded.get("arch"),
         "image_size": size,

@@ -10,6 +10,7 @@ import pickletools
 import re
 import warnings
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ RUNNERS = re.compile(
 RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # modules that protocol 2 names as Python 2 did
 PICKLES_BEFORE_TENSORS = 4  # of a file without a zip archive: a mark, a version, the machine, the object
 LARGEST_PICKLE = 64 << 20  # bytes, without the tensors; of a checkpoint with optimizer it is a few MiB
+# MemoryError: a length of more bytes than the machine has; NotImplementedError: a version of zip that nobody writes
+DAMAGED = (
+    ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError, NotImplementedError, RuntimeError, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
 SAVE_AGAIN = "Save the weights alone in the script that made it: torch.save(model.state_dict(), 'weights.pth')."
 
 
@@ -68,7 +74,7 @@ def read(file: Path) -> Any:
                 used.add(name)
         except UserError:
             raise
-        except (ValueError, EOFError, IndexError, KeyError, zipfile.BadZipFile):
+        except DAMAGED:
             _refuse_calls(file, used)
             raise UserError(_damaged(file)) from None
     _refuse_calls(file, used)

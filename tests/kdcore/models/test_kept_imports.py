@@ -45,6 +45,12 @@ def saved(state) -> bytes:
     return file.getvalue()
 
 
+def of_zip_version(version: int) -> bytes:
+    content = bytearray(saved({"a": torch.ones(1)}))
+    content[content.rfind(b"PK\1\2") + 6] = version  # that is needed to read an entry
+    return bytes(content)
+
+
 def network(classes=10, seed=0):
     torch.manual_seed(seed)
     return zoo.create(MODEL, classes, 32)
@@ -112,6 +118,10 @@ def test_a_later_file_updates_an_earlier_one(at_once):
         ("w.txt", b"hello", "w.txt is neither a safetensors file nor one of torch.save"),
         ("config.json", b"{}", "There are no weights among the files"),
         ("w.pth", saved({"lr": 0.1}), "w.pth holds no state dict"),
+        ("w.pth", b"\x80\x02\x8e" + b"\xff" * 7 + b"\x7f.", "w.pth cannot be read as plain tensors: it is damaged"),
+        ("w.pth", of_zip_version(128), "w.pth cannot be read as plain tensors: it is damaged"),
+        ("w.pth", saved({"a.weight": torch.empty(3, device="meta")}), "a.weight has a shape and no numbers (device meta)"),
+        ("w.pth", saved({"state_dict": {"a": torch.ones(1)}, "args": {"input_size": 7, "mean": 5}}), "The weights w.pth do not fit resnet20"),
     ],
 )  # fmt: skip
 def test_each_kind_of_bad_file_has_its_sentence(at_once, name, content, words):
@@ -202,6 +212,22 @@ def test_a_bundled_models_name_leads_to_no_other_folder(tmp_path):
             sources.find(name)
         assert preflight.weight_classes(ModelRecipe(weights=name)) is None
     assert preflight.weight_classes(ModelRecipe(weights="cues-teacher")) == 10
+
+
+@pytest.mark.parametrize(
+    "classes, words",
+    [
+        (("a",) * 10, "classes should be different names: 'a' is there twice"),
+        ((*TEN[:9], ""), "classes should be different names: one is empty"),
+        (tuple(f"{'x' * 5000}{each}" for each in TEN), "classes should be a list of 1 to 100,000 names of at most 400 characters"),
+    ],
+)  # fmt: skip
+def test_classes_that_no_header_may_have_are_refused(at_once, classes, words):
+    with pytest.raises(UserError) as refused:
+        kept.add_upload({"w.pth": saved(network().state_dict())}, model=MODEL, classes=classes)
+    assert words in str(refused.value)
+    assert len(str(refused.value)) < 400
+    assert list(kept.folder().iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["", "  "])
