@@ -9,6 +9,7 @@ import hashlib
 import math
 import os
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -141,7 +142,7 @@ def _read_cached(path: Path) -> Arrays | None:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             images, textures, bits = file["images"], file["textures"], file["masks"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile):
         return None
     budget.touch(path)
     masks = np.unpackbits(bits, axis=1, count=images.shape[1] * images.shape[2]).view(np.bool_)

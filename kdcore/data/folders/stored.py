@@ -31,7 +31,10 @@ FORMAT = 1  # increase it to invalidate all files
 LEAST = 5_000  # images
 LIMIT, DEFAULT_GB = "KD_LISTINGS_GB", 2.0
 CACHED = 4  # listings in memory
-DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 _cache: OrderedDict[str, Listing] = OrderedDict()
 _lock = threading.Lock()
@@ -120,6 +123,7 @@ def _read(key: str, root: Path) -> Listing | None:
             words["listed_ns"],
         )  # fmt: skip
         _check(found)
+        _check_words(found)
     except DAMAGED:
         return None
     budget.touch(path)
@@ -129,6 +133,28 @@ def _read(key: str, root: Path) -> Listing | None:
 def _pool(arrays: Any, name: str, folder: str, where: list[str]) -> Pool:
     files = Names(arrays[f"{name}.names"], arrays[f"{name}.ends"])
     return Pool(folder, files, arrays[f"{name}.targets"], {part: arrays[f"{name}.where.{part}"] for part in where})
+
+
+def _check_words(found: Listing) -> None:
+    """Raises ValueError for words of another kind, as after an edit by hand."""
+    words = (
+        *found.classes,
+        *found.questions,
+        *found.notes,
+        *(word for each in found.left_out for word in (each.reason, *each.examples)),
+    )
+    numbers = (
+        found.listed_ns,
+        *(each.count for each in found.left_out),
+        *(each for stamp in found.stamps.values() for each in stamp),
+    )
+    folders = [pool.folder for pool in found.pools.values()]
+    if not all(isinstance(word, str) for word in words) or not all(isinstance(number, int) for number in numbers):
+        raise ValueError("words and numbers of another kind")
+    if not found.stamps or not found.pools or not set(found.pools) <= {"train", "validation", "test"}:
+        raise ValueError("nothing that was read, or other splits")
+    if any(os.path.isabs(folder) or ".." in Path(folder).parts for folder in folders):
+        raise ValueError("a folder elsewhere")
 
 
 def _check(found: Listing) -> None:

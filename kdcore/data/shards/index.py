@@ -25,8 +25,10 @@ from kdcore.data.folders import names, stored, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
 from kdcore.data.shards import tar
-from kdcore.errors import NotAllowed, UserError, shortened
+from kdcore.errors import NotAllowed, UserError, clipped, shortened, visible
+from kdcore.files import reading
 from kdcore.photos import kinds
+from kdcore.recipe.weight_header import LONGEST_CLASS
 
 LAYOUT = (
     "It should hold tar files such as train-000000.tar and test-000000.tar, with an image and its label (.cls or .json) "
@@ -37,6 +39,7 @@ JSON_KEYS = ("cls", "label", "class", "class_name", "target")  # of a .json, the
 CLASS_FILES = ("classes.txt", "labels.txt")
 MOST_LABEL_BYTES = 65_536
 MOST_CLASSES = 100_000
+MOST_CLASS_BYTES = 16 << 20  # of a file of class names
 MOST_IMAGES = 50_000_000
 
 COMPRESSED = "compressed shards, in which no image can be found by its place (unpack them: gunzip, unzstd)"
@@ -228,8 +231,17 @@ class _Indexer:
             path = Path(self.absolute, name)
             if path.is_file():
                 self.stamps[str(path)] = stamp(paths.allowed(path))
-                text = path.read_text(encoding="utf-8", errors="replace")[: MOST_CLASSES * 300]
-                found = [unicodedata.normalize("NFC", line.strip()) for line in text.splitlines() if line.strip()]
+                try:
+                    text = reading.read_whole(path, MOST_CLASS_BYTES).decode("utf-8", "replace")
+                except OSError as error:
+                    raise UserError(f"{names.text(str(path))} cannot be read: {error.strerror or error}.") from None
+                lines = map(str.strip, text.splitlines())
+                found = [unicodedata.normalize("NFC", visible(line).strip()) for line in lines if line]
+                if long := next((name for name in found if len(name) > LONGEST_CLASS), None):
+                    raise UserError(
+                        f"{names.text(str(path))} has a name of {len(long):,} characters, {clipped(long, 60)!r}; {LONGEST_CLASS} are the "
+                        "most. Write one name a line."
+                    )
                 if len(set(found)) < len(found):
                     raise UserError(f"{names.text(str(path))} names a class twice: every line must be another name.")
                 return found

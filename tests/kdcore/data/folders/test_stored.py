@@ -1,5 +1,6 @@
 """Listings on disk: an unchanged folder is not walked again by a later process, a changed one is; damage costs only time."""
 
+import json
 import os
 from pathlib import Path
 
@@ -168,3 +169,40 @@ def test_names_are_those_that_were_given():
     assert len(Names.joined([])) == 0
     with pytest.raises(IndexError):
         names[5]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"classes": [1, 2]}, {"classes": [["cat"], "dog"]}, {"left_out": [[1, 2, [3]]]}, {"left_out": [["x", "many", []]]}, {"stamps": {}},
+        {"stamps": []}, {"stamps": {"x": ["a", 1]}}, {"listed_ns": "now"}, {"questions": 5}, {"notes": [1]}, {"pools": {}},
+        {"pools": {"train": ["../../elsewhere", []]}}, {"pools": {"train": ["/etc", []]}}, {"pools": {"others": ["", []]}},
+    ],
+)  # fmt: skip
+def test_a_listing_that_was_edited_by_hand_is_made_again(tmp_path, fill, walks, data_folder, edit):
+    fill("train/cat", "train/dog")
+    first = plain(listed(tmp_path))
+    kept = file(data_folder)
+    with np.load(kept) as arrays:
+        found = dict(arrays)
+    words = json.loads(found["words"].tobytes()) | edit
+    found["words"] = np.frombuffer(json.dumps(words).encode(), np.uint8)
+    np.savez(kept, **found)
+    forget()
+    assert plain(listed(tmp_path)) == first
+    assert len(walks) == 2
+
+
+@pytest.mark.parametrize(
+    "harm", [{"of the list": 6, "to": 128}, {"of the list": 8, "to": 0x41}, {"of the list": 8, "to": 1}]
+)
+def test_a_listing_whose_zip_needs_another_program_is_made_again(tmp_path, fill, walks, data_folder, harm):
+    """A version, strong encryption or a password, by damage of a byte: what the library raises is of other kinds."""
+    fill("train/cat", "train/dog")
+    listed(tmp_path)
+    content = bytearray(file(data_folder).read_bytes())
+    content[content.find(b"PK\1\2") + harm["of the list"]] = harm["to"]
+    file(data_folder).write_bytes(content)
+    forget()
+    assert listed(tmp_path).classes == ("cat", "dog")
+    assert len(walks) == 2

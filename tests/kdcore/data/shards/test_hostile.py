@@ -161,3 +161,24 @@ def test_no_image_with_a_label(tmp_path, write):
         match=r"has no image with a label. It should hold .*Left out: images without a label .*: train-0.tar/0.png",
     ):
         loading.classes(recipe(tmp_path / "shards"))
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (
+            b"x" * 1000 + b"\ny\nz",
+            "classes.txt has a name of 1,000 characters, 'xxx.*; 400 are the most. Write one name a line",
+        ),
+        (b"x" * (17 << 20), r"classes.txt cannot be read: It has 17,825,792 bytes, 16,777,216 are the most"),
+    ],
+)
+def test_class_names_that_no_weight_file_could_hold(folder, text, words):
+    (folder / "classes.txt").write_bytes(text)
+    with pytest.raises(UserError, match=words):
+        left_out(folder)
+
+
+def test_class_names_act_on_no_terminal(folder):
+    (folder / "classes.txt").write_bytes(b"\x1b[31mcat\nd\xffg\nelk\n" + b"\n".join(b"class %d" % n for n in range(30)))
+    assert not any("\x1b" in name for name in datasets.of(recipe(folder)).classes)
