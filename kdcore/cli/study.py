@@ -252,16 +252,8 @@ def _faults(state: StudyState) -> dict[str, evidence.Faults]:
 
 
 def _table(state: StudyState) -> Table:
-    table = Table(
-        "variant",
-        "seeds",
-        "student, %",
-        "twin, %",
-        "teacher, %",
-        "student - twin",
-        "student on validation, %",
-        "seconds",
-    )
+    names = "variant", "seeds", "student %", "twin %", "teacher %", "student - twin", "student val. %", "seconds"
+    table = Table(*(Column(name, overflow="fold") for name in names))  # of a narrow terminal no word loses its end
     for label, summary in state.summaries().items():
         seeds = f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"
         if summary is None:

@@ -38,6 +38,7 @@ def test_a_sweep_is_a_study_with_its_table_and_csv(recipe_file, capsys):
         "teacher at chance (seeds 0, 1)",
     ):
         assert words in " ".join(out.split())
+    assert "…" not in out  # the table fits into 80 columns without hiding the end of a word
     assert main(["study", "list", "--json"]) == 0
     (study,) = json.loads(capsys.readouterr().out)
     assert (study["name"], study["status"], study["done"]) == ("rates", "finished", 4)
