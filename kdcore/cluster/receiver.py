@@ -20,6 +20,9 @@ EVENTS = "events.jsonl"
 GROWING = (EVENTS, batches.FILE)  # files that are sent as they grow
 FOR_RESUMING = ("recipe.yaml", EVENTS, batches.FILE, "environment.json", "teacher.safetensors")
 NAME = re.compile(r"(?:(?:checkpoints|probes|snapshots)/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+# files that each machine has for itself: replayed state, who writes, and a label of the list
+OWN = ("folded.json", "folded.npz", "writer.lock", "writer.beat", "label.json")
+OF_STORE = (EVENTS, *OWN)  # files that are never taken as a whole
 CHUNK = 32 << 20  # bytes that are sent at once
 
 
@@ -104,14 +107,19 @@ class Receiver:
     def append(self, run_id: str, attempt: int, name: str, offset: int, content: bytes) -> None:
         """Take what a growing file has got since `offset`; of events whole lines."""
         run, path = self._attempt(run_id, attempt), self._path(run_id, name)
+        if name not in GROWING:
+            raise UserError(f"{name} is no file that grows, so it is sent as a whole.")
         if name == EVENTS:
             assert run.writer is not None
             if (size := path.stat().st_size) != offset:
                 raise UserError(
                     f"Run {run_id} has {size:,} bytes of events here, and the next ones begin at {offset:,}."
                 )
+            if not content.endswith(b"\n"):
+                raise UserError(f"The events of run {run_id} came without the end of a line.")
             run.writer.append_lines(content)
             return
+        _check_offset(path, offset, at_end=False)
         with path.open("r+b" if path.exists() else "wb") as file:
             file.truncate(offset)
             file.seek(offset)
@@ -120,11 +128,15 @@ class Receiver:
     def put(self, run_id: str, attempt: int, name: str, offset: int, content: bytes, last: bool) -> None:
         """Take a part of a file, from its beginning on; with the last part it takes its name."""
         run, path = self._attempt(run_id, attempt), self._path(run_id, name)
+        if name in OF_STORE:
+            raise UserError(f"{name} is written here alone.")
         path.parent.mkdir(exist_ok=True)
         if not offset and last:
             atomic.write_bytes(path, content, durable=False)
         else:
             half = path.with_name(f".{path.name}{atomic.SUFFIX}")
+            if offset:
+                _check_offset(half, offset, at_end=True)
             with half.open("r+b" if offset else "wb") as file:
                 file.seek(offset)
                 file.write(content)
@@ -184,3 +196,10 @@ class Receiver:
     def _forget(self, run_id: str) -> None:
         if (run := self._runs.pop(run_id, None)) and run.writer:
             run.writer.__exit__()
+
+
+def _check_offset(path: Path, offset: int, *, at_end: bool) -> None:
+    """Refuse a part that does not begin in a file, or not at its end: between them would be zeros. Raises UserError."""
+    size = path.stat().st_size if path.exists() else 0
+    if not (offset == size if at_end else 0 <= offset <= size):
+        raise UserError(f"{path.name} has {size:,} bytes here, and the next ones begin at {offset:,}.")

@@ -8,20 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdcore.cluster.receiver import CHUNK, EVENTS, GROWING
+from kdcore.cluster.receiver import CHUNK, EVENTS, GROWING, OWN
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
 from kdcore.store.writing import CHECKPOINTS, PROBES, SNAPSHOTS
 
 Call = Callable[..., Any]  # a method of the receiver by name, with its arguments
 Mark = tuple[int, int, int]  # number, size and time of writing of a file
-OWN = (
-    "folded.json",
-    "folded.npz",
-    "writer.lock",
-    "writer.beat",
-    "label.json",
-)  # files that each machine has for itself
 
 
 class Sender:

@@ -7,7 +7,7 @@ import pytest
 from kdcore.cluster import worker
 from kdcore.cluster.receiver import Receiver, Superseded
 from kdcore.errors import UserError
-from kdcore.store import Store
+from kdcore.store import Store, batches
 
 MARK = ".cluster-test"
 
@@ -19,7 +19,7 @@ class Lost(Exception):
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "PERIOD", 0.02)
-    monkeypatch.setattr(worker.tempfile, "gettempdir", lambda: str(tmp_path / "worker"))
+    monkeypatch.setattr(worker.scratch, "system_folder", lambda: tmp_path / "worker")
     (tmp_path / "worker").mkdir()
     return Store(tmp_path / "runs")
 
@@ -192,3 +192,40 @@ def test_the_run_whose_networks_are_used_is_fetched_too(store, receiver, tiny):
     assert trained(store, receiver, teacher) == "finished"
     student = queued(store, receiver, tiny(epochs=1, twin=False, teacher={"weights": f"run:{teacher}/student"}))
     assert trained(store, receiver, student) == "finished"
+
+
+def test_a_worker_writes_no_file_of_the_store_and_leaves_no_gaps(store, receiver, tiny):
+    run_id = queued(store, receiver, tiny())
+    attempt = receiver.begin(run_id, "ann", False).attempt
+    before = (store.folder(run_id) / "events.jsonl").read_bytes()
+    for name in ("events.jsonl", "folded.json", "writer.lock", "writer.beat", "label.json"):
+        with pytest.raises(UserError, match=f"{name} is written here alone"):
+            receiver.put(run_id, attempt, name, 0, b"x", True)
+    for offset in (-1, 5, 10**15):
+        with pytest.raises(UserError, match="has 0 bytes here, and the next ones begin at"):
+            receiver.append(run_id, attempt, batches.FILE, offset, b"x")
+        with pytest.raises(UserError, match="has 0 bytes here, and the next ones begin at"):
+            receiver.put(run_id, attempt, "probes/a.npz", offset, b"x", False)
+    with pytest.raises(UserError, match="is no file that grows"):
+        receiver.append(run_id, attempt, "recipe.yaml", 0, b"x")
+    with pytest.raises(UserError, match="came without the end of a line"):
+        receiver.append(run_id, attempt, "events.jsonl", len(before), b'{"event": "Noted"')
+    assert (store.folder(run_id) / "events.jsonl").read_bytes() == before
+
+
+def test_events_of_a_worker_that_are_none_are_left_out_and_said(store, receiver, tiny):
+    run_id = queued(store, receiver, tiny())
+    attempt = receiver.begin(run_id, "ann", False).attempt
+    odd = [
+        b"no json",
+        b"[]",
+        b'{"event": "Unknown"}',
+        b'{"event": "StepEnded", "step": "many"}',
+        b"[" * 50_000,
+        b'{"event": "Noted", "text": 5}',
+    ]
+    size = (store.folder(run_id) / "events.jsonl").stat().st_size
+    receiver.append(run_id, attempt, "events.jsonl", size, b"\n".join(odd) + b"\n")
+    state = store.state(run_id)
+    assert state.status == "queued"
+    assert state.damage
