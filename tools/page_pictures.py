@@ -1,8 +1,9 @@
 """The pictures of the pages in README.md; those of Train and Studies are of runs that are trained for them.
 
-    python -m tools.page_pictures [start] [attention] [methods] [pitfalls] [train] [study]
+    python -m tools.page_pictures [start] [attention] [methods] [pitfalls] [train] [study] [robustness]
 
-Needs Chromium. On two idle cores `train` takes two minutes, `study` (12 runs) eight, the others seconds.
+Needs Chromium, and for `robustness` the images of CIFAR-10 in KD_DATA. On two idle cores `train` takes two minutes,
+`study` (12 runs) eight, the others seconds to a minute.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from kdcore.paths import PROJECT
+from kdcore.paths import PROJECT, data_folder
 from kdcore.store import Studies
 from tests.e2e.conftest import FLAGS, Server, serving, until
 
@@ -31,6 +32,7 @@ def main() -> None:
         parser.error(f"Unknown picture {unknown[0]!r}: choose from {', '.join(PICTURES)}.")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        link_cifar10(Path(folder) / "data")
         with serving(Path(folder) / "server", Path(folder) / "data") as server:
             for name in chosen:
                 page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, reduced_motion="reduce")
@@ -40,6 +42,14 @@ def main() -> None:
                 page.close()
                 print(FOLDER / f"{name}.png")
         browser.close()
+
+
+def link_cifar10(data: Path) -> None:
+    """CIFAR-10 for a server with an empty data folder, if it is on this machine."""
+    images = data_folder() / "cifar-10-batches-py"
+    if images.is_dir():
+        data.mkdir(exist_ok=True)
+        (data / images.name).symlink_to(images.resolve())
 
 
 def start(page: Page, server: Server) -> None:
@@ -97,6 +107,14 @@ def study(page: Page, server: Server) -> None:
     settle(page)
 
 
+def robustness(page: Page, server: Server) -> None:
+    """Calibration of the bundled networks for CIFAR-10."""
+    page.set_viewport_size({"width": WIDTH, "height": 1020})
+    page.goto(f"{server.url}/robustness?networks=Bundled:+CIFAR-10&measure=Calibration")
+    page.get_by_role("button", name="Evaluate on all test sets").wait_for()  # there when the evaluation has ended
+    settle(page)
+
+
 def settle(page: Page) -> None:
     """Wait until charts and maps are drawn."""
     page.wait_for_load_state("networkidle")
@@ -104,7 +122,8 @@ def settle(page: Page) -> None:
 
 
 PICTURES = {
-    "start": start, "attention": attention, "methods": methods, "pitfalls": pitfalls, "train": train, "study": study
+    "start": start, "attention": attention, "methods": methods, "pitfalls": pitfalls, "train": train, "study": study,
+    "robustness": robustness,
 }  # fmt: skip
 
 if __name__ == "__main__":
