@@ -1,6 +1,7 @@
 """Datasets of the package `datasets` on this machine: their image and label columns, and images by row. Its code alone reads them."""
 
 import contextlib
+import json
 import os
 import re
 import time
@@ -20,10 +21,11 @@ from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.items import File, Item
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
 from kdcore.errors import NotHere, UserError, clipped, shortened
-from kdcore.files import atomic
+from kdcore.files import atomic, reading
 
 OLDEST = 4  # version of the package: earlier ones run code of a dataset
 LABELS = ("label", "labels", "fine_label", "class", "target", "cls")
+MOST_DESCRIPTION = 64 << 20  # bytes of a json file
 MISSING = "Hugging Face datasets need the package datasets: `pip install datasets`."
 NO_LABEL = "images without a label"
 OTHER_SPLITS = "splits that are none of train, validation and test"
@@ -150,8 +152,26 @@ def opened(folder: Path, hub: str) -> Table:
             f"{shortened(names.text(str(folder)))} is no folder that the package datasets saved (`save_to_disk`), and no name of "
             "its hub, such as uoft-cs/cifar10."
         )
-    stamps = {str(file): stamp(file) for file in sorted(where.rglob("*")) if file.is_file()}
+    stamps = {str(file): stamp(paths.allowed(file)) for file in sorted(where.rglob("*")) if file.is_file()}
+    _check_inside(where, [Path(file) for file in stamps])
     return _opened(str(where), tuple(stamps.items()))
+
+
+def _check_inside(folder: Path, files: Iterable[Path]) -> None:
+    """Refuse a dataset whose description names files elsewhere, which its package would open. Raises UserError."""
+    for file in (each for each in files if each.name in ("state.json", "dataset_dict.json")):
+        try:
+            found = json.loads(reading.read_whole(file, MOST_DESCRIPTION))
+            parts = [*found.get("splits", ()), *(each["filename"] for each in found.get("_data_files", ()))]
+            inside = all(Path(part).name == part for part in parts)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise UserError(
+                f"The dataset in {names.text(str(folder))} cannot be opened: {file.name} is damaged. Save it again."
+            ) from None
+        if not inside:
+            raise UserError(
+                f"{names.text(str(file))} names files outside of its folder, which are not opened: save the dataset again."
+            )
 
 
 @lru_cache(maxsize=4)
@@ -218,13 +238,18 @@ def _classes(kind: Any, written: dict[str, list[Any]], folder: str) -> tuple[tup
         if strange := {each for each in labels if _is_label(each)} - trained:
             one = next(iter(strange))
             raise UserError(
-                f"The {pool} images in {names.text(folder)} have the class {shortened(known[one] if known else one)}, which no "
+                f"The {pool} images in {names.text(folder)} have the class {shortened(_name(one, known))}, which no "
                 "training image has."
             )
     places = {each: place for place, each in enumerate(ordered)}
     numbers = {pool: np.array([places.get(each, -1) for each in labels], np.int64) for pool, labels in written.items()}
-    shown = [unicodedata.normalize("NFC", str(known[each] if known else each)) for each in ordered]
+    shown = [unicodedata.normalize("NFC", _name(each, known)) for each in ordered]
     return tuple(shown), numbers
+
+
+def _name(label: int | str, known: list[str] | None) -> str:
+    """The name of a label, where the column has one for it."""
+    return known[label] if known and isinstance(label, int) and label < len(known) else str(label)
 
 
 def _is_label(each: Any) -> bool:

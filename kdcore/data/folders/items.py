@@ -10,6 +10,7 @@ from typing import Protocol
 from kdcore import paths
 from kdcore.data.folders.walking import stamp
 from kdcore.errors import NotAllowed
+from kdcore.files import reading
 from kdcore.photos import OWN, Unusable, check_length
 
 
@@ -62,7 +63,7 @@ class File:
         return os.stat(self.key).st_size
 
     def read(self, first: int | None = None) -> bytes:
-        check_length(os.stat(paths.allowed(self.path)).st_size, OWN)
+        check_length(reading.regular(paths.allowed(self.path)).st_size, OWN)  # a pipe would wait for its writer
         with open(self.key, "rb") as file:
             return file.read(-1 if first is None else first)
 

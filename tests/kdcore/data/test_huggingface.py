@@ -215,3 +215,44 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path, library, monkeyp
     )
     assert "no route to the hub" in told
     assert list((tmp_path / "data" / "huggingface").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../elsewhere/data.arrow", "/etc/passwd", ""])
+def test_a_description_that_names_files_elsewhere_is_refused(tmp_path, library, name):
+    rows(library).save_to_disk(tmp_path / "saved")
+    state = json.loads((tmp_path / "saved" / "state.json").read_text())
+    state["_data_files"][0]["filename"] = name
+    (tmp_path / "saved" / "state.json").write_text(json.dumps(state))
+    with pytest.raises(UserError, match=r"state.json names files outside of its folder|cannot be opened"):
+        ours.of(recipe(tmp_path / "saved")).listing
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('{"splits": ["train", "../other"]}', "names files outside of its folder"),
+        ('{"splits": 3}', "is damaged. Save it again"),
+        ("[" * 50_000, "is damaged. Save it again"),
+    ],
+)
+def test_a_list_of_splits_that_is_none_is_refused(tmp_path, library, text, words):
+    library.DatasetDict({"train": rows(library)}).save_to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / "dataset_dict.json").write_text(text)
+    with pytest.raises(UserError, match=f"dataset_dict.json {words}"):
+        ours.of(recipe(tmp_path / "saved")).listing
+
+
+def test_a_label_without_a_name_is_its_number():
+    assert [tables._name(label, ["cat", "dog"]) for label in (1, 2, "elk")] == ["dog", "2", "elk"]
+
+
+def test_files_outside_of_the_allowed_folders_are_not_opened_by_a_link(tmp_path, library, monkeypatch):
+    rows(library).save_to_disk(tmp_path / "elsewhere")
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    saved = tmp_path / "data" / "saved"
+    saved.mkdir(parents=True)
+    for file in (tmp_path / "elsewhere").iterdir():
+        (saved / file.name).symlink_to(file)
+    monkeypatch.setattr(paths, "_restricted", lambda: True)
+    with pytest.raises(UserError, match="is outside the folders that this server may read"):
+        ours.of(recipe(saved)).listing
