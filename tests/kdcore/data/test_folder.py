@@ -82,7 +82,9 @@ def test_a_small_split_may_lose_a_class_to_unreadable_files(tmp_path):
 
 
 def test_more_images_than_there_are_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="`data.train_images` is 1,000, but folder has only 24: choose at most 24, or null for all."):
+    with pytest.raises(
+        ValueError, match="`data.train_images` is 1,000, but folder has only 24: choose at most 24, or null for all."
+    ):
         loading.load(recipe(fill(tmp_path), train_images=1000), "train")
 
 

@@ -24,4 +24,7 @@ def test_a_setting_that_had_no_effect_is_left_out_and_that_is_logged(tiny, tmp_p
     state = runner.store.state(run_id)
     assert state.status == "finished", state.reason
     (warning,) = [note["text"] for note in state.notes if "left out" in note["text"]]
-    assert warning == "`data.path` is left out: it is '/photos', but only folder, huggingface and shards have this setting, so it had no effect."
+    assert (
+        warning
+        == "`data.path` is left out: it is '/photos', but only folder, huggingface and shards have this setting, so it had no effect."
+    )
