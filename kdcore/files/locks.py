@@ -18,7 +18,7 @@ from filelock import lock_descriptor
 
 from kdcore.files.reading import regular
 
-PROBES = 8  # tries before a lock counts as held
+PROBES = 12  # tries before a lock counts as held
 PROBE_PAUSE = 0.004  # seconds between two of them, at most
 RETRY = 0.01  # seconds between two tries of a patient holder
 Identity = tuple[int, int]  # device and number of a file

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kdcore import paths
 from kdcore.errors import UserError, clipped, shortened
 from kdcore.models import weight_files
-from kdcore.paths import ASSETS, is_allowed
+from kdcore.paths import is_allowed
 from kdcore.recipe import ModelRecipe, Recipe, references, weight_header
 from kdcore.recipe.references import Bundled, LibraryNetwork, Reference, RunNetwork, WeightFile
 
@@ -35,7 +35,7 @@ class Source:
 
 def bundled() -> dict[str, dict[str, Any]]:
     """The models that come with the project: name -> card."""
-    cards = sorted((ASSETS / "models").glob("*.json"))
+    cards = sorted((paths.ASSETS / "models").glob("*.json"))
     return {
         file.stem: json.loads(file.read_text(encoding="utf-8"))
         for file in cards

@@ -8,12 +8,11 @@ import torch
 from PIL import Image
 
 from kdcore import events as ev
-from kdcore import explain, models, recipe
+from kdcore import explain, models, paths, recipe
 from kdcore.errors import UserError
 from kdcore.explain import render
 from kdcore.inspection import DISPLAY, Inspector, choices, model_cache
 from kdcore.inspection import inspector as inspector_module
-from kdcore.models import sources
 from kdcore.recipe import ModelRecipe
 from kdcore.store import Store, checkpoint
 
@@ -28,7 +27,7 @@ def store(tmp_path, monkeypatch) -> Store:
     """Two bundled models, and a run with a student and a twin."""
     torch.manual_seed(0)
     assets = tmp_path / "assets"
-    monkeypatch.setattr(sources, "ASSETS", assets)
+    monkeypatch.setattr(paths, "ASSETS", assets)
     for name, spec in (("our-teacher", VIT), ("our-student", CNN)):
         model = models.build(spec, CLASSES, 32)
         models.save(model, assets / "models" / f"{name}.safetensors")
@@ -344,7 +343,7 @@ def test_models_are_kept_until_their_file_changes_or_others_push_them_out(inspec
         inspector.inspect(PHOTO, "our-student")
     assert loaded == ["our-student"]
 
-    file = sources.ASSETS / "models" / "our-student.safetensors"
+    file = paths.ASSETS / "models" / "our-student.safetensors"
     before = inspector.inspect(PHOTO, "our-student").predictions
     models.save(models.build(CNN, CLASSES, 32), file)
     os.utime(file, ns=(1, 1))

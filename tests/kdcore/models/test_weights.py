@@ -9,8 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from kdcore import models
-from kdcore.models import sources
+from kdcore import models, paths
 from kdcore.recipe import DataRecipe, FineTune, ModelRecipe, Recipe, TeacherRecipe
 from kdcore.store import Store, checkpoint
 
@@ -141,7 +140,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_bundled_models_are_those_with_a_card(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "ASSETS", tmp_path)
+    monkeypatch.setattr(paths, "ASSETS", tmp_path)
     models.save(small(), tmp_path / "models" / "tiny.safetensors")
     (tmp_path / "models" / "tiny.json").write_text('{"title": "Tiny"}')
     (tmp_path / "models" / "lost.json").write_text("{}")
