@@ -155,7 +155,7 @@ class Receiver:
         self._forget(run_id)
 
     def stop(self, run_id: str, reason: str) -> bool:
-        """Stop a run; True where it has not begun, so that no worker need be told."""
+        """Stop a run; True where it has not begun, so that there is no worker to stop."""
         if (run := self._runs.get(run_id)) is None:
             return False
         run.stop = reason

@@ -79,7 +79,7 @@ def check_room(folder: Path, needed: int, *, held: int, most: float, variable: s
         what: what is kept, in words: `Imported weights`.
 
     Raises:
-        UserError: with both sizes, and how to make room.
+        UserError: with both sizes, and how to free space.
     """
     check_free(folder, needed)
     if held + needed > most:

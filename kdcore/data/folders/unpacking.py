@@ -79,7 +79,7 @@ def unpack(file: BinaryIO | Path, name: str) -> Unpacked:
 
     Raises:
         UserError: no zip file, an incomplete or encrypted one, one with entries that lead out of it or unpack to far more than
-            they are, no room, or no class folders with images. Nothing is kept then.
+            they are, a full disk, or no class folders with images. No files stay then.
     """
     shown = plain_name(name)
     try:

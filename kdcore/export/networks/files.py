@@ -97,11 +97,11 @@ def write_int8(chosen: Chosen, out: Path) -> list[str]:
 
 def write_hub(chosen: Chosen, out: Path, store: Store, *, licence: str) -> list[str]:
     """A folder in the hub's layout. Returns sentences on what was written."""
-    said: list[str] = []
+    notes: list[str] = []
     with disk.in_words(out.absolute().parent, then="run the command again"), atomic.new_folder(out) as folder:
-        hub.write(chosen, folder, store, licence=licence, report=said.append)
+        hub.write(chosen, folder, store, licence=licence, report=notes.append)
     size = sum(file.stat().st_size for file in out.iterdir())
-    return [f"{out}: {', '.join(sorted(file.name for file in out.iterdir()))} ({size / 2**20:.2f} MiB)", *said]
+    return [f"{out}: {', '.join(sorted(file.name for file in out.iterdir()))} ({size / 2**20:.2f} MiB)", *notes]
 
 
 @contextlib.contextmanager

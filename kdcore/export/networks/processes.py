@@ -44,8 +44,8 @@ def export(store: Store, run_id: str, network: str, kind: str, licence: str = "u
     with scratch.folder() as folder:
         out = folder / (stem if kind == "hub" else f"{stem}.onnx")
         words = ["export", f"run:{run_id}/{network}", str(out), "--format", kind]
-        said = _run(store, *words, *((f"--license={visible(licence)[:MOST_LICENCE]}",) if kind == "hub" else ()))
-        notes = tuple(line.replace(str(out), out.name) for line in said.splitlines() if line)
+        printed = _run(store, *words, *((f"--license={visible(licence)[:MOST_LICENCE]}",) if kind == "hub" else ()))
+        notes = tuple(line.replace(str(out), out.name) for line in printed.splitlines() if line)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         if size > MOST_IN_MEMORY:
             raise UserError(

@@ -13,6 +13,7 @@ from kdcore.models.importing import NotGiven
 from kdcore.paths import PROJECT
 
 COMMAND = (sys.executable, "-m", "kdcore.models.importing.process")
+LONGEST_LOG = 4000  # characters of what it wrote to stderr
 SECONDS = 600.0  # of wall time: a busy machine takes a minute to load the libraries
 
 
@@ -57,13 +58,19 @@ def import_weights(
         ) from None
     except OSError as error:
         raise UserError(f"The import could not be started ({error.strerror}). Try again in a moment.") from error
-    return _read(done.stdout, sources)
+    return _read(done, sources)
 
 
-def _read(reply: str, sources: Sequence[Path]) -> Imported:
+def _read(done: "subprocess.CompletedProcess[str]", sources: Sequence[Path]) -> Imported:
+    """The reply. Raises ChildProcessError, with its traceback, where the process failed by a bug."""
     try:
-        found: dict[str, Any] = json.loads(reply)
-    except ValueError:  # killed, by its limits or for lack of memory
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        if done.returncode > 0 and "MemoryError" not in done.stderr:
+            raise ChildProcessError(
+                f"The import ended with status {done.returncode}:\n{done.stderr[-LONGEST_LOG:]}"
+            ) from None
+        # killed, by its limits or for lack of memory
         raise UserError(
             f"The import was stopped before its end, as for lack of memory or time. {_in_a_terminal(sources)}"
         ) from None

@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from kdcore.results.comparison.conclusion import LEAST_APART_OF_SEEDS, LEAST_SEEDS, Compared, Conclusion, conclude
-from kdcore.results.comparison.figure import ends, points
 from kdcore.results.comparison.outcome import Outcome, Pair, identity
-from kdcore.results.comparison.sentences import level
+from kdcore.results.comparison.sentences import with_figures
 
 
 def conclude_costs(before: Sequence[Outcome], after: Sequence[Outcome], first: str, second: str) -> Conclusion:
@@ -32,14 +31,8 @@ def conclude_costs(before: Sequence[Outcome], after: Sequence[Outcome], first: s
 
 def costs_claim(found: Conclusion, change: str, first: str, second: str) -> str:
     """The conclusion as a sentence: `first` and `second` name the networks, `change` what is done to both."""
-    words = f"{points(found.mean)} percentage points"
-    if found.kind == "refused":
-        return f"{words}: no conclusion, {found.why}."
-    words += f" ({level(found)} interval {ends(found)})"
-    if found.kind == "open":
-        least = f"; {points(found.detectable)[1:]} or more would be found" if found.detectable is not None else ""
-        return f"{words}: no difference shown in what {change} costs {first} and {second}{least}."
-    return f"{words}: {change} costs {first} {'more' if found.kind == 'better' else 'less'} than {second}."
+    shown = f"{change} costs {first} {'more' if found.kind == 'better' else 'less'} than {second}"
+    return with_figures(found, shown, f"no difference shown in what {change} costs {first} and {second}")
 
 
 def _pair(before: Outcome, after: Outcome, first: str, second: str) -> Pair:

@@ -15,14 +15,19 @@ def sentence(summary: Summary) -> str:
 
 def claim(found: Conclusion, first: str, second: str) -> str:
     """What may be claimed of the difference of two networks, which the sentence names."""
+    return with_figures(found, f"{first} is {found.kind} than {second}", "no difference shown")
+
+
+def with_figures(found: Conclusion, shown: str, undecided: str) -> str:
+    """A conclusion with its difference and interval, in the words for one that is shown or for one that is not; else why it is refused."""
     words = f"{points(found.mean)} percentage points"
     if found.kind == "refused":
         return f"{words}: no conclusion, {found.why}."
     words += f" ({level(found)} interval {ends(found)})"
-    if found.kind == "open":
-        least = f"; {points(found.detectable)[1:]} or more would be found" if found.detectable is not None else ""
-        return f"{words}: no difference shown{least}."
-    return f"{words}: {first} is {found.kind} than {second}."
+    if found.kind != "open":
+        return f"{words}: {shown}."
+    least = f"; {points(found.detectable)[1:]} or more would be found" if found.detectable is not None else ""
+    return f"{words}: {undecided}{least}."
 
 
 def level(found: Conclusion) -> str:

@@ -187,6 +187,9 @@ def test_an_import_that_hangs_or_is_killed_is_a_sentence(tmp_path):
     killed = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(UserError, match="The import was stopped before its end, as for lack of memory or time"):
         isolated.import_weights([tmp_path / "w.pth"], tmp_path / "o", command=killed)
+    broken = (sys.executable, "-c", "raise KeyError('a bug')")
+    with pytest.raises(ChildProcessError, match=r"The import ended with status 1:(.|\n)*KeyError: 'a bug'"):
+        isolated.import_weights([tmp_path / "w.pth"], tmp_path / "o", command=broken)
 
 
 def test_one_import_runs_at_a_time(at_once):

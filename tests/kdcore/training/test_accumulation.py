@@ -7,22 +7,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from kdcore.errors import UserError
 from kdcore.events import CheckpointReady, StepEnded, StepTaken
 from kdcore.recipe.changing import with_half_the_batch
-from kdcore.setup.build import build_parts
 from kdcore.tensors.outputs import Batch, Objective
 from kdcore.training import accumulation
 from kdcore.training.loop import train
+from tests.kdcore.training.test_loop import built
 
 VIT = {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}}
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}
-
-
-def built(recipe):
-    steps = build_parts(recipe, seed=0, device=torch.device("cpu"))
-    try:
-        while True:
-            next(steps)
-    except StopIteration as ended:
-        return ended.value
 
 
 def recipe_of(tiny, parts: int, **changes):

@@ -9,21 +9,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from kdcore import models
 from kdcore.events import CheckpointReady, Evaluated, Noted
 from kdcore.recipe import ModelRecipe
-from kdcore.setup.build import build_parts
 from kdcore.training import evaluation
 from kdcore.training.averaging import Averaged
 from kdcore.training.loop import train
+from tests.kdcore.training.test_loop import built
 
 ADAM = {"name": "adamw", "lr": 4e-3, "ema": 0.9}
-
-
-def built(recipe):
-    steps = build_parts(recipe, seed=0, device=torch.device("cpu"))
-    try:
-        while True:
-            next(steps)
-    except StopIteration as ended:
-        return ended.value
 
 
 def copied(value):
