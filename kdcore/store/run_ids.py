@@ -12,9 +12,9 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # file systems allow n
 
 
 def named(stamp: str, name: str) -> str:
-    """An id of a run with this date and time, and with the name of its recipe."""
+    """An id of a run with this date and time, the name of its recipe and a random number of 32 bits."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "run"
-    return f"{stamp}-{slug}-{secrets.token_hex(2)}"
+    return f"{stamp}-{slug}-{secrets.token_hex(4)}"
 
 
 def newest(ids: list[str]) -> str:

@@ -53,13 +53,20 @@ class Store:
         self._read_once = False
         self._paths: dict[str, tuple[Path, Path]] = {}
         self._latest = ""  # date and time in the newest id
+        self._given: set[str] = set()  # ids with that date and time
         self._lock = threading.Lock()
 
     def new_id(self, recipe: Recipe) -> str:
-        """An id for a new run; ids sort by time, also after the clock was set back."""
+        """An id for a new run, given out once; ids sort by time, also after the clock was set back."""
         with self._lock:
-            self._latest = run_ids.not_before(self._latest or run_ids.newest(self._listed(self.root)))
-            return run_ids.named(self._latest, recipe.name)
+            latest = run_ids.not_before(self._latest or run_ids.newest(self._listed(self.root)))
+            if latest != self._latest:
+                self._latest = latest
+                self._given.clear()
+            while (run_id := run_ids.named(latest, recipe.name)) in self._given or (self.root / run_id).exists():
+                continue
+            self._given.add(run_id)
+            return run_id
 
     def create(self, recipe: Recipe, run_id: str | None = None) -> str:
         """Create a run's folder with its recipe; returns its id. Raises UserError where the disk is full or read-only."""
@@ -354,7 +361,7 @@ class Store:
             raise UserError(f"{run_id} is a recording that comes with the project, which cannot be deleted.")
         if state.status in ACTIVE:
             raise UserError(f"Run {run_id} is {state.status}; stop it before deleting it.")
-        folder, gone = self.folder(run_id), self.root / f".deleted-{run_id}-{secrets.token_hex(2)}"
+        folder, gone = self.folder(run_id), self.root / f".deleted-{run_id}-{secrets.token_hex(4)}"
         with disk.in_words(folder, then="delete it again"):
             with nobody_writes(folder):  # so that no process resumes it now
                 os.replace(folder, gone)  # one operation, so that no part of a run is ever listed

@@ -203,7 +203,7 @@ class Studies:
     def new_id(self, study: Study) -> str:
         """An id for a new study."""
         slug = re.sub(r"[^a-z0-9]+", "-", study.name.lower())[:24].strip("-") or "study"
-        return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+        return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(4)}"
 
     def create(self, study: Study, study_id: str = "") -> str:
         """Store a study, with an id for the run of each point; returns the study's id.
@@ -214,12 +214,7 @@ class Studies:
         study = studies.resolved(study)
         points = studies.points(study)
         study_id = study_id or self.new_id(study)
-        run_ids: list[str] = []
-        for point in points:
-            run_id = self.store.new_id(point.recipe)
-            while run_id in run_ids:  # random suffixes of hundreds of points may collide
-                run_id = self.store.new_id(point.recipe)
-            run_ids.append(run_id)
+        run_ids = [self.store.new_id(point.recipe) for point in points]
         self._write(study_id, _Stored(study, points, run_ids, searching=study.searches))
         return study_id
 

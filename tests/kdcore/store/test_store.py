@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -602,6 +603,15 @@ def clock(monkeypatch):
 @pytest.fixture
 def recipe(tiny):
     return tiny()
+
+
+def test_an_id_is_not_given_twice(store, recipe, clock, monkeypatch):
+    """Runs that start in one second may draw the same number, also those of another process."""
+    drawn = iter(["a", "a", "b", "b", "c"])
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(drawn))
+    first, second = store.create(recipe), store.create(recipe)
+    third = Store(store.root).create(recipe)
+    assert [run_id.rsplit("-")[-1] for run_id in (first, second, third)] == ["a", "b", "c"]
 
 
 def test_ids_sort_by_their_order_where_the_clock_is_set_back(store, recipe, clock):

@@ -313,13 +313,6 @@ def test_the_version_of_a_study_changes_with_its_runs(shelf):
     assert before.version() != after.version() == shelf.state(study_id).version()
 
 
-def test_points_that_draw_the_same_id_get_different_runs(shelf, monkeypatch):
-    drawn = iter(["a", "a", "b", "a", "b", "c", "d"])
-    monkeypatch.setattr(shelf.store, "new_id", lambda recipe: f"20260101-000000-{next(drawn)}-0000")
-    places = shelf.state(shelf.create(STUDY)).places
-    assert [place.run_id.split("-")[2] for place in places] == ["a", "b", "c", "d"]
-
-
 def finish_with_images(shelf: Studies, place, only_student: int, only_twin: int, *, knob: bool = False) -> None:
     """A run of 500 test images whose predictions are stored."""
     random = np.random.default_rng((place.point.seed, only_student))
