@@ -18,11 +18,11 @@ DONE = ("FINISHED_SUCCESSFULLY", "FINISHED_FRAGMENT_RUN_SUCCESSFULLY")
 PATIENCE_SECONDS = 120.0
 
 
-def connect_to(port: int) -> ClientConnection:
-    """The websocket of a page, as a context manager, with the page's own address as its origin."""
+def connect_to(port: int, path: str = "_stcore/stream") -> ClientConnection:
+    """A page's websocket to Streamlit or to another path, as a context manager, with the page's own address as its origin."""
     address = f"127.0.0.1:{port}"
     return connect(
-        f"ws://{address}/_stcore/stream",
+        f"ws://{address}/{path}",
         origin=f"http://{address}",  # type: ignore[arg-type]
         subprotocols=["streamlit"],  # type: ignore[list-item]
         max_size=None,

@@ -1,7 +1,7 @@
 """Training speed and processor time with phones that follow a presenter, who moves to another page every few seconds.
 
-A phone is a session on Streamlit's websocket: it runs each page that the presenter shows, redraws its fragments, and requests the
-live data and the presenter's state once a second. Rounds with and without phones take turns.
+A phone is a session on Streamlit's websocket: it runs each page that the presenter shows, redraws its fragments, requests the live data
+once a second, and gets the presenter's state on a connection of its own. Rounds with and without phones take turns.
 """
 
 import http.client
@@ -21,7 +21,8 @@ from benchmarks.app.browser import connect_to
 from benchmarks.app.server import Server
 
 SETTLE_SECONDS = 4.0
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.0  # between two requests for live data
+STATE = "api/stage/live"
 MOVE_SECONDS = 8.0  # between two moves of the presenter
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -41,7 +42,7 @@ def costs(phones: int, seconds: float, rounds: int) -> dict[str, Any]:
 
 
 def measure(server: Server, phones: int, seconds: float, rounds: int) -> dict[str, Any]:
-    alone, followed, delays, asked = [], [], [], []
+    alone, followed, delays, informed = [], [], [], []
     for turn in range(rounds):
         for with_phones in (False, True) if turn % 2 == 0 else (True, False):
             if not with_phones:
@@ -52,7 +53,7 @@ def measure(server: Server, phones: int, seconds: float, rounds: int) -> dict[st
                 seen.clear()
                 followed.append(speed(server, seconds))
             delays += seen.delays
-            asked += seen.answers
+            informed += seen.arrivals
         print(f"  alone {alone[-1][0]:.0f} images/s, {phones} phones {followed[-1][0]:.0f} images/s", flush=True)
     pairs = list(zip(followed, alone, strict=True))
     pages = [cpu - images * without[1] / without[0] for (images, cpu), without in pairs]  # beside the training
@@ -65,7 +66,7 @@ def measure(server: Server, phones: int, seconds: float, rounds: int) -> dict[st
         "cpu_followed": statistics.median(each for _, each in followed),
         "cpu_of_phones": statistics.median(pages),
         "delay_s": spread(delays),
-        "answer_ms": spread(asked),
+        "informed_s": spread(informed),
     }
 
 
@@ -82,15 +83,15 @@ def processor_time(pid: int) -> float:
 
 
 class Seen:
-    """Seconds until a phone's page was there, and milliseconds of requests for the state."""
+    """Seconds from the presenter's move until a phone was informed of it, and until its page was there."""
 
     def __init__(self) -> None:
         self.delays: list[float] = []
-        self.answers: list[float] = []
+        self.arrivals: list[float] = []
 
     def clear(self) -> None:
         self.delays.clear()
-        self.answers.clear()
+        self.arrivals.clear()
 
 
 @contextmanager
@@ -146,15 +147,19 @@ def follow(server: Server, seen: Seen, over: threading.Event, moved: list[float]
     from websockets.exceptions import ConnectionClosed
 
     over.wait(delay)
-    with suppress(ConnectionClosed, OSError, http.client.HTTPException), connect_to(server.port) as live:
-        Phone(server, live, seen, moved).run(over)
+    with (
+        suppress(ConnectionClosed, OSError, http.client.HTTPException),
+        connect_to(server.port) as live,
+        connect_to(server.port, STATE) as state,
+    ):
+        Phone(server, live, state, seen, moved).run(over)
 
 
 class Phone:
-    def __init__(self, server: Server, live: Any, seen: Seen, moved: list[float]) -> None:
-        self.server, self.live, self.seen, self.moved = server, live, seen, moved
+    def __init__(self, server: Server, live: Any, state: Any, seen: Seen, moved: list[float]) -> None:
+        self.server, self.live, self.state, self.seen, self.moved = server, live, state, seen, moved
         self.data = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        self.page, self.query, self.known, self.since = "", "", "", -1
+        self.page, self.query, self.since = "", "", -1
         self.script = ""
         self.arriving = 0.0  # when the presenter went to the page that this phone has requested
         self.fragments: dict[str, tuple[float, float]] = {}  # id -> every so many seconds, next time
@@ -166,6 +171,8 @@ class Phone:
         self.ask()
         poll_at = time.monotonic()
         while not over.is_set():
+            with suppress(TimeoutError):
+                self.follow(json.loads(self.state.recv(timeout=0)))
             with suppress(TimeoutError):
                 self.take(ForwardMsg.FromString(self.live.recv(timeout=0.02)))
                 continue
@@ -200,20 +207,15 @@ class Phone:
                     self.seen.delays.append(time.monotonic() - self.arriving)
                     self.arriving = 0.0
 
+    def follow(self, state: Any) -> None:
+        if "page" in state and (state["page"], state["query"]) != (self.page, self.query):
+            self.page, self.query, self.fragments = state["page"], state["query"], {}
+            self.arriving = self.moved[0]
+            self.seen.arrivals.append(time.monotonic() - self.arriving)
+            self.ask(is_history_navigation=True)
+
     def poll(self) -> None:
-        """The presenter's state; and the live data where a run is on the page."""
-        began = time.perf_counter()
-        self.data.request("GET", f"/api/stage?known={self.known}")
-        response = self.data.getresponse()
-        body = response.read()
-        self.seen.answers.append(1000 * (time.perf_counter() - began))
-        if response.status == 200:
-            state = json.loads(body)
-            self.known = state["version"]
-            if "page" in state and (state["page"], state["query"]) != (self.page, self.query):
-                self.page, self.query, self.fragments = state["page"], state["query"], {}
-                self.arriving = self.moved[0]
-                self.ask(is_history_navigation=True)
+        """The live data where a run is on the page."""
         if self.page in ("train", "runs"):
             self.data.request("GET", f"/api/runs/{self.server.run_id}/series?since={self.since}")
             self.since = json.loads(self.data.getresponse().read())["step"]
@@ -226,17 +228,15 @@ def spread(values: list[float]) -> dict[str, float] | None:
 
 
 def report(figures: dict[str, Any]) -> None:
-    phones, delay, answer = figures["phones"], figures["delay_s"], figures["answer_ms"]
+    phones, delay, informed = figures["phones"], figures["delay_s"], figures["informed_s"]
     print(
         f"{phones} phones follow: training keeps {figures['share']:.0%} of its speed (median of ratios within a round)."
     )
     print(
         f"Processor seconds a second of the server: {figures['cpu']:.2f} alone, {figures['cpu_followed']:.2f} with them."
     )
-    if delay and answer:
+    if delay and informed:
         print(
             f"A phone's page is there after {delay['p50']:.2f} s (95th percentile {delay['p95']:.2f} s, {delay['count']} moves)."
         )
-        print(
-            f"A request for the presenter's state takes {answer['p50']:.0f} ms (95th percentile {answer['p95']:.0f} ms)."
-        )
+        print(f"It is informed of the move after {informed['p50']:.2f} s (95th percentile {informed['p95']:.2f} s).")

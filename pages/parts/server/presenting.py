@@ -1,15 +1,19 @@
 """What the presenter shows, as JSON.
 
-GET /api/stage?known=VERSION   the state; 204 where it is still that version
-POST /api/stage                the presenter's window keeps it up to date; its secret is in the header X-Window
+GET /api/stage         the state
+WS /api/stage/live     the state, and each later one when it changes; the server listens to nothing there
+POST /api/stage        the presenter's window keeps it up to date; its secret is in the header X-Window
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kdcore.errors import NotAllowed, UserError
 from pages.parts import engine
@@ -17,14 +21,53 @@ from pages.parts.roles import role
 from pages.parts.stage.state import stage
 
 LARGEST = 8192  # bytes of a message
+MOST_FOLLOWERS = 1000  # connections at once
+LOOK_SECONDS = 0.5  # between two looks at what no presenter sends: the run that trains, who presents
+TRY_AGAIN_LATER = 1013  # a websocket's code
+
+
+def _state() -> tuple[str, str]:
+    active = engine.runner().active()
+    return stage.text(active[0] if active else "")
 
 
 async def current(request: Request) -> Response:
-    active = engine.runner().active()
-    version, text = stage.text(active[0] if active else "")
-    if request.query_params.get("known") == version:
-        return Response(status_code=204)
-    return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(_state()[1], media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def follow(socket: WebSocket) -> None:
+    """Ends with the connection, or with the first message from it."""
+    if stage.followers >= MOST_FOLLOWERS:
+        await socket.close(TRY_AGAIN_LATER, "Too many windows follow.")
+        return
+    await socket.accept()
+    changed, loop = asyncio.Event(), asyncio.get_running_loop()
+    ended = asyncio.ensure_future(socket.receive())
+    sent = ""
+    with stage.watched(lambda: loop.call_soon_threadsafe(changed.set)):
+        try:
+            while not ended.done():
+                changed.clear()
+                version, text = _state()
+                if version != sent:
+                    await socket.send_text(text)
+                    sent = version
+                await _first(ended, changed)
+            if ended.result()["type"] != "websocket.disconnect":
+                await socket.close()
+        except WebSocketDisconnect:
+            pass  # while something was sent
+        finally:
+            ended.cancel()
+
+
+async def _first(ended: asyncio.Future[Message], changed: asyncio.Event) -> None:
+    """Wait for the end, a change, or the time of the next look."""
+    change = asyncio.ensure_future(changed.wait())
+    try:
+        await asyncio.wait({ended, change}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        change.cancel()
 
 
 async def show(request: Request) -> Response:
@@ -55,7 +98,8 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-ROUTES: Sequence[Route] = (
+ROUTES: Sequence[BaseRoute] = (
     Route("/api/stage", current, methods=["GET"]),
+    WebSocketRoute("/api/stage/live", follow),
     Route("/api/stage", show, methods=["POST"]),
 )

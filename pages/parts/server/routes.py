@@ -12,7 +12,7 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from kdcore.errors import DamagedRun, UserError
 from kdcore.export import curves
@@ -91,7 +91,7 @@ def summary(run: RunState) -> dict[str, Any]:
     }  # fmt: skip
 
 
-ROUTES: Sequence[Route] = (
+ROUTES: Sequence[BaseRoute] = (
     Route("/api/runs/{id}/state", state),
     Route("/api/runs/{id}/series", series),
     *camera.ROUTES,

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,14 +36,32 @@ class Stage:
         self.version = 0
         self.shown: Shown | None = None
         self._lock = threading.Lock()
+        self._watching: dict[object, Callable[[], object]] = {}
+
+    @property
+    def followers(self) -> int:
+        return len(self._watching)
+
+    @contextmanager
+    def watched(self, changed: Callable[[], object]) -> Iterator[None]:
+        """Call `changed` after each change, in the thread of whoever made it."""
+        key = object()
+        self._watching[key] = changed
+        try:
+            yield
+        finally:
+            del self._watching[key]
 
     def show(self, window: Window | None, message: object) -> None:
         """Keep what the presenter's window sent. Raises NotAllowed for any other window, UserError for what is no view."""
         _check(window)
         found = read(message)
         with self._lock:
-            if found != self.shown:
-                self.shown, self.version = found, self.version + 1
+            if found == self.shown:
+                return
+            self.shown, self.version = found, self.version + 1
+        for changed in list(self._watching.values()):
+            changed()
 
     def text(self, live: str) -> tuple[str, str]:
         """A version and the state as JSON, for everybody. live: the run that trains, or nothing."""

@@ -1,10 +1,16 @@
 """What the presenter shows: only that window writes it, and what it writes leads to pages of the app."""
 
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from pages.parts.server import routes
+from pages.parts.server import presenting, routes
+from pages.parts.stage.state import stage
 
 VIEW = {"page": "train", "query": "?run=one&present=1", "cursor": {"epoch": 2.5}, "caption": " The\nsecond epoch "}
 
@@ -27,16 +33,6 @@ def test_others_get_what_the_presenters_window_sends(client, windows, runner):
     assert (shown["page"], shown["query"], shown["cursor"]) == ("train", "run=one", {"epoch": 2.5})
     assert (shown["caption"], shown["live"]) == ("The second epoch", "one")
     assert windows.secret("operator") not in str(shown)
-
-
-def test_a_version_that_is_known_already_costs_no_answer(client, windows):
-    known = client.get("/api/stage").json()["version"]
-    assert client.get(f"/api/stage?known={known}").status_code == 204
-    send(client, windows.secret("operator"))
-    changed = client.get(f"/api/stage?known={known}")
-    assert changed.status_code == 200
-    send(client, windows.secret("operator"))  # the same view again
-    assert client.get(f"/api/stage?known={changed.json()['version']}").status_code == 204
 
 
 @pytest.mark.parametrize("whose", ["visitor", "nobody", "", "x" * 5000])
@@ -98,3 +94,92 @@ def test_what_is_no_json_is_refused(client, windows, raw):
     refused = client.post("/api/stage", content=raw, headers={"X-Window": windows.secret("operator")})
     assert refused.status_code == 400
     assert "page" not in client.get("/api/stage").json()
+
+
+class Follower:
+    """The browser's end of the connection on which the state arrives."""
+
+    def __init__(self, origin: str = "http://localhost:8501") -> None:
+        headers = [(b"host", b"localhost:8501"), (b"origin", origin.encode())]
+        scope = {"type": "websocket", "path": "/api/stage/live", "scheme": "ws", "headers": headers,
+                 "server": ("127.0.0.1", 8501), "query_string": b"", "subprotocols": []}  # fmt: skip
+        self.sent, self.received = asyncio.Queue[Any](), asyncio.Queue[Any]()
+        app = Starlette(routes=list(routes.ROUTES), middleware=list(routes.MIDDLEWARE))
+        self.send("websocket.connect")
+        self.connection = asyncio.ensure_future(app(scope, self.sent.get, self.received.put))
+
+    def send(self, kind: str, **more: object) -> None:
+        self.sent.put_nowait({"type": kind, **more})
+
+    async def state(self) -> Any:
+        while (message := await self.received.get())["type"] == "websocket.accept":
+            pass
+        return json.loads(message["text"])
+
+
+def following(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await scenario()
+
+    asyncio.run(limited())
+    assert stage.followers == 0
+
+
+def test_a_follower_gets_each_change_at_once_and_nothing_twice(windows, runner, monkeypatch):
+    monkeypatch.setattr(presenting, "LOOK_SECONDS", 1000)  # nothing arrives because it was looked for
+    window = windows.by_secret(windows.secret("operator"))
+
+    async def scenario():
+        follower = Follower()
+        assert "page" not in await follower.state()
+        for page in ("train", "train", "runs"):
+            await asyncio.to_thread(stage.show, window, {"page": page})
+            await asyncio.sleep(0)
+        assert [(await follower.state())["page"], (await follower.state())["page"]] == ["train", "runs"]
+        follower.send("websocket.disconnect", code=1000)
+        await follower.connection
+        assert follower.received.empty()
+
+    following(scenario)
+
+
+def test_a_run_that_starts_and_control_that_moves_arrive_as_well(windows, runner, monkeypatch):
+    monkeypatch.setattr(presenting, "LOOK_SECONDS", 0.001)
+
+    async def scenario():
+        follower = Follower()
+        before = await follower.state()
+        runner.busy = ("one",)
+        assert (await follower.state())["live"] == "one"
+        windows.leave("operator")
+        after = await follower.state()
+        assert after["control"] > before["control"]
+        assert not after["presenting"]
+        follower.send("websocket.disconnect", code=1000)
+        await follower.connection
+
+    following(scenario)
+
+
+def test_a_follower_that_sends_something_is_closed(windows, runner):
+    async def scenario():
+        follower = Follower()
+        await follower.state()
+        follower.send("websocket.receive", bytes=b"\xff\xff" * 1000)
+        await follower.connection
+        assert (await follower.received.get())["type"] == "websocket.close"
+
+    following(scenario)
+
+
+@pytest.mark.parametrize("origin, most", [("http://evil.example", 1000), ("http://localhost:8501", 0)])
+def test_a_page_of_another_address_and_one_too_many_follow_nothing(windows, runner, monkeypatch, origin, most):
+    monkeypatch.setattr(presenting, "MOST_FOLLOWERS", most)
+
+    async def scenario():
+        follower = Follower(origin)
+        await follower.connection
+        assert [(await follower.received.get())["type"], follower.received.empty()] == ["websocket.close", True]
+
+    following(scenario)

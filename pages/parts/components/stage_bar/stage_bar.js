@@ -9,9 +9,9 @@ import {element} from "../shared/elements.js";
 import {actionOf, stepped} from "./keys.js";
 import {pathOf, sameView, viewAt, viewOf} from "./views.js";
 
-const LOOK = 250; // milliseconds between two looks at the address
-const FOLLOWING = 1000, WATCHING = 3000, PRESENTING = 2000, LOST = 4000; // between two requests
-const CURSOR_EVERY = 500; // between two messages about the cursor
+const LOOK = 250; // milliseconds between two looks at the address, where the browser does not report its changes
+const LOST = 2000; // until a lost connection is made anew
+const CURSOR_EVERY = 250; // between two messages about the cursor
 const MAIN = "[data-testid=stMain]", SCROLLS = 2500; // milliseconds in which a page is drawn
 const BUSY = 500; // milliseconds, at most, until a page that is being drawn is left
 const OWN = 3000; // an address that changes so soon after a touch or key was changed by the visitor
@@ -48,14 +48,15 @@ class Stage {
     window.addEventListener("popstate", (event) => {
       if (event.isTrusted) { this.touched = Date.now(); if (new URLSearchParams(location.search).get("present") === "1") this.present(true); }
     });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.poll(); });
+    document.addEventListener("visibilitychange", () => this.listen());
+    window.navigation?.addEventListener("currententrychange", () => this.look());
     cursor.subscribe((value, source) => { if (source !== "stage") this.publishSoon(); });
     const notes = new BroadcastChannel("distillation-stage"); // the window of notes, in the same browser
     notes.onmessage = ({data}) => { if (this.leads() && this.presenting && Math.abs(data?.step) === 1) this.step(data.step); };
   }
 
   attach(root, data, act) {
-    const led = this.leads();
+    const led = this.leads(), followed = this.follows;
     Object.assign(this, {root, data, act});
     if (this.leads() && !led) { this.sent = undefined; this.publishSoon(); }
     if (this.data.secret) sessionStorage.setItem("kd-window", this.data.secret);
@@ -71,13 +72,13 @@ class Stage {
     this.looking ??= setInterval(() => this.look(), LOOK);
     this.look();
     this.draw();
-    this.poll();
+    this.listen();
+    if (this.follows && !followed) this.follow(true); // its role has changed
   }
 
   detach(root) {
     if (root !== this.root) return;
     clearInterval(this.looking);
-    clearTimeout(this.polling);
     Object.assign(this, {root: null, looking: undefined});
   }
 
@@ -176,17 +177,21 @@ class Stage {
   }
 
   async live() {
-    const {live} = await this.fetchState(true);
+    const {live} = await (await fetch(this.api(), {cache: "no-store"})).json();
     if (live) this.go({page: "train", query: new URLSearchParams({run: live}).toString()});
     else this.say("No run is training now.");
   }
 
   say(word) { this.word = word; this.draw(); setTimeout(() => { this.word = ""; this.draw(); }, 4000); }
 
+  // A move at once, also where a cursor's message waits for its time.
   publishSoon() {
-    if (!this.data?.secret || !this.leads() || this.publishing) return;
+    if (!this.data?.secret || !this.leads()) return;
     if (!this.data.shared && !this.presenting) return; // nobody watches
-    this.publishing = setTimeout(() => { this.publishing = undefined; this.publish(); }, Math.max(50, this.sentAt + CURSOR_EVERY - Date.now()));
+    const moved = !sameView(this.here(), this.sentView);
+    if (this.publishing && !moved) return;
+    clearTimeout(this.publishing);
+    this.publishing = setTimeout(() => { this.publishing = undefined; this.publish(); }, moved ? 0 : Math.max(0, this.sentAt + CURSOR_EVERY - Date.now()));
   }
 
   async publish() {
@@ -194,7 +199,7 @@ class Stage {
     if (!view || !this.leads()) return;
     const shown = this.shownView(), message = JSON.stringify({...view, cursor: cursor.get(), view: shown?.id, caption: shown?.caption});
     if (message === this.sent) return;
-    this.sentAt = Date.now();
+    Object.assign(this, {sentAt: Date.now(), sentView: view});
     try {
       const response = await fetch(this.api(), {method: "POST", body: message, headers: {"Content-Type": "application/json", "X-Window": this.data.secret}});
       if (response.ok) this.sent = message;
@@ -211,24 +216,22 @@ class Stage {
 
   api() { return pathOf({page: "", query: ""}, location.pathname, this.data.pages) + "api/stage"; }
 
-  async fetchState(whole = false) {
-    const response = await fetch(`${this.api()}?known=${whole ? "" : encodeURIComponent(this.state.version ?? "")}`, {cache: "no-store"});
-    if (response.status === 200) this.state = await response.json();
-    else if (response.status !== 204) throw new Error(response.status);
-    return this.state;
-  }
-
-  async poll() {
-    clearTimeout(this.polling);
-    if (!this.root || !this.data.shared || document.hidden) return; // alone on this machine nothing is requested
-    let wait = this.follows ? FOLLOWING : this.watches() ? WATCHING : PRESENTING;
-    try {
+  // The server sends the state when it changes. Alone on this machine nobody follows, and a window that is hidden shows nothing.
+  listen() {
+    clearTimeout(this.retrying);
+    if (!this.data?.shared || document.hidden) { this.socket?.close(); this.socket = undefined; return; }
+    if (this.socket) return;
+    const socket = this.socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}${this.api()}/live`);
+    socket.onmessage = ({data}) => {
       const before = this.state;
-      await this.fetchState();
-      if (this.state !== before) this.changed(before);
-    } catch { wait = LOST; }
-    clearTimeout(this.polling);
-    if (this.root) this.polling = setTimeout(() => this.poll(), wait);
+      this.state = JSON.parse(data);
+      this.changed(before);
+    };
+    socket.onclose = () => {
+      if (socket !== this.socket) return;
+      this.socket = undefined;
+      this.retrying = setTimeout(() => this.listen(), LOST);
+    };
   }
 
   changed(before) {
@@ -249,9 +252,8 @@ class Stage {
   setFollowing(on) {
     sessionStorage.setItem("kd-follow", on ? "1" : "0");
     this.lookedAround = !on;
-    if (on) this.fetchState().catch(() => {}).then(() => { this.follow(true); this.draw(); });
+    if (on) this.follow(true);
     this.draw();
-    this.poll();
   }
 
   // --- drawing
