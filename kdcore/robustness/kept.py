@@ -26,7 +26,7 @@ from kdcore.results.bias import Outcome
 from kdcore.robustness import conditions as sets
 from kdcore.robustness.conditions import Condition
 from kdcore.robustness.networks import FOLDER, Described
-from kdcore.store import arrays
+from kdcore.store.run_files import arrays
 
 FORMAT = 1  # to be raised when outcomes are computed otherwise
 LIMIT, DEFAULT_GB = "KD_ROBUSTNESS_GB", 1.0
