@@ -76,7 +76,7 @@ class StepEnded(Event):
     """A logged step: its numbers were read from the device.
 
     indices: [n], of the batch's images in the training split. arrays: losses and predicted classes of each image, see
-        `store.batches`, where both are stored.
+        `store.run_files.batches`, where both are stored.
     """
 
     step: int

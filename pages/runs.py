@@ -4,7 +4,8 @@ import streamlit as st
 
 from kdcore.errors import clipped
 from kdcore.recipe import RecipeError
-from kdcore.store import ACTIVE, RunState, alike
+from kdcore.store import ACTIVE, RunState
+from kdcore.store.lists import alike
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
 from pages.parts.runs import actions, compare, forks, groups, label_form, run_files, table, view

@@ -185,9 +185,9 @@ def test_methods_do_not_know_each_other():
 
 
 def test_the_loop_and_the_disk_do_not_know_each_other():
-    for path in (KDCORE / "training").glob("*.py"):
+    for path in (KDCORE / "training").rglob("*.py"):
         assert not packages_used(path) & {"store", "runner"}
-    for path in (KDCORE / "store").glob("*.py"):
+    for path in (KDCORE / "store").rglob("*.py"):
         assert not packages_used(path) & {"training", "runner"}
 
 

@@ -28,7 +28,7 @@ FINITE = {
     "kdcore/photos/decoding.py: _heic_reader": "one value",
     "kdcore/recipe/settings.py: defaults": "one value",
     "kdcore/runtime/processes.py: _kept": "one store for each group of processes",
-    "kdcore/store/replay_cache.py: version": "one value",
+    "kdcore/store/replay/cache.py: version": "one value",
     "pages/parts/attention/samples.py: photographs": "one value",
     "pages/parts/engine/catalogue.py: _answers": "the hosts that publish weights",
     "pages/parts/engine/catalogue.py: _downloads": "networks of the libraries that the operator downloads",

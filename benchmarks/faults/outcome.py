@@ -11,7 +11,8 @@ from benchmarks.faults import work
 from kdcore.errors import UserError
 from kdcore.files import locks
 from kdcore.recipe import yaml_text
-from kdcore.store import Store, checking
+from kdcore.store import Store
+from kdcore.store.replay import checking
 
 ENDS = ("RunFinished", "RunStopped", "RunFailed")
 

@@ -14,8 +14,9 @@ from kdcore.cli.options import EventFolder, Json, JsonEvents, Overrides, RunId, 
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import changing
 from kdcore.results import json_text, predictions
-from kdcore.store import RunState, dependants, finding, naming
+from kdcore.store import RunState, dependants
 from kdcore.store.evidence import diagnoses, what_else
+from kdcore.store.lists import finding, naming
 
 SUMMARY = (
     "id", "name", "status", "step", "steps", "epoch", "epochs", "device", "latest", "results", "reason", "parameters",

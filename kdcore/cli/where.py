@@ -14,7 +14,7 @@ from kdcore.cli.options import store
 from kdcore.errors import UserError
 from kdcore.results import json_text
 from kdcore.store import Studies, StudyState
-from kdcore.store.lines import Lines
+from kdcore.store.replay.lines import Lines
 
 if TYPE_CHECKING:
     from kdcore.cluster.ray_runs import RayRuns

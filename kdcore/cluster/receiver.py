@@ -12,9 +12,10 @@ from pathlib import Path
 from kdcore.errors import UserError
 from kdcore.events import Queued, RunFailed, RunStopped
 from kdcore.files import atomic
-from kdcore.store import RunWriter, Store, batches
-from kdcore.store.completeness import is_whole
-from kdcore.store.writing import CHECKPOINTS, SNAPSHOTS
+from kdcore.store import RunWriter, Store
+from kdcore.store.run_files import batches
+from kdcore.store.run_files.completeness import is_whole
+from kdcore.store.run_files.writing import CHECKPOINTS, SNAPSHOTS
 
 EVENTS = "events.jsonl"
 GROWING = (EVENTS, batches.FILE)  # files that are sent as they grow

@@ -11,7 +11,7 @@ from typing import Any
 from kdcore.cluster.receiver import CHUNK, EVENTS, GROWING, OWN
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
-from kdcore.store.writing import CHECKPOINTS, PROBES, SNAPSHOTS
+from kdcore.store.run_files.writing import CHECKPOINTS, PROBES, SNAPSHOTS
 
 Call = Callable[..., Any]  # a method of the receiver by name, with its arguments
 Mark = tuple[int, int, int]  # number, size and time of writing of a file

@@ -14,7 +14,7 @@ from kdcore.files import atomic, heartbeat, scratch
 from kdcore.paths import ASSETS
 from kdcore.runner import Runner
 from kdcore.store import Store
-from kdcore.store.writing import is_alive
+from kdcore.store.run_files.writing import is_alive
 
 PERIOD = 1.0  # seconds between two sendings
 COPIES = "kdcore-runs"  # in the folder of temporary files

@@ -13,7 +13,7 @@ from kdcore.errors import UserError, clipped
 from kdcore.files import atomic, disk
 from kdcore.runtime import versions
 from kdcore.store import ACTIVE, Store
-from kdcore.store.replay import read_recipe
+from kdcore.store.replay.replay import read_recipe
 from kdcore.store.run_ids import RUN_ID
 
 MANIFEST = "manifest.json"

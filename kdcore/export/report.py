@@ -20,7 +20,8 @@ from kdcore.recipe import Recipe
 from kdcore.results import json_text
 from kdcore.results.comparison import Summary, covers, latex, sentence, summarise, summarise_all
 from kdcore.runtime import versions
-from kdcore.store import RunState, Store, naming
+from kdcore.store import RunState, Store
+from kdcore.store.lists import naming
 
 FOLDER = Path(__file__).parent
 COMPONENTS = PROJECT / "pages" / "parts" / "components"

@@ -12,7 +12,8 @@ from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.files import disk
 from kdcore.recipe import DataRecipe
-from kdcore.store import RunState, Store, batches
+from kdcore.store import RunState, Store
+from kdcore.store.run_files import batches
 from kdcore.tensors.outputs import Batch
 
 MOST_IMAGES = 128  # of a larger batch, those with the largest losses

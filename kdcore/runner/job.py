@@ -41,7 +41,8 @@ from kdcore.runner.companions import Companions
 from kdcore.runtime import interruption, memory_full
 from kdcore.setup import environment
 from kdcore.setup.build import build_parts
-from kdcore.store import Store, checkpoint, in_one_line
+from kdcore.store import Store, in_one_line
+from kdcore.store.run_files import checkpoint
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kdcore.store import RunWriter, checkpoint
+from kdcore.store import RunWriter
+from kdcore.store.run_files import checkpoint
 from kdcore.training.state import Parts
 
 SPACES = 8  # equal parts of a run; a snapshot at its beginning and at the end of each part

@@ -17,7 +17,8 @@ from kdcore.paths import portable
 from kdcore.recipe import ModelRecipe
 from kdcore.recipe.references import Pretrained, RandomWeights
 from kdcore.runtime import versions
-from kdcore.store import Store, environment
+from kdcore.store import Store
+from kdcore.store.run_files import environment
 from kdcore.training.reporting import device_name
 from kdcore.training.state import Parts
 

@@ -11,10 +11,10 @@ from kdcore.errors import UserError
 from kdcore.events import CheckpointSaved, RunForked
 from kdcore.files import atomic, disk
 from kdcore.recipe import Recipe, forking, weight_header
-from kdcore.store.completeness import is_whole
+from kdcore.store.run_files.completeness import is_whole
+from kdcore.store.run_files.writing import CHECKPOINTS, RunWriter
 from kdcore.store.runs import Store
 from kdcore.store.state import ACTIVE, RunState
-from kdcore.store.writing import CHECKPOINTS, RunWriter
 
 TEACHER = "teacher.safetensors"  # of a run that trained or drew its teacher's weights itself
 Plain = dict[str, Any]

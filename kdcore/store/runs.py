@@ -17,15 +17,18 @@ from kdcore.errors import DamagedRun, UserError
 from kdcore.files import atomic, disk
 from kdcore.recipe import Recipe
 from kdcore.results.comparison import Outcome
-from kdcore.store import arrays, columns, environment, labels, replay_cache, run_ids
-from kdcore.store.alike import seed_groups
-from kdcore.store.completeness import is_whole
-from kdcore.store.predictions import are_predictions
-from kdcore.store.replay import Replay, created_at, read_recipe
-from kdcore.store.replay_cache import Mark
+from kdcore.store import run_ids
+from kdcore.store.lists.alike import seed_groups
+from kdcore.store.replay import cache as replay_cache
+from kdcore.store.replay import columns
+from kdcore.store.replay.cache import Mark
+from kdcore.store.replay.replay import Replay, created_at, read_recipe
+from kdcore.store.run_files import arrays, environment, labels
+from kdcore.store.run_files.completeness import is_whole
+from kdcore.store.run_files.predictions import are_predictions
+from kdcore.store.run_files.writing import RunWriter, is_alive, nobody_writes, snapshots
 from kdcore.store.run_ids import RUN_ID, is_run
 from kdcore.store.state import ACTIVE, RunState, in_one_line
-from kdcore.store.writing import RunWriter, is_alive, nobody_writes, snapshots
 
 HELD_REPLAYS = 32  # runs whose series are in memory
 HELD_RECIPES = 256
@@ -148,7 +151,7 @@ class Store:
         return seed_groups(self.state(run_id) for run_id in run_ids)
 
     def environment(self, run_id: str) -> list[environment.Entry]:
-        """What a run was computed with, an entry for its start and for each resume that differs; see `store.environment`."""
+        """What a run was computed with, an entry for its start and for each resume that differs; see `store.run_files.environment`."""
         return environment.read(self.folder(run_id))
 
     def state(self, run_id: str) -> RunState:

@@ -5,8 +5,8 @@ from typing import Any
 
 from kdcore.recipe import Recipe
 from kdcore.results.comparison import Outcome
-from kdcore.store.adjustments import as_schedules
-from kdcore.store.labels import Label
+from kdcore.store.replay.adjustments import as_schedules
+from kdcore.store.run_files.labels import Label
 
 ENDS = {"RunFinished": "finished", "RunStopped": "stopped", "RunFailed": "failed"}
 ACTIVE = ("queued", "preparing", "running", "paused")  # a process trains the run, or has queued it
@@ -66,7 +66,7 @@ class RunState:
     values: dict[str, float] = field(
         default_factory=dict
     )  # knob -> the setting's value in use; from the first logged step on
-    knob_changes: tuple[dict[str, Any], ...] = ()  # by users, the last ones, see `store.adjustments`
+    knob_changes: tuple[dict[str, Any], ...] = ()  # by users, the last ones, see `store.replay.adjustments`
     undoable: dict[str, Any] = field(default_factory=dict)  # what an undo would change: knob, factor, words
     active_seconds: float = 0.0  # between starts and ends, pauses included
     began: float = 0.0  # when it was last started or resumed

@@ -36,7 +36,7 @@ from kdcore.results.comparison import (
     with_interval,
     with_student,
 )
-from kdcore.store.replay import created_at
+from kdcore.store.replay.replay import created_at
 from kdcore.store.run_ids import RUN_ID
 from kdcore.store.runs import Store
 from kdcore.store.state import ACTIVE, RunState, in_one_line

@@ -111,7 +111,7 @@ def _right(logits: Tensor, batch: Batch) -> Tensor:
 
 
 def _of_images(taken: dict[str, Taken], batch: Batch) -> dict[str, np.ndarray]:
-    """Losses and predicted classes of each image of a batch, each [n], as `store.batches` names them."""
+    """Losses and predicted classes of each image of a batch, each [n], as `store.run_files.batches` names them."""
     teacher = taken["student"].teacher
     found: dict[str, Tensor] = {}
     for name, own in taken.items():

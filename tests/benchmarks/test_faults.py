@@ -83,7 +83,7 @@ def test_a_lock_that_is_held_is_found(place):
 def test_one_other_bit_in_one_tensor_is_found(tmp_path):
     import torch
 
-    from kdcore.store import checkpoint
+    from kdcore.store.run_files import checkpoint
 
     one, other = torch.zeros(3), torch.tensor([0.0, 0.0, 1e-45])
     hashes = set()

@@ -7,7 +7,7 @@ import pytest
 from kdcore import models, plugins
 from kdcore.data import datasets, perturbations
 from kdcore.inspection import map_names
-from kdcore.store import environment
+from kdcore.store.run_files import environment
 from pages.parts import engine
 from tests.kdcore.plugins.conftest import EXAMPLES
 

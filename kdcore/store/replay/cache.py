@@ -22,7 +22,7 @@ import numpy as np
 from kdcore.files import atomic
 from kdcore.files.reading import read_whole, regular
 from kdcore.recipe.settings import defaults
-from kdcore.store import arrays as stored
+from kdcore.store.run_files import arrays as stored
 from kdcore.store.state import RunState
 
 Mark = tuple[int, int]  # size in bytes and time of writing of events.jsonl
@@ -33,10 +33,10 @@ CODE = (
     "checking.py",
     "lines.py",
     "columns.py",
-    "state.py",
     "adjustments.py",
     "pace.py",
-    "replay_cache.py",
+    "cache.py",
+    "../state.py",
 )  # what decides a replay
 STATE = ', "state": '  # separates the header from the state in the file
 LABELLED = ("label", "original_name")  # come from another file

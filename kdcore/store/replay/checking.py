@@ -13,8 +13,8 @@ from typing import Any
 
 from kdcore.errors import UserError
 from kdcore.events import KINDS, Changes, Event, Numbers
-from kdcore.store.lines import MOST_BYTES
-from kdcore.store.writing import TEST
+from kdcore.store.replay.lines import MOST_BYTES
+from kdcore.store.run_files.writing import TEST
 
 MOST_WHOLE = 2**53  # the largest whole number that JavaScript holds exactly
 LATEST = 1e11  # seconds since 1970: in the year 5138

@@ -16,13 +16,13 @@ from kdcore.errors import UserError
 from kdcore.files.reading import regular
 from kdcore.recipe import Recipe, RecipeError
 from kdcore.recipe.settings import settings
-from kdcore.store import checking, replay_cache
-from kdcore.store.adjustments import Adjustments
-from kdcore.store.columns import Column
-from kdcore.store.lines import READ_BYTES, Lines
-from kdcore.store.pace import Pace
+from kdcore.store.replay import cache, checking
+from kdcore.store.replay.adjustments import Adjustments
+from kdcore.store.replay.columns import Column
+from kdcore.store.replay.lines import READ_BYTES, Lines
+from kdcore.store.replay.pace import Pace
+from kdcore.store.run_files.writing import LOCK, is_alive, last_host
 from kdcore.store.state import ACTIVE, ENDS, RESUMABLE, RunState, in_one_line
-from kdcore.store.writing import LOCK, is_alive, last_host
 
 CACHE_BYTES = 4 << 20  # of new events before a replay is cached; later, as many as it has
 KEPT_NOTES = 50
@@ -36,7 +36,7 @@ class Replay:
         self.folder, self.recorded = folder, recorded
         self.lock = threading.Lock()
         self._empty()
-        kept = replay_cache.read_replay(folder)
+        kept = cache.read_replay(folder)
         try:
             if kept:
                 self._restore(*kept)
@@ -137,7 +137,7 @@ class Replay:
     def _read(self) -> None:
         if self._recipe_trouble and self._read_recipe():
             self._stored_state = self._state()
-        size, before = replay_cache.mark(self.folder)[0], self.offset
+        size, before = cache.mark(self.folder)[0], self.offset
         if size < before:  # cut, or put back from a copy
             self._empty()
             self._stored_state = self._state()
@@ -172,7 +172,7 @@ class Replay:
             "adjusted": self._adjusted.plain(), "pace": self._pace.plain(), "remembered": list(self._remembered.items()), "heard": self._last_event,
             "skipping": self._lines.skipping, "lines": [self._seen, self._left_out, self._first_left_out],
         }  # fmt: skip
-        replay_cache.write_replay(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
+        cache.write_replay(self.folder, self.offset, plain, {name: c.view() for name, c in self.columns.items()})
         self._cached_up_to = self.offset
 
     def _restore(self, offset: int, plain: dict[str, Any], columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:

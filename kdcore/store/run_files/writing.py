@@ -16,7 +16,7 @@ from kdcore import events as ev
 from kdcore.errors import UserError
 from kdcore.files import atomic, heartbeat, locks
 from kdcore.files.reading import regular
-from kdcore.store import batches
+from kdcore.store.run_files import batches
 
 LOCK = "writer.lock"
 BEAT = "writer.beat"

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kdcore.store import RunState
-from kdcore.store import environment as environments
+from kdcore.store.run_files import environment as environments
 from pages.parts import engine, formatting
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from kdcore.store import RunState
-from kdcore.store.finding import FIELDS, Archived, Wanted
+from kdcore.store.lists.finding import FIELDS, Archived, Wanted
 from pages.parts import formatting
 from pages.parts.runs import groups, memo
 

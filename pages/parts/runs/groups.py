@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.store import RunState, alike
+from kdcore.store import RunState
+from kdcore.store.lists import alike
 from pages.parts import address, formatting
 
 KINDS = ("Nothing", "Study", "Recipe", "Name")  # a recipe: its seeds

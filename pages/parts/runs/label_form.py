@@ -6,7 +6,7 @@ import streamlit as st
 
 from kdcore.errors import UserError
 from kdcore.store import RunState
-from kdcore.store.labels import LONGEST_NAME, LONGEST_NOTE
+from kdcore.store.run_files.labels import LONGEST_NAME, LONGEST_NOTE
 from pages.parts import engine, formatting
 from pages.parts.roles import role
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kdcore.results.comparison import summarise
-from kdcore.store import RunState, finding, naming
+from kdcore.store import RunState
+from kdcore.store.lists import finding, naming
 from pages.parts import formatting
 
 MOST_HELD = 2  # lists: that of the operator and that of visitors

@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from kdcore.recipe import settings
-from kdcore.store import ACTIVE, RunState, finding, naming
+from kdcore.store import ACTIVE, RunState
+from kdcore.store.lists import finding, naming
 from pages.parts import formatting
 from pages.parts.runs import filters, groups, memo
 

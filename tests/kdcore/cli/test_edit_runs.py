@@ -7,7 +7,7 @@ import pytest
 from kdcore import recipe as recipes
 from kdcore.cli import main
 from kdcore.store import Store
-from kdcore.store.labels import Label
+from kdcore.store.run_files.labels import Label
 
 RECIPE = recipes.from_plain({"name": "quick", "student": {"model": "resnet20"}})
 

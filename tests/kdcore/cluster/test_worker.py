@@ -7,7 +7,8 @@ import pytest
 from kdcore.cluster import worker
 from kdcore.cluster.receiver import Receiver, Superseded
 from kdcore.errors import UserError
-from kdcore.store import Store, batches
+from kdcore.store import Store
+from kdcore.store.run_files import batches
 
 MARK = ".cluster-test"
 

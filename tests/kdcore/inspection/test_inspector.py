@@ -14,7 +14,8 @@ from kdcore.explain import render
 from kdcore.inspection import DISPLAY, Inspector, choices, model_cache
 from kdcore.inspection import inspector as inspector_module
 from kdcore.recipe import ModelRecipe
-from kdcore.store import Store, checkpoint
+from kdcore.store import Store
+from kdcore.store.run_files import checkpoint
 
 CLASSES = tuple(f"class {i}" for i in range(7))
 VIT = ModelRecipe(model="small_vit_patch4_32", options={"dim": 32, "depth": 2, "heads": 2})

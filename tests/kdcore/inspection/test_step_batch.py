@@ -8,7 +8,8 @@ from kdcore.data.batches import training_batches
 from kdcore.errors import UserError
 from kdcore.events import RunForked, RunStarted, StepEnded
 from kdcore.inspection import step_batch
-from kdcore.store import Store, batches
+from kdcore.store import Store
+from kdcore.store.run_files import batches
 from kdcore.training.loop import train
 from tests.kdcore.training.test_loop import built
 

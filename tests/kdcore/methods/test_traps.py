@@ -22,7 +22,7 @@ from kdcore.events import StepTaken
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import ModelRecipe, Term
 from kdcore.setup.build import build_parts
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 from kdcore.tensors.outputs import Batch, Shapes
 from kdcore.training import optim
 from kdcore.training.distiller import Distiller

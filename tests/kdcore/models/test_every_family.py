@@ -7,7 +7,7 @@ from kdcore import models
 from kdcore.errors import UserError
 from kdcore.models import fitting, taps, zoo
 from kdcore.recipe import ModelRecipe
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 
 TEN = tuple("abcdefghij")
 NARROW_PIT = {"depth": [1, 1, 1], "base_dims": [8, 8, 8], "heads": [1, 2, 4]}

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from kdcore import models, paths
 from kdcore.recipe import DataRecipe, FineTune, ModelRecipe, Recipe, TeacherRecipe
-from kdcore.store import Store, checkpoint
+from kdcore.store import Store
+from kdcore.store.run_files import checkpoint
 
 TEN = tuple("abcdefghij")
 FIVE = TEN[:5]

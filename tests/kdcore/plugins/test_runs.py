@@ -10,7 +10,8 @@ from kdcore.errors import UserError
 from kdcore.events import Queued
 from kdcore.inspection import run_plugins
 from kdcore.runner import Runner
-from kdcore.store import Store, environment
+from kdcore.store import Store
+from kdcore.store.run_files import environment
 from tests.kdcore.plugins.conftest import EXAMPLES
 
 RECIPE = {

@@ -16,7 +16,7 @@ from kdcore.cli.main import main
 from kdcore.errors import UserError
 from kdcore.models import zoo
 from kdcore.recipe import RecipeError, weight_header
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 
 GOOD = {
     "model": "five_conv",
@@ -128,7 +128,7 @@ def test_a_large_header_is_refused_before_it_is_read(tmp_path, monkeypatch):
         file.write(struct.pack("<Q", 1 << 30))
         file.truncate((1 << 30) + 8)
     monkeypatch.setattr(json, "loads", lambda *_: pytest.fail("parsed"))
-    monkeypatch.setattr("kdcore.store.checkpoint.safe_open", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr("kdcore.store.run_files.checkpoint.safe_open", lambda *_, **__: pytest.fail("opened"))
     monkeypatch.setattr("kdcore.models.weight_files.safe_open", lambda *_, **__: pytest.fail("opened"))
     for look in (weight_header.description, checkpoint.load, lambda path: models.load(str(path))):
         with pytest.raises(ValueError, match=r"has a header of 1024.0 MiB; at most 16 MiB are allowed"):

@@ -13,8 +13,9 @@ from kdcore.errors import UserError
 from kdcore.models import sources
 from kdcore.recipe import ModelRecipe
 from kdcore.runner import Runner
-from kdcore.store import Store, checkpoint
-from kdcore.store.completeness import is_whole
+from kdcore.store import Store
+from kdcore.store.run_files import checkpoint
+from kdcore.store.run_files.completeness import is_whole
 
 
 @pytest.fixture

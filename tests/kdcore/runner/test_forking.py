@@ -6,7 +6,8 @@ import torch
 from kdcore.errors import UserError
 from kdcore.recipe import RecipeError
 from kdcore.runner import Runner
-from kdcore.store import Store, checkpoint, forking
+from kdcore.store import Store, forking
+from kdcore.store.run_files import checkpoint
 from tests.kdcore.runner.test_runner import until
 
 SMALL = {  # many cheap steps in an epoch, of which each ends with an evaluation

@@ -17,7 +17,8 @@ from kdcore.errors import UserError
 from kdcore.files import disk
 from kdcore.recipe import study as studies
 from kdcore.runner import Runner
-from kdcore.store import RunWriter, Store, Studies, checkpoint
+from kdcore.store import RunWriter, Store, Studies
+from kdcore.store.run_files import checkpoint
 from tests.small_disk import small_disk
 
 SIZE = 32 << 20  # bytes of the small disk; a tiny run takes 8 MiB

@@ -14,7 +14,8 @@ from kdcore.paths import PROJECT
 from kdcore.recipe import RecipeError
 from kdcore.recipe import study as studies
 from kdcore.runner import Runner
-from kdcore.store import RunWriter, Store, Studies, checkpoint
+from kdcore.store import RunWriter, Store, Studies
+from kdcore.store.run_files import checkpoint
 from tests import warm
 
 

@@ -5,7 +5,8 @@ import torch
 
 from kdcore import models
 from kdcore.runner import Runner, snapshots
-from kdcore.store import Store, checkpoint
+from kdcore.store import Store
+from kdcore.store.run_files import checkpoint
 
 
 def kept_of(steps: int, moments: range) -> list[int]:

@@ -12,7 +12,7 @@ from kdcore.data.split import Split
 from kdcore.runtime import versions
 from kdcore.setup import environment
 from kdcore.store import Store
-from kdcore.store import environment as environments
+from kdcore.store.run_files import environment as environments
 
 
 def split(name, images=6, seed=0):

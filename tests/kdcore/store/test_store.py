@@ -35,7 +35,8 @@ from kdcore.events import (
     WeightAdapted,
 )
 from kdcore.paths import PROJECT
-from kdcore.store import Store, writing
+from kdcore.store import Store
+from kdcore.store.run_files import writing
 
 RECIPE = recipes.from_plain({"name": "Small & quick", "student": {"model": "resnet20"}, "epochs": 5})
 

@@ -11,7 +11,7 @@ from kdcore import models
 from kdcore.errors import UserError
 from kdcore.models import weight_files
 from kdcore.recipe import ModelRecipe
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 from kdcore.tensors import checksums
 
 STATE = {"step": 7, "student": {"w": torch.arange(6.0).view(2, 3), "n": torch.tensor(3), "none": torch.zeros(0)}}

@@ -20,7 +20,7 @@ from kdcore.runtime import distributed, processes
 from kdcore.runtime.batch_norm import SynchronisedBatchNorm
 from kdcore.runtime.distributed import ALONE, Process
 from kdcore.setup.build import build_parts
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 from kdcore.training import replicas
 from kdcore.training.loop import train
 from kdcore.training.state import Parts

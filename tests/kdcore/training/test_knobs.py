@@ -4,7 +4,7 @@ import pytest
 
 from kdcore.errors import UserError
 from kdcore.events import StepEnded, StepTaken
-from kdcore.store.adjustments import KEPT, as_schedules
+from kdcore.store.replay.adjustments import KEPT, as_schedules
 from kdcore.training.loop import train
 from tests.kdcore.training.test_loop import built, digest
 

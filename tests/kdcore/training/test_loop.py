@@ -20,7 +20,7 @@ from kdcore.methods.kd import KD
 from kdcore.results import metrics
 from kdcore.runtime import mixed_precision
 from kdcore.setup.build import build_parts
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 from kdcore.tensors.outputs import NO_LABEL
 from kdcore.training import evaluation
 from kdcore.training.loop import train

@@ -2,7 +2,7 @@ import timm
 import torch
 
 from kdcore.recipe import OptimizerRecipe
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 from kdcore.training import optim
 
 

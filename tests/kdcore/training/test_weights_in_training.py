@@ -8,7 +8,7 @@ from kdcore.data.augment import Augmentation
 from kdcore.data.batches import batches
 from kdcore.events import GradientsMeasured, Noted, StepEnded, StepTaken, TermMeasured, WeightAdapted
 from kdcore.setup.build import build_parts
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 from kdcore.training.evaluation import drained, losses_in_steps
 from kdcore.training.loop import _randomness, train
 from kdcore.training.state import Parts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdcore.events import RunFinished
-from kdcore.store import naming
+from kdcore.store.lists import naming
 from pages.parts.components.parallel_axes import parallel_axes
 from pages.parts.components.run_maps.run_maps import gathered
 from pages.parts.runs.compare import differences, results, sweep

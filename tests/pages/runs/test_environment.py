@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kdcore.store import environment as environments
+from kdcore.store.run_files import environment as environments
 from pages.parts.runs import environment
 
 ENTRY = {

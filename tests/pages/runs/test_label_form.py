@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdcore.store.labels import Label
+from kdcore.store.run_files.labels import Label
 from pages.parts import engine
 
 

@@ -5,7 +5,8 @@ import contextlib
 import streamlit as st
 
 from kdcore.recipe import Recipe, RecipeError
-from kdcore.store import RunState, naming
+from kdcore.store import RunState
+from kdcore.store.lists import naming
 from pages.parts import engine
 from pages.parts.components.live_chart.live_chart import live_chart, panels_to_compare
 from pages.parts.components.run_maps.run_maps import run_maps

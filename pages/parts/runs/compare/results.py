@@ -17,7 +17,8 @@ from kdcore.results.comparison import (
     summarise_all,
     with_student,
 )
-from kdcore.store import RunState, alike
+from kdcore.store import RunState
+from kdcore.store.lists import alike
 from pages.parts import engine, formatting
 from pages.parts.runs import faults
 from pages.parts.runs.result import outcome

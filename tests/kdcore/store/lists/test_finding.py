@@ -6,8 +6,8 @@ import pytest
 
 from kdcore.recipe import ModelRecipe, Recipe, TeacherRecipe, Term, settings
 from kdcore.store import RunState
-from kdcore.store.finding import Wanted, find, of, text, values
-from kdcore.store.labels import Label
+from kdcore.store.lists.finding import Wanted, find, of, text, values
+from kdcore.store.run_files.labels import Label
 
 NOON = 1_795_867_200.0  # 2026-11-28, 12:00 UTC
 

@@ -3,8 +3,9 @@
 import pytest
 
 from kdcore.recipe import ModelRecipe, Recipe, Term, settings
-from kdcore.store import RunState, naming
-from kdcore.store.labels import Label
+from kdcore.store import RunState
+from kdcore.store.lists import naming
+from kdcore.store.run_files.labels import Label
 
 DAY = 86_400.0
 

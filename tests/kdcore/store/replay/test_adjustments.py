@@ -2,7 +2,7 @@ import pytest
 
 from kdcore.events import CheckpointSaved, KnobTurned, RunForked
 from kdcore.store import Store
-from kdcore.store.adjustments import Adjustments
+from kdcore.store.replay.adjustments import Adjustments
 from tests.kdcore.store.test_store import started, step_ended, written
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from kdcore import recipe as recipes
 from kdcore.events import Evaluated, KnobTurned, RunFinished, RunStarted, RunStopped, StepEnded
-from kdcore.store import Store, replay, runs
-from kdcore.store.replay import Replay
+from kdcore.store import Store, runs
+from kdcore.store.replay import replay
+from kdcore.store.replay.replay import Replay
 
 RECIPE = recipes.from_plain({"name": "small", "student": {"model": "resnet20"}, "epochs": 5})
 

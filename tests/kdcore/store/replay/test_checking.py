@@ -4,7 +4,7 @@ import pytest
 
 from kdcore.errors import UserError
 from kdcore.events import RunPaused
-from kdcore.store import checking
+from kdcore.store.replay import checking
 
 PAUSED = {**RunPaused(step=3).to_plain(), "time": 1e9}
 

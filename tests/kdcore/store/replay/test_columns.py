@@ -1,6 +1,6 @@
 import numpy as np
 
-from kdcore.store.columns import summed
+from kdcore.store.replay.columns import summed
 
 SERIES = {
     "layer_weight/attention/0": (np.array([5, 10, 15]), np.array([0.2, 0.3, 0.4])),

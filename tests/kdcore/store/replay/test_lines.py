@@ -1,5 +1,5 @@
-from kdcore.store import lines
-from kdcore.store.lines import Lines
+from kdcore.store.replay import lines
+from kdcore.store.replay.lines import Lines
 
 
 def read(path, **options) -> list[bytes]:

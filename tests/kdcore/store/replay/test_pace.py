@@ -14,7 +14,7 @@ from kdcore.events import (
     SampleMeasured,
     StepEnded,
 )
-from kdcore.store.pace import Pace
+from kdcore.store.replay.pace import Pace
 
 STEPS, EPOCHS, VALIDATION, TEST = 570, 10, 400, 2000
 

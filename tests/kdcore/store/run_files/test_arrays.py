@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdcore.errors import UserError
-from kdcore.store import arrays
+from kdcore.store.run_files import arrays
 
 
 def test_every_shape_type_and_order_is_read_as_numpy_reads_it(tmp_path):

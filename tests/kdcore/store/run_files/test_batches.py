@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kdcore.store import batches
+from kdcore.store.run_files import batches
 
 
 def columns(size: int, scale: float = 1.0) -> dict[str, np.ndarray]:

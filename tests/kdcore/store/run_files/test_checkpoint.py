@@ -3,7 +3,7 @@ import os
 import pytest
 import torch
 
-from kdcore.store import checkpoint
+from kdcore.store.run_files import checkpoint
 
 
 def test_a_state_comes_back_as_it_was(tmp_path):

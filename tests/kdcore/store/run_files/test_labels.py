@@ -7,7 +7,7 @@ import pytest
 from kdcore.errors import UserError
 from kdcore.recipe import ModelRecipe, Recipe
 from kdcore.store import Store
-from kdcore.store.labels import FILE, Label
+from kdcore.store.run_files.labels import FILE, Label
 
 
 @pytest.fixture

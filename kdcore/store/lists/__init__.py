@@ -1,0 +1,1 @@
+"""Runs in a list: which ones are found, which differ in their seed alone, and what they are called."""
