@@ -54,7 +54,7 @@ def export_set(condition: str, path: Path, /, *, network: str = "cifar10-student
 
     runs = store()
     (reference,) = expanded([network], runs)[:1]
-    content = lab.export(reference, condition, runs, images=images)
+    content = lab.export([reference], condition, runs, images=images)
     with writing(path):
         atomic.write_bytes(path, content)
     print(f"written: {path} ({len(content) / 1e6:.1f} MB)")

@@ -37,6 +37,8 @@ def print_rows(rows: "Sequence[Row]", found: "Assessment", roles: dict[str, str]
     whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     console.width = max(console.width, whole)  # numbers stay on their lines
     console.print(table)
+    if sizes := found.sizes(names):
+        console.print(sizes, soft_wrap=True)
 
 
 def print_transfers(rows: "Sequence[Row]", summary: str) -> None:

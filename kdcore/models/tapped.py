@@ -85,11 +85,15 @@ class Tapped(nn.Module):
         return self._reader.read(self._normalised(images), needs)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        side = (self.image_size, self.image_size)
-        if self.resizes and images.shape[2:] != side:
-            images = F.interpolate(images, side, mode="bilinear", antialias=True)
+        if self.resizes:
+            images = self.at_own_size(images)
         normalised = (images - self.mean) / self.std
         return normalised if self.dtype is None else normalised.to(self.dtype)
+
+    def at_own_size(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] as they are where they have `image_size`, else resized to it (bilinear, antialiased)."""
+        side = (self.image_size, self.image_size)
+        return images if images.shape[2:] == side else F.interpolate(images, side, mode="bilinear", antialias=True)
 
     def shapes(self) -> Shapes:
         """The shapes of the outputs, from one forward in eval mode; the model does not change."""

@@ -114,11 +114,12 @@ def assess(
     """Networks under each condition; yields after every batch. Close it, or take no further step, to cancel.
 
     Args:
-        networks: in eval mode afterwards as before, on the device of the split's targets.
+        networks: in eval mode afterwards as before, on the device of the split's targets. Perturbed images are resized for
+            those that take another size.
         data: the recipe's data that the split is of, for sets that have images of their own.
 
     Raises:
-        UserError: a network takes other images than the split has, or a set cannot be made from it.
+        UserError: a network has other classes than the split, or a set cannot be made from it.
     """
     check(networks, split)
     every = [images_of(condition, split, data) for condition in conditions]
@@ -175,14 +176,8 @@ def of_batch(networks: Mapping[str, Tapped], perturbed: Perturbed, targets: Tens
 
 
 def check(networks: Mapping[str, Tapped], split: Split) -> None:
-    """Refuse networks that take other images, or predict other classes, than a split has. Raises UserError."""
-    side = split.images.shape[-1]
+    """Refuse networks that predict other classes than a split has. Raises UserError."""
     for name, model in networks.items():
-        if model.image_size != side:
-            raise UserError(
-                f"{name} takes images of {model.image_size} px, and the test images have {side} px: evaluate it on images of its "
-                "own size."
-            )
         if tuple(model.classes) != tuple(split.classes):
             raise UserError(
                 f"{name} has the classes {_some(model.classes)}, and the test images have {_some(split.classes)}: evaluate it on "
@@ -213,7 +208,7 @@ def copied(outcomes: Outcomes) -> Outcomes:
 
 def _log_probabilities(model: Tapped, images: Tensor, own: OwnSet | None) -> np.ndarray:
     with in_eval(model), torch.no_grad(), mixed_precision.autocast(images.device, "exact"):
-        logits = model(images, LOGITS).logits.float()
+        logits = model(model.at_own_size(images), LOGITS).logits.float()
     found = logits.log_softmax(dim=1)
     if own is not None:
         found = own.decisions(found)

@@ -11,7 +11,6 @@ from kdcore.models import Tapped
 from kdcore.robustness import assessment, kept, samples
 from kdcore.robustness.assessment import BATCH, Images, Outcomes, Progress, copied
 from kdcore.robustness.conditions import CLEAN, Condition
-from kdcore.robustness.kept import Kept
 from kdcore.robustness.networks import Described, described
 from kdcore.robustness.pace import Pace
 from kdcore.robustness.samples import Sample
@@ -38,8 +37,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         self.data = samples.common_data(list(self.networks.values()))
-        images = samples.identity(self.data)
-        self.kept = {reference: Kept(network, images) for reference, network in self.networks.items()}
+        self.kept = kept.of(self.networks, self.data)
         self.outcomes = {reference: {} for reference in self.networks}
 
     @property

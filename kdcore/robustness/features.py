@@ -31,9 +31,9 @@ def layers(model: Tapped, batch: int) -> Layers:
 
 
 def of_batch(model: Tapped, images: Tensor, batch: int) -> list[Tensor]:
-    """The outputs of each of `layers` for images [m, 3, H, W], float32 [m, D] on the device."""
+    """The outputs of each of `layers` for images [m, 3, H, W] of any size, float32 [m, D] on the device."""
     with in_eval(model), torch.no_grad():
-        outputs = model(images, frozenset({"logits", "pooled", "features"}))
+        outputs = model(model.at_own_size(images), frozenset({"logits", "pooled", "features"}))
     maps = [
         each.float().mean(dim=(2, 3)) if _is_large(tuple(each.shape[1:]), batch) else each.float().flatten(1)
         for each in outputs.features

@@ -113,7 +113,7 @@ def shown(
 
 def _heatmaps(model: Tapped, images: torch.Tensor, map_name: str | None) -> np.ndarray:
     name = counterpart(model, map_name)[0] if map_name else default_map(model)
-    return explain(model, images, name).heatmaps
+    return explain(model, model.at_own_size(images), name).heatmaps
 
 
 def _pixels(images: torch.Tensor) -> np.ndarray:

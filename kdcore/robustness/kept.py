@@ -1,6 +1,7 @@
 """Outcomes on disk, for later: with the run, or by the hash of the weights in the data folder, which is limited in size.
 
     runs/<id>/robustness/<network>/patch_scramble@4.npz     of a run's student, twin and fine-tuned teacher; deleted with the run
+    .../patch_scramble@4,32.npz                             on images of 32 px that are resized for the network
     KD_DATA/robustness/<hash of the weights>/clean.npz      of all others; at most KD_ROBUSTNESS_GB, the least recently used go
     .../lock                                                held while a process computes a condition; others wait and read
 
@@ -22,25 +23,37 @@ from kdcore.data.perturbations import Perturbation, making
 from kdcore.errors import UserError
 from kdcore.files import atomic, budget, disk, locks
 from kdcore.paths import data_folder
+from kdcore.recipe import DataRecipe
 from kdcore.results.bias import Outcome
 from kdcore.robustness import conditions as sets
+from kdcore.robustness import samples
 from kdcore.robustness.conditions import Condition
 from kdcore.robustness.networks import FOLDER, Described
 from kdcore.store.run_files import arrays
 
 FORMAT = 1  # to be raised when outcomes are computed otherwise
 LIMIT, DEFAULT_GB = "KD_ROBUSTNESS_GB", 1.0
-LOCK = "lock"
+LOCK, RESIZED = "lock", ","
 SILENT = 30.0  # seconds without a sign of life, after which a lock's holder is not waited for
 ARRAYS = {"targets", "log_probabilities", "key"}
 
 
+def of(networks: Mapping[str, Described], data: DataRecipe) -> "dict[str, Kept]":
+    """Where the outcomes of networks on the images of a recipe's data are."""
+    images, side = samples.identity(data), data.image_size
+    return {name: Kept(each, images, 0 if each.image_size == side else side) for name, each in networks.items()}
+
+
 @dataclass(frozen=True)
 class Kept:
-    """The outcomes of one network on the images of one sample."""
+    """The outcomes of one network on the images of one sample.
+
+    images: `samples.identity`. image_size: of these images, where they are resized for the network; else 0.
+    """
 
     network: Described
-    images: str  # `samples.identity`
+    images: str
+    image_size: int = 0
 
     def read(self, condition: Condition, count: int | None = None) -> Outcome | None:
         """The outcome on the first `count` images, or on as many as are kept.
@@ -94,20 +107,26 @@ class Kept:
         """The conditions of which there is a file, whether it can be used or not."""
         found: dict[Condition, None] = {}
         for file in sorted(self.network.folder.glob("*.npz")):
-            with contextlib.suppress(UserError):  # of a set that exists no more
-                found[sets.parse(file.stem.partition("+")[0])] = None
+            condition, _, resized = file.stem.partition("+")[0].partition(RESIZED)
+            if resized == self._resized.removeprefix(RESIZED):
+                with contextlib.suppress(UserError):  # of a set that exists no more
+                    found[sets.parse(condition)] = None
         return sorted(found, key=lambda each: (not each.is_clean, each))
 
     def _files(self, condition: Condition, count: int | None) -> list[Path]:
         """Where an outcome on so many images may be; without a number the one with most images first."""
         if count is not None or not depends_on_others(condition):
             return [self._file(condition, count or 0)]
-        found = self.network.folder.glob(f"{condition}+*.npz")
+        found = self.network.folder.glob(f"{condition}{self._resized}+*.npz")
         return sorted(found, key=lambda file: int(number) if (number := _number(file)).isdecimal() else 0, reverse=True)
 
     def _file(self, condition: Condition, count: int) -> Path:
         number = f"+{count}" if depends_on_others(condition) else ""
-        return self.network.folder / f"{condition}{number}.npz"
+        return self.network.folder / f"{condition}{self._resized}{number}.npz"
+
+    @property
+    def _resized(self) -> str:
+        return f"{RESIZED}{self.image_size}" if self.image_size else ""
 
     def _key(self, condition: Condition) -> list[Any]:
         code = "" if condition.is_clean else _code(sets.known(condition.set_name))

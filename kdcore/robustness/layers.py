@@ -39,7 +39,7 @@ def similarity(one: Tapped, other: Tapped, split: Split, *, batch: int = BATCH) 
         one, other: frozen, on the device of the split's targets. batch: images; a last batch of fewer than that joins the one before.
 
     Raises:
-        UserError: a network takes other images than the split has, or there are too few of them.
+        UserError: a network has other classes than the split, or there are too few images.
     """
     check({one.name: one, other.name: other}, split)
     if len(split) < LEAST_IMAGES:

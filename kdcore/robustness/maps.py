@@ -70,8 +70,8 @@ def sensitivities(
             sources = moved(images.perturbation, before, condition.strength)
             for name, model in networks.items():
                 if name not in clean:
-                    originals[name].append(explain(model, before.images, names[name]).heatmaps)
-                maps = explain(model, batch.images, names[name]).heatmaps
+                    originals[name].append(explain(model, model.at_own_size(before.images), names[name]).heatmaps)
+                maps = explain(model, model.at_own_size(batch.images), names[name]).heatmaps
                 perturbed[name].append(maps if sources is None else moved_back(maps, sources, before.images.shape[2:]))
                 yield list(found)
         for name in networks:

@@ -38,10 +38,10 @@ class Sample:
 
 
 def common_data(networks: Sequence[Described]) -> DataRecipe:
-    """The data of networks that can be evaluated together.
+    """The data of networks that can be evaluated together, at the size in which their test sets are made (`common_size`).
 
     Raises:
-        UserError: they are of different data, classes or image sizes; says which.
+        UserError: they are of different data or classes; says which.
     """
     if not networks:
         raise UserError("Choose at least one network.")
@@ -52,7 +52,15 @@ def common_data(networks: Sequence[Described]) -> DataRecipe:
                 f"{first.reference} and {other.reference} cannot be evaluated on the same images: {reason}. Choose networks of the "
                 "same data."
             )
-    return first.data
+    return first.data.model_copy(update={"image_size": common_size(networks)})
+
+
+def common_size(networks: Sequence[Described]) -> int:
+    """The side in pixels of the images that networks share: their own, or of several sizes the largest, but none larger than the
+    dataset's images are. A network of another size gets these images resized, so that all of them see the same ones."""
+    sizes = [each.image_size for each in networks]
+    stored = datasets.get(networks[0].data.name).native_size or max(sizes)
+    return max(min(sizes), min(max(sizes), stored))
 
 
 def load(data: DataRecipe, count: int | None = None, *, device: torch.device | str = "cpu") -> Sample:
@@ -121,9 +129,7 @@ def _differ(one: Described, other: Described) -> str:
         return f"the one is for {_data(one)}, the other for {_data(other)}"
     if one.classes != other.classes:
         return f"the one has {len(one.classes)} classes ({_some(one)}), the other {len(other.classes)} ({_some(other)})"
-    if one.image_size != other.image_size:
-        return f"the one takes images of {one.image_size} px, the other of {other.image_size} px"
-    if one.data != other.data:
+    if one.data.model_copy(update={"image_size": other.data.image_size}) != other.data:
         return "their runs held out different test images of the folder, since their `data.seed` differs"
     return ""
 

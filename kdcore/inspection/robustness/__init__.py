@@ -4,7 +4,8 @@ A *network* is a reference as `models.load` takes it: a bundled model, `run:ID/s
 text, `clean` or a test set at a strength such as `patch_scramble@4`. A *role* is `teacher`, `student` or `twin`.
 
 Everything that raises, raises UserError with a sentence for the page: no such network, set or strength; networks of different
-data or image sizes; images or a file that a set needs are not on this machine.
+data or classes; images or a file that a set needs are not on this machine. Networks of several image sizes get the same images,
+resized for each.
 """
 
 from kdcore.inspection.robustness.choosing import (

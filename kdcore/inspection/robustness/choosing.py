@@ -94,7 +94,7 @@ def _few(references: Sequence[str], store: Store) -> Split:
 
 def _network(choice: Choice, store: Store) -> Network:
     data = test_data(choice.reference, choice.classes, choice.image_size, store)
-    alike = f"{data.model_dump_json()} {choice.classes}"
+    alike = f"{data.model_dump_json(exclude={'image_size'})} {choice.classes}"
     words = datasets.title(data.name) + (f" in {data.path}" if data.path else "")
     return Network(
         choice.reference, choice.title, choice.subtitle, choice.kind, choice.architecture, words, choice.image_size,

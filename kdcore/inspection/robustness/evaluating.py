@@ -12,8 +12,8 @@ from kdcore.inspection.robustness.results import Assessment, Family, Progress
 from kdcore.results.bias import Outcome
 from kdcore.robustness import conditions as sets
 from kdcore.robustness import evaluate, evaluation, samples
+from kdcore.robustness import kept as stored
 from kdcore.robustness.conditions import CLEAN, Condition, parse
-from kdcore.robustness.kept import Kept
 from kdcore.robustness.networks import FOLDER, Described, described
 from kdcore.robustness.table import by_condition
 from kdcore.store import Store
@@ -44,7 +44,7 @@ def assess(
             found = next(steps, None)
         if found is None:
             return
-        result = _assessment(tuple(prepared.networks), names, prepared.classes, prepared.count, found.outcomes)
+        result = _assessment(prepared.networks, names, prepared.count, found.outcomes)
         yield Progress(found.done, found.total, found.seconds_left, str(found.condition), result, found.message)
 
 
@@ -78,8 +78,7 @@ def of_run(run_id: str, store: Store) -> tuple[Family, Assessment] | None:
 
 
 def _kept(networks: Mapping[str, Described], conditions: list[Condition] | None, images: int | None) -> Assessment:
-    images_of_all = samples.identity(samples.common_data(list(networks.values())))
-    on_disk = {reference: Kept(network, images_of_all) for reference, network in networks.items()}
+    on_disk = stored.of(networks, samples.common_data(list(networks.values())))
     if conditions is None:
         each = [set(one.conditions()) for one in on_disk.values()]
         conditions = sorted(set.intersection(*each), key=_place)
@@ -93,14 +92,12 @@ def _kept(networks: Mapping[str, Described], conditions: list[Condition] | None,
     complete = by_condition(outcomes)
     names = wanted if wanted is not None else tuple(map(str, complete))
     clean = complete.get(CLEAN, {}).values() or [each for row in complete.values() for each in row.values()]
-    classes = next(iter(networks.values())).classes
-    return _assessment(tuple(networks), names, classes, max((each.count for each in clean), default=0), outcomes)
+    return _assessment(networks, names, max((each.count for each in clean), default=0), outcomes)
 
 
 def _assessment(
-    references: tuple[str, ...],
+    networks: Mapping[str, Described],
     conditions: tuple[str, ...],
-    classes: tuple[str, ...],
     images: int,
     outcomes: Mapping[str, Mapping[Condition, Outcome]],
 ) -> Assessment:
@@ -109,7 +106,10 @@ def _assessment(
         for reference, own in outcomes.items()
     }
     missing = tuple(text for text in conditions if any(text not in own for own in plain.values()))
-    return Assessment(references, conditions, classes, images, plain, missing)
+    known = list(networks.values())
+    side = samples.common_size(known)
+    resized = {each.reference: each.image_size for each in known if each.image_size != side}
+    return Assessment(tuple(networks), conditions, known[0].classes, images, plain, missing, side, resized)
 
 
 def _place(condition: Condition) -> tuple[bool, str, float]:

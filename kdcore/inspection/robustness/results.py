@@ -1,5 +1,6 @@
 """What the Robustness page draws: plain data and numpy arrays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +15,8 @@ Values = tuple[float, float, float]  # a value and the ends of its 95 % interval
 
 @dataclass(frozen=True)
 class Network:
-    """A network that can be evaluated. `data` is its dataset in words; networks with the same `group` can be compared."""
+    """A network that can be evaluated. `data` is its dataset in words; networks with the same `group` can be compared, whatever
+    their image sizes."""
 
     reference: str
     title: str
@@ -67,6 +69,7 @@ class Assessment:
 
     images: how many images each outcome has; of whole sets with images of their own it is their number.
     missing: conditions that at least one of the networks lacks.
+    image_size: of the test sets, in pixels. resized: the networks that take another size: reference -> pixels.
     """
 
     references: tuple[str, ...]
@@ -75,6 +78,19 @@ class Assessment:
     images: int
     outcomes: dict[str, dict[str, Outcome]] = field(repr=False)
     missing: tuple[str, ...] = ()
+    image_size: int = 0
+    resized: dict[str, int] = field(default_factory=dict)
+
+    def sizes(self, names: Mapping[str, str]) -> str:
+        """How networks of several image sizes get the same images, in a sentence; empty where all have one size.
+
+        Args:
+            names: reference -> the network's name in the sentence.
+        """
+        if not self.resized:
+            return ""
+        others = ", ".join(f"{names.get(reference, reference)} ({side} px)" for reference, side in self.resized.items())
+        return f"Test sets are made at {self.image_size} px and resized for networks of another size: {others}."
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,10 @@ from kdcore.models import Tapped
 from kdcore.recipe import DataRecipe
 from kdcore.results.bias import Outcome
 from kdcore.robustness import gallery as galleries
-from kdcore.robustness import samples
+from kdcore.robustness import kept, samples
 from kdcore.robustness.assessment import Images, images_of
 from kdcore.robustness.conditions import Condition, parse
-from kdcore.robustness.kept import Kept, depends_on_others, first, is_whole
+from kdcore.robustness.kept import depends_on_others, first, is_whole
 from kdcore.robustness.networks import Described
 from kdcore.store import Store
 
@@ -113,16 +113,12 @@ def live(references: Sequence[str], condition: str, store: Store, *, images: int
     )
 
 
-def export(reference: str, condition: str, store: Store, *, images: int = 100) -> bytes:
-    """A zip of PNG files of a condition with a manifest: the images that networks are evaluated on.
-
-    Args:
-        reference: a network, for whose data and image size they are made.
-    """
+def export(references: Sequence[str], condition: str, store: Store, *, images: int = 100) -> bytes:
+    """A zip of PNG files of a condition with a manifest: the images that these networks are evaluated on."""
     workplace, wanted = of(store), parse(condition)
-    (network,) = workplace.described([reference]).values()
-    file, sample = io.BytesIO(), samples.load(network.data, images)
-    exporting.write_into(file, network.data, sample.split, [(wanted.set_name, wanted.strength)])
+    data = samples.common_data(list(workplace.described(list(references)).values()))
+    file, sample = io.BytesIO(), samples.load(data, images)
+    exporting.write_into(file, data, sample.split, [(wanted.set_name, wanted.strength)])
     return file.getvalue()
 
 
@@ -138,8 +134,7 @@ def _kept(
     networks: Mapping[str, Described], data: DataRecipe, condition: Condition, images: int | None
 ) -> dict[str, Outcome] | None:
     """The outcome of every network on the same images; None where one is not kept."""
-    identity = samples.identity(data)
-    found = {reference: Kept(network, identity).read(condition, images) for reference, network in networks.items()}
+    found = {reference: each.read(condition, images) for reference, each in kept.of(networks, data).items()}
     known = {reference: each for reference, each in found.items() if each is not None}
     if len(known) < len(found):
         return None

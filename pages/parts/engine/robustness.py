@@ -143,8 +143,8 @@ def heatmap_sensitivity(
 
 
 @operators("export test sets")
-def export_test_set(network: str, condition: str, *, images: int) -> bytes:
-    """A zip of PNG files with a manifest. Raises UserError."""
+def export_test_set(networks: Sequence[str], condition: str, *, images: int) -> bytes:
+    """A zip of PNG files with a manifest, of the images that these networks are evaluated on. Raises UserError."""
     from kdcore.inspection import robustness
 
-    return robustness.export(network, condition, process.process_runner().store, images=images)
+    return robustness.export(networks, condition, process.process_runner().store, images=images)

@@ -146,9 +146,9 @@ def export(closer: Closer) -> None:
     """The operator's: the set as PNG files in a zip."""
     if not role.is_operator():
         return
-    reference, condition = closer.chosen.references[0], closer.condition
+    networks, condition = closer.chosen.references, closer.condition
     st.download_button(
-        "PNG files (ZIP)", lambda: engine.export_test_set(reference, condition, images=EXPORTED), f"{condition}.zip",
+        "PNG files (ZIP)", lambda: engine.export_test_set(networks, condition, images=EXPORTED), f"{condition}.zip",
         "application/zip", icon=":material/folder_zip:", on_click="ignore", key="export-set",
         help=f"The first {EXPORTED} images of this test set, with a manifest.",
     )  # fmt: skip

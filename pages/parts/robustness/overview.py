@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.parts import formatting
 from pages.parts.components.dumbbell import dumbbell
 from pages.parts.robustness import evaluation, measured
 from pages.parts.robustness.chosen import Chosen
@@ -50,7 +51,12 @@ def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], mark
     if line := measured.headline(rows, of_measure, cards):
         st.markdown(line)
     few = measured.usual(of_measure, cards)
-    chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, marked, running.shown.images)
+    chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, marked)
+    names = {reference: chosen.name(reference) for reference in chosen.references}
+    st.caption(
+        f"{running.shown.images:,} test images per set. Bars: 95 % intervals over images; bold: the interval of the difference "
+        f"excludes 0. Click a row for a closer look. {formatting.as_text(running.shown.sizes(names))}"
+    )
 
 
 def every(few: int, many: int) -> bool:
@@ -67,7 +73,7 @@ def choose_measure(rows: list[Row]) -> Row:
     return labels[picked or first]
 
 
-def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], marked: str, images: int) -> None:
+def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], marked: str) -> None:
     dumbbell.draw(
         chosen.drawn(),
         measured.chart_rows(rows, chosen, cards),
@@ -77,10 +83,6 @@ def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], marked:
         chosen=marked,
         on_pick=pick,
         scroll_to=CLOSER,
-    )
-    st.caption(
-        f"{images:,} test images per set. Bars: 95 % intervals over images; bold: the interval of the difference excludes 0. "
-        "Click a row for a closer look."
     )
 
 
