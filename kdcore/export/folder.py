@@ -13,7 +13,7 @@ from kdcore.errors import UserError, clipped
 from kdcore.files import atomic, disk
 from kdcore.runtime import versions
 from kdcore.store import ACTIVE, Store
-from kdcore.store.replay.replay import read_recipe
+from kdcore.store.run_files import recipe_file
 from kdcore.store.run_ids import RUN_ID
 
 MANIFEST = "manifest.json"
@@ -226,7 +226,7 @@ def _take(zipped: zipfile.ZipFile, entry: str, to: Path, expected: dict[str, Any
 def _check_readable(folder: Path, plain_name: str) -> None:
     """The recipe must be one, before the run is listed. Events are checked line by line whenever they are read."""
     try:
-        read_recipe(folder)
+        recipe_file.read(folder)
     except UserError as error:
         raise UserError(f"{plain_name} has a recipe that cannot be used. {error}") from None
 

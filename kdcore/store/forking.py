@@ -11,6 +11,7 @@ from kdcore.errors import UserError
 from kdcore.events import CheckpointSaved, RunForked
 from kdcore.files import atomic, disk
 from kdcore.recipe import Recipe, forking, weight_header
+from kdcore.store.run_files import recipe_file
 from kdcore.store.run_files.completeness import is_whole
 from kdcore.store.run_files.writing import CHECKPOINTS, RunWriter
 from kdcore.store.runs import Store
@@ -44,7 +45,7 @@ def create(
     recipe = forking.forked(parent, changes, epoch=saved["epoch"], schedules=schedules, add=add, remove=remove)
     run_id, settings = store.new_id(recipe), forking.changed(parent, recipe)
     with disk.in_words(store.root, then="fork the run again"), atomic.new_folder(store.root / run_id) as made:
-        atomic.write_text(made / "recipe.yaml", recipe.to_full_yaml())
+        recipe_file.write(made, recipe)
         (made / CHECKPOINTS).mkdir()
         copy = made / CHECKPOINTS / path.name
         shutil.copyfile(path, copy)

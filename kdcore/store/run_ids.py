@@ -1,9 +1,11 @@
-"""Ids of runs: dated, so that they sort by time; and which folders are runs."""
+"""Ids of runs: dated, so that they sort by time; which folders are runs, and when they were created."""
 
 import os
 import re
 import secrets
 import time
+from contextlib import suppress
+from pathlib import Path
 
 STAMP = "%Y%m%d-%H%M%S"
 DATED = re.compile(r"20\d{6}-[0-2]\d[0-5]\d[0-5]\d-")
@@ -42,3 +44,12 @@ def is_run(folder: str) -> bool:
             return True
         return True
     return False
+
+
+def created_at(folder: Path) -> float:
+    """When a run or study was created, in seconds since 1970: from its name, else from its last change."""
+    with suppress(ValueError, OverflowError):
+        return time.mktime(time.strptime(folder.name[:15], STAMP))
+    with suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0

@@ -22,12 +22,12 @@ from kdcore.store.lists.alike import seed_groups
 from kdcore.store.replay import cache as replay_cache
 from kdcore.store.replay import columns
 from kdcore.store.replay.cache import Mark
-from kdcore.store.replay.replay import Replay, created_at, read_recipe
-from kdcore.store.run_files import arrays, environment, labels
+from kdcore.store.replay.replay import Replay
+from kdcore.store.run_files import arrays, environment, labels, recipe_file
 from kdcore.store.run_files.completeness import is_whole
 from kdcore.store.run_files.predictions import are_predictions
 from kdcore.store.run_files.writing import RunWriter, is_alive, nobody_writes, snapshots
-from kdcore.store.run_ids import RUN_ID, is_run
+from kdcore.store.run_ids import RUN_ID, created_at, is_run
 from kdcore.store.state import ACTIVE, RunState, in_one_line
 
 HELD_REPLAYS = 32  # runs whose series are in memory
@@ -79,7 +79,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             # listed as a whole, or not at all; an earlier version may have left an empty folder
             with nullcontext(folder) if folder.is_dir() else atomic.new_folder(folder) as made:
-                atomic.write_text(made / "recipe.yaml", recipe.to_full_yaml())
+                recipe_file.write(made, recipe)
         return run_id
 
     def writer(self, run_id: str) -> RunWriter:
@@ -136,7 +136,7 @@ class Store:
     def recipe(self, run_id: str) -> Recipe:
         """A run's recipe, which never changes. Raises RecipeError where it cannot be read."""
         folder = self.folder(run_id)
-        found = self._recipes.get(run_id) or read_recipe(folder)
+        found = self._recipes.get(run_id) or recipe_file.read(folder)
         with self._lock:
             self._recipes[run_id] = found
             while len(self._recipes) > HELD_RECIPES:
@@ -278,9 +278,7 @@ class Store:
         `learning_rate`, `images_per_second`, `layer_weight/TERM/LAYER`, `gradient/TERM`, `gradient_share/TERM`,
         `adapted/TERM` (the factor on its weight), `figure/TERM/NAME` (a measurement of a term, also `NAME/LAYER`).
         The arrays are read-only and never change."""
-        replay = self._replay(self.folder(run_id))
-        with replay.lock:
-            return {name: column.view() for name, column in replay.columns.items()}
+        return self._replay(self.folder(run_id)).series()
 
     def version(self, run_id: str) -> int:
         """The number of bytes read of a run's events: it grows with each new one."""

@@ -30,6 +30,8 @@ TAIL = 4096  # bytes before the offset, whose checksum identifies the events
 MOST_BYTES = 16 << 20  # of a cached state
 CODE = (
     "replay.py",
+    "history.py",
+    "series.py",
     "checking.py",
     "lines.py",
     "columns.py",

@@ -16,8 +16,7 @@ from kdcore.files.reading import regular
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Point, Study
 from kdcore.results.comparison import Outcome
-from kdcore.store.replay.replay import created_at
-from kdcore.store.run_ids import RUN_ID
+from kdcore.store.run_ids import RUN_ID, created_at
 from kdcore.store.runs import Store
 from kdcore.store.state import ACTIVE, RunState, in_one_line
 from kdcore.store.studies import file, table

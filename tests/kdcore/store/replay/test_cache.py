@@ -9,7 +9,7 @@ from kdcore import recipe as recipes
 from kdcore.events import Evaluated, KnobTurned, RunFinished, RunStarted, RunStopped, StepEnded
 from kdcore.store import Store, runs
 from kdcore.store.replay import replay
-from kdcore.store.replay.replay import Replay
+from kdcore.store.replay.history import History
 
 RECIPE = recipes.from_plain({"name": "small", "student": {"model": "resnet20"}, "epochs": 5})
 
@@ -52,7 +52,7 @@ def finished(root: Path) -> str:
 
 
 def unread(monkeypatch) -> None:
-    monkeypatch.setattr(Replay, "_take", lambda self, event: pytest.fail("an event was folded again"))
+    monkeypatch.setattr(History, "take", lambda self, event: pytest.fail("an event was folded again"))
 
 
 def plain(store: Store, run_id: str):
