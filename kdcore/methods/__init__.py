@@ -3,7 +3,6 @@
 import difflib
 import importlib
 import inspect
-import pkgutil
 from collections.abc import Iterable
 from typing import Any, cast, get_type_hints
 
@@ -23,7 +22,7 @@ def names() -> tuple[str, ...]:
 
 def own_names() -> list[str]:
     """The names of this project's methods."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"]
+    return [module.name for module in plugins.modules(__path__) if module.name != "base"]
 
 
 def get(name: str) -> type[Method]:

@@ -1,7 +1,9 @@
 """What a file of a method, heatmap, dataset, test set or network holds, and how a part is found in a module"""
 
 import inspect
-from collections.abc import Collection
+import pkgutil
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -25,6 +27,16 @@ class Part:
     def usual_files(cls) -> str:
         """What a file of this kind holds, as the end of a sentence."""
         return f"`{cls.part_name} = {cls.__name__}(...)`" if cls.part_name else f"one subclass of {cls.__name__}"
+
+
+def modules(path: Iterable[str]) -> tuple[pkgutil.ModuleInfo, ...]:
+    """The modules in a package's folders, which are listed once in a process: a page looks up a part's name hundreds of times."""
+    return _listed(tuple(path))
+
+
+@lru_cache(maxsize=64)
+def _listed(path: tuple[str, ...]) -> tuple[pkgutil.ModuleInfo, ...]:
+    return tuple(pkgutil.iter_modules(path))
 
 
 def held(module: ModuleType) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import pkgutil
 from collections.abc import Iterator
 from typing import cast
 
@@ -122,7 +121,7 @@ def with_classes(classes: tuple[str, ...]) -> DataRecipe | None:
 
 def own_names() -> list[str]:
     """The names of this project's datasets."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"]
+    return [module.name for module in plugins.modules(__path__) if module.name != "base"]
 
 
 def _files() -> list[str]:

@@ -3,7 +3,6 @@
 import difflib
 import importlib
 import inspect
-import pkgutil
 from typing import cast
 
 from kdcore import plugins
@@ -69,6 +68,6 @@ def _modules() -> dict[str, str]:
     return {
         module.name: prefix + module.name
         for prefix, folder in folders.items()
-        for module in pkgutil.iter_modules(folder)
+        for module in plugins.modules(folder)
         if not module.ispkg and module.name not in HELPERS
     }

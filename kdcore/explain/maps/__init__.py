@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import pkgutil
 from types import ModuleType
 
 from kdcore import plugins
@@ -45,7 +44,7 @@ def get(name: str) -> ModuleType:
 
 def own_names() -> list[str]:
     """The names of this project's maps."""
-    return [module.name for module in pkgutil.iter_modules(__path__)]
+    return [module.name for module in plugins.modules(__path__)]
 
 
 def _known() -> list[str]:

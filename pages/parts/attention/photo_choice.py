@@ -5,6 +5,7 @@ import io
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import streamlit as st
@@ -265,6 +266,7 @@ def sample_of(dataset: str, true: str) -> Shown | None:
     return next((_sample(each) for each in samples.found() if (each.dataset, each.true) == (dataset, true)), None)
 
 
+@lru_cache(maxsize=64)
 def _sample(sample: samples.Sample) -> Shown:
     notes = (sample.credit,) if sample.credit else ()
     shown = _shown(sample.id, samples.read(sample.path))
