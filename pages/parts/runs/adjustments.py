@@ -97,11 +97,13 @@ def slider(run: RunState, knob: Knob) -> None:
     now = run.knobs.get(knob.name, 1.0)
     window = _window(run.id, knob.name, now)
     window.follow(now)
-    key = f"{knob.name}-{run.id}-{window.version}"
-    st.slider(
-        f"{formatting.as_text(knob.label)}: {in_words(knob, run)}", knob.least, max(MOST, now), max(now, knob.least), 0.1,
+    key, drawn_at = f"{knob.name}-{run.id}-{window.version}", max(now, knob.least)
+    stands_at = st.slider(
+        f"{formatting.as_text(knob.label)}: {in_words(knob, run)}", knob.least, max(MOST, now), drawn_at, 0.1,
         format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name, key),
     )  # fmt: skip
+    if stands_at != drawn_at and not window.sent:
+        window.draw_again(now)  # at the next refresh: Streamlit had dropped its position, at a redraw without the sliders
 
 
 @dataclass

@@ -105,6 +105,22 @@ def test_a_slider_that_its_own_user_moved_stays_as_it_is_while_a_slow_run_follow
     assert (window.version, window.last, window.sent) == (0, 2.0, [])
 
 
+def test_a_slider_that_was_not_drawn_for_a_while_shows_the_run_s_factor_again(open_page, runner, make_run, writers):
+    run_id = make_run("running")
+    runner.busy = (run_id,)
+    test = open_page("train.py", run=run_id)
+    slider(test, "Weight of kd").set_value(2.0).run()  # sent, and not confirmed yet
+    runner.busy = ()
+    assert not test.run().slider  # Streamlit drops the position
+    runner.busy = (run_id,)
+    test.run()
+    writers[run_id].append(KnobTurned(10, "weight/kd", 2.0))
+    test.run()
+    assert slider(test.run(), "Weight of kd").value == 2.0
+    slider(test, "Weight of kd").set_value(2.5).run()
+    assert [told[2:] for told in runner.told] == [("weight/kd", 2.0), ("weight/kd", 2.5)]
+
+
 def test_another_window_s_change_after_one_s_own_is_followed_at_once():
     window = adjustments.Window(1.0, 2.0, [1.2, 2.0], time.monotonic())
     window.follow(0.5)
