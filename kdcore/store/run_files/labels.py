@@ -90,3 +90,26 @@ def write(folder: Path, label: Label) -> None:
             (folder / FILE).unlink(missing_ok=True)
         else:
             atomic.write_text(folder / FILE, json.dumps(asdict(label), ensure_ascii=False))
+
+
+def edit(
+    folder: Path, *, name: str | None = None, note: str | None = None, tags: Iterable[str] | None = None,
+    add_tags: Iterable[str] = (), remove_tags: Iterable[str] = (), pinned: bool | None = None, archived: bool | None = None,
+) -> Label:  # fmt: skip
+    """Change what is not None of a run's label, and return it; a damaged one is replaced. One caller at a time.
+
+    Raises:
+        UserError: a text is too long, or the disk is full.
+    """
+    damaged, before = False, Label()
+    try:
+        before = read(folder)
+    except UserError:
+        damaged = True
+    added, removed = tuple(add_tags), set(remove_tags)
+    if tags is None and (added or removed):
+        tags = [tag for tag in (*before.tags, *added) if tag not in removed]
+    after = changed(before, name=name, note=note, tags=tags, pinned=pinned, archived=archived)
+    if damaged or after != before:
+        write(folder, after)
+    return after

@@ -11,7 +11,7 @@ from kdcore.inspection import Inspector
 from kdcore.inspection.model_cache import SIZE
 from kdcore.runner import Runner
 from kdcore.store import Store
-from kdcore.store.runs import HELD_RECIPES, HELD_REPLAYS
+from kdcore.store.held import HELD_RECIPES, HELD_REPLAYS
 
 RUNS = 40  # more than replays are held
 
@@ -49,10 +49,9 @@ def test_runs_that_are_trained_shown_and_deleted_leave_nothing(tiny, tmp_path):
     assert threads <= before[1]
     assert list(os.listdir(runner.store.root)) == []
     assert len(inspector._models._models) <= SIZE
-    store = runner.store
-    assert not any(
-        (store._replays, store._ended, store._recipes, store._labelled, store._paths, store._unwritten_failures)
-    )
+    held = runner.store._held
+    assert not any((held._replays, held._ended, held._recipes, held._labelled, held._unwritten_failures))
+    assert not held._folders._paths
 
 
 def test_reading_many_runs_holds_a_fixed_number(tiny, tmp_path):
@@ -66,8 +65,8 @@ def test_reading_many_runs_holds_a_fixed_number(tiny, tmp_path):
         for state in store.states():
             store.recipe(state.id)
             store.series(state.id)
-    assert len(store._replays) <= HELD_REPLAYS
-    assert len(store._recipes) <= HELD_RECIPES
+    assert len(store._held._replays) <= HELD_REPLAYS
+    assert len(store._held._recipes) <= HELD_RECIPES
     for run_id in store.ids():
         store.delete(run_id)
     assert store.states() == []

@@ -658,7 +658,7 @@ def test_what_another_process_deleted_is_forgotten(store, recipe):
     for run_id in ids[1:]:
         shutil.rmtree(store.root / run_id)
     assert [state.id for state in store.states()] == ids[:1]
-    assert list(store._ended) == ids[:1]
+    assert list(store._held._ended) == ids[:1]
 
 
 def test_deleting_is_not_disturbed_by_readers_that_write_their_cache(store, recipe):

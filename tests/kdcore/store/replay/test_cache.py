@@ -7,7 +7,7 @@ import pytest
 
 from kdcore import recipe as recipes
 from kdcore.events import Evaluated, KnobTurned, RunFinished, RunStarted, RunStopped, StepEnded
-from kdcore.store import Store, runs
+from kdcore.store import Store, held
 from kdcore.store.replay import replay
 from kdcore.store.replay.history import History
 
@@ -160,11 +160,11 @@ def test_recordings_are_left_as_they_are(tmp_path):
 
 
 def test_series_of_many_runs_are_read_again_when_they_are_asked_for(root, monkeypatch):
-    monkeypatch.setattr(runs, "HELD_REPLAYS", 2)
+    monkeypatch.setattr(held, "HELD_REPLAYS", 2)
     ids = [finished(root) for _ in range(5)]
     store = Store(root)
     assert len(store.states()) == 5
-    assert len(store._replays) <= 2
+    assert len(store._held._replays) <= 2
     assert all(len(store.series(run_id)["loss/student/total"][0]) == 39 for run_id in ids)
 
 
