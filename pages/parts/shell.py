@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts import engine, page_table, titles
-from pages.parts.stage import bar, notes
+from pages.parts.stage import ahead, bar, notes
 from pages.parts.teaching import exercise
 
 ICON = str(Path(__file__).with_name("icon.svg"))  # of our own: the usual ones come from the network
@@ -21,3 +21,4 @@ else:
     exercise.begin(page.url_path)
     page.run()
     exercise.offer(page.url_path)
+    ahead.prepare(page.url_path)

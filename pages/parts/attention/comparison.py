@@ -55,7 +55,7 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
         map_name = form.choose_map()
     form.bring_networks()
     form.explain_missing_teacher(chosen)
-    compared = _perturbed(shown, chosen, map_name)
+    compared = _perturbed(shown, chosen, map_name, st.query_params.get(PERTURBATION, ""))
     first = inspect(compared, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
     cards = networks.maps()
     with controls:
@@ -71,15 +71,25 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
 
 def with_map(shown: Shown, chosen: dict[str, Choice], map_name: str) -> ComparedPhoto:
     """The comparison without its controls: this map of each network, of its own prediction."""
-    compared = _perturbed(shown, chosen, map_name)
-    compared.requests = dict.fromkeys(chosen, form.bare_request(map_name))
-    _inspect_both(compared, warn=True)
+    return _with_bare_maps(_perturbed(shown, chosen, map_name, st.query_params.get(PERTURBATION, "")), warn=True)
+
+
+def preload(shown: Shown, chosen: dict[str, Choice], map_name: str | None, perturbation: str) -> None:
+    """Compute what `draw` needs, into the caches of `networks`, and show nothing."""
+    compared = _with_bare_maps(_perturbed(shown, chosen, map_name, perturbation), warn=False)
+    for heading in compared.inspections:
+        near(compared, heading)
+
+
+def _with_bare_maps(compared: ComparedPhoto, *, warn: bool) -> ComparedPhoto:
+    compared.requests = dict.fromkeys(compared.chosen, form.bare_request(compared.map_name))
+    _inspect_both(compared, warn=warn)
     return compared
 
 
-def _perturbed(shown: Shown, chosen: dict[str, Choice], map_name: str | None) -> ComparedPhoto:
-    """The photo with the perturbation of the address."""
-    words = networks.canonical(st.query_params.get(PERTURBATION, ""))
+def _perturbed(shown: Shown, chosen: dict[str, Choice], map_name: str | None, text: str) -> ComparedPhoto:
+    """The photo with the perturbation of an address."""
+    words = networks.canonical(text)
     pixels = networks.perturbed(shown.pixels, shown.digest, words) if words else shown.pixels
     return ComparedPhoto(shown, chosen, map_name, pixels, shown.digest + words, words)
 

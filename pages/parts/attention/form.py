@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kdcore.inspection import Choice, Inspection
 
 FITTING, SINGLY = "fitting", "singly"
-OWN = "own"
+OWN, OWN_TITLE = "own", "Each network's own"
 SINGLE, MOST = "models", 3
 EACH_PREDICTED, FIRST_PREDICTED, DISAGREE, TRUE = (
     "Each network's prediction",
@@ -29,7 +29,6 @@ EACH_PREDICTED, FIRST_PREDICTED, DISAGREE, TRUE = (
 def choose_networks(found: list[Choice], *, dataset: str) -> dict[str, Choice]:
     """Up to three: heading -> network, the one that the others are compared with first. `dataset`: that of the photo, if it has one."""
     trios = networks.trios(found)
-    fitting = trios.get(dataset) or next(iter(trios.values()))
     titles = {
         FITTING: "Fitting this photo",  # the same words for every photo, since the browser remembers the words
         **{key: trio.title for key, trio in trios.items()},
@@ -45,15 +44,14 @@ def choose_networks(found: list[Choice], *, dataset: str) -> dict[str, Choice]:
         help="“Choose one by one” also has pretrained ImageNet networks, and weights of your own.",
     )
     if picked != SINGLY:
-        trio = trios.get(picked, fitting)
-        return {role.capitalize(): choice for role, choice in trio.networks.items()}
+        return trio(found, titles[picked], dataset=dataset)
 
     known = {choice.reference: choice for choice in found}
     library = {networks.library_reference(name): name for name in engine.networks_here()}
     references = st.multiselect(
         "Up to three; the others are compared with the first",
         [*known, *library],
-        [choice.reference for choice in fitting.networks.values()],
+        [choice.reference for choice in trio(found, "", dataset=dataset).values()],
         format_func=lambda reference: (
             networks.full_title(known[reference]) if reference in known else f"{library[reference]}, pretrained"
         ),
@@ -63,6 +61,14 @@ def choose_networks(found: list[Choice], *, dataset: str) -> dict[str, Choice]:
         width=540,
     )
     return networks.headed([known.get(each) or networks.library_choice(library[each]) for each in references])
+
+
+def trio(found: list[Choice], title: str, *, dataset: str) -> dict[str, Choice]:
+    """Heading -> network of those with this title, else of those that fit the photo."""
+    trios = networks.trios(found)
+    named = next((each for each in trios.values() if each.title == title), None)
+    picked = named or trios.get(dataset) or next(iter(trios.values()))
+    return {role.capitalize(): choice for role, choice in picked.networks.items()}
 
 
 def bring_networks() -> None:
@@ -99,7 +105,7 @@ def choose_map() -> str | None:
         "Map",
         [OWN, *cards],
         1 + list(cards).index(networks.first_choice()),
-        format_func=lambda name: "Each network's own" if name == OWN else cards[name].title,
+        format_func=lambda name: OWN_TITLE if name == OWN else cards[name].title,
         key="method",  # as the address has always called it
         bind="query-params",
         width=210,

@@ -221,12 +221,15 @@ def _framed(chosen: Shown) -> Shown:
         if remarks:
             st.caption(formatting.as_text(remarks), width="stretch")
         framing.offer(chosen.pixels)
+    return framed_as(chosen, frame)
+
+
+def framed_as(chosen: Shown, frame: framing.Square | str) -> Shown:
+    """The photo with a part of it as its pixels; networks take the middle square by themselves."""
+    if frame == framing.MIDDLE:
+        return chosen
     square = framing.framed(chosen.pixels, frame)
-    return (
-        chosen
-        if frame == framing.MIDDLE
-        else replace(chosen, pixels=square, digest=_digest(square), whole=chosen.pixels)
-    )
+    return replace(chosen, pixels=square, digest=_digest(square), whole=chosen.pixels)
 
 
 def pick(photo_id: str, *, keep_view: bool = False) -> None:
@@ -259,6 +262,13 @@ def _still_here() -> bool:
     """Reading the session is where Streamlit ends a script whose tab is closed or that restarts: it raises here."""
     st.session_state.get(PICKED)
     return True
+
+
+def of_address(photo_id: str) -> Shown | None:
+    """The sample or shared photo of an address; None for a visitor's own, and for one that is gone."""
+    if found := shared_photos.of_address(photo_id):
+        return _shared(found)
+    return next((_sample(each) for each in samples.found() if each.id == photo_id), None)
 
 
 def sample_of(dataset: str, true: str) -> Shown | None:

@@ -27,15 +27,20 @@ DAY = 24 * 3600
 
 
 def opened() -> list[tuple[str, str, np.ndarray]]:
-    """The shared photo of the address: id, name, pixels [H, W, 3]; empty where there is none or where it is gone."""
-    photo_id = st.query_params.get(PHOTO, "")
+    """The shared photo of the address; empty where there is none or where it is gone."""
+    found = of_address(st.query_params.get(PHOTO, ""))
+    return [found] if found else []
+
+
+def of_address(photo_id: str) -> tuple[str, str, np.ndarray] | None:
+    """A shared photo: id, name, pixels [H, W, 3]; None where it is none, or gone."""
     if not photo_id.startswith(PREFIX):
-        return []
+        return None
     try:
         pixels, until = engine.shared_photo(photo_id.removeprefix(PREFIX))
     except UserError:
-        return []
-    return [(photo_id, f"shared until {day(until)}", pixels)]
+        return None
+    return photo_id, f"shared until {day(until)}", pixels
 
 
 def explain_missing(photo_id: str) -> None:
