@@ -60,6 +60,14 @@ def parse(text: str) -> Condition:
     return Condition(name, number)
 
 
+def title(condition: Condition) -> str:
+    """A condition in words, such as `Scrambled patches, 4`."""
+    if condition.is_clean:
+        return "Clean images"
+    found = known(condition.set_name)
+    return found.title if len(found.strengths) == 1 else f"{found.title}, {condition.strength:g}"
+
+
 def known(name: str) -> Perturbation:
     """A set by its name. Raises UserError; the message names the nearest, and how to list all."""
     if name in (found := perturbations.names()):

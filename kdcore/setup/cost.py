@@ -17,6 +17,7 @@ from kdcore.data.batches import steps_per_epoch
 from kdcore.models.sources import without_weights
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe, TeacherRecipe, Term
+from kdcore.recipe.recipe import Robustness
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.store import Store
 from kdcore.tensors.outputs import Batch
@@ -34,6 +35,7 @@ class Estimate:
     flops: of one image's forward; a multiplication and an addition count as two. seconds: of the whole run, without evaluation.
     teacher_share: the teacher's share of a step's time, in [0, 1]; cached teacher outputs save it.
     view_bytes: size of the cached teacher outputs of one view; None where they cannot be cached.
+    curves_seconds: what the curves on perturbed images add: a forward takes about a third of a step's time.
     downloads: weights and images that the run would download, a sentence each.
     """
 
@@ -48,6 +50,7 @@ class Estimate:
     teacher_share: float
     view_bytes: int | None
     downloads: tuple[str, ...] = ()
+    curves_seconds: float = 0.0
 
 
 def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None) -> Estimate:
@@ -66,7 +69,15 @@ def estimate(recipe: Recipe, *, device: torch.device, runs: Store | None = None)
         per_image.teacher_parameters, per_image.student_parameters, per_image.teacher_flops, per_image.student_flops,
         kept, steps, seconds, str(device), per_image.teacher_share,
         None if per_image.view_bytes is None else per_image.view_bytes * kept, downloads(recipe, runs),
+        curves_seconds(recipe, per_image),
     )  # fmt: skip
+
+
+def curves_seconds(recipe: Recipe, per_image: Estimate) -> float:
+    """The time of student and twin on a run's perturbed images after every epoch, and of the teacher, which is measured once."""
+    learners = per_image.seconds * (1 - per_image.teacher_share) / 3
+    teacher = per_image.seconds * per_image.teacher_share
+    return len(recipe.robustness.sets) * recipe.robustness.images * (recipe.epochs * learners + teacher)
 
 
 def downloads(recipe: Recipe, runs: Store | None = None) -> tuple[str, ...]:
@@ -104,6 +115,7 @@ def _key(recipe: Recipe, runs: Store | None) -> str:
             "seeds": (0,),
             "terms": tuple(term.model_copy(update=ALIKE) for term in recipe.terms),
             "lr": recipe.lr.model_copy(update={"warmup_epochs": 0}),
+            "robustness": Robustness(),
         }
     ).model_dump_json()
 

@@ -103,7 +103,7 @@ class FakeRunner:
         return SimpleNamespace(
             teacher_parameters=2_812_000, student_parameters=24_570, teacher_flops=370_000_000,
             student_flops=31_000_000, images=3600, steps=496, seconds=104.0, device="cpu", teacher_share=0.4,
-            view_bytes=1_500_000, downloads=self.downloads,
+            view_bytes=1_500_000, downloads=self.downloads, curves_seconds=4.0 * len(recipe.robustness.sets),
         )  # fmt: skip
 
     pause, unpause, stop, resume = map(_command, ("pause", "unpause", "stop", "resume"))

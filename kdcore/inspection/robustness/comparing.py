@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from kdcore.inspection.robustness.results import Assessment, Row, Sensitivity, Similarity, Values
-from kdcore.inspection.robustness.workplace import of, title, values_of
+from kdcore.inspection.robustness.workplace import of, values_of
 from kdcore.results.bias.sentences import sentence, what_else_passed_on
 from kdcore.robustness import layers as alike
 from kdcore.robustness import maps, samples
 from kdcore.robustness import table as tables
-from kdcore.robustness.conditions import parse
+from kdcore.robustness.conditions import parse, title
 from kdcore.store import Store
 
 

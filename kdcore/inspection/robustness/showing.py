@@ -12,14 +12,14 @@ from kdcore.data.perturbations import exporting
 from kdcore.errors import UserError
 from kdcore.inspection.model_cache import torch_threads
 from kdcore.inspection.robustness.results import Filter, Gallery, Live, Preview, Shown
-from kdcore.inspection.robustness.workplace import Workplace, of, title, values_of
+from kdcore.inspection.robustness.workplace import Workplace, of, values_of
 from kdcore.models import Tapped
 from kdcore.recipe import DataRecipe
 from kdcore.results.bias import Outcome
 from kdcore.robustness import gallery as galleries
 from kdcore.robustness import kept, samples
 from kdcore.robustness.assessment import Images, images_of
-from kdcore.robustness.conditions import Condition, parse
+from kdcore.robustness.conditions import Condition, parse, title
 from kdcore.robustness.kept import depends_on_others, first, is_whole
 from kdcore.robustness.networks import Described
 from kdcore.store import Store

@@ -6,14 +6,12 @@ from functools import lru_cache
 
 import torch
 
-from kdcore.data import perturbations
 from kdcore.inspection.model_cache import ModelCache
 from kdcore.inspection.robustness.results import Values
 from kdcore.models import Tapped
 from kdcore.recipe import DataRecipe
 from kdcore.results.comparison.figure import Figure
 from kdcore.robustness import samples
-from kdcore.robustness.conditions import Condition
 from kdcore.robustness.live import Live
 from kdcore.robustness.networks import Described, described
 from kdcore.robustness.samples import Sample
@@ -62,14 +60,6 @@ class Workplace:
 def of(store: Store) -> Workplace:
     """The one of this process for a store."""
     return Workplace(store)
-
-
-def title(condition: Condition) -> str:
-    """A condition in words, such as `Scrambled patches, 4`."""
-    if condition.is_clean:
-        return "Clean images"
-    found = perturbations.get(condition.set_name)
-    return found.title if len(found.strengths) == 1 else f"{found.title}, {condition.strength:g}"
 
 
 def values_of(figure: Figure) -> Values:

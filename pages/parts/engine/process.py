@@ -29,6 +29,7 @@ class Cost(Protocol):
     teacher_share: float
     view_bytes: int | None
     downloads: tuple[str, ...]
+    curves_seconds: float
 
 
 @runtime_checkable

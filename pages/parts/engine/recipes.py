@@ -72,6 +72,23 @@ def data_classes(data: DataRecipe) -> int | None:
     return preflight.data_classes(data)
 
 
+@visitors
+def image_counts(data: DataRecipe) -> dict[str, int]:
+    """How many images each split has; no image is read. Raises UserError where the data cannot be used."""
+    from kdcore.data import selection
+
+    _refuse_folder(data)
+    return selection.counts(data)
+
+
+@visitors
+def perturbed_curves(dataset: str, image_size: int) -> dict[str, str]:
+    """The perturbed sets that a run can measure after every epoch, at their usual strengths: condition -> title."""
+    from kdcore.checks import perturbed_sets
+
+    return perturbed_sets.possible(dataset, image_size)
+
+
 @operators("use folders of this server")
 def folder_report(data: DataRecipe) -> FolderReport:
     """What a run would use of an own folder, and what is left out. Takes a second or more. Raises UserError."""

@@ -31,6 +31,8 @@ FIELDS = {
     "optimizer.ema": f"Averaged weights, decay{MORE}",
     "optimizer.accumulate": f"Batch in parts{MORE}",
     "teacher.image_size": f"Teacher's image size, pixels{MORE}",
+    "robustness.sets": "Curves on perturbed images",
+    "robustness.images": "Images of each set",
 }
 OF_A_TERM = {
     "weight": "Weight",
@@ -43,7 +45,7 @@ SECTIONS = {
     "data": "data", "teacher": "networks", "student": "networks", "twin": "networks", "terms": "terms", "epochs": "length",
     "seeds": "length", "optimizer": "length", "lr": "length", "weighting": "length", "precision": "length",
     "data.batch_size": "length", "data.validation": "length", "data.augment": "length", "data.mixup": "length",
-    "data.cutmix": "length", "data.erasing": "length", "teacher.image_size": "length",
+    "data.cutmix": "length", "data.erasing": "length", "teacher.image_size": "length", "robustness": "length",
 }  # fmt: skip
 KEY = re.compile(r"`([a-z_]+(?:\.\w+)*)`")
 ELSEWHERE = "in the full recipe (YAML) below"

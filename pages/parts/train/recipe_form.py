@@ -87,7 +87,8 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
     problems = []
     for finding in engine.findings(recipe):
         if finding.verdict == "warn":
-            spots["terms"].warning(formatting.message(finding.in_words))
+            with spots["length" if finding.check == "length" else "terms"]:
+                teacher_check_card.draw_finding(finding, recipe, finding.check)
         elif finding.check == "pairing":
             problems.append(shown_in(finding.in_words, spots, "terms", always=True))
         elif finding.check != "classes":  # which the teacher check shows, with its remedies as buttons
@@ -234,6 +235,9 @@ def show_cost(recipe: Recipe, cost: engine.Cost) -> None:
         "Images": f"{formatting.count(cost.images)} × {recipe.epochs} epochs = {cost.steps:,} steps",
         ":primary[Student]": size(cost.student_parameters, cost.student_flops),
     }
+    if cost.curves_seconds:
+        each = f"{len(recipe.robustness.sets)} × {recipe.robustness.images:,} images after every epoch"
+        lines["Perturbed images"] = f"{formatting.duration(cost.curves_seconds * runs)} more: {each}"
     if cost.teacher_parameters:
         lines[":violet[Teacher]"] = size(cost.teacher_parameters, cost.teacher_flops)
         lines[":violet[Teacher outputs]"] = teacher_outputs(recipe, cost)

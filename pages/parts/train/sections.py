@@ -14,7 +14,7 @@ from pages.parts import engine
 from pages.parts.own import facts, search, weights
 from pages.parts.own import images as own_images
 from pages.parts.roles import control, role
-from pages.parts.train import augmentation_form, folder_summary, presets, schedule_form
+from pages.parts.train import augmentation_form, folder_summary, perturbed_form, presets, schedule_form
 
 Plain = dict[str, Any]
 FAIR = (
@@ -165,6 +165,7 @@ def choose_length(plain: Plain, key: str) -> None:
     typed = seeds.text_input("Seeds", ", ".join(map(str, plain["seeds"])), key=f"seeds-{key}",
                             help="Several, as in 0, 1, 2: one run each, one after another.")  # fmt: skip
     plain["seeds"] = seeds_in(typed)
+    perturbed_form.choose(plain, key)
     with st.expander("More settings", icon=":material/tune:"):
         choose_more(plain, key)
 

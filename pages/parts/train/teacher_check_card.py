@@ -56,19 +56,8 @@ def show(checked: TeacherCheck, recipe: Recipe) -> None:
     for place, finding in enumerate(checked.findings):
         if finding.verdict == "ok":
             continue
-        box = st.error if finding in stops else st.warning
-        box(formatting.message(finding.finding))
-        remedies = [remedy for remedy in finding.remedies if remedy.changes]
-        manual = [remedy.title for remedy in finding.remedies if not remedy.changes]
-        if finding in stops and not finding.final:
-            remedies.append(ANYWAY)
-        for choice, remedy in enumerate(remedies):
-            st.button(
-                formatting.message(remedy.title), type="tertiary" if remedy is ANYWAY else "secondary", on_click=apply, args=(recipe, remedy),
-                key=f"remedy-{place}-{choice}", width="stretch",
-            )  # fmt: skip
-        if manual:
-            st.caption(f"{'Or: ' if remedies else ''}{formatting.message('; '.join(manual))}.")
+        also = (ANYWAY,) if finding in stops and not finding.final else ()
+        draw_finding(finding, recipe, str(place), stops=finding in stops, also=also)
     fine = [finding for finding in checked.findings if finding.verdict == "ok"]
     if not fine:
         return
@@ -79,6 +68,21 @@ def show(checked: TeacherCheck, recipe: Recipe) -> None:
             )
         if checked.images:
             st.caption(f"{checked.images} images, {checked.seconds:.1f} s.")
+
+
+def draw_finding(
+    finding: Finding, recipe: Recipe, key: str, *, stops: bool = False, also: tuple[Remedy, ...] = ()
+) -> None:
+    """A warning or error with its remedies, and `also` further ones: a button for each that changes the recipe."""
+    (st.error if stops else st.warning)(formatting.message(finding.finding))
+    remedies = [remedy for remedy in (*finding.remedies, *also) if remedy.changes]
+    for choice, remedy in enumerate(remedies):
+        st.button(
+            formatting.message(remedy.title), type="tertiary" if remedy is ANYWAY else "secondary", on_click=apply, args=(recipe, remedy),
+            key=f"remedy-{key}-{choice}", width="stretch",
+        )  # fmt: skip
+    if manual := [remedy.title for remedy in finding.remedies if not remedy.changes]:
+        st.caption(f"{'Or: ' if remedies else ''}{formatting.message('; '.join(manual))}.")
 
 
 def headline(checked: TeacherCheck, stopped: bool) -> str:

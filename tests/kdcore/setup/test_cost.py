@@ -70,3 +70,12 @@ def test_answers_that_cannot_be_kept_are_refused_as_in_a_run(tiny):
     teacher = {**tiny().teacher.model_dump(), "cache_views": 4}
     with pytest.raises(ValueError, match="set teacher.cache_views=0, or remove the term"):
         estimate(tiny(teacher=teacher, terms=[{"method": "ce"}, {"method": "sskd"}]), device=CPU)
+
+
+def test_curves_on_perturbed_images_cost_a_forward_of_the_learners_after_every_epoch(tiny):
+    recipe = tiny(epochs=6, robustness={"sets": ["low_pass@6", "patch_scramble@4"], "images": 50})
+    found = estimate(recipe, device=CPU)
+    a_step = found.seconds / found.images / recipe.epochs  # of an image
+    learners = a_step * (1 - found.teacher_share)
+    assert found.curves_seconds == pytest.approx(100 * (6 * learners / 3 + a_step * found.teacher_share))
+    assert estimate(tiny(epochs=6), device=CPU).curves_seconds == 0

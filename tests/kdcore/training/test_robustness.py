@@ -124,6 +124,17 @@ def test_sets_that_need_masks_are_refused_for_data_without_them(tiny):
     perturbed_sets.check(tiny(data=DATA, robustness={"sets": ["silhouettes"], "images": 50}))
 
 
+def test_sets_that_a_run_can_measure_are_those_that_pass_its_check(tiny):
+    from kdcore.checks import perturbed_sets
+
+    drawn, photos = perturbed_sets.possible("cues", 32), perturbed_sets.possible("cifar10", 32)
+    assert drawn["patch_scramble@4"] == "Scrambled patches, 4"
+    assert "silhouettes@1" in drawn.keys() - photos.keys()
+    assert not {"superpixels@50", "cues_conflict@1"} & drawn.keys()  # slow to make; images of its own
+    for name in drawn:
+        perturbed_sets.check(tiny(data=DATA, robustness={"sets": [name], "images": 50}))
+
+
 def test_perturbed_sets_need_validation_images(tiny):
     with pytest.raises(UserError, match="are made from the validation images, and there are none: set data.validation"):
         tiny(data={**DATA, "validation": 0}, robustness={"sets": SETS})

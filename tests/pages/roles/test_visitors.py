@@ -25,8 +25,8 @@ MAY = {
 FUNCTIONS = {
     "ask_for_control", "take_control_back",  # a window with the passcode alone takes it back: roles/windows checks
     "accuracy_now", "library_choice", "networks_here", "batch_of_step", "bundled", "camera_frame", "check_data", "check_settings", "choices", "conditions", "data_classes", "deployment", "evaluable",
-    "evaluation_refusal", "families", "heatmap_sensitivity", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
-    "layer_similarity", "methods", "missing_plugins", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
+    "evaluation_refusal", "families", "heatmap_sensitivity", "image_counts", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
+    "layer_similarity", "methods", "missing_plugins", "perturbed_curves", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
     "share_photo", "shared_photo", "soft_labels", "store", "student_names",
     "studies", "survey", "test_image", "test_outputs", "test_sets", "trial", "without_teacher",
 }  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_visitors_folder_is_not_looked_at(visiting, monkeypatch, tmp_path):
     monkeypatch.setattr(engine.recipes.preflight, "check_data", lambda data: pytest.fail("it was looked at"))
     monkeypatch.setattr(engine.recipes.datasets, "check", lambda data: pytest.fail("it was looked at"))
     monkeypatch.setattr(engine.recipes.preflight, "data_classes", lambda data: pytest.fail("it was looked at"))
-    for function in (engine.check_data, engine.check_settings, engine.data_classes):
+    for function in (engine.check_data, engine.check_settings, engine.data_classes, engine.image_counts):
         with pytest.raises(NotAllowed, match="Only the operator can use folders of this server"):
             function(DataRecipe(name="folder", path=str(tmp_path)))
 
