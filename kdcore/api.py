@@ -379,11 +379,18 @@ def _outcomes(runs: list[Run]) -> dict[int, Any]:
     """Seed -> outcome."""
     if unfinished := [each.id for each in runs if each.state.status != "finished"]:
         raise UserError(f"Not finished, so without results: {', '.join(unfinished)}.")
-    if len(runs) > 1 and len(runs[0].store.by_recipe([each.id for each in runs])) > 1:
+    seeds = [each.recipe.seeds[0] for each in runs]
+    if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+        raise UserError(
+            f"Several runs have the seed {', '.join(map(str, twice))}. Give one run for each seed, or compare recipes with "
+            "kd.compare(runs, against=others)."
+        )
+    groups = runs[0].store.by_recipe([each.id for each in runs])
+    if len(runs) > 1 and max(map(len, groups), default=0) < len(runs):  # a fork is in no group
         raise UserError(
             "These runs differ in more than their seed. Compare recipes with kd.compare(runs, against=others)."
         )
-    return {each.recipe.seeds[0]: each.store.outcome(each.id) for each in runs}
+    return {seed: each.store.outcome(each.id) for seed, each in zip(seeds, runs, strict=True)}
 
 
 def _batch(image: Picture, model: Tapped) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from kdcore.errors import UserError
 from kdcore.files import atomic, disk
 from kdcore.recipe import Recipe
-from kdcore.results.comparison import Outcome
+from kdcore.results.comparison import ImagesTested, Outcome
 from kdcore.store import deleting
 from kdcore.store.folders import Folders
 from kdcore.store.held import Held
@@ -181,11 +181,13 @@ class Store:
     def outcome(self, run_id: str) -> Outcome:
         """What a finished run contributes to comparisons. Raises UserError where there is no such run."""
         outcome, recipe = self.state(run_id).outcome, self.recipe(run_id)
+        checksum = environment.test_images(self.environment(run_id))
         return replace(
             outcome,
             seed=recipe.seeds[0],
             redrawn=recipe.data.seed == "run",
             predictions=self.test_predictions(run_id),
+            tested_on=ImagesTested(recipe.data.name, recipe.data.image_size, checksum) if checksum else None,
         )
 
     def checkpoints(self, run_id: str) -> list[Path]:

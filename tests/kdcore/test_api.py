@@ -106,7 +106,9 @@ def test_students_of_two_recipes_are_compared_by_seed(runs):
 
 @pytest.mark.parametrize("choose, message", [
     (lambda seeds, other: kd.compare([]), "There are no runs to compare"),
-    (lambda seeds, other: kd.compare([seeds[0], other]), "differ in more than their seed"),
+    (lambda seeds, other: kd.compare([seeds[1], other]), "differ in more than their seed"),
+    (lambda seeds, other: kd.compare([seeds[0], other]), "Several runs have the seed 0. Give one run for each seed, or compare"),
+    (lambda seeds, other: kd.compare([*seeds, seeds[1]]), "Several runs have the seed 1"),
     (lambda seeds, other: kd.compare(seeds[1], against=other), "share no seed"),
 ])  # fmt: skip
 def test_what_cannot_be_compared_is_refused(runs, choose, message):

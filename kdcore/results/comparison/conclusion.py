@@ -51,10 +51,12 @@ class Compared:
 
     pairs: one for each finished seed.
     planned: how many seeds the comparison is to have.
+    without: how many finished runs lack the second network.
     """
 
     pairs: tuple[Pair, ...]
     planned: int = 1
+    without: int = 0
 
 
 def conclude(compared: Compared) -> Conclusion:
@@ -103,6 +105,10 @@ def refusal(compared: Compared) -> str:
     turned = list(dict.fromkeys(name for pair in pairs for name in pair.turned))
     if turned:
         return f"a user changed settings during the run ({', '.join(turned)})"
+    if compared.without:
+        return f"{compared.without} of {len(pairs) + compared.without} runs have no twin"
+    if not all(pair.same_images for pair in pairs):
+        return "the two were tested on different images"
     if len(pairs) < compared.planned:
         return f"{len(pairs)} of {compared.planned} seeds are finished"
     return (_of_seeds(pairs) if len(pairs) > 1 else "") or _of_images(pairs)
@@ -116,7 +122,7 @@ def _of_seeds(pairs: Sequence[Pair]) -> str:
             if pair.identity == other.identity:
                 return f"seeds {other.seed} and {pair.seed} gave identical results"
     first = pairs[0]
-    if any(pair.count != first.count or not _alike(pair.targets, first.targets) for pair in pairs):
+    if any(_other_images(pair, first) for pair in pairs):
         return "the runs have different test images"
     if len(pairs) < LEAST_SEEDS:
         return f"{len(pairs)} seeds are too few ({LEAST_SEEDS} are needed)"
@@ -138,8 +144,10 @@ def _of_images(pairs: Sequence[Pair]) -> str:
     return ""
 
 
-def _alike(targets: np.ndarray | None, others: np.ndarray | None) -> bool:
-    return targets is None or others is None or np.array_equal(targets, others)
+def _other_images(pair: Pair, first: Pair) -> bool:
+    if pair.count != first.count or (pair.tested_on and first.tested_on and pair.tested_on.differ(first.tested_on)):
+        return True
+    return pair.targets is not None and first.targets is not None and not np.array_equal(pair.targets, first.targets)
 
 
 def _has_width(found: Estimate) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,23 @@ from kdcore.results.comparison.paired import Paired
 
 Results = dict[str, dict[str, float]]  # as in RunFinished
 Identity = tuple[tuple[str, float], ...]
+
+
+class ImagesTested(NamedTuple):
+    """The images that a run was tested on.
+
+    checksum: of their pixels at this size.
+    """
+
+    dataset: str
+    image_size: int
+    checksum: str
+
+    def differ(self, other: "ImagesTested") -> bool:
+        """Whether these are other images, as far as it shows: of one size by their pixels, else by the dataset's name."""
+        if self.image_size == other.image_size:
+            return self.checksum != other.checksum
+        return self.dataset != other.dataset
 
 
 @dataclass(frozen=True)
@@ -19,6 +37,7 @@ class Outcome:
     predictions: `targets` and each network's predicted classes on the test images, [n]; None where they were not stored.
     turned: the settings that a user changed during the run.
     redrawn: whether the training data follow the run's seed (`data.seed: run`).
+    tested_on: the test images; None where that was not stored.
     """
 
     results: Results
@@ -26,6 +45,7 @@ class Outcome:
     predictions: Mapping[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
     turned: tuple[str, ...] = ()
     redrawn: bool = False
+    tested_on: ImagesTested | None = None
 
     def right(self, network: str) -> np.ndarray | None:
         """Which test images a network predicts rightly, [n] booleans; None where that was not stored."""
@@ -44,6 +64,8 @@ class Pair:
     per_image: 1, 0 or -1 for each image, [n]; None where it was not stored.
     apart: the images that only the first, and only the second, predicts rightly; None where that was not stored.
     identity: results that two different seeds do not share to the last digit.
+    tested_on: the test images; None where that was not stored.
+    same_images: whether both networks were tested on the same images, as far as it shows.
     """
 
     seed: int
@@ -55,6 +77,8 @@ class Pair:
     apart: tuple[int, int] | None
     identity: tuple[Identity, ...]
     turned: tuple[str, ...]
+    tested_on: ImagesTested | None = None
+    same_images: bool = True
 
     @property
     def paired(self) -> Paired | None:
@@ -85,7 +109,8 @@ def _pair(
     one, two = run.results[network]["top1"], other.results[against]["top1"]
     per_image, variance = None, one * (1 - one) + two * (1 - two)  # as if their errors had nothing in common
     targets = run.predictions["targets"] if run.predictions is not None else None
-    if first is not None and second is not None and _same_images(run, other):
+    same_images = run is other or _same_images(run, network, other, against)
+    if first is not None and second is not None and same_images:
         per_image = first.astype(np.int8) - second.astype(np.int8)
         counts = int((per_image == 1).sum()), int((per_image == -1).sum())
         difference, count = (counts[0] - counts[1]) / len(per_image), len(per_image)
@@ -101,12 +126,20 @@ def _pair(
         apart=counts,
         identity=(identity(run.results[network]), identity(other.results[against])),
         turned=tuple(dict.fromkeys((*run.turned, *other.turned))),
+        tested_on=run.tested_on,
+        same_images=same_images,
     )
 
 
-def _same_images(run: Outcome, other: Outcome) -> bool:
-    assert run.predictions is not None
-    assert other.predictions is not None
+def _same_images(run: Outcome, network: str, other: Outcome, against: str) -> bool:
+    """As far as it shows in their number, their classes and their pixels."""
+    counts = run.results[network].get("count"), other.results[against].get("count")
+    if None not in counts and counts[0] != counts[1]:
+        return False
+    if run.tested_on and other.tested_on and run.tested_on.differ(other.tested_on):
+        return False
+    if run.predictions is None or other.predictions is None:
+        return True
     return np.array_equal(run.predictions["targets"], other.predictions["targets"])
 
 

@@ -57,10 +57,13 @@ def summarise_all(groups: Sequence[Sequence[Outcome]], planned: Sequence[int], c
     """
     assert all(groups), "nothing to summarise"
     pairs = [tuple(pair for run in runs if (pair := with_twin(run))) for runs in groups]
-    whole = [len(found) == len(runs) for found, runs in zip(pairs, groups, strict=True)]
-    compared = [Compared(found, seeds) for found, seeds, twins in zip(pairs, planned, whole, strict=True) if twins]
+    compared = [
+        Compared(found, seeds, without=len(runs) - len(found))
+        for found, seeds, runs in zip(pairs, planned, groups, strict=True)
+        if found
+    ]
     conclusions = iter(conclude_all(compared, comparisons))
-    return [_summary(runs, next(conclusions) if twins else None) for runs, twins in zip(groups, whole, strict=True)]
+    return [_summary(runs, next(conclusions) if found else None) for runs, found in zip(groups, pairs, strict=True)]
 
 
 def with_interval(run: Outcome) -> Results:

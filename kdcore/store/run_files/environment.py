@@ -29,6 +29,14 @@ def read(folder: Path) -> list[Entry]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
+def test_images(entries: list[Entry]) -> str:
+    """The checksum of the test images that a run was measured on at its end; empty where none was stored."""
+    found: Any = entries[-1] if entries else None
+    for key in ("data", "test", "sha256"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def record(folder: Path, entry: Entry) -> list[str]:
     """Add an entry where it differs from the last one.
 

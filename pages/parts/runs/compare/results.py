@@ -10,10 +10,10 @@ from kdcore.results.comparison import (
     Compared,
     Conclusion,
     Figure,
+    Summary,
     claim,
     conclude_all,
     corrected,
-    summarise,
     summarise_all,
     with_student,
 )
@@ -58,11 +58,18 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
         )
         base = next(run for run in finished if run.id == chosen)
     gaps = against(base, finished)
+    summaries = summarise_all([[run.outcome] for run in finished], [1] * len(finished))
     st.dataframe(
-        [row(run, names, base, gaps.get(run.id), others=len(finished) > 1) for run in finished], hide_index=True,
+        [
+            row(run, summary, names, base, gaps.get(run.id), others=len(finished) > 1)
+            for run, summary in zip(finished, summaries, strict=True)
+        ], hide_index=True,
         alt="Accuracies on the test images and differences, with 95 % intervals",
     )  # fmt: skip
     st.caption("Accuracy on the test images. Intervals of single runs cover the choice of these images, not the seed.")
+    with_twin = [summary.difference for summary in summaries if summary.difference]
+    if len(with_twin) > 1:
+        st.caption(f"Student − twin: {corrected(len(with_twin))}")
     say(gaps, names, base)
 
 
@@ -91,10 +98,9 @@ def against(base: RunState, runs: Sequence[RunState]) -> dict[str, Conclusion]:
 
 
 def row(
-    run: RunState, names: dict[str, str], base: RunState, gap: Conclusion | None, *, others: bool
+    run: RunState, summary: Summary, names: dict[str, str], base: RunState, gap: Conclusion | None, *, others: bool
 ) -> dict[str, Any]:
     """The figures of one run; `others`: there are runs to compare it with."""
-    summary = summarise([run.outcome])
     found: dict[str, Any] = {"Run": names[run.id]}
     for network in ("student", "twin", "teacher"):
         found[network.capitalize()] = (

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kdcore.results.comparison import (
     Compared,
+    ImagesTested,
     Outcome,
     claim,
     conclude,
     conclude_all,
+    sentence,
     summarise,
     with_student,
     with_twin,
@@ -179,3 +183,38 @@ def test_an_interval_without_width_makes_no_claim():
     runs = [run(np.ones(60), np.zeros(60), seed) for seed in range(3)]
     assert "the interval has no width" in said(*runs)
     assert "no conclusion" not in said(run(np.ones(60), right * 0, 0))  # the score interval of one run has a width
+
+
+IMAGES = ImagesTested("cues", 32, "ab12")
+
+
+def test_students_that_were_tested_on_different_images_are_not_compared():
+    """The number of images and their classes agree, as for two drawings of one dataset."""
+    seeds = [table(60, 20, 500, seed, tested_on=IMAGES) for seed in range(3)]
+    others = [table(20, 60, 500, seed, tested_on=IMAGES) for seed in range(3)]
+    drawn_anew = [replace(each, tested_on=IMAGES._replace(checksum="cd34")) for each in others]
+
+    def against(runs):
+        pairs = tuple(with_student(one, two) for one, two in zip(seeds, runs, strict=True))
+        return conclude(Compared(pairs, 3)).why, conclude(Compared(pairs[:1])).why
+
+    assert against(others) == ("", "")
+    assert against(drawn_anew) == ("the two were tested on different images",) * 2
+    resized = [replace(each, tested_on=ImagesTested("cues", 64, "ef56")) for each in others]
+    assert against(resized) == ("", "")  # the same images at another size cannot be told by their pixels
+    elsewhere = [replace(each, tested_on=ImagesTested("folder", 64, "ef56")) for each in others]
+    assert against(elsewhere) == ("the two were tested on different images",) * 2
+    fewer = [Outcome(table(20, 60, 400, seed).results, seed) for seed in range(3)]
+    assert against(fewer) == ("the two were tested on different images",) * 2
+
+
+def test_seeds_that_were_tested_on_different_images_are_not_put_together():
+    runs = [table(60, 20, 500, seed, tested_on=IMAGES._replace(checksum=f"{seed == 2}")) for seed in range(3)]
+    assert "the runs have different test images" in said(*runs)
+
+
+def test_a_twin_that_some_seeds_lack_is_not_said_to_be_missing_altogether():
+    runs = [table(60, 20, 500, seed) for seed in range(4)]
+    alone = Outcome({"student": runs[3].results["student"]}, seed=3)
+    assert said(*runs[:3], alone) == "+8.0 percentage points: no conclusion, 1 of 4 runs have no twin."
+    assert sentence(summarise([alone])) == "No twin was trained, so the effect of the teacher is unknown."
