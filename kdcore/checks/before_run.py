@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import downloads, mixed_labels, networks, perturbed_sets, preflight, weights
+from kdcore.checks import downloads, length, mixed_labels, networks, perturbed_sets, preflight, weights
 from kdcore.checks.findings import Finding
-from kdcore.data import datasets, loading
+from kdcore.data import datasets, loading, selection
 from kdcore.errors import UserError
 from kdcore.models import pretrained, sources
 from kdcore.models.sources import without_weights
@@ -107,5 +107,14 @@ def _of_networks(recipe: Recipe, runs: Store | None, device: torch.device) -> It
     assert spec.model is not None
     networks.check_batch(student, spec.model, recipe)
     networks.check_memory(recipe, student, teacher, device)
+    yield from _length(recipe, spec, len(classes))
     yield from (Finding("labels", "warn", text) for text in mixed_labels.warnings(recipe))
     yield from networks.pairings(recipe, spec, taught, classes)
+
+
+def _length(recipe: Recipe, student: ModelRecipe, classes: int) -> Iterator[Finding]:
+    """A warning where the run has too few steps, as far as the number of its images is known."""
+    images, data = selection.counts(recipe.data)["train"], recipe.data
+    smallest = networks.smallest_batch(student, classes, data.image_size, images=images, batch_size=data.batch_size)
+    if found := length.short(recipe, images, smallest):
+        yield found

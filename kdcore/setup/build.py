@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import mixed_labels, networks, preflight, teacher_check
+from kdcore.checks import length, mixed_labels, networks, preflight, teacher_check
 from kdcore.data import loading
 from kdcore.data.folders import report as folder_report
 from kdcore.data.split import Split
@@ -96,6 +96,8 @@ def build_parts(
         method.see_data(splits.train.targets)
         yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
     yield from (Noted(text, "warning") for text in mixed_labels.warnings(recipe))
+    if too_short := length.short(recipe, len(splits.train), smallest):
+        yield Noted(too_short.in_words, "warning")
     learned = UncertaintyWeights(tuple(terms)) if recipe.weighting == "uncertainty" else None
     distiller = Distiller(student, terms, precision=recipe.precision, learned_weights=learned).to(device)
     return Parts(

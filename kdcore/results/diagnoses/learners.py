@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kdcore.recipe.references import RandomWeights
 from kdcore.results.diagnoses.evidence import LOOK_AT_LABELS, Diagnosis, Evidence, best_guess, label_losses
+from kdcore.results.diagnoses.length import FEWEST_STEPS, SMALL_BATCH, epochs_for
 from kdcore.results.diagnoses.teacher import near_chance
 
 LEARNERS = ("student", "twin")
@@ -81,6 +83,8 @@ def _next_for(kind: str, evidence: Evidence, networks: list[str]) -> str:
             "Compare the balanced accuracy and the classes below, train longer, or give each class equally many images: the "
             "accuracy alone rewards the most common class."
         )
+    if short := _too_short(evidence):
+        return short
     losses = [own for name in networks if len(own := label_losses(evidence, name)) >= LAST]
     if not losses:
         return f"Train longer, or at another learning rate. {LOOK_AT_LABELS}"
@@ -90,6 +94,20 @@ def _next_for(kind: str, evidence: Evidence, networks: list[str]) -> str:
     return (
         f"The training loss did not fall: try another learning rate (now {lr:g}; a tenth of it is optimizer.lr={lr / 10:g}) and "
         f"more epochs. {LOOK_AT_LABELS}"
+    )
+
+
+def _too_short(evidence: Evidence) -> str:
+    """What to try where the run had too few steps; empty where it had enough, or where its network was trained before."""
+    steps = int(max((series[0][-1] for name, series in evidence.series.items() if name.startswith("loss/")), default=0))
+    recipe = evidence.recipe
+    if not 0 < steps < FEWEST_STEPS or not isinstance(recipe.student.reference, RandomWeights):
+        return ""
+    epochs = epochs_for(steps / recipe.epochs)
+    smaller = f", or smaller batches (data.batch_size={SMALL_BATCH})" if recipe.data.batch_size > SMALL_BATCH else ""
+    return (
+        f"The run had {steps} steps, and a network with random weights needs about {FEWEST_STEPS} (so do the running averages of "
+        f"BatchNorm): train for {epochs} epochs (epochs={epochs}){smaller}."
     )
 
 

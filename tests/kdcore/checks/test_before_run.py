@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from kdcore import methods, models
-from kdcore.checks import before_run, names, networks, preflight
+from kdcore.checks import before_run, length, names, networks, preflight
 from kdcore.cli.main import main
 from kdcore.errors import UserError
 from kdcore.models import zoo
 from kdcore.paths import PROJECT
-from kdcore.recipe import ModelRecipe, RecipeError, from_plain
+from kdcore.recipe import ModelRecipe, RecipeError, from_plain, with_overrides
 from kdcore.runner import Runner
 from kdcore.store import Store
 
@@ -79,7 +79,25 @@ def test_what_cannot_run_is_refused_in_one_sentence(changes, told):
     [("five_conv", 32), ("resnet10t", 64), ("vit_tiny_patch16_224", 64), ("regnety_002", 32), ("test_vit", 32), ("torchvision/vit_b_16", 32)],
 )  # fmt: skip
 def test_what_can_run_is_not_refused(student, side):
-    assert before_run.check(from_plain({**PLAIN, "student": {"model": student}, **of_data(image_size=side)})) == ()
+    long = {**PLAIN, "student": {"model": student}, **of_data(image_size=side), "epochs": 30}
+    assert before_run.check(from_plain(long)) == ()
+
+
+def test_a_run_of_too_few_steps_is_warned_of_with_settings_that_are_enough():
+    recipe = from_plain({**PLAIN, **of_data(batch_size=64)})
+    (found,) = before_run.check(recipe)
+    assert found.in_words == (
+        "The run has 2 steps (2 epochs of 1 batch). A network with random weights needs about 100, and so do the running averages "
+        "of BatchNorm: with fewer it may predict one class for every image. Train for 100 epochs (epochs: 100); or train for 50 "
+        "epochs in batches of 16 images, which is faster (data.batch_size: 16, epochs: 50)."
+    )
+    for remedy in found.remedies:
+        assert before_run.check(with_overrides(recipe, list(remedy.changes))) == ()
+
+
+def test_a_trained_student_needs_fewer_steps():
+    trained = {**PLAIN, "student": {"model": "resnet18", "weights": "pretrained"}}
+    assert length.short(from_plain(trained), 36) is None
 
 
 def test_a_batch_of_one_is_no_matter_where_maps_are_larger_than_a_pixel():

@@ -74,8 +74,19 @@ def test_results_of_an_earlier_version_have_none_either():
 # --- no better than guessing ---------------------------------------------------------------------------------------------
 
 
+def test_one_class_after_too_few_steps_names_the_epochs_that_are_enough():
+    few = {f"loss/{name}/ce": ([1, 10, 20, 30, 40], [1.1, 1.0, 0.9, 0.8, 0.7]) for name in ("student", "twin")}
+    one = np.zeros_like(TARGETS)
+    assert (
+        "The run had 40 steps, and a network with random weights needs about 100 (so do the running averages of BatchNorm): train "
+        "for 25 epochs (epochs=25), or smaller batches (data.batch_size=16)."
+    ) in words(evidence(TARGETS, student=one, twin=one, series=few), "one class")
+    tuned = recipes.with_overrides(RECIPE, ["student={model: resnet18, weights: pretrained}"])
+    assert "40 steps" not in words(evidence(TARGETS, student=one, twin=one, series=few, recipe=tuned), "one class")
+
+
 def test_two_networks_at_chance_and_what_follows():
-    flat = {f"loss/{name}/ce": ([1, 2, 3, 4, 5], [2.3] * 5) for name in ("student", "twin")}
+    flat = {f"loss/{name}/ce": ([100, 200, 300, 400, 500], [2.3] * 5) for name in ("student", "twin")}
     found = evidence(TARGETS, student=right_on(TARGETS, 0.1), twin=right_on(TARGETS, 0.1, seed=1), series=flat)
     said = words(found, "at chance")
     assert (
@@ -97,7 +108,7 @@ def test_what_follows_from_both_is_said_once():
 def test_a_student_at_chance_whose_loss_fell_is_sent_to_its_labels():
     found = evidence(
         TARGETS, student=right_on(TARGETS, 0.1), twin=right_on(TARGETS, 0.7),
-        series={"loss/student/ce": ([1, 2, 3, 4, 5], [2.3, 1.9, 1.0, 0.6, 0.4])},
+        series={"loss/student/ce": ([100, 200, 300, 400, 500], [2.3, 1.9, 1.0, 0.6, 0.4])},
     )  # fmt: skip
     assert kinds(found) == ["at chance"]
     assert "The training loss fell" in words(found, "at chance")

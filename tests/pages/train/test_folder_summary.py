@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdcore.checks.findings import Finding, Remedy
+from pages.parts import engine
+
 
 @pytest.fixture
 def birds(tmp_path):
@@ -56,7 +59,7 @@ def test_several_questions_are_one_list(open_page, birds):
         (birds / "cat" / name).write_bytes((birds / ("dog", "cat")[place] / "7.png").read_bytes())
     (birds / "CAT").mkdir()
     (birds / "CAT" / "x.png").write_bytes((birds / "elk" / "1.png").read_bytes())
-    (box,) = with_a_folder(open_page, birds).warning
+    box = with_a_folder(open_page, birds).warning[0]
     assert all(line.startswith("- ") for line in box.value.splitlines())
     assert len(box.value.splitlines()) >= 2
 
@@ -105,3 +108,16 @@ def test_each_kind_of_odd_folder_is_said_on_the_form(open_page, tmp_path):
         shown = words([*test.markdown, *test.warning, *test.error, *test.caption]).replace("\\", "")
         for words_expected in told:
             assert words_expected in shown, folder
+
+
+def test_a_short_run_is_warned_of_beside_its_length_and_a_button_makes_it_long_enough(open_page, birds, monkeypatch):
+    remedy = Remedy("Train for 17 epochs in batches of 16 images", ("data.batch_size=16", "epochs=17"))
+    short = Finding("length", "warn", "The run has 16 steps.", (remedy,))
+    monkeypatch.setattr(engine, "findings", lambda recipe: (short,) if recipe.epochs < 17 else ())
+    test = with_a_folder(open_page, birds)
+    assert "The run has 16 steps." in words(test.warning)
+    next(button for button in test.button if button.label == remedy.title).click().run()
+    assert not test.exception
+    chosen = {box.label: box.value for box in test.number_input}
+    assert (chosen["Epochs"], chosen["Batch size"]) == (17, 16)
+    assert "The run has" not in words(test.warning)
