@@ -117,11 +117,17 @@ def download(runs: list[RunState]) -> None:
         for run in runs:
             of_run = f" of {formatting.as_text(run.name)}" if of else ""
             try:
-                recipe = store.recipe(run.id).to_full_yaml()
+                recipe = store.recipe(run.id)
             except RecipeError as error:
                 st.caption(f"The recipe{of_run} cannot be read.", help=formatting.message(str(error)))
             else:
-                offer(f"Recipe{of_run} (YAML)", recipe, f"{run.id}.yaml", "application/yaml", ":material/description:")
+                offer(
+                    f"Recipe{of_run} (YAML)",
+                    recipe.to_full_yaml,
+                    f"{run.id}.yaml",
+                    "application/yaml",
+                    ":material/description:",
+                )
                 if run.knobs:
                     offer_with_changes(run, f"Recipe{of_run} with its changes (YAML)")
         run_files.offer(runs, offer)
@@ -130,11 +136,11 @@ def download(runs: list[RunState]) -> None:
 def offer_with_changes(run: RunState, label: str) -> None:
     """The recipe with what users changed during the run as schedules, to repeat it with other seeds."""
     try:
-        recipe = run.recipe_with_changes(engine.store().recipe(run.id)).to_full_yaml()
+        recipe = run.recipe_with_changes(engine.store().recipe(run.id))
     except UserError as why:
         st.caption(formatting.message(str(why)))
     else:
-        offer(label, recipe, f"{run.id}-with-changes.yaml", "application/yaml", ":material/tune:")
+        offer(label, recipe.to_full_yaml, f"{run.id}-with-changes.yaml", "application/yaml", ":material/tune:")
 
 
 def offer(
