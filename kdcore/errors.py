@@ -70,6 +70,10 @@ class NotAllowed(UserError):
     """An action that only the operator may take, or a file outside the allowed folders; the message states how to get it."""
 
 
+class OverQuota(NotAllowed):
+    """A visitor has used the computing of this minute; the same is allowed a moment later."""
+
+
 def log_bug(error: BaseException) -> str:
     """Log an exception with its traceback, as an error of the logger `kdcore`; returns the number that finds it there."""
     number = secrets.token_hex(3)

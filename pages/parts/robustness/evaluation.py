@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import streamlit as st
 
-from kdcore.errors import UserError
+from kdcore.errors import OverQuota, UserError
 from pages.parts import engine, formatting
 from pages.parts.robustness.chosen import Chosen
 from pages.parts.roles import role
@@ -30,6 +30,8 @@ class Running(Generic[T]):
     """Steps of the engine that are taken while at least one window shows them.
 
     found: the result so far. going: it is to go on. trouble: why it ended early. operators: only the operator's windows step.
+
+    A visitor's window whose quota is used takes no step until it is free again; another window may meanwhile.
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,8 @@ class Running(Generic[T]):
         self.going = self.done = self.operators = False
         self.trouble = ""
         self.stepped = 0.0  # when
+        self._starter = ""  # the visit
+        self._waiting: dict[str, str] = {}  # visit -> why it takes no step
 
     def start(self, begin: Callable[[], Iterator[T]], *, operators: bool = False) -> None:
         """Let `begin`'s steps be taken. Nothing is computed yet."""
@@ -46,6 +50,7 @@ class Running(Generic[T]):
             if not self.going:
                 self._steps, self.going, self.done, self.trouble = begin(), True, False, ""
                 self.operators, self.stepped = operators, time.monotonic()
+                self._starter, self._waiting = role.visit(), {}
 
     def stop(self) -> None:
         """At once: the step in progress is the last one."""
@@ -54,6 +59,16 @@ class Running(Generic[T]):
     @property
     def may_step(self) -> bool:
         return not self.operators or role.is_operator()
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether this visit is the operator's, or started it."""
+        return role.is_operator() or (not self.operators and role.visit() == self._starter)
+
+    @property
+    def waiting(self) -> str:
+        """Why this visit takes no step at the moment; mostly empty."""
+        return self._waiting.get(role.visit(), "")
 
     @property
     def abandoned(self) -> bool:
@@ -66,7 +81,8 @@ class Running(Generic[T]):
             return
         try:
             end = time.monotonic() + seconds
-            while self.going and (steps := self._steps) and time.monotonic() < end:
+            self._waiting.pop(role.visit(), None)
+            while self.going and (steps := self._steps) and time.monotonic() < end and not self.waiting:
                 self._step(steps)
         finally:
             self._lock.release()
@@ -74,7 +90,9 @@ class Running(Generic[T]):
     def _step(self, steps: Iterator[T]) -> None:
         try:
             found = next(steps, None)
-        except UserError as error:  # or a visitor has to wait; it goes on when someone starts it again
+        except OverQuota as error:
+            self._waiting[role.visit()] = str(error)
+        except UserError as error:
             self.trouble = str(error)
             self.going, self._steps = False, None
         except Exception:
@@ -104,6 +122,8 @@ def result_so_far(running: Running[T], *, retry: Callable[[], None] | None = Non
         st.warning(formatting.message(running.trouble), icon=":material/warning:")
         if retry:
             st.button("Try again", icon=":material/refresh:", on_click=retry)
+    if running.going and running.waiting:
+        st.caption(formatting.message(running.waiting))
     if not running.found and running.going:
         st.progress(0.0, "Loading the networks and the images")
     return running.found
@@ -149,7 +169,7 @@ def buttons(chosen: Chosen, evaluation: Evaluation) -> None:
     """What can be started; while something is going, how to stop it."""
     running = evaluation.running
     if running.going:
-        if running.may_step:
+        if running.may_stop:
             st.button("Stop", icon=":material/stop:", on_click=running.stop, key="stop-evaluation")
         return
     known = set(evaluation.shown.conditions)
@@ -222,6 +242,8 @@ def progress(evaluation: Evaluation, titles: Mapping[str, str]) -> None:
         st.progress(min(1.0, found.done / max(found.total, 1e-9)), formatting.as_text(words(found, titles)))
     elif running.trouble:
         st.warning(formatting.message(running.trouble), icon=":material/pause_circle:")
+    if running.going and running.waiting:
+        st.caption(formatting.message(running.waiting))
 
 
 def words(found: Progress, titles: Mapping[str, str]) -> str:

@@ -27,9 +27,9 @@ def show(closer: Closer) -> None:
     )
     conditions = tuple(card.usual for card in closer.cards.values() if not card.unavailable and not card.cached)
     running = _running(chosen.references, chosen.versions, conditions)
-    if running.going:
+    if running.going and running.may_stop:
         st.button("Stop", icon=":material/stop:", on_click=running.stop, key="stop-heatmaps")
-    elif not running.done:
+    elif not running.going and not running.done:
         st.button(
             "Continue" if running.found else f"Compare heatmaps on {IMAGES} images", icon=":material/play_arrow:", type="primary",
             on_click=running.start, args=(lambda: engine.heatmap_sensitivity(chosen.references, conditions, images=IMAGES),),

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from kdcore.errors import Busy, NotAllowed
+from kdcore.errors import Busy, NotAllowed, OverQuota
 from pages.parts.roles import role
 
 WINDOW = 60.0  # seconds
@@ -85,12 +85,12 @@ def take_share() -> None:
 
 @contextlib.contextmanager
 def charged() -> Iterator[None]:
-    """Count the CPU time of this thread for the current visit. Raises NotAllowed where a visitor has used too much."""
+    """Count the CPU time of this thread for the current visit. Raises OverQuota where a visitor has used too much."""
     if role.is_operator():
         yield
         return
     if seconds := computing.wait(role.visit()):
-        raise NotAllowed(
+        raise OverQuota(
             f"Visitors have {COMPUTING:.0f} seconds of computing a minute, which this visit or all together have used. "
             f"Try again in {seconds:.0f} s."
         )

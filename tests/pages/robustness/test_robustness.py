@@ -4,11 +4,12 @@ import re
 
 import pytest
 
-from kdcore.errors import NotAllowed
+from kdcore.errors import NotAllowed, OverQuota
 from pages.parts import engine
 from pages.parts.robustness import measured
 from pages.parts.robustness.chosen import Chosen, of_family
 from pages.parts.robustness.evaluation import Running
+from pages.parts.roles import role
 
 from .made_up import FULL, QUICK, SETS, TRIO, row
 
@@ -210,6 +211,55 @@ def test_an_evaluation_stops_at_once_and_continues(made, monkeypatch):
     running.start(lambda: iter(range(3)))
     running.advance()
     assert (running.found, running.going, running.done) == (2, False, True)
+
+
+class Refusing:
+    """Steps that are refused to a visit whose quota is used, and go on afterwards."""
+
+    def __init__(self, refused: set[str]) -> None:
+        self.refused, self.left = refused, iter(range(3))
+
+    def __next__(self) -> int:
+        if role.visit() in self.refused:
+            raise OverQuota("Visitors have 20 seconds of computing a minute")
+        return next(self.left)
+
+
+def test_a_visit_whose_quota_is_used_waits_while_others_go_on(monkeypatch):
+    visit, refused = ["one"], {"one"}
+    monkeypatch.setattr(role, "visit", lambda: visit[0])
+    running = Running()
+    running.start(lambda: Refusing(refused))
+    running.advance()
+    assert (running.going, running.found, running.trouble) == (True, None, "")
+    assert "20 seconds of computing a minute" in running.waiting
+    visit[0] = "other"
+    assert running.waiting == ""
+    running.advance()
+    assert (running.done, running.found) == (True, 2)
+
+
+def test_a_visit_that_waited_goes_on_when_its_quota_is_free_again(monkeypatch):
+    refused = {"one"}
+    monkeypatch.setattr(role, "visit", lambda: "one")
+    running = Running()
+    running.start(lambda: Refusing(refused))
+    running.advance()
+    refused.clear()
+    running.advance()
+    assert (running.done, running.found, running.waiting) == (True, 2, "")
+
+
+def test_a_visitor_stops_only_what_this_visit_started(monkeypatch, visiting):
+    visit = ["one"]
+    monkeypatch.setattr(role, "visit", lambda: visit[0])
+    running = Running()
+    running.start(lambda: iter(range(3)))
+    assert running.may_stop
+    visit[0] = "other"
+    assert not running.may_stop
+    monkeypatch.setattr(role, "is_operator", lambda: True)
+    assert running.may_stop
 
 
 def test_two_windows_share_one_evaluation(open_page, made, drawn):
