@@ -2,7 +2,7 @@
 
 Runner              starts, stops and resumes runs and studies; the interface of pages and the command line
 TrainingThread      the only thread that trains: one run at a time on the device, the others are queued
-Job                 one run in that thread: its parts, its events, its checkpoints and the commands to it
+Job                 one run in that thread: its parts, its events and its checkpoints; `commands` are followed between two steps
 """
 
 import os

@@ -118,7 +118,7 @@ class Runner:
         """
         self._check_plugins(run_id)
         if step is None and (job := self._thread.job(run_id)) and self.store.state(run_id).step:
-            step = _in_time(job.save_checkpoint(), run_id)
+            step = _in_time(job.commands.save_checkpoint(), run_id)
         child, recipe = forking.create(
             self.store, run_id, changes or {}, step=step, schedules=schedules, add=add, remove=remove
         )
@@ -133,11 +133,11 @@ class Runner:
 
     def pause(self, run_id: str) -> None:
         """Pause a run after its current step, with a checkpoint."""
-        self._job(run_id).pause()
+        self._job(run_id).commands.pause()
 
     def unpause(self, run_id: str) -> None:
         """Continue a paused run."""
-        self._job(run_id).unpause()
+        self._job(run_id).commands.unpause()
 
     def stop(self, run_id: str, reason: str = "Stopped by a user.") -> None:
         """End a run after its current step, with a checkpoint to resume from; one that is queued or prepared, at once."""
@@ -165,18 +165,18 @@ class Runner:
         least = LEAST_TEMPERATURE if knob.startswith("temperature/") else 0
         if not least <= factor <= MOST_FACTOR:
             raise UserError(f"{knob} takes a factor from {least:g} to {MOST_FACTOR:g}, not {factor:g}.")
-        self._job(run_id).set_knob(knob, factor, by[:LONGEST_NAME])
+        self._job(run_id).commands.set_knob(knob, factor, by[:LONGEST_NAME])
 
     def reset_knobs(self, run_id: str, *, by: str = "") -> None:
         """Set all knobs of a run back to the recipe's values."""
-        self._job(run_id).reset_knobs(by[:LONGEST_NAME])
+        self._job(run_id).commands.reset_knobs(by[:LONGEST_NAME])
 
     def undo_knob(self, run_id: str, *, by: str = "") -> None:
         """Take back the last change of a knob; called again, the one before it. Raises UserError where there is none."""
         job = self._job(run_id)
         if not self.store.state(run_id).undoable:
             raise UserError(f"There is nothing to undo: no setting of run {run_id} was changed since it began.")
-        job.undo_knob(by[:LONGEST_NAME])
+        job.commands.undo_knob(by[:LONGEST_NAME])
 
     def start_study(self, study: Study) -> str:
         """Store a study and queue its runs one after another; returns its id.

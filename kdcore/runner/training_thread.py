@@ -37,7 +37,7 @@ class TrainingThread:
             UserError: the thread is closed.
             OSError: the job's first event cannot be written.
         """
-        job.on_command = self._notify
+        job.commands.on_command = self._notify
         try:
             if self._closed:
                 raise UserError("The runner is closed; start the program again.")
@@ -59,7 +59,7 @@ class TrainingThread:
 
     def stop(self, job: Job, reason: str) -> None:
         """Stop a job: at once where it is queued, else after its current step."""
-        job.stop(reason)
+        job.commands.stop(reason)
         if job.claim():
             self._finish(job)
 
