@@ -9,6 +9,7 @@ from pages.parts.roles import role
 SLOWER = 2.5  # times, for a visitor: the whole audience of a talk may have the page open
 
 
-def refreshing(draw: Callable[..., None], active: bool, seconds: float) -> Callable[..., None]:
-    """`draw` as a fragment, repeated every so many seconds while `active`; less often for a visitor."""
-    return st.fragment(draw, run_every=seconds * (1 if role.is_operator() else SLOWER) if active else None)
+def refreshing(draw: Callable[..., None], active: bool, seconds: float, *, same: bool = False) -> Callable[..., None]:
+    """`draw` as a fragment, repeated every so many seconds while `active`; for a visitor less often, unless `same`."""
+    slower = 1 if same or role.is_operator() else SLOWER
+    return st.fragment(draw, run_every=seconds * slower if active else None)

@@ -44,12 +44,12 @@ def knobs(recipe: Recipe, run: RunState) -> list[Knob]:
 
 
 def show(run: RunState, recipe: Recipe) -> None:
-    """The sliders, redrawn every second while this process trains the run; for everybody else the values."""
+    """The sliders, redrawn every second while this process trains the run; for everybody else the values, as often."""
     if run.status not in ADJUSTABLE:
         return
     here = role.is_operator() and run.id in engine.runner().active()
     with st.container(key="adjust-run"):
-        refreshing(sliders if here else values, True, SECONDS)(run.id)
+        refreshing(sliders if here else values, True, SECONDS, same=True)(run.id)
 
 
 def values(run_id: str) -> None:

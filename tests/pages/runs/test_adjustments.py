@@ -7,6 +7,8 @@ import pytest
 
 from kdcore.events import KnobTurned
 from kdcore.store import RunState
+from pages.parts import refresh
+from pages.parts.roles import role
 from pages.parts.runs import adjustments, header
 
 
@@ -46,6 +48,28 @@ def test_a_window_does_not_write_back_what_another_window_changed(open_page, run
     assert slider(second, "Weight of kd").value == 2.0
     assert slider(first.run(), "Learning rate").value == 0.5
     assert runner.store.state(run).knobs == {"weight/kd": 2.0, "learning_rate": 0.5}
+
+
+@pytest.mark.parametrize(("operates", "trains_here"), [(True, True), (True, False), (False, True)])
+def test_every_window_shows_what_another_one_changed_with_its_next_redraw_a_second_later(
+    open_page, runner, run, writers, monkeypatch, operates, trains_here
+):
+    every = {}
+    fragment = refresh.st.fragment
+
+    def noted(draw, *, run_every=None):
+        every[draw.__name__] = run_every
+        return fragment(draw, run_every=run_every)
+
+    monkeypatch.setattr(refresh.st, "fragment", noted)
+    monkeypatch.setattr(role, "is_operator", lambda: operates)
+    runner.busy = (run,) if trains_here else ()
+    window = open_page("train.py", run=run)
+    assert every["sliders" if operates and trains_here else "values"] <= 1.0
+    writers[run].append(KnobTurned(10, "weight/kd", 2.0))  # by whichever window
+    window.run()
+    shown = [each.label for each in window.slider] + texts(window)
+    assert any("Weight of kd" in each and "1 → 2" in each for each in shown)
 
 
 def test_both_windows_may_turn_the_same_knob_and_the_last_one_stands(open_page, runner, run):
