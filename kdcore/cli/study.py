@@ -2,22 +2,21 @@
 
 import difflib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 from rich.console import Console
 from rich.table import Column, Table
 
 from kdcore.checks import preflight
-from kdcore.cli import progress, study_report, where
-from kdcore.cli.options import Against, Device, Json, JsonEvents, Overrides, Seeds, StudyId, store
+from kdcore.cli import progress, study_report, study_results, where
+from kdcore.cli.options import Against, Json, Overrides, Seeds, StudyId, store
 from kdcore.cli.where import Where
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import Study
 from kdcore.results import json_text
-from kdcore.results.comparison import Figure, Summary, claim, corrected, covers, ends, points, sentence
-from kdcore.store import Studies, StudyState, evidence
+from kdcore.store import Studies
 
 if TYPE_CHECKING:
     from kdcore.cluster.ray_runs import RayRuns
@@ -49,8 +48,6 @@ def start(
     overrides: Overrides = None,
     seeds: Seeds = None,
     against: Against = None,
-    device: Device = None,
-    as_json: JsonEvents = False,
     at: Where = HERE,
 ) -> int:
     """Compare variants of a recipe over several seeds.
@@ -58,7 +55,7 @@ def start(
     Args:
         study: Name of a study (assets/studies) or path of a YAML file.
     """
-    return begin(_named(study), overrides, seeds, against, device, as_json, at)
+    return begin(_named(study), overrides, seeds, against, at)
 
 
 @app.command(name="list")
@@ -68,7 +65,7 @@ def list_studies(*, as_json: Json = False) -> int:
     states = known.states()
     if as_json:
         damaged = [{"id": study_id, "status": "damaged", "damage": why} for study_id, why in known.damaged().items()]
-        print(json_text.text([*(_brief(state) for state in states), *damaged]))
+        print(json_text.text([*(study_results.brief(state) for state in states), *damaged]))
         return 0
     if states:
         widest = max(len(state.id) for state in states)
@@ -85,7 +82,7 @@ def list_studies(*, as_json: Json = False) -> int:
 @app.command
 def show(study_id: StudyId, /, *, against: Against = None, as_json: Json = False) -> int:
     """Show the results of a study."""
-    show_state(Studies(store()).state(study_id), against, as_json)
+    study_results.show(Studies(store()).state(study_id), against, as_json)
     return 0
 
 
@@ -95,8 +92,6 @@ def resume(
     /,
     *,
     against: Against = None,
-    device: Device = None,
-    as_json: JsonEvents = False,
     at: Where = HERE,
 ) -> int:
     """Continue a study: start what is missing, resume what was interrupted."""
@@ -106,7 +101,7 @@ def resume(
             runs.resume_study(study_id)
         return study_id
 
-    return drive(resumed, against, device, as_json, at)
+    return drive(resumed, against, at)
 
 
 @app.command
@@ -141,12 +136,10 @@ def begin(
     overrides: list[str] | None,
     seeds: list[int] | None,
     against: str | None,
-    device: str | None,
-    as_json: bool,
     at: Where = HERE,
 ) -> int:
     """Start a study with changed settings and follow it. Returns the exit status."""
-    at.check(device)
+    at.check()
     if seeds:
         study = studies.from_plain({**studies.to_plain(study), "seeds": seeds}, source=f"the study {study.name}")
     study = studies.resolved(study, overrides or [])
@@ -154,7 +147,7 @@ def begin(
     # what is known without torch, which takes seconds to load; the runner checks the rest
     studies.check(study, lambda recipe: preflight.check(recipe, store()))
     if not study.searches:
-        return drive(lambda runs: runs.start_study(study), against, device, as_json, at)
+        return drive(lambda runs: runs.start_study(study), against, at)
 
     def searching(runs: "Runner | RayRuns") -> str:
         from kdcore.cluster import search
@@ -162,14 +155,12 @@ def begin(
         studies.check(study, runs.check)
         return search.start(runs, study)
 
-    return drive(searching, against, device, as_json, at)
+    return drive(searching, against, at)
 
 
 def drive(
     begun: "Callable[[Runner | RayRuns], str]",
     against: str | None,
-    device: str | None,
-    as_json: bool,
     at: Where = HERE,
 ) -> int:
     """Start or resume a study, wait for its runs and show the results. Returns the exit status.
@@ -177,21 +168,21 @@ def drive(
     Args:
         begun: starts the study in what trains it, and returns its id.
     """
-    with where.running(at, device, as_json) as runs:
+    with where.running(at) as runs:
         known = Studies(runs.store)
         study_id = begun(runs)
-        with where.shown(at, study_id, as_json) as look:
+        with where.shown(at, study_id) as look:
             uninterrupted = _searched(runs, study_id, look) and progress.waited(
                 runs, [place.run_id for place in known.state(study_id).places], look
             )
         runs.close()
     state = known.state(study_id)
-    show_state(state, against, as_json)
-    if not as_json and state.status != "finished":
+    study_results.show(state, against, at.as_json)
+    if not at.as_json and state.status != "finished":
         finished = f"{state.done} of {state.total} runs finished"
         print(f"{finished}. Continue with: python -m kdcore study resume {study_id}")
     if state.status == "finished" and state.study.test_sets is not None:
-        study_report.after_runs(state, as_json)
+        study_report.after_runs(state, at.as_json)
     return 130 if not uninterrupted else 0 if state.status == "finished" else 1
 
 
@@ -211,99 +202,3 @@ def _searched(runs: "Runner | RayRuns", study_id: str, look: Callable[[], None])
         progress.stopped(runs)
         return False
     return True
-
-
-def show_state(state: StudyState, against: str | None, as_json: bool) -> None:
-    """Print the results of a study, variant by variant."""
-    if as_json:
-        print(json_text.text({**_brief(state), "variants": _rows(state), "faults": _faults(state)}))
-        return
-    console = Console(markup=False)  # names of variants may have square brackets
-    title = f"{state.id}: {state.status}, {state.done} of {state.total} runs finished"
-    if state.pruned:
-        title += f", {state.pruned} stopped early by the search"
-    console.print(title, highlight=False, soft_wrap=True)
-    console.print(_table(state))
-    known = {label: summary for label, summary in state.summaries().items() if summary}
-    for label, summary in known.items():
-        if summary.difference:
-            console.print(f"{label}: {sentence(summary)}", highlight=False)
-    gaps = {label: gap for label, gap in state.against(against).items() if gap}
-    for label, gap in gaps.items():
-        other = against or state.base(label)
-        words = claim(gap, f"the student of {label}", f"that of {other}")
-        console.print(f"{label} - {other}, students paired by seed: {words}", highlight=False)
-    for label, faults in _faults(state).items():
-        console.print(
-            f"{label}: runs with faults: {evidence.in_words(faults)}; `runs show ID` explains them", style="yellow"
-        )
-    if state.study.searches and (found := state.best):
-        console.print(f"Best by validation accuracy: {found[0]}, {100 * found[1]:.1f} %", highlight=False)
-    if known:
-        console.print(covers(next(iter(known.values()))), highlight=False, style="dim")
-    if (first := next(iter(gaps.values()), None)) and first.comparisons > 1:
-        bases = ", ".join(dict.fromkeys(against or state.base(label) for label in gaps))
-        console.print(f"Students against {bases}: {corrected(first.comparisons)}", highlight=False, style="dim")
-
-
-def _faults(state: StudyState) -> dict[str, evidence.Faults]:
-    runs = store()
-    return evidence.by_variant(state, lambda run: evidence.faults(runs, run.id))
-
-
-def _table(state: StudyState) -> Table:
-    names = "variant", "seeds", "student %", "twin %", "teacher %", "student - twin", "student val. %", "seconds"
-    table = Table(*(Column(name, overflow="fold") for name in names))  # of a narrow terminal no word loses its end
-    for label, summary in state.summaries().items():
-        seeds = f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"
-        if summary is None:
-            table.add_row(label, seeds)
-            continue
-        accuracies = (_percent(summary, network) for network in ("student", "twin", "teacher"))
-        gap = _gap(summary.difference) if summary.difference else ""
-        chosen_by = state.validation(label)
-        validation = "" if chosen_by is None else f"{100 * chosen_by:.1f}"
-        table.add_row(label, seeds, *accuracies, gap, validation, f"{state.seconds(label):.0f}")
-    return table
-
-
-def _brief(state: StudyState) -> dict[str, Any]:
-    plain = {"id": state.id, "name": state.name, "status": state.status, "done": state.done, "runs": state.total}
-    return plain | ({"pruned": state.pruned} if state.pruned else {})
-
-
-def _rows(state: StudyState) -> list[dict[str, Any]]:
-    return [_row(state, label, summary) for label, summary in state.summaries().items()]
-
-
-def _row(state: StudyState, label: str, summary: Summary | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"variant": label, "runs": [place.run_id for place in state.variants()[label]]}
-    if summary is None:
-        return {**row, "seeds": 0}
-    plain: dict[str, dict[str, Any]] = {
-        network: {metric: _plain(figure) for metric, figure in figures.items()}
-        for network, figures in summary.networks.items()
-    }
-    if summary.difference:
-        found = summary.difference
-        made = {"claim": found.kind, "level": 1 - found.alpha, "comparisons": found.comparisons}
-        plain["difference"] = {"top1": _plain(found), **made, "detectable": found.detectable}
-    more = {"seeds": summary.seeds, "seconds": state.seconds(label), "validation": state.validation(label)}
-    return {**row, **more, **plain, "sentence": sentence(summary)}
-
-
-def _gap(found: Figure) -> str:
-    return points(found.mean) + (f"\n{ends(found)}" if found.bounded else "")
-
-
-def _plain(figure: Figure) -> dict[str, float]:
-    return {"mean": figure.mean} | ({"low": figure.low, "high": figure.high} if figure.bounded else {})
-
-
-def _percent(summary: Summary, network: str) -> str:
-    figures = summary.networks.get(network)
-    if not figures:
-        return ""
-    top1 = figures["top1"]
-    ends = f"\n{100 * top1.low:.1f} to {100 * top1.high:.1f}" if top1.bounded else ""
-    return f"{100 * top1.mean:.1f}{ends}"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from kdcore.cli.options import Device, JsonEvents, Overrides, Seeds
+from kdcore.cli.options import Overrides, Seeds
 from kdcore.cli.study import HERE, begin
 from kdcore.cli.where import Where
 from kdcore.errors import UserError, shortened
@@ -39,8 +39,6 @@ def sweep(
     overrides: Overrides = None,
     seeds: Seeds = None,
     name: str | None = None,
-    device: Device = None,
-    as_json: JsonEvents = False,
     at: Where = HERE,
 ) -> int:
     """Vary settings of a recipe over several seeds.
@@ -64,7 +62,7 @@ def sweep(
     if search is not None:
         plain["trials"] = {"count": search, "seed": draw_seed, "by": "tpe", "prune": not keep_all}
         seeds = seeds or [0]
-    return begin(studies.from_plain(plain, source="the sweep"), overrides, seeds, None, device, as_json, at)
+    return begin(studies.from_plain(plain, source="the sweep"), overrides, seeds, None, at)
 
 
 def _all_varied(texts: list[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kdcore.cli import progress
-from kdcore.cli.options import store
+from kdcore.cli.options import Device, JsonEvents, store
 from kdcore.errors import UserError
 from kdcore.results import json_text
 from kdcore.store import Studies, StudyState
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Where:
-    """The options of commands that start runs of a study."""
+    """The options of commands that train the runs of a study."""
 
+    device: Device = None
+    as_json: JsonEvents = False
     on: Annotated[
         Literal["here", "ray"], Parameter(help="here: one run after another in this process; ray: on a Ray cluster.")
     ] = "here"
@@ -49,11 +51,11 @@ class Where:
         ),
     ] = False
 
-    def check(self, device: str | None) -> None:
+    def check(self) -> None:
         """Refuse options that do not belong together. Raises UserError."""
         if self.on == "here" and (self.address or self.send or self.cpus != 1 or self.gpus is not None):
             raise UserError("--address, --cpus, --gpus and --send are for a Ray cluster: add --on ray.")
-        if self.on == "ray" and device:
+        if self.on == "ray" and self.device:
             raise UserError(
                 "--device is for runs in this process. On Ray, --gpus 0 trains on processors, --gpus 1 on a GPU."
             )
@@ -64,11 +66,11 @@ class Where:
 
 
 @contextlib.contextmanager
-def running(where: Where, device: str | None, as_json: bool) -> "Iterator[Runner | RayRuns]":
+def running(where: Where) -> "Iterator[Runner | RayRuns]":
     """What trains the runs of a study; closed at the end. Their progress is shown."""
-    where.check(device)
+    where.check()
     if where.on == "here":
-        with progress.running(device=device, as_json=as_json) as (runner, _):
+        with progress.running(device=where.device, as_json=where.as_json) as (runner, _):
             yield runner
         return
     from kdcore.cluster.ray_runs import RayRuns
@@ -78,13 +80,13 @@ def running(where: Where, device: str | None, as_json: bool) -> "Iterator[Runner
 
 
 @contextlib.contextmanager
-def shown(where: Where, study_id: str, as_json: bool) -> Iterator[Callable[[], None]]:
+def shown(where: Where, study_id: str) -> Iterator[Callable[[], None]]:
     """A function that shows what is new of a study's runs on a cluster, to be called while waiting for them. Runs of this process
     are shown by their own watcher."""
     if where.on == "here":
         yield lambda: None
         return
-    board: Board | Events = Events(study_id) if as_json else Board(study_id)
+    board: Board | Events = Events(study_id) if where.as_json else Board(study_id)
     try:
         yield board.look
     finally:

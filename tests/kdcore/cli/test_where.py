@@ -33,7 +33,7 @@ def test_a_line_for_each_run_that_begins_moves_or_ends_and_no_line_twice(study, 
     with known.store.writer(first) as one, known.store.writer(second) as two:
         one.append(STARTED)
         two.append(ev.Queued())
-        with where.shown(where.Where(on="ray"), study_id, as_json=False) as look:
+        with where.shown(where.Where(on="ray"), study_id) as look:
             look()
             one.append(ev.Noted("The worker on ann was lost at step 7.", "warning"))
             look()
@@ -52,7 +52,7 @@ def test_as_json_every_event_is_a_line_once(study, capsys):
     with (
         known.store.writer(first) as one,
         known.store.writer(second) as two,
-        where.shown(where.Where(on="ray"), study_id, as_json=True) as look,
+        where.shown(where.Where(on="ray", as_json=True), study_id) as look,
     ):
         one.append(STARTED)
         look()
