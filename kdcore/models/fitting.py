@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from kdcore.errors import NotFinite, UserError
+from kdcore.errors import NotFinite, UserError, clipped, visible
 from kdcore.models import mapping
 from kdcore.models.taps import classifiers
 from kdcore.recipe import ModelRecipe, TeacherRecipe
@@ -30,19 +30,36 @@ def fill(net: nn.Module, state: dict[str, Tensor], source: str, model: str) -> N
     own = net.state_dict()
     counters = {name: tensor for name, tensor in own.items() if name.endswith("num_batches_tracked")}
     state = {**counters, **state}  # files from before PyTorch 0.4.1 have no such counters; they are not used here
-    problems = [f"missing: {name} {_shape(own[name])}" for name in own if name not in state]
-    problems += [f"unknown: {name} {_shape(state[name])}" for name in state if name not in own]
-    problems += [
-        f"{name} has shape {_shape(state[name])}, the model needs {_shape(own[name])}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
-    if problems:
+    if problems := _misfits(own, state):
         shown = "\n".join(f"  - {problem}" for problem in problems[:12])
         more = f"\n  and {len(problems) - 12} more" if len(problems) > 12 else ""
         raise UserError(f"The weights {source} do not fit {model}:\n{shown}{more}")
     _check_finite(state, source)
     load_state(net, state)
+
+
+def _misfits(own: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
+    """Tensors that a state lacks, that the network does not have, and those of another shape or kind of number."""
+    both = [name for name in own if name in state]
+    return [
+        *(f"missing: {name} {_shape(own[name])}" for name in own if name not in state),
+        *(f"unknown: {clipped(visible(name), 80)} {_shape(state[name])}" for name in state if name not in own),
+        *(
+            f"{name} has shape {_shape(state[name])}, the model needs {_shape(own[name])}"
+            for name in both
+            if state[name].shape != own[name].shape
+        ),
+        *(
+            f"{name} has whole numbers ({_kind(state[name])}), the model needs {_kind(own[name])}: quantised weights cannot be "
+            "used without their scales, so give the file from before"
+            for name in both
+            if own[name].is_floating_point() and not state[name].is_floating_point()
+        ),
+    ]
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def load_state(module: nn.Module, state: dict[str, Tensor]) -> None:

@@ -24,7 +24,7 @@ LONGEST_CLASS = 400
 IMAGE_SIZES = range(1, 1025)
 BEGINNINGS = (
     (b"version https://git-lfs", "is a pointer of Git LFS, not the weights themselves: fetch them with `git lfs pull`"),
-    (b"<", "is a web page, not weights: download the file itself"),
+    ((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--"), "is a web page, not weights: download the file itself"),
     (b"\x1f\x8b", "is compressed (gzip): unpack it first"),
     (b"\x89HDF", "is an HDF5 file (Keras), not weights of PyTorch: convert it there first"),
     (b"BZh", "is compressed (bzip2): unpack it first"),
@@ -35,7 +35,8 @@ BEGINNINGS = (
 
 def no_weights(first: bytes) -> str:
     """What a file is, from its first bytes, and how to fix it, where these are those of something that is no weights."""
-    return next((what for begins, what in BEGINNINGS if first.lstrip().startswith(begins)), "")
+    text = first.lstrip()
+    return next((what for begins, what in BEGINNINGS if text.startswith(begins) or text.lower().startswith(begins)), "")
 
 
 def metadata(path: Path) -> dict[str, str]:

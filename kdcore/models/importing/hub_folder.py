@@ -1,6 +1,7 @@
 """A folder in the hub's layout: weights and the config.json that timm writes, with classes and normalisation."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,13 @@ def _classes(settings: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return None
     count = settings.get("num_classes")
-    return names if count in (None, len(names)) else None
+    return _told_apart(names) if count in (None, len(names)) else None
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names of classes, with the number of the class where one is there twice, such as ImageNet's cranes, or empty."""
+    seen = Counter(names)
+    return [f"{name} ({place})".strip() if seen[name] > 1 or not name else name for place, name in enumerate(names)]
 
 
 def _side(options: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:

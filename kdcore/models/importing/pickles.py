@@ -6,6 +6,8 @@ place; only argparse's Namespace is itself, since it holds plain data that is of
 """
 
 import argparse
+import io
+import os
 import pickletools
 import re
 import warnings
@@ -29,6 +31,8 @@ RUNNERS = re.compile(
 RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # modules that protocol 2 names as Python 2 did
 PICKLES_BEFORE_TENSORS = 4  # of a file without a zip archive: a mark, a version, the machine, the object
 LARGEST_PICKLE = 64 << 20  # bytes, without the tensors; of a checkpoint with optimizer it is a few MiB
+READ_AT_ONCE = 1 << 20  # bytes
+HEADER = 30  # bytes of an entry of a zip archive, before its name
 # MemoryError: a length of more bytes than the machine has; NotImplementedError: a version of zip that nobody writes
 DAMAGED = (
     ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError, NotImplementedError, RuntimeError, zlib.error,
@@ -134,8 +138,38 @@ def _in_archive(file: Path, opened: BinaryIO) -> Iterator[str]:
             raise UserError(
                 f"{file} holds {names['data.pkl'].file_size / 2**20:.0f} MiB beside its tensors. {SAVE_AGAIN}"
             )
-        with archive.open(names["data.pkl"]) as pickled:
-            yield from _named(pickled)
+        yield from _named(io.BytesIO(b"".join(_stored(opened, names["data.pkl"]))))
+    _check_sums(file, opened, entries)
+
+
+def _check_sums(file: Path, opened: BinaryIO, entries: list[zipfile.ZipInfo]) -> None:
+    """Refuse an archive with some entries that differ from their checksums, which PyTorch does not compare.
+
+    Where all differ, it was saved without them (`torch.serialization.set_crc32_options`).
+    """
+    wrong = [entry for entry in entries if _sum(opened, entry) != entry.CRC]
+    if wrong and len(wrong) < len(entries):
+        raise UserError(
+            f"{file} is damaged: {len(wrong)} of its {len(entries)} parts differ from their checksums. Download or copy it again, "
+            "and compare its size."
+        )
+
+
+def _sum(opened: BinaryIO, entry: zipfile.ZipInfo) -> int:
+    found = 0
+    for part in _stored(opened, entry):
+        found = zlib.crc32(part, found)
+    return found
+
+
+def _stored(opened: BinaryIO, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The content of an entry that is not compressed, in parts, whatever its checksum."""
+    opened.seek(entry.header_offset)
+    header = opened.read(HEADER)
+    name, extra = (int.from_bytes(header[place : place + 2], "little") for place in (26, 28))
+    opened.seek(name + extra, os.SEEK_CUR)
+    for left in range(entry.file_size, 0, -READ_AT_ONCE):
+        yield opened.read(min(left, READ_AT_ONCE))
 
 
 def _in_stream(opened: BinaryIO) -> Iterator[str]:

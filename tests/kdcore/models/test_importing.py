@@ -409,3 +409,56 @@ def test_files_get_ordinary_permissions(tmp_path):
 def test_files_are_told_apart_by_their_content(tmp_path):
     torch.save(small().state_dict(), tmp_path / "weights")
     assert files.read(tmp_path / "weights").tensors.keys() == small().state_dict().keys()
+
+
+def test_an_archive_with_a_changed_byte_is_refused_though_pytorch_reads_it(tmp_path, out):
+    torch.save(small().state_dict(), tmp_path / "w.pth")
+    content = bytearray((tmp_path / "w.pth").read_bytes())
+    with zipfile.ZipFile(tmp_path / "w.pth") as archive:
+        (weights,) = [each for each in archive.infolist() if each.filename.endswith("/data/0")]
+    content[weights.header_offset + 400] ^= 1  # in the numbers, behind the entry's header
+    (tmp_path / "w.pth").write_bytes(content)
+    torch.load(tmp_path / "w.pth", weights_only=True)
+    with pytest.raises(
+        UserError, match=r"w\.pth is damaged: 1 of its \d+ parts differ from their checksums\. Download"
+    ):
+        imported(tmp_path / "w.pth", out)
+
+
+def test_an_archive_that_was_saved_without_checksums_is_read(tmp_path, out):
+    net, usual = small(), torch.serialization.get_crc32_options()
+    try:
+        torch.serialization.set_crc32_options(False)
+        torch.save(net.state_dict(), tmp_path / "w.pth")
+    finally:
+        torch.serialization.set_crc32_options(usual)
+    same(imported(tmp_path / "w.pth", out)[0], net)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.uint8, torch.int64, torch.bool])
+def test_whole_numbers_are_no_weights(kind, tmp_path, out):
+    torch.save({name: tensor.to(kind) for name, tensor in small().state_dict().items()}, tmp_path / "w.pth")
+    words = rf"weight has whole numbers \({str(kind)[6:]}\), the model needs float32: quantised weights"
+    with pytest.raises(UserError, match=words):
+        imported(tmp_path / "w.pth", out)
+
+
+def test_a_name_in_a_file_does_not_fill_the_screen(tmp_path, out):
+    torch.save({**small().state_dict(), "x" * 100_000 + "\x1b[31m": torch.ones(1)}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"unknown: x{38}\.\.\.x+ \[31m \[1\]") as refused:
+        imported(tmp_path / "w.pth", out)
+    assert len(str(refused.value)) < 400
+
+
+def test_classes_of_one_name_get_their_number(tmp_path, out):
+    hub_folder(tmp_path / "hub", label_names=["crane", "", "crane"])
+    assert imported(tmp_path / "hub", out, model=None, classes=None, options=None, image_size=None)[0].classes == (
+        "crane (0)", "(1)", "crane (2)",
+    )  # fmt: skip
+
+
+def test_a_header_whose_length_looks_like_the_beginning_of_a_page_is_read(tmp_path):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode().ljust(60 + 256)
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 4)
+    assert len(header) % 256 == ord("<")
+    assert list(files.read(tmp_path / "w.safetensors").tensors) == ["a"]
