@@ -26,10 +26,10 @@ def methods(name: str | None = None, /, *, write: Path | None = None, as_json: J
         name: Print the page of this method.
         write: Write a page per method and a table of all of them to this folder.
     """
-    from kdcore.inspection import method_cards
+    from kdcore.inspection import method_cards, method_pages
 
     if write:
-        changed = method_cards.write(write)
+        changed = method_pages.write(write)
         print("\n".join(f"written: {path}" for path in changed) or f"{write} is up to date.")
         return 0
     found = [method_cards.entry(name)] if name else method_cards.entries()
@@ -39,7 +39,7 @@ def methods(name: str | None = None, /, *, write: Path | None = None, as_json: J
             plain = dataclasses.asdict(dataclasses.replace(entry, refusals={}))
             print(json_text.text({**plain, "refusals": pairs}))
     elif name:
-        print(method_cards.page(found[0]), end="")
+        print(method_pages.page(found[0]), end="")
     else:
         width = max(len(entry.name) for entry in found)
         for entry in found:

@@ -1,4 +1,4 @@
-"""Cards of the methods for readers, with options and pairings, and the pages of docs/methods made from them.
+"""Cards of the methods for readers, with options and the pairings of networks that work.
 
 Everything comes from the code: the card, the declarations, signature and docstring of the class, and what happens when the
 method is built for a ViT and a CNN. So a page cannot contradict the method, and a new method has its page at once.
@@ -11,16 +11,12 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from kdcore import methods, plugins
-from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
-from kdcore.paths import ASSETS
-from kdcore.recipe import Recipe, Term
-from kdcore.recipe.terms import SUPERVISED
+from kdcore.recipe import Term
 from kdcore.tensors.outputs import Shapes
 
 # Shapes of a small ViT with four blocks, and of a small CNN with three stages, the last on the ViT's grid.
@@ -30,13 +26,6 @@ VIT = Shapes(
 CNN = Shapes(classes=10, pooled=16, features=((4, 16, 16), (8, 8, 8), (16, 4, 4)), attention=(), dense=(4, 4))
 KINDS = {"ViT": VIT, "CNN": CNN}
 PAIRINGS = [(teacher, student) for teacher in KINDS for student in KINDS]  # (teacher, student)
-BUNDLED = {
-    ("ViT", "CNN"): ("cues-teacher", "three_stage_cnn_16"),
-    ("CNN", "ViT"): ("cues-student", "small_vit_patch8_64"),
-    ("CNN", "CNN"): ("cues-student", "three_stage_cnn_16"),
-    ("ViT", "ViT"): ("cues-teacher", "small_vit_patch8_64"),
-}  # pairing -> a teacher that comes with the project, a student for it
-
 COMPARES = {
     "labels": "Labels",
     "logits": "Logits",
@@ -51,12 +40,6 @@ NEEDS = {
     "attention": "a ViT's attention maps",
     "dense": "logits at every position of the last map",
     "qkv": "queries, keys and values of a ViT's last block",
-}
-
-
-LABELS = {
-    True: "Needed: images whose label is withheld are left out.",
-    False: "Not needed: it also learns from images whose label is withheld.",
 }
 
 
@@ -198,125 +181,3 @@ def pairings(entry: Entry) -> str:
 def and_(words: Iterable[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def term(entry: Entry) -> dict[str, Any]:
-    """The method as a term of a recipe, with the weight and temperature of its card."""
-    plain: dict[str, Any] = {"method": entry.name, "weight": entry.card.weight}
-    if entry.card.temperature is not None:
-        plain["temperature"] = entry.card.temperature
-    return plain
-
-
-def trial(entry: Entry) -> Recipe:
-    """The quick recipe with this method beside cross-entropy, for the first pairing of bundled networks that it allows.
-
-    Raises:
-        UserError: it allows none.
-    """
-    quick = recipes.load(ASSETS / "recipes" / "quick.yaml").model_dump(mode="json", exclude_defaults=True)
-    plain = {**quick, "name": f"quick-{entry.name}", "note": f"{entry.card.title}: {entry.card.summary}"}
-    share = entry.card.weight if entry.compares == "logits" else 0
-    labels = {
-        "method": SUPERVISED,
-        "weight": round(1 - share, 3) if share < 1 else 1.0,
-    }  # as in the papers: 0.1 beside 0.9 of soft labels
-    if not entry.uses_teacher:
-        return recipes.from_plain({**plain, "teacher": None, "twin": False, "terms": [term(entry)]})
-    for pairing, (teacher, student) in BUNDLED.items():
-        if not entry.refusals[pairing]:
-            networks = {"teacher": {"weights": teacher}, "student": {"model": student}}
-            return recipes.from_plain({**plain, **networks, "terms": [labels, term(entry)]})
-    raise UserError(f"{entry.name} refuses every pairing: {next(iter(entry.refusals.values()))}")
-
-
-def page(entry: Entry) -> str:
-    """The method's page in docs/methods, as Markdown."""
-    card = entry.card
-    lines = [
-        f"# {card.title} (`{entry.name}`)",
-        card.summary,
-        f"$$\\mathcal{{L}} = {card.formula}$$",
-        f"$T$ teacher, $S$ student, $p$ class probabilities; {card.symbols}." if card.symbols else "",
-        "" if card.url in entry.background else f"[{card.paper}]({card.url})",
-        entry.background,
-        "\n".join(facts(entry)),
-    ]
-    if entry.options:
-        lines += ["## Options", "\n".join(table(entry.options))]
-    if refused := {pair: why for pair, why in entry.refusals.items() if why}:
-        lines += ["## Refused", "\n".join(f"- {t} to {s}: {why}" for (t, s), why in refused.items())]
-    return "\n\n".join(filter(None, lines)) + "\n"
-
-
-def facts(entry: Entry) -> list[str]:
-    """The list on a page: what it compares and needs, where it works, defaults, use and avoid."""
-    card = entry.card
-    weight = f"weight {card.weight:g}" + (f", temperature {card.temperature:g}" if card.temperature is not None else "")
-    needs = and_([NEEDS[need] for need in entry.needs]) if entry.uses_teacher else "no teacher"
-    works = [f"- **Works** for {pairings(entry)}, teacher to student."] if entry.uses_teacher else []
-    return [
-        f"- **Compares** {COMPARES[entry.compares].lower()}. **Needs** {needs}.",
-        f"- **Labels.** {LABELS[entry.needs_labels]}",
-        f"- **Mixed images** (mixup, CutMix). {f'Refused, since {entry.not_mixed}.' if entry.not_mixed else 'Possible.'}",
-        *([f"- **Two classes.** With two classes {entry.two_classes}"] if entry.two_classes else []),
-        *works,
-        f"- **To start from.** {weight.capitalize()}. {card.source}",
-        f"- **When to use it.** {card.use}",
-        f"- **When not to, or with care.** {card.avoid}",
-        *([f"- **Differs from the original.** {card.differs}"] if card.differs else []),
-        f"- **In a recipe.** `{in_recipe(entry)}`",
-    ]
-
-
-def in_recipe(entry: Entry) -> str:
-    return "{" + ", ".join(f"{key}: {value}" for key, value in term(entry).items()) + "}"
-
-
-def table(options: Iterable[Option]) -> list[str]:
-    cells = [(f"`{o.name}`", f"`{o.default}`", o.about.replace("|", "\\|")) for o in options]
-    return ["| option | default | meaning |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)]
-
-
-def index(found: Iterable[Entry]) -> str:
-    """docs/methods/README.md: a table of all methods."""
-    rows = [
-        f"| [{e.card.title}]({e.name}.md) | `{e.name}` | {COMPARES[e.compares].lower()} | {e.card.summary} |"
-        for e in found
-    ]
-    return "\n".join(
-        [
-            "# Methods",
-            "",
-            "One page for each distillation method, generated from its file in `kdcore/methods/` by "
-            "`python -m kdcore methods --write docs/methods`. The Methods page of the app shows the same with interactive "
-            "figures. How to add a method: [CONTRIBUTING](../../CONTRIBUTING.md).",
-            "",
-            "| method | in a recipe | compares | summary |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
-
-
-def pages() -> dict[str, str]:
-    """File name -> text of everything in docs/methods."""
-    found = entries()
-    return {"README.md": index(found)} | {f"{e.name}.md": page(e) for e in found}
-
-
-def write(folder: Path) -> list[Path]:
-    """Write all pages to a folder and delete those of removed methods. Returns the changed files."""
-    made, changed = pages(), []
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in sorted(folder.glob("*.md")):
-        if old.name not in made:
-            old.unlink()
-            changed.append(old)
-    for name, text in made.items():
-        path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            changed.append(path)
-    return changed

@@ -31,9 +31,9 @@ def methods() -> dict[str, Entry]:
 @visitors
 def trial(name: str) -> Recipe:
     """A short recipe with one method, on networks that come with the project."""
-    from kdcore.inspection import method_cards
+    from kdcore.inspection import method_cards, method_recipes
 
-    return method_cards.trial(method_cards.entry(name))
+    return method_recipes.trial(method_cards.entry(name))
 
 
 @visitors

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdcore import methods
 from kdcore.events import StepEnded, StepTaken
-from kdcore.inspection import method_cards
+from kdcore.inspection import method_pages
 from kdcore.paths import PROJECT
 from kdcore.recipe import Term
 from kdcore.setup.build import build_parts
@@ -62,7 +62,7 @@ def test_its_own_test_passes():
 
 
 def test_it_has_a_page_in_the_documentation():
-    pages = method_cards.pages()
+    pages = method_pages.pages()
     assert "| [Transformed teacher matching](ttm.md) | `ttm` | logits |" in pages["README.md"]
     assert "| `scale` | `1.0` | factor on the loss, beside the term's weight. |" in pages["ttm.md"]
 
