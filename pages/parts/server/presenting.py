@@ -44,7 +44,7 @@ async def follow(socket: WebSocket) -> None:
     changed, loop = asyncio.Event(), asyncio.get_running_loop()
     ended = asyncio.ensure_future(socket.receive())
     sent = ""
-    with stage.watched(lambda: loop.call_soon_threadsafe(changed.set)):
+    with stage.watched(lambda seconds: loop.call_soon_threadsafe(loop.call_later, seconds, changed.set)):
         try:
             while not ended.done():
                 changed.clear()

@@ -17,6 +17,7 @@ from pages.parts.stage.address import Address, address
 CURSOR = ("epoch", "from", "to")
 LONGEST_CAPTION = 200
 FARTHEST = 1e12  # a cursor, in epochs
+APART_SECONDS = 0.03  # about as long as a page takes: where all are drawn at once, all are drawn late
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,15 @@ class Stage:
         self.version = 0
         self.shown: Shown | None = None
         self._lock = threading.Lock()
-        self._watching: dict[object, Callable[[], object]] = {}
+        self._watching: dict[object, Callable[[float], object]] = {}
 
     @property
     def followers(self) -> int:
         return len(self._watching)
 
     @contextmanager
-    def watched(self, changed: Callable[[], object]) -> Iterator[None]:
-        """Call `changed` after each change, in the thread of whoever made it."""
+    def watched(self, changed: Callable[[float], object]) -> Iterator[None]:
+        """Call `changed` after each change, in the thread of whoever made it, with the seconds after which to take notice of it."""
         key = object()
         self._watching[key] = changed
         try:
@@ -59,9 +60,10 @@ class Stage:
         with self._lock:
             if found == self.shown:
                 return
+            moves = self.shown is None or found.address != self.shown.address
             self.shown, self.version = found, self.version + 1
-        for changed in list(self._watching.values()):
-            changed()
+        for place, changed in enumerate(list(self._watching.values())):
+            changed(place * APART_SECONDS * moves)
 
     def text(self, live: str) -> tuple[str, str]:
         """A version and the state as JSON, for everybody. live: the run that trains, or nothing."""

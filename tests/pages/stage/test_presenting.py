@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from pages.parts.server import presenting, routes
+from pages.parts.stage import state
 from pages.parts.stage.state import stage
 
 VIEW = {"page": "train", "query": "?run=one&present=1", "cursor": {"epoch": 2.5}, "caption": " The\nsecond epoch "}
@@ -142,6 +143,14 @@ def test_a_follower_gets_each_change_at_once_and_nothing_twice(windows, runner, 
         assert follower.received.empty()
 
     following(scenario)
+
+
+def test_followers_go_to_another_page_one_after_the_other_and_move_a_cursor_at_once(windows, monkeypatch):
+    window, waits = windows.by_secret(windows.secret("operator")), []
+    with stage.watched(waits.append), stage.watched(waits.append), stage.watched(waits.append):
+        stage.show(window, {"page": "train"})
+        stage.show(window, {"page": "train", "cursor": {"epoch": 1}})
+    assert waits == [0, state.APART_SECONDS, 2 * state.APART_SECONDS, 0, 0, 0]
 
 
 def test_a_run_that_starts_and_control_that_moves_arrive_as_well(windows, runner, monkeypatch):
