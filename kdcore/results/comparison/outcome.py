@@ -113,9 +113,10 @@ def _pair(
     if first is not None and second is not None and same_images:
         per_image = first.astype(np.int8) - second.astype(np.int8)
         counts = int((per_image == 1).sum()), int((per_image == -1).sum())
-        difference, count = (counts[0] - counts[1]) / len(per_image), len(per_image)
+        count = len(per_image)
     if counts and count:
-        variance = sum(counts) / count - difference**2
+        difference = (counts[0] - counts[1]) / count
+        variance = max(0.0, sum(counts) / count - difference**2)
     return Pair(
         seed=run.seed,
         count=count,

@@ -19,6 +19,9 @@ from kdcore.store.run_files.writing import TEST
 MOST_WHOLE = 2**53  # the largest whole number that JavaScript holds exactly
 LATEST = 1e11  # seconds since 1970: in the year 5138
 LONGEST_NAME = 200
+SHARES = ("top1", "low", "high")  # of results
+APART = ("only_student", "only_twin", "only_first", "only_second")  # images that only one network predicts rightly
+ROUNDING = 1e-6
 KNOB_FACTORS = (0.0, 100.0)
 FILE = re.compile(r"(probes/\d{1,16}\.npz|checkpoints/\d{1,16}\.safetensors)")
 Check = tuple[Callable[[Any], bool], str]  # and what is expected, for the message
@@ -185,6 +188,27 @@ def _complete_results(found: dict[str, Any]) -> None:
         for name in [*needed.get(network, []), *interval, *(["count"] if "count" in figures else [])]:
             if results[network].get(name) is None:
                 raise UserError(f"`{name}` of the {network}'s results should be a number, not {figures.get(name)!r}")
+        _check_possible(network, results[network])
+    apart = [value for name in APART if (value := results.get("difference", {}).get(name)) is not None]
+    count = results.get("student", {}).get("count")
+    if count is not None and sum(apart) > count:
+        raise UserError(f"`difference` counts {sum(apart)} images on which the two differ, and there are {count}")
+
+
+def _check_possible(network: str, figures: Numbers) -> None:
+    """Accuracies are shares and images are counted in whole numbers, or no interval can be made of them."""
+    least = -1 if network == "difference" else 0
+    for name, value in figures.items():
+        if value is None:
+            continue
+        if name in SHARES and not least - ROUNDING <= value <= 1 + ROUNDING:
+            raise UserError(
+                f"`{name}` of the {network}'s results should be from {least} to 1, not {reprlib.repr(value)}"
+            )
+        if name in (*APART, "count") and not (0 <= value <= MOST_WHOLE and value == int(value)):
+            raise UserError(
+                f"`{name}` of the {network}'s results should be a number of images, not {reprlib.repr(value)}"
+            )
 
 
 def _complete_metrics(found: dict[str, Any]) -> None:
