@@ -18,7 +18,7 @@ from kdcore import paths, photos
 from kdcore.recipe import library
 from pages.parts import boundary, engine
 from pages.parts.roles import exposure, passcode
-from pages.parts.server import replies, routes
+from pages.parts.server import replies, routes, values
 
 ROOT = Path(__file__).resolve().parent
 CLOSING_SECONDS = 4.0
@@ -55,6 +55,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 replies.keep()
+values.check()
 app = st.App(
     ROOT / "pages" / "parts" / "shell.py",
     lifespan=lifespan,

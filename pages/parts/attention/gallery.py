@@ -82,7 +82,7 @@ def show(chosen: dict[str, Choice], map_name: str | None, open_image: OpenImage 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         other = others[0]
         if len(others) > 1:
-            other = st.segmented_control(
+            picked = st.segmented_control(
                 f"Compare the {formatting.as_text(first.lower())} with",
                 others,
                 default=other,
@@ -91,6 +91,7 @@ def show(chosen: dict[str, Choice], map_name: str | None, open_image: OpenImage 
                 bind="query-params",
                 format_func=formatting.as_text,
             )
+            other = picked or other
         count = st.selectbox("Test images", IMAGES, 1, key="gallery-images", bind="query-params", width=120)
         running, key = _survey(chosen[first], chosen[other], map_name, count)
         going = st.session_state.get(GOING) == key and not running.done

@@ -49,15 +49,17 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         "A map is meant to show *what the network looks at*. On **cues**, whose images are drawn by code, the object's pixels are "
         "known, so this can be tested. The figures are of the bundled networks; for photos and other networks they are a hint."
     )
-    name = st.segmented_control(
+    nearest = _nearest(names, chosen)
+    picked = st.segmented_control(
         "Measured on",
         names,
-        default=_nearest(names, chosen),
+        default=nearest,
         required=True,
         format_func=lambda one: f"{networks.family(one)[1].capitalize()} ({_kind(measured['models'][one])})",
         key="trust-model",
         bind="query-params",
     )
+    name = picked or nearest
     found: Measured = measured["models"][name]
     chance = next(iter(found.values()))["on_object"]
     st.caption(

@@ -37,7 +37,7 @@ def show() -> None:
     first, second, third = st.columns([2, 2, 1], gap="large")
     teacher = first.selectbox("Map of the teacher", list(PLACES), 0, key="maps-teacher", bind="query-params")
     student = second.selectbox("Map of the student", list(PLACES), 2, key="maps-student", bind="query-params")
-    grid = third.segmented_control(
+    picked = third.segmented_control(
         "Cells",
         GRIDS,
         default=GRIDS[-1],
@@ -46,6 +46,7 @@ def show() -> None:
         key="maps-grid",
         bind="query-params",
     )
+    grid = picked or GRIDS[-1]
     maps = {"teacher": drawn(teacher, grid), "student": drawn(student, grid)}
     found = engine.soft_labels().map_divergences(maps["teacher"], maps["student"])
     pictured, measured = st.columns([2, 3], gap="large")

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from kdcore.errors import UserError
+from kdcore.photos.decoding import plain_name
 from pages.parts import engine, formatting
-from pages.parts.server.uploads import forget, widget_mb
+from pages.parts.server.uploads import file_of, forget, widget_mb
 
 TURN, DONE, TROUBLE = "images-turn", "images-done", "images-trouble"  # in the session's state
 
@@ -27,8 +28,7 @@ def offer(take: Callable[[str], None]) -> None:
 
 
 def _unpack(take: Callable[[str], None]) -> None:
-    file = st.session_state[f"images-file-{st.session_state[TURN]}"]
-    if file is None:
+    if (file := file_of(f"images-file-{st.session_state[TURN]}")) is None:
         return
     st.session_state.pop(DONE, None)
     try:
@@ -37,7 +37,7 @@ def _unpack(take: Callable[[str], None]) -> None:
         st.session_state[TROUBLE] = str(error)
         return
     left = f" Left out: {'; '.join(map(str, found.left_out))}." if found.left_out else ""
-    st.session_state[DONE] = f"{found.images:,} images of {file.name} were unpacked.{left}"
+    st.session_state[DONE] = f"{found.images:,} images of {plain_name(file.name)} were unpacked.{left}"
     st.session_state[TURN] += 1  # a new field
     forget([file.file_id])
     take(str(found.folder))

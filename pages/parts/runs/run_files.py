@@ -5,11 +5,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from kdcore.errors import UserError
+from kdcore.photos.decoding import plain_name
 from kdcore.store import ACTIVE, RunState
 from pages.parts import engine, formatting
 from pages.parts.roles import role
 from pages.parts.runs import table
-from pages.parts.server.uploads import widget_mb
+from pages.parts.server.uploads import file_of, widget_mb
 
 IMPORTED = "import-outcome"  # in the session: whether it went well, and the id or the reason
 
@@ -54,10 +55,9 @@ def offer_import() -> None:
 
 
 def _take() -> None:
-    file = st.session_state["import-file"]
-    if file is None:
+    if (file := file_of("import-file")) is None:
         return
     try:
-        st.session_state[IMPORTED] = True, engine.import_run(file.getvalue(), file.name)
+        st.session_state[IMPORTED] = True, engine.import_run(file.getvalue(), plain_name(file.name))
     except UserError as error:
         st.session_state[IMPORTED] = False, str(error)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import streamlit as st
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.parts.roles import role
 
@@ -139,6 +141,12 @@ def forget(file_ids: Iterable[str]) -> None:
     if context := get_script_run_ctx():
         for file_id in file_ids:
             context.uploaded_file_mgr.remove_file(context.session_id, file_id)
+
+
+def file_of(key: str) -> UploadedFile | None:
+    """The file of an upload field of one, by the field's key, for its callback; None without one, or where it is gone from memory."""
+    file = st.session_state.get(key)
+    return file if isinstance(file, UploadedFile) else None
 
 
 def widget_mb() -> int:

@@ -8,18 +8,20 @@ import streamlit as st
 from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.paths import ASSETS
+from kdcore.photos.decoding import plain_name
 from kdcore.recipe import Recipe, RecipeError, library
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
 from pages.parts import engine, formatting
 from pages.parts.roles import role
+from pages.parts.server.uploads import file_of
+from pages.parts.train import edits
 
 FIRST = "quick"
 CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
 TRIED = "tried-method"  # in the session's state; the Methods page removes it
 EDITED = "Edited recipe"
 MOST_RUNS = 8  # as teachers
-MOST_SETTINGS = 20  # of an address
 
 
 def choose() -> tuple[Recipe, str]:
@@ -34,13 +36,20 @@ def choose() -> tuple[Recipe, str]:
             "Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file, max_upload_size=1
         )
     show_error("file")
-    recipe = with_settings(recipes.from_yaml(known[name]))
+    recipe = with_settings(recipes.from_yaml(known[name]), name)
     return recipe, f"{name}-{hashlib.sha256(recipe.to_full_yaml().encode()).hexdigest()[:8]}"
 
 
-def with_settings(recipe: Recipe) -> Recipe:
+def remember(base: Recipe, edited: Recipe) -> None:
+    """The form's edits into the address, unless the preset is of this visit alone, so that no link can show it."""
+    name = st.session_state[CHOSEN]
+    if name not in st.session_state.get(OWN, {}) or st.query_params.keys() & {"like", "method"}:
+        edits.remember(name, recipes.from_yaml(all_presets()[name]), base, edited)
+
+
+def with_settings(recipe: Recipe, name: str) -> Recipe:
     """`?set=epochs=3&set=terms.1.temperature=8`: the preset with these settings, as the command line's `--set` takes them."""
-    wanted = st.query_params.get_all("set")[:MOST_SETTINGS]
+    wanted = edits.wanted(name)
     try:
         changed = recipes.with_overrides(recipe, wanted, option="set") if wanted else recipe
         engine.check_settings(changed.data)
@@ -81,8 +90,8 @@ def take(name: str, text: str | bytes, place: str) -> None:
 
 
 def take_file() -> None:
-    if (file := st.session_state["recipe-file"]) is not None:
-        take(file.name, file.getvalue(), "file")
+    if file := file_of("recipe-file"):
+        take(plain_name(file.name), file.getvalue(), "file")
 
 
 def take_run() -> None:

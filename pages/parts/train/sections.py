@@ -44,6 +44,7 @@ def choose_data(data: Plain, key: str) -> None:
         "Dataset", datasets.names(), default=data["name"], format_func=lambda each: datasets.get(each).title, required=True,
         key=f"data-{key}", label_visibility="collapsed",
     )  # fmt: skip
+    name = name or data["name"]
     dataset = datasets.get(name)
     if name != data["name"]:
         reset = {"image_size", "train_images", "test_images", "labels", "only", *datasets.get(data["name"]).own_keys}
@@ -179,18 +180,20 @@ def seeds_in(text: str) -> list[int | str]:
 def choose_more(plain: Plain, key: str) -> None:
     """Settings that are rarely changed: weighting, precision, learning rate schedule, validation split."""
     weighting, precision = st.columns(2)
-    plain["weighting"] = weighting.segmented_control(
+    picked = weighting.segmented_control(
         "Weighting of the terms", list(WEIGHTING), default=plain["weighting"], format_func=WEIGHTING.get, required=True,
         key=f"weighting-{key}",
         help="Fixed: the weights above. Equal gradients: scaled so that all terms have the same gradient norm. "
         "Learned: by uncertainty, together with the student.",
     )  # fmt: skip
-    plain["precision"] = precision.segmented_control(
+    plain["weighting"] = picked or plain["weighting"]
+    picked = precision.segmented_control(
         "Precision", list(PRECISION), default=plain["precision"], format_func=PRECISION.get, required=True,
         key=f"precision-{key}",
         help="Exact: float32 throughout. Fast: bfloat16 products where that is faster on this device; losses, weights "
         "and optimizer stay in float32.",
     )  # fmt: skip
+    plain["precision"] = picked or plain["precision"]
     plain["compile"] = precision.toggle(
         "Try torch.compile", plain["compile"], key=f"compile-{key}",
         help="Compiling takes seconds to minutes and may make every later step faster. The run times both and keeps "
