@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 import kdcore as kd
-from kdcore import api, plugins
-from kdcore.cli import main
+from kdcore import plugins
+from kdcore.cli import main, options
 from kdcore.errors import UserError
 from kdcore.paths import PROJECT
 from tests.kdcore.plugins.conftest import EXAMPLES
@@ -127,6 +127,6 @@ def test_weights_without_classes_and_formats_that_there_are_not_are_refused(own)
         kd.import_weights("model_best.pth.tar", "teacher.safetensors")
     with pytest.raises(UserError, match="teacher.pth should end in .safetensors"):
         kd.import_weights("model_best.pth.tar", "teacher.pth", classes=CLASSES)
-    run = kd.Run("none", api.options.store())
+    run = kd.Run("none", options.store())
     with pytest.raises(UserError, match="There is no format 'tflite'. Formats: safetensors, onnx, int8, hub."):
         run.export("student.onnx", "tflite")
