@@ -6,6 +6,7 @@ import re
 import secrets
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
@@ -78,14 +79,13 @@ def import_run(store: Store, file: BinaryIO | Path, *, plain_name: str = "The fi
             run_id = str(manifest["run"])
             if run_id in store.ids() and _is_same(store.folder(run_id), manifest):
                 raise UserError(f"Run {run_id} is here already, with the same events. Nothing was imported.")
-            target = _free_id(store, run_id)
             with disk.in_words(store.root, then="import it again"):
                 store.root.mkdir(parents=True, exist_ok=True)
-                with atomic.new_folder(store.root / target) as folder:
+                with atomic.staging(store.root / run_id) as folder:
                     for name, expected in manifest["files"].items():
                         _take(zipped, f"{run_id}/{name}", folder / name, expected, plain_name)
                     _check_readable(folder, plain_name)
-            return target
+                    return atomic.take_free_name(folder, _names(store, run_id)).name
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(
             f"{plain_name} is no zip file, or a damaged one ({clipped(str(error), 80)}). Export the run again."
@@ -240,8 +240,10 @@ def _is_same(there: Path, manifest: dict[str, Any]) -> bool:
         return False
 
 
-def _free_id(store: Store, run_id: str) -> str:
-    """The id of the file, or where another run has it, one with other last letters."""
-    while (store.root / run_id).exists() or run_id in store.ids():
-        run_id = f"{run_id[:190].rsplit('-', 1)[0]}-{secrets.token_hex(2)}"
-    return run_id
+def _names(store: Store, run_id: str) -> Iterator[Path]:
+    """The id of the file, or where another run has it, ids with other last letters."""
+    recorded = set(store.ids())
+    while True:
+        if run_id not in recorded:
+            yield store.root / run_id
+        run_id = f"{run_id[:190].rsplit('-', 1)[0]}-{secrets.token_hex(4)}"

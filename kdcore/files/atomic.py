@@ -1,6 +1,7 @@
 """Atomic writes: a reader sees the old file or the whole new one, never a part, also after a crash."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import stat
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -75,6 +76,40 @@ def staging(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def take_free_name(temporary: Path, names: Iterable[Path]) -> Path:
+    """Move a file or folder to the first of these names that is free; returns it. Of several processes none replaces another's.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    for path in names:
+        if os.path.lexists(path):
+            continue
+        try:
+            if temporary.is_dir():
+                temporary.rename(path)  # no folder with something in it is replaced
+            else:
+                _link(temporary, path)
+                temporary.unlink()
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        else:
+            return path
+    raise FileExistsError(errno.EEXIST, "all names are taken", str(temporary))
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """A second name of a file, if it is free; on a file system without such names, a copy."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(shutil.copyfile(temporary, temporary.with_name(f"{temporary.name}{SUFFIX}")), path)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:

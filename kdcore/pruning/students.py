@@ -11,7 +11,7 @@ from kdcore import recipe as recipes
 from kdcore.data import loading
 from kdcore.data.split import Split
 from kdcore.errors import UserError, shortened
-from kdcore.files import disk
+from kdcore.files import atomic, disk
 from kdcore.models import Tapped
 from kdcore.models.pruned import in_words
 from kdcore.paths import data_folder
@@ -66,10 +66,17 @@ def prune_student(
         report(
             f"The teacher has no heatmap for {found.blank} of {len(train)} images: there, every place counts the same."
         )
-    file = out or _free(f"{source.run_id}-{source.network}-{score}-{to:g}")
     test = loading.load(recipe.data, "test", device=device, report=report)
-    _write(file, str(source), found, (_accuracy(model, test), _accuracy(found.model, test)), len(test))
-    return file
+    measured = str(source), found, (_accuracy(model, test), _accuracy(found.model, test)), len(test)
+    if out:
+        _write(out, *measured)
+        return out
+    names = _names(f"{source.run_id}-{source.network}-{score}-{to:g}")
+    with disk.in_words(names[0].parent, then="prune it again"):
+        names[0].parent.mkdir(parents=True, exist_ok=True)
+        with atomic.staging(names[0]) as staging:
+            _write(written := staging / names[0].name, *measured)
+            return atomic.take_free_name(written, names)
 
 
 def fine_tuning(file: Path, store: Store, epochs: int) -> Recipe:
@@ -129,8 +136,7 @@ def _accuracy(model: Tapped, test: Split) -> float:
     return evaluation.evaluate(model, test)["top1"]
 
 
-def _free(name: str) -> Path:
-    """A file in `weights/` of the data folder that is not there yet, so that earlier runs keep theirs."""
+def _names(name: str) -> list[Path]:
+    """Names for a file in `weights/` of the data folder, with a number where earlier ones have those before."""
     folder = data_folder() / "weights"
-    names = (f"{name}{SAFETENSORS}", *(f"{name}-{number}{SAFETENSORS}" for number in range(2, 1000)))
-    return next(folder / each for each in names if not (folder / each).exists())
+    return [folder / f"{each}{SAFETENSORS}" for each in (name, *(f"{name}-{number}" for number in range(2, 1000)))]

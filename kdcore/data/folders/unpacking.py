@@ -87,11 +87,12 @@ def unpack(file: BinaryIO | Path, name: str) -> Unpacked:
             found = _sorted(zipped, shown)
             folder().mkdir(parents=True, exist_ok=True)
             atomic.sweep(folder())
-            target = _free(shown)
-            with atomic.new_folder(target) as temporary:
+            names = _names(shown)
+            with atomic.staging(names[0]) as temporary:
                 for place in list(found.kept):
                     _take(zipped, place, found, temporary)
                 _check_images(found, shown)
+                target = atomic.take_free_name(temporary, names)
     except UserError:
         raise
     except (*BROKEN, NotImplementedError, RuntimeError) as error:
@@ -245,8 +246,8 @@ def _take(zipped: zipfile.ZipFile, place: str, found: _Sorted, to: Path) -> None
     found.leave_out(reason, place)
 
 
-def _free(shown: str) -> Path:
-    """A folder that does not exist yet, named as the file."""
+def _names(shown: str) -> list[Path]:
+    """Names for a folder after that of the file, with a number where others have those before."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(shown).stem)[:60].strip("-") or "images"
     tried = [stem, *(f"{stem}-{number}" for number in range(2, 10_000))]
-    return next(path for name in tried if not (path := folder() / name).exists())
+    return [folder() / name for name in tried]

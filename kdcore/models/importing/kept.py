@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -88,8 +87,7 @@ def _imported(sources: Sequence[Path], stem: str, hidden: Path, given: Mapping[s
         with atomic.staging(folder() / stem) as staging:
             written = staging / f"{stem}{SAFETENSORS}"
             imported = import_weights(sources, written, **given)
-            target = _free(stem)
-            shutil.move(written, target)
+            target = atomic.take_free_name(written, _names(stem))
     except UserError as error:
         if hidden != hidden.parent:  # not the root, whose path is in every other
             error.args = (str(error).replace(f"{hidden}/", "").replace(str(hidden), "the folder"),)
@@ -99,10 +97,9 @@ def _imported(sources: Sequence[Path], stem: str, hidden: Path, given: Mapping[s
     return next(each for each in listing() if each.name == target.stem), imported
 
 
-def _free(stem: str) -> Path:
-    """A file that does not exist yet: with a number where another has the name."""
-    names = [stem, *(f"{stem}-{number}" for number in range(2, 10_000))]
-    return next(path for name in names if not (path := folder() / f"{name}{SAFETENSORS}").exists())
+def _names(stem: str) -> list[Path]:
+    """Names for a file, with a number where others have those before."""
+    return [folder() / f"{name}{SAFETENSORS}" for name in (stem, *(f"{stem}-{number}" for number in range(2, 10_000)))]
 
 
 def _check_room(size: int, copies: int) -> None:

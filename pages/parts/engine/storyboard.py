@@ -4,13 +4,14 @@ import json
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kdcore import paths
 from kdcore.errors import UserError, visible
+from kdcore.files import locks
 from kdcore.files.atomic import replacing
 from kdcore.files.reading import read_whole
 from pages.parts.stage.address import parse
@@ -126,10 +127,22 @@ def as_notes(text: str) -> str:
 @contextmanager
 def _changing() -> Iterator[list[View]]:
     """The views as a list to change, which is saved at the end of the block."""
-    with _lock:
+    with _lock, _alone():
         views = load()
         yield views
         save(views)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps other apps on the same runs from changing the file meanwhile. Raises UserError where it cannot be written."""
+    with ExitStack() as held:
+        try:
+            file().parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locks.holding(file().with_suffix(".lock")))
+        except OSError as error:
+            raise UserError(f"{file().name} cannot be written: {error.strerror}.") from None
+        yield
 
 
 def _place(views: Sequence[View], view_id: str) -> int:

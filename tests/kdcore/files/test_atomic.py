@@ -1,5 +1,6 @@
 """Every write is seen whole or not at all, and leaves nothing behind where it fails."""
 
+import errno
 import os
 import stat
 import threading
@@ -111,3 +112,30 @@ def test_no_other_module_replaces_files_by_itself():
         if word in path.read_text(encoding="utf-8")
     ]
     assert not found, f"Use kdcore.files.atomic and kdcore.files.locks instead: {', '.join(found)}"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "copy"])
+def test_of_writers_that_find_the_same_name_free_none_replaces_another(kind, tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(errno.EPERM, "no second names on this file system")
+
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)  # as all of them see it before one moves
+    if kind == "copy":
+        monkeypatch.setattr(os, "link", refuses)
+    for number in range(3):
+        made = tmp_path / "mine"
+        if kind == "folder":
+            made.mkdir()
+        (made / "text" if kind == "folder" else made).write_text(str(number))
+        got = atomic.take_free_name(made, (tmp_path / name for name in ("w", "w-2", "w-3")))
+        assert got.name == ("w", "w-2", "w-3")[number]
+        assert (got / "text" if kind == "folder" else got).read_text() == str(number)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w", "w-2", "w-3"]
+
+
+def test_a_free_name_that_cannot_be_had_is_an_error(tmp_path):
+    (tmp_path / "mine").touch()
+    with pytest.raises(FileNotFoundError):
+        atomic.take_free_name(tmp_path / "mine", [tmp_path / "missing" / "w"])
+    with pytest.raises(FileExistsError, match="all names are taken"):
+        atomic.take_free_name(tmp_path / "mine", [tmp_path / "mine"])

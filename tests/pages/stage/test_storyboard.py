@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kdcore.errors import NotAllowed, UserError
+from kdcore.files import locks
 from pages.parts import engine
 from pages.parts.engine import storyboard
 
@@ -42,7 +43,7 @@ def test_views_are_added_and_read_again(three):
         0.5,
     )
     assert json.loads(storyboard.file().read_text())["version"] == 1
-    assert [path.name for path in storyboard.file().parent.iterdir()] == ["storyboard.json"]  # nothing half-written
+    assert {path.name for path in storyboard.file().parent.iterdir()} == {"storyboard.json", "storyboard.lock"}
 
 
 def test_a_view_without_a_caption_is_called_by_its_address():
@@ -139,3 +140,12 @@ def test_a_storyboard_is_the_operators(visiting, three):
         with pytest.raises(NotAllowed, match="Only the operator can"):
             call()
     assert captions() == ["one", "two", "three"]
+
+
+def test_no_other_app_changes_the_file_between_reading_and_writing(monkeypatch):
+    held = []
+    monkeypatch.setattr(
+        storyboard, "load", lambda: held.append(locks.is_held(storyboard.file().with_suffix(".lock"))) or []
+    )
+    storyboard.add("attention", "one")
+    assert (held, locks.is_held(storyboard.file().with_suffix(".lock"))) == ([True], False)
