@@ -1,7 +1,7 @@
 """Measures of outcomes as rows: each network's value, the difference of student and twin, and the transfer from the teacher."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,12 +10,13 @@ from kdcore.results.bias.difference import Difference, compared, values
 from kdcore.results.bias.estimate import Estimate
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.measures import MEASURES
-from kdcore.results.bias.transfer import Case, Transfer, transfers
+from kdcore.results.bias.transfer import Case, Read, Transfer, judged, read_case
 from kdcore.results.comparison.holm import ALPHA
 from kdcore.robustness.conditions import CLEAN, Condition
 from kdcore.robustness.kept import first
 
 ROLES = ("teacher", "student", "twin")
+OF_A_CASE = ("student", "twin", "teacher")
 ByCondition = Mapping[Condition, Mapping[str, Outcome]]  # condition -> network -> outcome
 
 
@@ -51,8 +52,10 @@ def rows(
     roles = dict(roles or {})
     table = by_condition(outcomes)
     found: list[Row] = []
+    read: dict[int, Read] = {}  # place of a row -> what its transfer needs
     for condition in table:
         seen = _observations(table, condition, roles)
+        title = "" if condition == CLEAN else (titles or {}).get(condition, str(condition))
         for measure in measures:
             if condition == CLEAN and "clean" in measure.needs:
                 continue
@@ -61,9 +64,14 @@ def rows(
                 for name, each in seen.items()
                 if not measure.lacks(each) and not _is_own(measure, name, roles)
             }
-            if able:
-                found.append(_row(measure, condition, able, roles))
-    return _with_transfers(found, table, roles, titles or {})
+            if not able:
+                continue
+            if set(ROLES) <= roles.keys() and not measure.with_teacher and all(roles[role] in able for role in ROLES):
+                read[len(found)] = read_case(Case(measure, title, *((able[roles[role]],) for role in OF_A_CASE)))
+            found.append(_row(measure, condition, able, roles))
+    for place, transfer in zip(read, judged(list(read.values())), strict=True):
+        found[place] = replace(found[place], transfer=transfer)
+    return found
 
 
 def by_condition(outcomes: Mapping[str, Mapping[Condition, Outcome]]) -> dict[Condition, dict[str, Outcome]]:
@@ -110,23 +118,3 @@ def _row(measure: Measure, condition: Condition, seen: Mapping[str, Observation]
         return Row(measure, condition, estimates)
     sides = [values(measure, [seen[str(name)]])[0] for name in names]
     return Row(measure, condition, estimates, compared(*sides, share=measure.by == "share").at(ALPHA))
-
-
-def _with_transfers(
-    found: list[Row], table: ByCondition, roles: Mapping[str, str], titles: Mapping[Condition, str]
-) -> list[Row]:
-    """The same rows with their transfers, which are corrected for how many they are."""
-    if not set(ROLES) <= roles.keys():
-        return found
-    places, cases = [], []
-    for place, row in enumerate(found):
-        seen = _observations(table, row.condition, roles)
-        if not row.measure.with_teacher and all(roles[role] in row.values for role in ROLES):
-            student, twin, teacher = ((seen[roles[role]],) for role in ("student", "twin", "teacher"))
-            title = "" if row.condition == CLEAN else titles.get(row.condition, str(row.condition))
-            places.append(place)
-            cases.append(Case(row.measure, title, student, twin, teacher))
-    for place, transfer in zip(places, transfers(cases), strict=True):
-        row = found[place]
-        found[place] = Row(row.measure, row.condition, row.values, row.difference, transfer)
-    return found

@@ -1,5 +1,6 @@
 """Networks, samples and prepared sets that stay in memory between calls of the Robustness page, and the lock around them."""
 
+import math
 import threading
 from collections import OrderedDict
 from functools import lru_cache
@@ -64,5 +65,4 @@ def of(store: Store) -> Workplace:
 
 def values_of(figure: Figure) -> Values:
     """A value and the ends of its interval; NaN where there is none."""
-    low, high = (float("nan") if end is None else end for end in (figure.low, figure.high))
-    return figure.mean, low, high
+    return (figure.mean, figure.low, figure.high) if figure.bounded else (figure.mean, math.nan, math.nan)

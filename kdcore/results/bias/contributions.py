@@ -5,6 +5,7 @@ import numpy as np
 from kdcore.results.bias.outcome import Observation, Outcome
 
 BINS = 15  # of the calibration error, as in results/metrics
+TINY = 1e-300  # instead of the probability 0, whose logarithm is multiplied by 0
 
 
 def right(seen: Observation) -> np.ndarray:
@@ -85,9 +86,10 @@ def right_of_both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def jensen_shannon(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """From log-probabilities [n, K], nats: 0 to ln 2, [n]."""
-    middle = np.logaddexp(first, second) - np.log(2)
-    halves = (np.exp(one) * (one - middle) for one in (first, second))
-    found: np.ndarray = sum(half.sum(axis=1) for half in halves) / 2
+    shares = np.exp(first), np.exp(second)
+    middle = np.log(np.maximum((shares[0] + shares[1]) / 2, TINY))
+    halves = (np.einsum("nk,nk->n", share, one - middle) for share, one in zip(shares, (first, second), strict=True))
+    found: np.ndarray = sum(halves) / 2
     return found
 
 

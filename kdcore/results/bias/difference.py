@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kdcore.results.bias.estimate import linearised
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.outcome import Observation
 from kdcore.results.comparison.conclusion import LEAST_APART, LEAST_APART_OF_SEEDS, LEAST_IMAGES, LEAST_SEEDS, Estimate
@@ -18,6 +17,8 @@ from kdcore.results.comparison.crossed import Crossed, of_images
 from kdcore.results.comparison.figure import Figure
 from kdcore.results.comparison.holm import ALPHA
 from kdcore.results.comparison.paired import Paired
+
+ALIKE = 1e-9  # a difference below it is rounding, also that of linearised measures
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def values(measure: Measure, seeds: Sequence[Observation]) -> tuple[np.ndarray, 
     for seen in seeds:
         if why := measure.why_not(seen):
             return np.empty((0, 0)), why
-    return np.stack([linearised(measure.columns(seen), measure.combine) for seen in seeds]), ""
+    return np.stack([measure.linear(seen) for seen in seeds]), ""
 
 
 def compared(first: np.ndarray, second: np.ndarray, *, share: bool) -> Compared:
@@ -99,13 +100,13 @@ def _refusal(gaps: np.ndarray) -> str:
     seeds, images = gaps.shape
     if 1 < seeds < LEAST_SEEDS:
         return f"{seeds} seeds are too few ({LEAST_SEEDS} are needed)"
-    apart = int((np.abs(gaps) > 1e-12).sum())
+    apart = int((np.abs(gaps) > ALIKE).sum())
     return _too_few(images, apart, gaps.size, LEAST_APART if seeds == 1 else LEAST_APART_OF_SEEDS)
 
 
 def _too_few(images: int, apart: int, of: int, least: int) -> str:
     if images < LEAST_IMAGES:
-        return f"only {images} images ({LEAST_IMAGES} are needed)"
+        return f"only {images} image{'s' if images > 1 else ''} ({LEAST_IMAGES} are needed)"
     if not apart:
         return "the networks are alike on every image"
     if apart < least:

@@ -8,13 +8,23 @@ from typing import Literal
 import numpy as np
 
 from kdcore.results.bias import contributions
-from kdcore.results.bias.estimate import Combine, Estimate, by_basic_bootstrap, by_bootstrap, of_mean, undefined
+from kdcore.results.bias.estimate import (
+    Combine,
+    Estimate,
+    by_basic_bootstrap,
+    by_bootstrap,
+    linearised,
+    of_mean,
+    undefined,
+)
 from kdcore.results.bias.outcome import Observation
+from kdcore.results.comparison.conclusion import LEAST_IMAGES
 from kdcore.results.comparison.share import wilson
 
 Need = Literal["clean", "teacher", "textures"]
 Better = Literal["higher", "lower", "neither"]
 By = Literal["share", "decisions", "mean", "bootstrap", "basic bootstrap"]
+NO_WIDTH = 1e-9  # of an interval
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,14 @@ class Measure:
             return "outputs are not finite"
         return self.check(seen)
 
+    def contributions(self, seen: Observation) -> np.ndarray:
+        """Each image's contributions, [n, m]."""
+        return seen.once(self.name, lambda: self.columns(seen))
+
+    def linear(self, seen: Observation) -> np.ndarray:
+        """A number for each image whose mean is the measure, [n]: see `linearised`."""
+        return seen.once(f"{self.name}, linear", lambda: linearised(self.contributions(seen), self.combine))
+
     def lacks(self, seen: Observation) -> str:
         """What it needs and the observation does not have; empty where nothing is missing."""
         if "clean" in self.needs and seen.clean is None:
@@ -83,10 +101,14 @@ class Measure:
         return ""
 
     def value(self, seen: Observation) -> Estimate:
-        """The measure with its 95 % interval over images; undefined with its reason where it has no value."""
+        """The measure with its 95 % interval over images; undefined with its reason where it has no value.
+
+        Without an interval where the images do not allow one: a bootstrap needs `LEAST_IMAGES`, and images that all contribute the
+        same say nothing of how others would.
+        """
         if why := self.why_not(seen):
             return undefined(why)
-        columns = self.columns(seen)
+        columns = self.contributions(seen)
         value, n = float(self.combine(columns.mean(axis=0))), len(columns)
         match self.by:
             case "decisions":
@@ -103,4 +125,8 @@ class Measure:
                 low, high = by_bootstrap(columns, self.combine)
             case "basic bootstrap":
                 low, high = by_basic_bootstrap(columns, self.combine)
-        return Estimate(value, max(low, self.least), min(high, self.most), images=n, of=n)
+        low, high = max(low, self.least), min(high, self.most)
+        too_few = n < {"share": 1, "mean": 2}.get(self.by, LEAST_IMAGES)
+        if too_few or not high - low > NO_WIDTH:
+            return Estimate(value, images=n, of=n)
+        return Estimate(value, low, high, images=n, of=n)

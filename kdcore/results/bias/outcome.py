@@ -1,5 +1,6 @@
 """What a network predicts on a test set, as arrays, and the outcomes that a measure reads together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -53,8 +54,8 @@ class Outcome:
 
     @cached_property
     def right(self) -> np.ndarray:
-        """Whether each image is predicted rightly, [n] booleans."""
-        found: np.ndarray = self.predicted == self.targets
+        """Whether each image is predicted rightly, [n] booleans; one whose outputs are no numbers is not."""
+        found: np.ndarray = (self.predicted == self.targets) & ~np.isnan(self.log_probabilities).any(axis=1)
         return found
 
     @cached_property
@@ -78,6 +79,13 @@ class Observation:
     outcome: Outcome
     clean: Outcome | None = None
     teacher: Outcome | None = None
+    known: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)  # computed of it, by name
+
+    def once(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """What `compute` gives, computed the first time: a value, a difference and a transfer read the same numbers."""
+        if name not in self.known:
+            self.known[name] = compute()
+        return self.known[name]
 
     def __post_init__(self) -> None:
         for other in (self.clean, self.teacher):

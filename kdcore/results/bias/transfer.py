@@ -114,7 +114,7 @@ def transfers(together: Sequence[Case], *, refusal: str = "", planned: int = 0) 
         refusal: why nothing may be claimed of these runs at all, such as settings that a user changed.
         planned: how many cases there will be, where some cannot be made yet.
     """
-    return judged([_read(case) for case in together], refusal=refusal, planned=planned)
+    return judged([read_case(case) for case in together], refusal=refusal, planned=planned)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ def judged(read: Sequence[Read], *, refusal: str = "", planned: int = 0) -> list
     return [_shown(each, alpha) for each, alpha in zip(read, alphas, strict=True)]
 
 
-def _read(case: Case) -> Read:
+def read_case(case: Case) -> Read:
+    """A case as numbers, after which its outcomes need not be held."""
     found, why = [], ""
     for name in ("student", "twin", "teacher"):
         own, reason = values(case.measure, getattr(case, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,12 +112,16 @@ def card(image: Shown, chosen: Chosen, densities: dict[tuple[int, str], np.ndarr
                 "colour": f"var(--st-{chosen.colour(reference)}-color)",
                 "url": pictures.data_url(mapped(perturbed, densities.get((image.place, reference)), most), SIDE),
                 "says": image.predictions[reference][0],
-                "share": formatting.percent(image.predictions[reference][1], 0),
+                "share": confidence(image.predictions[reference][1]),
                 "right": image.right[reference],
             }
             for heading, reference in chosen.networks.items()
         ],
     }
+
+
+def confidence(probability: float) -> str:
+    return formatting.percent(probability, 0) if math.isfinite(probability) else "output is not a number"
 
 
 def mapped(pixels: np.ndarray, density: np.ndarray | None, most: int) -> np.ndarray:

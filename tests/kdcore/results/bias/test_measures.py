@@ -212,3 +212,33 @@ def test_an_unknown_measure_is_refused_with_the_known_ones():
 def test_outcomes_of_different_images_are_not_compared(predicting):
     with pytest.raises(AssertionError, match="different images"):
         Observation(predicting([0], [0]), predicting([0], [1]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 49])
+def test_a_bootstrap_over_few_images_gives_a_value_without_an_interval(predicting, count):
+    clean, perturbed = predicting([0] * count, [0] * count), predicting([0] * (count - 1) + [1], [0] * count)
+    for name in ("ece", "error_consistency"):
+        found = measures.get(name).value(Observation(perturbed, clean, clean))
+        assert found.defined
+        assert not found.bounded
+    assert measures.accuracy.value(Observation(perturbed)).bounded  # Wilson's holds for any number of images
+
+
+def test_images_that_all_contribute_the_same_say_nothing_of_others(predicting):
+    right, half = predicting([0] * 60, [0] * 60), predicting([0, 1] * 30, [0] * 60)
+    found = measures.error_consistency.value(Observation(right, teacher=half))
+    assert (found.mean, found.bounded) == (0, False)
+
+
+def test_one_image_has_no_mean_with_an_interval(predicting):
+    one = predicting([0], [0])
+    for measure in (measures.nll, measures.output_divergence):
+        found = measure.value(Observation(one, one))
+        assert found.defined
+        assert not found.bounded
+
+
+def test_an_image_whose_outputs_are_no_numbers_is_not_right():
+    broken = Outcome(np.array([0, 1]), np.array([[np.nan, np.nan], [-4.0, 0.0]]))
+    assert broken.right.tolist() == [False, True]
+    assert measures.accuracy.value(Observation(broken)).why == "outputs are not finite"
