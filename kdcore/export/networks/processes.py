@@ -1,7 +1,6 @@
 """The commands `export` and `deploy` in a process of their own, for the app: without torch here, and ended when they take too long."""
 
 import os
-import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 from kdcore.errors import UserError, visible
 from kdcore.export.networks import deploy_table
 from kdcore.files import scratch
-from kdcore.paths import PROJECT
+from kdcore.runtime import apart
 from kdcore.store import Store
 
 COMMAND = (sys.executable, "-m", "kdcore")
@@ -69,18 +68,10 @@ def table(store: Store, run_id: str) -> dict[str, Any] | None:
 
 def _run(store: Store, *words: str) -> str:
     """What a command prints. Raises UserError with its message where it refuses."""
-    environment = {**os.environ, "KD_RUNS": str(store.root), "PYTHONWARNINGS": "ignore"}
-    try:
-        done = subprocess.run(
-            [*COMMAND, *words], capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, cwd=PROJECT,
-            env=environment, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise UserError(
-            f"It took longer than {SECONDS / 60:g} minutes and was stopped. In a terminal: python -m kdcore {words[0]} {words[1]}"
-        ) from None
-    except OSError as error:
-        raise UserError(f"It could not be started ({error.strerror}). Try again in a moment.") from error
+    done = apart.run(
+        [*COMMAND, *words], what="It", seconds=SECONDS, instead=f"In a terminal: python -m kdcore {words[0]} {words[1]}",
+        environment={**os.environ, "KD_RUNS": str(store.root), "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
     if done.returncode:
         refused = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
         raise UserError(

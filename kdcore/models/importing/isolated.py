@@ -1,16 +1,16 @@
 """Imports weights in a process of its own, which is killed when it takes too long: for files that others may have made."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 from kdcore.errors import UserError
 from kdcore.models.importing import NotGiven
-from kdcore.paths import PROJECT
+from kdcore.runtime import apart
 
 COMMAND = (sys.executable, "-m", "kdcore.models.importing.process")
 LONGEST_LOG = 4000  # characters of what it wrote to stderr
@@ -47,21 +47,13 @@ def import_weights(
         "sources": [str(source.absolute()) for source in sources], "out": str(out.absolute()), "model": model,
         "classes": None if classes is None else list(classes), "image_size": image_size,
     }  # fmt: skip
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(request), capture_output=True, text=True, encoding="utf-8", timeout=seconds,
-            cwd=PROJECT, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise UserError(
-            f"The import took longer than {seconds:g} seconds and was stopped. {_in_a_terminal(sources)}"
-        ) from None
-    except OSError as error:
-        raise UserError(f"The import could not be started ({error.strerror}). Try again in a moment.") from error
+    done = apart.run(
+        command, what="The import", seconds=seconds, instead=_in_a_terminal(sources), given=json.dumps(request)
+    )
     return _read(done, sources)
 
 
-def _read(done: "subprocess.CompletedProcess[str]", sources: Sequence[Path]) -> Imported:
+def _read(done: "CompletedProcess[str]", sources: Sequence[Path]) -> Imported:
     """The reply. Raises ChildProcessError, with its traceback, where the process failed by a bug."""
     try:
         found: dict[str, Any] = json.loads(done.stdout)

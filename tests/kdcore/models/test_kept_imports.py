@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,9 +35,9 @@ def at_once(monkeypatch):
     def run(command, *, input, **_):
         request = json.loads(input)
         sources = [Path(each) for each in request.pop("sources")]
-        return isolated.subprocess.CompletedProcess(command, 0, json.dumps(process._reply(sources, request)), "")
+        return subprocess.CompletedProcess(command, 0, json.dumps(process._reply(sources, request)), "")
 
-    monkeypatch.setattr(isolated.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
 
 
 def saved(state) -> bytes:
@@ -148,7 +149,7 @@ def test_a_file_of_the_server_outside_the_allowed_folders_is_not_read(monkeypatc
     (tmp_path / "data" / "hub").mkdir(parents=True)
     (tmp_path / "data" / "hub" / "model.safetensors").symlink_to(tmp_path / "w.pth")
     monkeypatch.setattr(paths, "_restricted", lambda: True)
-    monkeypatch.setattr(isolated.subprocess, "run", lambda *_, **__: pytest.fail("it was read"))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it was read"))
     for path in (tmp_path / "w.pth", tmp_path / "data" / "hub", "/etc/passwd", "$KD_DATA/../w.pth"):
         with pytest.raises(NotAllowed, match="outside the folders that this server may read"):
             kept.add_file(str(path))
