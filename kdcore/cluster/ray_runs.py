@@ -21,6 +21,7 @@ from kdcore.store.run_ids import is_run
 
 RETRIES = 3  # of a run whose worker is lost
 STOPPING = 60.0  # seconds for runs to end with a checkpoint
+REACHED = 10.0  # seconds for a connection to the head of a cluster
 UNSEEN = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -68,6 +69,8 @@ class RayRuns:
             raise
 
     def _connect(self, address: str | None) -> None:
+        if address not in (None, "auto", "local"):
+            _check_reachable(address)
         quiet = {
             "log_to_driver": False,
             "logging_level": "ERROR",
@@ -206,6 +209,23 @@ class RayRuns:
 
     def _call(self, name: str, *arguments: Any) -> Any:
         return _called(self._receiver, name, *arguments)
+
+
+def _check_reachable(address: str) -> None:
+    """Connect to the head's port and close the connection: Ray itself tries for a quarter of an hour. Raises UserError."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UserError(
+            f"{address!r} is no address of a Ray cluster: `auto`, for the cluster that this machine belongs to, or HOST:PORT of its "
+            "head, such as 10.0.0.1:6379."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACHED).close()
+    except OSError as error:
+        raise UserError(
+            f"There is no Ray cluster at {address} ({error.strerror or error}). Start one with `ray start --head --port {port}` there; its "
+            "address is what that command prints. docs/scale.md has the steps."
+        ) from None
 
 
 def _called(receiver: Any, name: str, *arguments: Any) -> Any:

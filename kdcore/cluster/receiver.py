@@ -8,12 +8,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdcore.errors import UserError
 from kdcore.events import Queued, RunFailed, RunStopped
 from kdcore.files import atomic
 from kdcore.store import RunWriter, Store
-from kdcore.store.run_files import batches
+from kdcore.store.run_files import batches, commands
 from kdcore.store.run_files.completeness import is_whole
 from kdcore.store.run_files.writing import CHECKPOINTS, SNAPSHOTS
 
@@ -149,6 +150,11 @@ class Receiver:
     def look(self, run_id: str, attempt: int) -> str:
         """Why an attempt is to stop; empty where it is not."""
         return self._attempt(run_id, attempt).stop
+
+    def commands(self, run_id: str, attempt: int) -> list[tuple[str, dict[str, Any]]]:
+        """The commands that were left beside the run in the store since the last call, with their arguments."""
+        self._attempt(run_id, attempt)
+        return [(each.name, each.arguments) for each in commands.take(self.store.folder(run_id))]
 
     def end(self, run_id: str, attempt: int) -> None:
         """An attempt has ended, and all of it was sent."""

@@ -14,6 +14,7 @@ from kdcore.files import atomic, heartbeat, scratch
 from kdcore.paths import ASSETS
 from kdcore.runner import Runner
 from kdcore.store import Store
+from kdcore.store.run_files import commands
 from kdcore.store.run_files.writing import is_alive
 
 PERIOD = 1.0  # seconds between two sendings
@@ -65,6 +66,8 @@ def _follow(
         while not runner.wait(run_id, PERIOD):
             if sender:
                 sender.send()
+                for name, arguments in call("commands", run_id, attempt):
+                    commands.send(store.folder(run_id), name, **arguments)
             if (reason := call("look", run_id, attempt)) and run_id in runner.active():
                 with contextlib.suppress(UserError):  # it has just ended
                     runner.stop(run_id, reason)

@@ -2,12 +2,19 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from kdcore.errors import UserError
+from kdcore.errors import UserError, clipped, shortened
+from kdcore.runner import knobs
 from kdcore.store import Store
+from kdcore.store.run_files import commands as files
+
+LONGEST_NAME = 80  # of a user
+LONGEST_REASON = 500
+LOOK = 0.5  # seconds between two looks for commands of other processes
 
 
 class Adjustment(NamedTuple):
@@ -28,21 +35,48 @@ class Commands:
         """`done`: the job has ended, and follows no command any more."""
         self.on_command: Callable[[], None] = lambda: None  # called after every command
         self.reason = ""  # why the run is to stop
+        self.refused: list[str] = []  # why commands of other processes were not followed
+        self._look_again = 0.0
         self._run_id, self._store, self._done = run_id, store, done
         self._paused, self._stopped = threading.Event(), threading.Event()
         self._adjustments: queue.SimpleQueue[Adjustment] = queue.SimpleQueue()
         self._saves: queue.SimpleQueue[Future[int]] = queue.SimpleQueue()  # checkpoints that were asked for
 
+    def heed_others(self) -> None:
+        """Take the commands that other processes have left beside the run; at most every `LOOK` seconds."""
+        if time.monotonic() < self._look_again:
+            return
+        self._look_again = time.monotonic() + LOOK
+        for command in files.take(self._store.folder(self._run_id)):
+            try:
+                self.follow(command.name, **command.arguments)
+            except (UserError, TypeError) as error:  # TypeError: other arguments than it takes
+                self.refused.append(f"A command of another process was not followed: {error}")
+
+    def follow(self, name: str, **arguments: Any) -> None:
+        """Give a command by its name, from wherever it comes. Raises UserError where there is no such command, knob or factor."""
+        match name:
+            case "set_knob":
+                self._set_knob(**arguments)
+            case "pause" | "unpause" | "stop" | "reset_knobs" | "undo_knob":
+                getattr(self, name)(**arguments)
+            case _:
+                raise UserError(f"There is no command {shortened(name)}.")
+
+    def _set_knob(self, knob: str, factor: float, by: str = "") -> None:
+        knobs.check(self._store.recipe(self._run_id), knob, factor)
+        self.set_knob(knob, factor, by)
+
     def set_knob(self, knob: str, factor: float, by: str) -> None:
         self._adjust(lambda: [(knob, factor)], by)
 
-    def reset_knobs(self, by: str) -> None:
+    def reset_knobs(self, by: str = "") -> None:
         """Set every knob that was turned back to the recipe's value."""
         self._adjust(
             lambda: [(knob, 1.0) for knob, now in self._store.state(self._run_id).knobs.items() if now != 1], by
         )
 
-    def undo_knob(self, by: str) -> None:
+    def undo_knob(self, by: str = "") -> None:
         """Take back the last change."""
 
         def last() -> list[tuple[str, float]]:
@@ -60,7 +94,7 @@ class Commands:
         self.on_command()
 
     def stop(self, reason: str) -> None:
-        self.reason = reason
+        self.reason = clipped(str(reason), LONGEST_REASON)
         self._stopped.set()
         self.on_command()
 
@@ -77,7 +111,7 @@ class Commands:
         return asked
 
     def _adjust(self, settings: Callable[[], list[tuple[str, float]]], by: str, *, undo: bool = False) -> None:
-        self._adjustments.put(Adjustment(settings, by, undo))
+        self._adjustments.put(Adjustment(settings, str(by)[:LONGEST_NAME], undo))
         self.on_command()
 
     def paused(self) -> bool:

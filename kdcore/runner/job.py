@@ -108,8 +108,12 @@ class Job:
         """Train to the end of the next step, or prepare a part of the run. Call it in the thread that has claimed the job."""
         if self._turns is None:
             self._turns = self._run(device)
-        with interruption.interruptible(self.commands.stopped):
+        with interruption.interruptible(self._is_to_stop):
             return next(self._turns, Turn.ENDED)
+
+    def _is_to_stop(self) -> bool:
+        self.commands.heed_others()
+        return self.commands.stopped()
 
     def _run(self, device: torch.device) -> Iterator[Turn]:
         try:
@@ -197,7 +201,8 @@ class Job:
         yield from train(parts)
 
     def _follow_commands(self) -> Generator[Turn, None, bool]:
-        """Follow the commands given since the last step. False: the run ends here."""
+        """Follow the commands given since the last step, also by other processes. False: the run ends here."""
+        self._heed_others()
         self._turn_knobs()
         if self.commands.paused() and self._parts:
             yield from self._paused_turns(self._parts)
@@ -206,6 +211,11 @@ class Job:
             return False
         self._save_as_asked()
         return True
+
+    def _heed_others(self) -> None:
+        self.commands.heed_others()
+        while self.commands.refused:
+            self._report(Noted(self.commands.refused.pop(0), "warning"))
 
     def _turn_knobs(self) -> None:
         if not (parts := self._parts):
@@ -229,6 +239,7 @@ class Job:
         while self.commands.paused():
             self._save_as_asked()
             yield Turn.IDLE
+            self._heed_others()
             self._turn_knobs()
         if not self.commands.stopped():
             self._report(RunResumed(parts.step))

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from kdcore import methods
 from kdcore.checks import added_terms, before_run, teacher_check
 from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
@@ -18,7 +17,7 @@ from kdcore.recipe import OptimizerRecipe, Recipe, RecipeError
 from kdcore.recipe import study as studies
 from kdcore.recipe.forking import Schedules
 from kdcore.recipe.study import Study
-from kdcore.runner import companions
+from kdcore.runner import companions, knobs
 from kdcore.runner import studies as of_studies
 from kdcore.runner.job import Job, Listener
 from kdcore.runner.training_thread import TrainingThread
@@ -26,12 +25,10 @@ from kdcore.setup.build import build_parts
 from kdcore.setup.cost import Estimate, estimate
 from kdcore.store import ACTIVE, RESUMABLE, Store, Studies, forking, leftovers
 from kdcore.store.event_files import EventFiles
+from kdcore.store.run_files import commands as command_files
 from kdcore.store.run_ids import is_run
 from kdcore.training import replicas
 
-MOST_FACTOR = 100.0  # of a knob
-LEAST_TEMPERATURE = 0.05  # factor; a temperature stays above 0
-LONGEST_NAME = 80  # of a user
 PATIENCE = 60.0  # seconds to wait for a checkpoint of a run that trains
 
 
@@ -90,6 +87,7 @@ class Runner:
                 f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed."
             )
         self._check_plugins(run_id)
+        command_files.clear(self.store.folder(run_id))  # of a process that has ended
         self._enqueue(run_id, self.store.recipe(run_id), resume=True)
 
     def fork(
@@ -133,24 +131,23 @@ class Runner:
 
     def pause(self, run_id: str) -> None:
         """Pause a run after its current step, with a checkpoint."""
-        self._job(run_id).commands.pause()
+        self._command(run_id, "pause")
 
     def unpause(self, run_id: str) -> None:
         """Continue a paused run."""
-        self._job(run_id).commands.unpause()
+        self._command(run_id, "unpause")
 
     def stop(self, run_id: str, reason: str = "Stopped by a user.") -> None:
         """End a run after its current step, with a checkpoint to resume from; one that is queued or prepared, at once."""
-        self._thread.stop(self._job(run_id), reason)
+        if job := self._thread.job(run_id):
+            self._thread.stop(job, reason)
+        else:
+            self._command(run_id, "stop", reason=reason)
 
     def knobs(self, run_id: str) -> tuple[str, ...]:
         """The settings of a run that can be changed while it trains: `learning_rate`, `weight/TERM`, and `temperature/TERM` of the
         terms that use one."""
-        terms = self.store.recipe(run_id).terms
-        known = methods.names()  # without a plugin that is not loaded
-        hot = [term.label for term in terms if term.method in known and methods.get(term.method).uses_temperature]
-        weights = (f"weight/{term.label}" for term in terms)
-        return ("learning_rate", *weights, *(f"temperature/{label}" for label in hot))
+        return knobs.names(self.store.recipe(run_id))
 
     def set_knob(self, run_id: str, knob: str, factor: float, *, by: str = "") -> None:
         """Change a setting of a run, from its next step on.
@@ -160,23 +157,18 @@ class Runner:
             factor: multiplies the value of the recipe; from 0 to 100, of a temperature at least 0.05.
             by: the user's name, for the log.
         """
-        if knob not in (known := self.knobs(run_id)):
-            raise UserError(f"{knob!r} is not a knob of this run. Its knobs: {', '.join(known)}.")
-        least = LEAST_TEMPERATURE if knob.startswith("temperature/") else 0
-        if not least <= factor <= MOST_FACTOR:
-            raise UserError(f"{knob} takes a factor from {least:g} to {MOST_FACTOR:g}, not {factor:g}.")
-        self._job(run_id).commands.set_knob(knob, factor, by[:LONGEST_NAME])
+        knobs.check(self.store.recipe(run_id), knob, factor)
+        self._command(run_id, "set_knob", knob=knob, factor=factor, by=by)
 
     def reset_knobs(self, run_id: str, *, by: str = "") -> None:
         """Set all knobs of a run back to the recipe's values."""
-        self._job(run_id).commands.reset_knobs(by[:LONGEST_NAME])
+        self._command(run_id, "reset_knobs", by=by)
 
     def undo_knob(self, run_id: str, *, by: str = "") -> None:
         """Take back the last change of a knob; called again, the one before it. Raises UserError where there is none."""
-        job = self._job(run_id)
         if not self.store.state(run_id).undoable:
             raise UserError(f"There is nothing to undo: no setting of run {run_id} was changed since it began.")
-        job.commands.undo_knob(by[:LONGEST_NAME])
+        self._command(run_id, "undo_knob", by=by)
 
     def start_study(self, study: Study) -> str:
         """Store a study and queue its runs one after another; returns its id.
@@ -256,13 +248,15 @@ class Runner:
         for entry in self.store.environment(run_id)[-1:]:
             run_plugins.check(entry.get("plugin"))
 
-    def _job(self, run_id: str) -> Job:
+    def _command(self, run_id: str, name: str, **arguments: Any) -> None:
+        """Give a command to a run, also to one of another process, which follows it within a second of its next step."""
         if job := self._thread.job(run_id):
-            return job
-        status = self.store.state(run_id).status
-        elsewhere = f"it is {status} in another process, for example a terminal or another app; control it there"
-        where = elsewhere if status in ACTIVE else f"it is {status}"
-        raise UserError(f"Run {run_id} cannot be controlled from here: {where}.")
+            job.commands.follow(name, **arguments)
+        elif (status := self.store.state(run_id).status) in ACTIVE:
+            with disk.in_words(self.store.folder(run_id), then="try it again"):
+                command_files.send(self.store.folder(run_id), name, **arguments)
+        else:
+            raise UserError(f"Run {run_id} cannot be controlled: it is {status}.")
 
     def _enqueue(self, run_id: str, recipe: Recipe, *, resume: bool, then: str = disk.RESUME) -> None:
         if self._companions:

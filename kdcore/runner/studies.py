@@ -6,6 +6,7 @@ from typing import Protocol
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe
 from kdcore.store import ACTIVE, Store, Studies
+from kdcore.store.run_files import commands
 
 
 class Runs(Protocol):
@@ -46,13 +47,15 @@ def resume(runs: Runs, study_id: str) -> None:
             raise UserError(f"Another process trains run {place.run_id} of the study {study_id}; stop it there first.")
     for place in state.places:
         if not place.ended and place.run_id not in mine:
+            if place.run:
+                commands.clear(runs.store.folder(place.run_id))  # of a process that has ended
             runs.begin(place.run_id, place.point.recipe)
 
 
 def stop(runs: Runs, study_id: str, reason: str = "Stopped by a user.") -> None:
-    """Stop the runs of a study that are queued or in progress, with a checkpoint."""
+    """Stop the runs of a study that are queued or in progress, also in other processes, with a checkpoint."""
     mine = runs.active()
     for place in reversed(Studies(runs.store).state(study_id).places):  # the current one last, so that no other begins
-        if place.run_id in mine:
+        if place.run_id in mine or (place.run and place.run.status in ACTIVE):
             with contextlib.suppress(UserError):  # it has just ended
                 runs.stop(place.run_id, reason)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from kdcore.errors import UserError, log_bug
+from kdcore.runner.commands import LOOK
 from kdcore.runner.job import Job, Turn
 from kdcore.runtime import mixed_precision
 
@@ -146,8 +147,8 @@ class TrainingThread:
 
     def _wait_for_news(self) -> None:
         with self._changed:
-            while not self._news:
-                self._changed.wait()
+            if not self._news:
+                self._changed.wait(LOOK)  # other processes leave commands as files
 
     def _notify(self) -> None:
         with self._changed:

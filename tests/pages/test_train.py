@@ -544,10 +544,12 @@ def test_a_paused_run_goes_on(open_page, runner, make_run):
     assert runner.told == [("unpause", run_id)]
 
 
-def test_a_run_of_another_program_has_no_buttons(open_page, make_run):
-    test = open_page("train.py", run=make_run("running"))
-    assert labels_of(test) == []
-    assert "Training in another process" in texts(test)
+def test_a_run_of_another_process_is_controlled_too(open_page, runner, make_run):
+    run_id = make_run("running")
+    test = open_page("train.py", run=run_id)
+    assert "Training in another process, which follows a second later." in texts(test)
+    button(test, "Pause").click().run()
+    assert runner.told == [("pause", run_id)]
 
 
 def test_a_knob_is_turned(open_page, runner, make_run):

@@ -17,15 +17,15 @@ from pages.parts.runs import run_files
 
 
 def controls(run: RunState) -> None:
-    """Buttons that control the run, if this process is training it; the operator's."""
+    """Buttons that control the run, here or in another process; the operator's."""
     if not role.is_operator():
         return
-    runner, here = engine.runner(), run.id in engine.runner().active()
+    runner = engine.runner()
     if run.status in RESUMABLE and not run.recorded:
         command("Resume", ":material/play_arrow:", runner.resume, run, "primary")
-    elif run.status in ACTIVE and not here:
-        st.caption("Training in another process, for example a terminal: pause or stop it there.", width="content")
     elif run.status in ACTIVE:
+        if run.id not in runner.active():
+            st.caption("Training in another process, which follows a second later.", width="content")
         if run.status == "running":
             command("Pause", ":material/pause:", runner.pause, run)
         if run.status == "paused":

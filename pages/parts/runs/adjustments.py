@@ -44,12 +44,11 @@ def knobs(recipe: Recipe, run: RunState) -> list[Knob]:
 
 
 def show(run: RunState, recipe: Recipe) -> None:
-    """The sliders, redrawn every second while this process trains the run; for everybody else the values, as often."""
+    """The sliders, redrawn every second while the run trains, here or in another process; for visitors the values, as often."""
     if run.status not in ADJUSTABLE:
         return
-    here = role.is_operator() and run.id in engine.runner().active()
     with st.container(key="adjust-run"):
-        refreshing(sliders if here else values, True, SECONDS, same=True)(run.id)
+        refreshing(sliders if role.is_operator() else values, True, SECONDS, same=True)(run.id)
 
 
 def values(run_id: str) -> None:
@@ -103,7 +102,9 @@ def slider(run: RunState, knob: Knob) -> None:
         format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name, key),
     )  # fmt: skip
     if stands_at != drawn_at and not window.sent:
-        window.draw_again(now)  # at the next refresh: Streamlit had dropped its position, at a redraw without the sliders
+        window.draw_again(
+            now
+        )  # at the next refresh: Streamlit had dropped its position, at a redraw without the sliders
 
 
 @dataclass

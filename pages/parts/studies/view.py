@@ -88,8 +88,8 @@ def commands(state: StudyState) -> None:
     """Stop or continue the study."""
     runner = engine.runner()
     here = any(place.run_id in runner.active() for place in state.places)
-    if state.status in ACTIVE and not here:
-        st.caption("Running in another process, for example a terminal: stop it there.", width="content")
+    if state.status in ACTIVE and state.searching and not here:
+        st.caption("Searching in another process, for example a terminal: stop it there.", width="content")
     elif state.status in ACTIVE:
         with st.popover("Stop", icon=":material/stop:"):
             st.markdown("Stop the runs of this study? They can be continued.")

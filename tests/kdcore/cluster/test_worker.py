@@ -7,8 +7,10 @@ import pytest
 from kdcore.cluster import worker
 from kdcore.cluster.receiver import Receiver, Superseded
 from kdcore.errors import UserError
+from kdcore.runner import commands
 from kdcore.store import Store
 from kdcore.store.run_files import batches
+from kdcore.store.run_files import commands as command_files
 
 MARK = ".cluster-test"
 
@@ -171,6 +173,40 @@ def test_a_run_that_waits_is_stopped_at_once_and_one_that_trains_after_its_step(
     state = store.state(run_id)
     assert (state.status, state.reason) == ("stopped", "Enough.")
     assert store.checkpoint(run_id)
+
+
+@pytest.mark.parametrize("send", [True, False], ids=["sent", "shared"])
+def test_commands_that_the_app_leaves_beside_a_run_reach_its_worker(store, receiver, tiny, monkeypatch, send):
+    monkeypatch.setattr(commands, "LOOK", 0.0)
+    run_id = queued(store, receiver, tiny(epochs=500, twin=False))
+    (store.root / MARK).touch()
+    given = iter(
+        [
+            ("set_knob", {"knob": "weight/kd", "factor": 0.5, "by": "ann"}),
+            ("set_knob", {"knob": "x", "factor": 1}),
+            ("pause", {}),
+        ]
+    )
+    left = []
+
+    def call(name, *arguments):
+        state = store.state(run_id)
+        if name == "look" and state.step >= 2:
+            if following := next(given, None):
+                command_files.send(store.folder(run_id), following[0], **following[1])
+            elif state.status == "paused" and not left:
+                left.append(state.knobs)
+                command_files.send(store.folder(run_id), "stop", reason="Enough.")
+        return getattr(receiver, name)(*arguments)
+
+    assert trained(store, receiver, run_id, call=call, send=send) == "stopped"
+    state = store.state(run_id)
+    assert (state.status, state.reason) == ("stopped", "Enough.")
+    assert left == [{"weight/kd": 0.5}]
+    assert any(
+        note["text"].startswith("A command of another process was not followed: 'x' is not a knob of this run.")
+        for note in state.notes
+    )
 
 
 def test_a_run_without_a_worker_has_failed_and_resumes(store, receiver, tiny):

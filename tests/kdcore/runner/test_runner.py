@@ -15,7 +15,7 @@ from kdcore.recipe import RecipeError
 from kdcore.recipe import study as studies
 from kdcore.runner import Runner
 from kdcore.store import RunWriter, Store, Studies
-from kdcore.store.run_files import checkpoint
+from kdcore.store.run_files import checkpoint, commands
 from tests import warm
 
 
@@ -178,15 +178,15 @@ def test_a_recipe_whose_classes_do_not_meet_is_refused_before_anything_is_made(r
     assert runner.store.ids() == []
 
 
-def test_commands_to_a_run_of_elsewhere_are_refused_in_words(runner, tiny):
+def test_commands_to_a_run_that_nobody_trains_are_refused_in_words(runner, tiny):
     run_id = runner.store.create(tiny())
-    with pytest.raises(ValueError, match="cannot be controlled from here"):
+    with pytest.raises(ValueError, match=rf"Run {run_id} cannot be controlled: it is created"):
         runner.stop(run_id)
     with pytest.raises(ValueError, match="'momentum' is not a knob of this run. Its knobs: learning_rate, weight/ce"):
         runner.set_knob(run_id, "momentum", 0.5)
 
 
-def test_a_killed_run_shows_as_interrupted_and_resumes(tmp_path, tiny, runner):
+def test_a_run_of_another_process_follows_commands_and_when_it_is_killed_it_resumes(tmp_path, tiny, runner):
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(tiny(epochs=200, checkpoint_every=1).to_yaml())
     store = runner.store
@@ -194,13 +194,16 @@ def test_a_killed_run_shows_as_interrupted_and_resumes(tmp_path, tiny, runner):
     run_id = until(lambda: next(iter(store.ids()), None))
     until(lambda: store.state(run_id).checkpoints and store.state(run_id).step >= 8)
     assert store.state(run_id).status == "running"  # seen from another process, live
-    with pytest.raises(
-        ValueError, match="it is running in another process, for example a terminal or another app; control it there"
-    ):
-        runner.stop(run_id)
+    runner.set_knob(run_id, "weight/kd", 0.5, by="ann")
+    runner.pause(run_id)
+    until(lambda: store.state(run_id).status == "paused")
+    assert store.state(run_id).knobs == {"weight/kd": 0.5}
+    runner.unpause(run_id)
+    until(lambda: store.state(run_id).status == "running")
     child.send_signal(signal.SIGKILL)
     child.wait()
     until(lambda: store.state(run_id).status == "interrupted")
+    commands.send(store.folder(run_id), "stop", reason="It was meant for the process that was killed.")
     before = store.state(run_id)
     saved = before.checkpoints[-1]["step"]
     runner.resume(run_id)
