@@ -13,9 +13,11 @@ from kdcore import recipe as recipes
 from kdcore.cli.options import Json
 from kdcore.data import datasets
 from kdcore.data.encoded import Encoded
-from kdcore.data.folders import report
+from kdcore.data.folders import report, stored
 from kdcore.data.folders.report import FolderReport
 from kdcore.data.selection import IN_WORDS
+from kdcore.files import disk
+from kdcore.paths import data_folder
 from kdcore.recipe import DataRecipe
 from kdcore.results import json_text
 
@@ -45,6 +47,7 @@ def data(
     *,
     validation: float = DataRecipe().validation,
     seed: int = 0,
+    anew: bool = False,
     as_json: Json = False,
 ) -> int:
     """Report on a folder of images or shards: classes, images of each split, what is left out and why, duplicates.
@@ -53,6 +56,7 @@ def data(
         path: The folder, or the name of a dataset of the Hugging Face hub.
         validation: Share of the training images used for validation, where there is no folder for it.
         seed: Random seed of the splits: data.seed of a recipe.
+        anew: List the folder anew. Only needed where a file of a large folder (5,000 images or more) was replaced under its old name.
     """
     settings = {"name": kind(path), "path": path, "validation": validation, "seed": seed}
     whole = {"data": settings, "student": {"model": "five_conv"}}  # a recipe needs one; it is not built
@@ -60,12 +64,20 @@ def data(
     progress = lambda text: print(text, file=sys.stderr)  # noqa: E731
     if isinstance(dataset := datasets.of(chosen, progress), Encoded):
         dataset.fetch()
+        if anew:
+            forget(settings["name"], Path(path))
     found = report.report(chosen, report.WHOLE, progress=progress)
     if as_json:
         print(json_text.text(asdict(found)))
     else:
         show(found, Console(highlight=False, markup=False))
     return 0
+
+
+def forget(name: str, path: Path) -> None:
+    """Remove the stored listing of a folder. Raises UserError."""
+    with disk.in_words(data_folder(), then="try it again"):
+        stored.forget(name, path.expanduser())
 
 
 def kind(path: str) -> str:

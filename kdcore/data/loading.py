@@ -96,6 +96,7 @@ def load(
         truth=torch.from_numpy(truth[images.kept]).to(device) if altered else None,
         streamed=streamed,
         whole=images.whole,
+        identity=images.identity,
     )
 
 

@@ -1,6 +1,8 @@
 """Reads a split's pixels into main memory, or where they do not fit, into a memory-mapped file on disk."""
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,14 +27,21 @@ def read(source: Source, pool: str, places: np.ndarray, size: int, report: Repor
     if identity is None:
         return source.read(pool, places, size)
     if needed <= SHARE * free:
-        return _in_memory(source, pool, places, size, report, whole)
+        return _identified(_in_memory(source, pool, places, size, report, whole), identity, size)
     most = "up to " if whole else ""
     report(
         f"{len(places):,} {pool} images of {size} pixels take {most}{needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB of main "
         "memory are free, of which half may be used: they are read from disk during training."
     )
     parts = _parts(source, pool, places, size, report, whole)
-    return disk_cache.mapped(identity, parts, len(places), size, report, whole=whole)
+    return _identified(disk_cache.mapped(identity, parts, len(places), size, report, whole=whole), identity, size)
+
+
+def _identified(images: Images, identity: bytes, size: int) -> Images:
+    """Images with what decides them: the source's files, how they are decoded, and which of them could be."""
+    found = hashlib.sha256(identity + f" {disk_cache.FORMAT} {size} ".encode())
+    found.update(np.ascontiguousarray(images.kept, dtype=np.int64).data)
+    return replace(images, identity=found.hexdigest())
 
 
 def _bytes(size: int, whole: bool) -> int:

@@ -17,6 +17,7 @@ class Split:
     extras: for `cues`, `textures` [n] int64 (a second label) and `masks` [n, H, W] bool (the object's visible pixels).
     truth: [n], the right labels where some targets are withheld or wrong; None where none is.
     streamed: the images are not on the training device; their batches are prefetched.
+    identity: what decides the images of a user's own files, without their pixels; empty for other images.
     whole: the same images with their shape kept, in main memory or a memory-mapped file, where resized crops are cut from them.
     """
 
@@ -28,6 +29,7 @@ class Split:
     truth: Tensor | None = None
     streamed: bool = False
     whole: Ragged | None = None
+    identity: str = ""
 
     def with_every_label(self) -> "Split":
         """The same images, each with its right label."""

@@ -18,6 +18,9 @@ from kdcore.teacher_cache.packing import OutputRows
 
 FORMAT = 1  # to be raised when the layout of rows or the augmentation of views changes
 IMAGES = 1024  # hashed at a time
+LARGE = (
+    1 << 30
+)  # bytes of pixels, which are read in a second: of more, the files decide, where the images come from files
 
 
 def key(teacher: Teacher, split: Split, data: DataRecipe, rows: OutputRows) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def key(teacher: Teacher, split: Split, data: DataRecipe, rows: OutputRows) -> d
         "teacher": teacher.model.description(),
         "weights": _digest(tensor for _, tensor in sorted(weights.items())),
         "arithmetic": f"{answering.dtype} on {answering.device.type}",
-        "images": _digest(pixels.split(IMAGES)),
+        "images": _images(split, pixels),
         "shape": list(pixels.shape),
         "augmentation": Augmentation.of(data).described(),
         "seed": data.seed_of("train") if data.augmented else 0,
@@ -43,6 +46,13 @@ def name(decided_by: dict[str, Any]) -> str:
     """The name of the folder for a key."""
     digest = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()
     return f"{decided_by['teacher']['model'].replace('/', '-')}-{digest[:16]}"
+
+
+def _images(split: Split, pixels: Tensor) -> str:
+    """What decides the images: their pixels; or, where there are many, the files that they come from."""
+    if split.identity and pixels.numel() > LARGE:
+        return f"files {split.identity}"
+    return _digest(pixels.split(IMAGES))
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:

@@ -35,6 +35,7 @@ class Images:
     on_disk: the pixels are a file that is mapped into memory.
     plain: the files among them that are one colour all over, in the order requested.
     whole: the same images with their shape kept, where that was requested.
+    identity: what decides them, without their pixels; empty where only the pixels do.
     """
 
     pixels: np.ndarray
@@ -44,6 +45,7 @@ class Images:
     on_disk: bool = False
     plain: tuple[str, ...] = ()
     whole: "Ragged | None" = None
+    identity: str = ""
 
 
 class Source(Protocol):

@@ -49,9 +49,12 @@ class Names(Sequence[str]):
         return len(self.ends)
 
     def __getitem__(self, place: int) -> str:  # type: ignore[override]
-        place = range(len(self.ends))[place]
+        return os.fsdecode(self.raw(range(len(self.ends))[place]))
+
+    def raw(self, place: int) -> bytes:
+        """A name as the file system has it; `place` is not negative."""
         start = self.ends.item(place - 1) + 1 if place else 0
-        return os.fsdecode(bytes(self._bytes[start : self.ends.item(place)]))
+        return bytes(self._bytes[start : self.ends.item(place)])
 
     def __iter__(self) -> Iterator[str]:
         return (self[place] for place in range(len(self)))
@@ -70,7 +73,8 @@ class Pool:
     folder: relative to the root, empty for the root itself.
     files: relative to the root.
     targets: [n] int64.
-    where: for images inside of larger files, the numbers that find each, [n] int64 each.
+    where: numbers for each image, [n] int64 each: those that find it inside of a larger file, or a file's `size` and `changed` (ns),
+        as they were when it was listed.
     """
 
     folder: str

@@ -14,7 +14,7 @@ import numpy as np
 
 from kdcore.data.folders import names, stored
 from kdcore.data.folders.contents import Listing, Names, Pool
-from kdcore.data.folders.walking import Walk
+from kdcore.data.folders.walking import Stamp, Walk, stamp
 from kdcore.errors import UserError, shortened
 
 LAYOUT = "It should hold one folder of images for each class, or train/ and test/ with such folders in them."
@@ -174,12 +174,15 @@ class _Reader:
     def _pool(self, part: str, own: dict[str, list[str]], classes: tuple[str, ...]) -> Pool:
         parts: list[Names] = []
         targets = [np.empty(0, np.int64)]
+        stamps: list[Stamp] = []
         for target, name in enumerate(classes):
             for folder in own.get(name, ()):
                 found = self.walk.images(os.path.join(self.walk.root, folder))
                 parts.append(Names.of(path[len(self.walk.root) :].lstrip(os.sep) for path in found))
                 targets.append(np.full(len(found), target, np.int64))
-        return Pool(part, Names.joined(parts), np.concatenate(targets))
+                stamps += map(_stamp, found)
+        changed, sizes = np.array(stamps, np.int64).reshape(-1, 2).T.copy()
+        return Pool(part, Names.joined(parts), np.concatenate(targets), {"size": sizes, "changed": changed})
 
     def _question_missing(self, pools: dict[str, Pool], classes: tuple[str, ...]) -> None:
         for pool, found in pools.items():
@@ -212,3 +215,11 @@ class _Reader:
 
     def _named(self, folder: str, inner: str = "") -> str:
         return names.text(os.path.join(str(self.root), folder, inner).rstrip(os.sep))
+
+
+def _stamp(path: str) -> Stamp:
+    """A file's time of modification and size; of one that has just gone, which is reported where it is read, none."""
+    try:
+        return stamp(path)
+    except OSError:
+        return -1, -1

@@ -2,7 +2,8 @@
 
     KD_DATA/listings/<key>.npz      names and labels of one folder's images, with a checksum for each array
 
-A listing counts while every folder (or shard) that it was made from has the modification time and the size that it had.
+A listing counts while every folder (or shard) that it was made from has the modification time and the size that it had. A file
+that is replaced in place, under the name that it had, changes no folder: `forget` the listing then (`data PATH --anew`).
 A damaged file, or one of another version, is made again. All files together take at most KD_LISTINGS_GB: the least recently
 used others are removed. Folders of fewer than LEAST images are listed in a moment, so no file is written for them.
 """
@@ -27,7 +28,7 @@ from kdcore.data.folders.walking import LeftOut
 from kdcore.files import atomic, budget
 from kdcore.photos import reads_heic
 
-FORMAT = 1  # increase it to invalidate all files
+FORMAT = 2  # increase it to invalidate all files
 LEAST = 5_000  # images
 LIMIT, DEFAULT_GB = "KD_LISTINGS_GB", 2.0
 CACHED = 4  # listings in memory
@@ -65,6 +66,14 @@ def listing(kind: str, root: Path, make: Callable[[], Listing]) -> Listing:
         while len(_cache) > CACHED:
             _cache.popitem(last=False)
     return found
+
+
+def forget(kind: str, root: Path) -> None:
+    """Remove a folder's listing, so that it is made again. Raises NotAllowed, and OSError where the file cannot be removed."""
+    key = _key(kind, os.path.abspath(paths.allowed(root)))
+    with _lock:
+        _cache.pop(key, None)
+    _file(key).unlink(missing_ok=True)
 
 
 def _key(kind: str, absolute: str) -> str:

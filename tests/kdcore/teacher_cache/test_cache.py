@@ -1,6 +1,7 @@
 """Runs that cache teacher outputs, and runs that use them."""
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from kdcore.events import Noted, StepEnded, StepTaken
 from kdcore.recipe import ModelRecipe, RecipeError
 from kdcore.setup.build import build_parts
 from kdcore.teacher_cache import check, entries
+from kdcore.teacher_cache import key as cache_key
 from kdcore.training.loop import train
 
 CPU = torch.device("cpu")
@@ -165,6 +167,19 @@ def test_what_does_not_decide_an_answer_shares_the_entry(keeping):
     ]
     alike = keeping(epochs=1, terms=terms, data={**DATA, "labels": 40, "batch_size": 20}, teacher={"cache_views": 5})
     assert Run(alike).asked == LOOK
+
+
+def test_of_many_images_the_files_decide_and_not_their_pixels(keeping, monkeypatch):
+    parts = Run(keeping(epochs=1), until=1).parts
+    images, files = parts.train.images, "0" * 64
+    found = {}
+    for large in (0, 1 << 30):
+        monkeypatch.setattr(cache_key, "LARGE", large)
+        for identity in ("", files):
+            split = replace(parts.train, identity=identity)
+            found[large, identity] = cache_key._images(split, images)
+    pixels = found[0, ""]  # images that come from no file
+    assert found == {(0, ""): pixels, (0, files): f"files {files}", (1 << 30, ""): pixels, (1 << 30, files): pixels}
 
 
 def test_without_augmentation_there_is_one_view(keeping):

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from kdcore import paths
-from kdcore.data.folders import contents, listing, stored
+from kdcore.cli import data as cli_data
+from kdcore.data import datasets
+from kdcore.data.datasets import folder as folder_dataset
+from kdcore.data.folders import contents, listing, stored, walking
 from kdcore.data.folders.contents import Names
 from kdcore.data.folders.listing import listed
 from kdcore.files import budget
+from kdcore.recipe import DataRecipe
 
 
 @pytest.fixture(autouse=True)
@@ -206,3 +210,58 @@ def test_a_listing_whose_zip_needs_another_program_is_made_again(tmp_path, fill,
     forget()
     assert listed(tmp_path).classes == ("cat", "dog")
     assert len(walks) == 2
+
+
+def identity(folder: Path) -> bytes:
+    dataset = datasets.of(DataRecipe(name="folder", path=str(folder), image_size=32))
+    return dataset.identity("train", np.arange(len(dataset.targets("train"))))
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files whose status was asked for by name, as the listing and the identity do."""
+    found: list[str] = []
+
+    def noted(path):
+        found.append(os.path.basename(path))
+        return walking.stamp(path)
+
+    monkeypatch.setattr(listing, "stamp", noted)
+    monkeypatch.setattr(folder_dataset, "stamp", noted)
+    return found
+
+
+def test_a_second_start_looks_at_no_file_of_a_large_folder_and_identifies_the_same_images(
+    tmp_path, fill, looked_at, monkeypatch
+):
+    fill("train/cat", "train/dog", "test/cat", "test/dog")
+    large = identity(tmp_path)
+    assert looked_at
+    looked_at.clear()
+    forget()
+    assert identity(tmp_path) == large
+    assert looked_at == []
+    monkeypatch.setattr(stored, "LEAST", 1000)  # a small folder, as are those whose pixels were decoded before
+    assert identity(tmp_path) == large
+    assert looked_at
+
+
+def test_a_file_replaced_in_place_shows_once_the_folder_is_listed_anew(tmp_path, fill, monkeypatch):
+    fill("train/cat", "train/dog", "test/cat", "test/dog")
+    before = identity(tmp_path)
+    image = next((tmp_path / "train" / "cat").glob("*.png"))
+    with image.open("ab") as file:  # no folder changes
+        file.write(b"more")
+    assert identity(tmp_path) == before
+    cli_data.forget("folder", tmp_path)
+    assert identity(tmp_path) != before
+
+
+def test_a_file_replaced_in_place_in_a_small_folder_shows_at_once(tmp_path, fill, monkeypatch):
+    monkeypatch.setattr(stored, "LEAST", 1000)
+    fill("train/cat", "train/dog", "test/cat", "test/dog")
+    before = identity(tmp_path)
+    image = next((tmp_path / "train" / "cat").glob("*.png"))
+    with image.open("ab") as file:
+        file.write(b"more")
+    assert identity(tmp_path) != before
