@@ -11,7 +11,7 @@ A recipe has a `note`: what it reproduces, what to expect and what it costs.
 """
 
 from kdcore.errors import RecipeError
-from kdcore.recipe.changing import with_overrides, with_values
+from kdcore.recipe.changing import overrides, with_overrides, with_values
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import OptimizerRecipe
@@ -22,5 +22,5 @@ from kdcore.recipe.terms import Term
 
 __all__ = [
     "DataRecipe", "FineTune", "ModelRecipe", "OptimizerRecipe", "Probes", "Recipe", "RecipeError", "TeacherRecipe", "Term",
-    "TwinRecipe", "from_plain", "from_yaml", "load", "validated", "with_overrides", "with_values",
+    "TwinRecipe", "from_plain", "from_yaml", "load", "overrides", "validated", "with_overrides", "with_values",
 ]  # fmt: skip

@@ -33,6 +33,36 @@ def values_of(overrides: list[str], *, option: str = "") -> dict[str, Any]:
     return values
 
 
+def overrides(recipe: Recipe, changed: Recipe) -> list[str]:
+    """The settings in which a recipe was changed, as `with_overrides` takes them: `with_overrides(recipe, these) == changed`."""
+    found = _differing(recipe.model_dump(mode="json"), changed.model_dump(mode="json"), "")
+    return [f"{key}={yaml_text.in_a_line(value)}" for key, value in found.items()]
+
+
+def _differing(one: dict[str, Any] | list[Any], other: dict[str, Any] | list[Any], start: str) -> dict[str, Any]:
+    """Dotted key -> the other's value. Entries of lists are compared one by one where these are equally long."""
+    places = one.keys() if isinstance(one, dict) else range(len(one))
+    found: dict[str, Any] = {}
+    for place in places:
+        key, before, after = f"{start}{place}", one[place], other[place]  # type: ignore[index]
+        if before == after:
+            continue
+        if _comparable(before, after):
+            found |= _differing(before, after, f"{key}.")
+        else:
+            found[key] = after
+    return found
+
+
+def _comparable(one: Any, other: Any) -> bool:
+    """Whether two values are sections with the same keys, or lists of as many sections."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys()
+    if not (isinstance(one, list) and isinstance(other, list)) or len(one) != len(other):
+        return False
+    return bool(one) and all(isinstance(each, dict) for each in [*one, *other])
+
+
 def term_of(text: str, *, option: str) -> dict[str, Any]:
     """A term of a recipe from YAML. Raises RecipeError where it is no mapping; its settings are checked with the recipe."""
     term = yaml_text.read(text, source=f"{option} {clipped(text)}")

@@ -87,7 +87,8 @@ def written(plain: Any) -> str:
 
 def in_a_line(plain: Any) -> str:
     """The same in one line, for short values."""
-    return yaml.dump(plain, Dumper=_Dumper, default_flow_style=True, width=math.inf).strip()
+    written: str = yaml.dump(plain, Dumper=_Dumper, default_flow_style=True, width=math.inf)
+    return written.removesuffix("...\n").strip()  # the end of a document that is one value
 
 
 class _Dumper(yaml.SafeDumper):

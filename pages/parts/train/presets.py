@@ -37,14 +37,14 @@ def choose() -> tuple[Recipe, str]:
         )
     show_error("file")
     recipe = with_settings(recipes.from_yaml(known[name]), name)
-    return recipe, f"{name}-{hashlib.sha256(recipe.to_full_yaml().encode()).hexdigest()[:8]}"
+    return recipe, f"{name}-{hashlib.sha256(recipe.to_full_yaml().encode()).hexdigest()[:8]}{edits.turn()}"
 
 
 def remember(base: Recipe, edited: Recipe) -> None:
     """The form's edits into the address, unless the preset is of this visit alone, so that no link can show it."""
     name = st.session_state[CHOSEN]
     if name not in st.session_state.get(OWN, {}) or st.query_params.keys() & {"like", "method"}:
-        edits.remember(name, recipes.from_yaml(all_presets()[name]), base, edited)
+        edits.remember(recipes.from_yaml(all_presets()[name]), base, edited)
 
 
 def with_settings(recipe: Recipe, name: str) -> Recipe:

@@ -46,6 +46,7 @@ def show() -> None:
         with note:
             recipe = presets.with_note(base, recipe)
         if recipe:
+            presets.remember(base, recipe)
             with preview:
                 input_preview.show(recipe.data, key)
         presets.edit_as_text(recipe or base, key)

@@ -1,0 +1,68 @@
+"""What is edited in the form is in its address, and a link with it opens the form as it was."""
+
+import pytest
+
+from kdcore import recipe as recipes
+from kdcore.recipe import library
+from pages.parts.train import edits
+
+
+def number(page, label):
+    (found,) = [each for each in page.number_input if each.label == label]
+    return found
+
+
+def settings(page):
+    found = page.query_params.get("set", [])
+    return [found] if isinstance(found, str) else found
+
+
+def test_a_link_shows_the_edited_form(open_page):
+    page = open_page("train.py", preset="quick")
+    assert settings(page) == []
+    number(page, "Epochs").set_value(3).run()
+    number(page, "Labelled images").set_value(200).run()
+    assert settings(page) == ["data.labels=200", "epochs=3"]
+    assert number(page, "Epochs").value == 3  # its own address does not make the form begin anew
+    linked = open_page("train.py", preset="quick", set=settings(page))
+    assert (number(linked, "Epochs").value, number(linked, "Labelled images").value) == (3, 200)
+    assert settings(linked) == settings(page)
+
+
+def test_an_edit_that_is_taken_back_leaves_the_address_as_it_was(open_page):
+    page = open_page("train.py", set=["epochs=3"])
+    number(page, "Epochs").set_value(5).run()
+    assert settings(page) == ["epochs=5"]
+    number(page, "Epochs").set_value(3).run()
+    assert settings(page) == ["epochs=3"]
+
+
+def test_back_shows_the_form_as_the_address_says(open_page):
+    page = open_page("train.py")
+    number(page, "Epochs").set_value(3).run()
+    page.query_params.pop("set")
+    assert number(page.run(), "Epochs").value == 8
+    assert settings(page) == []
+
+
+def test_another_preset_begins_without_the_edits_of_the_last_one(open_page, tmp_path):
+    (tmp_path / "recipes" / "slow.yaml").write_text((tmp_path / "recipes" / "quick.yaml").read_text().replace("8", "9"))
+    page = open_page("train.py", preset="quick", set=["epochs=3"])
+    page.selectbox(key="preset").set_value("slow").run()
+    assert number(page, "Epochs").value == 9
+    assert settings(page) == []
+
+
+def test_an_address_is_not_made_longer_than_others_accept(open_page):
+    long = f"terms={[{'method': 'ce', 'name': 70 * letter} for letter in 'abcdefgh']}"
+    recipe = library.recipe("quick")
+    assert edits.shareable(recipe, recipes.with_overrides(recipe, [long])) == []
+
+
+@pytest.mark.parametrize(
+    "secret", ["data.path=/home/ada/birds", "teacher.weights=/home/ada/net.safetensors", "note=/home/ada", "name=ada"]
+)
+def test_no_file_of_this_machine_and_no_name_is_in_an_address(secret):
+    recipe = library.recipe("quick")
+    edited = recipes.with_overrides(recipe, [secret, "epochs=3"])
+    assert edits.shareable(recipe, edited) == ["epochs=3"]
