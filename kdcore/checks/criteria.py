@@ -14,6 +14,7 @@ from kdcore.checks.findings import Finding, Remedy
 from kdcore.checks.predictions import OWN, STUDENTS, Predictions
 from kdcore.checks.preflight import MAP_CLASSES, fine_tune
 from kdcore.recipe import Recipe, TeacherRecipe, Term, schedules
+from kdcore.recipe.references import RandomWeights
 from kdcore.results import metrics
 from kdcore.results.diagnoses import CONFIDENT, SPREAD
 
@@ -21,6 +22,7 @@ MARGIN = 0.05  # a teacher must beat guessing by this share of what guessing lea
 NORMALISATION_COST = 0.05  # of accuracy, that a given normalisation may lose
 UNCALIBRATED = 0.15  # expected calibration error, judged on ...
 ENOUGH_IMAGES = 100  # ... so many images, since fewer leave some of its bins to chance
+LARGER_SPLIT = 0.3  # of the training images, for validation, where there are few
 ONE_HOT, FLAT = 0.05, 0.9  # mean entropy of soft labels, as a share of the maximum
 USEFUL = (0.1, 0.8)
 LOOK_AT_LABELS = Remedy("Look at some training images with their labels (a preview is on the page Train)")
@@ -34,13 +36,13 @@ def judge(predictions: Predictions, recipe: Recipe) -> tuple[tuple[Finding, ...]
     if len(predictions.teacher_classes) != len(predictions.data_classes):
         return (named,), {}
     figures = measured(predictions)
-    accurate, causes = accuracy(predictions, recipe.teacher, figures), [named, preprocessing(predictions)]
+    accurate, causes = accuracy(predictions, recipe, figures), [named, preprocessing(predictions)]
     if any(cause.verdict == "stop" for cause in causes):  # the cause's remedy is the one that helps
         found = [*causes, dataclasses.replace(accurate, remedies=())]
     else:
         found = [accurate, *causes]
     if all(finding.verdict != "stop" for finding in found):  # otherwise its confidence means nothing
-        found += [calibration(figures), *soft_labels(predictions, recipe)]
+        found += [calibration(figures, recipe), *soft_labels(predictions, recipe, figures)]
     return (*found, weights(predictions)), figures
 
 
@@ -64,8 +66,10 @@ def measured(predictions: Predictions) -> dict[str, float]:
     }
 
 
-def accuracy(predictions: Predictions, teacher: TeacherRecipe, figures: dict[str, float]) -> Finding:
+def accuracy(predictions: Predictions, recipe: Recipe, figures: dict[str, float]) -> Finding:
     """Whether the teacher is better than always predicting the most common class."""
+    teacher = recipe.teacher
+    assert teacher is not None
     top1, guessing = figures["top1"], figures["guessing"]
     images = f"{int(figures['count'])} {_images_of(predictions.split)}"
     correct = f"{100 * top1:.1f} % of {images} correct (95 % interval {100 * figures['low']:.1f} % to {100 * figures['high']:.1f} %)"
@@ -75,7 +79,7 @@ def accuracy(predictions: Predictions, teacher: TeacherRecipe, figures: dict[str
         return Finding("accuracy", "ok", f"{correct}; guessing gets {100 * guessing:.1f} %. {known}")
     if top1 >= least:
         few = f"{correct}; guessing gets {100 * guessing:.1f} %. So few images do not show that the teacher is better. {known}"
-        return Finding("accuracy", "warn", few, (fine_tune(teacher), OTHER_TEACHER))
+        return Finding("accuracy", "warn", few, (*_more_images(predictions, recipe), fine_tune(teacher), OTHER_TEACHER))
     text = f"{correct}. Always predicting the most common class gets {100 * guessing:.1f} %; a teacher needs at least {100 * least:.1f} %. "
     renumbered, order = best_numbering(predictions)
     if renumbered >= max(0.5, 2 * least):
@@ -92,8 +96,18 @@ def accuracy(predictions: Predictions, teacher: TeacherRecipe, figures: dict[str
         )
         return Finding("accuracy", "stop", text, (LOOK_AT_LABELS, OTHER_TEACHER, fine_tune(teacher)))
     else:
-        text += "A student would learn nothing from it."
+        random = "Its weights are random: a" if isinstance(teacher.reference, RandomWeights) else "A"
+        text += f"{random} student would learn nothing from it."
     return Finding("accuracy", "stop", text, (fine_tune(teacher), OTHER_TEACHER))
+
+
+def _more_images(predictions: Predictions, recipe: Recipe) -> tuple[Remedy, ...]:
+    """A larger validation split, where one is taken from the training images and it is small."""
+    few = len(predictions.targets) < ENOUGH_IMAGES and predictions.split == "validation"
+    if not few or recipe.data.validation >= LARGER_SPLIT:
+        return ()
+    title = f"Hold out more images to check it on, {100 * LARGER_SPLIT:.0f} % of those for training"
+    return (Remedy(title, (f"data.validation={LARGER_SPLIT:g}",)),)
 
 
 def _uses_classes(predictions: Predictions) -> bool:
@@ -160,8 +174,8 @@ def preprocessing(predictions: Predictions) -> Finding:
     )
 
 
-def calibration(figures: dict[str, float]) -> Finding:
-    """Whether the teacher's confidence matches its accuracy."""
+def calibration(figures: dict[str, float], recipe: Recipe) -> Finding:
+    """Whether the teacher's confidence matches its accuracy, or the terms' temperatures make up for that it does not."""
     ece, fitting = figures["ece"], figures["calibrating"]
     text = f"Expected calibration error {100 * ece:.1f} % on {figures['count']:.0f} images"
     if figures["count"] < ENOUGH_IMAGES:
@@ -170,18 +184,24 @@ def calibration(figures: dict[str, float]) -> Finding:
         best = f"; least at temperature {fitting:.1f}" if figures["top1"] < 1 else ""  # else the lower the better
         return Finding("calibration", "ok", f"{text}{best}.")
     how = "overconfident" if fitting > 1 else "underconfident"
-    return Finding(
-        "calibration",
-        "warn",
-        f"{text}: the teacher is {how}. Its confidence fits best at temperature {fitting:.1f}.",
-        (Remedy(f"Use a temperature of about {fitting:.1f} or more, or a teacher that was trained for fewer epochs"),),
-    )
+    text = f"{text}: the teacher is {how}. Its confidence fits best at temperature {fitting:.1f}"
+    if fitting <= 1:
+        remedy = Remedy(f"Use a temperature of about {fitting:.1f}, or a teacher that was trained for more epochs")
+        return Finding("calibration", "warn", f"{text}.", (remedy,))
+    softening = [term for term in recipe.terms if _softens(term)]
+    if softening and all(schedules.lowest(term.temperature, recipe.epochs) >= fitting for term in softening):
+        return Finding("calibration", "ok", f"{text}, and no term has a lower one.")
+    remedy = Remedy(f"Use a temperature of about {fitting:.1f} or more, or a teacher that was trained for fewer epochs")
+    return Finding("calibration", "warn", f"{text}.", (remedy,))
 
 
-def soft_labels(predictions: Predictions, recipe: Recipe) -> Iterator[Finding]:
+def soft_labels(predictions: Predictions, recipe: Recipe, figures: dict[str, float]) -> Iterator[Finding]:
     """How much the soft labels of each term with a temperature say beyond the predicted class, over the run."""
     low, high = (temperature_for(predictions.logits, share) for share in USEFUL)
-    middle = round(2 * temperature_for(predictions.logits, 0.5)) / 2 or 0.5
+    middle = temperature_for(predictions.logits, 0.5)
+    if figures["ece"] >= UNCALIBRATED and figures["count"] >= ENOUGH_IMAGES:  # no less than its calibration calls for
+        middle = max(middle, min(figures["calibrating"], high))
+    middle = round(2 * middle) / 2 or 0.5
     for place, term in enumerate(recipe.terms):
         if not _softens(term):
             continue

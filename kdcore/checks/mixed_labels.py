@@ -26,6 +26,6 @@ def warnings(recipe: Recipe) -> list[str]:
         found.append(
             f"{smoothed[0]} smooths the labels, and {soft[0]} has the teacher's soft labels already: the smoothed part, equal for "
             "all classes, pulls the student away from them. Smoothing is for training on labels alone; the twin has it too, so "
-            "the comparison stays fair."
+            f"the comparison stays fair. Set the option `smoothing` of {smoothed[0]} to 0."
         )
     return found

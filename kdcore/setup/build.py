@@ -14,6 +14,7 @@ from kdcore.data.folders import report as folder_report
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import Event, Noted
+from kdcore.methods.base import Method
 from kdcore.models import Tapped
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term, TwinRecipe
@@ -62,40 +63,18 @@ def build_parts(
     """
     _check(recipe, runs)
     recipe = recipe.model_copy(update={"data": recipe.data.of_run(seed)})
-    notes: list[str] = []
-
     if recipe.precision == "fast" and not mixed_precision.bfloat16_is_faster(device):
         yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
-    yield Noted(f"Loading the data: {recipe.data.name}.")
-    yield from folder_notes(recipe.data)
-    load = _loader(recipe, device, report or notes.append)
-    splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
-    classes = splits.train.classes
-    yield from _noted(notes)
-
+    splits = yield from _splits(recipe, device, report)
     teacher, figures = None, None
     if recipe.teacher:
-        yield Noted("Loading the teacher.")
-        model = yield from _teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
-        model.resizes = True
-        figures = yield from _checked(model, recipe, splits, runs)
-        teacher = Teacher(model, precision=recipe.precision)
+        teacher, figures = yield from _checked_teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
 
     torch.manual_seed(seed)
-    side = recipe.data.image_size
-    student = models.build(recipe.student, classes, side, runs=runs, report=notes.append, download=True)
-    student = models.trainable(models.placed(student, device))
-    student.resizes = True
+    student = yield from _student(recipe, splits.train.classes, device, runs)
     twin = copy.deepcopy(student) if recipe.twin else None
-    yield from _noted(notes)
     smallest = yield from smallest_batch(student, recipe, len(splits.train))
-
-    shapes = student.shapes(), teacher.model.shapes() if teacher else None
-    terms = {term.label: methods.build(term, *shapes) for term in recipe.terms}
-    for name, method in terms.items():
-        method.see_data(splits.train.targets)
-        yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
-    yield from (Noted(text, "warning") for text in mixed_labels.warnings(recipe))
+    terms = yield from _terms(recipe, student, teacher, splits.train)
     if too_short := length.short(recipe, len(splits.train), smallest):
         yield Noted(too_short.in_words, "warning")
     learned = UncertaintyWeights(tuple(terms)) if recipe.weighting == "uncertainty" else None
@@ -116,6 +95,42 @@ def build_parts(
         sample=_sample(splits.validation, recipe),
         smallest_batch=smallest,
     )
+
+
+def _splits(recipe: Recipe, device: torch.device, report: Report | None) -> Generator[Event, None, Splits]:
+    """The splits of the recipe's data, read or downloaded."""
+    notes: list[str] = []
+    yield Noted(f"Loading the data: {recipe.data.name}.")
+    yield from folder_notes(recipe.data)
+    load = _loader(recipe, device, report or notes.append)
+    splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
+    yield from _noted(notes)
+    return splits
+
+
+def _student(
+    recipe: Recipe, classes: tuple[str, ...], device: torch.device, runs: Store | None
+) -> Generator[Event, None, Tapped]:
+    notes: list[str] = []
+    side = recipe.data.image_size
+    student = models.build(recipe.student, classes, side, runs=runs, report=notes.append, download=True)
+    student = models.trainable(models.placed(student, device))
+    student.resizes = True
+    yield from _noted(notes)
+    return student
+
+
+def _terms(
+    recipe: Recipe, student: Tapped, teacher: Teacher | None, train: Split
+) -> Generator[Event, None, dict[str, Method]]:
+    """The methods of the recipe's terms by label, with warnings of what they meet here."""
+    shapes = student.shapes(), teacher.model.shapes() if teacher else None
+    terms = {term.label: methods.build(term, *shapes) for term in recipe.terms}
+    for name, method in terms.items():
+        method.see_data(train.targets)
+        yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
+    yield from (Noted(text, "warning") for text in mixed_labels.warnings(recipe))
+    return terms
 
 
 def smallest_batch(network: Tapped, recipe: Recipe, images: int) -> Generator[Event, None, int]:
@@ -197,6 +212,23 @@ def _twin(student: Tapped, recipe: Recipe) -> Learner:
     return _learner(distiller, recipe, lr or recipe.optimizer.lr)
 
 
+def _checked_teacher(
+    recipe: Recipe,
+    spec: TeacherRecipe,
+    splits: Splits,
+    seed: int,
+    device: torch.device,
+    runs: Store | None,
+    file: Path | None,
+) -> Generator[Event, None, tuple[Teacher, dict[str, float] | None]]:
+    """The teacher, and what its check has measured; see `_checked`."""
+    yield Noted("Loading the teacher.")
+    model = yield from _teacher(recipe, spec, splits, seed, device, runs, file)
+    model.resizes = True
+    figures = yield from _checked(model, recipe, splits, runs)
+    return Teacher(model, precision=recipe.precision), figures
+
+
 def _teacher(
     recipe: Recipe,
     spec: TeacherRecipe,
@@ -221,8 +253,11 @@ def _teacher(
                 model, recipe, spec.finetune, splits.train, splits.validation, device, file
             )
         )
-    if isinstance(spec.reference, RandomWeights):
-        yield Noted("The teacher's weights are random: a student cannot learn anything from it.", "warning")
+    if isinstance(spec.reference, RandomWeights) and own_classes:  # otherwise the check of its accuracy says so
+        random = "The teacher's weights are random: a student cannot learn anything from it."
+        yield Noted(
+            f"{random} Choose a trained one, or fine-tune it first (teacher.finetune: {{epochs: 3}}).", "warning"
+        )
     return model
 
 

@@ -1,5 +1,7 @@
 """The teacher check beside the Start button; its remedies are buttons that change the recipe."""
 
+import dataclasses
+
 import streamlit as st
 
 from kdcore import recipe as recipes
@@ -36,12 +38,17 @@ def draw(recipe: Recipe) -> bool:
         return False
     try:
         with st.spinner("Checking the teacher …"):
-            checked = engine.check_teacher(recipe)
+            checked = without_what_is_shown(engine.check_teacher(recipe))
     except UserError as error:
         st.error(formatting.message(str(error)), icon=":material/block:")
         return True
     show(checked, recipe)
     return bool(blocking(checked, recipe))
+
+
+def without_what_is_shown(checked: TeacherCheck) -> TeacherCheck:
+    """The check without what the form shows already: terms that do not suit the networks, under Loss terms."""
+    return dataclasses.replace(checked, findings=tuple(each for each in checked.findings if each.check != "pairing"))
 
 
 def blocking(checked: TeacherCheck, recipe: Recipe) -> list[Finding]:
@@ -55,6 +62,9 @@ def show(checked: TeacherCheck, recipe: Recipe) -> None:
     st.markdown(f"**Teacher** &ensp; {ICONS[checked.verdict]} {headline(checked, bool(stops))}")
     for place, finding in enumerate(checked.findings):
         if finding.verdict == "ok":
+            continue
+        if finding.check == "download":  # named below, with the estimated cost
+            st.caption("It is checked when what the run downloads is there.")
             continue
         also = (ANYWAY,) if finding in stops and not finding.final else ()
         draw_finding(finding, recipe, str(place), stops=finding in stops, also=also)

@@ -220,3 +220,35 @@ def test_entropy_share_of_two_classes_by_hand():
     assert entropy_share(logits, 1.0) == pytest.approx(entropy / math.log(2))
     assert entropy_share(logits / 3, 1 / 3) == pytest.approx(entropy / math.log(2))
     assert temperature_for(logits, entropy / math.log(2)) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_the_two_findings_on_temperature_do_not_contradict_each_other(tiny):
+    labels = torch.arange(200) % 10
+    predicted = torch.where(torch.arange(200) < 120, labels, (labels + 1) % 10)  # 60 % right, and sure of all
+    given = predictions(confident(predicted, by=12.0), labels)
+
+    def judged(temperature: float) -> dict[str, Finding]:
+        terms = [{"method": "ce"}, {"method": "kd", "temperature": temperature}]
+        return {finding.check: finding for finding in judge(given, tiny(terms=terms))[0]}
+
+    low = judged(1.0)
+    fitting = float(low["calibration"].finding.rsplit(" ", 1)[1].rstrip("."))
+    wanted = float(low["soft labels"].remedies[0].changes[0].rsplit("=", 1)[1])
+    assert fitting > 2
+    assert wanted >= fitting - 0.25, "to half a degree, no lower than the calibration calls for"
+    high = judged(wanted + 0.5)
+    assert high["calibration"].verdict == "ok"
+    assert high["calibration"].finding.endswith("and no term has a lower one.")
+
+
+def test_a_warning_for_few_images_offers_to_hold_out_more(tiny):
+    labels = torch.tensor([0, 1] * 5)
+    predicted = torch.where(torch.arange(10) < 4, 1 - labels, labels)
+    finding = found("accuracy", predictions(confident(predicted, 2), labels), tiny())
+    assert finding.remedies[0].changes == ("data.validation=0.3",)
+
+
+def test_random_weights_are_named_as_the_cause(tiny, labels):
+    recipe = tiny(teacher={"model": "resnet20"})
+    words = found("accuracy", predictions(confident(torch.zeros_like(labels)), labels), recipe).finding
+    assert words.endswith("Its weights are random: a student would learn nothing from it.")
