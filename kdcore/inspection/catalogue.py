@@ -45,7 +45,8 @@ class Weights:
     """The pretrained weights of a network.
 
     there: whether there are any. size: bytes of the file on this machine; None where it is not here. source: where it would be
-    downloaded from. licence: as its library names it, empty where it does not. classes: of its classifier.
+    downloaded from. licence: as its library names it, empty where it does not. classes: of its classifier. file: on this machine.
+    tag: timm's name for these weights. tags: how many the network has; NAME.TAG names one of them.
     """
 
     there: bool
@@ -53,20 +54,26 @@ class Weights:
     source: str = ""
     licence: str = ""
     classes: int = 0
+    file: str = ""
+    tag: str = ""
+    tags: int = 0
 
 
 def search(query: str, *, with_weights: bool = False, here: bool = False) -> list[str]:
-    """Names of networks that have all words of the query: those first that begin with it, then the shortest.
+    """Names of networks that have all words of the query: those first that begin with it, then the shortest. After them timm's names
+    with the tag of their weights, such as resnet50.a1_in1k.
 
     with_weights: only networks with pretrained weights. here: only those whose weights are on this machine.
     """
     text = query.strip().lower()
-    found = models.catalogue(text[:100])
+    words = text[:100].split()
+    tagged = [name for name in zoo.tagged() if text and all(word in name.lower() for word in words)]
+    found = (*models.catalogue(text[:100]), *tagged)
     if here:
-        found = tuple(name for name in found if name in _here())
+        found = tuple(name for name in (*found, *(() if text else zoo.tagged())) if name in _here())
     elif with_weights:
         found = tuple(name for name in found if _has_weights(name))
-    return sorted(found, key=lambda name: (not name.lower().startswith(text), len(name), name))
+    return sorted(found, key=lambda name: ("." in name, not name.lower().startswith(text), len(name), name))
 
 
 def on_this_machine() -> tuple[str, ...]:
@@ -83,7 +90,10 @@ def weights(name: str) -> Weights:
     config = None if name.startswith(zoo.TORCHVISION) else get_pretrained_cfg(name)
     licence = getattr(config, "license", None) or ""
     size = file.stat().st_size if file else None
-    return Weights(True, size, pretrained.source_url(name), str(licence), _classes(name))
+    tag = str(getattr(config, "tag", None) or "")
+    tags = sum(each.startswith(f"{name.partition('.')[0]}.") for each in zoo.tagged()) if tag else 0
+    where = pretrained.source_url(name), str(licence), _classes(name), str(file or "")
+    return Weights(True, size, *where, tag, tags)
 
 
 def download(name: str) -> None:
@@ -190,8 +200,17 @@ def _here() -> frozenset[str]:
     global _present
     now = time.monotonic()
     if _present is None or now - _present[0] > FRESH_SECONDS:
-        _present = now, frozenset(name for name in models.catalogue() if _has_weights(name) and pretrained.found(name))
+        plain = (name for name in models.catalogue() if _has_weights(name) and pretrained.found(name))
+        tagged = (name for name in zoo.tagged() if not _is_first(name) and pretrained.found(name))
+        _present = now, frozenset((*plain, *tagged))
     return _present[1]
+
+
+def _is_first(name: str) -> bool:
+    """Whether a name without this tag means the same weights."""
+    plain, _, tag = name.partition(".")
+    config = get_pretrained_cfg(plain)
+    return config is not None and config.tag == tag
 
 
 def _has_weights(name: str) -> bool:

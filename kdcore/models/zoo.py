@@ -40,6 +40,12 @@ def catalogue(query: str = "") -> tuple[str, ...]:
     return tuple(name for name in _all_names() if all(word in name.lower() for word in words))
 
 
+@lru_cache(maxsize=1)
+def tagged() -> tuple[str, ...]:
+    """timm's names with the tag of their weights, such as resnet50.a1_in1k; a name without one has the first of its tags."""
+    return tuple(timm.list_pretrained())
+
+
 def check(name: str) -> None:
     """Raises UserError with the nearest names where there is no such network."""
     check_name(name)

@@ -98,7 +98,7 @@ def show(chosen: dict[str, Choice], map_name: str | None, open_image: OpenImage 
         if going:
             st.button("Stop", icon=":material/stop:", on_click=st.session_state.pop, args=(GOING, None))
         elif not running.done:
-            label = "Continue" if running.found else f"Compare on {count} images"
+            label = "Continue the comparison" if running.found else f"Compare on {count} images"
             st.button(label, type="primary", icon=":material/grid_view:", on_click=_go, args=(key,))
     st.caption(f"{_map_title(map_name)}. A map that explains a class explains the predicted one.")
     st.fragment(_body, run_every="200ms" if going else None)(running, key, first, other, chosen, open_image, going)
@@ -167,6 +167,30 @@ def _body(
 def _cards(
     found: Survey, key: str, first: str, other: str, chosen: dict[str, Choice], open_image: OpenImage | None
 ) -> None:
+    places = _chosen_places(found, first, other)
+    if not len(places):
+        st.info("No image matches.", icon=":material/filter_alt_off:")
+        return
+    shown = st.session_state.get(SHOWN, CARDS)
+    picked = gallery_cards.draw(found, places[:shown], (first, other), clickable=open_image is not None)
+    if picked is not None and open_image is not None:
+        name, pixels = _picture(found, picked, next(iter(chosen.values())), chosen[other])
+        open_image(name, pixels)
+        st.rerun()
+    st.caption(
+        f"Equal colours are equal shares of a map, in all cards. Yellow: {gallery_cards.scale(found, places[:shown])} times the map's average "
+        "or more. The distance is the Jensen-Shannon divergence of the two maps: 0 for the same map, 0.69 for nothing in common."
+    )
+    missing = int((~np.isfinite(found.agreement["js"])).sum())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if len(places) > shown:
+            st.button(f"Show {min(CARDS, len(places) - shown)} more", on_click=_more, args=(shown,))
+        text = f"{min(shown, len(places))} of {len(places)} images"
+        st.caption(text + (f"; {missing} more have no map of one network" if missing else ""))
+
+
+def _chosen_places(found: Survey, first: str, other: str) -> np.ndarray:
+    """The images to show, in their order: as chosen by widgets, which are drawn with the number of images of each outcome."""
     from kdcore.inspection.gallery import OUTCOMES, ranked
 
     words = dict(zip(OUTCOMES, ("All predictions", "Both right", f"Only the {first.lower()} right", f"Only the {other.lower()} right", "Both wrong"), strict=True))  # fmt: skip
@@ -187,27 +211,7 @@ def _cards(
     counts = ", ".join(f"{words[each].lower()}: {numbers[each]}" for each in OUTCOMES[1:])
     st.caption(formatting.as_text(counts.capitalize()))
     places = ranked(found, most_similar=most_similar, outcome=outcome)
-    if label != EVERY:
-        places = places[found.targets[places] == found.classes.index(label)]
-    if not len(places):
-        st.info("No image matches.", icon=":material/filter_alt_off:")
-        return
-    shown = st.session_state.get(SHOWN, CARDS)
-    picked = gallery_cards.draw(found, places[:shown], (first, other), clickable=open_image is not None)
-    if picked is not None and open_image is not None:
-        name, pixels = _picture(found, picked, next(iter(chosen.values())), chosen[other])
-        open_image(name, pixels)
-        st.rerun()
-    st.caption(
-        f"Equal colours are equal shares of a map, in all cards. Yellow: {gallery_cards.scale(found, places[:shown])} times the map's average "
-        "or more. The distance is the Jensen-Shannon divergence of the two maps: 0 for the same map, 0.69 for nothing in common."
-    )
-    missing = int((~np.isfinite(found.agreement["js"])).sum())
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if len(places) > shown:
-            st.button(f"Show {min(CARDS, len(places) - shown)} more", on_click=_more, args=(shown,))
-        text = f"{min(shown, len(places))} of {len(places)} images"
-        st.caption(text + (f"; {missing} more have no map of one network" if missing else ""))
+    return places if label == EVERY else places[found.targets[places] == found.classes.index(label)]
 
 
 def _more(shown: int) -> None:

@@ -45,7 +45,7 @@ def _search(key: str, image_size: int | None, actions: Actions, first: str) -> b
         "Name",
         key=f"query-{key}",
         placeholder="resnet50, vit tiny 224 …",
-        help="All words are looked for, in any order.",
+        help="All words are looked for, in any order. With a point, as resnet50.a1, timm's tags of weights.",
     )
     options = [ALL, WITH_WEIGHTS, HERE]
     which = st.segmented_control(
@@ -67,7 +67,9 @@ def _search(key: str, image_size: int | None, actions: Actions, first: str) -> b
 
 def _row(found: "engine.Facts", key: str, actions: Actions) -> None:
     words, buttons = st.columns([3, 2], vertical_alignment="center")
-    words.markdown(f"**{formatting.as_text(found.name)}**  \n:small[{formatting.as_text(facts.line(found))}]")
+    lines = [line for line in (facts.line(found), facts.others(found)) if line]
+    small = "  \n".join(f":small[{formatting.as_text(line)}]" for line in lines)
+    words.markdown(f"**{formatting.as_text(found.name)}**  \n{small}")
     with buttons.container(horizontal=True, horizontal_alignment="right"):
         for label, take in actions(found).items():
             if st.button(label, key=f"take-{key}-{label}-{found.name}", on_click=take, args=(found.name,)):

@@ -31,7 +31,7 @@ def show(closer: Closer) -> None:
         st.button("Stop", icon=":material/stop:", on_click=running.stop, key="stop-heatmaps")
     elif not running.going and not running.done:
         st.button(
-            "Continue" if running.found else f"Compare heatmaps on {IMAGES} images", icon=":material/play_arrow:", type="primary",
+            "Continue the comparison" if running.found else f"Compare heatmaps on {IMAGES} images", icon=":material/play_arrow:", type="primary",
             on_click=running.start, args=(lambda: engine.heatmap_sensitivity(chosen.references, conditions, images=IMAGES),),
         )  # fmt: skip
     evaluation.follow(rows, running, closer)

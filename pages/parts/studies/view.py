@@ -74,7 +74,7 @@ def controls(state: StudyState) -> None:
         "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
         on_click="ignore", help="One row per run: settings, seed and all metrics.",
     )  # fmt: skip
-    if file := engine.studies().report(state.id):
+    if role.is_operator() and (file := engine.studies().report(state.id)):
         st.download_button(
             "Report", file.read_bytes, f"{state.id}.html", "text/html", icon=":material/download:", on_click="ignore",
             help="What passes on from the teachers, on every test set, with charts: one file for a browser.",
@@ -95,13 +95,24 @@ def commands(state: StudyState) -> None:
             st.markdown("Stop the runs of this study? They can be continued.")
             if st.button("Stop the study", icon=":material/stop:", type="primary"):
                 report(engine.refusal(runner.stop_study, state.id))
-    elif state.status != "finished" and st.button("Continue", icon=":material/play_arrow:", type="primary"):
+    elif state.status != "finished" and st.button(
+        continuing(state), icon=":material/play_arrow:", type="primary", key="continue"
+    ):
         report(engine.refusal(runner.resume_study, state.id))
+
+
+def continuing(state: StudyState) -> str:
+    """What the button does: `Continue with 3 runs`; a search may add some."""
+    left = state.total - state.done
+    if state.searching:
+        return "Continue the search"
+    return f"Continue with {left} run{'s' * (left != 1)}"
 
 
 def missing_report(state: StudyState) -> None:
     """How to get the report of a study with test sets that has none yet."""
-    if state.status == "finished" and state.study.test_sets and not engine.studies().report(state.id):
+    wanted = role.is_operator() and state.status == "finished" and state.study.test_sets
+    if wanted and not engine.studies().report(state.id):
         st.info(
             f"This study has test sets. Its report is made in a terminal: `python -m kdcore study evaluate {state.id}`",
             icon=":material/terminal:",

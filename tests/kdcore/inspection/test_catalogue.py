@@ -186,3 +186,14 @@ def test_imported_weights_are_a_choice(here, tmp_path):
     (choice,) = [each for each in inspection.choices(Store(tmp_path / "runs")) if each.kind == "imported"]
     assert (choice.reference, choice.title, choice.classes) == ("own/mine.safetensors", "mine", ("x", "y"))
     assert json.loads(json.dumps(choice.subtitle)) == "test_resnet, 64 px, imported"
+
+
+def test_weights_are_found_by_timm_s_tags_with_where_they_are(here):
+    assert catalogue.search("resnet50.a1_")[0] == "resnet50.a1_in1k"
+    assert catalogue.search("resnet50")[0] == "resnet50", "names without a tag stand first"
+    first, other = catalogue.weights("resnet50"), catalogue.weights("resnet50.ram_in1k")
+    assert (first.tag, other.tag, first.tags) == ("a1_in1k", "ram_in1k", other.tags)
+    assert first.tags > 9
+    assert other.source.endswith("timm/resnet50.ram_in1k")
+    assert catalogue.weights("test_resnet").file.endswith("test_resnet.safetensors")
+    assert catalogue.weights("torchvision/resnet18").tags == 0

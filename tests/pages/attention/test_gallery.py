@@ -102,7 +102,7 @@ def test_a_step_at_a_time_until_it_is_done(started: Surveys):
 def test_results_stay_when_it_is_stopped(started: Surveys):
     test = press(press(opened(), "Compare on 200 images"), "Stop")
     assert "Stopped after 20 of 40 images; the results below are of these." in text(test)
-    test = press(test, "Continue")
+    test = press(test, "Continue the comparison")
     assert "12 of 40 images" in text(test)
     assert len(started) == 1
 

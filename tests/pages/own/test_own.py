@@ -157,7 +157,9 @@ def test_why_weights_are_refused_is_one_sentence(importing):
 def library(monkeypatch):
     """Four networks in the four states of their weights; what takes time is not known at first."""
     known = {
-        "here": Weights(True, 22_900_000, "https://hub/x", "apache-2.0", 1000),
+        "here": Weights(
+            True, 22_900_000, "https://hub/x", "apache-2.0", 1000, str(Path.home() / "hub" / "x.safetensors"), "a1", 9
+        ),
         "away": Weights(True, None, "https://hub/x", "mit", 1000),
         "unreachable": Weights(True, None, "https://nowhere/x", "", 1000),
         "random": Weights(False),
@@ -180,8 +182,8 @@ def library(monkeypatch):
 def test_what_is_known_of_a_network_is_a_line(library):
     size = "25.6 million parameters, 8.18 GFLOPs at 64 px"
     assert [facts.line(engine.network_facts(name, 64)) for name in ("here", "away", "unreachable", "random")] == [
-        f"{size} · weights are on this machine (23 MB, apache-2.0)",
-        f"{size} · weights can be downloaded (about 102 MB, mit)",
+        f"{size} · weights a1 are on this machine, in ~/hub (23 MB, apache-2.0)",
+        f"{size} · weights can be downloaded from hub/x (about 102 MB, mit)",
         f"{size} · weights are not on this machine, and nowhere cannot be reached",
         f"{size} · no pretrained weights: random ones only",
     ]
@@ -195,7 +197,8 @@ def test_the_search_lists_what_is_known_and_the_button_chooses(library):
     test = opened(with_search, "find-x")
     assert "Type some of a name" in words(test.caption)
     test.text_input[0].set_value("here").run()
-    assert "weights are on this machine (23 MB, apache-2.0)" in words(test.markdown)
+    assert "weights a1 are on this machine, in ~/hub (23 MB, apache-2.0)" in words(test.markdown)
+    assert "9 weights to choose from: search for here." in words(test.markdown)
     assert library.asked[-1] == ("here", 64)
     press(test, "Teacher")
     assert test.session_state["taken"] == "here"
