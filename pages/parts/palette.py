@@ -2,7 +2,7 @@
 
 The colours themselves are the theme's (.streamlit/config.toml), so that text (`:violet[teacher]`),
 badges and the charts (`--st-violet-color`) agree. They stay distinct with any colour blindness; contrast on the page
-is at least 3.9 : 1, light or dark.
+is at least 4.5 : 1, light or dark.
 """
 
 import streamlit as st

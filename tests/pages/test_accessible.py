@@ -69,6 +69,33 @@ def test_words_on_buttons_can_be_read(kind, place):
     assert contrast(words.groups()[place], theme(kind)["primaryColor"]) >= TEXT
 
 
+@pytest.mark.parametrize(("kind", "place"), [("light", 0), ("dark", 1)])
+def test_words_on_the_chosen_button_and_on_tags_can_be_read(kind, place):
+    colours = theme(kind)
+    tint = over(colours["primaryColor"], colours["backgroundColor"], 0.1)
+    for element, ground in (("stButtonGroup", tint), ("stMultiSelectTagsContainer", colours["primaryColor"])):
+        words = re.search(element + r".*?light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", FRAME)
+        assert words
+        assert contrast(words.groups()[place], ground) >= TEXT
+
+
+@pytest.mark.parametrize("kind", ["light", "dark"])
+def test_words_at_the_axes_of_charts_can_be_read(kind):
+    pale = re.search(r"role-axis-label.*?fill: currentColor; opacity: ([0-9.]+)", FRAME)
+    assert pale
+    colours = theme(kind)
+    assert (
+        contrast(over(colours["textColor"], colours["backgroundColor"], float(pale[1])), colours["backgroundColor"])
+        >= TEXT
+    )
+
+
+@pytest.mark.parametrize("kind", ["light", "dark"])
+@pytest.mark.parametrize("colour", ["violetColor", "primaryColor", "orangeColor"])
+def test_labels_of_curves_in_a_networks_colour_can_be_read(kind, colour):
+    assert contrast(theme(kind)[colour], theme(kind)["backgroundColor"]) >= TEXT
+
+
 def test_words_on_the_accent_in_components_are_those_of_buttons():
     for path in sorted((PROJECT / "pages" / "parts").rglob("*.css")):
         for rule in re.findall(

@@ -1,6 +1,7 @@
 // Runs as lines over parallel axes. A range of an axis is kept by dragging along it; the runs outside of any range fade.
 //
-// data: {labels: [run], axes: [{name, unit, colour, words: [word], values: [number or null]}]}
+// data: {labels: [run], axes: [{name, unit, colour, words: [word], values: [number or null]}], start: {brushed}, usual}
+import {Address} from "../shared/address.js";
 import {element} from "../shared/elements.js";
 import {clamp} from "../shared/numbers.js";
 
@@ -23,6 +24,22 @@ export function within(axes, ranges) {
     const at = scales[i].at(axis.values[run]);
     return at >= ranges[i][0] - 1e-9 && at <= ranges[i][1] + 1e-9;
   }));
+}
+
+// The brushed ranges as one word of an address, "Student~0.5~1;kd~0~0.25", and back; those of axes that are not here are left out.
+const named = ({name}) => encodeURIComponent(name).replaceAll("~", "%7E");
+
+export function rangesAsText(axes, ranges) {
+  return Object.entries(ranges).map(([i, range]) => [named(axes[i]), ...range.map((end) => +end.toFixed(3))].join("~")).join(";");
+}
+
+export function rangesFrom(axes, text) {
+  const ranges = {};
+  for (const part of text.split(";")) {
+    const [name, low, high] = part.split("~"), i = axes.findIndex((axis) => named(axis) === name);
+    if (i >= 0 && +low >= 0 && +high <= 1 && +low < +high) ranges[i] = [+low, +high];
+  }
+  return ranges;
 }
 
 // What an axis is labelled with: all words, or lowest and highest and what lies between where few values occur.
@@ -54,7 +71,8 @@ export default function ({data, parentElement, setTriggerValue}) {
   const find = (selector) => parentElement.querySelector(selector), svg = find("svg"), said = find(".kept");
   const sameAxes = JSON.stringify([data.labels, data.axes.map(({name}) => name)]);
   let view = VIEWS.get(parentElement);
-  if (view?.of !== sameAxes) VIEWS.set(parentElement, (view = {of: sameAxes, ranges: {}}));
+  if (view?.of !== sameAxes) VIEWS.set(parentElement, (view = {of: sameAxes, ranges: {}, brushed: "", address: new Address()}));
+  if (view.address.restored(view, data.start)) view.ranges = rangesFrom(data.axes, view.brushed);
   const scales = data.axes.map(scaleOf);
   svg.setAttribute("aria-label", `${data.labels.length} runs over ${data.axes.map(({name}) => name).join(", ")}`);
   let lines = [], brushes = [], tall = 320, near = null;
@@ -103,7 +121,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     const share = (event) => clamp((height(0) - (event.clientY - svg.getBoundingClientRect().top)) / (height(0) - height(1)), 0, 1);
     grip.onpointerdown = (event) => { grip.setPointerCapture(event.pointerId); from = share(event); keep(i, null); };
     grip.onpointermove = (event) => { if (from !== null && Math.abs(share(event) - from) > 0.02) keep(i, [Math.min(from, share(event)), Math.max(from, share(event))]); };
-    grip.onpointerup = grip.onpointercancel = () => { from = null; };
+    grip.onpointerup = grip.onpointercancel = () => { from = null; report(); };
     group.onkeydown = (event) => {
       const [low, high] = view.ranges[i] ?? [0, 1], step = 0.1;
       const acts = {ArrowUp: [low + step, high], ArrowDown: [low - step, high], PageUp: [low, high + step], PageDown: [low, high - step], Escape: null};
@@ -111,6 +129,7 @@ export default function ({data, parentElement, setTriggerValue}) {
       event.preventDefault();
       const next = acts[event.key];
       keep(i, next && [clamp(next[0], 0, 0.9), clamp(next[1], clamp(next[0], 0, 0.9) + 0.1, 1)]);
+      report();
     };
     return group;
   }
@@ -119,6 +138,11 @@ export default function ({data, parentElement, setTriggerValue}) {
     if (range && (range[0] > 0 || range[1] < 1)) view.ranges[i] = range;
     else delete view.ranges[i];
     show();
+  }
+
+  function report() {
+    view.brushed = rangesAsText(data.axes, view.ranges);
+    view.address.report(view, data.usual, setTriggerValue);
   }
 
   function show() {
@@ -148,7 +172,7 @@ export default function ({data, parentElement, setTriggerValue}) {
     if (next !== near) { near = next; show(); }
   };
   svg.onpointerleave = () => { near = null; show(); };
-  find(".all").onclick = () => { view.ranges = {}; show(); };
+  find(".all").onclick = () => { view.ranges = {}; show(); report(); };
   lay();
   const sizes = new ResizeObserver(lay);
   sizes.observe(svg.parentElement);

@@ -6,10 +6,12 @@ from typing import Any
 
 import streamlit as st
 
+from pages.parts.address import Settings, Word
 from pages.parts.components import pictures
 from pages.parts.components.loading import component
 
 KEY = "parallel_axes"
+SETTINGS = Settings(brushed=Word())  # the ranges; an address does not hold more of them than a word may have
 Value = float | str | None
 
 _component = component(KEY)
@@ -30,7 +32,8 @@ def parallel_axes(labels: Sequence[str], axes: Sequence[Axis], on_keep: Callable
     plain: list[dict[str, Any]] = [_plain(axis) for axis in axes]
     _component(
         key=KEY,
-        data={"labels": list(labels), "axes": plain},
+        data={"labels": list(labels), "axes": plain, "start": SETTINGS.read(), "usual": SETTINGS.usual()},
+        on_looked_change=lambda: SETTINGS.remember(st.session_state[KEY]["looked"]),
         on_kept_change=lambda: on_keep(
             [place for place in st.session_state[KEY]["kept"] or [] if isinstance(place, int)]
         ),

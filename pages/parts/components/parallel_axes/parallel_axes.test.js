@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import {keptWords, labelsOf, scaleOf, within} from "./parallel_axes.js";
+import {keptWords, labelsOf, rangesAsText, rangesFrom, scaleOf, within} from "./parallel_axes.js";
 
 const weight = {name: "kd", unit: "", words: [], values: [0, 0.5, 1, null]};
 const terms = {name: "terms", unit: "", words: ["ce", "ce + kd"], values: [0, 1, 1, 1]};
@@ -17,6 +17,15 @@ test("a run is kept that lies in every brushed range; without a value it lies in
   assert.deepEqual(within(axes, {}), [true, true, true, true]);
   assert.deepEqual(within(axes, {0: [0.4, 1]}), [false, true, true, false]);
   assert.deepEqual(within(axes, {0: [0.4, 1], 2: [0, 0.4]}), [false, true, false, false]);
+});
+
+test("brushed ranges are a word of the address; what it lacks or has wrong is not brushed", () => {
+  const axes = [weight, {...terms, name: "a;b~c"}, student], ranges = {0: [0.4, 1], 1: [0, 1 / 3]};
+  assert.equal(rangesAsText(axes, ranges), "kd~0.4~1;a%3Bb%7Ec~0~0.333");
+  assert.deepEqual(rangesFrom(axes, rangesAsText(axes, ranges)), {0: [0.4, 1], 1: [0, 0.333]});
+  assert.deepEqual(rangesFrom([weight, student], "kd~0.4~1;Student~0.1~0.2"), {0: [0.4, 1], 1: [0.1, 0.2]});
+  assert.deepEqual(rangesFrom([weight], "Student~0~0.5;kd~0.9~0.1;kd~x~1;kd~0~7;kd"), {});
+  assert.deepEqual(rangesFrom([weight], ""), {});
 });
 
 test("an axis is labelled with its few values, or with its ends", () => {
