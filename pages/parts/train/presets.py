@@ -125,7 +125,7 @@ def edit_as_text(recipe: Recipe, key: str) -> None:
     area = f"text-{hashlib.sha256((key + text).encode()).hexdigest()[:8]}"
     with st.expander("Edit the full recipe (YAML)", icon=":material/code:", key="edit-recipe"):
         st.text_area("Recipe", text, key=area, height=320, label_visibility="collapsed")
-        st.button("Apply", on_click=lambda: take(EDITED, st.session_state[area], "text"))
+        st.button("Apply", on_click=lambda: take(EDITED, st.session_state.get(area, text), "text"))
         show_error("text")
 
 

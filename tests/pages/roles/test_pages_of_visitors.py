@@ -1,5 +1,7 @@
 """What a visitor's pages draw: no control of the operator's, and a sentence where the most expected one would be."""
 
+import shutil
+
 import pytest
 
 from kdcore.recipe.study import Study
@@ -11,6 +13,7 @@ OPERATORS = {"Start training", "Train it here", "Pause", "Continue", "Stop the r
 
 def drawn(at):
     assert not at.exception
+    assert not [error.value for error in at.error if "Only the operator" in error.value]  # nothing was pressed
     return {button.label for button in at.button}
 
 
@@ -61,11 +64,20 @@ def test_no_card_of_the_start_page_promises_a_run(open_page, runner, request):
     assert cards() == ["Compare on your own photo", "See the settings of a run", "See all runs", "Read common pitfalls"]
 
 
-def test_a_study_can_be_watched_and_not_controlled(open_page, runner, make_run, visiting):
-    make_run()
-    plain = runner.store.recipe(runner.store.ids()[0]).model_dump(mode="json")
-    at = open_page("studies.py", study=Studies(runner.store).create(Study(recipe=plain, vary={"epochs": (1, 2)})))
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_study_can_be_watched_and_not_controlled(open_page, runner, make_run, visiting, finished):
+    run_id = make_run()
+    plain = runner.store.recipe(run_id).model_dump(mode="json")
+    studies = Studies(runner.store)
+    study_id = studies.create(Study(recipe=plain, vary={"epochs": (1, 2)}, test_sets={}))
+    if finished:
+        for place in studies.state(study_id).places:
+            shutil.copytree(runner.store.folder(run_id), runner.store.root / place.run_id)
+    at = open_page("studies.py", study=study_id)
+    assert (studies.state(study_id).status == "finished") == finished
     assert not drawn(at) & OPERATORS
+    assert [each.label for each in at.get("download_button")] == ["CSV"]
+    assert "All studies" in drawn(at)  # what comes after the buttons is there too
 
 
 def test_the_passcode_is_asked_for_at_the_top_of_pages_and_nowhere_on_ones_own_machine(open_page, runner, request):
