@@ -85,7 +85,7 @@ def import_run(store: Store, file: BinaryIO | Path, *, plain_name: str = "The fi
                     for name, expected in manifest["files"].items():
                         _take(zipped, f"{run_id}/{name}", folder / name, expected, plain_name)
                     _check_readable(folder, plain_name)
-                    return atomic.take_free_name(folder, _names(store, run_id)).name
+                    return atomic.take_free_name(folder, _free_ids(store, run_id)).name
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(
             f"{plain_name} is no zip file, or a damaged one ({clipped(str(error), 80)}). Export the run again."
@@ -240,7 +240,7 @@ def _is_same(there: Path, manifest: dict[str, Any]) -> bool:
         return False
 
 
-def _names(store: Store, run_id: str) -> Iterator[Path]:
+def _free_ids(store: Store, run_id: str) -> Iterator[Path]:
     """The id of the file, or where another run has it, ids with other last letters."""
     recorded = set(store.ids())
     while True:
