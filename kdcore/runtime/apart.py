@@ -1,10 +1,13 @@
 """Runs a command of this project in a process of its own, which is ended when it takes too long."""
 
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from kdcore.errors import UserError
 from kdcore.paths import PROJECT
+
+POLL_SECONDS = 0.2
 
 
 def run(
@@ -15,6 +18,7 @@ def run(
     instead: str,
     given: str = "",
     environment: Mapping[str, str] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, whatever its exit status.
 
@@ -24,19 +28,33 @@ def run(
         instead: how to do the same without this limit, a sentence.
         given: its standard input.
         environment: instead of this process's.
+        stopped: whether it is to end now; looked at five times a second.
 
     Raises:
-        UserError: it took longer and was stopped, or could not be started.
+        UserError: it was stopped, also because it took longer, or could not be started.
     """
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            command, input=given, capture_output=True, text=True, encoding="utf-8", timeout=seconds, cwd=PROJECT,
-            env=environment, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise UserError(f"{what} took longer than {_in_words(seconds)} and was stopped. {instead}") from None
+        process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8", cwd=PROJECT, env=environment
+        )
     except OSError as error:
         raise UserError(f"{what} could not be started ({error.strerror}). Try again in a moment.") from error
+    end, sent = time.monotonic() + seconds, given
+    with process:
+        try:
+            while True:
+                try:
+                    out, err = process.communicate(sent or None, timeout=POLL_SECONDS)
+                    return subprocess.CompletedProcess(command, process.returncode, out, err)
+                except subprocess.TimeoutExpired:
+                    sent = ""
+                if stopped():
+                    raise UserError(f"{what} was stopped.")
+                if time.monotonic() > end:
+                    raise UserError(f"{what} took longer than {_in_words(seconds)} and was stopped. {instead}")
+        finally:
+            process.kill()
 
 
 def _in_words(seconds: float) -> str:

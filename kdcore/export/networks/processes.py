@@ -1,8 +1,9 @@
-"""The commands `export` and `deploy` in a process of their own, for the app: without torch here, and ended when they take too long."""
+"""The commands `export`, `deploy` and `prune` in a process of their own, for the app: without torch here, and ended when they take too long."""
 
 import os
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -61,16 +62,23 @@ def deploy(store: Store, run_id: str) -> None:
     _run(store, "deploy", run_id, "--json")
 
 
+def prune(store: Store, reference: str, to: float, score: str, stopped: Callable[[], bool]) -> Path:
+    """Prune the student or twin of a run, without fine-tuning; returns the weight file. Raises UserError, also when it is stopped."""
+    out = _run(store, "prune", reference, "--to", f"{to:g}", "--score", score, "--epochs", "0", stopped=stopped)
+    return Path(out.rpartition("written: ")[2].strip())
+
+
 def table(store: Store, run_id: str) -> dict[str, Any] | None:
     """The table that was measured last; None where there is none that can be read."""
     return deploy_table.read(store.folder(run_id))
 
 
-def _run(store: Store, *words: str) -> str:
+def _run(store: Store, *words: str, stopped: Callable[[], bool] = lambda: False) -> str:
     """What a command prints. Raises UserError with its message where it refuses."""
     done = apart.run(
         [*COMMAND, *words], what="It", seconds=SECONDS, instead=f"In a terminal: python -m kdcore {words[0]} {words[1]}",
         environment={**os.environ, "KD_RUNS": str(store.root), "PYTHONWARNINGS": "ignore"},
+        stopped=stopped,
     )  # fmt: skip
     if done.returncode:
         refused = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

@@ -44,6 +44,7 @@ from pages.parts.engine.process import (
     store,
     studies,
 )
+from pages.parts.engine.pruning import pruning_of, start_pruning, stop_pruning
 from pages.parts.engine.recipes import (
     check_data,
     check_settings,
@@ -149,6 +150,7 @@ __all__ = [
     "present_from_here",
     "preview",
     "process_runner",
+    "pruning_of",
     "quick_evaluation",
     "read_upload",
     "refusal",
@@ -161,6 +163,8 @@ __all__ = [
     "shared_photo",
     "shared_photos",
     "soft_labels",
+    "start_pruning",
+    "stop_pruning",
     "store",
     "student_names",
     "studies",

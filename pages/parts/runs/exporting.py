@@ -9,6 +9,7 @@ from kdcore.recipe import Recipe
 from kdcore.store import RunState
 from pages.parts import engine, formatting, palette
 from pages.parts.roles import role
+from pages.parts.runs import pruning
 
 KINDS = {"onnx": "ONNX", "int8": "ONNX INT8", "hub": "Folder (timm, hub)"}
 HELP = (
@@ -28,9 +29,11 @@ def available(run: RunState) -> bool:
 
 
 def show(run: RunState, recipe: Recipe) -> None:
-    """Files to make and download, for the operator; below them the table."""
+    """Files to make and download and a smaller network to prune, for the operator; below them the table."""
     if role.is_operator() and engine.store().checkpoint(run.id) is not None:
         files(run)
+        if not run.recorded:
+            pruning.show(run, recipe)
     table(run)
 
 

@@ -30,6 +30,17 @@ def test_what_takes_too_long_is_stopped_with_a_sentence():
         run("import time; time.sleep(60)", seconds=0.1)
 
 
+def test_it_is_stopped_when_it_is_no_longer_wanted():
+    looks = iter([False, True])
+    with pytest.raises(UserError, match="^The import was stopped.$"):
+        run("import time; print('x' * 200_000, flush=True); time.sleep(60)", stopped=lambda: next(looks))
+
+
+def test_long_input_and_output_survive_looking_whether_it_is_wanted():
+    done = run("import sys, time; text = sys.stdin.read(); time.sleep(0.3); print(text)", given="ab" * 200_000)
+    assert len(done.stdout) == 400_001
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(900.0, "15 minutes"), (60.0, "60 seconds"), (90.0, "1.5 minutes")])
 def test_a_limit_is_told_in_the_unit_that_reads_well(seconds, words):
     assert apart._in_words(seconds) == words
