@@ -210,11 +210,23 @@ def signed(value: float, places: int) -> str:
     return text.replace("-", formatting.MINUS) if float(text) else text[1:]
 
 
+def share_of_way(transfer: Values) -> str:
+    """`62 % (40 to 85)`."""
+    middle, low, high = transfer
+    ends = f" ({100 * low:.0f} to {100 * high:.0f})".replace("-", formatting.MINUS) if math.isfinite(low) else ""
+    return formatting.percent(middle, 0) + ends
+
+
+def claims(of_measure: Sequence[Row]) -> list[str]:
+    """What is shown to have passed on, or to have moved away, by one measure: a sentence each, with its intervals."""
+    return [row.transfer_sentence for row in of_measure if row.kind in ("passes on", "moves away")]
+
+
 def notes(row: Row) -> tuple[dumbbell.Note, ...]:
     """Transfer from the teacher, and whether the student inherits what hurts."""
     found = []
     if row.transfer is not None and math.isfinite(row.transfer[0]):
-        found.append(dumbbell.Note(f"transfer {formatting.percent(row.transfer[0], 0)}", row.transfer_sentence))
+        found.append(dumbbell.Note(f"transfer {share_of_way(row.transfer)}", row.transfer_sentence))
     if row.over_distilled:
         found.append(dumbbell.Note("over-distilled", OVER_DISTILLED, warning=True))
     return tuple(found)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from pages.parts import formatting
 from pages.parts.robustness import measured, overview
 
 if TYPE_CHECKING:
@@ -69,9 +68,7 @@ def transfer(row: Row) -> str:
     """`62 % (40 to 85), over-distilled`; the sentence has the reason why it is not defined."""
     if row.transfer is None or not math.isfinite(row.transfer[0]):
         return "not defined"
-    middle, low, high = row.transfer
-    ends = f" ({100 * low:.0f} to {100 * high:.0f})".replace("-", formatting.MINUS) if math.isfinite(low) else ""
-    return f"{formatting.percent(middle, 0)}{ends}{', over-distilled' if row.over_distilled else ''}"
+    return f"{measured.share_of_way(row.transfer)}{', over-distilled' if row.over_distilled else ''}"
 
 
 def explain_transfer(closer: Closer) -> None:

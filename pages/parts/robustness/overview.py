@@ -50,12 +50,15 @@ def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], mark
     of_measure = [each for each in rows if each.measure == row.measure]
     if line := measured.headline(rows, of_measure, cards):
         st.markdown(line)
+    if found := measured.claims(of_measure):
+        with st.expander("In sentences, with their intervals", icon=":material/format_list_bulleted:"):
+            st.markdown("\n".join(f"- {formatting.as_text(each)}" for each in found))
     few = measured.usual(of_measure, cards)
     chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, marked)
     names = {reference: chosen.name(reference) for reference in chosen.references}
     st.caption(
-        f"{running.shown.images:,} test images per set. Bars: 95 % intervals over images; bold: the interval of the difference "
-        f"excludes 0. Click a row for a closer look. {formatting.as_text(running.shown.sizes(names))}"
+        f"{running.shown.images:,} test images per set. Bars: 95 % intervals over images, not corrected for their number; bold: that of "
+        f"the difference excludes 0. Click a row for a closer look. {formatting.as_text(running.shown.sizes(names))}"
     )
 
 

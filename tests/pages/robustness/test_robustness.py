@@ -1,6 +1,7 @@
 """The Robustness page over a made-up engine: what it opens with, compares, computes, and refuses."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -64,11 +65,26 @@ def test_a_row_has_its_difference_its_transfer_and_what_was_inherited(open_page,
     scrambled, low_pass = rows["patch_scramble@4"], rows["low_pass@4"]
     assert (scrambled["gap"], scrambled["claimed"]) == ("+5.0 (+3.0 to +7.0)", True)
     assert (rows["global_noise@0.2"]["gap"], rows["global_noise@0.2"]["claimed"]) == ("+1.0 (\u22121.0 to +3.0)", False)
-    assert [note["text"] for note in scrambled["notes"]] == ["transfer 62 %"]
+    assert [note["text"] for note in scrambled["notes"]] == ["transfer 62 % (40 to 85)"]
     assert [note["text"] for note in low_pass["notes"]] == ["over-distilled"]
     assert low_pass["notes"][0]["meaning"].startswith("The student inherits what hurts")
     assert scrambled["label"].startswith("Scrambled patches, unit of patch_scramble: 4. Accuracy: the teacher 40.0 % (35.0 to 48.0)")  # fmt: skip
     assert scrambled["label"].endswith("The student stands at 62 %.")
+
+
+def test_each_claim_is_a_sentence_with_its_interval():
+    claimed = [
+        replace(
+            row("accuracy", "patch_scramble@4", list(TRIO.values()), TRIO),
+            kind="passes on",
+            transfer_sentence="Accuracy passes on: +5.0 (+3.0 to +7.0).",
+        )
+    ]
+    others = [
+        replace(row("accuracy", "low_pass@4", list(TRIO.values()), TRIO), kind=kind, transfer_sentence="Nothing.")
+        for kind in ("not shown", "no gap", "refused", "")
+    ]
+    assert measured.claims([*others, *claimed]) == ["Accuracy passes on: +5.0 (+3.0 to +7.0)."]
 
 
 def test_every_strength_is_shown_on_demand(open_page, made, drawn):

@@ -22,6 +22,12 @@ export function largest(values) {
 // The column that is most similar to each row.
 export const partners = (values) => values.map((row) => largest([row])[1]);
 
+// Black or white, whichever has the higher contrast with a colour: they are equal at a relative luminance of 0.179 (WCAG).
+export function ink(colour) {
+  const [r, g, b] = colour.map((level) => level <= 10 ? level / 255 / 12.92 : ((level / 255 + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
+
 // A cell in words.
 export function words({rows, columns}, values, [i, j]) {
   const value = values[i][j], first = rows.layers[i][0].toUpperCase() + rows.layers[i].slice(1);
@@ -69,7 +75,7 @@ export default function ({data, parentElement}) {
       cell.setAttribute("aria-label", words(data, values, [i, j]));
       cell.title = `${rows.layers[i]} / ${columns.layers[j]}: ${value === null ? "not defined" : value.toFixed(2)}`;
       cell.style.background = value === null ? "none" : `rgb(${r} ${g} ${b})`;
-      cell.style.color = 0.3 * r + 0.59 * g + 0.11 * b > 120 ? "#000" : "#fff";
+      cell.style.color = ink([r, g, b]);
       if (columns.layers.length <= 14) cell.textContent = value === null ? "" : value.toFixed(2).replace(/^0/, "");
       cell.onclick = () => choose([i, j], false);
       buttons[i][j] = cell;
