@@ -1,56 +1,44 @@
 """A study on a Ray cluster of two nodes on this machine, one of which is killed."""
 
-import time
+import socket
 import warnings
 
 import pytest
 
+from benchmarks import lost_node
+from benchmarks.lost_node import until
+from kdcore import plugins
 from kdcore.cluster.ray_runs import RayRuns
 from kdcore.errors import UserError
 from kdcore.recipe import study as studies
 from kdcore.store import Store, Studies
+from tests.kdcore.plugins.conftest import EXAMPLES
 
 ray = pytest.importorskip("ray", reason="ray is missing (requirements-cluster.txt)")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's own
 
-NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
-PATIENCE = 300.0  # seconds, on a machine with other work
-
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """The head, which trains nothing itself."""
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for name, value in lost_node.PATIENT.items():
+        monkeypatch.setenv(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from ray.cluster_utils import Cluster
-
-        made = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 0, "include_dashboard": False})
-    yield made
-    made.shutdown()
+        with lost_node.nodes() as made:
+            yield made
 
 
-def until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def node_of(cluster):
-    """A further node with one processor; Ray gives it half a minute to start, which is little on a machine with other work."""
-    for tries_left in (2, 1, 0):
-        try:
-            return cluster.add_node(**NODE)
-        except Exception:
-            if not tries_left:
-                raise
-    raise AssertionError
-
-
-def test_a_node_that_is_killed_in_the_middle_of_a_study_loses_nothing(cluster, tmp_path, tiny):
-    node = node_of(cluster)
-    recipe = tiny(epochs=40, twin=False, checkpoint_every=1, probes={"images": 0})
+@pytest.mark.slow
+def test_a_node_that_is_killed_in_the_middle_of_a_study_loses_nothing(cluster, tmp_path, tiny, monkeypatch):
+    """Its runs use a plugin, which their workers have to load."""
+    plugin = tmp_path / "plugins" / "margin.py"
+    plugin.parent.mkdir()
+    plugin.write_text(EXAMPLES["margin.py"], encoding="utf-8")
+    monkeypatch.setenv(plugins.VARIABLE, str(plugin))
+    node = cluster.add()
+    terms = [{"method": "ce"}, {"method": "margin"}]
+    recipe = tiny(epochs=40, twin=False, checkpoint_every=1, probes={"images": 0}, terms=terms)
     plain = {"name": "two nodes", "recipe": recipe.model_dump(mode="json"), "seeds": [0, 1]}
     with RayRuns(Store(tmp_path / "runs"), address=cluster.address, send=True) as runs:
         assert runs.at_once == 1
@@ -66,8 +54,8 @@ def test_a_node_that_is_killed_in_the_middle_of_a_study_loses_nothing(cluster, t
 
         until(training)  # live in the store
         (lost,) = training()
-        cluster.remove_node(node, allow_graceful=False)
-        node_of(cluster)
+        cluster.lose(node)
+        cluster.add()
         until(lambda: not runs.active())
         state = known.state(study_id)
         assert (state.status, state.done) == ("finished", 2)
@@ -75,12 +63,32 @@ def test_a_node_that_is_killed_in_the_middle_of_a_study_loses_nothing(cluster, t
         notes = [note["text"] for note in runs.store.state(lost.id).notes]
         assert any(text.startswith("The worker on ") and " was lost at step " in text for text in notes)
         assert any(text.startswith("Resuming from 000") for text in notes)
-        steps, _ = runs.store.series(lost.id)["loss/student/total"]
+        assert runs.store.environment(lost.id)[-1]["plugin"]["method margin"]["file"] == str(plugin)
+        steps, _ = runs.store.series(lost.id)["loss/student/margin"]
         assert len(set(steps.tolist())) == len(steps)
     assert list((tmp_path / "runs").glob(".cluster-*")) == []
 
 
-def test_no_cluster_at_an_address_is_said_in_words(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    with pytest.raises(UserError, match=r"There is no Ray cluster at auto .* Start one with `ray start --head`"):
+def test_where_no_cluster_is_found_it_is_said_in_words(tmp_path, monkeypatch):
+    def none_found(**_):
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "init", none_found)  # on this machine others may have one
+    with pytest.raises(
+        UserError, match=r"There is no Ray cluster at auto \(Could not find .* Start one with `ray start --head`"
+    ):
         RayRuns(Store(tmp_path), address="auto")
+
+
+def test_an_address_at_which_nobody_answers_is_refused_at_once(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UserError, match=rf"There is no Ray cluster at {address} \(Connection refused\)"):
+            RayRuns(Store(tmp_path), address=address)
+
+
+@pytest.mark.parametrize("address", ["head", "ray://head:10001x", "head:", ":6379", "head:0", "head:99999"])
+def test_an_address_is_auto_or_a_host_with_its_port(tmp_path, address):
+    with pytest.raises(UserError, match=r"is no address of a Ray cluster: `auto`, .* or HOST:PORT of its head"):
+        RayRuns(Store(tmp_path), address=address)

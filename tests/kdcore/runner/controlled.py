@@ -19,7 +19,7 @@ RECIPE = recipes.from_plain(
         **TINY,
         "data": {**TINY["data"], "train_images": 40, "test_images": 20, "batch_size": 8},
         "teacher": {**TINY["teacher"], "accept": True},
-        "terms": [{"method": "ce"}, {"method": "kd"}],
+        "terms": [{"method": "ce"}, {"method": "kd"}, {"method": "margin"}],  # the last one of a plugin
         "probes": {"images": 0},
     }
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from kdcore import plugins
 from kdcore.cli import main
 from kdcore.errors import UserError
 from kdcore.paths import PROJECT
@@ -15,8 +16,19 @@ from kdcore.runner import Runner, companions
 from kdcore.runtime import processes
 from kdcore.store import Store
 from tests import warm
+from tests.kdcore.plugins.conftest import EXAMPLES
 from tests.kdcore.runner import controlled
 from tests.kdcore.training.test_several_processes import free_port, torchrun
+
+
+@pytest.fixture(scope="module", autouse=True)
+def plugin(tmp_path_factory):
+    """A method of one's own that the runs use, in the environment of both processes."""
+    path = tmp_path_factory.mktemp("plugins") / "margin.py"
+    path.write_text(EXAMPLES["margin.py"], encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(plugins.VARIABLE, str(path))
+        yield path
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +93,12 @@ def test_a_pause_and_changed_settings_reach_all_processes(runs, of_one):
     assert any(
         event["text"] == "Training in 2 processes, which share each batch." for event in logged(store, run_id, "Noted")
     )
+
+
+def test_a_plugin_is_used_in_all_processes(runs, plugin):
+    store, (run_id, *_) = runs
+    assert any(name.endswith("student margin") for name in losses(store, run_id))
+    assert store.environment(run_id)[-1]["plugin"]["method margin"]["file"] == str(plugin)
 
 
 def test_a_terminal_shows_no_warning_about_torchs_own_settings(runs, monkeypatch):
