@@ -7,6 +7,7 @@ import torch
 from kdcore.runner import Runner, job
 from kdcore.runtime import memory_full
 from kdcore.store import Store
+from kdcore.training.distiller import Distiller
 
 
 def raised(act) -> BaseException:
@@ -90,5 +91,29 @@ def test_the_run_ends_with_it_and_the_next_one_goes_on(tmp_path, tiny, monkeypat
         (again,) = runner.start(tiny(epochs=1))
         assert runner.wait(again, 60)
         assert runner.store.state(again).status == "finished"
+    finally:
+        runner.close()
+
+
+def test_a_run_whose_gpu_memory_was_full_in_a_step_can_go_on(tmp_path, tiny, monkeypatch):
+    runner, step = Runner(Store(tmp_path / "runs"), device="cpu", threads=1), Distiller.forward
+
+    def full(self, *arguments, **settings):
+        if any(runner.store.root.glob("*/checkpoints/*.safetensors")):  # in the second epoch
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return step(self, *arguments, **settings)
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Distiller, "forward", full)
+            (run_id,) = runner.start(tiny(twin=False, probes={"images": 0}))
+            assert runner.wait(run_id, 300)
+        state = runner.store.state(run_id)
+        assert (state.status, state.step) == ("failed", 5)
+        assert state.reason.startswith(memory_full.MEMORY_FULL)
+        assert "optimizer.accumulate: 2 computes each batch in 2 parts of 8 images" in state.reason
+        runner.resume(run_id)
+        assert runner.wait(run_id, 300)
+        assert runner.store.state(run_id).status == "finished"
     finally:
         runner.close()
