@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 FIRST = 12  # images that are shown, those with the largest losses first
 SIDE = 144  # pixels of an image
+OF_RECORDING = (
+    "The recording has neither the batches of its steps nor the faint line of accuracy between the epochs: it holds no checkpoints and "
+    "is from an earlier version. *Train it here* on Start makes a run with both."
+)
 
 
 def show(run: RunState) -> None:
     """The batch at the epoch that the cursor rests at; a hint where it rests nowhere."""
+    if run.recorded:
+        st.caption(OF_RECORDING)
+        return
     epoch = replay.SETTINGS.read()["epoch"]
     if epoch is None or not run.steps:
         st.caption("Click a point of a curve to see the batch of that step: its images with losses and predictions.")

@@ -7,6 +7,7 @@ import pytest
 
 from kdcore.errors import UserError
 from kdcore.inspection.step_batch import StepBatch
+from kdcore.store import RunState
 from pages.parts import engine
 from pages.parts.runs import batch
 
@@ -62,3 +63,11 @@ def test_a_run_that_recorded_no_batches_says_so(open_page, make_run, monkeypatch
     monkeypatch.setattr(engine, "batch_of_step", refuse)
     test = open_page("train.py", run=make_run(), more="Curves", epoch="0.5")
     assert any("did not record its batches" in each.value for each in test.caption)
+
+
+def test_of_a_recording_it_says_what_is_missing_and_where_to_get_it(monkeypatch):
+    said = []
+    monkeypatch.setattr(batch.st, "caption", said.append)
+    batch.show(RunState(id="a", name="a", status="finished", steps=20, step=20, recorded=True))
+    assert said == [batch.OF_RECORDING]
+    assert "Train it here" in said[0]
