@@ -114,6 +114,32 @@ def fine_tune(teacher: TeacherRecipe) -> Remedy:
     return Remedy(f"Fine-tune it on this data first, for {epochs} epochs", (again.format(epochs), *also))
 
 
+def image_size(recipe: Recipe) -> Finding | None:
+    """A warning where a teacher from a file would get images of another size than its weights are for, and the recipe does not set it."""
+    teacher = recipe.teacher
+    if teacher is None or teacher.image_size is not None or teacher.finetune is not None:
+        return None
+    own = _own_size(teacher)
+    if own is None or own == recipe.teacher_size:
+        return None
+    return Finding(
+        "image size",
+        "warn",
+        f"Its weights are for images of {own} px, and it gets those of {recipe.teacher_size} px, which may cost accuracy.",
+        (Remedy(f"Give the teacher images of {own} px", (f"teacher.image_size={own}",)),),
+    )
+
+
+def _own_size(spec: ModelRecipe) -> int | None:
+    """The side in pixels of the images that the weights of a file are for; None for others, or where its header does not say."""
+    if not isinstance(spec.reference, WeightFile):
+        return None
+    try:
+        return weight_header.description(weight_file(spec.weights)).get("image_size")
+    except UserError:  # which is refused elsewhere
+        return None
+
+
 def data_classes(data: DataRecipe) -> int | None:
     """How many classes the data has; None where that is not known yet, as of a folder that does not exist."""
     if data.only is not None:

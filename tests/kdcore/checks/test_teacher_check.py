@@ -182,3 +182,17 @@ def test_of_many_validation_images_the_figures_are_measured_on_all(tiny, monkeyp
     figures = next(event.teacher for event in train(parts) if isinstance(event, RunStarted))
     assert figures["count"] == len(parts.validation) > 6
     assert figures["seen"] == 0.0
+
+
+def test_a_file_s_teacher_that_gets_images_of_another_size_is_a_warning_with_the_setting(tiny, kept):
+    file = kept(made())  # for images of 32 px
+    small = tiny(teacher={"weights": file, "accept": True}, data={"image_size": 16})
+    (found,) = [each for each in teacher_check.check(small, device=CPU).findings if each.check == "image size"]
+    assert found.in_words == (
+        "Its weights are for images of 32 px, and it gets those of 16 px, which may cost accuracy. Give the teacher images of 32 px "
+        "(teacher.image_size: 32)."
+    )
+    assert "image size" not in verdicts(
+        tiny(teacher={"weights": file, "accept": True, "image_size": 16}, data={"image_size": 16})
+    )
+    assert "image size" not in verdicts(tiny(teacher={"weights": file, "accept": True}))
