@@ -1,6 +1,7 @@
 """Names, tags and notes that a user gives to a run: beside it, as a whole, and neither in its recipe nor in its events."""
 
 import json
+import os
 
 import pytest
 
@@ -125,3 +126,21 @@ def test_what_acts_on_a_terminal_or_is_no_unicode_is_a_space(store, run):
     found = Store(store.root).state(run).label
     assert found == Label("a [31mred", ("t ]0;x",), "one\ntwo")
     assert store.edit_label(run, name="x\ny\x1bz").name == "x y z"
+
+
+def test_a_damaged_label_is_replaced_also_by_an_empty_one(store, run):
+    path = store.folder(run) / FILE
+    path.write_text("{")
+    assert "label.json cannot be read" in store.state(run).damage
+    store.edit_label(run, pinned=False)
+    assert not path.exists()
+    assert store.state(run).damage == ""
+
+
+def test_a_label_that_is_put_back_from_an_older_copy_is_read_again(store, run):
+    store.edit_label(run, name="later")
+    assert store.state(run).name == "later"
+    path = store.folder(run) / FILE
+    path.write_text(json.dumps({"name": "earlier"}))
+    os.utime(path, (1e9, 1e9))
+    assert store.state(run).name == "earlier"

@@ -393,3 +393,20 @@ def test_variants_are_compared_with_the_first_that_has_their_network(shelf, tiny
     assert {label: state.base(label) for label in variants} == {
         "cnn": "cnn", "cnn, faster": "cnn", "vit": "vit", "vit, faster": "vit", "another": "cnn"
     }  # fmt: skip
+
+
+def test_a_deleted_study_leaves_no_report_and_no_log_of_its_search(shelf):
+    study_id = shelf.create(STUDY)
+    shelf.report_folder(study_id).mkdir()
+    (shelf.report_folder(study_id) / "report.html").write_text("")
+    shelf.search_log(study_id).write_text("")
+    shelf.delete(study_id)
+    assert list(shelf.root.iterdir()) == []
+
+
+@pytest.mark.parametrize(("written", "searching"), [("true", True), ("[no]", False), ("1", False)])
+def test_a_study_searches_only_where_its_file_says_true(shelf, written, searching):
+    study_id = shelf.create(STUDY)
+    path = shelf.root / f"{study_id}.yaml"
+    path.write_text(f"{path.read_text()}searching: {written}\n")
+    assert shelf.state(study_id).searching is searching
