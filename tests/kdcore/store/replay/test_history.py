@@ -74,3 +74,11 @@ def test_a_run_that_starts_again_forgets_what_came_after_its_checkpoint(resumed,
     assert [values.tolist() for name, (_, values) in history.series.view().items() if "adapted" in name] == [
         kept
     ] * bool(kept)
+
+
+def test_a_finished_run_is_at_the_end_of_its_last_epoch():
+    history = History("20260101-000000-quick-00000000", 0.0, recorded=False)
+    history.facts["epochs"] = 3
+    history.take({"time": 1.0, "event": "RunFinished", "step": 9, "results": {}, "file": "", "seconds": 1.0})
+    state = history.state("")
+    assert (state.status, state.step, state.epoch) == ("finished", 9, 3.0)
