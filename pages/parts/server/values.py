@@ -9,6 +9,7 @@ from typing import Any
 from streamlit.runtime.state.common import user_key_from_element_id
 from streamlit.runtime.state.session_state import Serialized, Value, WStates
 
+NUMBERS = frozenset({"int_value", "double_value"})  # a field of numbers sends either
 CHOSEN = "string_array_value"  # options of a widget with several
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def _checked(states: WStates, widget: str) -> Any:
         return _get(states, widget)
     kind = sent.value.WhichOneof("value")
     try:
-        if kind in (None, known.value_type):
+        if kind in (None, known.value_type) or {kind, known.value_type} <= NUMBERS:
             value = _get(states, widget)
             if kind == CHOSEN:
                 states.get_serialized(widget)  # raises for what is no option
