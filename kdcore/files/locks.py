@@ -1,8 +1,9 @@
 """Locks between processes: an operating-system lock on a file, which ends with the process that holds it.
 
-`filelock` provides the same exclusive lock on Linux, macOS and Windows. A check whether a lock is held has to take it for
-some microseconds, which a second check may see as held. Within a process such probes take turns; between processes, a
-contended probe is repeated. A real holder keeps its lock through all of the repeats.
+`filelock` provides the same exclusive lock on Linux, macOS and Windows. A check whether a lock is held takes a shared one,
+which other checks may have at the same time, however long the system interrupts them. On Windows, it has to take the
+exclusive one for some microseconds: within a process such probes take turns; between processes, a contended probe is
+repeated. A real holder keeps its lock through all of the repeats.
 """
 
 import contextlib
@@ -17,6 +18,11 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from kdcore.files.reading import regular
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 PROBES = 12  # tries before a lock counts as held
 PROBE_PAUSE = 0.004  # seconds between two of them, at most
@@ -122,9 +128,18 @@ def _is_free(path: Path) -> bool:
     with _probing:
         descriptor = _opened(path, create=False)
         try:
-            return lock_descriptor(descriptor, blocking=False)
+            return lock_descriptor(descriptor, blocking=False) if fcntl is None else _shared(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _shared(descriptor: int) -> bool:
+    """Take a shared lock, of the kind that `filelock` takes exclusively; False where somebody holds that."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _opened(path: Path, create: bool) -> int:

@@ -18,16 +18,17 @@ print("held" if lock else "refused", flush=True)
 time.sleep(60)
 """
 PROBE = """
-import sys, time
+import sys
 from pathlib import Path
 from kdcore.files import locks
+path, stop, sought = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 print("ready", flush=True)
-until = time.monotonic() + float(sys.argv[2])
 found = [0, 0]
-while time.monotonic() < until or not any(found):
-    found[locks.is_held(Path(sys.argv[1]))] += 1
+while not (found[sought] and stop.exists()):
+    found[locks.is_held(path)] += 1
 print(*found)
 """
+FREE, HELD = 0, 1
 
 
 def started(code, *arguments):
@@ -75,7 +76,7 @@ def test_a_killed_holder_holds_no_more(tmp_path):
 def test_many_probers_never_take_each_other_for_a_holder(tmp_path):
     path = tmp_path / "lock"
     path.touch()
-    others = [started(PROBE, path, 1.5) for _ in range(3)]
+    others = [started(PROBE, path, tmp_path / "stop", FREE) for _ in range(3)]
     found = []
 
     def probe():
@@ -88,8 +89,9 @@ def test_many_probers_never_take_each_other_for_a_holder(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
+    (tmp_path / "stop").touch()
     for process, _ in others:
-        output, _ = process.communicate()
+        output, _ = process.communicate(timeout=120)
         free, held = map(int, output.split())
         assert held == 0
         assert free > 0
@@ -97,17 +99,27 @@ def test_many_probers_never_take_each_other_for_a_holder(tmp_path):
     assert not any(found)
 
 
+def test_a_prober_that_the_system_interrupts_is_no_holder(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "lock"
+    with path.open("w") as interrupted:
+        fcntl.flock(interrupted, fcntl.LOCK_SH)  # the state that a probe is in
+        assert not locks.is_held(path)
+    with locks.acquire(path):
+        pass
+
+
 def test_a_holder_is_seen_and_let_in_among_many_probers(tmp_path):
     path = tmp_path / "lock"
     path.touch()
-    others = [started(PROBE, path, 1.5) for _ in range(2)]
-    lock = locks.acquire(path, patience=1.0)
+    others = [started(PROBE, path, tmp_path / "stop", HELD) for _ in range(2)]
+    lock = locks.acquire(path, patience=120.0)
     assert lock
-    time.sleep(0.3)
     assert locks.is_held(path)
+    (tmp_path / "stop").touch()
     for process, _ in others:
-        output, _ = process.communicate()
-        assert int(output.split()[1]) > 0
+        output, _ = process.communicate(timeout=120)
+        assert int(output.split()[HELD]) > 0
     lock.release()
 
 
