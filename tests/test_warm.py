@@ -1,9 +1,11 @@
 """Programs that are forked behave as those that are started."""
 
+import functools
 import json
 import os
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -39,3 +41,30 @@ def test_a_program_is_ended_by_a_signal_and_its_status_says_which(tmp_path, how)
     program.send_signal(how)
     assert program.wait(120) == -how
     program.terminate()  # nothing is left to end
+
+
+def test_workers_share_the_process_that_is_forked_and_one_that_has_ended_is_started_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_XDIST_TESTRUNUID", "a")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(warm, "LIBRARIES", ())
+    (tmp_path / "says.py").write_text("import os\nprint(os.getppid())\n")
+
+    def parent() -> str:
+        with (tmp_path / "output").open("wb") as output:
+            assert warm.start(["says.py"], cwd=tmp_path, env={}, output=output).wait(120) == 0
+        return (tmp_path / "output").read_text()
+
+    with monkeypatch.context() as worker:
+        worker.setattr(warm, "_process", one := functools.cache(warm._process.__wrapped__))
+        first = parent()
+    with monkeypatch.context() as worker:
+        worker.setattr(warm, "_process", other := functools.cache(warm._process.__wrapped__))
+        assert parent() == first
+        one().close()
+        assert parent() == first
+        other().close()
+        other.cache_clear()
+        parent()  # of a process that is just ending, or of another one
+        os.kill(int(parent()), signal.SIGKILL)
+        parent()
+        other().close()

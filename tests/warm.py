@@ -14,8 +14,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO
+
+from filelock import FileLock
 
 # None starts a thread, which pandas would do: a fork would lack it.
 LIBRARIES = (
@@ -23,14 +26,14 @@ LIBRARIES = (
     "streamlit.starlette", "altair", "pydantic", "rich.progress", "cyclopts", "uvicorn",
 )  # fmt: skip
 BYTES = 1 << 20  # of a request
+TRIES = 3
 
 
 class Program:
     """A started program, with the part of `subprocess.Popen` that tests use."""
 
-    def __init__(self, line: socket.socket) -> None:
-        self._line = line
-        self.pid = int(line.recv(64))
+    def __init__(self, line: socket.socket, pid: int) -> None:
+        self._line, self.pid = line, pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -59,49 +62,86 @@ class Program:
 
 def start(arguments: list[str], *, cwd: Path, env: dict[str, str], output: IO[bytes]) -> Program:
     """Run `python ARGUMENTS`, as `-m module ...` or `script.py ...`, with stdout and stderr into a file."""
-    mine, its = socket.socketpair()
-    with its:
-        request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": env}).encode()
-        assert len(request) < BYTES
-        socket.send_fds(_process(), [request], [output.fileno(), its.fileno()])
-        return Program(mine)
+    request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": env}).encode()
+    assert len(request) < BYTES
+    for _ in range(TRIES):
+        line, (mine, its) = _process(), socket.socketpair()
+        with its, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            socket.send_fds(line, [request], [output.fileno(), its.fileno()])
+        if pid := mine.recv(64):
+            return Program(mine, int(pid))
+        mine.close()
+        line.close()  # all others had just ended, and with them the process that is forked
+        _process.cache_clear()
+    raise RuntimeError("No program could be started.")
 
 
 @functools.cache
 def _process() -> socket.socket:
-    """Start the process that is forked; it ends with this one, which closes the socket."""
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for each in (ours, its):
-        each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BYTES)
-    with its:
-        command = [sys.executable, str(Path(__file__)), str(its.fileno())]
+    """A connection to the process that is forked, which all workers of xdist share. It ends when all connections are closed."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if not run:
+        return _connected(_begun(f"\0kd-warm-{os.getpid()}"))
+    address = str(Path(tempfile.gettempdir()) / f"kd-warm-{run}")
+    with FileLock(f"{address}.lock"):
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return _connected(address)
+        Path(address).unlink(missing_ok=True)
+        return _connected(_begun(address))
+
+
+def _begun(address: str) -> str:
+    """Start the process that is forked, listening at the address."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        door.bind(address)
+        door.listen()
+        command = [sys.executable, str(Path(__file__)), str(door.fileno()), *LIBRARIES]
         # stays this process's child until both end, hence no `wait`
-        subprocess.Popen(command, pass_fds=[its.fileno()], start_new_session=True).returncode = 0
-    return ours
+        subprocess.Popen(command, pass_fds=[door.fileno()], start_new_session=True).returncode = 0
+    return address
 
 
-def _requests(line: socket.socket) -> dict[str, object]:
+def _connected(address: str) -> socket.socket:
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BYTES)
+    try:
+        line.connect(address)
+    except OSError:
+        line.close()
+        raise
+    return line
+
+
+def _requests(door: socket.socket) -> dict[str, object]:
     """Fork for each request; returns in the forked processes, with the request."""
-    lines: dict[int, socket.socket] = {}  # by the program's process id
+    lines: list[socket.socket] = []  # to those that start programs
+    programs: dict[int, socket.socket] = {}  # by process id: to those that wait for them
     while True:
-        if select.select([line], [], [], 0.02)[0]:
-            request, files, *_ = socket.recv_fds(line, BYTES, 2)
+        for ready in select.select([door, *lines], [], [], 0.02)[0]:
+            if ready is door:
+                lines.append(door.accept()[0])
+                continue
+            request, files, *_ = socket.recv_fds(ready, BYTES, 2)
             if not request:  # whoever sends requests has ended
-                sys.exit()
+                lines.remove(ready)
+                ready.close()
+                if not lines:
+                    sys.exit()
+                continue
             output, its = files[0], socket.socket(fileno=files[1])
             if not (pid := os.fork()):
                 for stream in (1, 2):
                     os.dup2(output, stream)
                 os.close(output)
-                for each in (line, its, *lines.values()):
+                for each in (door, its, *lines, *programs.values()):
                     each.close()
                 return dict(json.loads(request))
             os.close(output)
-            lines[pid] = its
+            programs[pid] = its
             its.send(str(pid).encode())
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                with lines.pop(ended[0]) as its, contextlib.suppress(OSError):
+                with programs.pop(ended[0]) as its, contextlib.suppress(OSError):
                     its.send(str(os.waitstatus_to_exitcode(ended[1])).encode())
 
 
@@ -121,6 +161,6 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    for _library in LIBRARIES:
+    for _library in sys.argv[2:]:
         importlib.import_module(_library)
     _run(**_requests(socket.socket(fileno=int(sys.argv[1]))))  # type: ignore[arg-type]
