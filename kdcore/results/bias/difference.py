@@ -12,9 +12,9 @@ import numpy as np
 
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.outcome import Observation
-from kdcore.results.comparison.conclusion import LEAST_APART, LEAST_APART_OF_SEEDS, LEAST_IMAGES, LEAST_SEEDS, Estimate
+from kdcore.results.comparison.conclusion import LEAST_APART, LEAST_APART_OF_SEEDS, LEAST_IMAGES, Estimate
 from kdcore.results.comparison.crossed import Crossed, of_images
-from kdcore.results.comparison.figure import Figure
+from kdcore.results.comparison.figure import LEAST_SEEDS, Figure
 from kdcore.results.comparison.holm import ALPHA
 from kdcore.results.comparison.paired import Paired
 

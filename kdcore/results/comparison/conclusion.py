@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from kdcore.results.comparison.crossed import Crossed, of_images, of_means
-from kdcore.results.comparison.figure import Figure
+from kdcore.results.comparison.figure import LEAST_SEEDS, Figure
 from kdcore.results.comparison.holm import ALPHA, levels
 from kdcore.results.comparison.outcome import Pair
 from kdcore.results.comparison.paired import Paired
@@ -20,7 +20,6 @@ from kdcore.results.comparison.paired import Paired
 LEAST_IMAGES = 50
 LEAST_APART = 10  # images that only one of the two networks predicts rightly, of one run
 LEAST_APART_OF_SEEDS = 30  # the same of several runs together
-LEAST_SEEDS = 3  # of several: two say too little of how seeds vary
 Kind = Literal["better", "worse", "open", "refused", "unknown"]
 Estimate = Paired | Crossed
 

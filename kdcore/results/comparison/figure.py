@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 
 MINUS = "−"
 MOST_DIGITS = 4
+LEAST_SEEDS = 3  # two say too little of how seeds vary
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Figure:
 
 
 def over_seeds(values: Sequence[float]) -> Figure:
-    """Mean and 95 % interval by Student's t, for figures that have no values of single images; none for a single value."""
-    if len(values) < 2:
+    """Mean and 95 % interval by Student's t, for figures that have no values of single images; none for few or equal values."""
+    if len(values) < LEAST_SEEDS or min(values) == max(values):
         return Figure(fmean(values))
     half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
     mean = fmean(values)

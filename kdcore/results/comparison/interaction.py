@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kdcore.results.comparison.conclusion import LEAST_APART_OF_SEEDS, LEAST_SEEDS, Compared, Conclusion, conclude
+from kdcore.results.comparison.conclusion import LEAST_APART_OF_SEEDS, Compared, Conclusion, conclude
+from kdcore.results.comparison.figure import LEAST_SEEDS
 from kdcore.results.comparison.outcome import Outcome, Pair, identity
 from kdcore.results.comparison.sentences import with_figures
 

@@ -1,7 +1,7 @@
 """Conclusions in words. The first sentence is short enough to be read aloud; what it rests on stands below."""
 
-from kdcore.results.comparison.conclusion import LEAST_SEEDS, Conclusion
-from kdcore.results.comparison.figure import ends, points
+from kdcore.results.comparison.conclusion import Conclusion
+from kdcore.results.comparison.figure import LEAST_SEEDS, ends, points
 from kdcore.results.comparison.holm import ALPHA
 from kdcore.results.comparison.summary import Summary
 

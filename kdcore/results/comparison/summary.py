@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kdcore.results.comparison.conclusion import LEAST_SEEDS, Compared, Conclusion, Kind, conclude_all
+from kdcore.results.comparison.conclusion import Compared, Conclusion, Kind, conclude_all
 from kdcore.results.comparison.crossed import Crossed, of_images, of_means
-from kdcore.results.comparison.figure import Figure, over_seeds
+from kdcore.results.comparison.figure import LEAST_SEEDS, Figure, over_seeds
 from kdcore.results.comparison.holm import ALPHA
 from kdcore.results.comparison.outcome import Outcome, Results, with_twin
 

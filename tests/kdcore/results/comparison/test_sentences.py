@@ -46,6 +46,11 @@ def test_a_single_value_has_no_interval():
     assert not over_seeds([0.5]).bounded
 
 
+@pytest.mark.parametrize("values", [[0.4, 0.6], [1.0, 1.0, 1.0]])
+def test_two_seeds_and_equal_values_have_no_interval_that_would_claim_to_know_how_they_vary(values):
+    assert over_seeds(values) == Figure(sum(values) / len(values))
+
+
 def test_a_single_seed_says_that_its_interval_leaves_the_seed_out():
     assert covers(summarise([run(60, 18)])) == (
         "One seed: the interval covers the choice of the 2,000 test images, not the variation between seeds."
