@@ -137,10 +137,11 @@ def test_a_damaged_label_is_replaced_also_by_an_empty_one(store, run):
     assert store.state(run).damage == ""
 
 
-def test_a_label_that_is_put_back_from_an_older_copy_is_read_again(store, run):
-    store.edit_label(run, name="later")
-    assert store.state(run).name == "later"
+@pytest.mark.parametrize("written", [1e9, 4e9])
+def test_a_label_that_another_process_changes_or_puts_back_from_a_copy_is_read_again(store, run, written):
+    store.edit_label(run, name="before")
+    assert store.state(run).name == "before"
     path = store.folder(run) / FILE
-    path.write_text(json.dumps({"name": "earlier"}))
-    os.utime(path, (1e9, 1e9))
-    assert store.state(run).name == "earlier"
+    path.write_text(json.dumps({"name": "after"}))
+    os.utime(path, (written, written))
+    assert store.state(run).name == "after"
