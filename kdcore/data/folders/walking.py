@@ -87,6 +87,8 @@ class Walk:
                 self.leave_out(HIDDEN_FOLDERS, entry.path + "/")
             elif in_class and names.thumbnail_folder(name):
                 self.leave_out(THUMBNAILS, entry.path + "/")
+            elif entry.is_symlink() and _leads_up(entry.path):
+                self.leave_out(REPEATED, entry.path + "/")
             else:
                 folders.append(name)
         elif not _leads_to(entry.is_file):
@@ -165,6 +167,11 @@ def stamp(path: Path | str) -> Stamp:
     """What changes with a file or with the names in a folder. Raises OSError."""
     found = os.stat(path)
     return found.st_mtime_ns, found.st_size
+
+
+def _leads_up(link: str) -> bool:
+    """Whether a link leads to a folder that it is in, which would be all images once more."""
+    return Path(os.path.realpath(os.path.dirname(link))).is_relative_to(os.path.realpath(link))
 
 
 def _leads_to(kind: Callable[[], bool]) -> bool:

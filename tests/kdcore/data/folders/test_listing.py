@@ -177,6 +177,17 @@ def test_a_link_to_itself_costs_no_other_image(tmp_path, fill):
     assert left_out(found) == {walking.BROKEN: 2}
 
 
+def test_a_link_to_a_folder_that_it_is_in_is_no_class(tmp_path, fill):
+    fill("cat", "dog")
+    (tmp_path / "all").symlink_to(tmp_path)
+    (tmp_path / "above").symlink_to(tmp_path.parent)
+    (tmp_path / "cat" / "up").symlink_to("..")
+    found = listed(tmp_path)
+    assert counts(found) == [6, 6]
+    assert found.classes == ("cat", "dog")
+    assert left_out(found) == {walking.REPEATED: 3}
+
+
 def test_raw_files_of_cameras_are_not_to_be_renamed(tmp_path, fill):
     fill("cat", "dog")
     (tmp_path / "cat" / "IMG_1.CR2").write_bytes(b"II*\0\x10\0\0\0CR\2\0")
