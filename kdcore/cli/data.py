@@ -65,7 +65,7 @@ def data(
     if isinstance(dataset := datasets.of(chosen, progress), Encoded):
         dataset.fetch()
         if anew:
-            forget(settings["name"], Path(path))
+            forget(chosen.name, Path(path))
     found = report.report(chosen, report.WHOLE, progress=progress)
     if as_json:
         print(json_text.text(asdict(found)))
