@@ -2,11 +2,12 @@
 
     python -m benchmarks.same_job [--seeds 5] [--python PATH] [--runs FILE] [--write]
 
-A bundled CIFAR-10 network teaches a smaller CNN with 2,560 images for 3 epochs (KD_DATA has CIFAR-10), with the same loss, optimizer,
+A bundled CIFAR-10 network teaches a smaller CNN with 4,096 images for 3 epochs (KD_DATA has CIFAR-10), with the same loss, optimizer,
 learning rates, augmentation and initial weights in each variant. Each run is a process of its own, on one thread; the variants take
 turns within a random seed. CPU seconds are of the whole process with its children: imports, reading images, training, and testing on
 2,000 images. `--python` is an interpreter that has torchdistill (requirements-bench.txt), where this one has not; without it, that
-variant is left out. `--runs` keeps each finished run in a file, from which an interrupted command goes on. `--write` puts the table into docs/performance.md. Four CPU minutes with five seeds.
+variant is left out. `--runs` keeps each finished run in a file, from which an interrupted command goes on. `--write` puts the table
+into docs/performance.md. Five CPU minutes with five seeds.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from PIL import Image
 from kdcore.data import loading
 from kdcore.recipe import DataRecipe
 
-TRAIN, TEST = 2_560, 2_000
+TRAIN, TEST = 4_096, 2_000
 
 
 def write(folder: Path, data: DataRecipe | None = None) -> np.ndarray:
