@@ -9,6 +9,7 @@ What is listed in `__all__` is `kdcore.api`, which is imported on first use: it 
 """
 
 import importlib
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,10 +37,24 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "explain":  # asked for by the engine too, which does without `kdcore.api`
+        return made_callable(importlib.import_module("kdcore.explain"))
     if name in __all__:
-        api = importlib.import_module("kdcore.api")
-        return importlib.import_module("kdcore.explain") if name == "explain" else getattr(api, name)
+        return getattr(importlib.import_module("kdcore.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}. For Python there are: {', '.join(__all__)}.")
+
+
+class _CallablePackage(types.ModuleType):
+    """`kdcore.explain` is a package; `import kdcore as kd` offers it as a function too: `kd.explain(network, image)`."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return importlib.import_module("kdcore.api").explain(*arguments, **options)
+
+
+def made_callable(package: types.ModuleType) -> types.ModuleType:
+    """The package `kdcore.explain`, which can be called from now on."""
+    package.__class__ = _CallablePackage
+    return package
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import kdcore
 from kdcore.api.networks import load
 from kdcore.api.runs import Run
 from kdcore.errors import UserError, shortened
@@ -70,10 +70,4 @@ def _checked(images: Tensor, side: int) -> Tensor:
     return images
 
 
-class _CallablePackage(types.ModuleType):
-    """`kdcore.explain` is a package; `import kdcore as kd` offers it as a function too: `kd.explain(network, image)`."""
-
-    __call__ = staticmethod(explain)
-
-
-sys.modules["kdcore.explain"].__class__ = _CallablePackage
+kdcore.made_callable(sys.modules["kdcore.explain"])

@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,15 +12,7 @@ from kdcore.errors import NotFinite
 from kdcore.events import RunStarted, StepEnded
 from kdcore.tensors.outputs import NO_LABEL, Batch, Objective
 from kdcore.training.state import Parts
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A network's step. logits, teacher: [n, K] of the batch, the latter None where its loss read no teacher."""
-
-    objective: Objective
-    logits: Tensor
-    teacher: Tensor | None
+from kdcore.training.step import Settings, Taken
 
 
 def started(parts: Parts, teacher: dict[str, float]) -> RunStarted:
@@ -49,12 +40,7 @@ def started(parts: Parts, teacher: dict[str, float]) -> RunStarted:
 
 
 def step_ended(
-    parts: Parts,
-    taken: dict[str, Taken],
-    batch: Batch,
-    temperatures: dict[str, float],
-    learning_rate: float,
-    images_per_second: float,
+    parts: Parts, taken: dict[str, Taken], batch: Batch, settings: Settings, images_per_second: float
 ) -> StepEnded:
     """The numbers of a step, read back from the device.
 
@@ -64,41 +50,48 @@ def step_ended(
     Raises:
         NotFinite: a loss is infinite or not a number.
     """
-    losses: dict[str, dict[str, float]] = {}
-    objectives = {name: own.objective for name, own in taken.items()}
-    for name, objective in objectives.items():
-        values = (
-            torch.stack([*objective.losses.values(), objective.total]).detach().tolist()
-        )  # waits for the device once
-        losses[name] = dict(zip([*objective.losses, "total"], values, strict=True))
-        if not math.isfinite(losses[name]["total"]):
-            terms = ", ".join(f"{term} = {value:g}" for term, value in losses[name].items())
-            raise NotFinite(
-                f"The {name}'s loss is not finite at step {parts.step} ({terms}). A lower learning rate, a gradient "
-                "clip (optimizer.clip: 1.0) or precision: exact usually fixes it; the last checkpoint is from before."
-            )
-    weights = {name: float(weight) for name, weight in objectives["student"].weights.items()}
-    weighted = {name: abs(weights[name] * value) for name, value in losses["student"].items() if name != "total"}
-    total = sum(weighted.values()) or 1.0
-    count = int((batch.targets != NO_LABEL).sum())
-    right = {name: _right(own.logits, batch).item() / count for name, own in taken.items() if count}
+    losses = {name: _losses(name, own.objective, parts.step) for name, own in taken.items()}
+    weights = {name: float(weight) for name, weight in taken["student"].objective.weights.items()}
+    methods = parts.student.distiller.methods.items()
     return StepEnded(
         step=parts.step,
         epoch=parts.epoch,
         losses=losses,
-        shares={name: value / total for name, value in weighted.items()},
+        shares=_shares(weights, losses["student"]),
         weights=weights,
-        temperatures={
-            name: temperatures[name]
-            for name, method in parts.student.distiller.methods.items()
-            if method.uses_temperature
-        },
-        learning_rate=learning_rate,
+        temperatures={name: settings.temperatures[name] for name, method in methods if method.uses_temperature},
+        learning_rate=settings.rate * parts.recipe.optimizer.lr,
         images_per_second=images_per_second,
-        train_top1=right,
+        train_top1=_train_top1(taken, batch),
         indices=batch.indices.cpu().numpy(),
         arrays=_of_images(taken, batch),
     )
+
+
+def _losses(network: str, objective: Objective, step: int) -> dict[str, float]:
+    """The losses of a network by term, and their total. Raises NotFinite."""
+    values = torch.stack([*objective.losses.values(), objective.total]).detach().tolist()  # waits for the device once
+    losses = dict(zip([*objective.losses, "total"], values, strict=True))
+    if not math.isfinite(losses["total"]):
+        terms = ", ".join(f"{term} = {value:g}" for term, value in losses.items())
+        raise NotFinite(
+            f"The {network}'s loss is not finite at step {step} ({terms}). A lower learning rate, a gradient "
+            "clip (optimizer.clip: 1.0) or precision: exact usually fixes it; the last checkpoint is from before."
+        )
+    return losses
+
+
+def _shares(weights: dict[str, float], losses: dict[str, float]) -> dict[str, float]:
+    """What each term adds to the total, as a share."""
+    weighted = {name: abs(weights[name] * value) for name, value in losses.items() if name != "total"}
+    total = sum(weighted.values()) or 1.0
+    return {name: value / total for name, value in weighted.items()}
+
+
+def _train_top1(taken: dict[str, Taken], batch: Batch) -> dict[str, float]:
+    """The share of labelled images that each network predicts rightly; empty where no image has a label."""
+    count = int((batch.targets != NO_LABEL).sum())
+    return {name: _right(own.logits, batch).item() / count for name, own in taken.items() if count}
 
 
 def _right(logits: Tensor, batch: Batch) -> Tensor:

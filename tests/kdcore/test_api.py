@@ -12,6 +12,7 @@ import kdcore as kd
 from kdcore.errors import RecipeError, UserError
 from kdcore.events import RunFinished
 from kdcore.explain import heatmap
+from kdcore.paths import PROJECT
 
 SMALL = {
     "name": "small",
@@ -144,3 +145,9 @@ def test_a_file_an_array_and_a_tensor_give_the_same_heatmap(tmp_path):
 def test_an_image_of_another_form_is_refused(image, message):
     with pytest.raises(UserError, match=message):
         kd.explain("cues-student", image)
+
+
+def test_the_engine_loads_without_the_python_interface_and_its_heatmaps_can_still_be_called():
+    code = "import sys, kdcore.training.loop\nprint('kdcore.api' in sys.modules)\nimport kdcore as kd\nprint(callable(kd.explain), kd.explain.heatmap.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert (done.stdout, done.returncode) == ("False\nTrue heatmap\n", 0), done.stderr

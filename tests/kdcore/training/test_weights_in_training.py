@@ -10,8 +10,9 @@ from kdcore.events import GradientsMeasured, Noted, StepEnded, StepTaken, TermMe
 from kdcore.setup.build import build_parts
 from kdcore.store.run_files import checkpoint
 from kdcore.training.evaluation import drained, losses_in_steps
-from kdcore.training.loop import _randomness, train
+from kdcore.training.loop import train
 from kdcore.training.state import Parts
+from kdcore.training.step import randomness
 
 CPU = torch.device("cpu")
 HINTS = {"method": "fitnets", "weight": 20.0, "options": {"pairs": [[2, 1]]}}
@@ -76,7 +77,7 @@ def held_out(monkeypatch):
         (step,) = {int(m.num_batches_tracked) for m in watched.student.modules() if isinstance(m, _BatchNorm)}
         return dict.fromkeys(watched.methods, HELD_OUT[step])
 
-    monkeypatch.setattr("kdcore.training.loop.evaluation.losses_in_steps", measured)
+    monkeypatch.setattr("kdcore.training.measuring.evaluation.losses_in_steps", measured)
 
 
 @pytest.mark.usefixtures("held_out")
@@ -175,7 +176,7 @@ def test_each_term_s_gradient_on_the_student_is_told_with_its_share(tiny):
     own = fresh.student.distiller
     for name, weight in {"ce": 0.5, "kd": 1.0, "attention": 0.1}.items():
         own.zero_grad()
-        with _randomness(fresh):
+        with randomness(fresh):
             said = fresh.teacher(batch.images, own.needs)
             objective, _ = own(
                 batch, said, {"ce": 1.0, "kd": 1.0, "attention": 1.0}, {"ce": 4, "kd": 2, "attention": 4}
