@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,46 +42,45 @@ def examine() -> dict[str, Any]:
 
     from kdcore import models
 
-    advice: list[str] = []
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    if not gpus:
-        advice.append(
-            "PyTorch finds no GPU, so runs use the CPU. The recipe `quick` takes two to four minutes on two cores."
-        )
     folders = {"runs": runs_folder(), "data": data_folder()}
     free = {name: shutil.disk_usage(_existing(folder)).free / GIB for name, folder in folders.items()}
-    for name, folder in folders.items():
-        if free[name] < 2:
-            advice.append(
-                f"Only {free[name]:.1f} GiB are free for {name} in {folder}. KD_{name.upper()} sets another folder."
-            )
-    bundled = models.bundled()
-    if not bundled:
-        advice.append("There are no bundled models in assets/models: the checkout is incomplete.")
     present = {name: not datasets.of(DataRecipe(name=name)).missing() for name in datasets.names("drawn", "downloaded")}
-    for name in (name for name, there in present.items() if not there):
-        advice.append(
-            f"{name} is not in {data_folder()}: a run that uses it downloads it; without a network, put it there. "
-            f"Datasets without a download: {', '.join(datasets.names('drawn', 'folder'))}."
-        )
-    memory = _memory_gib()
-    if memory is not None and memory < 2:
-        advice.append(f"Only {memory:.1f} GiB of memory are free: use small images and batches.")
-    return {
+    bundled = models.bundled()
+    found: dict[str, Any] = {
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
         "device": gpus[0] if gpus else "cpu",
         "gpus": gpus,
         "cpu_cores": os.cpu_count(),
-        "memory_free_gib": memory,
+        "memory_free_gib": _memory_gib(),
         "disk_free_gib": free,
         "folders": {name: str(folder) for name, folder in folders.items()},
         "data": present,
         "test_data": str(test_data_folder()) if test_data_folder().is_dir() else None,
         "bundled_models": {name: card["accuracy"]["top1"] for name, card in bundled.items()},
         "data_classes": _class_counts(),
-        "advice": advice,
     }
+    return {**found, "advice": list(_advice(found, folders))}
+
+
+def _advice(found: dict[str, Any], folders: dict[str, Path]) -> Iterator[str]:
+    """How to fix what is missing, a sentence each."""
+    if not found["gpus"]:
+        yield "PyTorch finds no GPU, so runs use the CPU. The recipe `quick` takes two to four minutes on two cores."
+    for name, folder in folders.items():
+        if (free := found["disk_free_gib"][name]) < 2:
+            yield f"Only {free:.1f} GiB are free for {name} in {folder}. KD_{name.upper()} sets another folder."
+    if not found["bundled_models"]:
+        yield "There are no bundled models in assets/models: the checkout is incomplete."
+    for name in (name for name, there in found["data"].items() if not there):
+        yield (
+            f"{name} is not in {folders['data']}: a run that uses it downloads it; without a network, put it there. "
+            f"Datasets without a download: {', '.join(datasets.names('drawn', 'folder'))}."
+        )
+    memory = found["memory_free_gib"]
+    if memory is not None and memory < 2:
+        yield f"Only {memory:.1f} GiB of memory are free: use small images and batches."
 
 
 def show(findings: dict[str, Any]) -> None:

@@ -74,13 +74,8 @@ def batches(
     with closing(read_images(split, whole, numbers, planned)) as read:
         for each, images in zip(planned, read, strict=True):
             indices = indices_on_device[each.rows]
-            drawn = numbers.of(each)
-            if each.own is not None and len(images) < len(indices):
-                drawn = drawn.at(each.own)
-            if whole is not None:
-                drawn = dataclasses.replace(drawn, windows=None)  # they are cut already
             batch = Batch(
-                images=augment.apply(images.to(device, non_blocking=True), drawn),
+                images=augment.apply(images.to(device, non_blocking=True), numbers.to_apply(each, len(images))),
                 targets=split.targets[indices],
                 indices=indices,
                 view=view,
@@ -137,6 +132,13 @@ class Numbers:
             return self.fixed.at(indices)
         sizes = None if self.sizes is None else self.sizes[indices]
         return self.augment.draw(len(indices), self.side, (*self.seed, batch.number), sizes)
+
+    def to_apply(self, batch: Planned, read: int) -> Drawn:
+        """Those of the images of a batch that this process has read, without the resized crops, which are cut already."""
+        drawn = self.of(batch)
+        if batch.own is not None and read < len(self.order[batch.rows]):
+            drawn = drawn.at(batch.own)
+        return drawn if self.sizes is None else dataclasses.replace(drawn, windows=None)
 
 
 def read_images(

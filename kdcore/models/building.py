@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.models import fitting, matching, pruned, weight_files, zoo
@@ -170,33 +170,41 @@ def _from_file(
     if mapped and not weight_classes:
         raise UserError(f"{source.path} does not name its classes, so they cannot be mapped: leave `map_classes` out.")
     keeps_own = own_classes and not mapped and not _may_train(spec)
-    net = zoo.create(
-        name, len(weight_classes if mapped or (keeps_own and weight_classes) else classes), image_size, options
-    )
+    outputs = weight_classes if mapped or (keeps_own and weight_classes) else classes
+    net = zoo.create(name, len(outputs), image_size, options)
     if known.get("image_size", image_size) != image_size:
         report(f"{spec.weights} was trained on images of {known['image_size']} px, here they have {image_size} px.")
     state = matching.matched(weight_files.read(source.path, source.prefix), net, report)
     if mapped:
         fitting.fill(net, state, spec.weights, name)
         fitting.keep_classes(net, tuple((each,) for each in weight_classes), classes, spec.weights, report)
-        known_classes = classes
+        outputs = classes
     elif keeps_own and (weight_classes or fitting.lacks_classifier(state, net)):
-        own = net.state_dict()
-        fitting.fill(
-            net,
-            {**{key: own[key] for key in fitting.classifier_names(net)}, **state},
-            spec.weights,
-            name,
-        )
-        known_classes = weight_classes
-        if len(known_classes) != len(classes):
-            report(_unused(spec.weights, len(known_classes)))
+        outputs = _filled_with_own(net, state, spec, name, weight_classes, classes, report)
     else:
-        state, known_classes = fitting.for_classes(state, net, spec, weight_classes, classes, report)
+        state, outputs = fitting.for_classes(state, net, spec, weight_classes, classes, report)
         fitting.fill(net, state, spec.weights, name)
     mean, std = zoo.statistics(name)
     stored = tuple(known.get("mean", mean)), tuple(known.get("std", std))
-    return _tapped(net, spec, name, known_classes, image_size, stored, options)
+    return _tapped(net, spec, name, outputs, image_size, stored, options)
+
+
+def _filled_with_own(
+    net: nn.Module,
+    state: dict[str, Tensor],
+    spec: ModelRecipe,
+    name: str,
+    own: tuple[str, ...],
+    classes: tuple[str, ...],
+    report: Report,
+) -> tuple[str, ...]:
+    """Load weights that keep their own classes, which are returned; a classifier that the file lacks keeps its random weights."""
+    random = net.state_dict()
+    missing = {key: random[key] for key in fitting.classifier_names(net)}
+    fitting.fill(net, {**missing, **state}, spec.weights, name)
+    if len(own) != len(classes):
+        report(_unused(spec.weights, len(own)))
+    return own
 
 
 def _may_train(spec: ModelRecipe) -> bool:

@@ -14,13 +14,14 @@ from kdcore.checks import mixed_labels, networks
 from kdcore.data import loading, selection
 from kdcore.data.augment import Augmentation, mixing
 from kdcore.data.batches import steps_per_epoch
+from kdcore.methods.base import Method
 from kdcore.models.sources import without_weights
 from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe, TeacherRecipe, Term
 from kdcore.recipe.recipe import Robustness
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.store import Store
-from kdcore.tensors.outputs import Batch
+from kdcore.tensors.outputs import Batch, Outputs
 from kdcore.training import optim
 from kdcore.training.averaging import Averaged
 from kdcore.training.distiller import Distiller
@@ -122,64 +123,86 @@ def _key(recipe: Recipe, runs: Store | None) -> str:
 
 @lru_cache(maxsize=64)
 def _tried(key: str, device_name: str) -> Estimate:
-    recipe, device = Recipe.model_validate_json(key), torch.device(device_name)
-    classes, side = loading.classes(recipe.data), recipe.data.image_size
-    student = models.build(recipe.student, classes, side).to(device)
-    student.resizes, taught = True, recipe.teacher_size
-    teacher_model = models.build(recipe.teacher, classes, taught).to(device) if recipe.teacher else None
-    if teacher_model:
-        teacher_model.resizes = True
-    teacher = Teacher(teacher_model, precision=recipe.precision) if teacher_model else None
-    shapes = student.shapes()
-    terms = {t.label: methods.build(t, shapes, teacher_model.shapes() if teacher_model else None) for t in recipe.terms}
-    images = max(selection.counts(recipe.data)["train"], TRIED_IMAGES)
-    for method in terms.values():  # a memory has the run's size
-        method.see_data(torch.arange(images, device=device) % len(classes))
-    learners = [Distiller(student, terms, precision=recipe.precision).to(device).train()]
-    if recipe.twin:
-        ce = methods.build(Term(method=SUPERVISED), shapes, None)
-        learners.append(Distiller(copy.deepcopy(student), {SUPERVISED: ce}, precision=recipe.precision).train())
-    optimizers = [optim.build(learner, recipe.optimizer) for learner in learners]
-    averages = [Averaged(learner.student, recipe.optimizer.ema) for learner in learners if recipe.optimizer.ema]
-    batches = _tried_batches(recipe, device)
+    trial = _Trial(Recipe.model_validate_json(key), torch.device(device_name))
+    trial.step()  # the first is slower: kernels are chosen, memory is allocated
+    began, trial.teaching = _now(trial.device), 0.0
+    trial.step()
+    trial.step()
+    seconds = _now(trial.device) - began
+    teacher, student, recipe = trial.teacher, trial.student, trial.recipe
+    one = next(trial.batches).images[:1]
+    return Estimate(
+        teacher_parameters=models.parameters(teacher.model) if teacher else 0,
+        student_parameters=models.parameters(student),
+        teacher_flops=models.flops(teacher.model, recipe.teacher_size) if teacher else 0,
+        student_flops=models.flops(student, recipe.data.image_size),
+        images=0,
+        steps=0,
+        seconds=seconds / 2 / TRIED_IMAGES,
+        device=device_name,
+        teacher_share=trial.teaching / seconds,
+        view_bytes=teacher_cache.row_bytes(teacher, list(trial.terms.values()), one) if teacher else None,
+    )
 
-    teaching = 0.0
 
-    def step() -> None:
-        nonlocal teaching
-        batch = next(batches)
-        for learner, optimizer in zip(learners, optimizers, strict=True):
+class _Trial:
+    """The networks of a recipe with random weights, trained on random pixels.
+
+    teaching: seconds that the teacher took.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.device, self.teaching = recipe, device, 0.0
+        classes = loading.classes(recipe.data)
+        self.student = models.build(recipe.student, classes, recipe.data.image_size).to(device)
+        self.student.resizes = True
+        self.teacher: Teacher | None = None
+        if recipe.teacher:
+            model = models.build(recipe.teacher, classes, recipe.teacher_size).to(device)
+            model.resizes = True
+            self.teacher = Teacher(model, precision=recipe.precision)
+        self.terms = self._terms(len(classes))
+        self._learners = self._distillers()
+        self._optimizers = [optim.build(learner, recipe.optimizer) for learner in self._learners]
+        decay = recipe.optimizer.ema
+        self._averages = [Averaged(learner.student, decay) for learner in self._learners if decay]
+        self.batches = _tried_batches(recipe, device)
+
+    def step(self) -> None:
+        batch = next(self.batches)
+        for learner, optimizer in zip(self._learners, self._optimizers, strict=True):
             seen = learner.with_views(batch, progress=0.0)
-            began = _now(device)
-            outputs = teacher(seen.seen, learner.needs) if teacher and learner.uses_teacher else None
-            teaching += _now(device) - began
+            outputs = self._teacher_outputs(seen, learner)
             ones = dict.fromkeys(learner.methods.keys(), 1.0)
             objective, _ = learner(seen, outputs, ones, ones)
             objective.total.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        for average, learner in zip(averages, learners, strict=False):
+        for average, learner in zip(self._averages, self._learners, strict=False):
             average.update(learner.student, step=2)
 
-    step()  # the first is slower: kernels are chosen, memory is allocated
-    began, teaching = _now(device), 0.0
-    step()
-    step()
-    seconds = _now(device) - began
-    return Estimate(
-        teacher_parameters=models.parameters(teacher_model) if teacher_model else 0,
-        student_parameters=models.parameters(student),
-        teacher_flops=models.flops(teacher_model, taught) if teacher_model else 0,
-        student_flops=models.flops(student, side),
-        images=0,
-        steps=0,
-        seconds=seconds / 2 / TRIED_IMAGES,
-        device=device_name,
-        teacher_share=teaching / seconds,
-        view_bytes=teacher_cache.row_bytes(teacher, list(terms.values()), next(batches).images[:1])
-        if teacher
-        else None,
-    )
+    def _teacher_outputs(self, batch: Batch, learner: Distiller) -> Outputs | None:
+        began = _now(self.device)
+        outputs = self.teacher(batch.seen, learner.needs) if self.teacher and learner.uses_teacher else None
+        self.teaching += _now(self.device) - began
+        return outputs
+
+    def _terms(self, classes: int) -> dict[str, Method]:
+        shapes = self.student.shapes(), self.teacher.model.shapes() if self.teacher else None
+        terms = {term.label: methods.build(term, *shapes) for term in self.recipe.terms}
+        images = max(selection.counts(self.recipe.data)["train"], TRIED_IMAGES)
+        for method in terms.values():  # a memory has the run's size
+            method.see_data(torch.arange(images, device=self.device) % classes)
+        return terms
+
+    def _distillers(self) -> list[Distiller]:
+        """Those of the student and, where the recipe has one, of its twin."""
+        precision = self.recipe.precision
+        found = [Distiller(self.student, self.terms, precision=precision).to(self.device).train()]
+        if self.recipe.twin:
+            ce = methods.build(Term(method=SUPERVISED), self.student.shapes(), None)
+            found.append(Distiller(copy.deepcopy(self.student), {SUPERVISED: ce}, precision=precision).train())
+        return found
 
 
 def _tried_batches(recipe: Recipe, device: torch.device) -> Iterator[Batch]:

@@ -133,45 +133,54 @@ def _trained(
         head = {id(p) for p in model.head_parameters()}
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in head)
-    alone = {SUPERVISED: methods.build(Term(method=SUPERVISED), model.shapes(), None)}
-    distiller = Distiller(model, alone, precision=recipe.precision).train()
-    learner = Learner(distiller, optim.build(distiller, recipe.optimizer), settings.lr)
-    nothing = Batch(train_split.images[:0], train_split.targets[:0], train_split.targets[:0])
-    spec = ModelRecipe(model=model.name, options=model.options)
-    smallest = networks.smallest_batch(
-        spec, len(model.classes), model.image_size, images=len(train_split), batch_size=recipe.data.batch_size
-    )
-    parts = Parts(
-        recipe,
-        SEED,
-        device,
-        learner,
-        None,
-        None,
-        train_split,
-        validation,
-        train_split,
-        nothing,
-        smallest_batch=smallest,
-    )
+    parts = _parts(model, recipe, settings.lr, train_split, validation, device)
     yield Noted(
         f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps, with the "
         f"correct label of each of the {len(train_split):,} training images. Runs with the same settings share it, whatever "
         "their seed. Few or wrong labels (data.labels, data.label_noise) apply to the student and the twin only."
     )
+    yield from _trained_parts(parts, settings.epochs)
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+
+
+def _parts(
+    model: Tapped, recipe: Recipe, lr: float, train_split: Split, validation: Split | None, device: torch.device
+) -> Parts:
+    """The parts of the fine-tuning, in which the teacher is the student."""
+    alone = {SUPERVISED: methods.build(Term(method=SUPERVISED), model.shapes(), None)}
+    distiller = Distiller(model, alone, precision=recipe.precision).train()
+    spec = ModelRecipe(model=model.name, options=model.options)
+    return Parts(
+        recipe=recipe,
+        seed=SEED,
+        device=device,
+        student=Learner(distiller, optim.build(distiller, recipe.optimizer), lr),
+        twin=None,
+        teacher=None,
+        train=train_split,
+        validation=validation,
+        test=train_split,
+        pinned=Batch(train_split.images[:0], train_split.targets[:0], train_split.targets[:0]),
+        smallest_batch=networks.smallest_batch(
+            spec, len(model.classes), model.image_size, images=len(train_split), batch_size=recipe.data.batch_size
+        ),
+    )
+
+
+def _trained_parts(parts: Parts, epochs: int) -> Iterator[Event]:
+    """Train up to the test split, which must not influence a teacher."""
     for event in train(parts):
         match event:
             case StepTaken():
                 yield StepTaken(0)
             case CheckpointReady(step=step) if step == parts.steps:
-                break  # the test split, which would follow, must not influence a teacher
+                return
             case Evaluated(epoch=epoch, metrics=metrics):
                 right = metrics["student"]["top1"]
                 yield Noted(
-                    f"Teacher after epoch {epoch:.0f} of {settings.epochs}: {100 * right:.1f} % of the validation images right."
+                    f"Teacher after epoch {epoch:.0f} of {epochs}: {100 * right:.1f} % of the validation images right."
                 )
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
 
 
 def _store(model: Tapped, file: Path, own: Path | None) -> Generator[Event, None, Path | None]:

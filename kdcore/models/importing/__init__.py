@@ -59,7 +59,7 @@ def import_weights(
     _check_given(
         image_size=image_size, mean=mean and list(mean), std=std and list(std), classes=classes and list(classes)
     )
-    found = [files.read(source, ema=ema, report=report) for source in sources]
+    found = [files.read(each, ema=ema, report=report) for each in sources]
     known = {key: value for each in found for key, value in each.description.items()}
     source = " + ".join(each.name for each in sources)
     name = _model(source, model, known)
@@ -73,21 +73,30 @@ def import_weights(
         state.update(matching.matched(_beginning_with(each.tensors, prefix, source), of_two, report))
     classes = _classes(source, state, of_two, classes, known.get("classes"))
     net = zoo.create(name, len(classes), side, options) if classes else of_two
-    missing_head = [] if classes else fitting.classifier_names(net)
-    own = net.state_dict()
-    fitting.fill(net, {**state, **{key: own[key] for key in missing_head}}, source, name)
-    usual_mean, usual_std = zoo.statistics(name)
-    imported = Tapped(
-        net,
-        name=name,
-        classes=classes,
-        image_size=side,
-        mean=mean or known.get("mean") or usual_mean,
-        std=std or known.get("std") or usual_std,
-        options=options,
-    ).eval()
+    missing_head = _filled(net, state, source, name, with_classifier=bool(classes))
+    imported = _described(net, name, classes, side, options, mean or known.get("mean"), std or known.get("std"))
     weight_files.save(imported, out, without=missing_head)
     return imported
+
+
+def _filled(net: nn.Module, state: dict[str, Tensor], source: str, name: str, *, with_classifier: bool) -> list[str]:
+    """Load the weights into the network. Returns the names of the tensors that keep their random weights: of a classifier that the
+    files do not have."""
+    missing_head = [] if with_classifier else fitting.classifier_names(net)
+    own = net.state_dict()
+    fitting.fill(net, {**state, **{key: own[key] for key in missing_head}}, source, name)
+    return missing_head
+
+
+def _described(
+    net: nn.Module, name: str, classes: tuple[str, ...], side: int, options: dict[str, Any],
+    mean: Statistics | None, std: Statistics | None,
+) -> Tapped:  # fmt: skip
+    """The network with what its weight file says of it; the model's usual statistics where none are known."""
+    usual_mean, usual_std = zoo.statistics(name)
+    return Tapped(
+        net, name=name, classes=classes, image_size=side, mean=mean or usual_mean, std=std or usual_std, options=options
+    ).eval()
 
 
 def _check_given(**settings: Any) -> None:

@@ -157,16 +157,7 @@ def _dots(
     """A row per network, a panel per condition: a measure with its 95 % interval; nothing where no network has it."""
     names = [INDEPENDENT, *(each.title for each in direction.methods), TEACHER]
     factor = 100 if measure.unit == "share" else 1
-    values: Values = []
-    for condition in chosen:
-        for name in names:
-            each = found.number(direction.title, name, condition, measure)
-            if each and each.estimate.defined and each.estimate.bounded:
-                figure = each.estimate
-                kind = name if name in (INDEPENDENT, TEACHER) else "student"
-                numbers = {"value": figure.mean, "low": figure.low, "high": figure.high}
-                scaled = {key: round(factor * number, 3) for key, number in numbers.items()}
-                values.append({"set": name, "panel": titled(condition), "kind": kind, **scaled})
+    values = _measured(found, direction, chosen, measure, names)
     if not values:
         return {}
     title = "Cohen's kappa" if measure is measures.error_consistency else measure.title.lower()
@@ -194,6 +185,24 @@ def _dots(
         })  # fmt: skip
     panels = list(dict.fromkeys(each["panel"] for each in values))
     return _faceted(values, layers, panels, [name for name in names if any(each["set"] == name for each in values)])
+
+
+def _measured(
+    found: Findings, direction: Direction, chosen: Sequence[Condition], measure: Measure, names: Sequence[str]
+) -> Values:
+    """A measure of each network under each condition, with its interval, where it has one."""
+    factor = 100 if measure.unit == "share" else 1
+    values: Values = []
+    for condition in chosen:
+        for name in names:
+            each = found.number(direction.title, name, condition, measure)
+            if each and each.estimate.defined and each.estimate.bounded:
+                figure = each.estimate
+                kind = name if name in (INDEPENDENT, TEACHER) else "student"
+                numbers = {"value": figure.mean, "low": figure.low, "high": figure.high}
+                scaled = {key: round(factor * number, 3) for key, number in numbers.items()}
+                values.append({"set": name, "panel": titled(condition), "kind": kind, **scaled})
+    return values
 
 
 def _faceted(values: Values, layers: list[dict[str, Any]], panels: list[str], rows: list[str]) -> dict[str, Any]:
