@@ -34,9 +34,10 @@ _HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(@[\w.-]{1,95
 
 def is_saved(folder: Path) -> bool:
     """Whether `save_to_disk` wrote a folder."""
-    return (folder / "dataset_dict.json").is_file() or (
-        (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    whole, state, info = (
+        os.path.isfile(folder / name) for name in ("dataset_dict.json", "state.json", "dataset_info.json")
     )
+    return whole or (state and info)  # not Path.is_file, which raises for names that no file system takes
 
 
 def hub_name(text: str) -> str:

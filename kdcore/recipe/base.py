@@ -55,6 +55,10 @@ def checked_path(path: str) -> str:
     """A path that a file system may have, with `$KD_DATA/` and `$KD_RUNS/` expanded. Raises UserError for others."""
     if "\0" in path:
         raise UserError(f"{shortened(path)} is not a path: it contains a zero byte")
+    try:
+        path.encode()
+    except UnicodeError:  # a name on the command line that is not UTF-8, which no recipe could hold
+        raise UserError(f"{shortened(path)} is not UTF-8 text: rename the folder or file") from None
     if len(path) > LONGEST_PATH or any(len(part.encode(errors="replace")) > LONGEST_PART for part in path.split("/")):
         raise UserError(
             f"it has {len(path):,} characters; a path has at most {LONGEST_PATH:,}, a name in it {LONGEST_PART} bytes"

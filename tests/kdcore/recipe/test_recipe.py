@@ -153,6 +153,7 @@ def test_a_value_out_of_range_is_refused_by_name(changes, message):
             "`data.path` cannot be used: it has 201 characters; a path has",
         ),
         ({"data": {"name": "folder", "path": "a\0b"}}, "is not a path: it contains a zero byte"),
+        ({"data": {"name": "folder", "path": "a\udcffb"}}, "is not UTF-8 text: rename the folder or file"),
         ({"data": {"train_images": 10**30}}, "`data.train_images` should be less than or equal to 1000000000, not"),
         ({1: 2}, "`1` is not a known key: keys are text."),
     ],

@@ -186,3 +186,12 @@ def test_classes_without_test_images_are_named(tmp_path, fill):
     fill(*(f"train/more {number}" for number in range(6)), n=4)
     expected = "7 of 9 classes have no test images: dog, more 0, more 1, more 2, more 3 and 2 more."
     assert expected in report(folder(tmp_path)).warnings
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("a" * 5000, "it has 5,000 characters; a path has at most 1,000"), ("a\udcffb", "is not UTF-8 text: rename")],
+)
+def test_a_path_that_no_folder_has_is_refused_in_words(path, words, capsys):
+    assert main(["data", path]) == 1
+    assert words in capsys.readouterr().err
