@@ -96,7 +96,7 @@ def slider(run: RunState, knob: Knob) -> None:
     now = run.knobs.get(knob.name, 1.0)
     window = _window(run.id, knob.name, now)
     window.follow(now)
-    key, drawn_at = f"{knob.name}-{run.id}-{window.version}", max(now, knob.least)
+    key, drawn_at = _key(run.id, knob.name, window), max(now, knob.least)
     stands_at = st.slider(
         f"{formatting.as_text(knob.label)}: {in_words(knob, run)}", knob.least, max(MOST, now), drawn_at, 0.1,
         format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name, key),
@@ -139,9 +139,10 @@ class Window:
 
 
 def moved(run_id: str, knob: str, key: str) -> None:
-    """The user of this window moved a slider; or a browser has sent what a new slider was drawn at, which changes nothing."""
+    """The user of this window moved a slider. Nothing is changed by what a new slider was drawn at, nor by an older slider, which
+    a slow browser still shows and sends."""
     window, factor = _window(run_id, knob, 1.0), st.session_state[key]
-    if factor == window.last:
+    if key != _key(run_id, knob, window) or factor == window.last:
         return
     window.last = factor
     if turn(run_id, knob, factor):
@@ -163,6 +164,10 @@ def turn(run_id: str, knob: str, factor: float) -> bool:
     if trouble:
         st.session_state[_refused(run_id)] = trouble
     return not trouble
+
+
+def _key(run_id: str, knob: str, window: Window) -> str:
+    return f"{knob}-{run_id}-{window.version}"
 
 
 def _window(run_id: str, knob: str, factor: float) -> Window:
