@@ -85,7 +85,7 @@ def test_values_are_written_as_the_browser_writes_them(value: object, text: str)
 
 # Widgets whose state is no part of a view: forms of what is to be made or changed, and what is asked before something is done.
 NO_VIEW = re.compile(
-    r"^(train/|own/|roles/|stage/|teaching/|runs/(forks|label_form|adjustments|actions|run_files|exporting)|attention/shared_photos|studies/form)"
+    r"^(train/|own/|roles/|stage/|teaching/|runs/(forks|label_form|adjustments|actions|run_files|exporting|pruning)|attention/shared_photos|studies/form)"
 )
 CHOICES = {"selectbox", "multiselect", "pills", "segmented_control", "tabs", "slider", "select_slider", "toggle", "checkbox", "radio", "text_input"}  # fmt: skip
 
