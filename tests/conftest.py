@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests import fast_disk
+
 # Before torch is imported anywhere: one thread, since tests run beside each other, and folders that are thrown away.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("KD_THREADS", "1")
+_memory = fast_disk.begin()
 _scratch = tempfile.TemporaryDirectory(prefix="kd-tests-")
 os.environ["KD_PREPARE"] = "0"  # each server of a test would take five seconds of a processor
 os.environ["KD_RUNS"] = f"{_scratch.name}/runs"
@@ -30,6 +33,7 @@ LACKS = {
 
 MOST_WORKERS = 8
 SERVED = ("e2e", "served")  # folders of tests that wait for a server or a browser
+LONGEST = {"test_visitor.py": 10, "test_attacks.py": 9, "test_talk.py": 6, "test_attention_deeper.py": 4}  # others: 2
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +50,34 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(cores + 1, MOST_WORKERS)
 
 
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The order in which every worker begins with its part of the long tests, so that none is left alone at the end.
+
+    xdist gives each worker an equal stretch of this list, and later what others have not begun. The tests of a file share
+    servers and browsers, so they stay together.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    short = []
+    for item in items:
+        long = item.path.parent.name in SERVED or item.get_closest_marker("slow")
+        (files.setdefault(item.path, []) if long else short).append(item)
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    loads = [0] * workers
+    for path in sorted(files, key=lambda path: (-LONGEST.get(path.name, 2), str(path))):
+        least = loads.index(min(loads))
+        hands[least] += files[path]
+        loads[least] += LONGEST.get(path.name, 2)
+    order: list[pytest.Item] = []
+    for place, hand in enumerate(hands):
+        stretch = (len(items) - len(order)) // (workers - place)
+        rest = max(0, stretch - len(hand))
+        order += hand + short[:rest]
+        short = short[rest:]
+    return order + short
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The long ones first, so that none is left alone at the end.
-    items.sort(key=lambda item: not (item.path.parent.name in SERVED or item.get_closest_marker("slow")))
+    items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     marks = {name for item in items for name in LACKS if item.get_closest_marker(name)}
     lacking = {name for name in marks if not _has(name)}
     for item in items:
@@ -65,6 +94,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     gc.unfreeze()  # otherwise libraries report frozen objects as leaked
+    fast_disk.end(_memory)
 
 
 def _has(name: str) -> bool:

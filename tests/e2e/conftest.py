@@ -22,18 +22,23 @@ from tests import warm
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    "--js-flags=--no-opt",  # a page is too short-lived for what optimising its scripts takes
 ]  # fmt: skip
 PATIENCE_SECONDS = 120  # two busy cores: torch loads, images are drawn, a first step is taken
 
 
 @dataclass
 class Server:
-    """The app as `make run` starts it, on a free port and with folders of its own."""
+    """The app as `make run` starts it, on a free port and with folders of its own; its training leaves others time."""
 
     url: str
     store: Store
     process: warm.Program
     log: Path
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End it; how fast that is, `benchmarks.app` measures."""
@@ -57,7 +62,7 @@ def serving(folder: Path, data: Path) -> Iterator[Server]:
     }  # fmt: skip
     options = {"server.headless": "true", "server.port": port, "client.showErrorDetails": "full"}
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    arguments = ["-m", "streamlit", "run", "app.py", *flags]
+    arguments = ["-m", "tests.unhurried", "run", "app.py", *flags]
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     with log.open("wb") as output:

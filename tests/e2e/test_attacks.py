@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as TookTooLong
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
+from benchmarks.hostile import Visitor
 from kdcore import events as ev
 from kdcore.recipe import ModelRecipe, Recipe, Term
 from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
@@ -51,28 +53,54 @@ def attacked(disk: Path, drawn_data: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def training(attacked: Server, browser: Browser) -> Iterator[str]:
+def training(attacked: Server) -> str:
     """Another visitor's run, which trains through all attacks."""
-    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    page.goto(f"{attacked.url}/train")
-    run_id = start_long_run(attacked, page)
-    yield run_id
-    page.close()
+    with Visitor(attacked.port) as visitor:
+        hand_in(visitor, LONG)
+        visitor.press(visitor.buttons["Start training"])
+    until(lambda: attacked.store.ids(), "the run is there")
+    (run_id,) = attacked.store.ids()
+    until(lambda: attacked.store.state(run_id).step > 3, "the run trains")
+    return run_id
 
 
 @pytest.fixture
-def attacker(visit, attacked, training) -> Iterator[Callable[[str], Page]]:
-    """Opens an address of the server for the attacker; at the end the other visitor's run has to be training."""
-    yield lambda address: visit(f"{attacked.url}/{address}")
+def on(visit, attacked, going_on) -> Callable[[str], Page]:
+    """Opens an address of the server in the attacker's browser."""
+    return lambda address: visit(f"{attacked.url}/{address}")
+
+
+@pytest.fixture
+def attacker(attacked, going_on) -> Iterator[Visitor]:
+    """A program that sends the messages of a browser."""
+    with Visitor(attacked.port) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def going_on(attacked, training) -> Iterator[None]:
+    """At the end the other visitor's run has to be training."""
+    yield
     step = attacked.store.state(training).step
     until(lambda: attacked.store.state(training).step > step + 5, "the other visitor's run trains on")
 
 
+def hand_in(visitor: Visitor, text: str) -> None:
+    """Hand a recipe in as text on Train."""
+    visitor.visit("train")
+    typed = WidgetState(id=visitor.inputs["Recipe"], string_value=text)
+    visitor.send(typed, WidgetState(id=visitor.buttons["Apply"], trigger_value=True))
+
+
 def start_long_run(server: Server, page: Page) -> str:
-    hand_in(page, LONG)
+    """As people do it: in a browser."""
     start = page.get_by_role("button", name="Start training")
+    expect(start).to_be_enabled()  # the whole form is there
+    page.get_by_text("Edit the full recipe (YAML)").click()
+    area = page.get_by_label("Recipe", exact=True)
+    area.fill(LONG)
+    area.press("Control+Enter")
+    page.get_by_role("button", name="Apply").click()
     for _ in range(TRIES):  # on a busy machine the page may draw the button anew during a click, which is then lost
         expect(start).to_be_enabled()
         start.click()
@@ -85,22 +113,10 @@ def start_long_run(server: Server, page: Page) -> str:
     return run_id
 
 
-def hand_in(page: Page, text: str) -> None:
-    """Hand a recipe in as text on Train."""
-    expect(page.get_by_role("button", name="Start training")).to_be_enabled()  # the whole form is there
-    area = page.get_by_label("Recipe", exact=True)
-    if not area.is_visible():
-        page.get_by_text("Edit the full recipe (YAML)").click()
-    area.fill(text)
-    area.press("Control+Enter")
-    page.get_by_role("button", name="Apply").click()
-
-
 def test_a_text_of_100_000_levels(attacker):
     """It was a segmentation fault in the YAML parser, hence the end of the server."""
-    page = attacker("train")
-    hand_in(page, "[" * 100_000 + "]" * 100_000)
-    expect(page.get_by_text("nested too deeply")).to_be_visible()
+    hand_in(attacker, "[" * 100_000 + "]" * 100_000)
+    assert "nested too deeply" in attacker.text
 
 
 def test_options_that_fetch_and_write_files(attacker, tmp_path):
@@ -117,16 +133,15 @@ def test_options_that_fetch_and_write_files(attacker, tmp_path):
             "pretrained_cfg_overlay": {"url": f"http://127.0.0.1:{recorder.server_port}/weights.bin"},
             "cache_dir": str(tmp_path / "stolen"),
         }
-        page = attacker("train")
-        hand_in(page, f"student: {{model: resnet18, options: {json.dumps(options)}}}\nterms: [{{method: ce}}]\n")
-        expect(page.get_by_text("the option 'pretrained_cfg_overlay' cannot be set")).to_be_visible()
+        hand_in(attacker, f"student: {{model: resnet18, options: {json.dumps(options)}}}\nterms: [{{method: ce}}]\n")
+        assert "option 'pretrained_cfg_overlay' cannot be set" in attacker.text.replace("\\'", "'")
         recorder.shutdown()
     assert requests == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_from_elsewhere(attacked, attacker):
-    served = Served(int(attacked.url.rpartition(":")[2]), attacked.process)
+def test_a_page_from_elsewhere(attacked, going_on):
+    served = Served(attacked.port, attacked.process)
     status, message = served.open("Host: evil.example", "Origin: http://evil.example")
     assert (status, "does not answer at `evil.example`" in message) == (403, True)
     status, message = served.open("Host: 127.0.0.1:{port}", "Origin: http://127.0.0.1:9")
@@ -137,18 +152,18 @@ def test_a_damaged_run_folder(attacked, attacker):
     folder = attacked.store.root / "20260101-000000-damaged-0000"
     folder.mkdir()
     (folder / "recipe.yaml").write_bytes(b"name: \xff\xfe\nstudent: {model: tiny}\n")
-    page = attacker(f"runs?run={folder.name}")
-    expect(page.get_by_text("is not UTF-8 text").first).to_be_visible()
+    attacker.visit("runs", f"run={folder.name}")
+    assert "is not UTF-8 text" in attacker.text
 
 
-def test_a_picture_of_5000_scans(attacker, tmp_path):
+def test_a_picture_of_5000_scans(on, tmp_path):
     (tmp_path / "scans.jpg").write_bytes(many_scans(5_000, (6000, 6000)))
-    page = attacker("attention")
+    page = on("attention")
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(tmp_path / "scans.jpg")
     expect(page.get_by_text(re.compile("scans; at most 100")).first).to_be_visible()
 
 
-def test_names_full_of_markup(attacked, attacker):
+def test_names_full_of_markup(attacked, on):
     """Shown as they were written: no link, no image, no formula, and nothing called (`visit` sees to that)."""
     recipe = Recipe(
         name=NAME[:70], note=NAME, student=ModelRecipe(model="tiny"), terms=(Term(method="ce", name=NAME[:30]),)
@@ -159,7 +174,7 @@ def test_names_full_of_markup(attacked, attacker):
             writer.append(ev.Noted(text, "warning"))
         writer.append(ev.RunFailed(NAME, NAME))
     for address in ("runs", "train"):
-        page = attacker(f"{address}?run={run_id}")
+        page = on(f"{address}?run={run_id}")
         expect(page.get_by_test_id("stAlert").filter(has_text="zq")).to_have_count(len(MARKUP) + 1)
         assert page.locator("[href*='evil'], [src*='evil'], [href*='mailto'], .katex, [onerror]").count() == 0
         shown = "\n".join(page.get_by_test_id("stAlert").all_inner_texts()).replace("\u2060", "")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -162,7 +163,7 @@ def test_what_may_not_be_read_is_said(make_run, runner, name):
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
         root = Path(place) / "runs"
         run_id = make_run()
-        os.rename(runner.store.root, root)
+        shutil.move(runner.store.root, root)
         for path in (Path(place), root, *root.rglob("*")):
             path.chmod(0o755)
         (root / run_id / name).chmod(0)

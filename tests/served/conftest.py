@@ -27,6 +27,7 @@ STARTS = {
                    "--server.address=0.0.0.0"],
     "uvicorn everywhere": ["-m", "uvicorn", "app:app", "--port", "{port}", "--host", "0.0.0.0"],
 }  # fmt: skip
+UNHURRIED = {"unhurried everywhere": ["-m", "tests.unhurried", *STARTS["everywhere"][2:]]}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def serving(folder: Path, start: str = "streamlit run", **settings: str) -> Iter
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_") and name != "KD_HOSTS"
     } | {"KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data")} | settings  # fmt: skip
-    arguments = [word.format(port=port) for word in STARTS[start]]
+    arguments = [word.format(port=port) for word in (STARTS | UNHURRIED)[start]]
     log = folder / "server.log"
     with log.open("wb") as output:
         process = warm.start(arguments, cwd=PROJECT, env=environment, output=output)
