@@ -107,3 +107,9 @@ def test_visitors_leave_the_last_places_to_the_operator(monkeypatch):
         sharing.share(photo(), by_operator=False)
     sharing.share(photo())
     assert len(sharing.listing()) == 10
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 3), (5, 5), (5, 5, 4), (sharing.SIDE + 1, 5, 3)])
+def test_what_is_no_photo_of_the_allowed_size_is_refused(shape):
+    with pytest.raises(UserError, match=r"at most \d+ pixels a side, in three colours; this one has the shape"):
+        sharing.share(np.zeros(shape, np.uint8))

@@ -230,3 +230,33 @@ def test_a_visitors_computing_is_counted_by_the_second(connect, monkeypatch):
     clock.now = 65.0
     with quota.charged():
         pass
+
+
+def test_after_some_minutes_without_a_wrong_passcode_the_count_starts_again():
+    tries = passcode.Tries(clock := Clock())
+    for _ in range(2):
+        for _ in range(passcode.FREE + 1):
+            with pytest.raises(NotAllowed, match="This is not the passcode"):
+                tries.check("one", "wrong")
+        with pytest.raises(NotAllowed, match="Try again in 2 s"):
+            tries.check("one", "wrong")
+        clock.now += passcode.FORGOTTEN + 1
+
+
+def test_visits_with_wrong_passcodes_are_counted_up_to_a_number(monkeypatch):
+    monkeypatch.setattr(passcode, "MOST_VISITS", 5)
+    tries = passcode.Tries(clock := Clock())
+    for visit in range(20):
+        with pytest.raises(NotAllowed, match="This is not the passcode"):
+            tries.check(str(visit), "wrong")
+        clock.now += passcode.LONGEST_DELAY
+    assert len(tries._wrong) == 5
+
+
+def test_a_request_of_a_window_of_this_machine_is_the_operators_while_nobody_else_reaches_the_app(monkeypatch):
+    monkeypatch.setattr(role, "_local", {"here": True, "elsewhere": False})
+    for is_open in (False, True):
+        monkeypatch.setattr(exposure, "is_open", lambda is_open=is_open: is_open)
+        assert role.known_to_operate("here") is not is_open
+        assert not role.known_to_operate("elsewhere")
+        assert not role.known_to_operate("")
