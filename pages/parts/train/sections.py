@@ -51,16 +51,8 @@ def choose_data(data: Plain, key: str) -> None:
         data.update(DataRecipe(name=name, image_size=dataset.image_size).model_dump(include={"name", *reset}))
     st.caption(dataset.summary)
     key = f"{name}-{key}"
-    if "path" in dataset.own_keys and not role.is_operator():
-        control.only_the_operator("use folders of this server")
-    elif "path" in dataset.own_keys:
-        data["path"] = st.text_input(
-            "Folder on this computer", data["path"] or "", key=f"path-{key}", placeholder="/home/me/birds",
-            help=f"{dataset.wanted.capitalize()}. Where others can reach this server, it lies in "
-            "the data folder or in one that KD_ALLOW names.",
-        ) or None  # fmt: skip
-        if name == "folder":
-            own_images.offer(lambda folder, widget=f"path-{key}": st.session_state.update({widget: folder}))
+    if "path" in dataset.own_keys:
+        _choose_path(data, key)
     size, images, labels, wrong = st.columns(4)
     data["image_size"] = size.number_input(
         "Image size, pixels", *limits(DataRecipe, "image_size"), data["image_size"], key=f"side-{key}"
@@ -69,39 +61,70 @@ def choose_data(data: Plain, key: str) -> None:
         "Training images", *limits(DataRecipe, "train_images"), data["train_images"], placeholder="all", key=f"images-{key}",
         help="Empty: all. The validation images are taken from these.",
     )  # fmt: skip
-    labelled = labels.number_input(
-        "Labelled images", *limits(DataRecipe, "labels"), None if data["labels"] == "all" else data["labels"], placeholder="all",
-        key=f"labels-{key}",
-        help="Empty: all training images are labelled. With fewer labels a teacher can add more.",
-    )  # fmt: skip
-    data["labels"] = "all" if labelled is None else labelled
-    share = wrong.number_input(
-        "Wrong labels, %", *percent_limits(DataRecipe, "label_noise"), round(100 * data["label_noise"]), step=5, key=f"noise-{key}",
-        help="Share of the labels that are replaced by another class, at random.",
-    )  # fmt: skip
-    data["label_noise"] = data["label_noise"] if share == round(100 * data["label_noise"]) else share / 100
+    with labels:
+        _choose_labels(data, key)
+    with wrong:
+        _choose_wrong_labels(data, key)
     if data["labels"] != "all" or data["label_noise"]:
         st.caption(FAIR)
     if "path" in dataset.own_keys and role.is_operator():
         folder_summary.show(data)
 
 
+def _choose_path(data: Plain, key: str) -> None:
+    if not role.is_operator():
+        control.only_the_operator("use folders of this server")
+        return
+    wanted = datasets.get(data["name"]).wanted
+    data["path"] = st.text_input(
+        "Folder on this computer", data["path"] or "", key=f"path-{key}", placeholder="/home/me/birds",
+        help=f"{wanted.capitalize()}. Where others can reach this server, it lies in "
+        "the data folder or in one that KD_ALLOW names.",
+    ) or None  # fmt: skip
+    if data["name"] == "folder":
+        own_images.offer(lambda folder, widget=f"path-{key}": st.session_state.update({widget: folder}))
+
+
+def _choose_labels(data: Plain, key: str) -> None:
+    labelled = st.number_input(
+        "Labelled images", *limits(DataRecipe, "labels"), None if data["labels"] == "all" else data["labels"], placeholder="all",
+        key=f"labels-{key}",
+        help="Empty: all training images are labelled. With fewer labels a teacher can add more.",
+    )  # fmt: skip
+    data["labels"] = "all" if labelled is None else labelled
+
+
+def _choose_wrong_labels(data: Plain, key: str) -> None:
+    share = st.number_input(
+        "Wrong labels, %", *percent_limits(DataRecipe, "label_noise"), round(100 * data["label_noise"]), step=5, key=f"noise-{key}",
+        help="Share of the labels that are replaced by another class, at random.",
+    )  # fmt: skip
+    data["label_noise"] = data["label_noise"] if share == round(100 * data["label_noise"]) else share / 100
+
+
 def choose_networks(plain: Plain, key: str) -> None:
-    known = presets.teachers(plain["teacher"])
     left, right = st.columns(2)
+    with left:
+        _choose_teacher(plain, key)
+    with right:
+        _choose_student(plain, key)
+    if role.is_operator():
+        bring_networks(plain["data"], key)
+
+
+def _choose_teacher(plain: Plain, key: str) -> None:
+    known = presets.teachers(plain["teacher"])
     now = presets.title_of(plain["teacher"]) if plain["teacher"] else NOBODY
     options = [NOBODY, *known, OTHER]
-    title = left.selectbox("Teacher", options, options.index(now), key=f"teacher-{key}")
+    title = st.selectbox("Teacher", options, options.index(now), key=f"teacher-{key}")
     plain["teacher"] = known.get(title)
     if title == OTHER:
-        model = left.text_input("Network name", "", key=f"other-{key}", placeholder="vit_tiny_patch16_224",
+        model = st.text_input("Network name", "", key=f"other-{key}", placeholder="vit_tiny_patch16_224",
                                 help="Any timm name, or torchvision/NAME.")  # fmt: skip
-        known_of = left.container()
-        weights = left.selectbox("Weights", ["pretrained", "none"], key=f"weights-{key}",
+        known_of = st.container()
+        weights = st.selectbox("Weights", ["pretrained", "none"], key=f"weights-{key}",
                                  format_func={"pretrained": "Pretrained", "none": "Random"}.get)  # fmt: skip
-        epochs = left.number_input(
-            "Fine-tune first, epochs", 0, limits(FineTune, "epochs")[1], 3, key=f"finetune-{key}"
-        )
+        epochs = st.number_input("Fine-tune first, epochs", 0, limits(FineTune, "epochs")[1], 3, key=f"finetune-{key}")
         tuned = {"epochs": epochs} if epochs else None
         plain["teacher"] = {"model": model or None, "weights": weights, "finetune": tuned}
         if role.is_operator():
@@ -109,27 +132,27 @@ def choose_networks(plain: Plain, key: str) -> None:
                 facts.show(model, plain["data"]["image_size"], f"teacher-{key}", pretrained=weights == "pretrained")
     if teacher := plain["teacher"]:
         views = teacher.get("cache_views", 0)
-        cached = left.toggle("Cache the teacher's outputs", bool(views), key=f"keeps-{key}", help=CACHING)
+        cached = st.toggle("Cache the teacher's outputs", bool(views), key=f"keeps-{key}", help=CACHING)
         plain["teacher"] = {**teacher, "cache_views": (views or VIEWS) if cached else 0}
+
+
+def _choose_student(plain: Plain, key: str) -> None:
     imported = presets.imported()
     own = plain["student"]["model"] or plain["student"]["weights"]
     names = list(dict.fromkeys([*engine.student_names(), *imported, own]))
-    student = right.selectbox(
+    student = st.selectbox(
         "Student", names, names.index(own), key=f"student-{key}", accept_new_options=True,
         help="Choose one, or type any timm name or torchvision/NAME.",
     )  # fmt: skip
     if student != own:
         plain["student"] = {"weights": student} if student in imported else {"model": student}
     if student not in (*engine.student_names(), *imported, own) and role.is_operator():
-        with right:
-            facts.show(student, plain["data"]["image_size"], f"student-{key}", pretrained=False)
-    alone = right.toggle(
+        facts.show(student, plain["data"]["image_size"], f"student-{key}", pretrained=False)
+    alone = st.toggle(
         "Also train its twin", bool(plain["twin"]), key=f"twin-{key}",
         help="The same network without a teacher, on the same batches: the baseline that shows what the teacher adds.",
     )  # fmt: skip
     plain["twin"] = (plain["twin"] or True) if alone else False
-    if role.is_operator():
-        bring_networks(plain["data"], key)
 
 
 def bring_networks(data: Plain, key: str) -> None:
