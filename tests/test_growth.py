@@ -33,6 +33,7 @@ FINITE = {
     "pages/parts/engine/catalogue.py: _answers": "the hosts that publish weights",
     "pages/parts/engine/catalogue.py: _downloads": "networks of the libraries that the operator downloads",
     "pages/parts/engine/networks.py: _inspector": "one store",
+    "pages/parts/engine/pruning.py: _last": "REMEMBERED prunings",
     "pages/parts/page_table.py: addresses": "one value",
     "pages/parts/roles/passcode.py: value": "one value",
     "pages/parts/roles/role.py: _local": "visits; those that have ended are removed",

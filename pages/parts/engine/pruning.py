@@ -36,6 +36,8 @@ class Pruning:
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
+REMEMBERED = 50  # prunings that have ended
+
 _lock = threading.Lock()
 _last: dict[str, Pruning] = {}  # run -> its last pruning
 
@@ -47,7 +49,10 @@ def start_pruning(run_id: str, network: str, to: float, score: str, epochs: int)
     with _lock:
         if any(each.going for each in _last.values()):
             raise UserError("Another network is being pruned now. Try again when that has ended.")
+        _last.pop(run_id, None)  # the newest is last
         _last[run_id] = begun = Pruning(run_id, network, to, score, epochs)
+        while len(_last) > REMEMBERED:
+            del _last[next(iter(_last))]
     threading.Thread(target=_prune, args=(begun, runner), name="pruning", daemon=True).start()
 
 

