@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,11 @@ def parsed(line: str) -> tuple[str, dict]:
     group = command.__module__.rpartition(".")[2]
     name = command.__name__.replace("_", "-")
     name = f"{group} {name}" if group in ("runs", "study") else name
-    given = {NAMES.get(name, name): plain(value) for name, value in bound.arguments.items()}
-    return COMMANDS.get(name, name), given
+    values = dict(bound.arguments)
+    if where := values.pop("at", None):  # the options that study, study resume and sweep share
+        values |= {field.name: getattr(where, field.name) for field in fields(where)
+                   if getattr(where, field.name) != field.default}  # fmt: skip
+    return COMMANDS.get(name, name), {NAMES.get(name, name): plain(value) for name, value in values.items()}
 
 
 def plain(value):

@@ -18,6 +18,7 @@ from kdcore.files import budget
 from kdcore.models import sources, zoo
 from kdcore.models.importing import NotGiven, isolated, kept, process
 from kdcore.recipe import ModelRecipe
+from kdcore.runtime import apart
 
 TEN = tuple("abcdefghij")
 MODEL = "resnet20"
@@ -32,12 +33,12 @@ def _own_data(monkeypatch, tmp_path):
 def at_once(monkeypatch):
     """The same import in this process: starting another one takes seconds."""
 
-    def run(command, *, input, **_):
-        request = json.loads(input)
+    def run(command, *, given, **_):
+        request = json.loads(given)
         sources = [Path(each) for each in request.pop("sources")]
         return subprocess.CompletedProcess(command, 0, json.dumps(process._reply(sources, request)), "")
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(apart, "run", run)
 
 
 def saved(state) -> bytes:
@@ -149,7 +150,7 @@ def test_a_file_of_the_server_outside_the_allowed_folders_is_not_read(monkeypatc
     (tmp_path / "data" / "hub").mkdir(parents=True)
     (tmp_path / "data" / "hub" / "model.safetensors").symlink_to(tmp_path / "w.pth")
     monkeypatch.setattr(paths, "_restricted", lambda: True)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it was read"))
+    monkeypatch.setattr(apart, "run", lambda *_, **__: pytest.fail("it was read"))
     for path in (tmp_path / "w.pth", tmp_path / "data" / "hub", "/etc/passwd", "$KD_DATA/../w.pth"):
         with pytest.raises(NotAllowed, match="outside the folders that this server may read"):
             kept.add_file(str(path))

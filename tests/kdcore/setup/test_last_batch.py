@@ -40,10 +40,8 @@ def built(chosen):
 def test_it_joins_the_batch_before_and_the_estimate_agrees():
     chosen = recipe(epochs=2)
     parts, notes = built(chosen)
-    assert (
-        "The last batch of an epoch (41 images in batches of 8) would be a single image, on which test_resnet cannot be "
-        in notes[-1]
-    )
+    said = "The last batch of an epoch (41 images in batches of 8) would be a single image, on which test_resnet cannot be "
+    assert any(said in note for note in notes)
     assert (parts.steps_per_epoch, parts.steps) == (5, 10)
     assert estimate(chosen, device=CPU).steps == 10
     steps = [event.step for event in train(parts) if isinstance(event, StepTaken)]
