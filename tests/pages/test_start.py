@@ -76,7 +76,8 @@ def record(folder: Path, *, difference: tuple[float, float, float] = (0.4, 0.35,
                 arrays[f"{name}_probabilities"] = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]], np.float16)
             writer.append(ev.ProbeTaken(step, step / 10, 0.1, arrays=arrays))
         reached = {"top1": 0.7, "low": 0.68, "high": 0.72, "count": 2000}
-        counts = {"only_student": 900, "only_twin": 900 - round(2000 * top1)}
+        more = round(2000 * top1)
+        counts = {"only_student": 1000 + min(0, more), "only_twin": 1000 - max(0, more)}
         difference = {"top1": top1, "low": low, "high": high, **counts}
         writer.append(
             ev.RunFinished(
