@@ -15,7 +15,7 @@ import numpy as np
 from kdcore.data.folders import names, stored
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.walking import Stamp, Walk, stamp
-from kdcore.errors import UserError, shortened
+from kdcore.errors import UserError
 
 LAYOUT = "It should hold one folder of images for each class, or train/ and test/ with such folders in them."
 
@@ -68,9 +68,7 @@ class _Reader:
     def _parts(self) -> dict[str, str]:
         """pool -> the folder that holds its class folders, relative to the root."""
         if not os.path.isdir(self.root):
-            raise UserError(
-                f"There is no folder {shortened(self.shown)} (looked in {names.text(str(self.root.absolute().parent))}). {LAYOUT}"
-            )
+            raise UserError(names.no_folder(self.root, LAYOUT))
         folders, files = self._inside("")
         found = self._split_folders(folders)
         if "train" not in found:

@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 
+from kdcore.errors import shortened
 from kdcore.photos import kinds
 
 SYSTEM_FOLDERS = {
@@ -65,3 +66,13 @@ def ending(name: str) -> str:
 def is_image(name: str) -> bool:
     """Whether the ending is one of an image format that is read."""
     return ending(name) in kinds.ENDINGS
+
+
+def no_folder(root: str | os.PathLike[str], layout: str) -> str:
+    """What is wrong with a path that is no folder, in words. layout: what the folder should hold."""
+    shown = shortened(text(str(root)))
+    if os.path.isfile(root):
+        return (
+            f"{shown} is a file, not a folder. Give the folder that it is in, or the one that it unpacks to. {layout}"
+        )
+    return f"There is no folder {shown} (looked in {text(os.path.dirname(os.path.abspath(root)))}). {layout}"

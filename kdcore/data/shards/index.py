@@ -25,7 +25,7 @@ from kdcore.data.folders import names, stored, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
 from kdcore.data.shards import tar
-from kdcore.errors import NotAllowed, UserError, clipped, shortened, visible
+from kdcore.errors import NotAllowed, UserError, clipped, visible
 from kdcore.files import reading
 from kdcore.photos import kinds
 from kdcore.recipe.weight_header import LONGEST_CLASS
@@ -115,7 +115,7 @@ class _Indexer:
     def _shards(self) -> dict[str, str]:
         """The shards that are used, each with its split."""
         if not os.path.isdir(self.root):
-            raise UserError(f"There is no folder {shortened(self.shown)}. {LAYOUT}")
+            raise UserError(names.no_folder(self.root, LAYOUT))
         try:
             found = shards(self.absolute)
             for name in os.listdir(self.absolute):

@@ -270,3 +270,12 @@ def test_too_many_files_are_refused(tmp_path, fill, monkeypatch):
 def test_a_folder_that_is_not_there(path):
     with pytest.raises(UserError, match="There is no folder .*one folder of images for each class"):
         selection.check(DataRecipe(name="folder", path=path))
+
+
+@pytest.mark.parametrize(("data", "file"), [("folder", "birds.zip"), ("shards", "train-000000.tar")])
+def test_a_file_in_the_place_of_a_folder_is_named_as_a_file(tmp_path, data, file):
+    (tmp_path / file).write_bytes(b"")
+    with pytest.raises(
+        UserError, match=f"{file}' is a file, not a folder. Give the folder that it is in, or .* unpacks to"
+    ):
+        selection.check(DataRecipe(name=data, path=str(tmp_path / file)))
