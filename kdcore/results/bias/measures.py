@@ -18,7 +18,7 @@ from kdcore.results.bias.outcome import Observation
 accuracy = Measure(
     "accuracy", "Accuracy", "share", "higher",
     "The share of the test set's images that the network predicts correctly.",
-    contributions.right, by="share",
+    contributions.right, by="share", least=0, most=1,
 )  # fmt: skip
 relative_accuracy = Measure(
     "relative_accuracy", "Accuracy that remains", "share", "higher",
@@ -31,14 +31,14 @@ shape_bias = Measure(
     "shape_bias", "Shape bias", "share", "neither",
     "Of images with the shape of one class and the texture of another, on which the network predicts one of the two: how often "
     "it is the shape (Geirhos et al., 2019).",
-    contributions.shape_and_texture, contributions.share_of_first, frozenset({"textures"}), by="decisions",
+    contributions.shape_and_texture, contributions.share_of_first, frozenset({"textures"}), by="decisions", least=0, most=1,
     check=no_decision,
 )  # fmt: skip
 consistency = Measure(
     "consistency", "Consistency", "share", "neither",
     "How often the predicted class stays the same when the image is perturbed, right or wrong. A network that always predicts "
     "one class is consistent too, so read it beside the accuracy.",
-    contributions.same_as_clean, needs=frozenset({"clean"}), by="share",
+    contributions.same_as_clean, needs=frozenset({"clean"}), by="share", least=0, most=1,
 )  # fmt: skip
 output_divergence = Measure(
     "output_divergence", "Change of the outputs", "nats", "neither",
@@ -59,7 +59,7 @@ nll = Measure(
 agreement = Measure(
     "agreement", "Agreement with the teacher", "share", "neither",
     "How often the network predicts the teacher's class, right or wrong.",
-    contributions.same_as_teacher, needs=frozenset({"teacher"}), by="share",
+    contributions.same_as_teacher, needs=frozenset({"teacher"}), by="share", least=0, most=1,
 )  # fmt: skip
 teacher_divergence = Measure(
     "kl", "Divergence from the teacher", "nats", "neither",

@@ -7,6 +7,7 @@ from typing import Any
 
 from kdcore.results.bias import measures
 from kdcore.results.bias.measure import Measure
+from kdcore.results.comparison.figure import Figure
 from kdcore.robustness.conditions import CLEAN, Condition
 from kdcore.robustness.report.evaluating import probing, titled
 from kdcore.robustness.report.findings import INDEPENDENT, TEACHER, Findings
@@ -105,8 +106,8 @@ def transfers(found: Findings, direction: Direction) -> dict[str, Any]:
         share = claim.transfer.share
         if claim.direction == direction.title and share.defined:
             values.append({
-                "set": claim.question.title, "panel": claim.method, "value": round(share.mean, 3), "low": round(share.low, 3),
-                "high": round(share.high, 3), "shown": claim.transfer.kind in ("passes on", "moves away"),
+                "set": claim.question.title, "panel": claim.method, **_drawn(share),
+                "shown": claim.transfer.kind in ("passes on", "moves away"),
             })  # fmt: skip
     if not values:
         return {}
@@ -196,13 +197,16 @@ def _measured(
     for condition in chosen:
         for name in names:
             each = found.number(direction.title, name, condition, measure)
-            if each and each.estimate.defined and each.estimate.bounded:
-                figure = each.estimate
+            if each and each.estimate.defined:
                 kind = name if name in (INDEPENDENT, TEACHER) else "student"
-                numbers = {"value": figure.mean, "low": figure.low, "high": figure.high}
-                scaled = {key: round(factor * number, 3) for key, number in numbers.items()}
-                values.append({"set": name, "panel": titled(condition), "kind": kind, **scaled})
+                values.append({"set": name, "panel": titled(condition), "kind": kind, **_drawn(each.estimate, factor)})
     return values
+
+
+def _drawn(figure: Figure, factor: int = 1) -> dict[str, float]:
+    """The point and the ends of its interval, where it has one: without them only the point is drawn."""
+    ends = {"low": figure.low, "high": figure.high} if figure.bounded else {}
+    return {key: round(factor * number, 3) for key, number in {"value": figure.mean, **ends}.items()}
 
 
 def _faceted(values: Values, layers: list[dict[str, Any]], panels: list[str], rows: list[str]) -> dict[str, Any]:

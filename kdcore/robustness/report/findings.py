@@ -12,9 +12,10 @@ from kdcore.data import perturbations
 from kdcore.results.bias import Observation, Outcome, measures
 from kdcore.results.bias.difference import estimate, values
 from kdcore.results.bias.estimate import Estimate, undefined
-from kdcore.results.bias.measure import Measure
+from kdcore.results.bias.measure import NO_WIDTH, Measure
 from kdcore.results.bias.sentences import sentence
 from kdcore.results.bias.transfer import Read, Transfer, judged, read
+from kdcore.results.comparison.figure import LEAST_SEEDS
 from kdcore.robustness.conditions import CLEAN, Condition
 from kdcore.robustness.report.evaluating import KINDS, Evaluated, probing, titled
 from kdcore.robustness.report.networks import Direction, Method
@@ -173,17 +174,23 @@ def _numbers(seen: Seen, there: Sequence[Condition]) -> list[Number]:
 
 
 def figure(measure: Measure, observed: Sequence[Observation]) -> tuple[Estimate, list[float]]:
-    """A measure's mean over seeds with its interval over seeds and images, and its value for each seed."""
+    """A measure's mean over seeds with its interval over seeds and images, and its value for each seed.
+
+    Without an interval where it would have no width, and where there are two or more seeds but fewer than `LEAST_SEEDS`.
+    """
     if len(observed) == 1:
         found = measure.value(observed[0])
         return found, [found.mean]
     each, why = values(measure, observed)
     if why:
         return undefined(why), []
+    n, by_seed = each.shape[1], [float(row.mean()) for row in each]
+    found = Estimate(float(each.mean()), images=n, of=n)
+    if len(by_seed) < LEAST_SEEDS:
+        return found, by_seed
     low, high = estimate(each).interval()
-    n = each.shape[1]
-    found = Estimate(float(each.mean()), max(low, measure.least), min(high, measure.most), images=n, of=n)
-    return found, [float(row.mean()) for row in each]
+    low, high = max(low, measure.least), min(high, measure.most)
+    return (replace(found, low=low, high=high) if high - low > NO_WIDTH else found), by_seed
 
 
 def _read(seen: Seen, method: Method, question: Question) -> Read:

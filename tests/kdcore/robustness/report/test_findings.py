@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 
 import pytest
@@ -9,12 +10,12 @@ import pytest
 from kdcore.errors import UserError
 from kdcore.paths import data_folder
 from kdcore.recipe.study import TestSets
-from kdcore.results.bias import measures
+from kdcore.results.bias import Observation, measures
 from kdcore.robustness.conditions import CLEAN, parse
-from kdcore.robustness.report import content, evaluating, tables
+from kdcore.robustness.report import charts, content, evaluating, tables
 from kdcore.robustness.report.blocks import Items, Table, Text, as_html, as_markdown
 from kdcore.robustness.report.evaluating import Evaluated
-from kdcore.robustness.report.findings import Findings, findings
+from kdcore.robustness.report.findings import Findings, figure, findings
 from kdcore.robustness.report.networks import directions
 
 ALONE = [{"method": "ce"}]
@@ -54,6 +55,35 @@ def test_a_number_is_the_mean_over_seeds_with_its_value_for_each(found):
     assert sum(number.by_seed.values()) / 3 == pytest.approx(number.estimate.mean)
     assert number.estimate.low < 0.35 < number.estimate.high
     assert list(found.number("", "teacher", CLEAN, measures.accuracy).by_seed) == [-1]
+
+
+@pytest.mark.parametrize("shifts", [(0, 1), (0, 0, 0)])
+def test_two_seeds_and_equal_values_of_all_images_have_no_interval(shifts, outcome):
+    share = 0.0 if len(shifts) == 3 else 0.5
+    observed = [Observation(outcome(share, shift)) for shift in shifts]
+    estimate, by_seed = figure(measures.accuracy, observed)
+    assert (estimate.mean, estimate.images) == (pytest.approx(share, abs=0.01), 600)
+    assert len(by_seed) == len(shifts)
+    assert not estimate.bounded
+
+
+def test_the_interval_of_a_share_stays_within_0_and_1(outcome):
+    estimate, _ = figure(measures.accuracy, [Observation(outcome(1.0, seed)) for seed in range(3)])
+    assert estimate.low < estimate.mean < estimate.high == 1
+
+
+def test_networks_of_two_seeds_are_drawn_as_points_without_intervals(found):
+    (direction,) = found.evaluated.directions
+    for references in (direction.independent, *(method.students for method in direction.methods)):
+        references.pop(2)
+    values = charts.consistency(findings(found.evaluated), direction)["data"]["values"]
+    assert {each["set"]: "low" in each for each in values} == {
+        "independent": False,
+        "kd": False,
+        "crd": False,
+        "teacher": True,
+    }
+    json.dumps(values, allow_nan=False)
 
 
 def test_claims_are_those_that_the_test_sets_can_answer(found):
