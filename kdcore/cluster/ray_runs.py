@@ -214,17 +214,18 @@ class RayRuns:
 def _check_reachable(address: str) -> None:
     """Connect to the head's port and close the connection: Ray itself tries for a quarter of an hour. Raises UserError."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UserError(
             f"{address!r} is no address of a Ray cluster: `auto`, for the cluster that this machine belongs to, or HOST:PORT of its "
             "head, such as 10.0.0.1:6379."
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=REACHED).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
+        why = getattr(error, "strerror", None) or error
         raise UserError(
-            f"There is no Ray cluster at {address} ({error.strerror or error}). Start one with `ray start --head --port {port}` there; its "
-            "address is what that command prints. docs/scale.md has the steps."
+            f"There is no Ray cluster at {address} ({why}). Start one with `ray start --head --port {port}` there; its address is what "
+            "that command prints. docs/scale.md has the steps."
         ) from None
 
 

@@ -66,8 +66,9 @@ def _follow(
         while not runner.wait(run_id, PERIOD):
             if sender:
                 sender.send()
-                for name, arguments in call("commands", run_id, attempt):
-                    commands.send(store.folder(run_id), name, **arguments)
+                for command in call("commands", run_id, attempt):
+                    with contextlib.suppress(UserError, OSError):  # too many wait, or the disk is full
+                        commands.send(store.folder(run_id), *command)
             if (reason := call("look", run_id, attempt)) and run_id in runner.active():
                 with contextlib.suppress(UserError):  # it has just ended
                     runner.stop(run_id, reason)

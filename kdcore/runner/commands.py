@@ -50,7 +50,7 @@ class Commands:
         for command in files.take(self._store.folder(self._run_id)):
             try:
                 self.follow(command.name, **command.arguments)
-            except (UserError, TypeError) as error:  # TypeError: other arguments than it takes
+            except (UserError, TypeError, OverflowError) as error:  # other arguments than it takes
                 self.refused.append(f"A command of another process was not followed: {error}")
 
     def follow(self, name: str, **arguments: Any) -> None:

@@ -254,7 +254,7 @@ class Runner:
             job.commands.follow(name, **arguments)
         elif (status := self.store.state(run_id).status) in ACTIVE:
             with disk.in_words(self.store.folder(run_id), then="try it again"):
-                command_files.send(self.store.folder(run_id), name, **arguments)
+                command_files.send(self.store.folder(run_id), name, arguments)
         else:
             raise UserError(f"Run {run_id} cannot be controlled: it is {status}.")
 

@@ -12,6 +12,7 @@ A run's folder:
     runs/<id>/snapshots/00000120.safetensors    weights only, at up to nine points of the run
     runs/<id>/robustness/student/clean.npz    outcomes on test sets, see `kdcore.robustness.kept`
     runs/<id>/folded.json, .npz       cached replay of the events; see `replay.cache`
+    runs/<id>/commands/<time>.json    commands by other processes, removed when they are followed; see `run_files.commands`
     runs/<id>/writer.lock             locked by the process that writes: a run that is neither locked nor ended was interrupted
     runs/<id>/writer.beat             that process's heartbeat, by which other machines judge on a shared drive; see `files.heartbeat`
     runs/studies/<id>.yaml            a study, and the run of each of its points

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ class Command(NamedTuple):
     arguments: dict[str, Any]
 
 
-def send(folder: Path, name: str, **arguments: Any) -> None:
+def send(folder: Path, name: str, arguments: Mapping[str, Any]) -> None:
     """Leave a command in a run's folder.
 
     Raises:
@@ -38,7 +39,7 @@ def send(folder: Path, name: str, **arguments: Any) -> None:
             "an earlier version, or see another folder."
         )
     path = place / f"{time.time_ns():020}-{secrets.token_hex(4)}{SUFFIX}"
-    atomic.write_text(path, json.dumps({"command": name, "arguments": arguments}), durable=False)
+    atomic.write_text(path, json.dumps({"command": name, "arguments": dict(arguments)}), durable=False)
 
 
 def take(folder: Path) -> list[Command]:

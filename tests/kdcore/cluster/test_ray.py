@@ -88,7 +88,14 @@ def test_an_address_at_which_nobody_answers_is_refused_at_once(tmp_path):
             RayRuns(Store(tmp_path), address=address)
 
 
-@pytest.mark.parametrize("address", ["head", "ray://head:10001x", "head:", ":6379", "head:0", "head:99999"])
+@pytest.mark.parametrize(
+    "address", ["head", "ray://head:10001x", "ray://head:10001", "head:²", "head:", ":6379", "head:0", "head:99999"]
+)
 def test_an_address_is_auto_or_a_host_with_its_port(tmp_path, address):
     with pytest.raises(UserError, match=r"is no address of a Ray cluster: `auto`, .* or HOST:PORT of its head"):
         RayRuns(Store(tmp_path), address=address)
+
+
+def test_a_host_whose_name_no_host_can_have_is_refused_in_words(tmp_path):
+    with pytest.raises(UserError, match="There is no Ray cluster at a{70}:6379"):
+        RayRuns(Store(tmp_path), address=f"{'a' * 70}:6379")

@@ -184,6 +184,7 @@ def test_commands_that_the_app_leaves_beside_a_run_reach_its_worker(store, recei
         [
             ("set_knob", {"knob": "weight/kd", "factor": 0.5, "by": "ann"}),
             ("set_knob", {"knob": "x", "factor": 1}),
+            ("pause", {"folder": "x", "name": "stop"}),
             ("pause", {}),
         ]
     )
@@ -193,10 +194,10 @@ def test_commands_that_the_app_leaves_beside_a_run_reach_its_worker(store, recei
         state = store.state(run_id)
         if name == "look" and state.step >= 2:
             if following := next(given, None):
-                command_files.send(store.folder(run_id), following[0], **following[1])
+                command_files.send(store.folder(run_id), *following)
             elif state.status == "paused" and not left:
                 left.append(state.knobs)
-                command_files.send(store.folder(run_id), "stop", reason="Enough.")
+                command_files.send(store.folder(run_id), "stop", {"reason": "Enough."})
         return getattr(receiver, name)(*arguments)
 
     assert trained(store, receiver, run_id, call=call, send=send) == "stopped"

@@ -203,7 +203,7 @@ def test_a_run_of_another_process_follows_commands_and_when_it_is_killed_it_resu
     child.send_signal(signal.SIGKILL)
     child.wait()
     until(lambda: store.state(run_id).status == "interrupted")
-    commands.send(store.folder(run_id), "stop", reason="It was meant for the process that was killed.")
+    commands.send(store.folder(run_id), "stop", {"reason": "It was meant for the process that was killed."})
     before = store.state(run_id)
     saved = before.checkpoints[-1]["step"]
     runner.resume(run_id)
