@@ -108,8 +108,12 @@ def _link(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        os.replace(shutil.copyfile(temporary, temporary.with_name(f"{temporary.name}{SUFFIX}")), path)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # takes the name
+        try:
+            os.replace(shutil.copyfile(temporary, temporary.with_name(f"{temporary.name}{SUFFIX}")), path)
+        except OSError:
+            path.unlink()
+            raise
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:

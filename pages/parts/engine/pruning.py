@@ -72,6 +72,9 @@ def pruning_of(run_id: str) -> Pruning | None:
 def _prune(begun: Pruning, runner: process.Runner) -> None:
     try:
         file = _pruned(begun, runner.store)
+        if begun.stop.is_set():  # just before it was done
+            file.unlink(missing_ok=True)
+            raise UserError("It was stopped.")
         (begun.run,) = runner.start(_fine_tuning(file, runner.store, begun.epochs))
     except Exception as error:  # shown on the page; of a bug, a sentence with the number of its traceback
         begun.problem = shown(error)

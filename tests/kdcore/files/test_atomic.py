@@ -133,6 +133,21 @@ def test_of_writers_that_find_the_same_name_free_none_replaces_another(kind, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["w", "w-2", "w-3"]
 
 
+def test_a_copy_to_a_free_name_that_fails_leaves_no_empty_file(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(errno.EPERM, "no second names on this file system")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", refuses)
+    monkeypatch.setattr(atomic.shutil, "copyfile", full)
+    (tmp_path / "mine").write_text("text")
+    with pytest.raises(OSError, match="No space left"):
+        atomic.take_free_name(tmp_path / "mine", [tmp_path / "w"])
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_free_name_that_cannot_be_had_is_an_error(tmp_path):
     (tmp_path / "mine").touch()
     with pytest.raises(FileNotFoundError):

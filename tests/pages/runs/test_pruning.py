@@ -95,6 +95,21 @@ def test_it_can_be_stopped_and_another_one_waits(open_page, run_id, pruned):
     assert "Prune and fine-tune" in labels(test)
 
 
+def test_one_that_is_stopped_when_the_pruned_network_is_written_starts_no_run(run_id, pruned, monkeypatch, tmp_path):
+    file = tmp_path / "half.safetensors"
+
+    def prune(*_):
+        engine.stop_pruning(run_id)
+        file.touch()
+        return file
+
+    monkeypatch.setattr(processes, "prune", prune)
+    engine.start_pruning(run_id, "student", 0.5, "energy", 1)
+    _end()
+    assert (engine.pruning_of(run_id).problem, engine.pruning_of(run_id).run) == ("It was stopped.", "")
+    assert not file.exists()
+
+
 def test_a_bug_is_a_sentence_and_the_next_one_may_start(run_id, pruned, monkeypatch):
     monkeypatch.setattr(processes, "prune", lambda *_: 1 / 0)
     engine.start_pruning(run_id, "student", 0.5, "energy", 1)
