@@ -8,6 +8,7 @@ from kdcore.recipe import library
 from kdcore.recipe import study as studies
 from kdcore.results import pitfalls
 from kdcore.store import Studies
+from pages.parts.studies import view
 
 STUDY = studies.from_plain(
     {
@@ -262,3 +263,9 @@ def test_a_study_with_test_sets_offers_its_report_or_says_how_to_make_it(open_pa
     assert not test.exception
     assert "is made in a terminal" not in said(test)
     assert [b.label for b in test.get("download_button")] == ["CSV", "Report"]
+
+
+def test_continue_counts_no_run_that_a_search_stopped_early(runner, study):
+    studies = Studies(runner.store)
+    studies.prune(study, [studies.state(study).places[0].run_id])
+    assert view.continuing(studies.state(study)) == "Continue with 3 runs"

@@ -36,16 +36,15 @@ class StudyState:
     """A study and its progress.
 
     status: as of a run: queued, running (one of its runs is active), finished, failed, stopped, interrupted.
+    read: what a finished run contributes to comparisons. searching: a search that has not ended may add variants.
     """
 
     id: str
     created: float  # seconds since 1970
     study: Study
     places: tuple[Place, ...]
-    read: Callable[[RunState], Outcome] = field(
-        compare=False, repr=False
-    )  # what a finished run contributes to comparisons
-    searching: bool = False  # a search that has not ended may add variants
+    read: Callable[[RunState], Outcome] = field(compare=False, repr=False)
+    searching: bool = False
 
     @property
     def name(self) -> str:

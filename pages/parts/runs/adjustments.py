@@ -78,7 +78,7 @@ def sliders(run_id: str) -> None:
 
 def take_back(run: RunState) -> None:
     """Undo the last change; reset all."""
-    with st.container(horizontal=True, width="content", gap="xsmall"):
+    with st.container(horizontal=True, width="content", gap="xsmall", key="knob-buttons"):
         last = run.undoable.get("words", "")
         st.button(
             "Undo", icon=":material/undo:", key=f"undo-{run.id}", disabled=not last, on_click=command,
@@ -102,9 +102,8 @@ def slider(run: RunState, knob: Knob) -> None:
         format="× %.1f", key=key, on_change=moved, args=(run.id, knob.name, key),
     )  # fmt: skip
     if stands_at != drawn_at and not window.sent:
-        window.draw_again(
-            now
-        )  # at the next refresh: Streamlit had dropped its position, at a redraw without the sliders
+        # Streamlit dropped its position, at a redraw of the page without the sliders; this one counts from the next refresh on
+        window.draw_again(now)
 
 
 @dataclass

@@ -35,24 +35,40 @@ async def current(request: Request) -> Response:
     return Response(_state()[1], media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
+class Turn:
+    """A follower's turn to take notice of changes; while it waits for one, it takes notice of no other."""
+
+    def __init__(self) -> None:
+        self.now = asyncio.Event()
+        self.waiting = 0  # for so many changes
+
+    def after(self, seconds: float) -> None:
+        self.waiting += 1
+        asyncio.get_running_loop().call_later(seconds, self._begin)
+
+    def _begin(self) -> None:
+        self.waiting -= 1
+        self.now.set()
+
+
 async def follow(socket: WebSocket) -> None:
     """Ends with the connection, or with the first message from it."""
     if stage.followers >= MOST_FOLLOWERS:
         await socket.close(TRY_AGAIN_LATER, "Too many windows follow.")
         return
     await socket.accept()
-    changed, loop = asyncio.Event(), asyncio.get_running_loop()
+    turn, loop = Turn(), asyncio.get_running_loop()
     ended = asyncio.ensure_future(socket.receive())
     sent = ""
-    with stage.watched(lambda seconds: loop.call_soon_threadsafe(loop.call_later, seconds, changed.set)):
+    with stage.watched(lambda seconds: loop.call_soon_threadsafe(turn.after, seconds)):
         try:
             while not ended.done():
-                changed.clear()
+                turn.now.clear()
                 version, text = _state()
-                if version != sent:
+                if version != sent and not turn.waiting:
                     await socket.send_text(text)
                     sent = version
-                await _first(ended, changed)
+                await _first(ended, turn.now)
             if ended.result()["type"] != "websocket.disconnect":
                 await socket.close()
         except WebSocketDisconnect:

@@ -1,6 +1,7 @@
 """Values of widgets as a browser sends them: one that its widget cannot have counts as none, with a line in the log.
 
-A page sends none; a forged message does: a number for a text, what is no option, a file with another ending than the field takes. Streamlit 1.67 raises on some of them, before the page or in it, and hands others to the page.
+A page sends none; a forged message does: a number for a text, what is no option, a file with another ending than the field takes.
+Streamlit 1.67 raises on some of them, before the page or in it, and hands others to the page.
 """
 
 import logging

@@ -102,10 +102,10 @@ def commands(state: StudyState) -> None:
 
 
 def continuing(state: StudyState) -> str:
-    """What the button does: `Continue with 3 runs`; a search may add some."""
-    left = state.total - state.done
+    """What the button does: `Continue with 3 runs`, without those that a search stopped early; a search may add some."""
     if state.searching:
         return "Continue the search"
+    left = sum(not place.ended for place in state.places)
     return f"Continue with {left} run{'s' * (left != 1)}"
 
 

@@ -153,6 +153,28 @@ def test_followers_go_to_another_page_one_after_the_other_and_move_a_cursor_at_o
     assert waits == [0, state.APART_SECONDS, 2 * state.APART_SECONDS, 0, 0, 0]
 
 
+def test_a_look_in_between_does_not_bring_a_move_before_its_turn(windows, runner, monkeypatch):
+    monkeypatch.setattr(presenting, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(state, "APART_SECONDS", 1000)
+    window = windows.by_secret(windows.secret("operator"))
+
+    async def scenario():
+        first, second = Follower(), Follower()
+        for each in (first, second):
+            assert "page" not in await each.state()
+        stage.show(window, {"page": "train"})
+        assert (await first.state())["page"] == "train"
+        for run in ("one", "two", "three"):
+            runner.busy = (run,)
+            assert (await first.state())["live"] == run
+        assert second.received.empty()
+        for each in (first, second):
+            each.send("websocket.disconnect", code=1000)
+            await each.connection
+
+    following(scenario)
+
+
 def test_a_run_that_starts_and_control_that_moves_arrive_as_well(windows, runner, monkeypatch):
     monkeypatch.setattr(presenting, "LOOK_SECONDS", 0.001)
 
