@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.same_job import images
 from kdcore.results.comparison.crossed import of_images
-from kdcore.results.comparison.figure import Figure, ends, over_seeds, points
+from kdcore.results.comparison.figure import LEAST_SEEDS, Figure, ends, over_seeds, points
 
 HERE = Path(__file__).parent
 SCRIPT, TORCHDISTILL, PROJECT = "plain script", "torchdistill", "this project"
@@ -85,9 +85,9 @@ def _row(name: str, of: dict[str, list[Run]]) -> str:
 
 
 def _difference(own: Sequence[Run], others: Sequence[Run]) -> str:
-    """Accuracy of this project less another's, with its interval where there are several seeds."""
+    """Accuracy of this project less another's, with its interval where there are enough seeds."""
     difference = np.stack([run.right.astype(float) - other.right for run, other in zip(own, others, strict=True)])
-    if len(own) < 2:
+    if len(own) < LEAST_SEEDS:
         return points(float(difference.mean()))
     found = of_images(difference)
     return f"{points(found.mean)} ({ends(Figure(found.mean, *found.interval()))})"

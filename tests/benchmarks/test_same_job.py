@@ -116,3 +116,10 @@ def test_finished_runs_are_kept_and_not_made_again(tmp_path):
 
 def test_each_seed_begins_with_another_variant():
     assert [same_job.in_turn(["a", "b", "c"], seed)[0] for seed in range(4)] == ["a", "b", "c", "a"]
+
+
+def test_two_seeds_have_no_interval():
+    right = np.array([True, False, True, True])
+    runs = [Run(variant, seed, 10.0, 1.0, right) for seed in range(2) for variant in (SCRIPT, PROJECT)]
+    row = next(line for line in report.text(runs, "a machine").splitlines() if line.startswith(f"| {SCRIPT}"))
+    assert [cell.strip() for cell in row.strip("|").split("|")][-2:] == ["75.0 %", "+0.0"]
