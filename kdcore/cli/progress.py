@@ -16,13 +16,27 @@ from rich.table import Table
 
 from kdcore.cli.options import store, torch_device
 from kdcore.errors import UserError
-from kdcore.events import Evaluated, Event, Noted, Queued, RunFailed, RunFinished, RunStarted, RunStopped, StepEnded
+from kdcore.events import (
+    Evaluated,
+    Event,
+    KnobTurned,
+    Noted,
+    Queued,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    StepEnded,
+)
 from kdcore.files import disk
 from kdcore.results import json_text, measures
 from kdcore.results.comparison import TWO_CLASSES, Outcome, Results, Summary, covers, sentence, summarise
 from kdcore.results.diagnoses import Diagnosis
 from kdcore.store import RunState
 from kdcore.store.evidence import diagnoses, what_else
+from kdcore.store.replay import adjustments
 
 if TYPE_CHECKING:
     from kdcore.runner import Runner
@@ -101,6 +115,15 @@ class Bar:
                 case Evaluated(epoch=epoch, metrics=figures):
                     accuracies = "  ".join(f"{name} {100 * numbers['top1']:.1f} %" for name, numbers in figures.items())
                     self.console.print(f"epoch {epoch:g}: validation accuracy {accuracies}", highlight=False)
+                case RunPaused(step=step):
+                    self.bar.update(self.task, description="paused")
+                    self.console.print(f"paused at step {step}; the run's page in the app continues it")
+                case RunResumed(step=step):
+                    self.bar.update(self.task, description="training")
+                    self.console.print(f"continued at step {step}")
+                case KnobTurned(values=values):
+                    change = event.to_plain() | {"old": values.get("old"), "new": values.get("new")}
+                    self.console.print(adjustments.sentence(change), highlight=False)
                 case RunFailed(reason=reason):
                     self.console.print(f"failed: {reason}", style="red")
                 case RunStopped(step=step, reason=reason):

@@ -47,7 +47,7 @@ class Adjustments:
         elif self._undoable:
             self._undoable.pop()
         del self._undoable[:-KEPT]
-        return _sentence(change)
+        return sentence(change)
 
     def continues(self, change: Change) -> bool:
         """Whether a change is of the slider that is being dragged."""
@@ -138,7 +138,8 @@ def _words(change: Change) -> str:
     return f"{name[0].upper()}{name[1:]}: {from_to}"
 
 
-def _sentence(change: Change) -> str:
+def sentence(change: Change) -> str:
+    """`The weight of kd was changed from 0.9 to 1.8 by a user, after step 39.` change: step, knob, factor, old, new, by, undo."""
     start, after = setting(change["knob"]), f"by {change['by'] or 'a user'}, after step {change['step']:,}."
     if change["old"] is None or change["new"] is None:
         return f"T{start[1:]} was set to × {change['factor']:g} of the recipe's value {after}"

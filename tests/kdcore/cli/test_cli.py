@@ -376,6 +376,28 @@ def test_messages_with_square_brackets_are_printed_as_they_are(capsys):
     assert "failed: terms [kd] [/end]" in out
 
 
+def test_what_a_user_does_in_the_app_is_printed_in_the_terminal(capsys):
+    from kdcore.cli.progress import Bar
+    from kdcore.events import KnobTurned, RunPaused, RunResumed
+
+    bar = Bar()
+    bar.take("id", RunPaused(39))
+    paused = bar.bar.tasks[0].description
+    bar.take("id", KnobTurned(39, "weight/kd", 1.2, {"old": 0.9, "new": 1.08}))
+    bar.take("id", KnobTurned(39, "weight/kd", 1.0, {"old": 1.08, "new": 0.9}, by="Ada", undo=True))
+    bar.take("id", RunResumed(39))
+    bar.close()
+    assert (paused, bar.bar.tasks[0].description) == ("paused", "training")
+    out = " ".join(capsys.readouterr().out.split())
+    for line in (
+        "paused at step 39; the run's page in the app continues it",
+        "The weight of kd was changed from 0.9 to 1.08 by a user, after step 39.",
+        "The weight of kd was set back from 1.08 to 0.9 by Ada, after step 39.",
+        "continued at step 39",
+    ):
+        assert line in out
+
+
 def test_the_list_of_runs_has_whole_ids_on_a_narrow_terminal(recipe_file, capsys, monkeypatch):
     assert main(["distill", recipe_file, "--json", "--name", "a-name-of-many-letters-and-hyphens"]) == 0
     run_id = lines(capsys)[0]["run"]
