@@ -1,4 +1,4 @@
-"""Journeys of a talk in real browsers: how many clicks each takes, and after how many seconds what was asked for is on the screen.
+"""Journeys of a talk in real browsers: how many clicks each takes, and after how many seconds its result is on the screen.
 
     python -m benchmarks.journeys [--pictures docs/pictures] [--phones 3]      two to ten minutes
 

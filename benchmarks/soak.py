@@ -1,4 +1,4 @@
-"""An hour of use in short: visits of all pages, one after another, and what of the server grows meanwhile.
+"""Visits all pages, one browser after another, and prints what of the server grows meanwhile.
 
     python -m benchmarks.soak --minutes 15
 
