@@ -9,6 +9,12 @@ export function frameAt(epochs, epoch) {
   return {low, high, share: gap ? Math.max(0, (epoch - epochs[low]) / gap) : 0};
 }
 
+// Which epoch the maps are of, where it is an earlier one than is shown: after the last probe of a run that measures few.
+export function heldWords(epochs, epoch) {
+  const last = epochs.at(-1).toFixed(1);
+  return epoch > epochs.at(-1) && last !== epoch.toFixed(1) ? ` at epoch ${last}` : "";
+}
+
 // The probe after an epoch, and the one before it: where the arrow keys lead.
 export function probeAfter(epochs, epoch) {
   return epochs[Math.min(epochs.length - 1, frameAt(epochs, epoch + 1e-6).low + 1)];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import {epochAt, epochStep, frameAt, playedTo, pointsUntil, probeAfter, probeBefore, rowsOf, spreadLabels} from "./frames.js";
+import {epochAt, epochStep, frameAt, heldWords, playedTo, pointsUntil, probeAfter, probeBefore, rowsOf, spreadLabels} from "./frames.js";
 
 const EPOCHS = [0, 0.5, 2, 4];
 
@@ -12,6 +12,11 @@ test("an epoch lies between two probes, a share of the way", () => {
 
 test("from the last probe on there is only that one", () => {
   assert.deepEqual(frameAt(EPOCHS, 4), {low: 3, high: 3, share: 0});
+});
+
+test("maps of an earlier epoch than is shown name theirs", () => {
+  assert.equal(heldWords(EPOCHS, 11), " at epoch 4.0");
+  assert.deepEqual([0, 1.25, 4, 4.04].map((epoch) => heldWords(EPOCHS, epoch)), ["", "", "", ""]);
 });
 
 test("the arrow keys lead to the next and the previous probe, and stop at the ends", () => {

@@ -5,7 +5,7 @@ import {cursor} from "../shared/cursor.js";
 import {gradient} from "../shared/heat.js";
 import {clamp, percent} from "../shared/numbers.js";
 import {drawChart} from "./curves.js";
-import {epochAt, frameAt, playedTo, probeAfter, probeBefore} from "./frames.js";
+import {epochAt, frameAt, heldWords, playedTo, probeAfter, probeBefore} from "./frames.js";
 import {merged, valueAt} from "./model.js";
 import {fillPinned} from "./pinned.js";
 import {pollWhile} from "./poller.js";
@@ -123,6 +123,7 @@ class Replay {
     this.draw({epoch, whole: view.whole, stretch: from === undefined ? null : [from, to]});
     if (!model.epochs.length) return;
     const frame = frameAt(model.epochs, epoch);
+    find("held").textContent = heldWords(model.epochs, epoch);
     this.cells(model, () => frame);
   }
 
