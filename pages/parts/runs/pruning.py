@@ -32,7 +32,9 @@ def show(run: RunState, recipe: Recipe) -> None:
     if found and found.going:
         st.fragment(_progress, run_every=POLL_SECONDS)(run.id)
         return
-    if found and found.problem:
+    if found and found.problem and found.stop.is_set():
+        st.info("The pruning was stopped. Nothing of it is left.", icon=":material/stop:")
+    elif found and found.problem:
         st.error(formatting.message(found.problem))
     elif found and found.run:
         st.success(f"Pruned to {100 * found.to:.0f} % of the MACs; a new run fine-tunes it.", icon=":material/check:")

@@ -91,7 +91,8 @@ def test_it_can_be_stopped_and_another_one_waits(open_page, run_id, pruned):
     button(opened(open_page, run_id), "Stop pruning").click().run()
     _end()
     test = opened(open_page, run_id)
-    assert "It was stopped." in [each.value for each in test.error]
+    assert "The pruning was stopped. Nothing of it is left." in [each.value for each in test.info]
+    assert not test.error
     assert "Prune and fine-tune" in labels(test)
 
 
