@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from kdcore.runner import commands
 from kdcore.runner.commands import Commands
 from kdcore.store import Store
 from kdcore.store.run_files import commands as files
@@ -30,3 +31,16 @@ def test_what_cannot_be_followed_is_refused_in_words(tmp_path, tiny, name, argum
     assert refused.startswith("A command of another process was not followed: ")
     assert why in refused
     assert given.paused()
+
+
+def test_between_two_looks_no_file_is_looked_at(tmp_path, tiny, monkeypatch):
+    store, now = Store(tmp_path), [100.0]
+    run_id = store.create(tiny())
+    monkeypatch.setattr(commands.time, "monotonic", lambda: now[0])
+    given = Commands(run_id, store, threading.Event())
+    given.heed_others()
+    files.send(store.folder(run_id), "pause", {})
+    for later, followed in ((0.0, False), (commands.LOOK / 2, False), (commands.LOOK, True)):
+        now[0] = 100.0 + later
+        given.heed_others()
+        assert given.paused() is followed
