@@ -4,7 +4,7 @@ import shutil
 
 from kdcore.events import RunStopped
 from kdcore.recipe import ModelRecipe, Recipe
-from kdcore.store import Store, run_ids
+from kdcore.store import Store, held, run_ids
 from kdcore.store.folders import Folders
 
 RECIPE = Recipe(name="quick", student=ModelRecipe(model="tiny"))
@@ -43,3 +43,20 @@ def test_an_own_run_takes_the_place_of_a_recording_of_its_id_with_the_same_event
     shutil.copytree(recordings.root / run_id, store.root / run_id)  # with the same dates
     assert not store.state(run_id).recorded
     assert [state.recorded for state in store.states()] == [False]
+
+
+def test_an_id_is_given_once_also_before_its_folder_exists(tmp_path, monkeypatch):
+    drawn = iter(["20260101-000000-quick-1", "20260101-000000-quick-1", "20260101-000000-quick-2"])
+    monkeypatch.setattr(run_ids, "not_before", lambda latest: "20260101-000000")
+    monkeypatch.setattr(run_ids, "named", lambda latest, name: next(drawn))
+    folders = Folders(tmp_path, None)
+    assert [folders.new_id("quick") for _ in range(2)] == ["20260101-000000-quick-1", "20260101-000000-quick-2"]
+
+
+def test_of_many_recipes_the_latest_are_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(held, "HELD_RECIPES", 2)
+    store = Store(tmp_path)
+    made = [store.create(RECIPE) for _ in range(4)]
+    for run_id in made:
+        assert store.recipe(run_id) == RECIPE
+    assert list(store._held._recipes) == made[-2:]
