@@ -41,7 +41,7 @@ class Talk:
     def measure(self, name: str, clicks: str, act: Callable[[], object], seen: Callable[[], object]) -> None:
         began = time.monotonic()
         act()
-        until(seen)
+        until(self.page, seen)
         self.rows.append((name, clicks, time.monotonic() - began))
         print(f"  {name}: {clicks}, {self.rows[-1][2]:.1f} s", flush=True)
 
@@ -49,12 +49,13 @@ class Talk:
         return self.page.get_by_role("button", name=name)
 
 
-def until(true: Callable[[], object]) -> None:
+def until(page: Page, true: Callable[[], object]) -> None:
+    """Wait; the page's own timer, since addresses of pages change only while the browser's messages are read."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not true():
         if time.monotonic() > end:
             raise TimeoutError(f"It did not happen within {PATIENCE_SECONDS:.0f} s.")
-        time.sleep(LOOK_SECONDS)
+        page.wait_for_timeout(1000 * LOOK_SECONDS)
 
 
 def changes(page: Page, selector: str) -> Callable[[], bool]:
@@ -163,7 +164,7 @@ def follow(talk: Talk, phones: list[Page], run_id: str) -> None:
         talk.page.get_by_role("heading", name=name, exact=True).wait_for()
         began = time.monotonic()
         headings = [phone.get_by_role("heading", name=name, exact=True) for phone in phones]
-        until(lambda found=headings: all(each.count() for each in found))
+        until(talk.page, lambda found=headings: all(each.count() for each in found))
         talk.rows.append(
             (
                 f"all {len(phones)} phones have followed to {name}, after the presenter's page",
@@ -199,7 +200,7 @@ def fork_and_compare(talk: Talk) -> None:
 def show(talk: Talk, phones: list[Page], run_id: str, folder: Path) -> None:
     """The presenter's screen while the run goes on, large type, and the phones."""
     page = talk.page
-    until(lambda: talk.store.state(run_id).progress > 0.35)
+    until(page, lambda: talk.store.state(run_id).progress > 0.35)
     page.wait_for_timeout(3000)
     page.screenshot(path=folder / "talk-presenter.png")
     phones[-1].emulate_media(color_scheme="dark")
