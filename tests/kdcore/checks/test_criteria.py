@@ -246,6 +246,9 @@ def test_a_warning_for_few_images_offers_to_hold_out_more(tiny):
     predicted = torch.where(torch.arange(10) < 4, 1 - labels, labels)
     finding = found("accuracy", predictions(confident(predicted, 2), labels), tiny())
     assert finding.remedies[0].changes == ("data.validation=0.3",)
+    half = found("accuracy", predictions(confident(predicted, 2), labels), tiny(data={"validation": 0.5}))
+    assert half.verdict == "warn"
+    assert ("data.validation=0.3",) not in [remedy.changes for remedy in half.remedies]
 
 
 def test_random_weights_are_named_as_the_cause(tiny, labels):
