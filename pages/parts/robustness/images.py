@@ -153,7 +153,7 @@ def export(closer: Closer) -> None:
         return
     networks, condition = closer.chosen.references, closer.condition
     st.download_button(
-        "PNG files (ZIP)", lambda: engine.export_test_set(networks, condition, images=EXPORTED), f"{condition}.zip",
+        "PNG files (ZIP)", role.of_this_visit(lambda: engine.export_test_set(networks, condition, images=EXPORTED)), f"{condition}.zip",
         "application/zip", icon=":material/folder_zip:", on_click="ignore", key="export-set",
         help=f"The first {EXPORTED} images of this test set, with a manifest.",
     )  # fmt: skip

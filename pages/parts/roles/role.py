@@ -5,9 +5,11 @@ operator's by the passcode. What is known of a visit stays in this process, outs
 """
 
 import contextlib
+import functools
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from typing import TypeVar
 
 import streamlit as st
 from streamlit import runtime
@@ -27,6 +29,8 @@ PROXY = (
     "cf-connecting-ip",
 )
 MOST_VISITS = 1000
+
+R = TypeVar("R")
 
 _acting: ContextVar[str] = ContextVar("acting", default="")
 windows = Windows()  # those that operate by the passcode, or were handed control
@@ -50,6 +54,18 @@ def visit() -> str:
         return session
     context = get_script_run_ctx(suppress_warning=True)
     return context.session_id if context else ""
+
+
+def of_this_visit(make: Callable[[], R]) -> Callable[[], R]:
+    """The same function for the current visit wherever it is called: Streamlit makes a download outside of pages."""
+    session = visit()
+
+    @functools.wraps(make)
+    def made() -> R:
+        with acting_for(session):
+            return make()
+
+    return made
 
 
 def is_operator() -> bool:

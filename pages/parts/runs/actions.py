@@ -146,6 +146,8 @@ def offer_with_changes(run: RunState, label: str) -> None:
 def offer(
     label: str, made: str | Callable[[], str | bytes], file: str, mime: str, icon: str = ":material/table:"
 ) -> None:
+    if callable(made):
+        made = role.of_this_visit(made)
     st.download_button(label, made, file, mime, key=f"download-{file}", icon=icon, width="stretch", on_click="ignore")
 
 

@@ -71,7 +71,7 @@ def controls(state: StudyState) -> None:
     if role.is_operator():
         commands(state)
     st.download_button(
-        "CSV", lambda: engine.studies().csv(state.id), f"{state.id}.csv", "text/csv", icon=":material/download:",
+        "CSV", role.of_this_visit(lambda: engine.studies().csv(state.id)), f"{state.id}.csv", "text/csv", icon=":material/download:",
         on_click="ignore", help="One row per run: settings, seed and all metrics.",
     )  # fmt: skip
     if role.is_operator() and (file := engine.studies().report(state.id)):

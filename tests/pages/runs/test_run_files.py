@@ -46,6 +46,18 @@ def test_a_file_that_is_no_run_says_why(run_id, open_page, runner):
     assert runner.store.ids() == [run_id]
 
 
+def test_a_download_is_made_for_the_visit_that_was_offered_it(run_id, open_page, monkeypatch):
+    from pages.parts.roles import role
+
+    offered = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, made, *_, **__: offered.update({label: made}))
+    open_page("runs.py", run=run_id)
+    monkeypatch.setattr(role, "is_operator", lambda: bool(role.visit()))  # Streamlit makes it outside of pages
+    assert not role.visit()
+    for label in ("Report (one HTML page)", "Folder (ZIP)", "Recipe (YAML)"):
+        assert offered[label]()
+
+
 def engine_call(monkeypatch, function, *arguments, **settings):
     from pages.parts.roles import role
 
