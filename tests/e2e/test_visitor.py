@@ -16,6 +16,8 @@ from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+SETTINGS = 5  # of the recipe quick: three weights, a temperature, the learning rate
+HEIGHTS = "all => all.map(each => Math.round(each.getBoundingClientRect().y))"
 COLOURS = "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
 
 
@@ -102,6 +104,11 @@ def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(share
         expect(page.get_by_role("slider", name="Learning rate")).to_have_value("0.9")
     changes = (shared_server.store.folder(run_id) / "events.jsonl").read_text().count("KnobTurned")
     assert changes == len(expected)
+    guest.keyboard.press("p")  # in large type too all settings are in one row, at one height
+    expect(guest.get_by_role("link", name="Attention")).to_be_hidden()
+    sliders = guest.locator(".st-key-knobs").get_by_test_id("stSliderThumbValue")
+    until(lambda: sliders.count() == SETTINGS and len(set(sliders.evaluate_all(HEIGHTS))) == 1, "one row of sliders")
+    guest.keyboard.press("p")
     presenter.goto("about:blank")
     step = shared_server.store.state(run_id).step
     until(lambda: shared_server.store.state(run_id).step > step, "training goes on")

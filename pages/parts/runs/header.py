@@ -30,7 +30,7 @@ def draw(run_id: str, recipe: Recipe) -> None:
         if words := progress(run):
             st.caption(formatting.as_text(words), width="content")
         st.space("stretch")
-        with st.container(horizontal=True, width="content", key="run-buttons"):
+        with st.container(horizontal=True, width="content", vertical_alignment="center", key="run-buttons"):
             actions.controls(run)
             forks.offer(run, recipe)
             actions.attention(run)
