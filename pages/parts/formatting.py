@@ -12,6 +12,7 @@ from kdcore.store import RunState
 __all__ = [
     "HARD",
     "MINUS",
+    "PERCENT_LABEL",
     "STATUS",
     "as_text",
     "count",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 HARD = "\u00a0"  # a space at which no line breaks: a caption stays whole, a table too wide is pushed sideways
+PERCENT_LABEL = f"format(100 * datum.value, '.0f') + '{HARD}%'"  # of a chart's axis or legend, as `percent` writes it
 _JOINER = "\u2060"  # has no width and breaks no line
 _MARKUP = re.compile(  # elsewhere these characters are themselves
     r"(?P<anywhere>[\\`*\[\]<~$|]|!(?=\[)|&(?=[#\w]+;)|:(?=[A-Za-z:\u2060])|(?<![^\W_])_|_(?![^\W_]))"

@@ -1,5 +1,7 @@
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +80,11 @@ def test_every_status_has_its_words():
 )
 def test_disk_space(size, said):
     assert formatting.disk(size) == said
+
+
+def test_axes_and_legends_write_percentages_as_the_text_beside_them_does():
+    """`80 %`; Vega's own format leaves the space out."""
+    own = re.compile(r'"(axis|legend)": *\{"format": *"[^"]*%"')
+    pages = Path(formatting.__file__).parent
+    assert [file.name for file in pages.rglob("*.py") if own.search(file.read_text())] == []
+    assert formatting.percent(0.8, 0).removeprefix("80").strip() in formatting.PERCENT_LABEL

@@ -28,7 +28,8 @@ def bars(labels: Mapping[str, np.ndarray], classes: Sequence[str], truth: int) -
         "mark": {"type": "bar", "cornerRadiusEnd": 2},
         "encoding": {
             "x": {"field": "class", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -40}},
-            "y": {"field": "probability", "type": "quantitative", "title": None, "axis": {"format": "%", "tickCount": 5},
+            "y": {"field": "probability", "type": "quantitative", "title": None,
+                  "axis": {"labelExpr": formatting.PERCENT_LABEL, "tickCount": 5},
                   "scale": {"domain": [0, 1]}},
             "xOffset": {"field": NETWORK, "sort": None},
             "color": _networks(list(labels)),

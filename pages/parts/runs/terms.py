@@ -156,7 +156,7 @@ def layer_heat(run: RunState, term: Term) -> None:
             "color": {
                 "field": "weight", "type": "quantitative", "title": "weight",
                 "scale": {"domain": [0, top], "scheme": "viridis"},
-                "legend": {"format": ".0%", "gradientLength": min(200, 22 * layers)},
+                "legend": {"labelExpr": formatting.PERCENT_LABEL, "gradientLength": min(200, 22 * layers)},
             },
             "tooltip": [
                 {"field": "epoch", "type": "ordinal"},
@@ -195,8 +195,8 @@ def layer_sum(run: RunState, term: Term) -> None:
         "encoding": {
             "x": {"field": "epoch", "type": "quantitative", "scale": {"domain": [0, max(run.epochs, 1)]}},
             "y": {
-                "field": "sum", "type": "quantitative", "title": "sum of their weights", "scale": {"domain": [0, 1]},
-                "axis": {"format": ".0%"},
+                "field": "sum", "type": "quantitative", "title": "sum of weights", "scale": {"domain": [0, 1]},
+                "axis": {"labelExpr": formatting.PERCENT_LABEL},
             },
         },
         "height": 180, "width": "container",
