@@ -278,6 +278,13 @@ def test_a_visitor_stops_only_what_this_visit_started(monkeypatch, visiting):
     assert running.may_stop
 
 
+def test_who_is_no_operator_any_more_does_not_stop_the_full_evaluation(monkeypatch, visiting):
+    monkeypatch.setattr(role, "visit", lambda: "one")
+    running = Running()
+    running.start(lambda: iter(range(3)), operators=True)
+    assert not running.may_stop
+
+
 def test_two_windows_share_one_evaluation(open_page, made, drawn):
     made.kept_ones = list(QUICK)
     open_page("robustness.py")
