@@ -59,6 +59,15 @@ def test_an_address_is_not_made_longer_than_others_accept(open_page):
     assert edits.shareable(recipe, recipes.with_overrides(recipe, [long])) == []
 
 
+def test_an_address_has_no_more_settings_than_are_read_from_it(monkeypatch):
+    recipe = library.recipe("quick")
+    edited = recipes.with_overrides(recipe, ["epochs=3", "data.labels=200"])
+    monkeypatch.setattr(edits, "MOST", 2)
+    assert len(edits.shareable(recipe, edited)) == 2
+    monkeypatch.setattr(edits, "MOST", 1)
+    assert edits.shareable(recipe, edited) == []
+
+
 @pytest.mark.parametrize(
     "secret", ["data.path=/home/ada/birds", "teacher.weights=/home/ada/net.safetensors", "note=/home/ada", "name=ada"]
 )
