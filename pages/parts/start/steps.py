@@ -63,8 +63,8 @@ def turn() -> None:
         show_image(outputs, place)
     with right:
         st.markdown(
-            f"A label says only which shape this is. The {violet('teacher')} also tells how similar it is to every other shape, "
-            "but hardly visibly. Divide its outputs by a **temperature**: turn it up and see."
+            f"A label gives one shape alone. The outputs of the {violet('teacher')} also contain how similar it is to every other "
+            "shape, but hardly visibly. Divide them by a **temperature**: turn it up and see."
         )
         temperature = st.select_slider("Temperature", TEMPERATURES, 1, key="turned", bind="query-params")
         soft = engine.soft_labels().soft_labels(outputs.logits["teacher"][place], temperature)
@@ -128,7 +128,7 @@ def own_photo() -> None:
     """The way to Attention."""
     st.markdown(
         "Now something of your own: a photo, or an object that you hold up to the camera. You see where each network looks and "
-        "what it predicts. These networks know few classes, and each prediction is one of them, whatever the photo shows."
+        "what it predicts. These networks have few classes, and each prediction is one of them, whatever the photo shows."
     )
     with st.container(horizontal=True):
         page_table.go_button(

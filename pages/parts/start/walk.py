@@ -24,7 +24,7 @@ class Step:
 
 STEPS = (
     Step("What do the three networks see?", "Start the tour", steps.guess),
-    Step("Turn the teacher's temperature", "Next: what the teacher knows besides", steps.turn),
+    Step("Turn the teacher's temperature", "Next: turn the temperature", steps.turn),
     Step("Cover the tip", "Next: cover the tip", steps.cover),
     Step("What passes on?", "Next: what passes on", steps.test),
     Step("Try your photo", "Next: your photo", steps.own_photo),

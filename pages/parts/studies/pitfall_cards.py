@@ -43,7 +43,7 @@ def cards() -> None:
         st.rerun()
     st.session_state["failures-active"] = active
     for place in range(0, len(pitfalls.FAILURES), 2):
-        for column, failure in zip(st.columns(2, gap="medium"), pitfalls.FAILURES[place : place + 2], strict=False):
+        for column, failure in zip(st.columns(2), pitfalls.FAILURES[place : place + 2], strict=False):
             with column.container(border=True, height="stretch"):
                 card(failure, runs.get(failure.recipe))
 
