@@ -91,6 +91,13 @@ def test_groups_of_seeds_are_corrected_for_their_number(open_page, make_run):
     assert "2 comparisons, with wider intervals (Holm's correction)" in both
 
 
+def test_comparisons_without_a_conclusion_have_no_word_on_their_intervals(open_page, make_run):
+    pairs = [[make_run(labels=labels, knobs=knobs) for labels in (100, 200)] for knobs in ({}, {"weight/kd": 2.0})]
+    concluded, changed = (said(open_page("runs.py", run=pair)) for pair in pairs)
+    assert "Student − twin: 2 comparisons, with wider intervals" in concluded
+    assert "2 comparisons" not in changed
+
+
 def test_faults_of_compared_seeds_are_named(open_page, make_run):
     runs = [make_run(seed=0), make_run(seed=1, knobs={"weight/kd": 2.0})]
     (warning,) = open_page("runs.py", run=runs).warning

@@ -68,7 +68,7 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
     )  # fmt: skip
     st.caption("Accuracy on the test images. Intervals of single runs cover the choice of these images, not the seed.")
     with_twin = [summary.difference for summary in summaries if summary.difference]
-    if len(with_twin) > 1:
+    if len(with_twin) > 1 and any(not found.why for found in with_twin):  # without a conclusion there is no interval
         st.caption(f"Student − twin: {corrected(len(with_twin))}")
     say(gaps, names, base)
 
