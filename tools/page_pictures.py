@@ -93,7 +93,7 @@ def train(page: Page, server: Server) -> None:
 
 def study(page: Page, server: Server) -> None:
     """The study `temperature`, finished."""
-    page.set_viewport_size({"width": WIDTH, "height": 900})
+    page.set_viewport_size({"width": WIDTH, "height": 1400})
     page.goto(f"{server.url}/studies")
     page.get_by_role("tab", name="Ready-made studies").click()
     page.get_by_role("combobox", name="Study").fill("temperature")
@@ -103,7 +103,7 @@ def study(page: Page, server: Server) -> None:
     studies = Studies(server.store)
     until(lambda: studies.states()[0].status == "finished", "all runs are done", seconds=HOURS)
     page.reload()
-    page.get_by_text("Finished", exact=True).first.wait_for()
+    page.get_by_text("12 of 12 runs done").wait_for()
     settle(page)
 
 
