@@ -197,3 +197,9 @@ def test_weights_are_found_by_timm_s_tags_with_where_they_are(here):
     assert other.source.endswith("timm/resnet50.ram_in1k")
     assert catalogue.weights("test_resnet").file.endswith("test_resnet.safetensors")
     assert catalogue.weights("torchvision/resnet18").tags == 0
+
+
+def test_names_with_a_tag_come_after_all_names_without_one():
+    tagged = ["." in name for name in catalogue.search("resnet50")]
+    assert tagged == sorted(tagged)
+    assert len(set(tagged)) == 2
