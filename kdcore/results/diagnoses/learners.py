@@ -97,6 +97,24 @@ def _next_for(kind: str, evidence: Evidence, networks: list[str]) -> str:
     )
 
 
+def _contradicts_labels(evidence: Evidence, guessing: float) -> bool:
+    """Whether the labels of the training images are others than those of the test images, not only hard to learn in so few steps.
+
+    Either the student, which learns from the teacher, has far fewer of them right in training than test images, or the twin has
+    learnt them by heart.
+    """
+    midway = (guessing + evidence.results["student"]["top1"]) / 2
+    student, twin = (_top1_in_training(evidence, network) for network in LEARNERS)
+    return (student is not None and student < midway) or (twin is not None and twin > midway)
+
+
+def _top1_in_training(evidence: Evidence, network: str) -> float | None:
+    """Accuracy on the labelled images of the last quarter of the steps; None where it was not recorded."""
+    values = np.asarray(evidence.series.get(f"train_top1/{network}", ((), ()))[1], dtype=float)
+    values = values[np.isfinite(values)]
+    return float(values[-max(1, len(values) // 4) :].mean()) if len(values) >= LAST else None
+
+
 def _too_short(evidence: Evidence) -> str:
     """What to try where the run had too few steps; empty where it had enough, or where its network was trained before."""
     steps = int(max((series[0][-1] for name, series in evidence.series.items() if name.startswith("loss/")), default=0))
@@ -132,6 +150,8 @@ def shuffled(evidence: Evidence) -> Diagnosis | None:
     guessing, _ = best_guess(evidence)
     shown = evidence.labelled_images >= ENOUGH_LABELS * len(classes)
     if not (shown and fault_of(evidence, "twin") and results["student"].get("low", 0.0) > guessing):
+        return None
+    if not _contradicts_labels(evidence, guessing):
         return None
     noise = evidence.recipe.data.label_noise
     return Diagnosis(

@@ -187,15 +187,32 @@ def test_a_few_logged_steps_say_nothing_of_how_a_loss_went():
 def test_labels_that_look_shuffled():
     noisy = recipes.with_overrides(RECIPE, ["data.label_noise=0.9"])
     networks = {"teacher": right_on(TARGETS, 0.99), "student": right_on(TARGETS, 0.6), "twin": right_on(TARGETS, 0.1)}
-    found = evidence(TARGETS, recipe=noisy, labelled_images=3600, **networks)
+    steps = list(range(20))
+    learnt = {"train_top1/student": (steps, [0.15] * 20), "train_top1/twin": (steps, [0.1] * 20)}
+    found = evidence(TARGETS, recipe=noisy, labelled_images=3600, series=learnt, **networks)
     said = words(found, "labels look shuffled")
     assert "The twin has 3,600 labels and stays at 10.0 %" in said
     assert "The recipe makes 90 % of them wrong (data.label_noise)." in said
     assert "fine-tune" not in said
-    few = evidence(TARGETS, labelled_images=50, **networks)  # five a class teach hardly anything
+    few = evidence(TARGETS, labelled_images=50, series=learnt, **networks)  # five a class teach hardly anything
     assert "labels look shuffled" not in kinds(few)
-    nothing = evidence(TARGETS, labelled_images=3600, **networks | {"student": right_on(TARGETS, 0.1)})
+    nothing = evidence(TARGETS, labelled_images=3600, series=learnt, **networks | {"student": right_on(TARGETS, 0.1)})
     assert "labels look shuffled" not in kinds(nothing)  # then something else keeps both from learning
+
+
+def test_labels_that_a_twin_has_no_time_to_learn_do_not_look_shuffled():
+    """In a run of few steps the twin is at chance too; there the student has as many training labels right as test images."""
+    networks = {"teacher": right_on(TARGETS, 0.99), "student": right_on(TARGETS, 0.4), "twin": right_on(TARGETS, 0.1)}
+    values = {
+        "right labels": ([float("nan"), 0.1] * 8 + [0.4, 0.5, 0.3, 0.4], [0.1] * 20, False),
+        "wrong labels": ([0.1] * 20, [0.1] * 20, True),
+        "wrong labels, learnt by heart": ([0.4] * 20, [0.1] * 15 + [0.9] * 5, True),
+    }
+    for name, (student, twin, look) in values.items():
+        series = {"train_top1/student": (range(20), student), "train_top1/twin": (range(20), twin)}
+        found = evidence(TARGETS, labelled_images=3600, series=series, **networks)
+        assert ("labels look shuffled" in kinds(found)) is look, name
+    assert "labels look shuffled" not in kinds(evidence(TARGETS, labelled_images=3600, **networks))  # not recorded
 
 
 def test_a_teacher_that_is_sure_and_wrong_points_to_the_labels():
