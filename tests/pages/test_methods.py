@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdcore import methods
 from kdcore.inspection import soft_labels
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.methods import card, charts, figures, index
 from pages.parts.train import presets
 
@@ -171,7 +171,7 @@ def test_axes_have_few_marks_that_span_what_is_shown(monkeypatch):
     monkeypatch.setattr(charts, "_draw", lambda spec, height, alt: drawn.append(spec["encoding"]))
     charts.bars({"teacher": np.array([0.7, 0.3])}, ("cat", "dog"), truth=0)
     charts.share_bars({"one": 2.0, "other": 0.002, "none": 0.0}, "shares")
-    assert drawn[0]["y"]["axis"] == {"format": "%", "tickCount": 5}
+    assert drawn[0]["y"]["axis"] == {"labelExpr": formatting.PERCENT_LABEL, "tickCount": 5}
     assert drawn[0]["y"]["scale"] == {"domain": [0, 1]}
     assert drawn[1]["x"]["axis"]["tickCount"] == 5
     assert drawn[1]["x"]["scale"]["domain"] == pytest.approx([2e-5, 2.4])
