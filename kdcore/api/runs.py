@@ -20,6 +20,7 @@ from kdcore.recipe import Recipe
 from kdcore.results.comparison import sentence, summarise
 from kdcore.setup import build as _setup
 from kdcore.store import RunState, Store
+from kdcore.training.evaluation import drained
 from kdcore.training.state import Parts
 
 
@@ -156,12 +157,8 @@ def build(source: RecipeLike, *, seed: int = 0, device: str | None = None, **set
 
     Nothing is written to disk, and `train` is a generator of events that ends with `RunFinished`.
     """
-    building = _setup.build_parts(
-        load_recipe(source, **settings), seed=seed, device=options.torch_device(device), runs=options.store()
+    return drained(
+        _setup.build_parts(
+            load_recipe(source, **settings), seed=seed, device=options.torch_device(device), runs=options.store()
+        )
     )
-    while True:
-        try:
-            next(building)
-        except StopIteration as ended:
-            parts: Parts = ended.value
-            return parts

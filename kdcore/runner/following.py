@@ -1,7 +1,6 @@
 """A process that trains what the first process of its run trains: the same parts, the same steps; it stores nothing."""
 
 import signal
-from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from kdcore.runtime.processes import Follower
 from kdcore.setup.build import build_parts
 from kdcore.store import Store
 from kdcore.training import replicas
+from kdcore.training.evaluation import drained
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
 
@@ -78,13 +78,4 @@ def _built(run_id: str, recipe: Recipe, device: torch.device) -> Parts:
     building = build_parts(
         recipe, seed=seed, device=device, runs=store, teacher_file=store.root / run_id / "teacher.safetensors"
     )
-    return _drained(building)
-
-
-def _drained(steps: Generator[Any, None, Parts]) -> Parts:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as ended:
-            parts: Parts = ended.value
-            return parts
+    return drained(building)

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -152,8 +152,8 @@ def losses_in_steps(
     return {name: total / len(split) for name, total in sums.items()}
 
 
-def drained(steps: Generator[None, None, Result]) -> Result:
-    """The return value of a generator."""
+def drained(steps: Generator[Any, None, Result]) -> Result:
+    """The return value of a generator, without what it yields."""
     try:
         while True:
             next(steps)
