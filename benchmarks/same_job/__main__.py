@@ -92,7 +92,7 @@ def main() -> None:
         for seed in range(options.seeds):
             for variant in in_turn(chosen, seed):
                 if (variant, seed) not in done:
-                    runs.append(told(measured(variant, seed, place, classes)))
+                    runs.append(printed(measured(variant, seed, place, classes)))
                     save(options.runs, runs)
     found = report.text(runs, machine())
     print(f"\n{found}")
@@ -159,7 +159,7 @@ def stored(folder: Path) -> np.ndarray:
     return found["student"]
 
 
-def told(run: Run) -> Run:
+def printed(run: Run) -> Run:
     print(f"seed {run.seed}  {run.variant:20} {run.seconds:6.1f} CPU s  {100 * run.accuracy:.1f} %", flush=True)
     return run
 

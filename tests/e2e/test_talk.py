@@ -23,7 +23,7 @@ OPERATORS = re.compile(r"Train it here|Pause|Continue|Stop|Undo|Reset|Fork|Start
 @pytest.fixture
 def room(tmp_path: Path, drawn_data: Path) -> Iterator[Served]:
     data = {"KD_DATA": str(drawn_data), "KD_PASSCODE": PASSCODE, "KD_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    with serving(tmp_path / "room", "unhurried everywhere", **data) as served:
+    with serving(tmp_path / "talk", "unhurried everywhere", **data) as served:
         yield served
 
 
