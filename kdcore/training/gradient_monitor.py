@@ -52,7 +52,7 @@ class GradientMonitor:
         if balance:
             balance.observe(norms)
         measured = self._meter.read(norms, weights)
-        self._found = measured, parts.terms.requested(parts.step / parts.steps, parts.knobs)
+        self._found = measured, parts.terms.requested(parts.progress, parts.knobs)
         self._meter.took(time.perf_counter() - began)
 
     def events(self) -> Iterator[Event]:

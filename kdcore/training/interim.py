@@ -19,21 +19,32 @@ HEAD_START = 25.0  # seconds: the budget is that of a run which is so much older
 
 class Budget:
     """A share of the run's time. What was spent is counted but for the first measurement, which loads kernels and is not repeated;
-    the next is expected to take as long as the last."""
+    the next is expected to take as long as the quickest so far, since a slower one was delayed by other work.
+
+    The middle of a run is measured in any case: a slow measurement in a short run would otherwise be the only one until the end.
+    """
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._spent = self._last = 0.0
+        self._spent = 0.0
+        self._quickest: float | None = None
         self._first = True
+        self._measured = 0.0  # progress at the latest measurement
 
-    def allows(self, busy: float) -> bool:
-        """Whether there is time for one more, `busy` seconds into the run."""
-        return self._share > 0 and self._spent + self._last <= self._share * (busy + HEAD_START)
+    def allows(self, busy: float, progress: float) -> bool:
+        """Whether there is time for one more, `busy` seconds into the run, at `progress` in [0, 1] of its steps."""
+        if self._share <= 0:
+            return False
+        if self._measured < 0.25 and progress >= 0.5:
+            return True
+        return self._spent + (self._quickest or 0.0) <= self._share * (busy + HEAD_START)
 
-    def took(self, seconds: float) -> None:
+    def took(self, seconds: float, progress: float) -> None:
+        """Count a measurement of `seconds` at `progress` in [0, 1]."""
+        self._measured = progress
         if not self._first:
             self._spent += seconds
-            self._last = seconds
+            self._quickest = seconds if self._quickest is None else min(seconds, self._quickest)
         self._first = False
 
 
@@ -69,7 +80,7 @@ class Prober:
         if step == self._parts.steps:
             return True
         early = step < self._every and step & (step - 1) == 0  # a power of 2
-        return (early or step % self._every == 0) and self._budget.allows(busy)
+        return (early or step % self._every == 0) and self._budget.allows(busy, self._parts.progress)
 
     def take(self, *, with_images: bool = False) -> Iterator[ProbeTaken]:
         """Measure. with_images: also give the images and their targets, once in a run's stretch."""
@@ -81,7 +92,7 @@ class Prober:
             arrays["images"] = (parts.pinned.images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
             arrays["targets"] = parts.pinned.targets.cpu().numpy()
         seconds = time.perf_counter() - began
-        self._budget.took(seconds)
+        self._budget.took(seconds, parts.progress)
         yield ProbeTaken(parts.step, parts.epoch, seconds, arrays=arrays)
 
 
@@ -94,7 +105,7 @@ class Sampler:
         self._began = self._next = parts.step
 
     def due(self, busy: float) -> bool:
-        return self._parts.step >= self._next and self._budget.allows(busy)
+        return self._parts.step >= self._next and self._budget.allows(busy, self._parts.progress)
 
     def take(self) -> Iterator[SampleMeasured]:
         parts, began = self._parts, time.perf_counter()
@@ -103,7 +114,7 @@ class Sampler:
             return
         figures = {name: self._figures(model, parts.sample) for name, model in learning.items()}
         seconds = time.perf_counter() - began
-        self._budget.took(seconds)
+        self._budget.took(seconds, parts.progress)
         self._next = parts.step + min(self._every, max(1, (parts.step - self._began) // 4))
         yield SampleMeasured(parts.step, parts.epoch, len(parts.sample), figures, seconds)
 

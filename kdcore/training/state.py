@@ -109,13 +109,17 @@ class Parts:
     def epoch(self) -> float:
         return self.step / self.steps_per_epoch
 
+    @property
+    def progress(self) -> float:
+        return self.step / self.steps
+
     def rate(self, progress: float) -> float:
         """The factor on each learner's own learning rate."""
         return self.schedule(progress) * self.knobs.get("learning_rate", 1.0)
 
     def values(self) -> dict[str, float]:
         """The value that each knob gives in the next step; of weights before they are balanced."""
-        progress = self.step / self.steps
+        progress = self.progress
         weights = self.terms.requested(progress, self.knobs)
         temperatures = self.terms.temperatures(progress, self.knobs)
         hot = [name for name, method in self.student.distiller.methods.items() if method.uses_temperature]

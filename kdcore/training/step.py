@@ -29,7 +29,7 @@ class Settings:
 
     @classmethod
     def now(cls, parts: Parts) -> "Settings":
-        progress = parts.step / parts.steps
+        progress = parts.progress
         return cls(
             progress,
             parts.terms.weights(progress, parts.knobs),

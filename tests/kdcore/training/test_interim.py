@@ -1,8 +1,10 @@
+import itertools
+
 import pytest
 import torch
 
 from kdcore.events import ProbeTaken, SampleMeasured, StepTaken
-from kdcore.training import evaluation
+from kdcore.training import evaluation, interim
 from kdcore.training.interim import HEAD_START, SAMPLES, Budget, Sampler
 from kdcore.training.loop import train
 from tests.kdcore.training.test_loop import built, digest
@@ -80,15 +82,46 @@ def test_a_run_has_a_few_hundred_of_them_however_long_it_is(tiny, steps):
 
 def test_a_budget_counts_what_was_spent_and_what_the_next_may_take():
     budget = Budget(0.01)
-    assert budget.allows(0.0)
-    budget.took(60.0)  # the first one, which loads kernels
-    assert budget.allows(0.0)
-    budget.took(0.1)
-    assert budget.allows(0.0)  # 0.2 s of the 0.25 s of the head start
-    budget.took(0.1)
-    assert not budget.allows(0.0)
-    assert budget.allows(0.3 / 0.01 - HEAD_START + 1e-6)
-    assert not Budget(0.0).allows(1e9)
+    assert budget.allows(0.0, 0.0)
+    budget.took(60.0, 0.0)  # the first one, which loads kernels
+    assert budget.allows(0.0, 0.1)
+    budget.took(0.1, 0.1)
+    assert budget.allows(0.0, 0.2)  # 0.2 s of the 0.25 s of the head start
+    budget.took(0.1, 0.3)
+    assert not budget.allows(0.0, 0.4)
+    assert budget.allows(0.3 / 0.01 - HEAD_START + 1e-6, 0.4)
+    assert not Budget(0.0).allows(1e9, 0.5)
+
+
+def test_a_measurement_that_was_slowed_down_does_not_set_the_time_expected_of_the_next():
+    budget = Budget(0.01)
+    for place, seconds in enumerate([60.0, 0.1, 1.0]):
+        budget.took(seconds, place / 10)
+    assert not budget.allows(94.9, 0.3)
+    assert budget.allows(95.1, 0.3)  # 1.1 s spent and 0.1 s to come, of 1 % of 120.1 s
+
+
+def test_however_slow_a_measurement_was_the_middle_of_a_run_is_measured_once():
+    budget = Budget(0.01)
+    budget.took(1.0, 0.0)
+    budget.took(1000.0, 0.01)
+    assert not budget.allows(30.0, 0.49)
+    assert budget.allows(30.0, 0.5)
+    budget.took(1000.0, 0.5)
+    assert not budget.allows(60.0, 0.99)
+
+
+def test_slow_maps_of_a_short_run_are_at_its_beginning_middle_and_end(tiny, monkeypatch):
+    clock = itertools.count(0, 1000)  # each measurement takes 1000 seconds
+    monkeypatch.setattr(interim.time, "perf_counter", lambda: next(clock))
+    parts = built(tiny(probes={"images": 1, "per_epoch": 5}))
+    measuring, taken = interim.Interim(parts), []
+    taken += measuring.begin()
+    for step in range(1, parts.steps + 1):
+        parts.step = step
+        taken += measuring.after_step(busy=1.0)
+    assert [event.step for event in taken if isinstance(event, ProbeTaken)] == [0, 1, 5, 10]
+    assert [event.step for event in samples(taken)] == [0, 1, 5]
 
 
 def test_the_first_maps_come_before_the_first_step_then_at_growing_distances(often):
