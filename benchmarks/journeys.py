@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from kdcore.store import Store
-from tests.e2e.conftest import FLAGS
+from tests.chromium import FLAGS
 from tests.served.conftest import serving
 
 PASSCODE = "correct horse"

@@ -16,7 +16,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from kdcore.paths import PROJECT, data_folder
 from kdcore.store import Studies
-from tests.e2e.conftest import FLAGS, Server, serving, until
+from tests.chromium import FLAGS
+from tests.e2e.conftest import Server, serving, until
 
 FOLDER = PROJECT / "docs" / "pictures"
 WIDTH = 1440

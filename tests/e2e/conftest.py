@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import time
@@ -13,17 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from kdcore.paths import PROJECT
 from kdcore.store import Store
-from tests import warm
+from tests import chromium, warm
 
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-    "--js-flags=--no-opt",  # a page is too short-lived for what optimising its scripts takes
-]  # fmt: skip
 PATIENCE_SECONDS = 120  # two busy cores: torch loads, images are drawn, a first step is taken
 
 
@@ -94,10 +88,8 @@ def until(true: Callable[[], object], what: str, *, seconds: float = PATIENCE_SE
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Not for the whole session: while it is open its event loop runs, and other tests need that place."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

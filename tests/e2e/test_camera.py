@@ -2,13 +2,12 @@
 And what an address hides is hidden in a browser too."""
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import FLAGS
+from tests import chromium
 
 FAKE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 NO_CAMERA = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError'); }"
@@ -17,10 +16,8 @@ INSECURE = "Object.defineProperty(window, 'isSecureContext', {value: false})"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS + FAKE)
+    with chromium.launched(*FAKE) as browser:
         yield browser
-        browser.close()
 
 
 def test_maps_follow_the_camera_and_a_frozen_frame_becomes_a_photo(visit, shared_server):

@@ -4,22 +4,20 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from pages.parts.components import loading
+from tests.chromium import launched
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu"]
 NAME = "a_network_with_a_name_that_is_longer_than_its_picture, pretrained"
 RIGHT = "(name) => document.querySelector(name).getBoundingClientRect().right"
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+    with launched() as browser:
         yield browser.new_page(viewport={"width": 1000, "height": 600})
-        browser.close()
 
 
 def test_the_legend_of_maps_is_as_wide_as_their_table(page: Page):

@@ -1,26 +1,18 @@
 """The curves: which ones a run has, and what the browser does with them."""
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term
 from kdcore.store import RunState
 from pages.parts import palette
 from pages.parts.components import loading
 from pages.parts.components.live_chart import live_chart
+from tests.chromium import launched
 
-CHROMIUM = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
 STUDENT = ModelRecipe(model="tiny")
 RUN = RunState(id="a", name="a")
 
@@ -120,10 +112,8 @@ def test_no_term_has_the_colour_of_a_network():
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+    with launched() as browser:
         yield browser.new_page(viewport={"width": 800, "height": 600})
-        browser.close()
 
 
 @pytest.fixture
