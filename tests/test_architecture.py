@@ -25,6 +25,7 @@ FOR_SCREENS = (
     "photos",
     "data.datasets",
     "checks.findings",
+    "runtime.once",
     "inspection",
     "export",
 )

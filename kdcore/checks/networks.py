@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from kdcore.models import zoo
 from kdcore.models.tapped import Tapped
 from kdcore.recipe import ModelRecipe, Recipe
 from kdcore.runtime import memory
+from kdcore.runtime.once import once
 from kdcore.tensors.outputs import Shapes
 
 FLOAT_BYTES = 4
@@ -55,24 +55,14 @@ def trial(spec: ModelRecipe, classes: int, side: int) -> Trial:
     return _trial(spec.model, json.dumps(spec.options, sort_keys=True), classes, side)
 
 
-@lru_cache(maxsize=256)
+@once(maxsize=256)
 def _trial(name: str, options: str, classes: int, side: int) -> Trial:
     chosen = json.loads(options)
     with torch.random.fork_rng(devices=[]):
         try:
-            return _run(_hollow(name, chosen, classes, side))
+            return _run(models.shapes_only(name, classes=classes, image_size=side, options=chosen))
         except Exception:  # an operation that shapes alone cannot decide, or a network that does not take such images
             return _on_tensors(name, chosen, classes, side)
-
-
-def _hollow(name: str, options: dict[str, Any], classes: int, side: int) -> Tapped:
-    """A network without memory for its tensors. Raises UserError where it cannot be built."""
-    try:
-        with torch.device("meta"):
-            net = zoo.create(name, classes, side, options)
-    except NotImplementedError:  # it computes its widths with tensors
-        net = zoo.create(name, classes, side, options)
-    return _tapped(net, name, options, classes, side).to("meta")
 
 
 def _on_tensors(name: str, options: dict[str, Any], classes: int, side: int) -> Trial:
@@ -244,6 +234,6 @@ def shapes_of(spec: ModelRecipe, classes: tuple[str, ...], side: int) -> Shapes:
     return _shapes(spec.model_dump_json(), classes, side)
 
 
-@lru_cache(maxsize=32)
+@once(maxsize=32)
 def _shapes(spec: str, classes: tuple[str, ...], side: int) -> Shapes:
     return models.build(ModelRecipe.model_validate_json(spec), classes, side).shapes()

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 
@@ -18,6 +17,7 @@ from kdcore.models.sources import without_weights
 from kdcore.models.tapped import Statistics
 from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe
 from kdcore.recipe.references import RunNetwork
+from kdcore.runtime.once import once
 from kdcore.store import Store
 from kdcore.tensors.outputs import Shapes
 
@@ -118,7 +118,7 @@ def _key(recipe: Recipe, runs: Store | None) -> tuple[str, str, str, int, str]:
     return sized.model_dump_json(), images.model_dump_json(), student.model_dump_json(), recipe.data.image_size, version
 
 
-@lru_cache(maxsize=16)
+@once(maxsize=16)
 def _predicted(
     teacher_spec: str,
     images_spec: str,

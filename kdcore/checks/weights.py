@@ -1,13 +1,12 @@
 """Loads the weights of a recipe's networks once before the run, so that those which do not fit are refused."""
 
-from functools import lru_cache
-
 import torch
 
 from kdcore import methods, models
 from kdcore.models import pretrained, sources
 from kdcore.recipe import ModelRecipe, Recipe, TeacherRecipe
 from kdcore.recipe.references import Pretrained, RandomWeights
+from kdcore.runtime.once import once
 from kdcore.store import Store
 
 
@@ -36,7 +35,7 @@ def _check(
     _loaded(spec.model_dump_json(), teacher, classes, side, own_classes, runs, version(spec, runs))
 
 
-@lru_cache(maxsize=64)
+@once(maxsize=64)
 def _loaded(
     spec: str, teacher: bool, classes: tuple[str, ...], side: int, own_classes: bool, runs: Store | None, version: str
 ) -> None:

@@ -1,7 +1,6 @@
 """Series of a run as its curves draw them: a bounded number of points each, their means, and marks where settings changed."""
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from kdcore.errors import UserError
 from kdcore.recipe.study import called
 from kdcore.results import json_text
+from kdcore.runtime.once import once
 from kdcore.store import ACTIVE, RunState, Store
 
 MOST_POINTS = 1500  # of a series, in one response
@@ -16,7 +16,7 @@ MOST_MARKS = 40  # of a run, the newest
 Series = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-@lru_cache(maxsize=64)
+@once(maxsize=64)
 def new_points(store: Store, run_id: str, version: int, status: str, since: int, names: tuple[str, ...]) -> bytes:
     """All about a run's curves and their points from the step `since` on, as JSON; all points where the run has no such step.
 
@@ -58,7 +58,7 @@ def with_start(store: Store, run: RunState, found: Series) -> Series:
     return started
 
 
-@lru_cache(maxsize=64)
+@once(maxsize=64)
 def stretch(store: Store, run_id: str, version: int, first: int, last: int, names: tuple[str, ...]) -> bytes:
     """The points between two steps, and the one on either side, as JSON: all of them where they are few enough."""
     found, points = store.series(run_id), {}

@@ -10,13 +10,13 @@ import sys
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from kdcore import methods, plugins
 from kdcore.errors import UserError
 from kdcore.methods.base import Card, Method
 from kdcore.recipe import Term
+from kdcore.runtime.once import once
 from kdcore.tensors.outputs import Shapes
 
 # Shapes of a small ViT with four blocks, and of a small CNN with three stages, the last on the ViT's grid.
@@ -92,7 +92,7 @@ def entry(name: str) -> Entry:
     return _entry(name, method)
 
 
-@lru_cache(maxsize=256)
+@once(maxsize=256)
 def _entry(name: str, method: Any) -> Entry:
     return Entry(
         name=name,

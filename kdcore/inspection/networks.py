@@ -3,7 +3,6 @@
 import contextlib
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from kdcore.errors import UserError
 from kdcore.models import zoo
 from kdcore.recipe import TeacherRecipe, imported_weights, weight_header
 from kdcore.recipe.references import LibraryNetwork, RandomWeights, RunNetwork, WeightFile
+from kdcore.runtime.once import once
 from kdcore.store import RunState, Store
 
 NETWORKS = ("teacher", "student", "twin")
@@ -96,14 +96,14 @@ def _choice(reference: str, heading: str, kind: Kind, described: Plain, more: st
     return Choice(reference, heading, subtitle, kind, classes, architecture, grid, described["image_size"])
 
 
-@lru_cache(maxsize=256)
+@once(maxsize=256)
 def _architecture(
     model: str, classes: int, image_size: int, options: str
 ) -> tuple[Literal["vit", "cnn"], tuple[int, int]]:
     """What kind of network this is and the grid of its own map. Built without weights, once."""
-    described = models.describe(model, classes=classes, image_size=image_size, options=json.loads(options))
-    _, rows, columns = (described["attention"] or described["features"])[-1]
-    return ("vit" if described["attention"] else "cnn"), (rows, columns)
+    shapes = models.shapes_only(model, classes=classes, image_size=image_size, options=json.loads(options)).shapes()
+    _, rows, columns = (shapes.attention or shapes.features)[-1]
+    return ("vit" if shapes.attention else "cnn"), (rows, columns)
 
 
 def _networks(state: RunState, store: Store) -> dict[str, Plain]:

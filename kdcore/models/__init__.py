@@ -10,7 +10,7 @@ reads the outputs.
 
 from kdcore.models.bn_folding import quick
 from kdcore.models.building import build, load, missing
-from kdcore.models.cost import describe, flops, parameters
+from kdcore.models.cost import describe, flops, parameters, shapes_only
 from kdcore.models.importing import import_weights
 from kdcore.models.placing import placed, trainable
 from kdcore.models.sources import bundled, resolved
@@ -20,5 +20,5 @@ from kdcore.models.zoo import catalogue, check, default_image_size, names
 
 __all__ = [
     "Tapped", "build", "bundled", "catalogue", "check", "default_image_size", "describe", "flops", "import_weights",
-    "in_eval", "load", "missing", "names", "parameters", "placed", "quick", "resolved", "save", "trainable",
+    "in_eval", "load", "missing", "names", "parameters", "placed", "quick", "resolved", "save", "shapes_only", "trainable",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ def flops(model: Tapped, image_size: int | None = None) -> int:
     side = image_size or model.image_size
     key = (model.name, len(model.classes), model.image_size, repr(model.options), side)
     if key not in _counted:
-        net = _hollow(model.name, len(model.classes), model.image_size, model.options)
+        net = zoo.without_values(model.name, len(model.classes), model.image_size, model.options)
         counter = FlopCounterMode(display=False)
         with in_eval(net), torch.no_grad(), counter:
             net(torch.empty(1, 3, side, side, device="meta"))
@@ -33,37 +33,38 @@ def flops(model: Tapped, image_size: int | None = None) -> int:
     return _counted[key]
 
 
+def shapes_only(
+    name: str, *, classes: int = 10, image_size: int | None = None, options: dict[str, Any] | None = None
+) -> Tapped:
+    """A network without values, see `on_meta`: its outputs have shapes alone.
+
+    Raises:
+        UserError: there is no such network, or it cannot be built so.
+    """
+    zoo.check(name)
+    side = image_size or zoo.default_image_size(name)
+    mean, std = zoo.statistics(name)
+    labels = tuple(str(label) for label in range(classes))
+    net = zoo.without_values(name, classes, side, options)
+    return Tapped(net, name=name, classes=labels, image_size=side, mean=mean, std=std, options=options).to("meta")
+
+
 def describe(
     name: str, *, classes: int = 10, image_size: int | None = None, options: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """A network by its name: parameters, FLOPs per image, shapes of its maps. Takes no memory for weights.
 
     Raises:
-        ValueError: there is no such network, or it cannot be built so.
+        UserError: there is no such network, or it cannot be built so.
     """
-    zoo.check(name)
-    side = image_size or zoo.default_image_size(name)
-    mean, std = zoo.statistics(name)
-    net = _hollow(name, classes, side, options)
-    labels = tuple(str(label) for label in range(classes))
-    model = Tapped(net, name=name, classes=labels, image_size=side, mean=mean, std=std, options=options).to("meta")
+    model = shapes_only(name, classes=classes, image_size=image_size, options=options)
     shapes = model.shapes()
     return {
         "model": name,
-        "image_size": side,
+        "image_size": model.image_size,
         "parameters": parameters(model),
         "flops": flops(model),
         "prefix_tokens": model.prefix_tokens,
         "features": shapes.features,
         "attention": shapes.attention,
     }
-
-
-def _hollow(name: str, classes: int, image_size: int, options: dict[str, Any] | None) -> nn.Module:
-    """A network on the meta device, without memory for its tensors."""
-    try:
-        with torch.device("meta"):
-            net = zoo.create(name, classes, image_size, options)
-    except NotImplementedError:  # RegNet computes its widths with tensors
-        net = zoo.create(name, classes, image_size, options).to("meta")
-    return net.requires_grad_(False)

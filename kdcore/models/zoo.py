@@ -18,6 +18,7 @@ from torch import nn
 from kdcore import plugins
 from kdcore.errors import UserError
 from kdcore.models import pruned, resnets
+from kdcore.models.on_meta import on_meta
 from kdcore.models.own import IMAGENET_MEAN, IMAGENET_STD, networks
 from kdcore.models.tapped import Statistics
 from kdcore.recipe.architecture import check_name, check_options
@@ -70,6 +71,15 @@ def create(name: str, classes: int, image_size: int, options: dict[str, Any] | N
     check_options(options or {})
     _check_memory(name, classes, image_size, json.dumps(options or {}, sort_keys=True))
     return made(name, classes, image_size, options or {})
+
+
+def without_values(name: str, classes: int, image_size: int, options: dict[str, Any] | None = None) -> nn.Module:
+    """A network as `create` makes it, on the meta device. Raises UserError as it does."""
+    try:
+        with on_meta():
+            return create(name, classes, image_size, options)
+    except NotImplementedError:  # RegNet computes its widths with tensors
+        return create(name, classes, image_size, options).to("meta")
 
 
 def made(name: str, classes: int, image_size: int, options: dict[str, Any], **library: Any) -> nn.Module:
@@ -204,7 +214,7 @@ def _is_tagged(name: str) -> bool:
 def _weight_bytes(name: str, classes: int, image_size: int, options: str) -> int | None:
     """Bytes of a network's parameters in float32, from shapes alone; None for one that cannot be built on the meta device."""
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        with torch.random.fork_rng(devices=[]), on_meta():
             net = made(name, classes, image_size, json.loads(options))
     except (NotImplementedError, ValueError):
         return None

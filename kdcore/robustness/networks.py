@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from kdcore.paths import data_folder
 from kdcore.recipe import DataRecipe, ModelRecipe
 from kdcore.recipe.references import LibraryNetwork, Pretrained, RandomWeights, RunNetwork
 from kdcore.runtime import versions
+from kdcore.runtime.once import once
 from kdcore.store import Store
 from kdcore.store.trained_on import data_of
 
@@ -103,7 +103,7 @@ def _description(reference: str, source: Source | ModelRecipe, run: Any, store: 
     return plain
 
 
-@lru_cache(maxsize=256)
+@once(maxsize=256)
 def _of_file(path: Path, prefix: str, changed: int, size: int, described: str) -> str:
     found = hashlib.sha256(described.encode())
     for name, tensor in sorted(weight_files.read(path, prefix).items()):

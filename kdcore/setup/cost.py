@@ -5,7 +5,6 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 
@@ -20,6 +19,7 @@ from kdcore.models.teacher import Teacher
 from kdcore.recipe import Recipe, TeacherRecipe, Term
 from kdcore.recipe.recipe import Robustness
 from kdcore.recipe.terms import SUPERVISED
+from kdcore.runtime.once import once
 from kdcore.store import Store
 from kdcore.tensors.outputs import Batch, Outputs
 from kdcore.training import optim
@@ -121,7 +121,7 @@ def _key(recipe: Recipe, runs: Store | None) -> str:
     ).model_dump_json()
 
 
-@lru_cache(maxsize=64)
+@once(maxsize=64)
 def _tried(key: str, device_name: str) -> Estimate:
     trial = _Trial(Recipe.model_validate_json(key), torch.device(device_name))
     trial.step()  # the first is slower: kernels are chosen, memory is allocated

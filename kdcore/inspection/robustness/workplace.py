@@ -3,7 +3,6 @@
 import math
 import threading
 from collections import OrderedDict
-from functools import lru_cache
 
 import torch
 
@@ -16,6 +15,7 @@ from kdcore.robustness import samples
 from kdcore.robustness.live import Live
 from kdcore.robustness.networks import Described, described
 from kdcore.robustness.samples import Sample
+from kdcore.runtime.once import once
 from kdcore.store import Store
 
 SAMPLES = 4  # in memory
@@ -57,7 +57,7 @@ class Workplace:
         return self._lives[key]
 
 
-@lru_cache(maxsize=2)
+@once(maxsize=2)
 def of(store: Store) -> Workplace:
     """The one of this process for a store."""
     return Workplace(store)

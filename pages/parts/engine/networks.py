@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +9,7 @@ from kdcore.errors import UserError
 from kdcore.photos import Photo
 from kdcore.recipe import imported_weights
 from kdcore.recipe.references import LibraryNetwork, RunNetwork, parse
+from kdcore.runtime.once import once
 from kdcore.store import Store
 from pages.parts.engine import catalogue, process
 from pages.parts.engine.guards import Charged, visitors
@@ -47,7 +47,7 @@ def _imported() -> set[str]:
     return {each.reference for each in imported_weights.listing() if each.size <= catalogue.LARGEST_FOR_VISITORS}
 
 
-@functools.cache
+@once(maxsize=4)
 def _inspector(store: Store) -> Inspector:
     from kdcore.inspection import Inspector
 

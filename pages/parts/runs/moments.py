@@ -3,7 +3,6 @@
 The browser gets it with the page, and of an active run each second what is new: see `since`.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from kdcore.errors import UserError
 from kdcore.export import probes
 from kdcore.export.curves import marks as changed_settings
 from kdcore.recipe import Recipe
+from kdcore.runtime.once import once
 from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import formatting, palette
 from pages.parts.components import pictures
@@ -50,7 +50,7 @@ def can_replay(state: RunState) -> bool:
     return len(state.probes) > 1 and state.steps > 0
 
 
-@lru_cache(maxsize=32)
+@once(maxsize=32)
 def of_run(store: Store, run_id: str, version: int, status: str, since: int = -1) -> dict[str, Any]:
     """Plain data of a run at a version of its events.
 
@@ -197,7 +197,7 @@ def kept_places(count: int) -> list[int]:
     return sorted({*range(0, count, stride), count - 1})
 
 
-@lru_cache(maxsize=1024)
+@once(maxsize=1024)
 def frame(store: Store, run_id: str, place: int, file: str) -> dict[str, np.ndarray]:
     """A probe's densities (see `pictures.density`) and probabilities per network; the first one also has the images."""
     found = probes.read(store, store.state(run_id), place)

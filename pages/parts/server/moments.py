@@ -4,7 +4,6 @@ GET /api/runs/{id}/moments?since=PROBE&version=VERSION   204 where nothing is ne
 """
 
 import re
-from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,6 +11,7 @@ from starlette.routing import Route
 
 from kdcore.errors import UserError
 from kdcore.results import json_text
+from kdcore.runtime.once import once
 from kdcore.store import Store
 from pages.parts import engine
 from pages.parts.runs import moments as of
@@ -40,7 +40,7 @@ def moments(request: Request) -> Response:
         return JSONResponse({"error": "There is no such run."}, status_code=404)
 
 
-@lru_cache(maxsize=32)
+@once(maxsize=32)
 def _body(store: Store, run_id: str, version: int, status: str, since: int) -> bytes:
     """The response as bytes, cached, since all browsers that watch a run request the same."""
     return json_text.text(of.of_run(store, run_id, version, status, since), separators=(",", ":")).encode()

@@ -1,0 +1,56 @@
+"""A cache in which threads that ask for the same value at the same time compute it once."""
+
+import functools
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import NamedTuple, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CacheInfo(NamedTuple):
+    """As of `functools.lru_cache`."""
+
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+def once(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Like `functools.lru_cache`, but a caller waits for another thread that computes the same value.
+
+    `lru_cache` lets each of them compute it: 25 visitors who open a page together then take 25 times as long. An error reaches
+    everybody who waited and is not kept. Arguments are hashable; a function must not call itself with the same ones.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        held: dict[Hashable, Future[T]] = {}  # the most recently used is last
+        lock, misses = threading.Lock(), 0
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            nonlocal misses
+            key = (args, tuple(sorted(kwargs.items())))
+            with lock:
+                found = held.pop(key, None)
+                value: Future[T] = found or Future()
+                held[key] = value
+                misses += found is None
+                while len(held) > maxsize:
+                    del held[next(iter(held))]
+            if found is None:
+                try:
+                    value.set_result(function(*args, **kwargs))
+                except BaseException as error:
+                    with lock:
+                        if held.get(key) is value:
+                            del held[key]
+                    value.set_exception(error)
+            return value.result()
+
+        call.cache_info = lambda: CacheInfo(misses, maxsize, len(held))  # type: ignore[attr-defined]
+        return call
+
+    return decorate
