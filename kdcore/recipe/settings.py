@@ -21,6 +21,8 @@ from kdcore.recipe.terms import Term
 Settings = Mapping[str, Any]  # plain data as in JSON
 OWN = ("name", "note")  # of each run
 ABSENT = "none"  # in words: one recipe has no such term or section
+NETWORKS = ("teacher", "student")
+NAMED_BY = {f"{network}.{part}": network for network in NETWORKS for part in ("model", "weights")}
 FIRST = ("terms", "weight", "temperature", "lr", "labels")  # what runs are called by, before all other settings
 LAST = ("seeds",)
 
@@ -82,8 +84,19 @@ def _sections(annotation: Any) -> list[type[Section]]:
     return [found for part in typing.get_args(annotation) if part is not NoneType for found in _sections(part)]
 
 
+def network(found: Settings, name: str) -> str | None:
+    """The teacher or student: its architecture, or the weights that name it, or both; None where there is none.
+
+    `three_stage_cnn_16`, `cues-teacher`, `resnet18, pretrained`.
+    """
+    parts = (found.get(f"{name}.model"), found.get(f"{name}.weights"))
+    return ", ".join(filter(None, parts)) or None
+
+
 def value(found: Settings, key: str) -> Any:
-    """A setting, or its default; None where the recipe has no such term or section."""
+    """A setting, or its default; None where the recipe has no such term or section. `teacher` and `student`: see `network`."""
+    if key in NETWORKS:
+        return network(found, key)
     if key in found:
         return found[key]
     first, _, rest = key.partition(".")
@@ -101,8 +114,11 @@ def value(found: Settings, key: str) -> Any:
 
 
 def differing(several: Sequence[Settings]) -> dict[str, list[Any]]:
-    """The settings in which recipes differ: dotted name -> the value of each. What says most comes first, the seed last."""
-    keys = dict.fromkeys(key for found in several for key in found)
+    """The settings in which recipes differ: dotted name -> the value of each. What says most comes first, the seed last.
+
+    `teacher` and `student` stand for their model and weights: one recipe names the model, another weights that name it.
+    """
+    keys = dict.fromkeys(NAMED_BY.get(key, key) for found in several for key in found)
     values = {key: [value(found, key) for found in several] for key in keys}
     different = [key for key, each in values.items() if any(one != each[0] for one in each)]
     return {key: values[key] for key in sorted(different, key=_rank)}

@@ -77,9 +77,7 @@ def of(run: RunState, name: str) -> tuple[str, ...]:
             return tuple(dict.fromkeys(known.get(f"terms.{term}.method", term) for term in known["terms"]))
         case "dataset":
             return (known.get("data.name", settings.defaults()["data.name"]),)
-        case "teacher" if "teacher" not in known:
-            return (settings.ABSENT,)
-    return (known.get(f"{name}.model") or known.get(f"{name}.weights", settings.ABSENT),)
+    return (known.get(f"{name}.model") or settings.network(known, name) or settings.ABSENT,)
 
 
 def values(runs: Sequence[RunState]) -> dict[str, dict[str, int]]:

@@ -52,6 +52,24 @@ def test_optional_sections_differ_by_being_there():
 
 
 @pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"student": {"weights": "pruned.safetensors"}}, {"student": ["tiny", "pruned.safetensors"]}),
+        ({"student.weights": "pretrained"}, {"student": ["tiny", "tiny, pretrained"]}),
+        ({"teacher": {"model": "large"}}, {"teacher": ["cues-teacher", "large"]}),
+        ({"teacher": None, "terms": [{"method": "ce"}]}, {"teacher": ["cues-teacher", None]}),
+    ],
+)
+def test_a_network_is_one_setting_whether_its_model_or_its_weights_name_it(changes, found):
+    """A pruned student has weights without a model: in the table of runs the unpruned one was called `none`."""
+    known = [settings.settings(BASE), settings.settings(with_values(BASE, changes))]
+    different = settings.differing(known)
+    assert {key: values for key, values in different.items() if not key.startswith("terms")} == found
+    for key, values in found.items():
+        assert [settings.value(each, key) for each in known] == values
+
+
+@pytest.mark.parametrize(
     ("key", "value", "words"),
     [
         ("terms", ["ce", "kd"], "ce + kd"),
