@@ -18,7 +18,7 @@ from kdcore import paths, photos
 from kdcore.recipe import library
 from pages.parts import boundary, engine
 from pages.parts.roles import exposure, passcode
-from pages.parts.server import replies, routes, values
+from pages.parts.server import deferred, replies, routes, values
 
 ROOT = Path(__file__).resolve().parent
 CLOSING_SECONDS = 4.0
@@ -33,22 +33,31 @@ def announce() -> None:
         passcode.value()
 
 
+def may_prepare() -> bool:
+    """Whether to work ahead of the first run: not where it is switched off, nor while another process trains."""
+    return os.environ.get(PREPARE) != "0" and not engine.another_run_trains()
+
+
 @contextlib.asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     """The Runner lives as long as the server, whatever browsers do; it stops with a checkpoint."""
+    prepares = await asyncio.to_thread(may_prepare)
+    drawing = await asyncio.to_thread(engine.draw_ahead, library.recipe(QUICK)) if prepares else None
     runner = await asyncio.to_thread(engine.process_runner)
     for heavy in ("pandas", "altair", "cv2"):  # at the start, so that the first visitor does not wait
         await asyncio.to_thread(importlib.import_module, heavy)
     photos.warm()
     paths.restrict(exposure.is_open)
     asyncio.get_running_loop().call_later(LISTENS_SECONDS, announce)
-    if os.environ.get(PREPARE) != "0":
+    if prepares:
         runner.prepare(library.recipe(QUICK))
     gc.collect()
     gc.freeze()  # modules stay loaded: later collections skip them and delay training less
     try:
         yield {}
     finally:
+        if drawing:
+            drawing.terminate()
         await asyncio.to_thread(runner.close, CLOSING_SECONDS)
         photos.close()
         gc.unfreeze()  # otherwise libraries report frozen objects as leaked
@@ -56,6 +65,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 
 replies.keep()
 values.check()
+deferred.explain()
 app = st.App(
     ROOT / "pages" / "parts" / "shell.py",
     lifespan=lifespan,

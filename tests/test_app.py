@@ -1,6 +1,7 @@
 """The server process: its runner, routes and settings."""
 
 import asyncio
+import contextlib
 import inspect
 import re
 import tomllib
@@ -10,6 +11,8 @@ import pytest
 
 import app
 from kdcore.paths import PROJECT
+from kdcore.recipe import library
+from kdcore.store import Store
 from pages.parts import engine, page_table
 
 
@@ -41,17 +44,32 @@ def test_the_runner_closes_when_the_server_fails(closed):
     assert closed
 
 
-@pytest.mark.parametrize("switch, prepared", [("", ["quick"]), ("0", [])])
-def test_the_first_run_is_prepared_unless_that_is_switched_off(switch, prepared, closed, monkeypatch):
+@pytest.mark.parametrize(
+    "switch, trains, prepared",
+    [("", False, ["draw quick", "prepare quick", "stop drawing"]), ("0", False, []), ("", True, [])],
+)
+def test_the_first_run_is_prepared_unless_that_is_switched_off_or_another_run_trains(
+    switch, trains, prepared, closed, monkeypatch, tmp_path
+):
     async def live() -> None:
         async with app.lifespan(None):
             pass
 
     seen = []
-    runner = SimpleNamespace(close=closed.append, prepare=lambda recipe: seen.append(recipe.name))
+
+    def draw(recipe):
+        seen.append(f"draw {recipe.name}")
+        return SimpleNamespace(terminate=lambda: seen.append("stop drawing"))
+
+    runner = SimpleNamespace(close=closed.append, prepare=lambda recipe: seen.append(f"prepare {recipe.name}"))
     monkeypatch.setattr(engine, "process_runner", lambda: runner)
+    monkeypatch.setattr(engine, "draw_ahead", draw)
     monkeypatch.setenv("KD_PREPARE", switch)
-    asyncio.run(live())
+    monkeypatch.setenv("KD_RUNS", str(tmp_path))
+    store = Store(tmp_path)
+    run_id = store.create(library.recipe("quick"))
+    with store.writer(run_id) if trains else contextlib.nullcontext():
+        asyncio.run(live())
     assert seen == prepared
 
 

@@ -11,7 +11,7 @@ from kdcore.data import datasets, reading, sampling, selection
 from kdcore.data.datasets.base import Images, Report, Source, quiet
 from kdcore.data.split import Split
 from kdcore.errors import UserError
-from kdcore.recipe import DataRecipe, Recipe
+from kdcore.recipe import DataRecipe
 from kdcore.tensors.outputs import NO_LABEL
 
 # independent random streams of one seed; `selection` and the folder have 1, 3 and 4
@@ -33,12 +33,7 @@ def counts(data: DataRecipe) -> dict[str, int]:
     return selection.counts(data)
 
 
-def of_views(recipe: Recipe) -> DataRecipe:
-    """The recipe's data at the size in which a run reads its images and draws their views: the larger of those of teacher and
-    student, from which each network resizes. Images of a dataset that has none so large are read at its own size."""
-    native = datasets.get(recipe.data.name).native_size or recipe.teacher_size
-    side = max(recipe.data.image_size, min(recipe.teacher_size, native))
-    return recipe.data.model_copy(update={"image_size": side})
+of_views = datasets.of_views
 
 
 def missing(data: DataRecipe) -> str:

@@ -1,6 +1,6 @@
 """Starting, controlling and resuming runs and studies: the interface of pages and the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -227,8 +227,7 @@ class Runner:
 
     def prepare(self, recipe: Recipe) -> None:
         """Do ahead, while no run trains, what a run of this recipe begins with: drawing its images, checking its teacher."""
-        (seed, *_) = recipe.seeds
-        self._thread.prepare(build_parts(recipe, seed=seed, device=self.device, runs=self.store))
+        self._thread.prepare(self._beginning(recipe))
 
     def active(self) -> tuple[str, ...]:
         """The runs that this process trains or has queued, the current one first."""
@@ -242,6 +241,13 @@ class Runner:
     def close(self, timeout: float = 10.0) -> None:
         """Stop all runs, each with a checkpoint, and end the thread. May be called twice."""
         self._thread.close(timeout)
+
+    def _beginning(self, recipe: Recipe) -> Iterator[Event | None]:
+        """What a run begins with, piece by piece; what it computes is held in memory or on the disk for the run."""
+        (seed, *_) = recipe.seeds
+        before_run.check(recipe, self.store, self.device)
+        yield None
+        yield from build_parts(recipe, seed=seed, device=self.device, runs=self.store)
 
     def _check_plugins(self, run_id: str) -> None:
         """Refuse a run whose plugins are not loaded. Raises UserError."""

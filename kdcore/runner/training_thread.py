@@ -9,7 +9,7 @@ import torch
 from kdcore.errors import UserError, log_bug
 from kdcore.runner.commands import LOOK
 from kdcore.runner.job import Job, Turn
-from kdcore.runtime import mixed_precision
+from kdcore.runtime import interruption, mixed_precision
 
 MOST_AT_ONCE = 4  # runs of a family that train in turns
 
@@ -102,13 +102,16 @@ class TrainingThread:
     def _work_ahead(self) -> None:
         work, self._ahead = self._ahead, None
         try:
-            for _ in work or ():
-                if self._waiting or self._closed:
-                    return
-        except UserError:
+            with interruption.interruptible(self._has_better_to_do):
+                for _ in work or ():
+                    interruption.check()
+        except (UserError, interruption.Interrupted):
             pass
         except Exception as error:
             log_bug(error)
+
+    def _has_better_to_do(self) -> bool:
+        return bool(self._waiting) or self._closed
 
     def _admitted(self) -> list[Job]:
         """The jobs that train now, those that may join them included. Waits for one; empty where the thread is to end, or where

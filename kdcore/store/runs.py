@@ -21,7 +21,7 @@ from kdcore.store.replay import columns
 from kdcore.store.run_files import arrays, environment, labels, recipe_file
 from kdcore.store.run_files.completeness import is_whole
 from kdcore.store.run_files.predictions import are_predictions
-from kdcore.store.run_files.writing import RunWriter, snapshots
+from kdcore.store.run_files.writing import RunWriter, is_alive, snapshots
 from kdcore.store.state import ACTIVE, RunState
 
 
@@ -73,6 +73,10 @@ class Store:
     def recipe(self, run_id: str) -> Recipe:
         """A run's recipe, which never changes. Raises RecipeError where it cannot be read."""
         return self._held.recipe(self.folder(run_id))
+
+    def is_training(self) -> bool:
+        """Whether any process, also on another machine, writes a run of this store; no events are read."""
+        return any(map(is_alive, self._folders.all()))
 
     def by_recipe(self, run_ids: Sequence[str]) -> list[list[str]]:
         """The finished runs among these, grouped by recipe without its seed. A group is sorted by seed and has each seed once.

@@ -8,7 +8,7 @@ from typing import cast
 from kdcore import plugins
 from kdcore.data.datasets.base import Dataset, Obtained, Report, quiet
 from kdcore.errors import UserError, shortened
-from kdcore.recipe import DataRecipe
+from kdcore.recipe import DataRecipe, Recipe
 
 ORDER: tuple[Obtained, ...] = ("drawn", "downloaded", "folder")
 LONGEST_NAME = 80  # that is compared with the known ones
@@ -43,6 +43,14 @@ def of(data: DataRecipe, report: Report = quiet, *, download: bool = False) -> D
         download: whether images may be downloaded where they are not on this machine.
     """
     return get(data.name)(data, report, download=download)
+
+
+def of_views(recipe: Recipe) -> DataRecipe:
+    """The recipe's data at the size in which a run reads its images and draws their views: the larger of those of teacher and
+    student, from which each network resizes. Images of a dataset that has none so large are read at its own size."""
+    native = get(recipe.data.name).native_size or recipe.teacher_size
+    side = max(recipe.data.image_size, min(recipe.teacher_size, native))
+    return recipe.data.model_copy(update={"image_size": side})
 
 
 def notes(data: DataRecipe) -> tuple[str, ...]:

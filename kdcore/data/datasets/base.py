@@ -183,6 +183,10 @@ class Dataset(Part):
     def check(self) -> None:
         """Refuse settings that cannot work, as far as that is known without reading anything. Raises UserError."""
 
+    def to_draw(self, size: int) -> tuple[str, ...]:
+        """The pools whose images would be drawn before the first can be read at this size: none where they are cached."""
+        return ()
+
     def missing(self) -> str:
         """The sentence about images that would have to be downloaded; empty where nothing is. Reads nothing."""
         return ""

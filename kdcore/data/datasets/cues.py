@@ -5,11 +5,13 @@ The label is the shape. Each shape has a texture of its own (the one at the same
 well as the shape does. In the test split textures are random; in `cue_conflict` a shape never has its own.
 """
 
+import contextlib
 import hashlib
 import math
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -21,9 +23,9 @@ import numpy as np
 from kdcore.data import drawing
 from kdcore.data.datasets.base import Dataset, Images, Progress, Report, quiet
 from kdcore.errors import UserError
-from kdcore.files import atomic, budget
+from kdcore.files import atomic, budget, locks
 from kdcore.paths import data_folder
-from kdcore.runtime import memory
+from kdcore.runtime import interruption, memory
 
 POOLS = ("train", "test", "cue_conflict")
 CHANCE = 0.1  # one texture of ten
@@ -75,15 +77,24 @@ class Cues(Dataset):
             wanted = math.ceil(wanted / len(self.data.only)) * len(self.classes)
         return wanted or self.counts[pool]
 
-    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
+    def to_draw(self, size: int) -> tuple[str, ...]:
+        return tuple(pool for pool in ("train", "test") if not _cache_file(pool, *self._drawing(pool, size)).is_file())
+
+    def _drawing(self, pool: str, size: int) -> tuple[int, int, int, float]:
+        """What decides the images of a pool: their number and size, the random seed, and the textures' agreement."""
         agreement = self.data.texture_agreement if pool == "train" else CHANCE
-        n = len(self.targets(pool))
-        seed = self.data.seed_of(pool)
-        path = _cache_file(pool, n, size, seed, agreement)
+        return len(self.targets(pool)), size, self.data.seed_of(pool), agreement
+
+    def read(self, pool: str, places: np.ndarray, size: int) -> Images:
+        drawing = self._drawing(pool, size)
+        path = _cache_file(pool, *drawing)
         arrays = _read_cached(path)
         if arrays is None:
-            arrays = drawn(pool, n, size, seed, agreement, self.report)
-            _write_cached(path, arrays, self.report)
+            with _alone(path, self.report):  # another process may have drawn them meanwhile
+                arrays = _read_cached(path)
+                if arrays is None:
+                    arrays = drawn(pool, *drawing, self.report)
+                    _write_cached(path, arrays, self.report)
         return Images(
             pixels=arrays["images"][places],
             kept=np.arange(len(places)),
@@ -135,6 +146,24 @@ def _version() -> str:
 def _cache_file(pool: str, n: int, size: int, seed: int, agreement: float) -> Path:
     """The file that caches the images; everything that decides them is in its name."""
     return data_folder() / "cues" / f"{pool}-{size}px-{n}-seed{seed}-agreement{agreement:g}-{_version()}.npz"
+
+
+@contextlib.contextmanager
+def _alone(path: Path, report: Report) -> Iterator[None]:
+    """Wait while another process draws the same images; where the folder cannot hold a lock, each draws its own."""
+    waits, lock = (
+        f"Waiting for another process, which draws the {path.name.split('-')[0]} images.",
+        path.with_suffix(".lock"),
+    )
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locks.holding(lock, waits=lambda: report(waits), meanwhile=interruption.check))
+        try:
+            yield
+        finally:  # who still waits for this file finds the images, or draws them beside others
+            with contextlib.suppress(OSError):
+                lock.unlink(missing_ok=True)
 
 
 def _read_cached(path: Path) -> Arrays | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
+from kdcore import paths
 from kdcore.checks.findings import TeacherCheck
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe
@@ -76,6 +78,18 @@ def process_runner() -> Runner:
     from kdcore import runner
 
     return runner.get()
+
+
+def another_run_trains() -> bool:
+    """Whether a process trains a run of the store, asked by the server before its own runner is there. Without torch."""
+    return Store(paths.runs_folder()).is_training()
+
+
+def draw_ahead(recipe: Recipe) -> subprocess.Popen[bytes] | None:
+    """Begin to draw a recipe's images in a process of its own, for the server itself; None where they are on the disk. Without torch."""
+    from kdcore.data import ahead
+
+    return ahead.start(recipe)
 
 
 @visitors

@@ -7,6 +7,7 @@ import pytest
 from kdcore.errors import UserError
 from kdcore.runner import Runner
 from kdcore.runner import runner as module
+from kdcore.runtime import interruption
 from kdcore.store import Store
 
 
@@ -47,6 +48,24 @@ def test_all_of_it_is_done_where_no_run_comes(runner, tiny, monkeypatch):
     monkeypatch.setattr(module, "build_parts", work)
     runner.prepare(tiny())
     assert done.wait(60)
+
+
+def test_a_run_takes_precedence_over_waiting_for_another_process(runner, tiny, monkeypatch):
+    begun = threading.Event()
+
+    def work(recipe, **_):
+        yield "a piece"
+        begun.set()
+        while True:  # as a lock's holder is waited for
+            interruption.check()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "build_parts", work)
+        runner.prepare(tiny())
+        assert begun.wait(60)
+    (run_id,) = runner.start(tiny())
+    assert runner.wait(run_id, 60)
+    assert runner.store.state(run_id).status == "finished"
 
 
 @pytest.mark.parametrize("error", [UserError("There are no images."), RuntimeError("a bug")])

@@ -30,7 +30,13 @@ FUNCTIONS = {
     "share_photo", "shared_photo", "soft_labels", "store", "student_names",
     "studies", "survey", "test_image", "test_outputs", "test_sets", "trial", "without_teacher",
 }  # fmt: skip
-FOR_ITSELF = {"process_runner", "operators", "visitors"}  # of the server and of the module
+FOR_ITSELF = {
+    "another_run_trains",
+    "draw_ahead",
+    "process_runner",
+    "operators",
+    "visitors",
+}  # of the server and of the module
 
 
 class Forbidden:

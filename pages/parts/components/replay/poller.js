@@ -1,11 +1,13 @@
-// Requests what is new of an active run about once a second, without a rerun of the page.
-const EVERY = 1000, AFTER_A_FAILURE = 3000; // milliseconds
+// Requests what is new of an active run about once a second, without a rerun of the page; more often until there is something.
+const EVERY = 1000, UNTIL_THERE = 250, AFTER_A_FAILURE = 3000; // milliseconds
 
-// ask: () => the address to request. take: gets the news as plain data. Returns a function that ends it.
-export function pollWhile(active, ask, take, report) {
+// ask: () => the address to request. take: gets the news as plain data. there: whether there is something to see. Returns a function
+// that ends it.
+export function pollWhile(active, ask, take, report, there) {
   let open = true, timer = 0;
+  const pause = () => there() ? EVERY : UNTIL_THERE;
   async function poll() {
-    let wait = EVERY;
+    let wait = 0;
     try {
       if (!document.hidden) {
         const response = await fetch(ask());
@@ -20,8 +22,8 @@ export function pollWhile(active, ask, take, report) {
       wait = AFTER_A_FAILURE;
       if (open) report("No connection to the server; trying again.");
     }
-    if (open && active()) timer = setTimeout(poll, wait);
+    if (open && active()) timer = setTimeout(poll, wait || pause());
   }
-  timer = setTimeout(poll, EVERY);
+  timer = setTimeout(poll, pause());
   return () => { open = false; clearTimeout(timer); };
 }
