@@ -32,18 +32,35 @@
       if (!document.getElementById("server-gone")) show();
     }
   }
-  function show() {
+  function write(id, role, words) {
     const note = document.createElement("div");
-    note.id = "server-gone";
-    note.setAttribute("role", "status");
-    note.textContent = WORDS;
+    note.id = id;
+    note.setAttribute("role", role);
+    note.textContent = words;
     Object.assign(note.style, {position: "fixed", left: "50%", bottom: "1rem", transform: "translateX(-50%)", zIndex: 2147483647,
       maxWidth: "min(44rem, calc(100vw - 2rem))", padding: "0.6rem 1rem", borderRadius: "0.5rem", background: "#31333f", color: "#fff",
       font: "16px/1.4 system-ui, sans-serif", boxShadow: "0 2px 12px rgb(0 0 0 / 0.4)"});
     document.body.append(note);
+    return note;
+  }
+  function show() {
+    const note = write("server-gone", "status", WORDS);
     const ask = () => fetch(`${base}_stcore/health`, {cache: "no-store"}).then((answer) => answer.ok, () => false)
       .then((back) => { if (back) note.remove(); else setTimeout(ask, EVERY); });
     setTimeout(ask, EVERY);
   }
+  // Why a download failed: Streamlit shows it under the button for five seconds. The note stays until the next press.
+  const watched = new WeakSet();
+  addEventListener("click", ({target}) => {
+    document.getElementById("download-failed")?.remove();
+    const button = target.closest?.('[data-testid="stDownloadButton"]');
+    if (!button || watched.has(button)) return;
+    watched.add(button);
+    new MutationObserver(() => {
+      const why = button.querySelector('[data-testid="stDownloadButtonError"]')?.textContent;
+      if (why && !document.getElementById("download-failed")) write("download-failed", "alert", `No file: ${why}`);
+    }).observe(button, {childList: true, subtree: true});
+  }, true);
+
   addEventListener("DOMContentLoaded", () => new MutationObserver(look).observe(document.body, {childList: true}));
 })();
