@@ -5,7 +5,7 @@ from torch import Tensor
 
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
-from kdcore.data.perturbations.pixels import check_between, finished, unit
+from kdcore.data.perturbations.pixels import check_between, finished, picked, unit
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.tensors.outputs import NO_LABEL
@@ -55,10 +55,13 @@ class FourierCueConflict(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, 1, "The share of the other image's amplitudes")
         others, textures = self.partners(clean)
-        own, other = spectrum(clean.images) + TINY, spectrum(others)  # no amplitude has the phase 0
+        own, other = spectrum(clean.images), amplitude(spectrum(others))
+        own.real.add_(TINY)  # no amplitude has the phase 0
         length = amplitude(own)
-        mixed = own * (torch.lerp(length, amplitude(other), strength) / length)
-        return Perturbed(finished(torch.fft.irfft2(mixed, s=clean.images.shape[2:]), clean.images), textures)
+        factor = torch.lerp(length, other, strength).div_(length)
+        for part in (own.real, own.imag):  # half the time of a product with complex numbers
+            part.mul_(factor)
+        return Perturbed(finished(torch.fft.irfft2(own, s=clean.images.shape[2:]), clean.images), textures)
 
     def partners(self, clean: Clean) -> tuple[Tensor, Tensor]:
         """An image of another class for each, [m, 3, H, W] in [0, 1], and that class, [m]."""
@@ -72,8 +75,8 @@ class FourierCueConflict(Perturbation):
         count = torch.searchsorted(self.ordered, targets.contiguous(), right=True) - first
         drawn = randomness.below(len(self.ordered) - count, clean.keys, stream=1)
         places = self.order[torch.where(drawn < first, drawn, drawn + count)]
-        found = self.split.at(places)
-        return unit(found.images, clean.images.dtype), found.targets
+        others = picked(self.split.images, places.to(self.split.images.device)).to(places.device)
+        return unit(others, clean.images.dtype), self.split.targets[places]
 
 
 def spectrum(images: Tensor) -> Tensor:
@@ -83,4 +86,5 @@ def spectrum(images: Tensor) -> Tensor:
 
 def amplitude(spectra: Tensor) -> Tensor:
     """The absolute values; twice as fast as `abs`, and no number here is so large or small that it matters."""
-    return (spectra.real.square() + spectra.imag.square()).sqrt_()
+    squares = torch.view_as_real(spectra).square()
+    return (squares[..., 0] + squares[..., 1]).sqrt_()

@@ -23,5 +23,5 @@ class HighPass(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, min(clean.images.shape[2:]) / 2, "The cutoff of high-pass (cycles per image)")
-        coarse = resampling.low_pass(clean.images, strength)
-        return Perturbed(finished(clean.images - coarse + GREY, clean.images))
+        images = clean.images.contiguous()
+        return Perturbed(finished(resampling.low_pass(images, strength).neg_().add_(images).add_(GREY), clean.images))

@@ -45,15 +45,23 @@ class LocalizedNoise(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, 1, "The standard deviation of noise in a box")
         noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
-        found = torch.addcmul(clean.images, noise.to(clean.images), self.box(clean).to(clean.images), value=strength)
+        down, across = (each.to(clean.images) for each in self._sides(clean))
+        rows = (
+            down[:, :, None] * across.repeat_interleave(3, dim=1)[:, None]
+        )  # [m, H, W * 3], the usual layout in memory
+        box = rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
+        found = torch.addcmul(clean.images, noise.to(clean.images), box, value=strength)
         return Perturbed(finished(found, clean.images))
 
     def box(self, clean: Clean) -> Tensor:
         """Which pixels are in each image's box: bool [m, 1, H, W]."""
-        down, across = (
-            self._inside(clean.keys, side, stream) for stream, side in enumerate(clean.images.shape[2:], start=2)
-        )
+        down, across = self._sides(clean)
         return (down[:, :, None] & across[:, None, :])[:, None]
+
+    def _sides(self, clean: Clean) -> tuple[Tensor, Tensor]:
+        """Which rows, and which columns, are in each image's box: bool [m, H] and [m, W]."""
+        (height, width), keys = clean.images.shape[2:], clean.keys
+        return self._inside(keys, height, stream=2), self._inside(keys, width, stream=3)
 
     def _inside(self, keys: Tensor, side: int, stream: int) -> Tensor:
         """Which rows, or columns, are in the box: bool [m, side]."""

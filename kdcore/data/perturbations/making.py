@@ -21,7 +21,7 @@ from kdcore import plugins
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.image_cache import ImageCache, Made
-from kdcore.data.perturbations.pixels import levels, like, rounded_, unit
+from kdcore.data.perturbations.pixels import levels, like, picked, rounded_, unit
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.runtime import interruption
@@ -37,7 +37,7 @@ def batches(
 ) -> Iterator[tuple[Tensor, Perturbed]]:
     """The images of a split in its order, perturbed: the places [m] of each batch, int64 on the CPU, and the batch.
 
-    Images are float32 in [0, 1], channels last, on the device of the split's targets. Those of a `cached` set are read from disk
+    Images are float32 in [0, 1], on the device of the split's targets. Those of a `cached` set are read from disk
     as far as they have been made before. Interruption is checked between batches.
 
     Args:
@@ -63,7 +63,7 @@ def clean(split: Split, places: Tensor) -> Clean:
     """The images at some places [m] before they are perturbed, on the device of the split's targets."""
     device = split.targets.device
     here, there = places.to(device), places.to(split.images.device)
-    pixels = split.images.permute(0, 2, 3, 1).index_select(0, there).to(device).permute(0, 3, 1, 2)
+    pixels = picked(split.images, there).to(device)
     masks = split.extras.get("masks")
     return Clean(
         images=unit(pixels),

@@ -1,6 +1,7 @@
 """Patch scramble: the image's tiles in random order, so that local texture stays and global structure is lost."""
 
 import torch
+from torch import Tensor
 
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
@@ -19,16 +20,27 @@ class PatchScramble(Perturbation):
     source = "Naseer et al., NeurIPS 2021, https://arxiv.org/abs/2105.10497"
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
-        m, _, height, width = clean.images.shape
+        height, width = clean.images.shape[2:]
         grid = check_whole(strength, 1, min(height, width), "The grid of scrambled patches")
-        rows, columns = height // grid, width // grid
-        found = clean.images.clone()
-        area = found.permute(0, 2, 3, 1)[:, : rows * grid, : columns * grid]  # the usual layout in memory
-        tiles = (
-            area.unflatten(2, (grid, columns)).unflatten(1, (grid, rows)).transpose(2, 3)
-        )  # [m, grid, grid, rows, ...]
-        first = torch.arange(m, device=area.device)[:, None] * grid**2
-        order = first + randomness.permutations(clean.keys, grid**2, stream=1)
-        moved = tiles.flatten(0, 2).flatten(1).index_select(0, order.flatten())
-        area.copy_(moved.reshape(tiles.shape).transpose(2, 3).reshape(area.shape))
-        return Perturbed(found)
+        order = randomness.permutations(clean.keys, grid**2, stream=1).unflatten(1, (grid, grid))
+        images = clean.images.permute(0, 2, 3, 1)  # the usual layout in memory
+        area = images[:, : height - height % grid, : width - width % grid]
+        moved = scrambled(area, order)
+        if moved.shape != images.shape:
+            whole = images.clone()
+            whole[:, : moved.shape[1], : moved.shape[2]] = moved
+            moved = whole
+        return Perturbed(moved.permute(0, 3, 1, 2))
+
+
+def scrambled(images: Tensor, order: Tensor) -> Tensor:
+    """Images [m, H, W, 3] whose tiles are those at the places `order`, [m, grid, grid], counted by rows of tiles."""
+    m, height, grid = *images.shape[:2], order.shape[1]
+    rows = height // grid  # of pixels, of a tile
+    pieces = images.reshape(m * height * grid, -1)  # a row of a tile's pixels each
+    top = (
+        order // grid * rows + height * torch.arange(m, device=order.device)[:, None, None]
+    )  # of the tile, in all images
+    row = top[:, :, None] + torch.arange(rows, device=order.device)[:, None]  # [m, grid, rows, grid]
+    places = row * grid + (order % grid)[:, :, None]
+    return pieces.index_select(0, places.flatten()).reshape(images.shape)

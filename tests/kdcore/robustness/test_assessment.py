@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from kdcore.data import perturbations
-from kdcore.data.perturbations import Perturbed
+from kdcore.data.perturbations import Perturbed, making
 from kdcore.recipe import DataRecipe
 from kdcore.robustness import CLEAN, Condition, assess, samples
-from kdcore.robustness.assessment import packed
+from kdcore.robustness.assessment import of_batch, packed
 from kdcore.training import evaluation as plain
 
 SCRAMBLED = Condition("patch_scramble", 4)
@@ -105,3 +105,12 @@ def test_half_precision_keeps_the_predicted_class():
 
 def test_impossible_classes_stay_finite_in_half_precision():
     assert np.isfinite(packed(np.array([[0.0, -1e6]]))).all()
+
+
+@pytest.mark.parametrize("model", ["three_stage_cnn_16", "small_vit_patch4_32"])
+def test_outputs_do_not_depend_on_the_layout_of_the_images_in_memory(network, split, model):
+    found, images = network(model), making.clean(split, torch.arange(30)).images
+    last, first = (
+        of_batch({"it": found}, Perturbed(each), split.targets)["it"] for each in (images, images.contiguous())
+    )
+    np.testing.assert_allclose(last.log_probabilities, first.log_probabilities, atol=2e-3)

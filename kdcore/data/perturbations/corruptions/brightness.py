@@ -4,7 +4,7 @@ import torch
 
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import finished
+from kdcore.data.perturbations.pixels import finished, mask
 
 ADDED = (0.05, 0.1, 0.15, 0.2, 0.3)  # to the value, the largest of the three channels
 
@@ -22,6 +22,6 @@ class Brightness(Perturbation):
         images = clean.images.contiguous()
         value = images.amax(dim=1, keepdim=True)
         brighter = (value + at_severity(ADDED, strength, "brightness")).clamp_(max=1.0)
-        factor = torch.where(value > 0, brighter / value, 0.0)
-        black = brighter.masked_fill_(value > 0, 0.0)  # which has no hue and becomes grey
-        return Perturbed(finished(images * factor + black, clean.images))
+        black = mask(torch.eq, value, 0.0)  # which has no hue and becomes grey
+        factor = brighter / (value + black)
+        return Perturbed(finished(torch.addcmul(black.mul_(brighter), images, factor), clean.images))

@@ -24,8 +24,10 @@ class Fog(Perturbation):
         height, width = clean.images.shape[2:]
         side = 1 << (max(height, width) - 1).bit_length()
         fog = plasma(clean.keys, side, decay)[:, None, :height, :width]
-        most = clean.images.amax(dim=(1, 2, 3), keepdim=True)
-        return Perturbed(finished((clean.images + thickness * fog) * (most / (most + thickness)), clean.images))
+        images = clean.images.contiguous()
+        most = images.flatten(1).amax(dim=1)[:, None, None, None]
+        found = (images + thickness * fog).mul_(most / (most + thickness))
+        return Perturbed(finished(found, images))
 
 
 def plasma(keys: Tensor, side: int, decay: float) -> Tensor:

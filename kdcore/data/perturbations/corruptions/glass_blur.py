@@ -44,7 +44,5 @@ def displaced(images: Tensor, keys: Tensor, reach: int, stream: int) -> Tensor:
     inside = chance.new_zeros(height, width)
     inside[reach + 1 : height - reach + 1, reach + 1 : width - reach + 1] = 1
     steps = down.sub_(reach).mul_(width).add_(across).sub_(reach).mul_(inside)  # in pixels of the flat image
-    own = torch.arange(len(images) * height * width, dtype=torch.int32, device=images.device)
-    pixels = images.permute(0, 2, 3, 1)  # the usual layout in memory
-    found = pixels.reshape(-1, 3).index_select(0, own + steps.flatten().to(torch.int32))
-    return found.reshape(pixels.shape).permute(0, 3, 1, 2)
+    places = torch.arange(height * width, device=images.device) + steps.flatten(1).long()
+    return images.flatten(2).gather(2, places[:, None].expand(-1, images.shape[1], -1)).reshape(images.shape)

@@ -5,7 +5,7 @@ import torch
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import like
+from kdcore.data.perturbations.pixels import like, mask
 
 SHARES = (0.01, 0.02, 0.03, 0.05, 0.07)
 
@@ -22,5 +22,8 @@ class ImpulseNoise(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         share = at_severity(SHARES, strength, "impulse noise")
         chance = randomness.pixel_uniform(clean.keys, clean.images, stream=1)
-        images, white = clean.images, chance < share  # the half of them below becomes black
-        return Perturbed(like(torch.maximum(images, white.to(images)).mul_(chance >= share / 2), images))
+        white, others = (
+            mask(torch.lt, chance, share),
+            mask(torch.ge, chance, share / 2),
+        )  # of the white the lower half: black
+        return Perturbed(like(torch.maximum(clean.images, white, out=white).mul_(others), clean.images))

@@ -4,7 +4,7 @@ import torch
 
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import finished
+from kdcore.data.perturbations.pixels import finished, mask
 
 CHANGES = ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))  # factor and addition
 
@@ -25,8 +25,9 @@ class Saturate(Perturbation):
         images = clean.images.contiguous()
         value, least = images.amax(dim=1, keepdim=True), images.amin(dim=1, keepdim=True)
         spread = value - least
-        wanted = (spread / value * factor + added).clamp_(max=1.0) * value  # the new range
-        found = torch.where(spread > 0, wanted / spread, 0.0) * (images - value) + value
+        grey, black = mask(torch.eq, spread, 0.0), mask(torch.eq, value, 0.0)
+        wanted = (spread / (value + black) * factor + added).clamp_(max=1.0).mul_(value)  # the new range
+        found = (images - value).mul_(wanted.div_(spread + grey)).add_(value)
         if added:
-            found[:, 1:] -= torch.where((spread == 0) & (value > 0), added * value, 0.0)
+            found[:, 1:] -= grey.mul_(value).mul_(added)
         return Perturbed(finished(found, clean.images))

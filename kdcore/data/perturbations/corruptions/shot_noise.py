@@ -29,7 +29,7 @@ class ShotNoise(Perturbation):
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         photons = at_severity(PHOTONS, strength, "shot noise")
         chance = randomness.pixel_uniform(clean.keys, clean.images, stream=1)
-        places = ((clean.images * LEVELS).round_() + chance).mul_(QUANTILES).to(torch.int32)
+        places = (clean.images * LEVELS).round_().add_(chance).mul_(QUANTILES).to(torch.int32)
         flat = places.permute(0, 2, 3, 1).flatten()
         found = _table(photons, str(places.device)).index_select(0, flat)
         return Perturbed(like(found.reshape(places.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2), clean.images))
