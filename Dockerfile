@@ -16,6 +16,12 @@ RUN useradd --create-home --uid 1000 kd \
     && chown -R kd:kd /work
 WORKDIR /app
 
+# KubeRay checks the health of a pod with wget. Debian keeps no earlier version of a package to pin.
+# hadolint ignore=DL3008
+RUN if [ "$CLUSTER" = 1 ]; then \
+      apt-get update && apt-get install --yes --no-install-recommends wget && rm -rf /var/lib/apt/lists/*; \
+    fi
+
 # Packages in a layer of their own, which a change of the code leaves as it is.
 COPY requirements.txt requirements-cluster.txt ./
 RUN sed '/^# Development/,$d' requirements.txt > app.txt \

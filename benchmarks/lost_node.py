@@ -3,10 +3,10 @@
     python -m benchmarks.lost_node [--runs 12] [--folder FOLDER]
 
 Needs Ray (requirements-cluster.txt). Each run is small: 80 drawn images of 32 pixels, 24 epochs, 120 steps, a checkpoint an epoch. The
-nodes have a processor each and send their files. A node is killed without warning once a third of the runs has finished and both
-nodes train. Then all runs have to finish without a damaged line, and a run that was on the killed node has to have the losses, the
-validation accuracies and the test results of an uninterrupted one, which is trained here, to the bit. The exit status is 1 where it
-does not. Some four minutes on two cores without other work. `--folder` keeps the runs there.
+nodes have a processor each and send their files. A node that trains is killed without warning once a third of the runs has finished
+and those in training have a checkpoint. Then all runs have to finish without a damaged line, and a run that was on the killed node has
+to have the losses, the validation accuracies and the test results of an uninterrupted one, which is trained here, to the bit. The exit
+status is 1 where it does not. `--folder` keeps the runs there.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from kdcore.recipe import study as studies
 from kdcore.runner import Runner
 from kdcore.store import RunState, Store, Studies
 
+TRAINING = b"ray::_train"  # what Ray calls a process with a task of `kdcore.cluster.ray_runs`
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 PATIENT = {  # Ray is made for machines without other work: there may be little time and memory left by others
     "RAY_worker_niceness": "0",  # else workers run at 15, and starve beside other work
@@ -50,7 +51,7 @@ RECIPE: dict[str, Any] = {
     "teacher": {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}, "accept": True},
     "student": {"model": "three_stage_cnn_16"},
     "terms": [{"method": "ce", "weight": 0.5}, {"method": "kd", "temperature": 2.0}],
-    "epochs": 24,  # so that two train at the same time for a while
+    "epochs": 24,
     "checkpoint_every": 1,
     "probes": {"images": 0},
 }  # fmt: skip
@@ -69,20 +70,33 @@ class Nodes:
 
         self.folder = folder
         head = NODE | {"num_cpus": 0, "include_dashboard": False, "temp_dir": str(folder)}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster = self._started(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.address: str = self._cluster.address
 
     def add(self) -> Any:
-        """A further node; Ray gives it half a minute to start, which is little on a machine with other work."""
+        """A further node."""
+        return self._started(lambda: self._cluster.add_node(**NODE))
+
+    def _started(self, start: Callable[[], Any]) -> Any:
+        """Start a node, again where it fails: Ray gives it half a minute, which is little on a machine with other work."""
         before, tries = self.processes(), 3
         while True:
             try:
-                return self._cluster.add_node(**NODE)
+                return start()
             except Exception:
                 tries -= 1
                 if not tries:
                     raise
                 kill(self.processes() - before)  # it would join late, as a node too many
+
+    def training(self) -> list[Any]:
+        """The nodes with a worker that trains; on Linux."""
+        parents = set()
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (place / "cmdline").read_bytes().startswith(TRAINING):
+                    parents.add(int((place / "stat").read_text().rpartition(")")[2].split()[1]))
+        return [node for node in self._cluster.worker_nodes if _raylet(node) in parents]
 
     def lose(self, node: Any) -> None:
         """Kill a node without warning."""
@@ -105,6 +119,12 @@ class Nodes:
         finally:
             kill(self.processes())
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _raylet(node: Any) -> int:
+    """The process of a node that starts its workers."""
+    (started,) = node.all_processes["raylet"]
+    return int(started.process.pid)
 
 
 @contextlib.contextmanager
@@ -150,7 +170,7 @@ def studied(store: Store, recipe: Recipe, runs: int) -> tuple[list[str], list[Ru
     """Train the study, and kill a node; the runs that were on it, and the states of all."""
     plain = {"name": recipe.name, "recipe": recipe.model_dump(mode="json"), "seeds": list(range(runs))}
     with nodes() as cluster:
-        doomed, _ = cluster.add(), cluster.add()
+        cluster.add(), cluster.add()
         with RayRuns(store, address=cluster.address, send=True) as ray_runs:
             study_id, known = ray_runs.start_study(studies.from_plain(plain)), Studies(store)
 
@@ -159,13 +179,16 @@ def studied(store: Store, recipe: Recipe, runs: int) -> tuple[list[str], list[Ru
 
             def ready() -> bool:
                 now = states()
-                training = [run for run in now if run.status == "running" and run.checkpoints]
-                return sum(run.status == "finished" for run in now) >= runs // 3 and len(training) == 2
+                if sum(run.status == "finished" for run in now) < runs // 3:
+                    return False
+                training = [run for run in now if run.status == "running"]
+                early = [run for run in training if run.checkpoints and run.progress < 0.7]
+                return 0 < len(early) == len(training) == len(cluster.training())
 
             until(lambda: ready() or not ray_runs.active())
-            if not ray_runs.active():
-                raise SystemExit("All runs ended before two of them trained at the same time: start it again.")
-            cluster.lose(doomed)
+            if not (doomed := cluster.training()[:1]):
+                raise SystemExit("All runs ended before a node that trains could be killed: start it again.")
+            cluster.lose(*doomed)
             print(
                 f"killed a node: {sum(run.status == 'finished' for run in states())} of {runs} runs had finished",
                 flush=True,

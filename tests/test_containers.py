@@ -4,6 +4,8 @@ import os
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -71,6 +73,21 @@ def test_packages_for_development_stay_out(tmp_path):
     assert "ruff" not in kept
 
 
+def test_the_image_for_clusters_has_what_kuberay_calls_in_a_pod():
+    """`wget` for the health of a pod, without which it is restarted again and again, and `ray job submit` with its dashboard."""
+    (step,) = [words for words in instructions() if words[0] == "RUN" and "apt-get" in words]
+    assert {'"$CLUSTER"', "wget"} <= set(step)
+    assert re.search(r"^ray\[default\]==", (PROJECT / "requirements-cluster.txt").read_text(), re.MULTILINE)
+    job = next(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text().partition("---\n")[2]))["spec"]
+    assert job.keys() == {"entrypoint", "shutdownAfterJobFinishes", "rayClusterSpec"}
+    cluster = job["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        volumes = {each["name"] for each in pod["volumes"]}
+        mounted = {each["name"] for container in pod["containers"] for each in container["volumeMounts"]}
+        assert mounted == volumes
+
+
 def test_the_space_has_all_that_its_dockerfile_copies_and_opens_its_port(tmp_path):
     subprocess.run([DEPLOY / "space" / "make.sh", tmp_path], check=True, capture_output=True)
     for name in (*copied(), "Dockerfile", ".dockerignore"):
@@ -110,6 +127,46 @@ def test_the_start_script_takes_the_host_of_a_space(tmp_path):
         assert done.stdout.startswith(f"{hosts} -m streamlit run app.py --server.address 0.0.0.0 --server.port 8501")
 
 
+FAKE = {
+    "srun": '#!/bin/sh\necho "$*" >> "$LOG"\n',
+    "ray": "#!/bin/sh\n",
+    "python": f"""#!{sys.executable}
+import signal, sys
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    sys.exit("SIGINT is ignored")
+try:
+    print("begun", *sys.argv[1:], flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    print("stopped with a checkpoint", flush=True)
+    sys.exit(3)
+""",
+}
+
+
+def test_the_signal_before_the_end_of_a_slurm_job_stops_the_study(tmp_path):
+    """Slurm signals the script alone, as `--signal=B:INT` asks for; a command in a script's background would ignore SIGINT."""
+    for name, text in FAKE.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    slurm = {"SLURM_CPUS_PER_TASK": "32", "SLURM_GPUS_ON_NODE": "4", "SLURM_JOB_NUM_NODES": "4", "HOME": str(tmp_path)}
+    env = slurm | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(tmp_path / "log")}
+    with subprocess.Popen([DEPLOY / "slurm.sh", "temperature"], env=env, stdout=subprocess.PIPE, text=True) as job:
+        host = socket.gethostname()
+        assert job.stdout.readline().split() == shlex.split(
+            f"begun -m kdcore study temperature --on ray --address {host}:6379 --cpus 8"
+        )
+        job.send_signal(signal.SIGINT)
+        assert job.stdout.read() == "stopped with a checkpoint\n"
+        assert job.wait() == 3
+    asked = "--ntasks-per-node=1 --cpus-per-task=32"
+    has = "--num-cpus 32 --num-gpus 4 --block"
+    assert sorted((tmp_path / "log").read_text().splitlines()) == [
+        f"{asked} --nodes=1 --nodelist={host} ray start --head --port 6379 {has}",
+        f"{asked} --nodes=3 --exclude={host} ray start --address {host}:6379 {has}",
+    ]
+
+
 def commands() -> list[str]:
     """The command lines of this project in the files for clusters and in their page of documentation."""
     found = [
@@ -118,7 +175,7 @@ def commands() -> list[str]:
         if "entrypoint" in part
     ]
     slurm = (DEPLOY / "slurm.sh").read_text()
-    found += re.findall(r"^ +(python -m kdcore .*)$", slurm, re.MULTILINE)
+    found += re.findall(r"^(python -m kdcore .*) &$", slurm, re.MULTILINE)
     blocks = re.findall(r"```\n(.*?)```", (PROJECT / "docs" / "scale.md").read_text(), re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return found + [f"python -m kdcore {line.split('-m kdcore ')[1]}" for line in lines if "-m kdcore " in line]
@@ -128,5 +185,7 @@ def test_every_command_line_is_one_that_the_program_takes():
     lines = commands()
     assert len(lines) > 6
     for line in lines:
-        words = shlex.split(line.partition("#")[0].replace("$study", "temperature"))[3:]
+        words = shlex.split(line.partition("#")[0].replace("$study", "temperature").replace("$address", "first:6379"))[
+            3:
+        ]
         app.parse_args(rewritten(app, words), exit_on_error=False, print_error=False)
