@@ -11,7 +11,7 @@ from kdcore.recipe import Recipe
 TINY: dict[str, Any] = {
     "name": "tiny",
     "data": {
-        "name": "cues", "image_size": 32, "train_images": 100, "test_images": 20, "validation": 0.2,
+        "name": "cues", "image_size": 16, "train_images": 100, "test_images": 20, "validation": 0.2,
         "batch_size": 16, "augment": ["flip", "crop"],
     },
     "teacher": {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}},

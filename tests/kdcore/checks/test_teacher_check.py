@@ -14,6 +14,7 @@ from kdcore.recipe import ModelRecipe, Recipe
 from kdcore.setup.build import build_parts
 from kdcore.training.evaluation import drained, evaluate
 from kdcore.training.loop import train
+from tests.kdcore.conftest import TINY
 
 CPU = torch.device("cpu")
 GREY = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
@@ -186,13 +187,13 @@ def test_of_many_validation_images_the_figures_are_measured_on_all(tiny, monkeyp
 
 def test_a_file_s_teacher_that_gets_images_of_another_size_is_a_warning_with_the_setting(tiny, kept):
     file = kept(made())  # for images of 32 px
-    small = tiny(teacher={"weights": file, "accept": True}, data={"image_size": 16})
+    small = tiny(teacher={"weights": file, "accept": True})
     (found,) = [each for each in teacher_check.check(small, device=CPU).findings if each.check == "image size"]
     assert found.in_words == (
         "Its weights are for images of 32 px, and it gets those of 16 px, which may cost accuracy. Give the teacher images of 32 px "
         "(teacher.image_size: 32)."
     )
+    assert "image size" not in verdicts(tiny(teacher={"weights": file, "accept": True, "image_size": 16}))
     assert "image size" not in verdicts(
-        tiny(teacher={"weights": file, "accept": True, "image_size": 16}, data={"image_size": 16})
+        tiny(teacher={"weights": file, "accept": True}, data={**TINY["data"], "image_size": 32})
     )
-    assert "image size" not in verdicts(tiny(teacher={"weights": file, "accept": True}))

@@ -75,7 +75,7 @@ def test_what_a_worker_trains_in_a_copy_arrives_in_the_store(store, receiver, ti
     assert (state.status, state.damage) == ("finished", "")
     assert store.checkpoint(run_id) is not None
     assert store.test_predictions(run_id) is not None
-    assert store.probe(run_id, state.probes[0]["file"])["images"].shape == (2, 32, 32, 3)
+    assert store.probe(run_id, state.probes[0]["file"])["images"].shape == (2, 16, 16, 3)
     assert store.snapshots(run_id)
     assert store.environment(run_id)
     assert not (store.folder(run_id) / "writer.beat").exists()

@@ -56,7 +56,7 @@ def test_a_run_goes_from_queued_to_finished(runner, tiny):
     assert kinds(runner.store, run_id)[0] == "Queued"
     assert runner.active() == ()
     assert runner.store.checkpoint(run_id) is not None
-    assert runner.store.probe(run_id, state.probes[0]["file"])["images"].shape == (2, 32, 32, 3)
+    assert runner.store.probe(run_id, state.probes[0]["file"])["images"].shape == (2, 16, 16, 3)
 
 
 def test_seeds_are_runs_of_their_own_one_after_another(runner, tiny):

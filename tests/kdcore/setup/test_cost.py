@@ -61,8 +61,8 @@ def test_kept_answers_save_the_teacher_s_share_from_the_epoch_in_which_all_are_t
 
 
 def test_what_a_view_takes_on_disk_is_what_the_terms_read(tiny):
-    # ten logits and two maps of 8 x 8 places, an exponent for each of the three, and a checksum; 80 images
-    assert estimate(tiny(), device=CPU).view_bytes == 80 * (2 * (10 + 2 * 64) + 2 * 3 + 4)
+    # ten logits and two maps of 4 x 4 places, an exponent for each of the three, and a checksum; 80 images
+    assert estimate(tiny(), device=CPU).view_bytes == 80 * (2 * (10 + 2 * 16) + 2 * 3 + 4)
     assert estimate(tiny(terms=[{"method": "ce"}]), device=CPU).view_bytes is None
 
 

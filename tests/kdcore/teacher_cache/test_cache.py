@@ -35,7 +35,7 @@ def keeping(tiny, tmp_path):
         if not file.exists():
             torch.manual_seed(len(weights))
             model = models.build(
-                ModelRecipe(model=teacher["model"], options=teacher["options"]), loading.classes(tiny().data), 32
+                ModelRecipe(model=teacher["model"], options=teacher["options"]), loading.classes(tiny().data), 16
             )
             models.save(model, file)
         mine = {**teacher, **changes.pop("teacher", {}), "model": None, "options": {}, "weights": str(file)}
@@ -86,8 +86,8 @@ def test_the_teacher_is_asked_once_about_each_view_and_never_by_a_second_run(kee
     assert first.asked == VIEWS * TRAINED + LOOK
     assert second.asked == LOOK
     assert second.losses == first.losses  # to the bit
-    assert "Teacher outputs are cached: 2 views, 45.8 kB; none are cached yet." in first.said
-    assert "2 views, 45.8 kB; 100 % are cached already." in second.said
+    assert "Teacher outputs are cached: 2 views, 15 kB; none are cached yet." in first.said
+    assert "2 views, 15 kB; 100 % are cached already." in second.said
 
 
 def test_replayed_is_what_the_teacher_says_to_a_thousandth(keeping):
@@ -135,7 +135,7 @@ def test_a_damaged_row_is_asked_for_again_and_nothing_else(keeping):
 
 
 DATA = {
-    "name": "cues", "image_size": 32, "train_images": 100, "test_images": 20, "validation": 0.2, "batch_size": 16,
+    "name": "cues", "image_size": 16, "train_images": 100, "test_images": 20, "validation": 0.2, "batch_size": 16,
     "augment": ["flip", "crop"],
 }  # fmt: skip
 OTHERS = {
@@ -197,7 +197,7 @@ def test_where_there_is_no_room_the_teacher_is_asked_and_the_numbers_are_the_sam
     (note,) = [note for note in live.notes if "not cached" in note.text]
     assert note.level == "warning"
     assert (
-        "(2 views, 45.8 kB): KD_CACHE_GB allows 10 kB in total. The teacher runs in every step. Use fewer views"
+        "(2 views, 15 kB): KD_CACHE_GB allows 10 kB in total. The teacher runs in every step. Use fewer views"
         in note.text
     )
 

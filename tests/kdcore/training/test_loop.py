@@ -274,7 +274,7 @@ def test_a_method_prepares_on_the_teacher_before_the_first_step_and_can_be_stopp
     assert all(isinstance(story[place + 1], StepTaken) and story[place + 1].step == 0 for place in notes)
     assert notes[-1] < min(place for place, event in enumerate(story) if isinstance(event, (ProbeTaken, StepEnded)))
     assert all(teacher is parts.teacher for teacher, _ in given)
-    assert {tuple(batch.images.shape[1:]) for _, batch in given} == {(3, 32, 32)}
+    assert {tuple(batch.images.shape[1:]) for _, batch in given} == {(3, 16, 16)}
     # what was prepared on takes nothing from the run: its batches and its randomness are the same
     assert digest(parts.student.distiller.student) == digest(untouched.student.distiller.student)
 

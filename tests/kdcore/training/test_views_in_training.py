@@ -166,7 +166,7 @@ def test_a_run_with_two_sizes_goes_to_its_end_with_both_measured(tiny):
 
 
 def test_without_a_size_of_its_own_the_teacher_s_is_that_of_the_data(tiny):
-    assert (tiny().teacher_size, loading.of_views(tiny())) == (32, tiny().data)
+    assert (tiny().teacher_size, loading.of_views(tiny())) == (16, tiny().data)
 
 
 def test_images_of_a_dataset_are_read_no_larger_than_they_are():

@@ -194,7 +194,7 @@ INERT = {"method": "attention", "weight": 0.7, "options": {"divergence": "mse"}}
 
 
 def test_a_term_with_hardly_any_gradient_is_noted_with_its_share_and_no_verdict(tiny):
-    events = list(train(built(tiny(terms=[INERT, {"method": "ce", "weight": 0.3}], twin=False))))
+    events = list(train(built(tiny(terms=[{**INERT, "weight": 0.05}, {"method": "ce", "weight": 0.3}], twin=False))))
     measured = of(GradientsMeasured, events)
     assert {event.step for event in measured} >= {1, 5, 10}
     assert all(event.shares["attention"] < 0.01 for event in measured)
