@@ -37,12 +37,9 @@ def look() -> None:
         evaluation.begin(chosen, found)
         with buttons:
             evaluation.buttons(chosen, found)
-        above = st.container()
-        looked_at = closer.choose(chosen, found, cards)
-        with above:
-            overview.draw(chosen, found, cards, looked_at.condition if looked_at else "")
-        if looked_at:
-            closer.show(looked_at)
+        marked = closer.marked(cards)
+        overview.draw(chosen, found, cards, marked)
+        closer.look(chosen, found, cards, marked)
     except UserError as error:
         st.warning(formatting.message(str(error)), icon=":material/warning:")
 

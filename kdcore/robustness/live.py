@@ -1,9 +1,10 @@
 """Accuracies at any strength on a small sample, at once: the sample, its clean outcomes and prepared sets stay in memory."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from kdcore.data.perturbations import Perturbation, Perturbed, making
@@ -17,7 +18,8 @@ from kdcore.robustness.assessment import Images, images_of
 from kdcore.robustness.conditions import CLEAN, Condition
 from kdcore.robustness.samples import Sample
 
-HELD = 64  # outcomes
+HELD = 256  # outcomes
+PART = 25  # images that a network sees at a time, so that computing ahead can stop soon
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +68,8 @@ class Live:
         )
 
     def _all(self, networks: Mapping[str, Tapped], keys: Mapping[str, str], condition: Condition) -> dict[str, Outcome]:
-        lacking = {name: model for name, model in networks.items() if (keys[name], condition) not in self._outcomes}
-        if lacking:
-            assessment.check(lacking, self.sample.split)
-            perturbed = self._perturbed(condition)
-            for name, outcome in assessment.of_batch(lacking, perturbed, self.sample.split.targets).items():
-                self._outcomes[keys[name], condition] = outcome
+        for _ in self.in_steps(networks, keys, condition):
+            pass
         found = {}
         for name in networks:
             self._outcomes.move_to_end((keys[name], condition))
@@ -79,6 +77,27 @@ class Live:
         while len(self._outcomes) > HELD:
             self._outcomes.popitem(last=False)
         return found
+
+    def in_steps(
+        self, networks: Mapping[str, Tapped], keys: Mapping[str, str], condition: Condition
+    ) -> Generator[None, None, None]:
+        """Compute what is not in memory of a condition; yields after every few images of a network. As `read` otherwise."""
+        lacking = {name: model for name, model in networks.items() if (keys[name], condition) not in self._outcomes}
+        if lacking:
+            assessment.check(lacking, self.sample.split)
+        for name, model in lacking.items():
+            parts = []
+            for places in self._places.split(PART):
+                parts.append(self._part(name, model, condition, places))
+                yield
+            self._outcomes[keys[name], condition] = _together(parts)
+
+    def _part(self, name: str, model: Tapped, condition: Condition, places: torch.Tensor) -> Outcome:
+        perturbed = self._perturbed(condition)
+        textures = None if perturbed.textures is None else perturbed.textures[places.to(perturbed.textures.device)]
+        part = Perturbed(perturbed.images[places.to(perturbed.images.device)], textures)
+        targets = self.sample.split.targets[places.to(self.sample.split.targets.device)]
+        return assessment.of_batch({name: model}, part, targets)[name]
 
     def _perturbed(self, condition: Condition) -> Perturbed:
         if self._pixels is None or self._pixels[0] != condition:
@@ -100,3 +119,13 @@ class Live:
         found = self._sets[condition.set_name].perturbation
         assert found is not None
         return found
+
+
+def _together(parts: list[Outcome]) -> Outcome:
+    """One outcome of the images of several, in their order."""
+    textures = [each.textures for each in parts if each.textures is not None]
+    return Outcome(
+        np.concatenate([each.targets for each in parts]),
+        np.concatenate([each.log_probabilities for each in parts]),
+        np.concatenate(textures) if textures else None,
+    )

@@ -35,10 +35,10 @@ from kdcore.inspection.robustness.results import (
     Values,
     Which,
 )
-from kdcore.inspection.robustness.showing import export, gallery, live, preview
+from kdcore.inspection.robustness.showing import export, gallery, live, live_ahead, preview
 
 __all__ = [
     "Assessment", "Family", "Filter", "Gallery", "Live", "Network", "Preview", "Progress", "Row", "Sensitivity", "SetCard", "Shown",
     "Similarity", "Values", "Which", "as_csv", "assess", "conditions", "default_images", "export", "families", "gallery", "kept",
-    "live", "networks", "of_run", "preview", "refusal", "sensitivity", "similarity", "summary", "table", "test_sets",
+    "live", "live_ahead", "networks", "of_run", "preview", "refusal", "sensitivity", "similarity", "summary", "table", "test_sets",
 ]  # fmt: skip

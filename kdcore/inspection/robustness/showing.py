@@ -3,7 +3,7 @@
 import io
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -94,6 +94,7 @@ def live(references: Sequence[str], condition: str, store: Store, *, images: int
     """Accuracies at any strength on a small sample; networks and clean images stay in memory."""
     began = time.perf_counter()
     workplace, wanted = of(store), parse(condition)
+    workplace.ahead.stop()
     networks = workplace.described(list(references))
     data = samples.common_data(list(networks.values()))
     with workplace.lock, torch_threads(min(THREADS, torch.get_num_threads())):
@@ -111,6 +112,30 @@ def live(references: Sequence[str], condition: str, store: Store, *, images: int
         perturbed=np.ascontiguousarray(perturbed),
         seconds=time.perf_counter() - began,
     )
+
+
+def live_ahead(references: Sequence[str], conditions: Sequence[str], store: Store, *, images: int = SAMPLE) -> None:
+    """Compute in the background what `live` will need for these conditions, one after another, until it is called."""
+    workplace = of(store)
+    workplace.ahead.start(_in_steps(workplace, references, [parse(each) for each in conditions], images))
+
+
+def _in_steps(
+    workplace: Workplace, references: Sequence[str], conditions: Sequence[Condition], images: int
+) -> Iterator[None]:
+    networks = workplace.described(list(references))
+    data = samples.common_data(list(networks.values()))
+    for condition in conditions:
+        with workplace.lock:
+            steps = workplace.live(data, images).in_steps(*_loaded(workplace, networks), condition)
+        while _stepped(workplace, steps):
+            yield
+
+
+def _stepped(workplace: Workplace, steps: Iterator[None]) -> bool:
+    """Whether there was another step. It is taken while nobody else uses the networks."""
+    with workplace.lock, torch_threads(min(THREADS, torch.get_num_threads())):
+        return next(steps, False) is None
 
 
 def export(references: Sequence[str], condition: str, store: Store, *, images: int = 100) -> bytes:

@@ -62,6 +62,7 @@ from pages.parts.engine.recipes import (
     teacher_check_is_quick,
 )
 from pages.parts.engine.robustness import (
+    accuracies_ahead,
     accuracy_now,
     conditions,
     evaluable,
@@ -100,6 +101,7 @@ __all__ = [
     "Remedy",
     "Runner",
     "TeacherCheck",
+    "accuracies_ahead",
     "accuracy_now",
     "add_view",
     "another_run_trains",

@@ -123,6 +123,16 @@ def accuracy_now(networks: Sequence[str], condition: str, *, images: int) -> lab
 
 
 @visitors
+def accuracies_ahead(networks: Sequence[str], conditions: Sequence[str], *, images: int) -> None:
+    """Compute accuracies before they are wanted, while nothing else is; for operators only, since no visit's quota counts it."""
+    from kdcore.inspection import robustness
+
+    if roles.is_operator() and conditions:
+        known(*networks)
+        robustness.live_ahead(networks, conditions, process.process_runner().store, images=images)
+
+
+@visitors
 def layer_similarity(one: str, other: str, *, images: int) -> Iterator[lab.Similarity]:
     """CKA between the layers of two networks, batch by batch. Raises UserError at the first step."""
     from kdcore.inspection import robustness

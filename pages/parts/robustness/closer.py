@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +11,11 @@ import streamlit as st
 from pages.parts import formatting, sections
 from pages.parts.robustness import heatmaps, images, layers, measured, numbers, strengths
 from pages.parts.robustness.chosen import Chosen
-from pages.parts.robustness.overview import CLOSER, SET, STRENGTH
+from pages.parts.robustness.overview import CLOSER, EVERY, SET, STRENGTH
 
 if TYPE_CHECKING:
     from kdcore.inspection.robustness import SetCard
     from pages.parts.robustness.evaluation import Evaluation
-
-BETWEEN = 4  # steps between two listed strengths that are no whole numbers
 
 
 @dataclass(frozen=True)
@@ -44,22 +41,50 @@ SECTIONS: dict[str, Callable[[Closer], None]] = {
 }
 
 
+def marked(cards: Mapping[str, SetCard]) -> str:
+    """The row of the chart whose set is looked at: at the chosen strength where each strength has a row, else at its usual one."""
+    names = usable(cards)
+    name = st.session_state.get(
+        SET, next((each for each in names if cards[each].title == st.query_params.get(SET)), "")
+    )
+    if name not in names:
+        name = next(iter(names), "")
+    strength = st.session_state.get(STRENGTH, "")
+    every = st.session_state.get(EVERY) and measured.split(strength)[0] == name
+    return strength if every else cards[name].usual if name else ""
+
+
+def usable(cards: Mapping[str, SetCard]) -> list[str]:
+    """The sets that can be made, in the order of the chart's groups."""
+    known = [name for name, card in cards.items() if not card.unavailable]
+    return sorted(known, key=lambda each: (list(measured.GROUPS).index(cards[each].probes), cards[each].title))
+
+
+@st.fragment
+def look(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], drawn: str) -> None:
+    """Set, strength and section; redrawn alone where the chart above need not be. drawn: the row that is marked there."""
+    closer = choose(chosen, running, cards)
+    if marked(cards) != drawn:
+        st.rerun()
+    if closer:
+        show(closer)
+
+
 def choose(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard]) -> Closer | None:
     """The set and its strength; None where no set can be made for these networks."""
     with st.container(key=CLOSER):
         st.subheader("A closer look", anchor=False)
-    usable = {name: card for name, card in cards.items() if not card.unavailable}
-    if not usable:
+    names = usable(cards)
+    if not names:
         st.info("No test set can be made for these networks.", icon=":material/info:")
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         name = st.selectbox(
-            "Test set", sorted(usable, key=lambda each: (list(measured.GROUPS).index(usable[each].probes), usable[each].title)),
-            format_func=lambda each: usable[each].title, key=SET, bind="query-params", width=320,
-        )  # fmt: skip
-        condition = choose_strength(usable[name])
-    st.caption(f"{usable[name].summary} {formatting.as_text(usable[name].source)}.")
-    return Closer(chosen, running, cards, usable[name], condition)
+            "Test set", names, format_func=lambda each: cards[each].title, key=SET, bind="query-params", width=320
+        )
+        condition = choose_strength(cards[name])
+    st.caption(f"{cards[name].summary} {formatting.as_text(cards[name].source)}.")
+    return Closer(chosen, running, cards, cards[name], condition)
 
 
 def show(closer: Closer) -> None:
@@ -76,7 +101,7 @@ def show(closer: Closer) -> None:
 
 def choose_strength(card: SetCard) -> str:
     """The condition of the set at a strength, which may lie between the listed ones."""
-    known = strengths_of(card)
+    known = strengths.steps_of(card)
     if len(known) == 1:
         return card.usual
     if st.session_state.get(STRENGTH) not in known:  # of another set
@@ -85,22 +110,6 @@ def choose_strength(card: SetCard) -> str:
         f"Strength: {card.parameter}", known, card.usual if card.usual in known else known[0],
         format_func=lambda each: measured.split(each)[1], key=STRENGTH, bind="query-params", width=420,
     )  # fmt: skip
-
-
-def strengths_of(card: SetCard) -> list[str]:
-    """Conditions from weak to strong: the listed strengths, and between them whole numbers or a few even steps."""
-    values = card.strengths
-    if len(values) < 2 or card.cached:
-        return list(card.conditions)
-    found: list[float] = []
-    for one, other in itertools.pairwise(values):
-        if float(one).is_integer() and float(other).is_integer():
-            step = 1 if other > one else -1
-            between = [float(each) for each in range(int(one), int(other), step)]
-        else:
-            between = [one + (other - one) * place / BETWEEN for place in range(BETWEEN)]
-        found += between
-    return [f"{card.name}@{each:.6g}" for each in (*found, values[-1])]
 
 
 def name_unavailable(cards: Mapping[str, SetCard]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MEASURE = "measure"  # in the address
 CLOSER = "closer-look"  # the key of the part below
 SET, STRENGTH = "set", "strength"
+EVERY = "every"  # whether each strength has a row
 PICKED = "robustness-picked"  # in the session: a row of the chart was clicked while the chart refreshes itself
 
 
@@ -64,7 +65,7 @@ def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], mark
 
 def every(few: int, many: int) -> bool:
     """Whether each set is shown at every strength that is known."""
-    return few < many and st.toggle(f"Every strength ({many} rows instead of {few})", key="every", bind="query-params")
+    return few < many and st.toggle(f"Every strength ({many} rows instead of {few})", key=EVERY, bind="query-params")
 
 
 def choose_measure(rows: list[Row]) -> Row:

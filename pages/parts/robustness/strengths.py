@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,10 +15,12 @@ from pages.parts.robustness import measured
 from pages.parts.robustness.chosen import Chosen
 
 if TYPE_CHECKING:
-    from kdcore.inspection.robustness import Live
+    from kdcore.inspection.robustness import Live, SetCard
     from pages.parts.robustness.closer import Closer
 
 IMAGES = 100  # of the sample: three networks answer in under half a second on two cores
+AHEAD = 8  # strengths that are computed while nothing is to be done, those next to the chosen one first
+BETWEEN = 4  # steps between two listed strengths that are no whole numbers
 SIDE = 160  # pixels of a picture
 KNOWN, REFRESHING = (
     "robustness-curve",
@@ -42,6 +45,8 @@ def show(closer: Closer) -> None:
         waits = bool(unknown(closer))
         st.session_state[REFRESHING] = waits
         (st.fragment(curve, run_every="200ms") if waits else curve)(closer, now)
+    if not waits:
+        engine.accuracies_ahead(closer.chosen.references, nearest(closer), images=IMAGES)
 
 
 def answer(chosen: Chosen, condition: str) -> Live:
@@ -78,6 +83,29 @@ def accuracies(chosen: Chosen, now: Live) -> None:
     st.caption(
         f"Accuracy on a sample of {now.images} test images, and by how many percentage points it differs from that on the images as they are."
     )
+
+
+def steps_of(card: SetCard) -> list[str]:
+    """Conditions from weak to strong: the listed strengths, and between them whole numbers or a few even steps."""
+    values = card.strengths
+    if len(values) < 2 or card.cached:
+        return list(card.conditions)
+    found: list[float] = []
+    for one, other in itertools.pairwise(values):
+        if float(one).is_integer() and float(other).is_integer():
+            step = 1 if other > one else -1
+            between = [float(each) for each in range(int(one), int(other), step)]
+        else:
+            between = [one + (other - one) * place / BETWEEN for place in range(BETWEEN)]
+        found += between
+    return [f"{card.name}@{each:.6g}" for each in (*found, values[-1])]
+
+
+def nearest(closer: Closer) -> list[str]:
+    """The strengths of the slider beside the chosen one, the nearest first."""
+    steps = steps_of(closer.card)
+    here = steps.index(closer.condition)
+    return sorted(steps, key=lambda each: abs(steps.index(each) - here))[1 : AHEAD + 1]
 
 
 def listed(closer: Closer) -> list[str]:

@@ -66,6 +66,7 @@ class Lab:
     def __init__(self) -> None:
         self.kept_ones: list[str] = []
         self.asked: list[tuple[object, ...]] = []
+        self.ahead: list[str] = []
         self.why_not = self.run = ""
 
     def networks(self, store):
@@ -139,6 +140,9 @@ class Lab:
         values = dict.fromkeys(references, (0.9 - 0.05 * strength, 0.8 - 0.05 * strength, 0.95))
         pixels = np.full((SIDE, SIDE, 3), 90, np.uint8)
         return lab.Live(condition, images, values, dict.fromkeys(references, (0.9, 0.8, 0.95)), {}, pixels, 255 - pixels, 0.01)  # fmt: skip
+
+    def live_ahead(self, references, conditions, store, *, images=200):
+        self.ahead = list(conditions)
 
     def similarity(self, one, other, store, *, images=1000):
         values = np.array([[0.9, math.nan], [0.2, 0.5]], np.float32)

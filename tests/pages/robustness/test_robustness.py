@@ -167,6 +167,30 @@ def test_a_strength_between_the_listed_ones_is_answered_on_a_sample(open_page, m
     assert metrics[":primary[Student]"] == ("60 %", "\u221230")
 
 
+def test_the_strengths_beside_the_chosen_one_are_computed_ahead_the_nearest_first(open_page, made, drawn):
+    made.kept_ones = list(QUICK)
+    text(open_page("robustness.py", set="Low-pass", strength="6"))
+    assert made.ahead[:4] == ["low_pass@5", "low_pass@7", "low_pass@4", "low_pass@8"]
+    assert "low_pass@6" not in made.ahead
+
+
+def test_nothing_is_computed_ahead_for_a_visitor(open_page, made, drawn, visiting):
+    made.kept_ones = list(QUICK)
+    text(open_page("robustness.py", set="Low-pass", strength="6"))
+    assert made.ahead == []
+
+
+def test_the_row_of_the_chosen_set_is_marked_in_the_chart(open_page, made, drawn):
+    made.kept_ones = list(FULL)
+    at = open_page("robustness.py", set="Low-pass", strength="6")
+    assert drawn["dumbbell"]["chosen"] == "low_pass@4"  # the row that the set has
+    at.selectbox(key="set").set_value("patch_scramble").run()
+    assert drawn["dumbbell"]["chosen"] == "patch_scramble@4"
+    at.toggle[0].set_value(True).run()
+    at.select_slider(key="strength").set_value("patch_scramble@2").run()
+    assert drawn["dumbbell"]["chosen"] == "patch_scramble@2"
+
+
 def test_the_similarity_of_layers_is_a_matrix(open_page, made, drawn):
     made.kept_ones = list(QUICK)
     at = open_page("robustness.py", show="Layers").run()

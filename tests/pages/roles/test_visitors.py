@@ -24,6 +24,7 @@ MAY = {
 }  # fmt: skip
 FUNCTIONS = {
     "ask_for_control", "take_control_back",  # a window with the passcode alone takes it back: roles/windows checks
+    "accuracies_ahead",  # refuses nobody, and does nothing for a visitor
     "accuracy_now", "library_choice", "networks_here", "batch_of_step", "bundled", "camera_frame", "check_data", "check_settings", "choices", "conditions", "data_classes", "deployment", "evaluable",
     "evaluation_refusal", "families", "heatmap_sensitivity", "image_counts", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
     "layer_similarity", "methods", "missing_plugins", "perturbed_curves", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
