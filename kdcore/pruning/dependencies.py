@@ -78,7 +78,8 @@ class Dependencies:
         if not self.groups:
             raise UserError(
                 f"{model.name} has no channels that can be removed: these are outputs of convolutions that BatchNorm, convolutions and "
-                "linear layers read. Layers of a transformer are not pruned. Prune a CNN, such as a student of this project or a ResNet."
+                "linear layers read. Layers of a transformer are not pruned: its tokens, heads and norms are no channels of a convolution. Prune a "
+                "CNN, such as a student of this project or a ResNet."
             )
 
     def remove(self, kept: Sequence[Tensor]) -> None:

@@ -68,19 +68,14 @@ def prune(
     Raises:
         UserError: the network has no channels that can be removed, or too few; or what the score needs is not given.
     """
-    if not 0 < to < 1:
-        raise UserError(
-            f"The share of MACs to prune to should be above 0 and below 1, not {to:g}: 0.5 keeps half of them."
-        )
     if images is None and score in ("attention", "energy"):
         raise UserError(f"The score {score} is measured on images, and none were given.")
     if teacher is None and score == "attention":
         raise UserError(
             "The score attention weights places by where the teacher looks, and there is no teacher: choose energy, magnitude or random."
         )
-    dependencies = Dependencies(model)
+    dependencies, counts = planned(model, to)
     groups = dependencies.groups
-    counts = Budget(model, groups).kept(to, model.name)
     looks = _Looks(teacher, map_name) if teacher is not None and score == "attention" else None
     found = _scores(model, groups, score, images, looks, seed)
     kept = [
@@ -98,6 +93,20 @@ def prune(
         (parameters(model), parameters(small)),
         looks.blank if looks else 0,
     )
+
+
+def planned(model: Tapped, to: float) -> tuple[Dependencies, list[int]]:
+    """The groups of channels, and how many each of them keeps, from the network alone: no images, no teacher.
+
+    Raises:
+        UserError: the share is out of range, or the network cannot be pruned to it, such as a vision transformer.
+    """
+    if not 0 < to < 1:
+        raise UserError(
+            f"The share of MACs to prune to should be above 0 and below 1, not {to:g}: 0.5 keeps half of them."
+        )
+    dependencies = Dependencies(model)
+    return dependencies, Budget(model, dependencies.groups).kept(to, model.name)
 
 
 def _scores(

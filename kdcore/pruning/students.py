@@ -15,7 +15,7 @@ from kdcore.files import atomic, disk
 from kdcore.models import Tapped
 from kdcore.models.pruned import in_words
 from kdcore.paths import data_folder
-from kdcore.pruning.pruning import Pruned, prune
+from kdcore.pruning.pruning import Pruned, planned, prune
 from kdcore.pruning.scores import SCORES, Score
 from kdcore.recipe import Recipe, weight_header
 from kdcore.recipe.references import SAFETENSORS, RunNetwork
@@ -58,6 +58,7 @@ def prune_student(
             f"Run {source.run_id} has no teacher, so there is nowhere that it looks: choose --score energy, magnitude or random."
         )
     model = models.load(str(source), runs=store, report=report).to(device)
+    planned(model, to)  # what cannot be pruned is refused before images are read
     teacher = models.load(f"run:{source.run_id}/teacher", runs=store).to(device) if score == "attention" else None
     train = loading.load(recipe.data, "train", device=device, report=report, first=images)
     given: dict[str, Any] = {"images": train.images, "teacher": teacher, "map_name": map_name}

@@ -12,7 +12,7 @@ from kdcore.errors import UserError
 from kdcore.models.pruned import in_words
 from kdcore.paths import data_folder
 from kdcore.pruning import students
-from kdcore.recipe import weight_header
+from kdcore.recipe import ModelRecipe, weight_header
 from kdcore.runner import Runner
 
 pytest.importorskip("torch_pruning")
@@ -62,6 +62,17 @@ def test_zero_epochs_write_the_weights_alone(parent, tmp_path):
     assert main(command) == 0
     assert store().ids() == before
     assert models.load(str(out)).options["pruned"]
+
+
+def test_a_transformer_is_refused_before_images_and_teacher_are_read(parent, monkeypatch):
+    vit = models.build(ModelRecipe(model="test_vit"), ("a", "b"), 160)
+    loads = iter([vit])  # of the student; a teacher is not loaded
+    monkeypatch.setattr(models, "load", lambda *_, **__: next(loads))
+    monkeypatch.setattr(students.loading, "load", None)
+    with pytest.raises(
+        UserError, match=r"test_vit has no channels .* tokens, heads and norms are no channels of a conv"
+    ):
+        students.prune_student(f"run:{parent}/student", store(), 0.5, "attention")
 
 
 def test_from_python(parent):
