@@ -200,7 +200,9 @@ def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
         left.setdefault(NO_LABEL, []).extend(f"{pool}/{row}" for row in np.flatnonzero(numbers[pool] < 0))
         pools[pool] = Pool(pool, Numbered(pool, rows), numbers[pool][rows], {"row": rows})
     left_out = tuple(LeftOut(why, len(some), tuple(some[: walking.FEW])) for why, some in left.items() if some)
-    listing = Listing(Path(folder), classes, pools, left_out, (), (), dict(stamps), time.time_ns())
+    listing = Listing(
+        Path(folder), classes, pools, left_out, tuple(names.alike(classes)), (), dict(stamps), time.time_ns()
+    )
     raw = {pool: _encoded(package, rows, image, folder) for pool, rows in splits.items()}
     return Table(folder, listing, raw, image, hash(stamps))
 

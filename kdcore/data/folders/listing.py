@@ -130,10 +130,11 @@ class _Reader:
         train = self._named(parts["train"])
         known = sorted(own["train"])
         if not known:
-            raise UserError(f"{train} has no folders in it. {LAYOUT}")
+            raise UserError(f"{train} has no folders in it. {self._not_read(parts['train'])}{LAYOUT}")
         if len(known) == 1:
             raise UserError(
-                f"{train} has a single class, {known[0]!r}; at least two are needed. {self._deeper(own['train'][known[0]][0])}{LAYOUT}"
+                f"{train} has a single class, {known[0]!r}; at least two are needed. {self._deeper(own['train'][known[0]][0])}"
+                f"{self._not_read(parts['train'])}{LAYOUT}"
             )
         for pool, part in parts.items():
             if strange := sorted(own[pool].keys() - own["train"].keys()):
@@ -144,6 +145,9 @@ class _Reader:
                     f"only have the training classes, {', '.join(known[:10])}."
                 )
         self._note_forms(own)
+
+    def _not_read(self, part: str) -> str:
+        return names.not_read(self._inside(part)[1])
 
     def _deeper(self, folder: str) -> str:
         """Where the only folder holds folders itself, that one is probably meant."""
@@ -161,13 +165,7 @@ class _Reader:
             self.notes.append(
                 f"Folders named {name!r} whose names differ in their Unicode form or encoding only are one class."
             )
-        folded: dict[str, list[str]] = {}
-        for name in own["train"]:
-            folded.setdefault(name.casefold().strip(), []).append(name)
-        for alike in (alike for alike in folded.values() if len(alike) > 1):
-            self.questions.append(
-                f"{' and '.join(map(repr, alike))} are two classes: their names differ in capitals or spaces only."
-            )
+        self.questions += names.alike(own["train"])
 
     def _pool(self, part: str, own: dict[str, list[str]], classes: tuple[str, ...]) -> Pool:
         parts: list[Names] = []

@@ -3,8 +3,9 @@
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 
-from kdcore.errors import shortened
+from kdcore.errors import shortened, visible
 from kdcore.photos import kinds
 
 SYSTEM_FOLDERS = {
@@ -23,17 +24,33 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "tst"), "test"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "validation"),
 }
+TABLES = {".csv", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl", ".xlsx"}
+_PACKED = re.compile(r"\.(tar\.(gz|zst|xz|bz2)|tgz|zip|7z|rar)$", re.IGNORECASE)
 _SUFFIX = re.compile(r"(set|data|dataset|images|imgs|photos|pictures|split|folder)$")
 
 
 def text(name: str) -> str:
-    """A name as text in composed form (NFC): a Mac writes umlauts as two characters. One that is not UTF-8 counts as Latin-1."""
+    """A name as text in composed form (NFC): a Mac writes umlauts as two characters. One that is not UTF-8 counts as Latin-1, and
+    what acts on a terminal, such as a line's end, as a space."""
     raw = os.fsencode(name)
     try:
         words = raw.decode("utf-8")
     except UnicodeDecodeError:
         words = raw.decode("latin-1")
-    return unicodedata.normalize("NFC", words)
+    return unicodedata.normalize("NFC", visible(words))
+
+
+def alike(classes: Iterable[str]) -> list[str]:
+    """A sentence for each group of class names that look the same, or nearly."""
+    found: dict[str, list[str]] = {}
+    for name in classes:
+        seen = (each for each in name.casefold() if unicodedata.category(each) != "Cf" and not each.isspace())
+        found.setdefault("".join(seen), []).append(name)
+    return [
+        f"{' and '.join(map(repr, group))} are two classes: their names differ in capitals, spaces or invisible characters only."
+        for group in found.values()
+        if len(group) > 1
+    ]
 
 
 def skipped_folder(name: str) -> bool:
@@ -68,9 +85,23 @@ def is_image(name: str) -> bool:
     return ending(name) in kinds.ENDINGS
 
 
+def not_read(files: Iterable[str]) -> str:
+    """What to do where images lie in files that are not read, tables or packed folders, as a sentence; empty without such files."""
+    known = sorted(files)
+    if table := next((name for name in known if ending(name) in TABLES), ""):
+        return (
+            f"Tables such as {shortened(text(table))} are not read: sort the images into a folder for each class, or save them as a "
+            "dataset of the package `datasets` (`save_to_disk`). "
+        )
+    packed = next((name for name in known if _PACKED.search(name)), "")
+    return f"Packed files such as {shortened(text(packed))} are not read: unpack them first. " if packed else ""
+
+
 def no_folder(root: str | os.PathLike[str], layout: str) -> str:
     """What is wrong with a path that is no folder, in words. layout: what the folder should hold."""
     shown = shortened(text(str(root)))
+    if os.path.isfile(root) and ending(os.path.basename(root)) in TABLES:
+        return f"{not_read([os.path.basename(root)])}{layout}"
     if os.path.isfile(root):
         return (
             f"{shown} is a file, not a folder. Give the folder that it is in, or the one that it unpacks to. {layout}"

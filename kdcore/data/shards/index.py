@@ -110,7 +110,9 @@ class _Indexer:
             pool: _pool(pools[pool], numbers) for pool in ("train", "validation", "test") if pool in pools
         }
         self._check_classes(made, classes)
-        return Listing(self.root, classes, made, self._left_out(), (), (), self.stamps, self.began)
+        return Listing(
+            self.root, classes, made, self._left_out(), tuple(names.alike(classes)), (), self.stamps, self.began
+        )
 
     def _shards(self) -> dict[str, str]:
         """The shards that are used, each with its split."""
@@ -232,9 +234,13 @@ class _Indexer:
             if path.is_file():
                 self.stamps[str(path)] = stamp(paths.allowed(path))
                 try:
-                    text = reading.read_whole(path, MOST_CLASS_BYTES).decode("utf-8", "replace")
+                    text = reading.read_whole(path, MOST_CLASS_BYTES).decode("utf-8-sig")
                 except OSError as error:
                     raise UserError(f"{names.text(str(path))} cannot be read: {error.strerror or error}.") from None
+                except UnicodeDecodeError:
+                    raise UserError(
+                        f"{names.text(str(path))} is not text in UTF-8: save it as UTF-8, one name a line."
+                    ) from None
                 lines = map(str.strip, text.splitlines())
                 found = [unicodedata.normalize("NFC", visible(line).strip()) for line in lines if line]
                 if long := next((name for name in found if len(name) > LONGEST_CLASS), None):
@@ -287,7 +293,7 @@ def _label(file: int, entry: tar.Entry) -> str | None:
         return None
     raw = os.pread(file, entry.size, entry.offset)
     try:
-        written: Any = raw.decode("utf-8")
+        written: Any = raw.decode("utf-8-sig")
         if entry.name.lower().endswith(".json"):
             plain = json.loads(written)
             written = (

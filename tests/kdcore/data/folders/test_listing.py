@@ -1,6 +1,7 @@
 """Folders as people have them: which files count, for which class and split, and what is left out with which reason."""
 
 import os
+import re
 import unicodedata
 
 import numpy as np
@@ -144,8 +145,43 @@ def test_a_name_that_is_not_utf8_is_read_as_latin1(tmp_path, fill):
 def test_names_that_differ_in_capitals_only_are_questioned(tmp_path, fill):
     fill("Cat", "cat", "dog")
     assert listed(tmp_path).questions == (
-        "'Cat' and 'cat' are two classes: their names differ in capitals or spaces only.",
+        "'Cat' and 'cat' are two classes: their names differ in capitals, spaces or invisible characters only.",
     )
+
+
+def test_names_that_look_the_same_are_questioned(tmp_path, fill):
+    fill("red fox", "red\u200bfox", "dog")
+    (question,) = listed(tmp_path).questions
+    assert question.endswith("are two classes: their names differ in capitals, spaces or invisible characters only.")
+
+
+def test_a_class_name_acts_on_no_terminal(tmp_path, fill):
+    fill("a\nb", "\u202egod", "\x1b[31mcat")
+    assert listed(tmp_path).classes == (" [31mcat", " god", "a b")
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("train.parquet", "Tables such as 'train.parquet' are not read: sort the images into a folder for each class"),
+        ("labels.csv", "Tables such as 'labels.csv' are not read"),
+        ("train.tar.gz", "Packed files such as 'train.tar.gz' are not read: unpack them first."),
+        ("photos.zip", "Packed files such as 'photos.zip' are not read: unpack them first."),
+    ],
+)
+@pytest.mark.parametrize("folders", [(), ("images",)])
+def test_images_that_lie_in_other_files_are_named_with_what_to_do(tmp_path, fill, file, words, folders):
+    fill(*folders)
+    (tmp_path / file).write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=re.escape(words)):
+        listed(tmp_path)
+
+
+def test_a_table_in_the_place_of_a_folder_is_not_sent_to_its_folder(tmp_path):
+    (tmp_path / "birds.csv").write_text("file,label\n")
+    with pytest.raises(UserError, match="Tables such as 'birds.csv' are not read: sort the images") as raised:
+        selection.check(DataRecipe(name="folder", path=str(tmp_path / "birds.csv")))
+    assert "Give the folder that it is in" not in str(raised.value)
 
 
 def test_a_test_class_in_other_capitals_gets_a_hint(tmp_path, fill):

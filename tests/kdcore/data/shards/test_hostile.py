@@ -100,6 +100,25 @@ def test_a_label_that_is_none(folder, label):
     assert left_out(folder) == {index.NO_LABEL: ("train-1.tar/0.cls",)}
 
 
+@pytest.mark.parametrize(("name", "label"), [("0.cls", "\ufeff1"), ("0.json", '\ufeff{"label": 1}')])
+def test_a_label_after_a_byte_order_mark_is_the_same_label(folder, name, label):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, name, label.encode())
+    assert left_out(folder) == {}
+
+
+def test_names_of_classes_that_look_the_same_are_questioned(folder):
+    (folder / "classes.txt").write_text("cat\nCat\n")
+    (question,) = index.indexed(folder, lambda text: None).questions
+    assert question.startswith("'cat' and 'Cat' are two classes")
+
+
+def test_names_of_classes_after_a_byte_order_mark_are_the_same_names(folder):
+    (folder / "classes.txt").write_text("\ufeffcat\r\ndog\r\n", encoding="utf-8")
+    assert loading.classes(recipe(folder)) == ("cat", "dog")
+
+
 @pytest.mark.parametrize("label", [
     b"{", b"[" * 60_000, b'{"label": true}', b'{"label": 1.5}', b'{"label": null}', b'{"other": 1}', b"[1]", b'{"label": "\\ud800"}',
     b'{"label": ' + b"9" * 5000 + b"}",
@@ -170,6 +189,7 @@ def test_no_image_with_a_label(tmp_path, write):
             b"x" * 1000 + b"\ny\nz",
             "classes.txt has a name of 1,000 characters, 'xxx.*; 400 are the most. Write one name a line",
         ),
+        (b"k\xe4fer\ndog", "classes.txt is not text in UTF-8: save it as UTF-8, one name a line"),
         (b"x" * (17 << 20), r"classes.txt cannot be read: It has 17,825,792 bytes, 16,777,216 are the most"),
     ],
 )
@@ -180,5 +200,5 @@ def test_class_names_that_no_weight_file_could_hold(folder, text, words):
 
 
 def test_class_names_act_on_no_terminal(folder):
-    (folder / "classes.txt").write_bytes(b"\x1b[31mcat\nd\xffg\nelk\n" + b"\n".join(b"class %d" % n for n in range(30)))
+    (folder / "classes.txt").write_bytes(b"\x1b[31mcat\ndog\nelk\n" + b"\n".join(b"class %d" % n for n in range(30)))
     assert not any("\x1b" in name for name in datasets.of(recipe(folder)).classes)
