@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -16,6 +17,17 @@ import json, os, sys
 print(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), sys.path[0], __name__]), flush=True)
 print("an error", file=sys.stderr)
 sys.exit(3)
+"""
+WAITS = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which is not set where these tests run in the background
+print("waits", flush=True)
+time.sleep(600)
+"""
+ENDS = """
+import atexit, sys, threading, time
+atexit.register(print, "at exit")
+threading.Thread(target=lambda: [time.sleep(0.05), print("a thread")]).start()
 """
 
 
@@ -30,12 +42,26 @@ def test_a_program_has_its_own_arguments_folder_environment_output_and_status(tm
         assert error == "an error"
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "last, status, told", [("", 0, ""), ("sys.exit('a reason')", 1, "a reason"), ("1 / 0", 1, "ZeroDivisionError")]
+)
+def test_a_program_ends_after_its_threads_and_with_what_it_registered(tmp_path, last, status, told):
+    (tmp_path / "ends.py").write_text(ENDS + last)
+    with (tmp_path / "output").open("wb") as output:
+        assert warm.start(["ends.py"], cwd=tmp_path, env={}, output=output).wait(120) == status
+    printed = (tmp_path / "output").read_text()
+    assert told in printed
+    assert printed.index("a thread") < printed.index("at exit")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_a_program_is_ended_by_a_signal_and_its_status_says_which(tmp_path, how):
-    (tmp_path / "waits.py").write_text("import time\nprint('waits', flush=True)\ntime.sleep(600)\n")
+    (tmp_path / "waits.py").write_text(WAITS)
     with (tmp_path / "output").open("wb") as output:
         program = warm.start(["waits.py"], cwd=tmp_path, env=dict(os.environ), output=output)
-    assert program.poll() is None
+    while not (tmp_path / "output").read_text():
+        assert program.poll() is None
+        time.sleep(0.01)
     with pytest.raises(subprocess.TimeoutExpired):
         program.wait(0.01)
     program.send_signal(how)
