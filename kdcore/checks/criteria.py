@@ -14,7 +14,7 @@ from kdcore.checks.findings import Finding, Remedy
 from kdcore.checks.predictions import OWN, STUDENTS, Predictions
 from kdcore.checks.preflight import MAP_CLASSES, fine_tune
 from kdcore.recipe import Recipe, TeacherRecipe, Term, schedules
-from kdcore.recipe.references import RandomWeights
+from kdcore.recipe.references import RandomWeights, WeightFile
 from kdcore.results import metrics
 from kdcore.results.diagnoses import CONFIDENT, SPREAD
 
@@ -23,6 +23,7 @@ NORMALISATION_COST = 0.05  # of accuracy, that a given normalisation may lose
 UNCALIBRATED = 0.15  # expected calibration error, judged on ...
 ENOUGH_IMAGES = 100  # ... so many images, since fewer leave some of its bins to chance
 LARGER_SPLIT = 0.3  # of the training images, for validation, where there are few
+MOST_NAMED = 30  # classes in a sentence
 ONE_HOT, FLAT = 0.05, 0.9  # mean entropy of soft labels, as a share of the maximum
 USEFUL = (0.1, 0.8)
 LOOK_AT_LABELS = Remedy("Look at some training images with their labels (a preview is on the page Train)")
@@ -89,6 +90,10 @@ def accuracy(predictions: Predictions, recipe: Recipe, figures: dict[str, float]
             f"{predictions.teacher_classes[order[place]]!r} is {predictions.data_classes[place]!r} in the data), so its "
             "classes are in another order."
         )
+        if isinstance(teacher.reference, WeightFile):
+            return Finding(
+                "accuracy", "stop", text, (_named_in_order(predictions, order), fine_tune(teacher), OTHER_TEACHER)
+            )
     elif figures["ece"] >= CONFIDENT and _uses_classes(predictions):
         text += (
             f"It is sure of its predictions, though (expected calibration error {100 * figures['ece']:.0f} %): the labels may be shuffled "
@@ -99,6 +104,15 @@ def accuracy(predictions: Predictions, recipe: Recipe, figures: dict[str, float]
         random = "Its weights are random: a" if isinstance(teacher.reference, RandomWeights) else "A"
         text += f"{random} student would learn nothing from it."
     return Finding("accuracy", "stop", text, (fine_tune(teacher), OTHER_TEACHER))
+
+
+def _named_in_order(predictions: Predictions, order: list[int]) -> Remedy:
+    """Weights that were imported with their classes in another order than that of their outputs. order: as of `best_numbering`."""
+    names = [name for _, name in sorted(zip(order, predictions.data_classes, strict=True))]
+    listed = f": {', '.join(names)}" if len(names) <= MOST_NAMED else ""
+    return Remedy(
+        f"Import its weights again with the names of its classes in the order of its outputs (--classes FILE){listed}"
+    )
 
 
 def _more_images(predictions: Predictions, recipe: Recipe) -> tuple[Remedy, ...]:

@@ -111,6 +111,17 @@ def test_a_teacher_with_renumbered_classes_is_found_out(tiny, labels):
     assert "With its classes renumbered it would get 100.0 % (its class 'b' is 'a' in the data)" in finding.finding
 
 
+def test_imported_weights_with_renumbered_classes_say_how_to_name_them(tiny, tmp_path, labels):
+    """The second output is the first class of the data, and so on: the first output is the last class, `j`."""
+    renumbered = predictions(confident((labels + 1) % 10), labels)
+    finding = found("accuracy", renumbered, tiny(teacher={"weights": str(tmp_path / "own.safetensors")}))
+    words = finding.remedies[0].in_words
+    assert words.startswith(
+        "Import its weights again with the names of its classes in the order of its outputs (--classes FILE): "
+    )
+    assert words.endswith(": j, a, b, c, d, e, f, g, h, i")
+
+
 def test_the_best_numbering_by_hand():
     predicted, labels = (
         torch.tensor([1, 1, 2, 2, 0, 1]),
