@@ -274,6 +274,7 @@ def test_the_operator_finds_more_networks_where_they_are_chosen_one_by_one(inspe
     [
         ({"class": "The first network's answer"}, "class", "The first network's prediction"),
         ({"networks": "Choose singly"}, "networks", "singly"),
+        ({"networks": "Fitting this photo"}, "networks", "fitting"),
         ({"deeper": "Is the map faithful?"}, "deeper", "Faithfulness"),
     ],
 )

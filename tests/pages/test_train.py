@@ -547,7 +547,7 @@ def test_a_paused_run_goes_on(open_page, runner, make_run):
 def test_a_run_of_another_process_is_controlled_too(open_page, runner, make_run):
     run_id = make_run("running")
     test = open_page("train.py", run=run_id)
-    assert "Training in another process, which follows a second later." in texts(test)
+    assert "Trained by another process: changes take effect within a second." in texts(test)
     button(test, "Pause").click().run()
     assert runner.told == [("pause", run_id)]
 

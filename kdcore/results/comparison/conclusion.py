@@ -133,7 +133,7 @@ def _of_images(pairs: Sequence[Pair]) -> str:
     if count < LEAST_IMAGES:
         return f"only {count} test images ({LEAST_IMAGES} are needed)"
     if len(known) < len(pairs):  # students of runs that did not store which images they predict rightly
-        return "" if len(pairs) > 1 else "which test images were predicted rightly was not stored"
+        return "" if len(pairs) > 1 else "the run did not store which test images were predicted correctly"
     least = LEAST_APART if len(pairs) == 1 else LEAST_APART_OF_SEEDS
     if not sum(known):
         return f"both are right on the same of the {count:,} test images"

@@ -30,7 +30,7 @@ def choose_networks(found: list[Choice], *, dataset: str) -> dict[str, Choice]:
     """Up to three: heading -> network, the one that the others are compared with first. `dataset`: that of the photo, if it has one."""
     trios = networks.trios(found)
     titles = {
-        FITTING: "Fitting this photo",  # the same words for every photo, since the browser remembers the words
+        FITTING: "Fitting the picture",  # the same words for every photo and the camera, since the browser remembers the words
         **{key: trio.title for key, trio in trios.items()},
         SINGLY: "Choose one by one",
     }

@@ -15,7 +15,11 @@ RENAMED: dict[str, dict[str, str]] = {  # query parameter -> label in old links 
         "Each network's answer": "Each network's prediction",
         "The first network's answer": "The first network's prediction",
     },
-    "networks": {"Those for this photo": "Fitting this photo", "Choose singly": "Choose one by one"},
+    "networks": {
+        "Those for this photo": "Fitting the picture",
+        "Fitting this photo": "Fitting the picture",
+        "Choose singly": "Choose one by one",
+    },
 }
 
 

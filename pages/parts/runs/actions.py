@@ -25,7 +25,7 @@ def controls(run: RunState) -> None:
         command("Resume", ":material/play_arrow:", runner.resume, run, "primary")
     elif run.status in ACTIVE:
         if run.id not in runner.active():
-            st.caption("Training in another process, which follows a second later.", width="content")
+            st.caption("Trained by another process: changes take effect within a second.", width="content")
         if run.status == "running":
             command("Pause", ":material/pause:", runner.pause, run)
         if run.status == "paused":

@@ -177,13 +177,17 @@ def rows(
         first, *rest = row(run, names[run.id]).items()
         tags = {"Tags": list(run.label.tags)} if tagged else {}
         varied = {
-            settings.called(key) or "terms": settings.in_words(settings.value(run.settings, key))
-            if run.settings
-            else ""
+            _heading(key): settings.in_words(settings.value(run.settings, key)) if run.settings else ""
             for key in columns
         }
         found.append(dict([first]) | tags | varied | dict(rest) | ({"Problem": run.damage} if damaged else {}))
     return found
+
+
+def _heading(key: str) -> str:
+    """The heading of a setting's column: `Seed`; a term's name keeps its case, as in `kd temperature`."""
+    words = settings.called(key) or "terms"
+    return words if key.startswith("terms.") else words[:1].upper() + words[1:]
 
 
 def row(run: RunState, name: str) -> dict[str, Any]:

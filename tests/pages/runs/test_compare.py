@@ -68,7 +68,10 @@ def test_a_run_whose_recipe_cannot_be_read_is_named(open_page, make_run, runner)
 def test_students_are_compared_image_by_image_and_nothing_is_claimed_without_images(open_page, make_run, runner):
     ids = [make_run(labels=100), make_run(labels=200)]
     test = open_page("runs.py", run=ids)
-    assert "**labels 200** against labels 100: +0.0 percentage points: no conclusion, which test images" in said(test)
+    assert (
+        "**labels 200** against labels 100: +0.0 percentage points: no conclusion, the run did not store which test images"
+        in said(test)
+    )
     figures = {"top1": 0.5, "low": 0.45, "high": 0.55, "correct": 200.0, "count": 400.0}
     targets = np.arange(400) % 2
     for run_id, right in zip(ids, (200, 300), strict=True):
@@ -149,6 +152,6 @@ def test_of_many_runs_six_have_curves_at_first(open_page, make_run):
 
 def test_where_nothing_may_be_claimed_the_reason_is_given_once(open_page, make_run):
     test = open_page("runs.py", run=[make_run(labels=labels) for labels in (100, 200, 300)])
-    reason = "no conclusion for any of them, which test images were predicted rightly was not stored."
+    reason = "no conclusion for any of them, the run did not store which test images were predicted correctly."
     assert said(test).count("no conclusion") == 1
     assert f"Against labels 100: {reason}" in said(test)

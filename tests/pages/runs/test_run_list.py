@@ -119,10 +119,10 @@ def test_seeds_of_one_recipe_are_a_group(open_page, make_run):
 
 
 def test_settings_that_differ_are_columns_of_what_is_selected(open_page, runs):
-    assert "labels" not in open_page("runs.py").dataframe[0].value
+    assert "Labels" not in open_page("runs.py").dataframe[0].value
     chosen = open_page("runs.py", run=[runs["few"], runs["many"]]).dataframe[0].value.set_index("Run")
-    assert chosen.loc["quick, labels 100", "labels"] == "100"
-    assert chosen.loc["quick, labels 200", "labels"] == "200"
+    assert chosen.loc["quick, labels 100", "Labels"] == "100"
+    assert chosen.loc["quick, labels 200", "Labels"] == "200"
 
 
 def test_all_runs_of_a_list_are_selected_and_none(open_page, runs):
@@ -183,3 +183,10 @@ def test_a_new_name_and_tag_are_listed_at_once(open_page, runs, runner):
     runner.store.edit_label(runs["bad"], name="renamed", tags=["new"])
     assert listed(test.run())[0] == "renamed"
     assert "new" in next(each for each in test.multiselect if each.label == "Tag").options
+
+
+@pytest.mark.parametrize(
+    "key, heading", [("seeds", "Seed"), ("epochs", "Epochs"), ("terms.kd.temperature", "kd temperature")]
+)
+def test_the_heading_of_a_setting_begins_with_a_capital_but_for_the_name_of_a_term(key, heading):
+    assert table._heading(key) == heading
