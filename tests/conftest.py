@@ -76,6 +76,11 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     return order + short
 
 
+def pytest_collection() -> None:
+    """Modules and tests stay to the end: looking for garbage among them again and again would take a second of each worker."""
+    gc.disable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     marks = {name for item in items for name in LACKS if item.get_closest_marker(name)}
@@ -90,6 +95,7 @@ def pytest_collection_finish() -> None:
     """What collecting leaves is held to the end: later collections of garbage need not walk half a million objects again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

@@ -12,7 +12,7 @@ import kdcore as kd
 from kdcore.errors import RecipeError, UserError
 from kdcore.events import RunFinished
 from kdcore.explain import heatmap
-from kdcore.paths import PROJECT
+from tests import program
 
 SMALL = {
     "name": "small",
@@ -149,5 +149,4 @@ def test_an_image_of_another_form_is_refused(image, message):
 
 def test_the_engine_loads_without_the_python_interface_and_its_heatmaps_can_still_be_called():
     code = "import sys, kdcore.training.loop\nprint('kdcore.api' in sys.modules)\nimport kdcore as kd\nprint(callable(kd.explain), kd.explain.heatmap.__name__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=False)
-    assert (done.stdout, done.returncode) == ("False\nTrue heatmap\n", 0), done.stderr
+    assert program.ran(code) == [(0, "False\nTrue heatmap\n")]

@@ -1,8 +1,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +15,9 @@ from kdcore.data.datasets.base import Images
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.files import budget
-from kdcore.paths import PROJECT
 from kdcore.recipe import DataRecipe
 from kdcore.runtime import memory
+from tests import program
 
 N, SIZE = 40, 16
 
@@ -251,10 +249,10 @@ memory.free = lambda: 0
 split = loading.load(DataRecipe(name="folder", path={str(photos)!r}, image_size=16), "train")
 print(int(split.images.sum()))
 """
-    both = [subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate(timeout=120)[0] for process in both]
-    assert said[0] == said[1]
-    assert int(said[0]) == int(loading.load(recipe(photos), "train").images.sum())
+    first, second = program.ran(code, code)
+    assert first == second
+    assert first[0] == 0, first[1]
+    assert int(first[1]) == int(loading.load(recipe(photos), "train").images.sum())
     assert kept(tmp_path).is_file()
 
 

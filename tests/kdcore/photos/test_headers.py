@@ -2,8 +2,6 @@
 
 import io
 import struct
-import subprocess
-import sys
 import time
 import zlib
 
@@ -13,6 +11,7 @@ from PIL import Image
 
 from kdcore import photos
 from kdcore.photos import BadPhoto
+from tests import program
 
 CPU_SECONDS = 30.0  # none takes one; decoded, or counted in quadratic time, they take minutes
 NOISE = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
@@ -128,8 +127,7 @@ def test_nothing_is_set_for_the_whole_process(monkeypatch):
         "import kdcore.photos, kdcore.data.datasets.folder\n"
         "assert (Image.MAX_IMAGE_PIXELS, warnings.filters) == before, 'changed'"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert program.ran(code) == [(0, "")]
     raw = encode(Image.new("L", (100, 100)), "PNG")
     for limit in (10, None):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)

@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from kdcore.runner import Runner
 from kdcore.store import Store
 from kdcore.store.run_files import checkpoint
 from kdcore.store.run_files.completeness import is_whole
+from tests.kdcore.runner.controlled import at_step
 
 
 @pytest.fixture
@@ -25,16 +26,23 @@ def runner(tmp_path):
     made.close()
 
 
+@pytest.fixture(scope="module")
+def stopped_once(tiny, tmp_path_factory) -> tuple[Path, str]:
+    """A folder of runs with one that was stopped after 11 of 20 steps, with three checkpoints, and its id."""
+    made = Runner(Store(tmp_path_factory.mktemp("stopped")), device="cpu", threads=1)
+    made.listener = at_step(11, made.stop)
+    (run_id,) = made.start(tiny(epochs=4, checkpoint_every=1))
+    assert made.wait(run_id, 60)
+    made.close()
+    assert made.store.state(run_id).status == "stopped"
+    return made.store.root, run_id
+
+
 @pytest.fixture
-def stopped(runner, tiny) -> str:
-    """A run that was stopped with two checkpoints at least."""
-    (run_id,) = runner.start(tiny(epochs=8, checkpoint_every=1))
-    until = time.monotonic() + 60
-    while runner.store.state(run_id).step < 11 and time.monotonic() < until:
-        time.sleep(0.01)
-    runner.stop(run_id)
-    assert runner.wait(run_id, 60)
-    assert runner.store.state(run_id).status == "stopped"
+def stopped(runner, stopped_once) -> str:
+    """The same in a copy of this test's own."""
+    folder, run_id = stopped_once
+    shutil.copytree(folder, runner.store.root, dirs_exist_ok=True)
     return run_id
 
 
@@ -42,7 +50,7 @@ def stopped(runner, tiny) -> str:
 def unbroken(tiny, tmp_path_factory) -> tuple[dict, dict]:
     """The results and the last weights of the same run without a stop."""
     made = Runner(Store(tmp_path_factory.mktemp("unbroken")), device="cpu", threads=1)
-    (run_id,) = made.start(tiny(epochs=8, checkpoint_every=1))
+    (run_id,) = made.start(tiny(epochs=4, checkpoint_every=1))
     assert made.wait(run_id, 60)
     made.close()
     return made.store.state(run_id).results, checkpoint.load(made.store.checkpoint(run_id))["student"]

@@ -13,6 +13,11 @@ from kdcore.training.evaluation import drained
 from kdcore.training.loop import train
 
 CPU = torch.device("cpu")
+# of few layers, since the compiler takes its time for each
+SMALL = {
+    "student": {"model": "three_stage_cnn", "options": {"widths": [4, 4, 4], "convolutions": 1}},
+    "teacher": {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 1, "heads": 2}},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +36,7 @@ def ran(tiny):
     """Trains the tiny recipe: each step's losses, and what was noted of compiling."""
 
     def run(**changes):
-        parts = drained(build_parts(tiny(**changes), seed=0, device=CPU))
+        parts = drained(build_parts(tiny(**SMALL, **changes), seed=0, device=CPU))
         events = list(train(parts))
         losses = [event.losses for event in events if isinstance(event, StepEnded)]
         return (
