@@ -1,6 +1,8 @@
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from kdcore.data import perturbations
@@ -19,6 +21,16 @@ def test_counts_are_poisson(severity: int, photons: int) -> None:
     for number in (round(mean) - 2, round(mean), round(mean) + 3):
         expected = math.exp(number * math.log(mean) - mean - math.lgamma(number + 1))
         assert (counts.round() == number).float().mean().item() == pytest.approx(expected, abs=0.004)
+
+
+def test_the_largest_random_number_gives_the_largest_count_of_the_level(monkeypatch) -> None:
+    largest = float(np.nextafter(np.float32(1), np.float32(0)))
+    monkeypatch.setattr(randomness, "pixel_uniform", lambda keys, images, stream: torch.full_like(images, largest))
+    levels = torch.tensor([1, 100, 200, 254, 255.0])
+    batch = Clean(levels.div(255)[:, None, None, None].expand(-1, 3, 4, 4).clone(), torch.arange(5))
+    found = perturbations.get("shot_noise").perturb(batch, 1).images[:, 0, 0, 0]
+    expected = scipy.stats.poisson.ppf(1 - 0.5 / 1024, 500 * levels.numpy() / 255) / 500  # the last of 1,024 quantiles
+    torch.testing.assert_close(found, torch.from_numpy(expected.clip(max=1)).float())
 
 
 def test_black_stays_black() -> None:
