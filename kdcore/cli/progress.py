@@ -32,7 +32,7 @@ from kdcore.events import (
 )
 from kdcore.files import disk
 from kdcore.results import json_text, measures
-from kdcore.results.comparison import TWO_CLASSES, Outcome, Results, Summary, covers, sentence, summarise
+from kdcore.results.comparison import TWO_CLASSES, Outcome, Results, Summary, covers, minus, sentence, summarise
 from kdcore.results.diagnoses import Diagnosis
 from kdcore.store import RunState
 from kdcore.store.evidence import diagnoses, what_else
@@ -110,7 +110,7 @@ class Bar:
                     )
                 case StepEnded():
                     loss = event.losses["student"]["total"]
-                    written = f"loss {loss:.3f}  {event.images_per_second:.0f} images/s"
+                    written = f"loss {minus(f'{loss:.3f}')}  {event.images_per_second:.0f} images/s"
                     self.bar.update(self.task, completed=event.step, figures=written)
                 case Evaluated(epoch=epoch, metrics=figures):
                     accuracies = "  ".join(f"{name} {100 * numbers['top1']:.1f} %" for name, numbers in figures.items())

@@ -13,6 +13,7 @@ from kdcore.cli.robustness_sets import export_set, list_sets
 from kdcore.cli.robustness_tables import as_plain, print_rows, print_transfers
 from kdcore.files import atomic
 from kdcore.results import json_text
+from kdcore.results.comparison import minus
 from kdcore.store import Store
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def similarity(one: str, other: str, /, *, images: int = 1000, as_json: Json = F
         print(f"{place:3}  {column}")
     print("\n" + " " * width + "".join(f"{place:6}" for place in range(1, len(found.columns) + 1)))
     for row, values in zip(found.rows, found.values, strict=True):
-        print(f"{row:{width}}" + "".join(f"{value:6.2f}" for value in values))
+        print(f"{row:{width}}" + "".join(f"{minus(f'{value:.2f}'):>6}" for value in values))
     if found.pooled:
         print(f"\nAveraged over space, because their outputs are large: {', '.join(found.pooled)}")
     return 0

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from kdcore.cli.options import store
 from kdcore.results import json_text
-from kdcore.results.comparison import Conclusion, Figure, Summary, claim, corrected, covers, ends, points, sentence
+from kdcore.results.comparison import Conclusion, Figure, Summary, claim, corrected, covers_all, ends, points, sentence
 from kdcore.store import StudyState, evidence
 
 Summaries = dict[str, Summary]  # of variants, by label
@@ -58,10 +58,10 @@ def _conclusions(known: Summaries, gaps: dict[str, Conclusion], bases: dict[str,
 def _conditions(known: Summaries, gaps: dict[str, Conclusion], bases: dict[str, str]) -> Iterator[str]:
     """What the conclusions rest on."""
     if known:
-        yield covers(next(iter(known.values())))
-    if (first := next(iter(gaps.values()), None)) and first.comparisons > 1:
+        yield covers_all(known.values())
+    if words := corrected(gaps.values()):
         others = ", ".join(dict.fromkeys(bases.values()))
-        yield f"Students against {others}: {corrected(first.comparisons)}"
+        yield f"Students against {others}: {words}"
 
 
 def _faults(state: StudyState) -> dict[str, evidence.Faults]:
@@ -70,7 +70,16 @@ def _faults(state: StudyState) -> dict[str, evidence.Faults]:
 
 
 def _table(state: StudyState) -> Table:
-    names = "variant", "seeds", "student %", "twin %", "teacher %", "student - twin", "student val. %", "seconds"
+    names = (
+        "variant",
+        "seeds",
+        "student %",
+        "twin %",
+        "teacher %",
+        "student - twin, percentage points",
+        "student val. %",
+        "seconds",
+    )
     table = Table(*(Column(name, overflow="fold") for name in names))  # of a narrow terminal no word loses its end
     for label, summary in state.summaries().items():
         seeds = f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kdcore.results.comparison import Results
+from kdcore.results.comparison import Results, minus
 
 NETWORKS = ("teacher", "student", "twin")
 NOT_MEASURED, NO_VALIDATION, UNDEFINED = "not measured", "no validation images", "not defined"
@@ -27,7 +27,7 @@ class Measure:
                 return f"{100 * value:.1f} %"
             case "nats":
                 return f"{value:.3f} nats"
-        return f"{value:.2f}"
+        return minus(f"{value:.2f}")
 
 
 MEASURES = (

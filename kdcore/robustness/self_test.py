@@ -14,6 +14,7 @@ from kdcore.results.bias import Observation, Outcome
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.measures import accuracy, consistency, output_divergence, shape_bias
 from kdcore.results.bias.transfer import Case, Transfer, transfers
+from kdcore.results.comparison import minus
 from kdcore.robustness import samples
 from kdcore.robustness.assessment import assess
 from kdcore.robustness.conditions import CLEAN, Condition
@@ -123,7 +124,7 @@ def _mean_colour(sample: Sample) -> Iterator[Checked]:
         yield Checked(
             f"A network that reads only the mean colour has no shape bias on {condition.set_name}",
             not bias.defined or least <= 0.5,
-            f"shape bias {bias.mean:.2f}, interval from {least:.2f}, of {bias.images} decisions",
+            f"shape bias {minus(f'{bias.mean:.2f}')}, interval from {minus(f'{least:.2f}')}, of {bias.images} decisions",
         )
 
 
@@ -141,7 +142,7 @@ def _transfers(sample: Sample) -> Iterator[Checked]:
     yield Checked(
         "Students of random weights inherit nothing from a teacher that is right",
         far.kind != "passes on" and low is not None and high is not None and low <= 0 <= high,
-        f"transfer {far.share.mean:.2f} ({low} to {high})",
+        f"transfer {minus(f'{far.share.mean:.2f}')} ({minus(str(low))} to {minus(str(high))})",
     )
     shares = [_transfer(found | {"student": found["teacher"]}, each).share for each in (consistency, output_divergence)]
     defined = [each.mean for each in shares if each.defined]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from kdcore.data import datasets
 from kdcore.recipe import Recipe
-from kdcore.results.comparison import MINUS, Figure, ends, points
+from kdcore.results.comparison import MINUS, Figure, ends, minus, points
 from kdcore.store import RunState
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "in_badge",
     "interval",
     "message",
+    "minus",
     "percent",
     "points",
     "progress",
@@ -97,7 +98,7 @@ def _part_as_text(part: str) -> str:
 def percent(fraction: float, places: int = 1) -> str:
     """`62.0 %`; of what is not quite 0, `< 0.1 %`."""
     least = 10.0**-places
-    return f"< {least:g} %" if 0 < 100 * fraction < least / 2 else f"{100 * fraction:.{places}f} %"
+    return f"< {least:g} %" if 0 < 100 * fraction < least / 2 else minus(f"{100 * fraction:.{places}f} %")
 
 
 def duration(seconds: float) -> str:

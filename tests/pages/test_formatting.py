@@ -34,6 +34,41 @@ def test_numbers_are_short():
     assert formatting.percent(0.004, 0) == "< 1 %"
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("-0.19", "−0.19"),
+        ("0.19", "0.19"),
+        ("-0.00", "0.00"),
+        ("+0.00", "+0.00"),
+        ("-1.2e-07", "−1.2e-07"),
+        ("-inf", "−inf"),
+    ],
+)
+def test_a_negative_number_has_a_minus_sign_and_zero_none(number, shown):
+    assert formatting.minus(number) == shown
+
+
+def test_what_may_be_negative_is_written_with_a_minus_sign():
+    from kdcore.results import measures
+    from kdcore.results.bias.measures import error_consistency
+    from pages.parts.attention import agreement, gallery, trust
+
+    consistency = next(each for each in measures.MEASURES if each.key == "error_consistency")
+    assert (
+        consistency.text(-0.19)
+        == error_consistency.text(-0.19)
+        == gallery._number(-0.19)
+        == trust._signed(-0.19)
+        == "−0.19"
+    )
+    assert agreement.signed(-0.19) == "−0.19"
+    assert [formatting.percent(share, 0) for share in (-0.12, -0.0001)] == [
+        "−12 %",
+        "0 %",
+    ]  # as a share of the way may be
+
+
 def test_a_day_is_named_where_it_is_not_today():
     now = time.time()
     assert formatting.when(now).startswith("today")

@@ -164,7 +164,7 @@ def test_a_folder_needs_its_path(open_page):
     test = open_page("train.py")
     test.button_group[0].set_value("folder").run()
     assert not test.error
-    assert "Type the folder of your images." in texts(test)
+    assert "Type the folder of your images, or upload it as a ZIP file." in texts(test)
     assert widget(test, "button", "Start training").disabled
 
 

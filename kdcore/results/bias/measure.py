@@ -19,6 +19,7 @@ from kdcore.results.bias.estimate import (
 )
 from kdcore.results.bias.outcome import Observation
 from kdcore.results.comparison.conclusion import LEAST_IMAGES
+from kdcore.results.comparison.figure import minus
 from kdcore.results.comparison.share import wilson
 
 Need = Literal["clean", "teacher", "textures"]
@@ -65,7 +66,7 @@ class Measure:
                 return f"{100 * value:.1f} %"
             case "nats":
                 return f"{value:.3f} nats"
-        return f"{value:.2f}"
+        return minus(f"{value:.2f}")
 
     def why_not(self, seen: Observation) -> str:
         """Why it has no value here, as the end of a sentence; empty where it has one."""

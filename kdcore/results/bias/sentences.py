@@ -58,7 +58,7 @@ def out_of(comparisons: int, made: int) -> str:
     refused = f", {comparisons - made} of them without a conclusion" if made < comparisons else ""
     if comparisons == 1:
         return "One comparison; student and teacher must both differ from the twin, with 95 % intervals."
-    return f"{comparisons} comparisons{refused}; intervals are corrected for their number (Holm)."
+    return f"{comparisons} comparisons{refused}; in brackets: 95 % intervals, corrected for their number (Holm)."
 
 
 def subject(found: Transfer) -> str:

@@ -1,6 +1,7 @@
 """A mean with its interval, and how differences of accuracies are written."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -38,6 +39,13 @@ def points(fraction: float, digits: int = 1) -> str:
     """A difference of two accuracies in percentage points, with its sign."""
     shown = round(100 * fraction, digits)
     return f"{MINUS if shown < 0 else '+'}{abs(shown):.{digits}f}"
+
+
+def minus(number: str) -> str:
+    """A formatted number as it is displayed: `-0.19` -> `−0.19`; zero has no sign, `-0.00` -> `0.00`."""
+    if not number.startswith("-"):
+        return number
+    return (MINUS if re.search("[1-9]", number) or number == "-inf" else "") + number[1:]
 
 
 def ends(figure: Figure) -> str:

@@ -1,5 +1,7 @@
 """Conclusions in words. The first sentence is short enough to be read aloud; what it rests on stands below."""
 
+from collections.abc import Iterable
+
 from kdcore.results.comparison.conclusion import Conclusion
 from kdcore.results.comparison.figure import LEAST_SEEDS, ends, points
 from kdcore.results.comparison.holm import ALPHA
@@ -8,6 +10,8 @@ from kdcore.results.comparison.summary import Summary
 
 def sentence(summary: Summary) -> str:
     """Whether the student differs from its twin, in a sentence that claims no more than the interval allows."""
+    if summary.difference is None and "teacher" not in summary.networks:
+        return "Neither a teacher nor a twin: there is nothing to compare the student with."
     if summary.difference is None:
         return "No twin was trained, so the effect of the teacher is unknown."
     return claim(summary.difference, "the student", "its twin")
@@ -40,18 +44,30 @@ def covers(summary: Summary) -> str:
     found = summary.difference
     parts = [_included(summary)]
     if found is not None:
-        if found.comparisons > 1:
-            parts.append(corrected(found.comparisons))
+        if words := corrected([found]):
+            parts.append(words)
         if found.kind == "open":
             parts.append("“Would be found”: in 80 % of repetitions.")
     return " ".join(parts)
 
 
-def corrected(comparisons: int) -> str:
-    """That several comparisons were made, and how the intervals take it into account."""
+def covers_all(summaries: Iterable[Summary]) -> str:
+    """The same for summaries that were made together: in the words of one with an interval, if any has one, and most seeds."""
+    return covers(
+        max(summaries, key=lambda each: (each.difference is not None and each.difference.bounded, each.seeds))
+    )
+
+
+def corrected(found: Iterable[Conclusion]) -> str:
+    """That several comparisons were made, and how the intervals take it into account; empty for one, and where none has an interval."""
+    comparisons = max((each.comparisons for each in found if each.bounded), default=1)
     return (
-        f"{comparisons} comparisons, with wider intervals (Holm's correction), so that a false claim among all of them has a "
-        "probability of about 5 %."
+        ""
+        if comparisons == 1
+        else (
+            f"{comparisons} comparisons, with wider intervals (Holm's correction), so that a false claim among all of them has a "
+            "probability of about 5 %."
+        )
     )
 
 

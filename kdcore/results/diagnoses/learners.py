@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kdcore.recipe.references import RandomWeights
+from kdcore.results.comparison import minus
 from kdcore.results.diagnoses.evidence import LOOK_AT_LABELS, Diagnosis, Evidence, best_guess, label_losses
 from kdcore.results.diagnoses.length import FEWEST_STEPS, SMALL_BATCH, epochs_for
 from kdcore.results.diagnoses.teacher import near_chance
@@ -27,7 +28,8 @@ def diverged(evidence: Evidence) -> Diagnosis | None:
         if not np.isfinite(losses).all():
             words.append(f"the {network}'s loss was not finite")
         elif end > RISE * start or (most > RISE * start and end > FALL * start and fault_of(evidence, network)):
-            words.append(f"the {network}'s loss began at {start:.3g}, rose to {most:.3g} and ended at {end:.3g}")
+            began, rose, ended = (minus(f"{value:.3g}") for value in (start, most, end))
+            words.append(f"the {network}'s loss began at {began}, rose to {rose} and ended at {ended}")
     if not words:
         return None
     lr = evidence.recipe.optimizer.lr
@@ -44,7 +46,7 @@ def diverged(evidence: Evidence) -> Diagnosis | None:
 
 
 def useless(evidence: Evidence, *, advise: bool) -> Iterator[Diagnosis]:
-    """Student and twin: always one class, below the majority class, or at chance."""
+    """Student and twin: always one class, below the majority class or chance, or at chance."""
     faults = {name: fault for name in LEARNERS if (fault := fault_of(evidence, name))}
     empty = sum(kind in ("at chance", "one class") for kind, _ in faults.values())
     both = (
@@ -67,8 +69,9 @@ def fault_of(evidence: Evidence, network: str) -> tuple[str, str] | None:
     if one := _only_class(evidence, network):
         name, share = one
         return "one class", f"The {network} predicts {name!r} for {share} and so gets {top1} right."
-    if figures["high"] < guessing and guessing > 1 / len(evidence.classes):
-        return "below the majority class", f"The {network} gets {top1} right; {how} would get {100 * guessing:.1f} %."
+    if figures["high"] < guessing:
+        kind = "below the majority class" if guessing > 1 / len(evidence.classes) else "below chance"
+        return kind, f"The {network} gets {top1} right; {how} would get {100 * guessing:.1f} %."
     if figures["low"] <= guessing:
         return (
             "at chance",
@@ -82,6 +85,11 @@ def _next_for(kind: str, evidence: Evidence, networks: list[str]) -> str:
         return (
             "Compare the balanced accuracy and the classes below, train longer, or give each class equally many images: the "
             "accuracy alone rewards the most common class."
+        )
+    if kind == "below chance":
+        return (
+            "Such predictions are wrong too often for guessing: the classes may be in another order in the training images than in "
+            f"the test images. {LOOK_AT_LABELS}"
         )
     if short := _too_short(evidence):
         return short

@@ -24,6 +24,12 @@ def unfit_teacher(evidence: Evidence) -> Diagnosis | None:
         finding = f"{right}; {how} gets {100 * guessing:.1f} %."
         if evidence.recipe.teacher and evidence.recipe.teacher.accept:
             finding += " The recipe accepts it all the same (teacher.accept)."
+        if _clear_of_guessing(teacher["top1"], guessing):
+            return Diagnosis(
+                "teacher on few test images",
+                f"{finding} So few images do not show that it is better.",
+                "Add test images, or take more of them (data.test_images).",
+            )
         if (ece := teacher.get("ece")) is None or ece < CONFIDENT or not _uses_classes(evidence):
             return Diagnosis(
                 "teacher at chance", finding,
@@ -57,11 +63,16 @@ def _confidently_wrong(evidence: Evidence, finding: str) -> Diagnosis:
 
 
 def near_chance(evidence: Evidence, network: str) -> bool:
+    """Whether a network is not shown to be better than guessing."""
     figures = evidence.results[network]
     if not evidence.classes:
         return False
     guessing, _ = best_guess(evidence)
-    return figures["top1"] < guessing + MARGIN * (1 - guessing) or figures.get("low", 1.0) <= guessing
+    return not _clear_of_guessing(figures["top1"], guessing) or figures.get("low", 1.0) <= guessing
+
+
+def _clear_of_guessing(top1: float, guessing: float) -> bool:
+    return top1 >= guessing + MARGIN * (1 - guessing)
 
 
 def _uses_classes(evidence: Evidence) -> bool:

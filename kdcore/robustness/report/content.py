@@ -4,7 +4,7 @@ from kdcore.paths import data_folder
 from kdcore.results.bias import measures
 from kdcore.results.bias.sentences import out_of
 from kdcore.results.bias.transfer import Transfer
-from kdcore.results.comparison import MINUS
+from kdcore.results.comparison import minus
 from kdcore.robustness.conditions import CLEAN
 from kdcore.robustness.report import charts
 from kdcore.robustness.report.blocks import Block, Chart, Heading, Items, Table, Text
@@ -142,9 +142,7 @@ def _matrix(found: Findings, direction: Direction) -> list[Block]:
 
 
 def _kind(found: Transfer) -> str:
-    share = (
-        f" ({100 * found.share.mean:.0f} %)".replace("-", MINUS) if found.kind in SHOWN and found.share.defined else ""
-    )
+    share = f" ({minus(f'{100 * found.share.mean:.0f} %')})" if found.kind in SHOWN and found.share.defined else ""
     words = found.kind if found.kind != "refused" else "no conclusion"
     return f"**{words}**{share}{', a weakness' if found.over_distilled else ''}" if found.kind in SHOWN else words
 
@@ -158,16 +156,16 @@ def _between(found: Findings) -> list[Block]:
     for direction in found.evaluated.directions:
         if direction.title not in found.between:
             continue
-        mean, least, most = found.between[direction.title]
+        mean, least, most = (minus(f"{value:.2f}") for value in found.between[direction.title])
         own = [
-            f"{name} {number.estimate.mean:.2f}"
+            f"{name} {minus(f'{number.estimate.mean:.2f}')}"
             for name in (INDEPENDENT, *(each.title for each in direction.methods))
             if (number := found.number(direction.title, name, CLEAN, measures.error_consistency))
             and number.estimate.defined
         ]
         lines.append(
             f"{f'{direction.title}: ' if direction.title else ''}two independent students of different seeds have an error consistency "
-            f"of {mean:.2f} with each other ({least:.2f} to {most:.2f}); with the teacher have {', '.join(own)}."
+            f"of {mean} with each other ({least} for the pair with the least, {most} for that with the most); with the teacher have {', '.join(own)}."
         )
     if not lines:
         return []

@@ -102,4 +102,4 @@ def _interval(gain: tuple[float, float, float]) -> str:
 
 def signed(value: float) -> str:
     """`+0.14`, `−0.02`, `0.00`: zero has no sign."""
-    return f"{value:+.2f}".replace("-", formatting.MINUS) if abs(value) >= 0.005 else "0.00"
+    return formatting.minus(f"{value:+.2f}") if abs(value) >= 0.005 else "0.00"

@@ -268,7 +268,7 @@ def _sentence(row: ClassRow, figure: str, sign: int, first: str, other: str) -> 
     _, low, high = found.gain
     first, other = formatting.as_text(first), formatting.as_text(other)
     both = f"{palette.in_colour('teacher', first)} and {palette.in_colour('student', other)}"
-    figures = f"{found.paired:.2f} on the same image, {found.shuffled:.2f} on two different ones"
+    figures = f"{_number(found.paired)} on the same image, {_number(found.shuffled)} on two different ones"
     if sign * (low if sign > 0 else high) > 0:
         return f"{both} agree more on the **same image** than on different ones: {figures}."
     return (
@@ -281,7 +281,7 @@ def _sentence(row: ClassRow, figure: str, sign: int, first: str, other: str) -> 
 
 def _plain(row: ClassRow, figure: str, first: str, other: str) -> dict[str, str]:
     found = row.controlled[figure] if row.controlled else None
-    gain = [f"{value:+.3f}".replace("-", formatting.MINUS) for value in found.gain] if found else []
+    gain = [formatting.minus(f"{value:+.3f}") for value in found.gain] if found else []
     return {
         "Class": f"**{row.name}**" if row.name == "all" else formatting.as_text(row.name),
         "Images": str(row.count),
@@ -298,7 +298,7 @@ def _plain(row: ClassRow, figure: str, first: str, other: str) -> dict[str, str]
 def _number(value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return ""
-    return f"{value:.2f}".replace("-", formatting.MINUS)
+    return formatting.minus(f"{value:.2f}")
 
 
 def _map_title(map_name: str | None) -> str:

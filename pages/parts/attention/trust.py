@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -30,6 +31,7 @@ TICKS = {  # test -> its column and its meaning
     ),
     "learnt": ("Learnt", "With random weights the map changes: less than half of the rank correlation is left."),
 }
+SIGNED = ["Beyond noise", "Beyond the blob", "Without weights"]  # columns whose numbers may be negative
 Measured = dict[str, Any]
 
 
@@ -68,7 +70,12 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         f"{_whole(chance['centred'])}. The objects are near the middle, so a blob there is hard to beat."
     )
     st.dataframe(
-        _table(found), hide_index=True, width="stretch", height="content", placeholder="", column_config=_columns()
+        _table(found).style.format(_signed, SIGNED),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        placeholder="",
+        column_config=_columns(),
     )
     st.caption(
         f"{measured['images']} test images, a quarter of them for the last figures; {measured['date']}, `{measured['command']}`."
@@ -92,15 +99,12 @@ def _columns() -> dict[str, Any]:
             format="percent", help="Pointing game: the share of images whose brightest cell touches the object."
         ),
         "Beyond noise": number(
-            format="%.2f",
             help="Insertion area - deletion area, minus the same for a random order. 0: no better than noise.",
         ),
         "Beyond the blob": number(
-            format="%.2f",
             help="The same, relative to a blob in the middle, which uses no network. 0: no better than the blob.",
         ),
         "Without weights": number(
-            format="%.2f",
             help="Rank correlation with the map of the same network with random weights. 1: the map does not depend on the "
             "learnt weights.",
         ),
@@ -204,4 +208,8 @@ def _share(interval: list[float]) -> str:
 
 
 def _number(interval: list[float]) -> str:
-    return "{:.2f} ({:.2f} to {:.2f})".format(*interval).replace("-", formatting.MINUS)
+    return "{} ({} to {})".format(*map(_signed, interval))
+
+
+def _signed(value: float) -> str:
+    return "" if math.isnan(value) else formatting.minus(f"{value:.2f}")

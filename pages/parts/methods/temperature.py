@@ -11,7 +11,7 @@ import streamlit as st
 from pages.parts import address, engine, palette
 from pages.parts.components import pictures
 from pages.parts.components.photo_strip.photo_strip import photo_strip
-from pages.parts.formatting import percent
+from pages.parts.formatting import minus, percent
 from pages.parts.methods import charts, test_outputs
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def all_classes(outputs: NetworkOutputs, labels: Labels) -> None:
             st.markdown(palette.in_colour(network, f"**{network.capitalize()}**"))
             charts.matrix(values, outputs.classes, network)
             if network != "teacher":
-                alike = round(soft_labels.class_agreement(known["teacher"], known[network]), 2) + 0.0  # no -0.00
-                st.caption(f"Correlation with the teacher's: **{alike:.2f}** (without the diagonal).")
+                alike = minus(f"{soft_labels.class_agreement(known['teacher'], known[network]):.2f}")
+                st.caption(f"Correlation with the teacher's: **{alike}** (without the diagonal).")
 
 
 def nearest(outputs: NetworkOutputs, known: Labels) -> str:

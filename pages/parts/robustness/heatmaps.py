@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import engine
+from pages.parts import engine, formatting
 from pages.parts.components.dumbbell import dumbbell
 from pages.parts.robustness import evaluation, measured
 from pages.parts.robustness.evaluation import Running
@@ -54,7 +54,7 @@ def rows(running: Running[list[Sensitivity]], closer: Closer) -> None:
     dumbbell.draw(
         drawn,
         {"": [row(condition, found, closer) for condition, found in by_condition.items()]},
-        lambda value: f"{value:.2f}",
+        lambda value: formatting.minus(f"{value:.2f}"),
         bar=closer.chosen.compared or (),
         last="Other image",
         key="robustness_heatmaps",
@@ -73,5 +73,5 @@ def row(condition: str, found: list[Sensitivity], closer: Closer) -> dumbbell.Ro
     return dumbbell.Row(
         id=condition, title=title, strength=strength, marks={each.reference: each.cosine for each in found},
         label=f"{title}. Cosine of heatmaps: {values}{aligned}.",
-        gap=" to ".join(dict.fromkeys(f"{end:.2f}" for end in (min(controls), max(controls)))) if controls else "",
+        gap=" to ".join(dict.fromkeys(formatting.minus(f"{end:.2f}") for end in (min(controls), max(controls)))) if controls else "",
     )  # fmt: skip

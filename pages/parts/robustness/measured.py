@@ -142,7 +142,7 @@ def writer(unit: str) -> Callable[[float], str]:
     """How values of a unit are written: shares as `61 %`."""
     if unit == "share":
         return lambda value: formatting.percent(value, 0 if abs(100 * value - round(100 * value)) < 0.05 else 1)
-    return lambda value: f"{value:.2f}".replace("-", formatting.MINUS) + (f" {unit}" if unit else "")
+    return lambda value: formatting.minus(f"{value:.2f}") + (f" {unit}" if unit else "")
 
 
 def in_words(value: Values, unit: str) -> str:
@@ -150,7 +150,7 @@ def in_words(value: Values, unit: str) -> str:
     if not math.isfinite(value[0]):
         return "not defined"
     scale, places = (100, 1) if unit == "share" else (1, 2)
-    middle, low, high = (f"{scale * each:.{places}f}".replace("-", formatting.MINUS) for each in value)
+    middle, low, high = (formatting.minus(f"{scale * each:.{places}f}") for each in value)
     after = " %" if unit == "share" else f" {unit}" if unit else ""
     return f"{middle}{after} ({low} to {high})" if math.isfinite(value[1]) else f"{middle}{after}"
 

@@ -92,5 +92,5 @@ def says(batch: StepBatch, name: str, i: int) -> str:
     predicted = batch.classes[batch.predicted[name][i]]
     for losses in (batch.cross_entropy, batch.divergence):
         if name in losses and np.isfinite(losses[name][i]):
-            return f"{predicted}, {losses[name][i]:.2f}"
+            return f"{predicted}, {formatting.minus(f'{losses[name][i]:.2f}')}"
     return predicted

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from kdcore.errors import UserError
-from kdcore.results.comparison import TWO_CLASSES, Summary, claim, corrected, covers, sentence
+from kdcore.results.comparison import TWO_CLASSES, Summary, claim, corrected, covers_all, sentence
 from kdcore.store import ACTIVE, StudyState
 from pages.parts import engine, formatting, page_table
 from pages.parts.refresh import refreshing
@@ -152,9 +152,9 @@ def conclusions(summaries: dict[str, Summary], state: StudyState) -> None:
         if gaps:
             st.markdown(f"**Students against that of {formatting.as_text(first)}**")
             lines({label: claim(gap, "its student", f"that of {state.base(label)}") for label, gap in gaps.items()})
-        st.caption(covers(max(summaries.values(), key=lambda summary: summary.seeds)))
-        if gaps and (count := next(iter(gaps.values())).comparisons) > 1:
-            st.caption(f"Students against that of {formatting.as_text(first)}: {corrected(count)}")
+        st.caption(covers_all(summaries.values()))
+        if words := corrected(gaps.values()):
+            st.caption(f"Students against that of {formatting.as_text(first)}: {words}")
 
 
 def lines(found: dict[str, str]) -> None:

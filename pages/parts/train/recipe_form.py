@@ -78,7 +78,9 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
         ):  # no error before anything is typed
             own = role.is_operator()
             return None, (
-                "Type the folder of your images." if own else "Choose other data: folders are the operator's."
+                "Type the folder of your images, or upload it as a ZIP file."
+                if own
+                else "Choose other data: folders are the operator's."
             )
         engine.check_data(recipe.data)
     except UserError as error:

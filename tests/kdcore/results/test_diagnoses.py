@@ -233,6 +233,16 @@ def test_a_teacher_whose_classes_are_in_another_order():
     assert "With its classes renumbered it would get 95.0 %" in words(found, "classes in another order")
 
 
+def test_worse_than_guessing_is_not_called_chance():
+    found = evidence(TARGETS, student=(right_on(TARGETS, 0.95) + 1) % 10, twin=right_on(TARGETS, 0.6))
+    assert kinds(found) == ["below chance"]
+    said = words(found, "below chance")
+    assert said.startswith("The student gets ")
+    assert "% of the test images right; guessing would get 10.0 %." in said
+    assert "in another order in the training images than in the test images" in said
+    assert "cannot be told from chance" not in said
+
+
 # --- the teacher ---------------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +253,16 @@ def test_a_teacher_near_chance(share):
         found, "teacher at chance"
     )
     assert kinds(evidence(TARGETS, teacher=right_on(TARGETS, 0.2), student=right_on(TARGETS, 0.5))) == []
+
+
+def test_few_images_do_not_show_that_a_teacher_is_at_chance():
+    targets = np.arange(30) % 3
+    guess = right_on(targets, 0.5, 3)  # 33.2 to 66.8 %
+    found = evidence(targets, classes=("a", "b", "c"), teacher=guess, student=right_on(targets, 0.9, 3))
+    assert words(found, "teacher on few test images").startswith(
+        "The teacher gets 50.0 % of the test images right; guessing gets 33.3 %. So few images do not show that it is better."
+    )
+    assert "teacher at chance" not in kinds(found)
 
 
 def test_a_teacher_near_chance_that_was_accepted_is_named_as_such():

@@ -39,7 +39,7 @@ def words(elements):
 def test_no_error_before_a_folder_is_typed(open_page):
     test = with_a_folder(open_page)
     assert not test.error
-    assert "Type the folder of your images." in words(test.markdown)
+    assert "Type the folder of your images, or upload it as a ZIP file." in words(test.markdown)
 
 
 def test_what_is_found_is_said_with_what_is_left_out(open_page, birds):

@@ -154,4 +154,4 @@ def _rows(near: Near) -> np.ndarray:
 
 def written(key: str, value: float) -> str:
     form = FIGURES[key][1]
-    return form(value).replace("-", formatting.MINUS) if np.isfinite(value) else "no map"
+    return formatting.minus(form(value)) if np.isfinite(value) else "no map"

@@ -1,8 +1,11 @@
 // The similarity of every layer of one network with every layer of another. A cell that is chosen is explained in words.
 import {element} from "../shared/elements.js";
 import {gradient, lookup} from "../shared/heat.js";
+import {minus} from "../shared/numbers.js";
 
 const CHOSEN = new WeakMap(); // component -> [row, column]
+
+const twoDigits = (value) => minus(value.toFixed(2));
 
 // What a similarity means.
 export function degree(value) {
@@ -34,8 +37,8 @@ export function words({rows, columns}, values, [i, j]) {
   if (value === null) return `${first} of ${rows.name} and ${columns.layers[j]} of ${columns.name}: not defined, as one of them gives every image the same.`;
   const partner = partners(values)[i], best = partner === j
     ? `No other layer of ${columns.name} is more similar to this layer of ${rows.name}.`
-    : `The most similar layer of ${columns.name} is ${columns.layers[partner]} (${values[i][partner].toFixed(2)}).`;
-  return `${first} of ${rows.name} and ${columns.layers[j]} of ${columns.name}: similarity ${value.toFixed(2)}, ${degree(value)}. ${best}`;
+    : `The most similar layer of ${columns.name} is ${columns.layers[partner]} (${twoDigits(values[i][partner])}).`;
+  return `${first} of ${rows.name} and ${columns.layers[j]} of ${columns.name}: similarity ${twoDigits(value)}, ${degree(value)}. ${best}`;
 }
 
 export default function ({data, parentElement}) {
@@ -73,10 +76,10 @@ export default function ({data, parentElement}) {
       cell.setAttribute("role", "gridcell");
       cell.setAttribute("aria-selected", "false");
       cell.setAttribute("aria-label", words(data, values, [i, j]));
-      cell.title = `${rows.layers[i]} / ${columns.layers[j]}: ${value === null ? "not defined" : value.toFixed(2)}`;
+      cell.title = `${rows.layers[i]} / ${columns.layers[j]}: ${value === null ? "not defined" : twoDigits(value)}`;
       cell.style.background = value === null ? "none" : `rgb(${r} ${g} ${b})`;
       cell.style.color = ink([r, g, b]);
-      if (columns.layers.length <= 14) cell.textContent = value === null ? "" : value.toFixed(2).replace(/^0/, "");
+      if (columns.layers.length <= 14) cell.textContent = value === null ? "" : twoDigits(value).replace(/^(−?)0/, "$1");
       cell.onclick = () => choose([i, j], false);
       buttons[i][j] = cell;
       return cell;
@@ -92,7 +95,7 @@ export default function ({data, parentElement}) {
   };
   choose(chosen, false);
   const [i, j] = largest(values), list = parentElement.querySelector(".best");
-  list.replaceChildren(element("li", "", `Most similar pair: ${rows.layers[i]} of ${rows.name} and ${columns.layers[j]} of ${columns.name}, ${(values[i][j] ?? 0).toFixed(2)}`));
+  list.replaceChildren(element("li", "", `Most similar pair: ${rows.layers[i]} of ${rows.name} and ${columns.layers[j]} of ${columns.name}, ${twoDigits(values[i][j] ?? 0)}`));
   const key = parentElement.querySelector(".key"), bar = element("i");
   bar.style.background = gradient("viridis");
   key.replaceChildren(element("span", "", "0: nothing in common"), bar, element("span", "", "1: the same"));

@@ -1,4 +1,5 @@
 // The numbers behind a chart: axes, smoothing, zoom and what stands under the pointer. Nothing here touches the page.
+import {minus} from "../shared/numbers.js";
 
 export const LEFT = 52, RIGHT = 10, TOP = 8, BOTTOM = 24; // margins of a plot, in pixels
 
@@ -120,7 +121,7 @@ export function decades(low, high) {
 /** A value as text; `short` on an axis. */
 export function readable(value, unit, short = false) {
   if (value == null) return "–";
-  if (unit === "%") return `${(100 * value).toFixed(short ? 0 : 1)} %`;
-  if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) return value.toExponential(short ? 0 : 2);
-  return `${+value.toPrecision(3)}`;
+  if (unit === "%") return minus(`${(100 * value).toFixed(short ? 0 : 1)} %`);
+  if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) return minus(value.toExponential(short ? 0 : 2));
+  return minus(`${+value.toPrecision(3)}`);
 }

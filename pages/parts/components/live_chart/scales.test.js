@@ -21,6 +21,7 @@ test("values are written with three digits, shares as percent, gaps as a dash", 
   assert.deepEqual([0.12345, 271.44, 0].map((v) => readable(v, "")), ["0.123", "271", "0"]);
   assert.deepEqual([readable(0.00012, ""), readable(123456, "", true)], ["1.20e-4", "1e+5"]);
   assert.deepEqual([readable(0.5312, "%"), readable(0.5312, "%", true)], ["53.1 %", "53 %"]);
+  assert.deepEqual([readable(-0.123, ""), readable(-0.00012, ""), readable(-0.0001, "%")], ["−0.123", "−1.20e-4", "0.0 %"]);
   assert.equal(readable(null, ""), "–");
 });
 

@@ -3,7 +3,7 @@
 // data: {labels: [run], axes: [{name, unit, colour, words: [word], values: [number or null]}], start: {brushed}, usual}
 import {Address} from "../shared/address.js";
 import {element} from "../shared/elements.js";
-import {clamp} from "../shared/numbers.js";
+import {clamp, minus} from "../shared/numbers.js";
 
 const TOP = 46, BOTTOM = 12, SIDE = 62, NARROWEST = 104; // pixels; NARROWEST: between two axes
 const VIEWS = new WeakMap(); // brushed ranges, kept while the page runs again
@@ -55,7 +55,7 @@ export function labelsOf(axis, most = 9) {
 }
 
 function shownAs(value, unit) {
-  return unit === "%" ? `${(100 * value).toFixed(1)} %` : String(+value.toPrecision(3));
+  return unit === "%" ? minus(`${(100 * value).toFixed(1)} %`) : minus(String(+value.toPrecision(3)));
 }
 
 // The kept runs in words: how many, and which where they are few.

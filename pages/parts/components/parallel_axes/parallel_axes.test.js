@@ -42,3 +42,8 @@ test("the kept runs are named where they are few", () => {
   assert.equal(keptWords(names, [true, false, true]), "2 of 3 runs: a; c");
   assert.equal(keptWords(names, [false, false, false]), "None of 3 runs lies in these ranges.");
 });
+
+test("a negative end of an axis has a minus sign", () => {
+  const words = labelsOf({words: [], values: [-0.25, 0.5], unit: ""}).map(([, word]) => word);
+  assert.deepEqual(words, ["−0.25", "0.5"]);
+});

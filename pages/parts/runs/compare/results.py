@@ -68,8 +68,8 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
     )  # fmt: skip
     st.caption("Accuracy on the test images. Intervals of single runs cover the choice of these images, not the seed.")
     with_twin = [summary.difference for summary in summaries if summary.difference]
-    if len(with_twin) > 1 and any(not found.why for found in with_twin):  # without a conclusion there is no interval
-        st.caption(f"Student − twin: {corrected(len(with_twin))}")
+    if words := corrected(with_twin):
+        st.caption(f"Student − twin: {words}")
     say(gaps, names, base)
 
 
@@ -84,8 +84,8 @@ def say(gaps: dict[str, Conclusion], names: dict[str, str], base: RunState) -> N
         st.markdown(f"- **{formatting.as_text(names[run_id])}** {formatting.as_text(words)}")
     if len(gaps) > MOST_SENTENCES:
         st.caption(f"{len(gaps) - MOST_SENTENCES} more are in the table.")
-    if len(gaps) > 1:
-        st.caption(corrected(len(gaps)))
+    if words := corrected(gaps.values()):
+        st.caption(words)
 
 
 def against(base: RunState, runs: Sequence[RunState]) -> dict[str, Conclusion]:
@@ -106,9 +106,9 @@ def row(
         found[network.capitalize()] = (
             _accuracy(summary.networks[network]["top1"]) if network in summary.networks else ""
         )
-    found["Student − twin"] = formatting.gap(summary.difference) if summary.difference else ""
+    found["Student − twin (percentage points)"] = formatting.gap(summary.difference) if summary.difference else ""
     if others:
-        found[f"Student − that of {names[base.id]}"] = formatting.gap(gap) if gap else ""
+        found[f"Student − that of {names[base.id]} (percentage points)"] = formatting.gap(gap) if gap else ""
     return found
 
 

@@ -175,7 +175,7 @@ def test_one_line_says_what_passed_on_and_out_of_how_many(run):
     line = what_else_passed_on(found)
     assert line.startswith("Besides accuracy, the student is closer to the teacher than the twin in: ")
     assert "negative log-likelihood on scrambled patches (4) (student − twin −" in line
-    assert line.endswith("3 comparisons; intervals are corrected for their number (Holm).")
+    assert line.endswith("3 comparisons; in brackets: 95 % intervals, corrected for their number (Holm).")
 
 
 def test_accuracy_on_clean_images_is_nothing_else(run):

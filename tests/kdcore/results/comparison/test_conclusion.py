@@ -219,4 +219,4 @@ def test_a_twin_that_some_seeds_lack_is_not_said_to_be_missing_altogether():
     runs = [table(60, 20, 500, seed) for seed in range(4)]
     alone = Outcome({"student": runs[3].results["student"]}, seed=3)
     assert said(*runs[:3], alone) == "+8.0 percentage points: no conclusion, 1 of 4 runs have no twin."
-    assert sentence(summarise([alone])) == "No twin was trained, so the effect of the teacher is unknown."
+    assert sentence(summarise([alone])) == "Neither a teacher nor a twin: there is nothing to compare the student with."

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -8,7 +9,9 @@ from kdcore.results.comparison import (
     Figure,
     Outcome,
     claim,
+    corrected,
     covers,
+    covers_all,
     ends,
     level,
     over_seeds,
@@ -94,9 +97,30 @@ def test_several_comparisons_say_how_many_and_that_they_are_corrected():
 
 
 def test_without_a_twin_nothing_is_said_of_the_teacher():
-    summary = summarise([Outcome({"student": network(0.9)})])
+    summary = summarise([Outcome({"student": network(0.9), "teacher": network(0.95)})])
     assert (summary.kind, summary.difference) == ("unknown", None)
     assert sentence(summary) == "No twin was trained, so the effect of the teacher is unknown."
+
+
+def test_without_teacher_and_twin_no_teacher_is_spoken_of():
+    summary = summarise([Outcome({"student": network(0.9)})])
+    assert sentence(summary) == "Neither a teacher nor a twin: there is nothing to compare the student with."
+
+
+def test_where_no_comparison_has_an_interval_none_is_said_to_be_wider():
+    changed = [dataclasses.replace(run(60, 18, seed), turned=("weight of kd",)) for seed in range(2)]
+    refused = summarise_all([changed[:1], changed[1:]], [1, 1])
+    assert all(each.difference.comparisons == 2 for each in refused)
+    assert corrected([each.difference for each in refused]) == ""
+    assert "Holm" not in covers_all(refused)
+
+
+def test_several_summaries_are_described_by_one_with_an_interval():
+    two_seeds, three = [run(60, 18, seed) for seed in range(2)], [run(60, 18, seed) for seed in range(3)]
+    found = summarise_all([two_seeds, three[:1]], [2, 1])
+    assert covers_all(found).startswith("One seed: the interval covers the choice of the 2,000 test images")
+    assert "2 comparisons, with wider intervals (Holm's correction)" in covers_all(found)
+    assert covers_all(summarise_all([two_seeds, three], [2, 3])).startswith("Mean of 3 seeds")
 
 
 def test_figures_of_two_classes_are_there_where_every_run_has_them():
