@@ -81,6 +81,7 @@ TABLES = (
     Table("class-space", {"three seeds": "distill class-space-small --seeds 0 1 2"}, layouts.by_variant(""), 5, needs=CIFAR),
     Table("vit-to-cnn", {"": "study vit-to-cnn-small"}, layouts.by_variant("method", parameters=True), 30, needs=CIFAR),
     Table("cnn-to-vit", {"": "study cnn-to-vit-small"}, layouts.by_variant("method", parameters=True), 30, needs=CIFAR),
+    Table("patient", {"patient": "distill patient --seeds 0 1 2"}, layouts.by_seed, 12, needs=CIFAR),
     Table("cifar10-cnn", {"": "distill cifar10-cnn"}, layouts.by_seed, 25, long=True, needs=CIFAR),
     Table("precision", {"": "study precision"}, layouts.precision, 60, long=True, needs=CIFAR),
     Table("cifar10-resnet56", {"": "distill cifar10-resnet56"}, layouts.by_seed, 10, long=True, needs=PUBLIC),
