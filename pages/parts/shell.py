@@ -21,4 +21,4 @@ else:
     exercise.begin(page.url_path)
     page.run()
     exercise.offer(page.url_path)
-    ahead.prepare(page.url_path)
+ahead.prepare(page.url_path, opened=notes.wanted())

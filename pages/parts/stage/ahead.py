@@ -1,4 +1,4 @@
-"""Preloads the storyboard's next view while the presenter shows the one before, so that it appears at once."""
+"""Preloads the storyboard's views: the next one while the presenter shows the one before, the others when it is opened."""
 
 import logging
 import threading
@@ -12,50 +12,64 @@ from kdcore.errors import UserError
 from pages.parts import engine
 from pages.parts.attention import preload
 from pages.parts.roles import role
-from pages.parts.stage import address
+from pages.parts.stage import address, editor
 from pages.parts.stage.address import Address
 
 LOADERS: Mapping[str, Callable[[Mapping[str, str]], None]] = {"attention": preload.preload}  # of the pages that compute
 PRESENT = "present"  # in the address of a window that presents
+MOST = 20  # views that are loaded before they are next: caches hold 60 maps, and a view has three
 
 _busy = threading.Lock()  # one view at a time
+_wanted: list[Address] = []  # to be loaded, the first one first; replaced by every page of the presenter's
+_loaded: set[Address] = set()  # of this process
 _log = logging.getLogger(__name__)
 
 
-def prepare(page: str) -> None:
-    """At the end of the presenter's page: load what comes after it, in the background."""
+def prepare(page: str, *, opened: bool = False) -> None:
+    """At the end of the presenter's page: load what comes after it, in the background; where no run trains, also the other views.
+
+    opened: the storyboard is on the screen, so that all of its views count.
+    """
     if not role.is_operator():
         return
     query = {name: value for name, value in st.query_params.items() if name not in address.NOT_OF_A_VIEW}
-    following = after(page, query, presenting=st.query_params.get(PRESENT) == "1")
-    if following and following.page in LOADERS and _busy.acquire(blocking=False):
-        thread = threading.Thread(target=_load, args=(following,), name="next view", daemon=True)
+    opened = opened or editor.OPEN in st.session_state
+    following, *others = in_order(page, query, presenting=opened or st.query_params.get(PRESENT) == "1") or [None]
+    others = [] if engine.runner().active() else [each for each in others[:MOST] if each not in _loaded]
+    _wanted[:] = [each for each in (following, *others) if each and each.page in LOADERS]
+    if _wanted and _busy.acquire(blocking=False):
+        thread = threading.Thread(target=_load, name="storyboard", daemon=True)
         add_script_run_ctx(thread, get_script_run_ctx(suppress_warning=True))  # with the role of this visit
         thread.start()
 
 
-def after(page: str, query: Mapping[str, str], *, presenting: bool) -> Address | None:
-    """The storyboard's view after the one with this address, or its first one where presenting begins elsewhere."""
+def in_order(page: str, query: Mapping[str, str], *, presenting: bool) -> list[Address | None]:
+    """The storyboard's views in the order in which they will be wanted: what follows the one with this address, then those before
+    it. All of them where presenting begins elsewhere; else none. The first is None after the last one."""
     try:
         views = [address.parse(each.address) for each in engine.views()]
     except UserError:  # the storyboard's editor says why
-        return None
+        return []
     here = next((place for place, each in enumerate(views) if each.page == page and _query(each) == query), None)
     if here is None:
-        return views[0] if views and presenting else None
-    return views[here + 1] if here + 1 < len(views) else None
+        return [*views] if presenting else []
+    return [*(views[here + 1 :] or [None]), *reversed(views[:here])]
 
 
 def _query(view: Address) -> dict[str, str]:
     return dict(parse_qsl(view.query, keep_blank_values=True))
 
 
-def _load(view: Address) -> None:
+def _load() -> None:
     try:
-        LOADERS[view.page](_query(view))
-    except UserError:
-        pass  # the page says so when it is shown
-    except Exception:
-        _log.exception("The next view could not be preloaded.")
+        while _wanted:
+            view = _wanted.pop(0)
+            try:
+                LOADERS[view.page](_query(view))
+                _loaded.add(view)
+            except UserError:
+                pass  # the page says so when it is shown
+            except Exception:
+                _log.exception("A view of the storyboard could not be preloaded.")
     finally:
         _busy.release()

@@ -1,4 +1,4 @@
-"""The storyboard's next view is loaded while the one before is shown."""
+"""The storyboard's views are loaded before they are shown: the next one, and where it is open, all."""
 
 import threading
 
@@ -8,38 +8,38 @@ import streamlit as st
 from pages.parts import engine
 from pages.parts.attention import networks, preload
 from pages.parts.roles import role
-from pages.parts.stage import ahead
+from pages.parts.stage import ahead, editor
 
 CHELSEA = "photo=chelsea.png&networks=CIFAR-10&poke=flip"
 
 
 @pytest.fixture
-def storyboard(monkeypatch, tmp_path):
+def storyboard(runner, monkeypatch, tmp_path):
     monkeypatch.setenv("KD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(ahead, "_loaded", set())
     for view in ("/methods?method=kd", f"/attention?{CHELSEA}", "/runs"):
         engine.add_view(view, view)
 
 
 def found(page, query=None, *, presenting=False):
-    view = ahead.after(page, query or {}, presenting=presenting)
-    return view and view.page
+    return [view and view.page for view in ahead.in_order(page, query or {}, presenting=presenting)]
 
 
 def test_the_view_after_the_one_that_is_shown(storyboard):
-    assert found("methods", {"method": "kd"}) == "attention"
-    assert found("attention", {"poke": "flip", "photo": "chelsea.png", "networks": "CIFAR-10"}) == "runs"
-    assert found("runs") is None
-    assert found("methods", {"method": "dkd"}) is None
+    assert found("methods", {"method": "kd"}) == ["attention", "runs"]
+    assert found("attention", {"poke": "flip", "photo": "chelsea.png", "networks": "CIFAR-10"}) == ["runs", "methods"]
+    assert found("runs") == [None, "attention", "methods"]
+    assert found("methods", {"method": "dkd"}) == []
 
 
 def test_presenting_begins_with_the_first_view(storyboard):
-    assert found("studies", presenting=True) == "methods"
-    assert found("studies") is None
+    assert found("studies", presenting=True) == ["methods", "attention", "runs"]
+    assert found("studies") == []
 
 
 def test_a_damaged_storyboard_is_the_editors_matter(storyboard, tmp_path):
     (tmp_path / "runs" / "storyboard.json").write_text("{")
-    assert found("methods", {"method": "kd"}, presenting=True) is None
+    assert found("methods", {"method": "kd"}, presenting=True) == []
 
 
 @pytest.mark.parametrize("operates", [True, False])
@@ -55,6 +55,26 @@ def test_the_presenters_page_loads_it_in_the_background_a_visitors_does_not(stor
     assert loaded == ([{"photo": "chelsea.png", "networks": "CIFAR-10", "poke": "flip"}] if operates else [])
 
 
+@pytest.mark.parametrize("opened, state", [(True, {}), (False, {editor.OPEN: "edit"}), (False, {})])
+@pytest.mark.parametrize("trains", [False, True])
+def test_an_open_storyboard_loads_all_views_once_and_beside_a_run_the_next_one_alone(
+    storyboard, runner, monkeypatch, opened, state, trains
+):
+    engine.add_view("/attention?photo=coffee.png", "coffee")
+    engine.delete_view(engine.views()[0].id)
+    loaded = []
+    monkeypatch.setattr(ahead, "LOADERS", {"attention": lambda query: loaded.append(query["photo"])})
+    monkeypatch.setattr(ahead.st, "query_params", {})
+    monkeypatch.setattr(ahead.st, "session_state", state)
+    monkeypatch.setattr(runner, "active", lambda: ("a run",) if trains else ())
+    for _ in range(2):
+        ahead.prepare("studies", opened=opened)
+        with ahead._busy:
+            pass
+    both = ["chelsea.png", "chelsea.png"] if trains else ["chelsea.png", "coffee.png", "chelsea.png"]
+    assert loaded == (both if opened or state else [])
+
+
 def test_a_loader_that_fails_is_logged_and_the_next_view_is_loaded_again(storyboard, monkeypatch, caplog):
     monkeypatch.setattr(ahead, "LOADERS", {"attention": lambda query: 1 / 0})
     monkeypatch.setattr(ahead.st, "query_params", {"method": "kd"})
@@ -63,7 +83,7 @@ def test_a_loader_that_fails_is_logged_and_the_next_view_is_loaded_again(storybo
         with ahead._busy:
             pass
     logged = [record.message for record in caplog.records if record.name == ahead.__name__]
-    assert logged == 2 * ["The next view could not be preloaded."]
+    assert logged == 2 * ["A view of the storyboard could not be preloaded."]
 
 
 @pytest.mark.parametrize(
