@@ -155,6 +155,12 @@ def cifar10_folder(real_data: Path, shared_folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def drawn_data(shared_folder: Path) -> Path:
+    """A data folder for all servers of tests: images are drawn once."""
+    return shared_folder / "drawn-data"
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test does not depend on which Streamlit options the developer has set."""

@@ -13,12 +13,28 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
+from benchmarks.hostile import Visitor
 from kdcore.paths import PROJECT
 from kdcore.store import Store
 from tests import chromium, warm
 
 PATIENCE_SECONDS = 120  # two busy cores: torch loads, images are drawn, a first step is taken
+# A spinner that turns would be drawn fifty times a second, a third of what a browser with a run computes.
+STILL = """const still = new CSSStyleSheet();
+still.replaceSync("*, *::before, *::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; }");
+document.adoptedStyleSheets.push(still);"""
+
+LONG = """
+name: long
+data: {name: cues, image_size: 64, train_images: 400, test_images: 50, batch_size: 32}
+teacher: {weights: cues-teacher}
+student: {model: three_stage_cnn_16}
+terms: [{method: kd}]
+epochs: 2000
+probes: {images: 0}
+"""  # an epoch, and so the time between two checkpoints, takes about a second
 
 
 @dataclass
@@ -77,6 +93,24 @@ def _answers(server: Server) -> bool:
     return False
 
 
+def hand_in(visitor: Visitor, text: str) -> None:
+    """Hand a recipe in as text on Train."""
+    visitor.visit("train")
+    typed = WidgetState(id=visitor.inputs["Recipe"], string_value=text)
+    visitor.send(typed, WidgetState(id=visitor.buttons["Apply"], trigger_value=True))
+
+
+def long_run(server: Server) -> str:
+    """Start the server's first run, a long one, by a browser's messages; returns its id once it trains."""
+    with Visitor(server.port) as visitor:
+        hand_in(visitor, LONG)
+        visitor.press(visitor.buttons["Start training"])
+    until(lambda: server.store.ids(), "the run is there")
+    (run_id,) = server.store.ids()
+    until(lambda: server.store.state(run_id).step > 3, "the run trains")
+    return run_id
+
+
 def until(true: Callable[[], object], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for something that no locator can wait for."""
     end = time.monotonic() + seconds
@@ -106,6 +140,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, has_touch=telephone, is_mobile=telephone, reduced_motion="reduce"
         )
+        context.add_init_script(STILL)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
@@ -126,12 +161,6 @@ def is_foreign(url: str, address: str) -> bool:
     """Whether a request goes to another host or port than the page's own."""
     called, own = urlsplit(url), urlsplit(address)
     return called.scheme not in ("data", "blob") and called.netloc != own.netloc
-
-
-@pytest.fixture(scope="session")
-def drawn_data(shared_folder: Path) -> Path:
-    """For all servers: images are drawn once."""
-    return shared_folder / "e2e-data"
 
 
 @pytest.fixture

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as TookTooLong
-from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.hostile import Visitor
 from kdcore import events as ev
 from kdcore.recipe import ModelRecipe, Recipe, Term
-from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
+from tests.e2e.conftest import LONG, PATIENCE_SECONDS, Server, hand_in, long_run, serving, until
 from tests.kdcore.photos.test_headers import many_scans
 from tests.pages.test_markup import MARKUP, NAME
 from tests.served.conftest import Served
@@ -25,15 +24,6 @@ from tests.small_disk import small_disk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LONG = """
-name: long
-data: {name: cues, image_size: 64, train_images: 400, test_images: 50, batch_size: 32}
-teacher: {weights: cues-teacher}
-student: {model: three_stage_cnn_16}
-terms: [{method: kd}]
-epochs: 2000
-probes: {images: 0}
-"""
 DISK_MIB = 48
 TRIES = 3  # to start the run
 
@@ -55,13 +45,7 @@ def attacked(disk: Path, drawn_data: Path) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def training(attacked: Server) -> str:
     """Another visitor's run, which trains through all attacks."""
-    with Visitor(attacked.port) as visitor:
-        hand_in(visitor, LONG)
-        visitor.press(visitor.buttons["Start training"])
-    until(lambda: attacked.store.ids(), "the run is there")
-    (run_id,) = attacked.store.ids()
-    until(lambda: attacked.store.state(run_id).step > 3, "the run trains")
-    return run_id
+    return long_run(attacked)
 
 
 @pytest.fixture
@@ -82,14 +66,8 @@ def going_on(attacked, training) -> Iterator[None]:
     """At the end the other visitor's run has to be training."""
     yield
     step = attacked.store.state(training).step
-    until(lambda: attacked.store.state(training).step > step + 5, "the other visitor's run trains on")
-
-
-def hand_in(visitor: Visitor, text: str) -> None:
-    """Hand a recipe in as text on Train."""
-    visitor.visit("train")
-    typed = WidgetState(id=visitor.inputs["Recipe"], string_value=text)
-    visitor.send(typed, WidgetState(id=visitor.buttons["Apply"], trigger_value=True))
+    # one more may have been under way
+    until(lambda: attacked.store.state(training).step > step + 1, "the other visitor's run trains on")
 
 
 def start_long_run(server: Server, page: Page) -> str:

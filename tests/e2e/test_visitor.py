@@ -10,9 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from kdcore import recipe as recipes
-from kdcore.recipe import library
-from tests.e2e.conftest import PATIENCE_SECONDS, Server, serving, until
+from tests.e2e.conftest import PATIENCE_SECONDS, long_run, serving, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -24,16 +22,6 @@ COLOURS = "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.w
 def start_quick_run(page: Page) -> str:
     """Press the button on Start; returns the id of the run that the visitor is led to."""
     page.get_by_role("button", name="Train it here").click()
-    page.wait_for_url(re.compile(r"/train\?.*run="))
-    return re.search(r"run=([\w.-]+)", page.url)[1]  # type: ignore[index]
-
-
-def start_small_run(page: Page, server: Server) -> str:
-    """Start a run whose epochs, and so the times between its checkpoints, take a second; returns its id."""
-    small = ["data.train_images=400", "data.labels=100", "data.test_images=200", "epochs=100"]
-    like = server.store.create(recipes.with_overrides(library.recipe("quick"), small))
-    page.goto(f"{server.url}/train?like={like}")
-    page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/train\?.*run="))
     return re.search(r"run=([\w.-]+)", page.url)[1]  # type: ignore[index]
 
@@ -83,12 +71,6 @@ def test_from_the_first_visit_to_the_run_found_again(shared_server, visit, tmp_p
     assert shared_server.store.checkpoint(run_id) is not None
 
 
-def test_the_very_first_visit_may_be_a_deep_link(server, visit):
-    page = visit(f"{server.url}/runs")
-    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
-    expect(page.get_by_role("link", name="Attention")).to_be_visible()  # the menu is around it
-
-
 def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(shared_server, visit):
     presenter = visit(shared_server.url)
     run_id = start_quick_run(presenter)
@@ -118,11 +100,8 @@ def test_two_browsers_see_the_same_run_and_one_that_leaves_disturbs_nobody(share
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_that_is_ended_leaves_a_checkpoint_and_a_stopped_run(server, visit, how):
-    page = visit(server.url)
-    run_id = start_quick_run(page)
-    until(lambda: server.store.state(run_id).step > 0, "the first step is taken")
-    page.goto("about:blank")
+def test_a_server_that_is_ended_leaves_a_checkpoint_and_a_stopped_run(server, how):
+    run_id = long_run(server)
     server.stop(how)
     state = server.store.state(run_id)
     assert (state.status, state.reason) == ("stopped", "The program that trained it was closed.")
@@ -134,14 +113,13 @@ def test_a_server_that_is_ended_leaves_a_checkpoint_and_a_stopped_run(server, vi
 
 
 def test_a_killed_run_shows_as_interrupted_and_resumes(visit, tmp_path, drawn_data):
+    """And the very first visit to a server may be a deep link."""
     with serving(tmp_path, drawn_data) as server:
-        page = visit(server.url)
-        run_id = start_small_run(page, server)
+        run_id = long_run(server)
         until(lambda: server.store.checkpoint(run_id), "a checkpoint is written", seconds=3 * PATIENCE_SECONDS)
         until(
             lambda: server.store.state(run_id).step > server.store.state(run_id).checkpoints[-1]["step"], "it goes on"
         )
-        page.goto("about:blank")
         server.stop(signal.SIGKILL)
     killed = server.store.state(run_id)
     assert killed.status == "interrupted"
@@ -149,6 +127,7 @@ def test_a_killed_run_shows_as_interrupted_and_resumes(visit, tmp_path, drawn_da
     with serving(tmp_path, drawn_data) as server:
         page = visit(f"{server.url}/train?run={run_id}")
         expect(page.get_by_text("The process that trained it has ended.")).to_be_visible()
+        expect(page.get_by_role("link", name="Attention")).to_be_visible()  # the menu is around it
         page.get_by_role("button", name="Resume").click()
         until(lambda: server.store.state(run_id).status == "running", "it runs again")
         until(lambda: server.store.state(run_id).step > killed.step, "it is further than before")

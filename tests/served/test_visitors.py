@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -14,8 +15,8 @@ from tests.served.conftest import Served
 
 
 @pytest.fixture(scope="module")
-def served(serve: Callable) -> Iterator[Served]:
-    with serve("everywhere", KD_PASSCODE=PASSCODE) as served:
+def served(serve: Callable, drawn_data: Path) -> Iterator[Served]:
+    with serve("everywhere", KD_PASSCODE=PASSCODE, KD_DATA=str(drawn_data)) as served:
         yield served
 
 
