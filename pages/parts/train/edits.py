@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from kdcore import recipe as recipes
+from kdcore.data import datasets
 from kdcore.recipe import Recipe
 from kdcore.recipe.references import WeightFile, parse
 from pages.parts import address
@@ -14,6 +15,9 @@ from pages.parts import address
 SET = "set"  # in the address, one for each setting, as the command line's --set takes them
 MOST = 20
 FORM = "form-edits"  # in the session
+OF_DATASET = frozenset(
+    {"image_size", "train_images", "test_images", "labels", "only"}
+)  # of a recipe's data; another dataset has others
 PRIVATE = ("data.path", "name", "note")  # never in an address
 
 
@@ -72,7 +76,11 @@ def _same(one: Recipe, other: Recipe) -> bool:
 
 
 def _without_files(recipe: Recipe, edited: Recipe) -> Recipe:
-    """The networks of the preset in place of those from a file of this machine, or from a run."""
+    """The preset's networks in place of those from a file of this machine, and its dataset in place of a folder of it."""
+    if edited.data.path != recipe.data.path:
+        own = {"name", *OF_DATASET}.union(*(datasets.get(each.data.name).own_keys for each in (recipe, edited)))
+        data = edited.data.model_copy(update={key: getattr(recipe.data, key) for key in own})
+        edited = edited.model_copy(update={"data": data})
     teacher, student = edited.teacher, edited.student
     if teacher and _is_file(teacher.weights):
         edited = edited.model_copy(update={"teacher": recipe.teacher})

@@ -14,7 +14,7 @@ from pages.parts import engine
 from pages.parts.own import facts, search, weights
 from pages.parts.own import images as own_images
 from pages.parts.roles import control, role
-from pages.parts.train import augmentation_form, folder_summary, perturbed_form, presets, schedule_form
+from pages.parts.train import augmentation_form, edits, folder_summary, perturbed_form, presets, schedule_form
 
 Plain = dict[str, Any]
 FAIR = (
@@ -47,7 +47,7 @@ def choose_data(data: Plain, key: str) -> None:
     name = name or data["name"]
     dataset = datasets.get(name)
     if name != data["name"]:
-        reset = {"image_size", "train_images", "test_images", "labels", "only", *datasets.get(data["name"]).own_keys}
+        reset = {*edits.OF_DATASET, *datasets.get(data["name"]).own_keys}
         data.update(DataRecipe(name=name, image_size=dataset.image_size).model_dump(include={"name", *reset}))
     st.caption(dataset.summary)
     key = f"{name}-{key}"

@@ -75,3 +75,21 @@ def test_no_file_of_this_machine_and_no_name_is_in_an_address(secret):
     recipe = library.recipe("quick")
     edited = recipes.with_overrides(recipe, [secret, "epochs=3"])
     assert edits.shareable(recipe, edited) == ["epochs=3"]
+
+
+def test_an_address_of_a_form_with_an_own_folder_opens_with_all_else_that_was_edited(open_page):
+    """Its folder is hidden, so its dataset stays out too: a folder without a path was refused, and every other setting with it."""
+    recipe = library.recipe("quick")
+    folder = [
+        "data.name=folder",
+        "data.path=/home/ada/birds",
+        "data.image_size=224",
+        "data.train_images=null",
+        "data.labels=all",
+    ]
+    edited = recipes.with_overrides(recipe, [*folder, "data.batch_size=32", "epochs=3"])
+    shared = edits.shareable(recipe, edited)
+    assert shared == ["data.batch_size=32", "epochs=3"]
+    page = open_page("train.py", preset="quick", set=shared)
+    assert (number(page, "Epochs").value, number(page, "Batch size").value) == (3, 32)
+    assert not page.error
