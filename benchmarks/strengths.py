@@ -1,9 +1,10 @@
 """How fast the strength slider of the Robustness page answers, in a browser: from the key to the new accuracies.
 
-    python -m benchmarks.strengths [--networks "Bundled: CIFAR-10"] [--set patch_scramble] [--moves 6]
+    python -m benchmarks.strengths [--networks "Bundled: CIFAR-10"] [--set patch_scramble] [--moves 6] [--pause 3]
 
 CIFAR-10 has to be in KD_DATA. The page is opened in a headless Chromium and the slider moved by keys, to strengths that were not
-computed before and back to those that were. By the clock other work on the machine counts too, so the CPU seconds of the server
+computed before and back to those that were. In a pause between two moves the server computes the strengths beside the chosen one;
+`--pause 0` leaves it no time for that. By the clock other work on the machine counts too, so the CPU seconds of the server
 stand beside it, with one torch thread, since threads that wait for each other on a busy machine use CPU time too: without other
 work an answer takes about as long, and less with several cores.
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from kdcore.data import perturbations
 from kdcore.paths import PROJECT
 
 GOAL = 0.5  # seconds
@@ -35,27 +37,30 @@ def main() -> None:
     parser.add_argument("--networks", default="Bundled: CIFAR-10")
     parser.add_argument("--set", default="patch_scramble")
     parser.add_argument("--moves", type=int, default=6)
+    parser.add_argument("--pause", type=float, default=AFTER, help="seconds between two moves")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kd-strengths-") as folder, sync_playwright() as playwright:
         port, server = serve(Path(folder))
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         try:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
-            query = urllib.parse.urlencode({"networks": options.networks, "set": options.set, "show": "Strength"})
+            query = urllib.parse.urlencode(
+                {"networks": options.networks, "set": perturbations.get(options.set).title, "show": "Strength"}
+            )
             opened = timed(server.pid, lambda: opens(page, f"http://127.0.0.1:{port}/robustness?{query}"))
             print(f"opening the page: {opened[0]:.1f} s, {opened[1]:.2f} CPU s of the server")
             settle(page)
             keys = ["ArrowRight"] * (options.moves // 2) + ["ArrowLeft"] * (options.moves // 2)
-            moves = [move(page, server.pid, key) for key in keys]
+            moves = [move(page, server.pid, key, options.pause) for key in keys]
         finally:
             browser.close()
             server.terminate()
             server.wait()
     for words, found in (("new strengths", moves[: len(moves) // 2]), ("known ones", moves[len(moves) // 2 :])):
         clock, cpu = (statistics.median(each) for each in zip(*found, strict=True))
-        verdict = "within" if cpu <= GOAL else "above"
+        verdict = "within" if clock <= GOAL else "above"
         print(
-            f"{words}: {clock:.2f} s by the clock, {cpu:.2f} CPU s of the server (median of {len(found)}); {verdict} {GOAL} CPU s"
+            f"{words}: {clock:.2f} s by the clock, {verdict} {GOAL} s; {cpu:.2f} CPU s of the server (median of {len(found)})"
         )
 
 
@@ -101,8 +106,8 @@ def settle(page: Page) -> None:
         before = now
 
 
-def move(page: Page, server: int, key: str) -> tuple[float, float]:
-    """Seconds by the clock until the accuracies change, and CPU seconds of the server for all that follows from it."""
+def move(page: Page, server: int, key: str, pause: float) -> tuple[float, float]:
+    """Seconds by the clock until the accuracies change, and CPU seconds of the server until the pause is over."""
     accuracies = page.locator(".st-key-live-accuracies").first
     before, slider, began, cpu = (
         accuracies.inner_text(),
@@ -114,7 +119,7 @@ def move(page: Page, server: int, key: str) -> tuple[float, float]:
     while accuracies.inner_text() == before and time.monotonic() - began < PATIENCE:
         time.sleep(0.01)
     answered = time.monotonic() - began
-    time.sleep(AFTER)
+    time.sleep(pause)
     return answered, used(server) - cpu
 
 

@@ -26,6 +26,15 @@ def test_the_outline_of_a_grey_square_is_one_pixel_thin_and_at_its_border() -> N
         assert (abs(first - 9.5), abs(last - 29.5)) == (0.5, 0.5)
 
 
+def test_a_line_ends_where_its_contrast_is_below_the_lower_threshold() -> None:
+    """Without gradient elsewhere the upper threshold is 0.4 of the strongest and the lower one 0.4 of that, 0.16 of the strongest."""
+    image = torch.zeros(1, 3, 100, 100)
+    image[:, :, :, 45:55] = torch.linspace(1, 0, 100)[:, None]
+    rows = np.flatnonzero((EDGES.perturb(clean(image), 1).images[0, 0, :, 43:47] == 0).any(dim=1).numpy())
+    assert rows.tolist() == list(range(rows[0], rows[-1] + 1))
+    assert abs(rows[-1] - 84) <= 2
+
+
 def test_a_mask_gives_the_outline_without_the_texture_inside() -> None:
     split = loading.load(CUES, "test")
     batch = making.clean(split, torch.arange(20))

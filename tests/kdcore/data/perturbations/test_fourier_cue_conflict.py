@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,18 @@ def test_partners_are_of_every_other_class_alike_and_their_class_is_the_texture(
     places = [place_of[(each * 255).round().byte().numpy().tobytes()] for each in others]
     assert torch.equal(given.targets[places], textures)
     assert len(set(places)) > 150
+
+
+def test_each_image_of_another_class_can_be_the_partner() -> None:
+    few = Split("test", CLASSES, many(4).images, torch.tensor([0, 1, 1, 2]))
+    given = split(4, n=1)
+    given = dataclasses.replace(given, targets=torch.tensor([1]))
+    conflict, seen = prepared(few), set()
+    for key in range(40):
+        one = dataclasses.replace(clean(given), keys=torch.tensor([key]))
+        others, _ = conflict.partners(one)
+        seen.add(next(place for place in range(4) if torch.equal((others[0] * 255).round().byte(), few.images[place])))
+    assert seen == {0, 3}
 
 
 def test_partners_do_not_depend_on_the_order_of_the_split() -> None:

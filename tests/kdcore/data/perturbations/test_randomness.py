@@ -63,3 +63,10 @@ def test_distributions() -> None:
     orders = randomness.permutations(KEYS, 4, 5)
     assert torch.equal(orders.sort(dim=1).values, torch.arange(4).expand(300, -1))
     assert len({tuple(order) for order in orders.tolist()}) == 24
+
+
+def test_images_read_from_the_whole_bank(monkeypatch) -> None:
+    monkeypatch.setattr(randomness, "_normal_bank", lambda device: torch.arange(randomness.BANK, dtype=torch.float64))
+    places = randomness.normal(randomness.mixed(torch.arange(1000)), (8,), 1)[:, 0] / randomness.BANK
+    assert (places.min() < 0.01, places.max() > 0.99) == (True, True)
+    assert abs(places.mean() - 0.5) < 0.03  # its standard deviation is 0.009
