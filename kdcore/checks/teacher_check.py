@@ -49,7 +49,8 @@ def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) ->
     paired = pairings(recipe, runs)
     if recipe.teacher.finetune:
         epochs = recipe.teacher.finetune.epochs
-        tuned = Finding("accuracy", "ok", f"Checked after its fine-tuning on {recipe.data.name} for {epochs} epochs.")
+        length = f"{epochs} epoch{'s' * (epochs != 1)}"
+        tuned = Finding("accuracy", "ok", f"Checked after its fine-tuning on {recipe.data.name} for {length}.")
         return TeacherCheck((tuned, *later, *paired), {})
     if later:
         return TeacherCheck((*later, *paired), {})

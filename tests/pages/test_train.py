@@ -54,6 +54,13 @@ def test_downloads_are_listed_beside_the_cost(open_page, runner):
     assert [warning.value for warning in open_page("train.py").warning] == list(runner.downloads)
 
 
+def test_one_epoch_is_not_written_as_several(open_page):
+    tuned = "teacher={weights: cues-teacher, finetune: {epochs: 1}}"
+    test = open_page("train.py", preset="quick", set=["epochs=1", "lr={warmup_epochs: 0}", tuned])
+    assert "3,600 × 1 epoch = 496 steps" in test.table[0].value.to_string()
+    assert widget(test, "selectbox", "Teacher").value == "cues-teacher, fine-tuned first (1 epoch)"
+
+
 def test_what_is_chosen_is_what_starts(open_page, runner):
     test = open_page("train.py")
     weights = [s for s in test.slider if s.label.startswith("Weight of ")]

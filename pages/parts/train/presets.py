@@ -160,6 +160,7 @@ def title_of(teacher: dict[str, Any]) -> str:
     """`cues-teacher`, `vit_tiny_patch16_224, pretrained, fine-tuned first (3 epochs)`."""
     weights = {"none": "random", "pretrained": "pretrained"}.get(teacher["weights"])
     title = f"{teacher['model']}, {weights}" if weights else str(teacher["weights"])
-    title += f", fine-tuned first ({teacher['finetune']['epochs']} epochs)" if teacher.get("finetune") else ""
+    if tuning := teacher.get("finetune"):
+        title += f", fine-tuned first ({tuning['epochs']} epoch{'s' * (tuning['epochs'] != 1)})"
     title += ", classes mapped" if teacher.get("map_classes") else ""
     return title + (", accepted as is" if teacher.get("accept") else "")

@@ -235,7 +235,7 @@ def show_cost(recipe: Recipe, cost: engine.Cost) -> None:
     where = "the CPU" if cost.device == "cpu" else f"the GPU ({cost.device})"
     lines = {
         "Time": f"**about {time}** on {formatting.as_text(where)}",
-        "Images": f"{formatting.count(cost.images)} × {recipe.epochs} epochs = {cost.steps:,} steps",
+        "Images": f"{formatting.count(cost.images)} × {recipe.epochs} epoch{'s' * (recipe.epochs != 1)} = {cost.steps:,} steps",
         ":primary[Student]": size(cost.student_parameters, cost.student_flops),
     }
     if cost.curves_seconds:
