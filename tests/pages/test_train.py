@@ -125,6 +125,17 @@ def test_a_preset_s_note_goes_when_the_form_differs_from_it(open_page, runner):
     assert runner.started[0].note == ""
 
 
+def test_a_link_with_other_settings_comes_without_the_preset_s_note(open_page, tmp_path, runner):
+    """The note of a recipe with 500 labels was shown above, and stored with, a run of 1,000."""
+    preset = tmp_path / "recipes" / "quick.yaml"
+    preset.write_text(preset.read_text() + "note: 500 labels here.\n")
+    assert "500 labels here." in texts(open_page("train.py", set=["seeds=[4]"]))
+    test = open_page("train.py", set=["data.labels=1000"])
+    assert "500 labels here." not in texts(test)
+    button(test, "Start training").click().run()
+    assert (runner.started[0].data.labels, runner.started[0].note) == (1000, "")
+
+
 def test_a_message_names_the_field_of_each_key(open_page, runner):
     reason = "`data.batch_size` is 1, and resnet18 normalises over a batch: `student.options` or `data.batch_size`, not `all`."
     runner.findings = (Finding("recipe", "stop", reason, final=True),)

@@ -56,15 +56,20 @@ def with_settings(recipe: Recipe, name: str) -> Recipe:
     except UserError as error:
         st.error(f"The settings of this address are not used. {formatting.message(str(error))}")
         return recipe
-    return changed
+    return _noted(recipe, changed)
+
+
+def _noted(preset: Recipe, recipe: Recipe) -> Recipe:
+    """A recipe, with the preset's note while it differs from it in no more than the seeds."""
+    same = recipe.model_dump(exclude={"seeds"}) == preset.model_dump(exclude={"seeds"})
+    return recipe if same else recipe.model_copy(update={"note": ""})
 
 
 def with_note(base: Recipe, recipe: Recipe | None) -> Recipe | None:
-    """The recipe of the form. While it differs from its preset in no more than the seeds, the preset's note is shown and kept."""
-    if recipe and recipe.model_dump(exclude={"seeds"}) != base.model_dump(exclude={"seeds"}):
-        return recipe.model_copy(update={"note": ""})
-    if recipe and base.note:
-        st.caption(formatting.message(base.note))
+    """The recipe of the form, whose note is shown. It is kept while the form differs in no more than the seeds from how it began."""
+    recipe = recipe and _noted(base, recipe)
+    if recipe and recipe.note:
+        st.caption(formatting.message(recipe.note))
     return recipe
 
 
