@@ -25,12 +25,11 @@ def show_line(run: RunState) -> None:
 def show_curves(recipe: Recipe, run: RunState) -> None:
     """Accuracy on each perturbed set and shape bias over the run, where the recipe has such sets."""
     if panels := panels_of(recipe):
-        with st.expander("What passes on", icon=":material/blur_on:"):
-            live_chart([run], panels, key=f"perturbed-{run.id}")
-            st.caption(
-                f"The same {recipe.robustness.images:,} validation images after every epoch, perturbed in one way each. Where teacher and "
-                "twin differ, a student's curve that moves from the twin's to the teacher's shows what passes on."
-            )
+        live_chart([run], panels, key=f"perturbed-{run.id}")
+        st.caption(
+            f"The same {recipe.robustness.images:,} validation images after every epoch, perturbed in one way each. Where teacher and "
+            "twin differ, a student's curve that moves from the twin's to the teacher's shows what passes on."
+        )
 
 
 def panels_of(recipe: Recipe) -> list[Panel]:

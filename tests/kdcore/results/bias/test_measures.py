@@ -3,13 +3,14 @@ import time
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import cohen_kappa_score, log_loss
 
 from kdcore.errors import UserError
 from kdcore.results import metrics, predictions
-from kdcore.results.bias import Observation, Outcome, measures
+from kdcore.results.bias import Observation, Outcome, contributions, estimate, measures
 from kdcore.results.bias.checks import least_clean_accuracy
 
 
@@ -186,6 +187,24 @@ def test_intervals_cover_the_value_of_many_images(samples, name):
     truth, *found = (measure.value(each) for each in samples)
     least = 39 if name == "ece" else 43  # of 50; 47 or 48 expected, of the biased calibration error 44 or 45
     assert sum(each.low <= truth.mean <= each.high for each in found) >= least
+
+
+def test_the_interval_of_a_mean_is_students():
+    values = np.array([0.1, 0.4, 0.2, 0.9])
+    expected = scipy.stats.t.interval(0.95, 3, loc=values.mean(), scale=scipy.stats.sem(values))
+    assert estimate.of_mean(values) == pytest.approx(expected)
+
+
+def test_the_reflected_bootstrap_is_scipys_basic_one():
+    """Of a value that resampling shifts upward, where the interval of the percentiles is another one."""
+    values = np.random.default_rng(0).normal(0.05, 1, (300, 1))
+    own = scipy.stats.bootstrap(
+        (values[:, 0],), lambda x, axis: np.abs(x.mean(axis=axis)), n_resamples=4000, method="basic",
+        rng=np.random.default_rng(1),
+    ).confidence_interval  # fmt: skip
+    low, high = estimate.by_basic_bootstrap(values, contributions.absolute_sum)
+    assert (low, high) == pytest.approx((own.low, own.high), abs=0.01)
+    assert abs(estimate.by_bootstrap(values, contributions.absolute_sum)[0] - low) > 0.05
 
 
 def test_ten_thousand_images_take_well_under_a_second(network):
