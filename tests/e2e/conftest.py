@@ -21,6 +21,7 @@ from kdcore.store import Store
 from tests import chromium, warm
 
 PATIENCE_SECONDS = 120  # two busy cores: torch loads, images are drawn, a first step is taken
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 # A spinner that turns would be drawn fifty times a second, a third of what a browser with a run computes.
 STILL = """const still = new CSSStyleSheet();
 still.replaceSync("*, *::before, *::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; }");
@@ -119,11 +120,24 @@ def until(true: Callable[[], object], what: str, *, seconds: float = PATIENCE_SE
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Not for the whole session: while it is open its event loop runs, and other tests need that place."""
-    with chromium.launched() as browser:
-        yield browser
+_open = contextlib.ExitStack()
+_browsers: list[Browser] = []
+
+
+@pytest.fixture
+def browser() -> Browser:
+    """One for all tests of this folder that follow one another, with a fake camera."""
+    if not _browsers or not _browsers[-1].is_connected():
+        _browsers.append(_open.enter_context(chromium.launched(*CAMERA)))
+    return _browsers[-1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close it before other tests: while it is open its event loop runs, and they need that place."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        _browsers.clear()
+        _open.close()
 
 
 @pytest.fixture

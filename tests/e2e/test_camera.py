@@ -2,22 +2,14 @@
 And what an address hides is hidden in a browser too."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests import chromium
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-FAKE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 NO_CAMERA = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError'); }"
 INSECURE = "Object.defineProperty(window, 'isSecureContext', {value: false})"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.launched(*FAKE) as browser:
-        yield browser
 
 
 def test_maps_follow_the_camera_and_a_frozen_frame_becomes_a_photo(visit, shared_server):

@@ -1,6 +1,9 @@
 """A picture from the clipboard, under the Content-Security-Policy, whose violations `visit` counts."""
 
+import pytest
 from playwright.sync_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PASTE = """async ([width, height]) => {
   const canvas = document.createElement("canvas");
