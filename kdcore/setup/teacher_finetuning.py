@@ -134,8 +134,9 @@ def _trained(
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in head)
     parts = _parts(model, recipe, settings.lr, train_split, validation, device)
+    length = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
     yield Noted(
-        f"Fine-tuning the teacher on {recipe.data.name}: {settings.epochs} epochs of {parts.steps_per_epoch} steps, with the "
+        f"Fine-tuning the teacher on {recipe.data.name}: {length} of {parts.steps_per_epoch} steps, with the "
         f"correct label of each of the {len(train_split):,} training images. Runs with the same settings share it, whatever "
         "their seed. Few or wrong labels (data.labels, data.label_noise) apply to the student and the twin only."
     )

@@ -57,6 +57,7 @@ def test_a_teacher_is_tuned_once_for_all_seeds(tuned, shelf):
     first, told = tuned(seed=0)
     assert trained(told)
     assert any("Runs with the same settings share it, whatever their seed" in text for text in told)
+    assert any(": 1 epoch of " in text for text in told)
     second, told_again = tuned(seed=1)
     assert not trained(told_again)
     assert any(f"with the same settings and images: {shelf}" in text for text in told_again)
