@@ -22,6 +22,7 @@ LARGEST_TEXT = 4 << 20  # characters that describe networks: 21,000 class names,
 MOST_CLASSES = 100_000
 LONGEST_CLASS = 400
 IMAGE_SIZES = range(1, 1025)
+LARGEST_STATISTIC = 10  # of a mean or std of images in [0, 1]; for pixels from 0 to 255 they are about 120 and 60
 BEGINNINGS = (
     (b"version https://git-lfs", "is a pointer of Git LFS, not the weights themselves: fetch them with `git lfs pull`"),
     ((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--"), "is a web page, not weights: download the file itself"),
@@ -147,7 +148,11 @@ def _is_two(value: Any, low: float, high: float) -> bool:
 
 
 def _is_three(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(map(_is_number, value))
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(_is_number(each) and abs(each) <= LARGEST_STATISTIC for each in value)
+    )
 
 
 ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -158,8 +163,8 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, int) and not isinstance(value, bool) and value in IMAGE_SIZES,
         f"a number of pixels from {IMAGE_SIZES[0]} to {IMAGE_SIZES[-1]}",
     ),
-    "mean": (_is_three, "three numbers"),
-    "std": (lambda value: _is_three(value) and min(value) > 0, "three numbers above 0"),
+    "mean": (_is_three, "three numbers, of images from 0 to 1"),
+    "std": (lambda value: _is_three(value) and min(value) > 0, "three numbers above 0, of images from 0 to 1"),
     "pruning": (_is_origin, "a mapping with of, score, macs and parameters (from 1), top1 (0 to 1) and images"),
 }
 

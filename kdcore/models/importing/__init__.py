@@ -148,10 +148,11 @@ def _classes(
             f"(--classes FILE with {outputs} names); for other data a recipe fine-tunes it (teacher.finetune: {{epochs: 3}}), "
             "with a new classifier."
         )
-    if found := given or (known if known and len(known) == outputs else class_names.of_imagenet(outputs)):
+    if found := given or (class_names.of_imagenet(outputs) if not known else known if len(known) == outputs else None):
         return tuple(found)
+    names_them = f"names {len(known)} classes, but its classifier has {outputs} outputs" if known else ""
     raise NotGiven(
-        f"{source} does not name the {outputs} classes of its classifier: give them with --data NAME, --path FOLDER (of class "
+        f"{source} {names_them or f'does not name the {outputs} classes of its classifier'}: give them with --data NAME, --path FOLDER (of class "
         "folders) or --classes FILE (a name a line, in the order of the outputs).",
         "classes",
         outputs,

@@ -70,7 +70,7 @@ def _described(config: Path) -> dict[str, Any]:
         "mean": settings.get("mean"),
         "std": settings.get("std"),
     }
-    kept = {name: value for name, value in described.items() if value}
+    kept = {name: value for name, value in described.items() if value not in (None, {}, [])}
     for name, value in kept.items():
         fits, wanted = weight_header.ENTRIES[name]
         if not fits(value):
@@ -86,12 +86,13 @@ def _described(config: Path) -> dict[str, Any]:
 def _classes(settings: Mapping[str, Any], found: Mapping[str, Any]) -> list[str] | None:
     """The names of the classes: a list, or a mapping from numbers to names."""
     names = settings.get("label_names") or found.get("label_names") or settings.get("id2label")
-    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):
+    if isinstance(names, dict) and sorted(names) == sorted(
+        map(str, range(len(names)))
+    ):  # else it is not known which output is which
         names = [names[key] for key in sorted(names, key=int)]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return None
-    count = settings.get("num_classes")
-    return _told_apart(names) if count in (None, len(names)) else None
+    return _told_apart(names)
 
 
 def _told_apart(names: list[str]) -> list[str]:
@@ -100,8 +101,9 @@ def _told_apart(names: list[str]) -> list[str]:
     return [f"{name} ({place})".strip() if seen[name] > 1 or not name else name for place, name in enumerate(names)]
 
 
-def _side(options: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
+def _side(options: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    """The side of the images as the config has it, whatever that is; of images that are not square the list."""
     size = options.get("img_size") or settings.get("input_size")
-    if isinstance(size, list) and size:
-        size = size[-1]
-    return size if isinstance(size, int) else None
+    if isinstance(size, list) and size and len(set(map(str, size[-2:]))) == 1:
+        return size[-1]
+    return size

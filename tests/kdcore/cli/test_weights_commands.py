@@ -120,8 +120,8 @@ def test_a_file_that_cannot_be_written_is_one_sentence(out, words, tmp_path, cap
     [
         (["--image-size", "0"], "image_size should be a number of pixels from 1 to 1024, not 0"),
         (["--image-size", "100000"], "image_size should be"),
-        (["--std", "0", "1", "1"], "std should be three numbers above 0, not [0.0, 1.0, 1.0]"),
-        (["--mean", "nan", "0", "0"], "mean should be three numbers, not [nan, 0.0, 0.0]"),
+        (["--std", "0", "1", "1"], "std should be three numbers above 0, of images from 0 to 1, not [0.0, 1.0, 1.0]"),
+        (["--mean", "nan", "0", "0"], "mean should be three numbers, of images from 0 to 1, not [nan, 0.0, 0.0]"),
     ],
 )
 def test_settings_that_no_weight_file_may_have_are_refused(option, words, tmp_path, capsys):

@@ -450,6 +450,47 @@ def test_a_name_in_a_file_does_not_fill_the_screen(tmp_path, out):
     assert len(str(refused.value)) < 400
 
 
+PIXELS = [123.7, 116.3, 103.5]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"mean": PIXELS}, r"`mean` should be three numbers, of images from 0 to 1, not '\[123.7"),
+        ({"std": [58.4, 57.1, 57.4]}, "`std` should be three numbers above 0, of images from 0 to 1"),
+        ({"std": [0, 0, 0]}, "`std` should be three numbers above 0"),
+        ({"mean": "imagenet"}, "`mean` should be three numbers"),
+        ({"input_size": [3, 0, 0]}, "`image_size` should be a number of pixels from 1 to 1024, not '0'"),
+        ({"input_size": "160"}, "`image_size` should be a number of pixels from 1 to 1024, not '160'"),
+        (
+            {"input_size": [3, 160, 320]},
+            r"`image_size` should be a number of pixels from 1 to 1024, not '\[3, 160, 320\]'",
+        ),
+        ({"input_size": [3, 10**6, 10**6]}, "`image_size` should be a number of pixels from 1 to 1024, not '1000000'"),
+        (
+            {"label_names": ["cat", "dog"]},
+            "names 2 classes, but its classifier has 3 outputs: give them with --data NAME",
+        ),
+        ({"id2label": {"0": "cat", "2": "dog", "7": "owl"}, "label_names": None}, "does not name the 3 classes"),
+    ],
+)
+def test_a_config_that_contradicts_its_weights_is_refused_in_words(config, words, tmp_path, out):
+    usual = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "input_size": [3, 64, 64]}
+    hub_folder(
+        tmp_path / "hub",
+        label_names=config.get("label_names"),
+        pretrained_cfg={**usual, "label_names": ["cat", "dog", "owl"], **config},
+    )
+    with pytest.raises(UserError, match=words):
+        imported(tmp_path / "hub", out, model=None, classes=None, options=None, image_size=None)
+
+
+def test_a_wrong_number_of_classes_beside_their_names_does_no_harm(tmp_path, out):
+    hub_folder(tmp_path / "hub", num_classes=1000)
+    found, _ = imported(tmp_path / "hub", out, model=None, classes=None, options=None, image_size=None)
+    assert found.classes == ("cat", "dog", "owl")
+
+
 def test_classes_of_one_name_get_their_number(tmp_path, out):
     hub_folder(tmp_path / "hub", label_names=["crane", "", "crane"])
     assert imported(tmp_path / "hub", out, model=None, classes=None, options=None, image_size=None)[0].classes == (

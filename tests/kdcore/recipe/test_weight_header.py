@@ -67,7 +67,7 @@ ODD = [
     ({**GOOD, "image_size": "32"}, "`image_size` should be"),
     ({**GOOD, "image_size": True}, "`image_size` should be"),
     ({**GOOD, "image_size": 32.5}, "`image_size` should be"),
-    ({**GOOD, "mean": [0.5]}, r"`mean` should be three numbers, not \[0.5\]"),
+    ({**GOOD, "mean": [0.5]}, r"`mean` should be three numbers, of images from 0 to 1, not \[0.5\]"),
     ({**GOOD, "mean": [[0.5]] * 3}, "`mean` should be"),
     ({**GOOD, "std": [0, 1, 1]}, "`std` should be three numbers above 0"),
     ({**GOOD, "std": [10**400, 1, 1]}, "`std` should be"),

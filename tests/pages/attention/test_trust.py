@@ -56,7 +56,7 @@ def test_the_table_holds_the_maps_beside_noise_and_a_blob(runner: FakeRunner):
     assert passed == sorted(passed, reverse=True)
     assert len(set(passed)) > 1
     assert table[trust.SIGNED].min().min() < 0
-    displayed = test.dataframe[0].proto.styler.display_values
+    displayed = test.dataframe[0].proto.arrow_data.styler.display_values
     assert "\u22120.".encode() in displayed
     assert b"-0." not in displayed
     alike = table[:-2][[count == passed[0] for count in passed]]
