@@ -1,7 +1,7 @@
 """Training speed and processor time with phones that follow a presenter, who moves to another page every few seconds.
 
-A phone is a session on Streamlit's websocket: it runs each page that the presenter shows, redraws its fragments, requests the live data
-once a second, and gets the presenter's state on a connection of its own. Rounds with and without phones take turns.
+A phone is a visitor's session on Streamlit's websocket: it runs each page that the presenter shows, redraws its fragments, requests
+what is new of a run as a page does, and gets the presenter's state on a connection of its own. Rounds with and without phones take turns.
 """
 
 import http.client
@@ -12,16 +12,21 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from benchmarks.app.browser import connect_to
-from benchmarks.app.server import Server
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+
+from benchmarks.app.browser import Browser, connect_to
+from benchmarks.app.server import PASSCODE, Server
+from pages.parts import refresh
+from pages.parts.runs import moments
 
 SETTLE_SECONDS = 4.0
-POLL_SECONDS = 1.0  # between two requests for live data
+POLL_SECONDS = refresh.every(moments.SECONDS)  # between two requests for live data; here nobody is the operator
 STATE = "api/stage/live"
 MOVE_SECONDS = 8.0  # between two moves of the presenter
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -31,7 +36,7 @@ def costs(phones: int, seconds: float, rounds: int) -> dict[str, Any]:
     """Speed and processor time without and with phones; how long a phone takes to be where the presenter is."""
     logging.getLogger("websockets").setLevel(logging.CRITICAL)  # of connections that end with the phones
     with tempfile.TemporaryDirectory(prefix="kd-bench-") as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), shared=True)
         try:
             figures = measure(server, phones, seconds, rounds)
         finally:
@@ -88,6 +93,7 @@ class Seen:
     def __init__(self) -> None:
         self.delays: list[float] = []
         self.arrivals: list[float] = []
+        self.lost: list[str] = []  # why a visit ended before its time
 
     def clear(self) -> None:
         self.delays.clear()
@@ -97,9 +103,12 @@ class Seen:
 @contextmanager
 def following(server: Server, number: int) -> Iterator[Seen]:
     seen, over, moved = Seen(), threading.Event(), [time.monotonic()]
-    places = [(phone, (server, seen, over, moved, phone * POLL_SECONDS / number)) for phone in range(number)]
-    threads = [threading.Thread(target=present, args=(server, over, moved), daemon=True)]
-    threads += [threading.Thread(target=follow, args=arguments, daemon=True) for _, arguments in places]
+    delays = [phone * POLL_SECONDS / number for phone in range(number)]
+    visits: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
+        (present, (server, over, moved)),
+        *((follow, (server, seen, over, moved, delay)) for delay in delays),
+    ]
+    threads = [threading.Thread(target=visit, args=(seen, *each), daemon=True) for each in visits]
     for thread in threads:
         thread.start()
     try:
@@ -108,50 +117,73 @@ def following(server: Server, number: int) -> Iterator[Seen]:
         over.set()
         for thread in threads:
             thread.join()
+    if seen.lost:
+        raise RuntimeError(f"{len(seen.lost)} visits were lost, so this measured nothing: {seen.lost[0]}")
+
+
+def visit(seen: Seen, what: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    try:
+        what(*arguments)
+    except Exception as error:
+        seen.lost.append(f"{type(error).__name__}: {error}")
 
 
 def present(server: Server, over: threading.Event, moved: list[float]) -> None:
     """The presenter's window: it shows one page after the other, and moves the cursor each second."""
     pages = [("train", f"run={server.run_id}"), ("runs", f"run={server.run_id}"), ("methods", "method=kd")]
-    with connect_to(server.port) as live:
-        secret = secret_of(live)
+    with Presenter(server.port) as window:
+        window.begin()
         data = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         for second in range(10**6):
             page, query = pages[int(second // MOVE_SECONDS) % len(pages)]
             if second % MOVE_SECONDS == 0:
                 moved[0] = time.monotonic()
             body = json.dumps({"page": page, "query": query, "cursor": {"epoch": float(second)}})
-            data.request("POST", "/api/stage", body, {"X-Window": secret, "Content-Type": "application/json"})
+            data.request("POST", "/api/stage", body, {"X-Window": window.secret, "Content-Type": "application/json"})
             if (status := data.getresponse()).read() or status.status != 204:
                 raise RuntimeError(f"The presenter was refused: {status.status}")
+            window.take_all()
             if over.wait(1):
                 return
 
 
-def secret_of(live: Any) -> str:
-    """The secret of this window, from the bar of the page that it opens."""
-    from streamlit.proto.BackMsg_pb2 import BackMsg
-    from streamlit.proto.ClientState_pb2 import ClientState
-    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+class Presenter(Browser):
+    """A window that enters the passcode."""
 
-    live.send(BackMsg(rerun_script=ClientState(page_name="methods")).SerializeToString())
-    while True:
-        message = ForwardMsg.FromString(live.recv(timeout=120))
-        bar = message.delta.new_element.bidi_component
-        if message.WhichOneof("type") == "delta" and bar.component_name == "stage_bar":
-            return str(json.loads(bar.json or bar.mixed.json)["secret"])
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.secret = ""
+        self._fields: dict[str, str] = {}  # label -> id of the widget
+
+    def begin(self) -> None:
+        self.visit("methods")
+        typed = WidgetState(id=self._fields["Passcode"], string_value=PASSCODE)
+        self._run(WidgetStates(widgets=[typed, WidgetState(id=self._fields["Enter"], trigger_value=True)]))
+        if not self.secret:
+            raise RuntimeError("The presenter's window did not get its secret: the passcode was refused.")
+
+    def take_all(self) -> None:
+        """Read what has arrived: where nobody does, the server ends the connection, and with it what the phones follow."""
+        with suppress(TimeoutError):
+            while True:
+                self._live.recv(timeout=0)
+
+    def _look_at(self, element: Any) -> None:
+        super()._look_at(element)
+        match element.WhichOneof("type"):
+            case "button":
+                self._fields[element.button.label] = element.button.id
+            case "text_input":
+                self._fields[element.text_input.label] = element.text_input.id
+            case "bidi_component" if element.bidi_component.component_name == "stage_bar":
+                drawn = json.loads(element.bidi_component.json or element.bidi_component.mixed.json)
+                self.secret = drawn["secret"] or self.secret
 
 
 def follow(server: Server, seen: Seen, over: threading.Event, moved: list[float], delay: float) -> None:
     """A phone, until it is over."""
-    from websockets.exceptions import ConnectionClosed
-
     over.wait(delay)
-    with (
-        suppress(ConnectionClosed, OSError, http.client.HTTPException),
-        connect_to(server.port) as live,
-        connect_to(server.port, STATE) as state,
-    ):
+    with connect_to(server.port) as live, connect_to(server.port, STATE) as state:
         Phone(server, live, state, seen, moved).run(over)
 
 
@@ -159,7 +191,8 @@ class Phone:
     def __init__(self, server: Server, live: Any, state: Any, seen: Seen, moved: list[float]) -> None:
         self.server, self.live, self.state, self.seen, self.moved = server, live, state, seen, moved
         self.data = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        self.page, self.query, self.since = "", "", -1
+        self.page, self.query = "", ""
+        self.since, self.version = -1, ""  # what it knows of the run
         self.script = ""
         self.arriving = 0.0  # when the presenter went to the page that this phone has requested
         self.fragments: dict[str, tuple[float, float]] = {}  # id -> every so many seconds, next time
@@ -217,8 +250,22 @@ class Phone:
     def poll(self) -> None:
         """The live data where a run is on the page."""
         if self.page in ("train", "runs"):
-            self.data.request("GET", f"/api/runs/{self.server.run_id}/series?since={self.since}")
-            self.since = json.loads(self.data.getresponse().read())["step"]
+            news = self.get(f"/api/runs/{self.server.run_id}/moments?since={self.since}&version={quote(self.version)}")
+            if news:
+                found = json.loads(news)
+                self.since, self.version = (found["places"] or [-1])[-1], found["version"]
+
+    def get(self, address: str) -> bytes:
+        """As a browser does: on the connection that it has, or on a new one where the server has closed that meanwhile."""
+        for again in (True, False):
+            try:
+                self.data.request("GET", address)
+                return self.data.getresponse().read()
+            except (http.client.RemoteDisconnected, ConnectionError):
+                self.data.close()
+                if not again:
+                    raise
+        raise AssertionError
 
 
 def spread(values: list[float]) -> dict[str, float] | None:

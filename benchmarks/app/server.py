@@ -22,10 +22,14 @@ CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--
             "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
+PASSCODE = "correct horse"
+
+
 class Server:
     """The app in a process of its own, with or without a long run."""
 
-    def __init__(self, folder: Path, *, training: bool = True) -> None:
+    def __init__(self, folder: Path, *, training: bool = True, shared: bool = False) -> None:
+        """shared: others reach it too, so that visits from this machine are visitors until they enter the passcode."""
         plain = recipes.load(ASSETS / "recipes" / "quick.yaml").model_dump(mode="json")
         # any teacher costs the same; this one need not have been trained
         plain |= {"name": "benchmark", "teacher": {"model": "small_vit_patch8_64", "accept": True}, "epochs": 2000}
@@ -39,7 +43,9 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, str(self.inbox), str(self.port)],
             cwd=PROJECT,
-            env=os.environ | {"KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data")},
+            env=os.environ
+            | {"KD_RUNS": str(folder / "runs"), "KD_DATA": str(folder / "data")}
+            | ({"KD_HOSTS": "talk.invalid", "KD_PASSCODE": PASSCODE, "KD_ALLOW": str(self.inbox)} if shared else {}),
         )
         self.batch_size = self.long.data.batch_size
         self._until(self._answers, 120)

@@ -83,7 +83,8 @@ class Entry:
 def entries() -> tuple[Entry, ...]:
     """Every method, in the order of `COMPARES`, then by title."""
     order = list(COMPARES)
-    return tuple(sorted(map(entry, methods.names()), key=lambda e: (order.index(e.compares), e.card.title.lower())))
+    found = [_entry(name, method) for name, method in methods.every().items()]
+    return tuple(sorted(found, key=lambda e: (order.index(e.compares), e.card.title.lower())))
 
 
 def entry(name: str) -> Entry:

@@ -25,6 +25,13 @@ def own_names() -> list[str]:
     return [module.name for module in plugins.modules(__path__) if module.name != "base"]
 
 
+def every() -> dict[str, type[Method]]:
+    """Name -> class of all methods, sorted by name."""
+    found = {name: _own(name) for name in own_names()}
+    found |= {name: cast(type[Method], plugin.part) for name, plugin in plugins.parts(Method.part_kind).items()}
+    return dict(sorted(found.items()))
+
+
 def get(name: str) -> type[Method]:
     """The class of a method.
 
@@ -37,6 +44,10 @@ def get(name: str) -> type[Method]:
         raise UserError(f"Unknown method {name!r}.{hint} Known methods: {', '.join(names())}.{plugins.hint(name)}")
     if plugin := plugins.parts(Method.part_kind).get(name):
         return cast(type[Method], plugin.part)
+    return _own(name)
+
+
+def _own(name: str) -> type[Method]:
     (method,) = plugins.held(importlib.import_module(f"kdcore.methods.{name}"))
     return cast(type[Method], method)
 

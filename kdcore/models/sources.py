@@ -13,6 +13,7 @@ from kdcore.models import weight_files
 from kdcore.paths import is_allowed
 from kdcore.recipe import ModelRecipe, Recipe, references, weight_header
 from kdcore.recipe.references import Bundled, LibraryNetwork, Reference, RunNetwork, WeightFile
+from kdcore.runtime.once import once
 
 if TYPE_CHECKING:
     from kdcore.store import Store
@@ -35,11 +36,23 @@ class Source:
 
 def bundled() -> dict[str, dict[str, Any]]:
     """The models that come with the project: name -> card."""
-    cards = sorted((paths.ASSETS / "models").glob("*.json"))
+    folder = paths.ASSETS / "models"
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as there:
+        files = sorted((each.path, each.stat().st_mtime_ns, each.stat().st_size) for each in there)
+    return dict(_cards(tuple(files)))
+
+
+@once(maxsize=4)
+def _cards(files: tuple[tuple[str, int, int], ...]) -> dict[str, dict[str, Any]]:
+    """The cards among these files, whose weights are among them too; read once."""
+    known = {path for path, *_ in files}
+    cards = [Path(path) for path in known if path.endswith(".json")]
     return {
         file.stem: json.loads(file.read_text(encoding="utf-8"))
-        for file in cards
-        if file.with_suffix(".safetensors").is_file()
+        for file in sorted(cards)
+        if str(file.with_suffix(".safetensors")) in known
     }
 
 

@@ -39,10 +39,11 @@ def _listed(path: tuple[str, ...]) -> tuple[pkgutil.ModuleInfo, ...]:
     return tuple(pkgutil.iter_modules(path))
 
 
-def held(module: ModuleType) -> list[Any]:
+@lru_cache(maxsize=1024)
+def held(module: ModuleType) -> tuple[Any, ...]:
     """The parts that a module defines: subclasses whose name does not begin with `_`, and instances under their usual name."""
     found = {id(value): value for name, value in vars(module).items() if _is_part(module, name, value)}
-    return list(found.values())
+    return tuple(found.values())
 
 
 def _is_part(module: ModuleType, name: str, value: Any) -> bool:

@@ -9,7 +9,7 @@ from pages.parts import refresh
 def every(monkeypatch):
     """The seconds between two draws."""
     monkeypatch.setattr(refresh.st, "fragment", lambda draw, run_every: run_every)
-    return lambda active, **same: refresh.refreshing(print, active, 2.0, **same)
+    return lambda active: refresh.refreshing(print, active, 2.0)
 
 
 def test_an_operators_page_refreshes_as_often_as_it_says(every):
@@ -19,5 +19,4 @@ def test_an_operators_page_refreshes_as_often_as_it_says(every):
 
 def test_a_visitors_page_refreshes_less_often(every, visiting):
     assert every(True) == 5.0
-    assert every(True, same=True) == 2.0
     assert every(False) is None

@@ -35,8 +35,9 @@ def knobs(recipe: Recipe, run: RunState) -> list[Knob]:
         )
         for term in recipe.terms
     ]
+    methods = engine.methods()
     for term in recipe.terms:
-        if (method := engine.methods().get(term.method)) and method.uses_temperature:
+        if (method := methods.get(term.method)) and method.uses_temperature:
             value = schedules.parse(term.temperature, recipe.epochs)(run.progress)
             found.append(Knob(f"temperature/{term.label}", f"Temperature of {term.label}", value, least=0.1))
     rate = recipe.optimizer.lr * recipe.lr.schedule(recipe.epochs)(run.progress)
@@ -44,18 +45,20 @@ def knobs(recipe: Recipe, run: RunState) -> list[Knob]:
 
 
 def show(run: RunState, recipe: Recipe) -> None:
-    """The sliders, redrawn every second while the run trains, here or in another process; for visitors the values, as often."""
+    """The operator's sliders, redrawn every second while the run trains, here or in another process.
+
+    A visitor sees `values` below the run's maps, which a browser requests without a rerun of the page.
+    """
+    if run.status in ADJUSTABLE and role.is_operator():
+        with st.container(key="adjust-run"):
+            refreshing(sliders, True, SECONDS)(run.id)
+
+
+def values(run: RunState, recipe: Recipe) -> str:
+    """The settings in use, in a line; empty for a run that is not training."""
     if run.status not in ADJUSTABLE:
-        return
-    with st.container(key="adjust-run"):
-        refreshing(sliders if role.is_operator() else values, True, SECONDS, same=True)(run.id)
-
-
-def values(run_id: str) -> None:
-    """The settings in use, in a line."""
-    run, recipe = engine.store().state(run_id), engine.store().recipe(run_id)
-    words = [formatting.as_text(f"{knob.label} {in_words(knob, run)}") for knob in knobs(recipe, run)]
-    st.caption(" · ".join(words))
+        return ""
+    return " · ".join(f"{knob.label} {in_words(knob, run)}" for knob in knobs(recipe, run))
 
 
 def in_words(knob: Knob, run: RunState) -> str:

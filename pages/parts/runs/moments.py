@@ -18,7 +18,11 @@ from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import formatting, palette
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
+from pages.parts.refresh import every
+from pages.parts.roles import role
+from pages.parts.runs import adjustments
 
+SECONDS = 1.0  # between two requests for what is new
 MAX_IMAGES = 3
 MAX_FRAMES = 60
 MAX_POINTS = 400  # of a curve
@@ -39,7 +43,8 @@ def show(store: Store, run: RunState, *, stage: bool = False, plays: bool = Fals
     stage: as high as the window allows, with the epoch in the address. plays: from the first epoch on, at once.
     """
     data = of_run(store, run.id, store.version(run.id), run.status)
-    replay.draw(data | {"stage": stage, "plays": plays, "in_address": stage}, key="replay")
+    own = {"stage": stage, "plays": plays, "in_address": stage, "every": every(SECONDS), "knobs": role.is_operator()}
+    replay.draw(data | own, key="replay")
     if trouble := data["trouble"]:
         st.warning(formatting.message(trouble), icon=":material/broken_image:")
     if left_out := data["left_out"]:
@@ -70,6 +75,7 @@ def of_run(store: Store, run_id: str, version: int, status: str, since: int = -1
         "classes": run.classes,
         "curves_title": title(recipe, run),
         "curves": curves(recipe, run, series),
+        "settings": adjustments.values(run, recipe),
         "marks": [[round(epoch, 3), text] for epoch, text in marks(store, run)],
         "name": "",
         "packed": replay.PACKED,

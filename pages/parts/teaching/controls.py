@@ -29,7 +29,7 @@ TRAIN: Controls = {
 }
 RUN: Controls = {
     "buttons": Control("Buttons of the run", ("run-buttons",)),
-    "adjust": Control("Adjust while training", ("adjust-run",)),
+    "adjust": Control("Adjust while training", ("adjust-run",), ("settings",)),
     "more": Control("Sections below", ("more",)),
 }
 ATTENTION: Controls = {

@@ -61,7 +61,7 @@ class Replay {
     }
     if (data.active && !this.stopPolling) {
       const ask = () => `/api/runs/${encodeURIComponent(this.model.id)}/moments?since=${this.model.places.at(-1) ?? -1}&version=${encodeURIComponent(this.model.version)}`;
-      this.stopPolling = pollWhile(() => this.model.active, ask, (news) => this.learn(news), (words) => this.report(words), () => this.model.places.length > 0);
+      this.stopPolling = pollWhile(() => this.model.active, ask, (news) => this.learn(news), (words) => this.report(words), () => this.model.places.length > 0, data.every);
     } else if (!data.active) { this.stopPolling?.(); this.stopPolling = null; }
   }
 
@@ -76,6 +76,8 @@ class Replay {
     find("most").textContent = `${model.most}×`;
     if (data.name) find("what").textContent = "Map"; // whichever was chosen
     find("curves-title").textContent = model.curves_title;
+    find("settings").textContent = model.settings;
+    find("settings").hidden = !model.settings || data.knobs; // who has knobs sees the settings there
     find("scrub").max = model.end;
     const names = model.curves.map((curve) => { const name = document.createElement("span"); name.className = "name"; name.style.setProperty("--mine", curve.colour); name.textContent = curve.title; return name; });
     find("names").replaceChildren(...names);
