@@ -71,7 +71,7 @@ def _settings(runs: Sequence[RunState]) -> list[str]:
     chosen: list[list[str]] = [[] for _ in runs]
     apart = 1
     for key, values in settings.differing(known).items():
-        if any(value is None for value in values) and key.startswith(("terms.", "teacher.", "twin.")):
+        if any(value is None for value in values) and key.startswith(("terms.", "teacher.", "twin.", "data.path")):
             continue
         words = [settings.phrase(key, value) for value in values]
         tried = [[*before, word] for before, word in zip(chosen, words, strict=True)]

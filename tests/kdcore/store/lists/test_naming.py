@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdcore.recipe import ModelRecipe, Recipe, Term, settings
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, Term, settings
 from kdcore.store import RunState
 from kdcore.store.lists import naming
 from kdcore.store.run_files.labels import Label
@@ -74,6 +74,12 @@ def test_the_name_that_a_user_gave_stays_whole():
 def test_a_run_whose_recipe_cannot_be_read_has_its_name():
     assert naming.compared([RunState("a-0001", "one"), RunState("a-0002", "two")]) == ["one", "two"]
     assert len(set(naming.compared([RunState("a-0001", "one"), RunState("a-0002", "one")]))) == 2
+
+
+def test_a_run_on_drawn_images_is_not_called_without_a_path_beside_one_on_a_folder():
+    runs = [run(data=DataRecipe(name="cues")), run(data=DataRecipe(name="folder", path="/a/birds", image_size=64))]
+    assert [name.split(", ")[0] for name in naming.compared(runs)] == ["data cues", "data folder"]
+    assert "without" not in str(naming.compared(runs))
 
 
 def test_a_term_that_some_runs_lack_is_named_once():
