@@ -67,6 +67,7 @@ def test_a_run_has_a_panel_of_curves_for_each_perturbed_set(open_page, runner, r
     test = open_page("train.py", run=written(runner.store, recipe), more="What passes on")
     assert not test.exception
     assert any("The same 100 validation images after every epoch" in each.value for each in test.caption)
+    assert "What passes on" not in {each.label for each in test.expander}  # they are open
 
 
 def test_a_recipe_without_perturbed_sets_has_no_curves(recipe):
