@@ -11,7 +11,7 @@ from kdcore.cli.distill import refuse_what_cannot_run
 from kdcore.cli.options import Device, JsonEvents, Overrides, noted, store, torch_device, writing
 from kdcore.cli.weights import check_out
 from kdcore.errors import UserError
-from kdcore.recipe import weight_header
+from kdcore.recipe import Recipe, weight_header
 
 app = App(
     name="prune",
@@ -83,10 +83,13 @@ def prune(
         print(f"{found}\nwritten: {file}")
     if not epochs:
         return 0
-    recipe = students.fine_tuning(file, store(), epochs)
-    recipe = recipes.with_overrides(recipe, overrides or [], option="--set")
-    if name:
-        recipe = recipes.with_values(recipe, {"name": name}, source="the recipe with --name")
+    recipe = _named(students.fine_tuning(file, store(), epochs), overrides, name)
     refuse_what_cannot_run(recipe, device)
     with progress.running(device=device, as_json=as_json, shown={found}) as (runner, watcher):
         return progress.follow(runner, runner.start(recipe), watcher)
+
+
+def _named(recipe: Recipe, overrides: Overrides, name: str | None) -> Recipe:
+    """The recipe of the fine-tuning with --set and --name."""
+    recipe = recipes.with_overrides(recipe, overrides or [], option="--set")
+    return recipes.with_values(recipe, {"name": name}, source="the recipe with --name") if name else recipe

@@ -8,20 +8,18 @@ from typing import NamedTuple
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import length, mixed_labels, networks, preflight, teacher_check
+from kdcore.checks import length, mixed_labels, networks, preflight
 from kdcore.data import loading
 from kdcore.data.folders import report as folder_report
 from kdcore.data.split import Split
-from kdcore.errors import UserError
 from kdcore.events import Event, Noted
 from kdcore.methods.base import Method
 from kdcore.models import Tapped
 from kdcore.models.teacher import Teacher
-from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, TeacherRecipe, Term, TwinRecipe
-from kdcore.recipe.references import RandomWeights
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, Term, TwinRecipe
 from kdcore.recipe.terms import SUPERVISED
 from kdcore.runtime import mixed_precision
-from kdcore.setup import teacher_finetuning
+from kdcore.setup import teacher as teachers
 from kdcore.store import Store
 from kdcore.teacher_cache import TeacherCache
 from kdcore.tensors.outputs import Batch
@@ -63,12 +61,10 @@ def build_parts(
     """
     _check(recipe, runs)
     recipe = recipe.model_copy(update={"data": recipe.data.of_run(seed)})
-    if recipe.precision == "fast" and not mixed_precision.bfloat16_is_faster(device):
-        yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
+    yield from _precision(recipe, device)
     splits = yield from _splits(recipe, device, report)
-    teacher, figures = None, None
-    if recipe.teacher:
-        teacher, figures = yield from _checked_teacher(recipe, recipe.teacher, splits, seed, device, runs, teacher_file)
+    making = teachers.Making(seed, device, runs, teacher_file)
+    teacher, figures = yield from teachers.prepared(recipe, splits.train, splits.validation, making)
 
     torch.manual_seed(seed)
     student = yield from _student(recipe, splits.train.classes, device, runs)
@@ -77,8 +73,7 @@ def build_parts(
     terms = yield from _terms(recipe, student, teacher, splits.train)
     if too_short := length.short(recipe, len(splits.train), smallest):
         yield Noted(too_short.in_words, "warning")
-    learned = UncertaintyWeights(tuple(terms)) if recipe.weighting == "uncertainty" else None
-    distiller = Distiller(student, terms, precision=recipe.precision, learned_weights=learned).to(device)
+    distiller = _distiller(recipe, student, terms).to(device)
     return Parts(
         recipe=recipe,
         seed=seed,
@@ -95,6 +90,11 @@ def build_parts(
         sample=_sample(splits.validation, recipe),
         smallest_batch=smallest,
     )
+
+
+def _precision(recipe: Recipe, device: torch.device) -> Iterator[Noted]:
+    if recipe.precision == "fast" and not mixed_precision.bfloat16_is_faster(device):
+        yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
 
 
 def _splits(recipe: Recipe, device: torch.device, report: Report | None) -> Generator[Event, None, Splits]:
@@ -131,6 +131,11 @@ def _terms(
         yield from (Noted(f"{name}: {text}", "warning") for text in method.warnings())
     yield from (Noted(text, "warning") for text in mixed_labels.warnings(recipe))
     return terms
+
+
+def _distiller(recipe: Recipe, student: Tapped, terms: dict[str, Method]) -> Distiller:
+    learned = UncertaintyWeights(tuple(terms)) if recipe.weighting == "uncertainty" else None
+    return Distiller(student, terms, precision=recipe.precision, learned_weights=learned)
 
 
 def smallest_batch(network: Tapped, recipe: Recipe, images: int) -> Generator[Event, None, int]:
@@ -210,85 +215,6 @@ def _twin(student: Tapped, recipe: Recipe) -> Learner:
     )
     lr = recipe.twin.lr if isinstance(recipe.twin, TwinRecipe) else None
     return _learner(distiller, recipe, lr or recipe.optimizer.lr)
-
-
-def _checked_teacher(
-    recipe: Recipe,
-    spec: TeacherRecipe,
-    splits: Splits,
-    seed: int,
-    device: torch.device,
-    runs: Store | None,
-    file: Path | None,
-) -> Generator[Event, None, tuple[Teacher, dict[str, float] | None]]:
-    """The teacher, and what its check has measured; see `_checked`."""
-    yield Noted("Loading the teacher.")
-    model = yield from _teacher(recipe, spec, splits, seed, device, runs, file)
-    model.resizes = True
-    figures = yield from _checked(model, recipe, splits, runs)
-    return Teacher(model, precision=recipe.precision), figures
-
-
-def _teacher(
-    recipe: Recipe,
-    spec: TeacherRecipe,
-    splits: Splits,
-    seed: int,
-    device: torch.device,
-    runs: Store | None,
-    file: Path | None,
-) -> Generator[Event, None, Tapped]:
-    if spec.finetune and file and (own := (yield from teacher_finetuning.stored(file))):
-        return models.placed(own, device)
-    torch.manual_seed(teacher_finetuning.SEED if spec.finetune else seed)
-    notes: list[str] = []
-    classes, side = splits.train.classes, recipe.teacher_size
-    own_classes = not methods.compares_classes(recipe.terms)
-    model = models.build(spec, classes, side, runs=runs, report=notes.append, download=True, own_classes=own_classes)
-    model = models.placed(model, device)
-    yield from _noted(notes)
-    if spec.finetune:
-        return (
-            yield from teacher_finetuning.tuned(
-                model, recipe, spec.finetune, splits.train, splits.validation, device, file
-            )
-        )
-    if isinstance(spec.reference, RandomWeights) and own_classes:  # otherwise the check of its accuracy says so
-        random = "The teacher's weights are random: a student cannot learn anything from it."
-        yield Noted(
-            f"{random} Choose a trained one, or fine-tune it first (teacher.finetune: {{epochs: 3}}).", "warning"
-        )
-    return model
-
-
-def _checked(
-    teacher: Tapped, recipe: Recipe, splits: Splits, runs: Store | None
-) -> Generator[Event, None, dict[str, float] | None]:
-    """Check the teacher that was built.
-
-    Returns:
-        its metrics on the validation images, where the check used all of them; else how many of them it was trained on, if known;
-        and the milliseconds that an image takes.
-
-    Raises:
-        UserError: the check refuses it, and the recipe does not accept it all the same; with remedies.
-    """
-    images = (splits.validation or splits.train).with_every_label()
-    if len(teacher.classes) != len(images.classes) and not methods.compares_classes(recipe.terms):
-        return None
-    checked = teacher_check.check_built(teacher, recipe, images, runs)
-    for finding in checked.findings:
-        accepted = recipe.teacher is not None and recipe.teacher.accept and not finding.final
-        if finding.verdict == "stop" and not accepted:
-            override = "" if finding.final else " To run it all the same: teacher.accept: true."
-            raise UserError(f"The teacher's {finding.check}: {finding.in_words}{override}")
-        if finding.verdict != "ok":
-            yield Noted(f"The teacher's {finding.check}: {finding.in_words}", "warning")
-        elif finding.check == "accuracy":
-            yield Noted(f"The teacher gets {finding.finding}")
-    whole = splits.validation is not None and checked.images == len(splits.validation)
-    known = checked.figures if whole else {name: checked.figures[name] for name in ("seen",) if name in checked.figures}
-    return known | {"milliseconds": 1000 * checked.seconds / checked.images} if checked.images else known or None
 
 
 def _noted(notes: list[str]) -> Generator[Event, None, None]:
