@@ -14,7 +14,12 @@ SAME = "Student, twin and teacher get the same images."
 
 
 def choose(plain: Plain, key: str) -> None:
-    data = plain["data"]
+    _images(plain["data"], key)
+    _training(plain, key)
+
+
+def _images(data: Plain, key: str) -> None:
+    """How images are changed and mixed."""
     on = [*data["augment"], *(name for name in SECTIONS if data[name] is not None)]
     chosen = st.multiselect(
         "Augmentation", list(NAMES), [name for name in NAMES if name in on], format_func=NAMES.get, key=f"augment-{key}",
@@ -37,6 +42,10 @@ def choose(plain: Plain, key: str) -> None:
         "Erasing, probability", *limits(DataRecipe, "erasing"), float(data["erasing"]), step=0.05, format="%g",
         key=f"erasing-{key}", help=f"A random rectangle of an image gets a random colour. {SAME}",
     )  # fmt: skip
+
+
+def _training(plain: Plain, key: str) -> None:
+    """Averaged weights, parts of a batch, and the size of the teacher's images."""
     average, parts, size = st.columns(3)
     optimizer = plain["optimizer"]
     optimizer["ema"] = average.number_input(
