@@ -54,6 +54,7 @@ NAMES = (
     "studies",
 )
 UPLOADS, PASSCODES = 100, 200
+PATIENCE_SECONDS = 600.0
 
 
 class Row(NamedTuple):
@@ -101,7 +102,7 @@ class Visitor(Browser):
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def serving(folder: Path, module: str = "streamlit") -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """The app on all addresses of this machine, with runs of its own; its port and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -111,13 +112,14 @@ def serving(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         "KD_DATA": str(folder / "data"),
         "KD_PASSCODE": PASSCODE,
         "KD_THREADS": "1",
+        "KD_HELD": str(folder / "held.json"),
     }
     flags = ["--server.headless=true", f"--server.port={port}", "--server.address=0.0.0.0"]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", *flags]
+    command = [sys.executable, "-m", module, "run", "app.py", *flags]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=os.environ | settings, stdout=log, stderr=log)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + PATIENCE_SECONDS
         while not answers(port):
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError((folder / "server.log").read_text()[-2000:])
@@ -125,7 +127,7 @@ def serving(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         yield port, process
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE_SECONDS)
 
 
 def answers(port: int) -> bool:
