@@ -18,10 +18,14 @@ METHODS = str(PAGES / "methods.py")
 
 
 def table(*, training: bool = False) -> list[StreamlitPage]:
-    """The pages in the order of the menu; while a run is training, the icon of Train is a spinner."""
+    """The pages in the order of the menu; while a run is training, Train has another icon.
+
+    It stands still: a spinner would make each open page draw fifty times a second.
+    """
+    train = ":material/model_training:" if training else ":material/school:"
     return [
         st.Page(START, title="Start", icon=":material/home:", default=True),
-        st.Page(TRAIN, title="Train", icon="spinner" if training else ":material/school:", url_path="train"),
+        st.Page(TRAIN, title="Train", icon=train, url_path="train"),
         st.Page(RUNS, title="Runs", icon=":material/stacked_line_chart:", url_path="runs"),
         st.Page(STUDIES, title="Studies", icon=":material/science:", url_path="studies"),
         st.Page(ATTENTION, title="Attention", icon=":material/visibility:", url_path="attention"),
