@@ -22,11 +22,9 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 
 from benchmarks.app.browser import Browser, connect_to
 from benchmarks.app.server import PASSCODE, Server
-from pages.parts import refresh
-from pages.parts.runs import moments
 
 SETTLE_SECONDS = 4.0
-POLL_SECONDS = refresh.every(moments.SECONDS)  # between two requests for live data; here nobody is the operator
+POLL_SECONDS = 1.0  # between two requests for live data, as components/replay/poller.js has it
 STATE = "api/stage/live"
 MOVE_SECONDS = 8.0  # between two moves of the presenter
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -11,9 +11,5 @@ SLOWER = 2.5  # times, for a visitor: the whole audience of a talk may have the 
 
 def refreshing(draw: Callable[..., None], active: bool, seconds: float) -> Callable[..., None]:
     """`draw` as a fragment, repeated every so many seconds while `active`; for a visitor less often."""
-    return st.fragment(draw, run_every=every(seconds) if active else None)
-
-
-def every(seconds: float) -> float:
-    """How often something is redrawn or requested in this visit: so many seconds for the operator, more for a visitor."""
-    return seconds if role.is_operator() else SLOWER * seconds
+    slower = 1 if role.is_operator() else SLOWER
+    return st.fragment(draw, run_every=seconds * slower if active else None)

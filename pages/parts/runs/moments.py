@@ -18,11 +18,9 @@ from kdcore.store import ACTIVE, RunState, Store
 from pages.parts import formatting, palette
 from pages.parts.components import pictures
 from pages.parts.components.replay import replay
-from pages.parts.refresh import every
 from pages.parts.roles import role
 from pages.parts.runs import adjustments
 
-SECONDS = 1.0  # between two requests for what is new
 MAX_IMAGES = 3
 MAX_FRAMES = 60
 MAX_POINTS = 400  # of a curve
@@ -43,7 +41,7 @@ def show(store: Store, run: RunState, *, stage: bool = False, plays: bool = Fals
     stage: as high as the window allows, with the epoch in the address. plays: from the first epoch on, at once.
     """
     data = of_run(store, run.id, store.version(run.id), run.status)
-    own = {"stage": stage, "plays": plays, "in_address": stage, "every": every(SECONDS), "knobs": role.is_operator()}
+    own = {"stage": stage, "plays": plays, "in_address": stage, "knobs": role.is_operator()}
     replay.draw(data | own, key="replay")
     if trouble := data["trouble"]:
         st.warning(formatting.message(trouble), icon=":material/broken_image:")

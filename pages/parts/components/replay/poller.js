@@ -1,11 +1,11 @@
-// Requests what is new of an active run every few seconds, without a rerun of the page; more often until there is something.
-const UNTIL_THERE = 250, AFTER_A_FAILURE = 3000; // milliseconds
+// Requests what is new of an active run about once a second, without a rerun of the page; more often until there is something.
+const EVERY = 1000, UNTIL_THERE = 250, AFTER_A_FAILURE = 3000; // milliseconds
 
 // ask: () => the address to request. take: gets the news as plain data. there: whether there is something to see. Returns a function
 // that ends it.
-export function pollWhile(active, ask, take, report, there, seconds) {
+export function pollWhile(active, ask, take, report, there) {
   let open = true, timer = 0;
-  const pause = () => there() ? 1000 * seconds : UNTIL_THERE * Math.max(1, seconds);
+  const pause = () => there() ? EVERY : UNTIL_THERE;
   async function poll() {
     let wait = 0;
     try {

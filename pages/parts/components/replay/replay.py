@@ -17,7 +17,7 @@ PACKED = 8  # times a map's average, the end of the scale of its bytes; the colo
 SETTINGS = Settings(epoch=Number(None, 0, 1e6))  # where the cursor rests; none is the newest moment
 ENDED: dict[str, Any] = {
     "id": "", "version": "", "since": -1, "active": False, "words": "", "marks": [], "packed": PACKED, "stage": False, "plays": True,
-    "settings": "", "knobs": False, "every": 1,
+    "settings": "", "knobs": False,
 }  # fmt: skip
 
 _component = component("replay")
