@@ -32,7 +32,6 @@ FINITE = {
     "pages/parts/attention/samples.py: photographs": "one value",
     "pages/parts/engine/catalogue.py: _answers": "the hosts that publish weights",
     "pages/parts/engine/catalogue.py: _downloads": "networks of the libraries that the operator downloads",
-    "pages/parts/engine/networks.py: _inspector": "one store",
     "pages/parts/engine/pruning.py: _last": "REMEMBERED prunings",
     "pages/parts/page_table.py: addresses": "one value",
     "pages/parts/roles/passcode.py: value": "one value",
@@ -43,6 +42,8 @@ FINITE = {
     "pages/parts/runs/memo.py: _values": "MOST_HELD lists",
     "pages/parts/server/camera.py: _cameras": "MOST_KEYS cameras",
     "pages/parts/server/uploads.py: _refusals": "REMEMBERED visits",
+    "pages/parts/stage/ahead.py: _loaded": "views of the storyboard",
+    "pages/parts/stage/ahead.py: _wanted": "MOST views",
 }
 EMPTY = ("dict", "list", "set", "defaultdict", "OrderedDict", "Counter", "deque")
 

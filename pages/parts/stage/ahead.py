@@ -21,7 +21,7 @@ MOST = 20  # views that are loaded before they are next: caches hold 60 maps, an
 
 _busy = threading.Lock()  # one view at a time
 _wanted: list[Address] = []  # to be loaded, the first one first; replaced by every page of the presenter's
-_loaded: set[Address] = set()  # of this process
+_loaded: set[Address | None] = set()  # of this process, while they are in the storyboard
 _log = logging.getLogger(__name__)
 
 
@@ -35,6 +35,7 @@ def prepare(page: str, *, opened: bool = False) -> None:
     query = {name: value for name, value in st.query_params.items() if name not in address.NOT_OF_A_VIEW}
     opened = opened or editor.OPEN in st.session_state
     following, *others = in_order(page, query, presenting=opened or st.query_params.get(PRESENT) == "1") or [None]
+    _loaded.intersection_update([following, *others])
     others = [] if engine.runner().active() else [each for each in others[:MOST] if each not in _loaded]
     _wanted[:] = [each for each in (following, *others) if each and each.page in LOADERS]
     if _wanted and _busy.acquire(blocking=False):

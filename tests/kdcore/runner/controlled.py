@@ -20,7 +20,10 @@ RECIPE = recipes.from_plain(
         "data": {**TINY["data"], "train_images": 40, "test_images": 20, "batch_size": 8},
         "teacher": {**TINY["teacher"], "accept": True},
         "terms": [{"method": "ce"}, {"method": "kd"}, {"method": "margin"}],  # the last one of a plugin
-        "optimizer": {"name": "sgd", "lr": 1e-3},  # Adam divides gradients near zero, rounding errors, by their own size
+        "optimizer": {
+            "name": "sgd",
+            "lr": 1e-3,
+        },  # Adam divides gradients near zero, rounding errors, by their own size
         "probes": {"images": 0},
     }
 )

@@ -67,4 +67,6 @@ def test_a_bug_is_a_sentence_with_its_number(press, caplog):
 
 
 def test_a_button_that_is_no_longer_offered_says_what_to_do(press):
-    assert press(None, "0" * 32).error_msg == "This download is no longer offered here: reload the page and press again."
+    assert (
+        press(None, "0" * 32).error_msg == "This download is no longer offered here: reload the page and press again."
+    )
