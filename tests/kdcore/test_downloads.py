@@ -27,7 +27,7 @@ CIFAR = {"name": "cifar10", "image_size": 32, "train_images": 100, "test_images"
 ALONE = {"teacher": None, "terms": [{"method": "ce"}], "twin": False}
 RECIPES = {
     "a pretrained student": {**ALONE, "student": {"model": "test_resnet", "weights": "pretrained"}},
-    "torchvision's": {**ALONE, "student": {"model": "torchvision/squeezenet1_1", "weights": "pretrained"}},
+    "torchvision's": {**ALONE, "student": {"model": "torchvision/mobilenet_v3_small", "weights": "pretrained"}},
     "a teacher to be fine-tuned": {
         "teacher": {"model": "test_vit", "weights": "pretrained", "finetune": {"epochs": 1}},
         "terms": [{"method": "ce"}, {"method": "kd"}],

@@ -76,4 +76,4 @@ def test_the_least_recently_used_value_goes_and_names_of_arguments_count():
     named(2)
     assert called[-1] == (2, 0)
     assert named(1, b=5) == (1, 5)
-    assert named.cache_info() == (4, 2, 2)
+    assert named.cache_info() == (5, 2, 2)
