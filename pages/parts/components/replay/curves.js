@@ -25,7 +25,7 @@ export function drawChart(chart, model) {
   const plot = plotOf(chart.clientWidth, chart.clientHeight, Number.parseFloat(getComputedStyle(chart).fontSize));
   const {left, right, top, bottom, em} = plot, end = model.end || 1;
   const x = (epoch) => left + (epoch / end) * (right - left), y = (share) => bottom - share * (bottom - top);
-  const band = made("rect", {class: "band", y: top, height: bottom - top});
+  const band = made("rect", {class: "band", y: top, height: Math.max(0, bottom - top)});
   const cursorLine = made("line", {class: "cursor", y1: bottom, y2: top});
   const lines = model.curves.map((curve) => lineOf(curve, plot, x, y));
   chart.replaceChildren(...axes(plot, x, y, end), band, ...marksOf(model.marks ?? [], plot, x),
