@@ -26,6 +26,7 @@ LONGEST_NUMBER = 100  # characters
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML has it: an eighth of the time
 TAG = "tag:yaml.org,2002:"
 COLLECTION_TAGS = (None, "!", f"{TAG}seq", f"{TAG}map")
+NEXT_LINE = "\x85"
 UNLIKE_ITS_LOOK = re.compile(r"[-+]?0[0-9_]+|.*:.*")  # octal, sexagesimal
 TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])%TAG")  # libyaml compares each with all before it
 
@@ -94,6 +95,13 @@ def in_a_line(plain: Any) -> str:
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        quoted = '"' if NEXT_LINE in data else None  # in any other style it is a line break, which is read as a space
+        return self.represent_scalar(f"{TAG}str", data, style=quoted)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def _encoded(text: str, source: str) -> bytes:

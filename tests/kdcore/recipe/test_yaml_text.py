@@ -180,6 +180,13 @@ def test_what_comes_with_the_project_reads_as_the_library_reads_it(folder):
         assert yaml_text.read(text, source=path.name) == yaml.safe_load(text)
 
 
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029", "\x7f", "\x07", "\ufeff", "\xa0", "\n", "😀"])
+def test_every_character_of_a_text_is_kept(character):
+    for text in (f"a{character}b", f"{character}ab", f"ab{character}", f"a {character}{character} b: c", character):
+        assert yaml_text.read(yaml_text.written({"name": text}), source="text") == {"name": text}
+        assert yaml_text.read(f"name: {yaml_text.in_a_line(text)}", source="text") == {"name": text}
+
+
 def test_what_is_written_can_be_read():
     shared = [1, 2.5, 1e-9, "2026-02-30", "yes", "1e-3", "*a", ".inf", "é\n", None, True, ""]
     plain = {"a": shared, "b": shared, "c": {"d": [shared, {}]}}
