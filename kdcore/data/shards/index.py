@@ -45,6 +45,7 @@ MOST_IMAGES = 50_000_000
 COMPRESSED = "compressed shards, in which no image can be found by its place (unpack them: gunzip, unzstd)"
 UNLABELLED, NO_IMAGE = "images without a label (.cls or .json)", "labels without an image"
 NO_LABEL = "labels that are no class: not a number, a name, or a .json with " + ", ".join(map(repr, JSON_KEYS))
+FURTHER = "further images and labels of a key that has one already: the first of each is used"
 TOO_LARGE = f"images of more than {photos.OWN.mib} MiB"
 CLOSED = "shards that cannot be opened"
 OF_NO_SPLIT = "shards without train, test or val in their name, beside others with it"
@@ -183,7 +184,8 @@ class _Indexer:
                 if stem != key:
                     yield from self._sample(file, shard, sample)
                     key, sample = stem, {}
-                sample.setdefault(ending, entry)
+                if sample.setdefault(ending, entry) is not entry:
+                    self._leave_out(FURTHER, f"{shard}/{entry.name}")
         except tar.Damaged as error:
             damage = error
         yield from self._sample(file, shard, sample)
@@ -191,9 +193,10 @@ class _Indexer:
             raise damage
 
     def _sample(self, file: int, shard: str, sample: dict[str, tar.Entry]) -> Iterator[tuple[tar.Entry, str]]:
-        image = next(
-            (entry for ending, entry in sample.items() if f".{ending.rpartition('.')[2]}" in kinds.ENDINGS), None
-        )
+        images = [entry for ending, entry in sample.items() if f".{ending.rpartition('.')[2]}" in kinds.ENDINGS]
+        image = images[0] if images else None
+        for further in images[1:]:
+            self._leave_out(FURTHER, f"{shard}/{further.name}")
         label = next((sample[ending] for ending in LABELS if ending in sample), None)
         if image is None:
             if label is not None:

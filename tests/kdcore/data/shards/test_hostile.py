@@ -87,7 +87,16 @@ def test_bytes_that_are_no_tar_file(folder, raw, words):
 def test_an_entry_that_is_in_itself_ends(folder):
     """Sizes are never negative, so that the next header is always further on."""
     (folder / "train-1.tar").write_bytes(header(b"0.png", b"0") * 50 + bytes(1024))
-    assert left_out(folder) == {index.UNLABELLED: ("train-1.tar/0.png",)}
+    found = left_out(folder)
+    assert found.keys() == {index.UNLABELLED, index.FURTHER}
+    assert found[index.UNLABELLED] == ("train-1.tar/0.png",)
+
+
+def test_further_images_of_a_key_are_named(folder):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        for name, content in (("0.rgb.png", encoded(1)), ("0.depth.png", encoded(2)), ("0.cls", b"0"), ("0.cls", b"1")):
+            add(made, name, content)
+    assert left_out(folder) == {index.FURTHER: ("train-1.tar/0.cls", "train-1.tar/0.depth.png")}
 
 
 @pytest.mark.parametrize("label", [
