@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import NamedTuple, ParamSpec, TypeVar
 
+from kdcore.errors import UserError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -21,18 +23,18 @@ class CacheInfo(NamedTuple):
 def once(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Like `functools.lru_cache`, but a caller waits for another thread that computes the same value.
 
-    `lru_cache` lets each of them compute it: 25 visitors who open a page together then take 25 times as long. An error reaches
-    everybody who waited and is not kept. Arguments are hashable; a function must not call itself with the same ones.
+    `lru_cache` lets each of them compute it: 25 visitors who open a page together then take 25 times as long. A UserError reaches
+    everybody who waited; after another error, such as the interruption of one thread, those who waited compute it themselves. No error
+    is kept. Arguments are hashable; a function must not call itself with the same ones.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         held: dict[Hashable, Future[T]] = {}  # the most recently used is last
         lock, misses = threading.Lock(), 0
 
-        @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        def take(key: Hashable) -> tuple[Future[T], bool]:
+            """The value of a key, and whether the caller is to compute it."""
             nonlocal misses
-            key = (args, tuple(sorted(kwargs.items())))
             with lock:
                 found = held.pop(key, None)
                 value: Future[T] = found or Future()
@@ -40,15 +42,27 @@ def once(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 misses += found is None
                 while len(held) > maxsize:
                     del held[next(iter(held))]
-            if found is None:
-                try:
-                    value.set_result(function(*args, **kwargs))
-                except BaseException as error:
-                    with lock:
-                        if held.get(key) is value:
-                            del held[key]
-                    value.set_exception(error)
-            return value.result()
+            return value, found is None
+
+        def compute(key: Hashable, value: Future[T], make: Callable[[], T]) -> None:
+            try:
+                value.set_result(make())
+            except BaseException as error:
+                with lock:
+                    if held.get(key) is value:
+                        del held[key]
+                value.set_exception(error)
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            key = (args, tuple(sorted(kwargs.items())))
+            while True:
+                value, is_mine = take(key)
+                if is_mine:
+                    compute(key, value, lambda: function(*args, **kwargs))
+                error = value.exception()
+                if error is None or is_mine or isinstance(error, UserError):
+                    return value.result()
 
         call.cache_info = lambda: CacheInfo(misses, maxsize, len(held))  # type: ignore[attr-defined]
         return call

@@ -1,8 +1,10 @@
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from kdcore.errors import UserError
 from kdcore.runtime.once import once
 
 
@@ -61,6 +63,50 @@ def test_an_error_is_raised_and_computed_again():
     assert fails_first(3) == 3
     assert fails_first(3) == 3
     assert called == [3, 3]
+
+
+@pytest.mark.parametrize("error", [UserError("no such network"), KeyboardInterrupt(), ValueError("a bug")])
+def test_who_waited_for_a_value_that_failed_gets_a_users_error_and_computes_it_again_after_another(error):
+    called, began, go_on = [], threading.Event(), threading.Event()
+
+    @once(maxsize=4)
+    def fails_first(value):
+        called.append(value)
+        if len(called) == 1:
+            began.set()
+            go_on.wait(60)
+            raise error
+        return value
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(fails_first, 3)
+        began.wait(60)
+        second = threads.submit(fails_first, 3)
+        while not is_waiting(second):
+            pass
+        go_on.set()
+        assert first.exception(60) is error
+        if isinstance(error, UserError):
+            assert second.exception(60) is error
+            assert called == [3]
+        else:
+            assert second.result(60) == 3
+            assert called == [3, 3]
+
+
+def is_waiting(future):
+    """Whether its thread waits within `once`, for another's value."""
+    return future.running() and any(
+        frame.f_code.co_name == "exception" and frame.f_back.f_code.co_name == "call"
+        for thread in sys._current_frames().values()
+        for frame in outward(thread)
+    )
+
+
+def outward(frame):
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def test_the_least_recently_used_value_goes_and_names_of_arguments_count():
