@@ -195,7 +195,7 @@ def test_the_loop_and_the_disk_do_not_know_each_other():
 THREADS = {
     "kdcore/files/heartbeat.py": "renews heartbeats, also while a step takes minutes",
     "kdcore/inspection/catalogue.py": "counts the costs of networks while a page is read",
-    "kdcore/inspection/robustness/ahead.py": "computes the next strengths while a page is read",
+    "kdcore/inspection/robustness/background.py": "computes the next strengths while a page is read",
     "kdcore/runner/training_thread.py": "trains",
     "kdcore/runtime/processes.py": "listens to the other processes of a run",
 }

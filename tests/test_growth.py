@@ -24,7 +24,6 @@ FINITE = {
     "kdcore/files/atomic.py: machine": "one value",
     "kdcore/files/heartbeat.py: _clocks": "folders of runs",
     "kdcore/files/locks.py: _held_here": "locks that this process holds: a run, a cache entry, a folder being decoded",
-    "kdcore/models/cost.py: _counted": "COUNTED networks",
     "kdcore/photos/decoding.py: _heic_reader": "one value",
     "kdcore/recipe/settings.py: defaults": "one value",
     "kdcore/runtime/processes.py: _kept": "one store for each group of processes",

@@ -1,5 +1,6 @@
 """Parameters and FLOPs of a network, from shapes alone."""
 
+import json
 from typing import Any
 
 import torch
@@ -8,9 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kdcore.models import zoo
 from kdcore.models.tapped import Tapped, in_eval
-
-_counted: dict[tuple[str, int, int, str, int], int] = {}  # counting takes a third of a second; runs share networks
-COUNTED = 256  # networks
+from kdcore.runtime.once import once
 
 
 def parameters(model: nn.Module) -> int:
@@ -20,17 +19,18 @@ def parameters(model: nn.Module) -> int:
 
 def flops(model: Tapped, image_size: int | None = None) -> int:
     """Floating-point operations of one image's forward, a multiplication and an addition counted as two."""
-    side = image_size or model.image_size
-    key = (model.name, len(model.classes), model.image_size, repr(model.options), side)
-    if key not in _counted:
-        net = zoo.without_values(model.name, len(model.classes), model.image_size, model.options)
-        counter = FlopCounterMode(display=False)
-        with in_eval(net), torch.no_grad(), counter:
-            net(torch.empty(1, 3, side, side, device="meta"))
-        while len(_counted) >= COUNTED:
-            _counted.pop(next(iter(_counted)))
-        _counted[key] = int(counter.get_total_flops())
-    return _counted[key]
+    options = json.dumps(model.options, sort_keys=True)
+    return _flops(model.name, len(model.classes), model.image_size, options, image_size or model.image_size)
+
+
+@once(maxsize=256)
+def _flops(name: str, classes: int, image_size: int, options: str, side: int) -> int:
+    """Counting takes a third of a second, and runs share networks."""
+    net = zoo.without_values(name, classes, image_size, json.loads(options))
+    counter = FlopCounterMode(display=False)
+    with in_eval(net), torch.no_grad(), counter:
+        net(torch.empty(1, 3, side, side, device="meta"))
+    return int(counter.get_total_flops())
 
 
 def shapes_only(

@@ -7,7 +7,6 @@ path/classes.txt                                            names of numbered cl
 In a shard, files with the same name up to its first dot belong together: an image, and its label as `.cls` or in `.json`.
 """
 
-import json
 import os
 import re
 import time
@@ -15,7 +14,6 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +22,7 @@ from kdcore.data.datasets.base import Progress, Report
 from kdcore.data.folders import names, stored, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
-from kdcore.data.shards import tar
+from kdcore.data.shards import entries, tar
 from kdcore.errors import NotAllowed, UserError, clipped, visible
 from kdcore.files import reading
 from kdcore.photos import kinds
@@ -35,16 +33,14 @@ LAYOUT = (
     "for each key, as WebDataset writes them."
 )
 LABELS = ("cls", "json")
-JSON_KEYS = ("cls", "label", "class", "class_name", "target")  # of a .json, the first that is there
 CLASS_FILES = ("classes.txt", "labels.txt")
-MOST_LABEL_BYTES = 65_536
 MOST_CLASSES = 100_000
 MOST_CLASS_BYTES = 16 << 20  # of a file of class names
 MOST_IMAGES = 50_000_000
 
 COMPRESSED = "compressed shards, in which no image can be found by its place (unpack them: gunzip, unzstd)"
 UNLABELLED, NO_IMAGE = "images without a label (.cls or .json)", "labels without an image"
-NO_LABEL = "labels that are no class: not a number, a name, or a .json with " + ", ".join(map(repr, JSON_KEYS))
+NO_LABEL = "labels that are no class: not a number, a name, or a .json with " + ", ".join(map(repr, entries.JSON_KEYS))
 FURTHER = "further images and labels of a key that has one already: the first of each is used"
 TOO_LARGE = f"images of more than {photos.OWN.mib} MiB"
 CLOSED = "shards that cannot be opened"
@@ -175,7 +171,7 @@ class _Indexer:
         key, damage = "", None
         try:
             for entry in tar.entries(file):
-                stem, ending = _split(entry.name)
+                stem, ending = entries.split(entry.name)
                 if entry.refused:
                     self._leave_out(entry.refused, f"{shard}/{entry.name}")
                     continue
@@ -205,7 +201,7 @@ class _Indexer:
             self._leave_out(UNLABELLED, f"{shard}/{image.name}")
         elif image.size > photos.OWN.mib * 2**20:
             self._leave_out(TOO_LARGE, f"{shard}/{image.name}")
-        elif (text := _label(file, label)) is None:
+        elif (text := entries.label(file, label)) is None:
             self._leave_out(NO_LABEL, f"{shard}/{label.name}")
         else:
             yield image, text
@@ -281,35 +277,6 @@ class _Indexer:
 
     def _left_words(self) -> str:
         return f" Left out: {'; '.join(map(str, self._left_out()))}." if self.counts else ""
-
-
-def _split(name: str) -> tuple[str, str]:
-    """The key of an entry, and what follows its first dot, in small letters."""
-    folder, slash, base = name.rpartition("/")
-    stem, _, ending = base.partition(".")
-    return f"{folder}{slash}{stem}", ending.lower()
-
-
-def _label(file: int, entry: tar.Entry) -> str | None:
-    """A label as text; None where it is none."""
-    if not 0 < entry.size <= MOST_LABEL_BYTES:
-        return None
-    raw = os.pread(file, entry.size, entry.offset)
-    try:
-        written: Any = raw.decode("utf-8-sig")
-        if entry.name.lower().endswith(".json"):
-            plain = json.loads(written)
-            written = (
-                next((plain[key] for key in JSON_KEYS if key in plain), None) if isinstance(plain, dict) else plain
-            )
-        if isinstance(written, bool) or not isinstance(written, int | str):
-            return None
-        found = unicodedata.normalize("NFC", str(written).strip())
-    except (ValueError, RecursionError):  # a number of thousands of digits cannot be written out either
-        return None
-    if found.isdecimal():
-        return str(int(found)) if len(found) <= 9 else None
-    return found if 0 < len(found) <= 255 and found.isprintable() else None
 
 
 def _pool(images: _Images, numbers: np.ndarray) -> Pool:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import torch
 
 from kdcore.inspection.model_cache import ModelCache
-from kdcore.inspection.robustness.ahead import Ahead
+from kdcore.inspection.robustness.background import Background
 from kdcore.inspection.robustness.results import Values
 from kdcore.models import Tapped
 from kdcore.recipe import DataRecipe
@@ -28,7 +28,7 @@ class Workplace:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.lock = threading.RLock()
-        self.ahead = Ahead()
+        self.ahead = Background()
         self._models = ModelCache(store, torch.device("cpu"))
         self._samples: OrderedDict[tuple[DataRecipe, int], Sample] = OrderedDict()
         self._lives: OrderedDict[tuple[DataRecipe, int], Live] = OrderedDict()

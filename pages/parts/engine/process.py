@@ -87,9 +87,9 @@ def another_run_trains() -> bool:
 
 def draw_ahead(recipe: Recipe) -> subprocess.Popen[bytes] | None:
     """Begin to draw a recipe's images in a process of its own, for the server itself; None where they are on the disk. Without torch."""
-    from kdcore.data import ahead
+    from kdcore.data import draw_ahead
 
-    return ahead.start(recipe)
+    return draw_ahead.start(recipe)
 
 
 @visitors

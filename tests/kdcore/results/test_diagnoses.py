@@ -88,21 +88,21 @@ def test_one_class_after_too_few_steps_names_the_epochs_that_are_enough():
 def test_two_networks_at_chance_and_what_follows():
     flat = {f"loss/{name}/ce": ([100, 200, 300, 400, 500], [2.3] * 5) for name in ("student", "twin")}
     found = evidence(TARGETS, student=right_on(TARGETS, 0.1), twin=right_on(TARGETS, 0.1, seed=1), series=flat)
-    said = words(found, "at chance")
+    sentence = words(found, "at chance")
     assert (
         "The student gets 10.0 % of the test images right, which cannot be told from chance: guessing gets 10.0 %."
-        in said
+        in sentence
     )
-    assert "The twin gets 10.0 %" in said
-    assert "So the difference between student and twin says nothing about the teacher." in said
-    assert "optimizer.lr=0.0001" in said
+    assert "The twin gets 10.0 %" in sentence
+    assert "So the difference between student and twin says nothing about the teacher." in sentence
+    assert "optimizer.lr=0.0001" in sentence
 
 
 def test_what_follows_from_both_is_said_once():
     student = np.zeros_like(TARGETS)  # always the first class
     found = evidence(TARGETS, student=student, twin=right_on(TARGETS, 0.1, seed=1))
-    said = words(found, "one class") + words(found, "at chance")
-    assert said.count("So the difference between student and twin says nothing about the teacher.") == 1
+    sentence = words(found, "one class") + words(found, "at chance")
+    assert sentence.count("So the difference between student and twin says nothing about the teacher.") == 1
 
 
 def test_a_student_at_chance_whose_loss_fell_is_sent_to_its_labels():
@@ -156,12 +156,12 @@ def test_diverged(losses):
     steps, chance = list(range(len(losses))), right_on(TARGETS, 0.1)
     recipe = recipes.with_overrides(RECIPE, ["optimizer.lr=3"])
     found = evidence(TARGETS, recipe=recipe, student=chance, twin=chance, series={"loss/twin/ce": (steps, losses)})
-    said = words(found, "diverged")
+    sentence = words(found, "diverged")
     assert (
         "The learning rate of 3 is probably too high. Try a tenth of it (optimizer.lr=0.3) or a warmup (lr.warmup_epochs=1) or clipped"
-        in said
+        in sentence
     )
-    assert "the twin's loss" in said
+    assert "the twin's loss" in sentence
     assert kinds(found)[0] == "diverged"
 
 
@@ -190,10 +190,10 @@ def test_labels_that_look_shuffled():
     steps = list(range(20))
     learnt = {"train_top1/student": (steps, [0.15] * 20), "train_top1/twin": (steps, [0.1] * 20)}
     found = evidence(TARGETS, recipe=noisy, labelled_images=3600, series=learnt, **networks)
-    said = words(found, "labels look shuffled")
-    assert "The twin has 3,600 labels and stays at 10.0 %" in said
-    assert "The recipe makes 90 % of them wrong (data.label_noise)." in said
-    assert "fine-tune" not in said
+    sentence = words(found, "labels look shuffled")
+    assert "The twin has 3,600 labels and stays at 10.0 %" in sentence
+    assert "The recipe makes 90 % of them wrong (data.label_noise)." in sentence
+    assert "fine-tune" not in sentence
     few = evidence(TARGETS, labelled_images=50, series=learnt, **networks)  # five a class teach hardly anything
     assert "labels look shuffled" not in kinds(few)
     nothing = evidence(TARGETS, labelled_images=3600, series=learnt, **networks | {"student": right_on(TARGETS, 0.1)})
@@ -217,10 +217,10 @@ def test_labels_that_a_twin_has_no_time_to_learn_do_not_look_shuffled():
 
 def test_a_teacher_that_is_sure_and_wrong_points_to_the_labels():
     found = evidence(TARGETS, ece=0.85, teacher=right_on(TARGETS, 0.1), student=right_on(TARGETS, 0.5))
-    said = words(found, "labels look shuffled")
-    assert "It is sure of its predictions, though (expected calibration error 85.0 %)" in said
-    assert "Look at some training images" in said
-    assert "fine-tune" not in said
+    sentence = words(found, "labels look shuffled")
+    assert "It is sure of its predictions, though (expected calibration error 85.0 %)" in sentence
+    assert "Look at some training images" in sentence
+    assert "fine-tune" not in sentence
 
 
 def test_a_teacher_that_collapsed_does_not_point_to_the_labels():
@@ -236,11 +236,11 @@ def test_a_teacher_whose_classes_are_in_another_order():
 def test_worse_than_guessing_is_not_called_chance():
     found = evidence(TARGETS, student=(right_on(TARGETS, 0.95) + 1) % 10, twin=right_on(TARGETS, 0.6))
     assert kinds(found) == ["below chance"]
-    said = words(found, "below chance")
-    assert said.startswith("The student gets ")
-    assert "% of the test images right; guessing would get 10.0 %." in said
-    assert "in another order in the training images than in the test images" in said
-    assert "cannot be told from chance" not in said
+    sentence = words(found, "below chance")
+    assert sentence.startswith("The student gets ")
+    assert "% of the test images right; guessing would get 10.0 %." in sentence
+    assert "in another order in the training images than in the test images" in sentence
+    assert "cannot be told from chance" not in sentence
 
 
 # --- the teacher ---------------------------------------------------------------------------------------------------------
@@ -276,10 +276,10 @@ def test_a_teacher_weaker_than_the_twin():
         results=HEALTHY.results | {"teacher": figures(right_on(TARGETS, 0.6), TARGETS)},
         predictions={**HEALTHY.predictions, "teacher": right_on(TARGETS, 0.6)},
     )
-    said = words(found, "teacher weaker than the twin")
+    sentence = words(found, "teacher weaker than the twin")
     assert (
         "The teacher gets 60.0 % of the test images right, the twin, which has no teacher, 70.0 % (95 % interval"
-        in said
+        in sentence
     )
     assert kinds(dataclasses.replace(found, predictions=None)) == ["teacher weaker than the twin"]
 
@@ -300,8 +300,10 @@ def test_a_teacher_as_good_as_the_twin_is_not_called_weaker():
 
 def test_settings_that_a_user_changed_are_named_with_their_moment():
     turn = {"step": 153, "epoch": 1.52, "knob": "weight/kd", "factor": 2.0}
-    said = words(healthy(changes=[turn, {**turn, "knob": "learning_rate", "factor": 0.5}]), "changed during the run")
-    assert "weight of kd × 2 at epoch 1.5 (step 153); learning rate × 0.5 at epoch 1.5 (step 153)." in said
+    sentence = words(
+        healthy(changes=[turn, {**turn, "knob": "learning_rate", "factor": 0.5}]), "changed during the run"
+    )
+    assert "weight of kd × 2 at epoch 1.5 (step 153); learning rate × 0.5 at epoch 1.5 (step 153)." in sentence
     assert "2 earlier changes; " in words(healthy(changes=[turn] * 6), "changed during the run")
 
 

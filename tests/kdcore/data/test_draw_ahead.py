@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from kdcore.data import ahead, datasets, loading
+from kdcore.data import datasets, draw_ahead, loading
 from kdcore.data.datasets import cues
 from kdcore.files import locks
 from kdcore.recipe import DataRecipe, from_plain
@@ -32,12 +32,12 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def test_the_images_are_drawn_by_another_process_and_then_nothing_is_left_to_draw(monkeypatch):
-    drawing = ahead.start(recipe())
+    drawing = draw_ahead.start(recipe())
     assert drawing is not None
     assert drawing.wait(120) == 0
     monkeypatch.setattr(cues, "drawn", lambda *_: pytest.fail("drawn again"))
     assert [len(loading.load(recipe().data, split)) for split in ("train", "test")] == [10, 10]
-    assert ahead.start(recipe()) is None
+    assert draw_ahead.start(recipe()) is None
 
 
 @pytest.mark.parametrize("name", ["cifar10", "folder"])
@@ -46,10 +46,10 @@ def test_only_drawn_datasets_are_drawn(name, tmp_path):
 
 
 def test_who_comes_meanwhile_waits_and_draws_nothing(own_folder, monkeypatch):
-    data, said, waits = recipe().data, [], threading.Event()
+    data, reported, waits = recipe().data, [], threading.Event()
 
     def report(text):
-        said.append(text)
+        reported.append(text)
         waits.set()
 
     def read():
@@ -67,7 +67,7 @@ def test_who_comes_meanwhile_waits_and_draws_nothing(own_folder, monkeypatch):
         cues._write_cached(path, expected, print)
     reader.join(120)
     assert np.array_equal(found[0], expected["images"])
-    assert said == ["Waiting for another process, which draws the train images."]
+    assert reported == ["Waiting for another process, which draws the train images."]
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from kdcore.errors import UserError
-from kdcore.inspection.robustness.ahead import Ahead
+from kdcore.inspection.robustness.background import Background
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def counting(seen, gate, taken, name="it"):
 
 
 def test_all_steps_are_taken():
-    ahead, seen = Ahead(), []
+    ahead, seen = Background(), []
     ahead.start(seen.append(place) for place in range(3))
     ahead.wait()
     assert seen == [0, 1, 2]
 
 
 def test_no_step_is_taken_after_it_was_stopped(gate):
-    ahead, seen, taken = Ahead(), [], threading.Semaphore(0)
+    ahead, seen, taken = Background(), [], threading.Semaphore(0)
     ahead.start(counting(seen, gate, taken))
     gate.release()
     assert taken.acquire(timeout=30)
@@ -41,7 +41,7 @@ def test_no_step_is_taken_after_it_was_stopped(gate):
 
 
 def test_new_work_takes_the_place_of_the_last(gate):
-    ahead, seen, taken = Ahead(), [], threading.Semaphore(0)
+    ahead, seen, taken = Background(), [], threading.Semaphore(0)
     ahead.start(counting(seen, gate, taken, "first"))
     ahead.start(seen.append("second") for _ in range(1))
     ahead.wait()
@@ -54,7 +54,7 @@ def test_an_error_that_a_user_can_mend_ends_it_without_a_word(capfd):
         raise UserError("no images")
         yield
 
-    ahead = Ahead()
+    ahead = Background()
     ahead.start(refused())
     ahead.wait()
     assert capfd.readouterr().err == ""

@@ -1,6 +1,6 @@
 """Draws a recipe's images in a process of its own, before a run needs them; a run that comes meanwhile waits for its rest.
 
-    python -m kdcore.data.ahead DATA      the recipe's data as JSON
+    python -m kdcore.data.draw_ahead DATA      the recipe's data as JSON
 
 Drawing holds Python's lock most of the time: in a process of its own it uses another core, and pages are not delayed by it. It
 needs no torch, so it can begin while that is loaded.

@@ -1,4 +1,4 @@
-"""Computing ahead in a thread while nothing else is to be done; it ends at once when something is."""
+"""Work in a thread of the background while nothing else is to be done; it ends at once when something is."""
 
 import contextlib
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdcore.errors import UserError
 
 
-class Ahead:
+class Background:
     """One piece of work at a time, in steps; a new one takes the place of the last."""
 
     def __init__(self) -> None:
