@@ -52,13 +52,13 @@ def test_a_negative_number_has_a_minus_sign_and_zero_none(number, shown):
 def test_what_may_be_negative_is_written_with_a_minus_sign():
     from kdcore.results import measures
     from kdcore.results.bias.measures import error_consistency
-    from pages.parts.attention import agreement, gallery, trust
+    from pages.parts.attention import agreement, agreement_by_class, trust
 
     consistency = next(each for each in measures.MEASURES if each.key == "error_consistency")
     assert (
         consistency.text(-0.19)
         == error_consistency.text(-0.19)
-        == gallery._number(-0.19)
+        == agreement_by_class._number(-0.19)
         == trust._signed(-0.19)
         == "−0.19"
     )

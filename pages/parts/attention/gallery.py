@@ -1,4 +1,4 @@
-"""Maps over a test split: the images on which two networks' maps differ most, and their agreement by class."""
+"""Maps over a test split: a survey that runs a step at a time, and the images on which two networks' maps differ most."""
 
 from __future__ import annotations
 
@@ -10,30 +10,21 @@ import numpy as np
 import streamlit as st
 
 from kdcore.errors import NotAllowed, UserError
-from pages.parts import engine, formatting, palette
-from pages.parts.attention import networks
+from pages.parts import engine, formatting
+from pages.parts.attention import agreement_by_class, networks
 from pages.parts.components.gallery_cards import gallery_cards
 
 if TYPE_CHECKING:
     from kdcore.inspection import Choice
-    from kdcore.inspection.gallery import ClassRow, Survey
+    from kdcore.inspection.gallery import Survey
 
     OpenImage = Callable[[str, np.ndarray], None]
 
 IMAGES = (100, 200, 300, 500)
 CARDS = 12  # at first, and so many more each time
 GOING, SHOWN = "gallery-going", "gallery-shown"  # in the session: the survey that is running, how many cards are shown
-HARD = "\u00a0"  # a space at which no line breaks
 EVERY = "Every class"
 ORDERS = {False: "Most different first", True: "Most similar first"}
-FIGURES = {  # metric of the agreement -> name, sign of more agreement, meaning
-    "js": ("JS divergence", -1, "0: the same map. 0.69: nothing in common."),
-    "centred": ("Correlation", 1, "Pearson's, over the cells. 1: the same map. 0: no relation."),
-    "spearman": ("Rank correlation", 1, "Spearman's. 1: the cells in the same order. 0: no relation."),
-    "ssim": ("Structural similarity", 1, "SSIM over windows of 3 x 3 cells. 1: the same map."),
-    "iou@20": ("Overlap of hot spots", 1, "Of the brightest fifth of each map, the share in both."),
-    "cosine": ("Cosine", 1, "1: the same map. Rarely below 0.5, whatever the maps."),
-}
 
 
 class RunningSurvey:
@@ -161,7 +152,7 @@ def _body(
     with cards:
         _cards(found, key, first, other, chosen, open_image)
     with by_class:
-        _table(found, first, other)
+        agreement_by_class.show(found, first, other)
 
 
 def _cards(
@@ -222,83 +213,6 @@ def _picture(found: Survey, place: int, teacher: Choice, student: Choice) -> tup
     """An image of the split in its own size, and its name."""
     pixels = engine.test_image(student.reference, int(found.places[place]), at_most=found.total)
     return f"{found.classes[found.targets[place]]}, test image {found.places[place]}", pixels
-
-
-def _table(found: Survey, first: str, other: str) -> None:
-    """Agreement by class beside its controls, with a sentence on all images."""
-    figure = st.selectbox(
-        "Figure",
-        list(FIGURES),
-        format_func=lambda name: FIGURES[name][0],
-        key="gallery-figure",
-        bind="query-params",
-        width=240,
-    )
-    title, sign, meaning = FIGURES[figure]
-    seen, against = formatting.as_text(other.lower()), formatting.as_text(first.lower())
-    rows = _by_class(found, f"{id(found)} {len(found)}")
-    whole, better = rows[0].controlled, "above" if sign > 0 else "below"
-    if whole is None:
-        st.info("Fewer than two images have a map from both networks.", icon=":material/info:")
-        return
-    st.markdown(_sentence(rows[0], figure, sign, first, other))
-    st.table(
-        [_plain(row, figure, first, other) for row in rows],
-        border="horizontal",
-        hide_index=True,
-    )
-    st.caption(
-        f"**{title}.** {meaning} *Other image*: the {seen}'s map against the {against}'s of another image, of the same class in "
-        "the rows of classes. *Centre*: the other network is replaced by a blob in the middle. *Untrained*: the same architecture with "
-        f"random weights. *Beyond chance*: same image - other image, with a 95 % interval over images; {better} 0 is more agreement."
-    )
-
-
-@st.cache_data(max_entries=12, show_spinner="Comparing the maps with those of other images")
-def _by_class(_found: Survey, key: str) -> list[ClassRow]:
-    from kdcore.inspection.gallery import by_class
-
-    return by_class(_found)
-
-
-def _sentence(row: ClassRow, figure: str, sign: int, first: str, other: str) -> str:
-    """The row of all images in words."""
-    assert row.controlled is not None
-    found = row.controlled[figure]
-    _, low, high = found.gain
-    first, other = formatting.as_text(first), formatting.as_text(other)
-    both = f"{palette.in_colour('teacher', first)} and {palette.in_colour('student', other)}"
-    figures = f"{_number(found.paired)} on the same image, {_number(found.shuffled)} on two different ones"
-    if sign * (low if sign > 0 else high) > 0:
-        return f"{both} agree more on the **same image** than on different ones: {figures}."
-    return (
-        f"{both}: {figures}. The interval of the difference contains 0, so the agreement may be **centre bias** rather than "
-        "something seen in the image."
-        if low <= 0 <= high
-        else f"{both} agree **less** on the same image than on different ones: {figures}."
-    )
-
-
-def _plain(row: ClassRow, figure: str, first: str, other: str) -> dict[str, str]:
-    found = row.controlled[figure] if row.controlled else None
-    gain = [formatting.minus(f"{value:+.3f}") for value in found.gain] if found else []
-    return {
-        "Class": f"**{row.name}**" if row.name == "all" else formatting.as_text(row.name),
-        "Images": str(row.count),
-        f"{formatting.as_text(first)} right": formatting.percent(row.teacher_top1, 0),
-        f"{formatting.as_text(other)} right": formatting.percent(row.student_top1, 0),
-        "Same image": _number(found.paired if found else None),
-        "Other image": _number(found.shuffled if found else None),
-        "Centre": _number(found.centre if found else None),
-        "Untrained": _number(found.untrained if found else None),
-        "Beyond chance": f"{gain[0]}{HARD}({gain[1]}{HARD}to{HARD}{gain[2]})" if gain else "no maps",
-    }
-
-
-def _number(value: float | None) -> str:
-    if value is None or not np.isfinite(value):
-        return ""
-    return formatting.minus(f"{value:.2f}")
 
 
 def _map_title(map_name: str | None) -> str:
