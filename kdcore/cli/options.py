@@ -109,3 +109,10 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"{path} is no plain file (a device or pipe), so it is not replaced. Give another path.")
     with disk.in_words(path.parent, then="run the command again"):
         yield
+
+
+def set_title(text: str) -> str:
+    """A perturbed test set in words, from its text: `patch_scramble@4` -> `Scrambled patches (4)`."""
+    from kdcore.robustness import conditions  # with torch, which a command only loads where a run has such sets
+
+    return conditions.title_of(text)

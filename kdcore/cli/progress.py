@@ -1,4 +1,4 @@
-"""A run in a terminal: a progress bar or lines of JSON, and its results at the end."""
+"""A run in a terminal while it trains: a progress bar or lines of JSON, Ctrl-C, and the exit status."""
 
 import _thread
 import contextlib
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
-from kdcore.cli.options import store, torch_device
+from kdcore.cli import run_results
+from kdcore.cli.options import set_title, store, torch_device
 from kdcore.errors import UserError
 from kdcore.events import (
     Evaluated,
@@ -31,8 +31,8 @@ from kdcore.events import (
     StepEnded,
 )
 from kdcore.files import disk
-from kdcore.results import json_text, measures
-from kdcore.results.comparison import TWO_CLASSES, Outcome, Results, Summary, covers, minus, sentence, summarise
+from kdcore.results import json_text
+from kdcore.results.comparison import Outcome, minus
 from kdcore.results.diagnoses import Diagnosis
 from kdcore.store import RunState
 from kdcore.store.evidence import diagnoses, what_else
@@ -131,7 +131,7 @@ class Bar:
                         f"stopped at step {step}: {reason} Continue with: python -m kdcore runs resume {run_id}"
                     )
                 case RunFinished(results=results):
-                    show_results(self.console, Outcome(results, turned=turned(run_id)))
+                    run_results.show(self.console, Outcome(results, turned=turned(run_id)))
                 case _:
                     pass
 
@@ -141,12 +141,12 @@ class Bar:
             self.bar.stop()
 
     def show_seeds(self, finished: list[Outcome], planned: int) -> None:
-        show_seeds(self.console, finished, planned)
+        run_results.show_seeds(self.console, finished, planned)
 
     def show_findings(self, run_id: str, passed_on: str, faults: Sequence[Diagnosis]) -> None:
         if passed_on:
             self.console.print(f"{run_id}: {passed_on}", highlight=False)
-        show_diagnoses(self.console, faults, f"{run_id}: ")
+        run_results.show_diagnoses(self.console, faults, f"{run_id}: ")
 
 
 @contextlib.contextmanager
@@ -198,7 +198,7 @@ def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
     states: list[RunState] = [runner.store.state(run_id) for run_id in ids]
     finished = [runner.store.outcome(state.id) for state in states if state.status == "finished"]
     for state in states:
-        watcher.show_findings(state.id, what_else(runner.store, state.id), diagnoses(runner.store, state.id))
+        watcher.show_findings(state.id, what_else(runner.store, state.id, set_title), diagnoses(runner.store, state.id))
     if len(finished) > 1:
         watcher.show_seeds(finished, len(ids))
     return 0 if len(finished) == len(states) else 1
@@ -236,64 +236,6 @@ def turned(run_id: str) -> tuple[str, ...]:
         return store().state(run_id).outcome.turned
     except UserError:  # deleted meanwhile
         return ()
-
-
-def show_results(console: Console, run: Outcome) -> None:
-    """A run's results on the test images with their intervals, and the conclusion."""
-    results = run.results
-    table = Table("network", "test accuracy", "95 % interval")
-    for network in ("teacher", "student", "twin"):
-        if figures := results.get(network):
-            table.add_row(
-                network,
-                f"{100 * figures['top1']:.2f} %",
-                f"{100 * figures['low']:.2f} % to {100 * figures['high']:.2f} %",
-            )
-    console.print(table)
-    for network in ("teacher", "student", "twin"):
-        figures = results.get(network, {})
-        if two_classes := [f"{name} {figures[name]:.3f}" for name in TWO_CLASSES if name in figures]:
-            console.print(f"{network}: {', '.join(two_classes)}", highlight=False)
-    show_conclusion(console, summarise([run]))
-    show_measures(console, results)
-
-
-def show_measures(console: Console, results: Results) -> None:
-    """What else changed, a row per measure."""
-    networks = [name for name in measures.NETWORKS if name in results]
-    table = Table("what else changed", *networks)
-    for row in measures.rows(results):
-        table.add_row(row.measure.title, *(row.values.get(name, "") for name in networks))
-    console.print(table)
-    console.print(measures.without_claim(results), highlight=False, style="dim")
-
-
-def show_diagnoses(console: Console, found: Sequence[Diagnosis], of: str = "") -> None:
-    """Faults that a run's numbers show, each with what to try next."""
-    for diagnosis in found:
-        style = "dim" if diagnosis.note else "yellow"
-        console.print(f"{of}{diagnosis.in_words}", highlight=False, style=style)
-
-
-def show_seeds(console: Console, finished: list[Outcome], planned: int) -> None:
-    """Mean over seeds with its interval: of each network, and of student - twin."""
-    summary = summarise(finished, planned)
-    table = Table("network", f"test accuracy, mean of {summary.seeds} seeds", "95 % interval")
-    for network, figures in summary.networks.items():
-        top1 = figures["top1"]
-        table.add_row(
-            network,
-            f"{100 * top1.mean:.2f} %",
-            f"{100 * top1.low:.2f} % to {100 * top1.high:.2f} %" if top1.bounded else "",
-        )
-    console.print(table)
-    show_conclusion(console, summary)
-
-
-def show_conclusion(console: Console, summary: Summary) -> None:
-    if summary.difference:
-        console.print(f"Student - twin: {sentence(summary)}", highlight=False)
-        console.print(covers(summary), highlight=False, style="dim")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from kdcore.cli import progress, run_files, run_tables
-from kdcore.cli.options import EventFolder, Json, JsonEvents, Overrides, RunId, store
+from kdcore.cli.options import EventFolder, Json, JsonEvents, Overrides, RunId, set_title, store
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import changing
 from kdcore.results import json_text, predictions
@@ -146,7 +146,7 @@ def show(run_id: RunId, /, *, as_json: Json = False) -> int:
         json_text.text(
             {
                 **summary(runs.state(run_id)),
-                "passed_on": what_else(runs, run_id),
+                "passed_on": what_else(runs, run_id, set_title),
                 "diagnoses": found,
                 "environment": runs.environment(run_id),
             },

@@ -61,11 +61,19 @@ def parse(text: str) -> Condition:
 
 
 def title(condition: Condition) -> str:
-    """A condition in words, such as `Scrambled patches, 4`."""
+    """A condition in words, such as `Scrambled patches (4)`; the strength is left out where a set has only one."""
     if condition.is_clean:
         return "Clean images"
     found = known(condition.set_name)
-    return found.title if len(found.strengths) == 1 else f"{found.title}, {condition.strength:g}"
+    return found.title if len(found.strengths) == 1 else f"{found.title} ({condition.strength:g})"
+
+
+def title_of(text: str) -> str:
+    """The same from a condition's text; the text itself where this machine does not know the set, such as one of a plugin."""
+    try:
+        return title(parse(text))
+    except UserError:
+        return text
 
 
 def known(name: str) -> Perturbation:

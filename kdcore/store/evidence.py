@@ -42,8 +42,11 @@ def diagnoses(store: Store, run_id: str) -> tuple[Diagnosis, ...]:
     )
 
 
-def what_else(store: Store, run_id: str) -> str:
+def what_else(store: Store, run_id: str, title_of: Callable[[str], str]) -> str:
     """One line on what passed on besides accuracy in a finished run with a twin and a teacher; empty for others.
+
+    Args:
+        title_of: a perturbed test set in words, from its text, as `robustness.conditions.title_of`.
 
     Raises:
         UserError: there is no such run.
@@ -54,7 +57,7 @@ def what_else(store: Store, run_id: str) -> str:
     predictions = store.test_predictions(run_id)
     read = of_run.of_predictions(predictions) if predictions is not None else []
     if state.robustness:
-        read += of_run.of_counts(state.robustness[-1])
+        read += of_run.of_counts(state.robustness[-1], title_of)
     if not read:
         return ""
     turned = state.outcome.turned

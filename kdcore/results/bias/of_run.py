@@ -1,7 +1,7 @@
 """What else passed on in one run, from what every run stores: predicted classes, and counts on perturbed validation images."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from kdcore.results.bias.difference import compared, counted
 from kdcore.results.bias.estimate import linearised, undefined
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.measures import accuracy, agreement, error_consistency
+from kdcore.results.bias.sentences import within
 from kdcore.results.bias.transfer import Read
 
 COUNTS_ONLY = "only counts of images were stored"
@@ -38,11 +39,12 @@ def of_predictions(predictions: Mapping[str, np.ndarray]) -> list[Read]:
     return found
 
 
-def of_counts(measured: Mapping[str, Any]) -> list[Read]:
+def of_counts(measured: Mapping[str, Any], title_of: Callable[[str], str]) -> list[Read]:
     """Accuracy on each perturbed set of the validation images, from the last event of it.
 
     Args:
         measured: `accuracy`, `only` and `images` as in `events.RobustnessMeasured`.
+        title_of: a test set in words, from its text: `patch_scramble@4` -> `Scrambled patches (4)`.
     """
     found = []
     for name, shares in measured["accuracy"].items():
@@ -53,17 +55,11 @@ def of_counts(measured: Mapping[str, Any]) -> list[Read]:
             ]
             found.append(
                 Read(
-                    accuracy, f"{in_words(name)}, of validation images", shares["student"], shares["twin"],
+                    accuracy, f"{within(title_of(name))}, of validation images", shares["student"], shares["twin"],
                     shares["teacher"], pair[0], pair[1], undefined(COUNTS_ONLY), images=images,
                 )
             )  # fmt: skip
     return found
-
-
-def in_words(test_set: str) -> str:
-    """`patch_scramble@4` as `patch scramble (4)`."""
-    name, at, strength = test_set.partition("@")
-    return f"{name.replace('_', ' ')}{f' ({strength})' if at else ''}"
 
 
 def _of_values(measure: Measure, values: Mapping[str, np.ndarray], *, share: bool) -> Read:

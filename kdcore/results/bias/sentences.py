@@ -117,5 +117,9 @@ def _listed(chosen: Sequence[Transfer]) -> str:
 
 
 def _within(found: Transfer) -> str:
-    name = subject(found)
-    return name[0].lower() + name[1:]
+    return within(subject(found))
+
+
+def within(title: str) -> str:
+    """A title as it is written within a sentence: `Low-pass (6)` as `low-pass (6)`, and `JPEG compression (3)` as it is."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]

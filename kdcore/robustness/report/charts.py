@@ -8,8 +8,9 @@ from typing import Any
 from kdcore.results.bias import measures
 from kdcore.results.bias.measure import Measure
 from kdcore.results.comparison.figure import Figure
+from kdcore.robustness import conditions
 from kdcore.robustness.conditions import CLEAN, Condition
-from kdcore.robustness.report.evaluating import probing, titled
+from kdcore.robustness.report.evaluating import probing
 from kdcore.robustness.report.findings import INDEPENDENT, TEACHER, Findings
 from kdcore.robustness.report.networks import Direction
 
@@ -66,7 +67,7 @@ def dumbbells(found: Findings, direction: Direction) -> dict[str, Any]:
     """A row per test set, a panel per method: accuracy of independent student and student, with the teacher's as a mark."""
     order, values = [], []
     for condition in _there(found):
-        row = titled(condition)
+        row = conditions.title(condition)
         shown: Values = []
         for method in direction.methods:
             each = [
@@ -199,7 +200,9 @@ def _measured(
             each = found.number(direction.title, name, condition, measure)
             if each and each.estimate.defined:
                 kind = name if name in (INDEPENDENT, TEACHER) else "student"
-                values.append({"set": name, "panel": titled(condition), "kind": kind, **_drawn(each.estimate, factor)})
+                values.append(
+                    {"set": name, "panel": conditions.title(condition), "kind": kind, **_drawn(each.estimate, factor)}
+                )
     return values
 
 

@@ -5,10 +5,11 @@ from kdcore.results.bias import measures
 from kdcore.results.bias.sentences import out_of
 from kdcore.results.bias.transfer import Transfer
 from kdcore.results.comparison import minus
+from kdcore.robustness import conditions
 from kdcore.robustness.conditions import CLEAN
 from kdcore.robustness.report import charts
 from kdcore.robustness.report.blocks import Block, Chart, Heading, Items, Table, Text
-from kdcore.robustness.report.evaluating import titled, titled_set
+from kdcore.robustness.report.evaluating import titled_set
 from kdcore.robustness.report.findings import INDEPENDENT, TEACHER, Claim, Findings, Number
 from kdcore.robustness.report.networks import Direction
 
@@ -182,7 +183,7 @@ def _numbers(found: Findings) -> list[Block]:
         for condition in found.evaluated.conditions:
             each = [found.number(direction.title, name, condition, measures.accuracy) for name in names]
             if condition not in missing and all(each):
-                rows.append([titled(condition), *(f"{100 * one.estimate.mean:.1f}" for one in each if one)])
+                rows.append([conditions.title(condition), *(f"{100 * one.estimate.mean:.1f}" for one in each if one)])
         title = f"Accuracy on every test set, %{f': {direction.title}' if direction.title else ''}"
         parts.append(Table(["test set", *names], rows, title=title))
     return parts
@@ -194,7 +195,7 @@ def _refused(found: Findings) -> list[Block]:
     lines = [
         f"{titled_set(name)}: {why.replace(folder, 'the data folder')}." for name, why in evaluated.refused.items()
     ]
-    lines += [f"{titled(condition)}: not evaluated yet." for condition in evaluated.missing]
+    lines += [f"{conditions.title(condition)}: not evaluated yet." for condition in evaluated.missing]
     return [Heading("Test sets that are missing", 3), Items(lines)] if lines else []
 
 

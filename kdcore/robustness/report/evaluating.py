@@ -104,14 +104,6 @@ def chosen_conditions(wanted: TestSets) -> list[Condition]:
     return found
 
 
-def titled(each: Condition) -> str:
-    """A condition in words: `Low-pass (6)`; the strength is left out where a set has only one."""
-    if each.is_clean:
-        return "Clean images"
-    strengths = perturbations.get(each.set_name).strengths
-    return titled_set(each.set_name) + (f" ({each.strength:g})" if len(strengths) > 1 else "")
-
-
 def titled_set(name: str) -> str:
     return perturbations.get(name).title
 

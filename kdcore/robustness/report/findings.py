@@ -13,11 +13,12 @@ from kdcore.results.bias import Observation, Outcome, measures
 from kdcore.results.bias.difference import estimate, values
 from kdcore.results.bias.estimate import Estimate, undefined
 from kdcore.results.bias.measure import NO_WIDTH, Measure
-from kdcore.results.bias.sentences import sentence
+from kdcore.results.bias.sentences import sentence, within
 from kdcore.results.bias.transfer import Read, Transfer, judged, read
 from kdcore.results.comparison.figure import LEAST_SEEDS
+from kdcore.robustness import conditions
 from kdcore.robustness.conditions import CLEAN, Condition
-from kdcore.robustness.report.evaluating import KINDS, Evaluated, probing, titled
+from kdcore.robustness.report.evaluating import KINDS, Evaluated, probing
 from kdcore.robustness.report.networks import Direction, Method
 
 INDEPENDENT, TEACHER = "independent", "teacher"
@@ -125,7 +126,7 @@ def questions(there: Sequence[Condition]) -> list[Question]:
 def _over(chosen: Sequence[Condition]) -> str:
     if list(chosen) == [CLEAN]:
         return ""
-    names = [titled(each).lower() for each in chosen]
+    names = [within(conditions.title(each)) for each in chosen]
     if len(names) > 3:
         kinds = {"" if each.is_clean else perturbations.get(each.set_name).probes for each in chosen}
         return f"{len(names)} {'corruptions' if kinds == {'corruption'} else 'test sets'}"

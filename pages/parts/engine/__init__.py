@@ -58,6 +58,7 @@ from pages.parts.engine.recipes import (
     image_counts,
     perturbed_curves,
     preview,
+    set_title,
     student_names,
     teacher_check_is_quick,
 )
@@ -165,6 +166,7 @@ __all__ = [
     "run_report",
     "runner",
     "search_networks",
+    "set_title",
     "share_photo",
     "shared_photo",
     "shared_photos",

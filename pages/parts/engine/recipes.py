@@ -89,6 +89,14 @@ def perturbed_curves(dataset: str, image_size: int) -> dict[str, str]:
     return perturbed_sets.possible(dataset, image_size)
 
 
+@visitors
+def set_title(text: str) -> str:
+    """A perturbed test set in words, from its text: `patch_scramble@4` -> `Scrambled patches (4)`."""
+    from kdcore.robustness import conditions
+
+    return conditions.title_of(text)
+
+
 @operators("use folders of this server")
 def folder_report(data: DataRecipe) -> FolderReport:
     """What a run would use of an own folder, and what is left out. Takes a second or more. Raises UserError."""

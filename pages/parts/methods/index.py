@@ -42,7 +42,7 @@ def show(entries: Sequence[Entry]) -> None:
 
 def choose(entries: Sequence[Entry]) -> list[Entry]:
     """Search and filters. Returns the methods that match."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         words = st.text_input(
             "Search", placeholder="attention, Hinton, contrastive …", type="search", icon=":material/search:", live=True,
             width=320, key="method-search", bind="query-params",

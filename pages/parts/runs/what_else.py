@@ -3,7 +3,6 @@
 import streamlit as st
 
 from kdcore.recipe import Recipe
-from kdcore.results.bias.of_run import in_words
 from kdcore.store import RunState
 from kdcore.store.evidence import what_else
 from pages.parts import engine, formatting, palette
@@ -13,7 +12,7 @@ from pages.parts.components.live_chart.live_chart import Line, Panel, live_chart
 @st.cache_data(max_entries=64, show_spinner=False)
 def line(run_id: str, updated: float) -> str:
     """What else passed on in a run that ended at `updated`; empty where nothing can be compared."""
-    return what_else(engine.store(), run_id)
+    return what_else(engine.store(), run_id, engine.set_title)
 
 
 def show_line(run: RunState) -> None:
@@ -39,7 +38,7 @@ def panels_of(recipe: Recipe) -> list[Panel]:
     ]
     note = f"accuracy on {recipe.robustness.images:,} validation images"
     return [
-        Panel(in_words(name).capitalize(), tuple(_line(who, f"perturbed/{name}/{who}") for who in networks), note, "%")
+        Panel(engine.set_title(name), tuple(_line(who, f"perturbed/{name}/{who}") for who in networks), note, "%")
         for name in recipe.robustness.sets
     ]
 

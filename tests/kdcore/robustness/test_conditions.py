@@ -69,3 +69,10 @@ def test_corruptions_are_at_all_strengths():
 def test_an_unknown_evaluation_is_refused():
     with pytest.raises(ValueError, match="Unknown evaluation 'everything'; known: quick, usual, full, corruptions"):
         conditions.of("everything")
+
+
+def test_a_condition_in_words():
+    assert conditions.title_of("patch_scramble@4") == "Scrambled patches (4)"
+    assert conditions.title_of("jpeg_compression@3") == "JPEG compression (3)"
+    assert conditions.title_of("silhouettes@1") == "Silhouettes", "one strength needs no figure"
+    assert conditions.title_of("of_a_plugin@2") == "of_a_plugin@2", "a run of another machine is still read"

@@ -7,6 +7,7 @@ from kdcore.checks import before_run
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import RobustnessMeasured, RunFinished, StepEnded
+from kdcore.robustness.conditions import title_of
 from kdcore.setup.build import build_parts
 from kdcore.store import Store
 from kdcore.store.evidence import what_else
@@ -128,7 +129,7 @@ def test_sets_that_a_run_can_measure_are_those_that_pass_its_check(tiny):
     from kdcore.checks import perturbed_sets
 
     drawn, photos = perturbed_sets.possible("cues", 32), perturbed_sets.possible("cifar10", 32)
-    assert drawn["patch_scramble@4"] == "Scrambled patches, 4"
+    assert drawn["patch_scramble@4"] == "Scrambled patches (4)"
     assert "silhouettes@1" in drawn.keys() - photos.keys()
     assert not {"superpixels@50", "cues_conflict@1"} & drawn.keys()  # slow to make; images of its own
     for name in drawn:
@@ -159,10 +160,10 @@ def test_a_stored_run_has_curves_and_one_line_of_what_else_passed_on(with_and_wi
     assert list(values) == [event.accuracy["patch_scramble@4"]["twin"] for event in found]
     assert store.state(run_id).robustness[0]["images"] == 50
     assert isinstance(events[-1], RunFinished)
-    assert "accuracy" in what_else(store, run_id)
-    assert " comparisons" in what_else(store, run_id) or "is not known" in what_else(store, run_id)
+    assert "accuracy" in what_else(store, run_id, title_of)
+    assert " comparisons" in what_else(store, run_id, title_of) or "is not known" in what_else(store, run_id, title_of)
 
 
 def test_a_run_without_a_twin_has_no_such_line(tmp_path, tiny):
     store = Store(tmp_path)
-    assert what_else(store, store.create(tiny())) == ""
+    assert what_else(store, store.create(tiny()), title_of) == ""

@@ -47,7 +47,7 @@ def test_a_finished_run_with_a_twin_has_one_line_of_what_else_passed_on(open_pag
     test = open_page("runs.py", run=written(runner.store, recipe))
     assert not test.exception
     (line,) = [each.value for each in test.markdown if each.value.startswith("Besides accuracy")]
-    assert "accuracy on patch scramble (4), of validation images (student − twin +20.0 percentage points (" in line
+    assert "accuracy on scrambled patches (4), of validation images (student − twin +20.0 percentage points (" in line
     assert line.endswith("3 comparisons; in brackets: 95 % intervals, corrected for their number (Holm).")
 
 
@@ -60,7 +60,7 @@ def test_a_run_without_a_twin_has_no_such_line(open_page, runner, recipe):
 
 def test_a_run_has_a_panel_of_curves_for_each_perturbed_set(open_page, runner, recipe):
     panels = what_else.panels_of(recipe)
-    assert [panel.title for panel in panels] == ["Patch scramble (4)", "Low pass (6)"]
+    assert [panel.title for panel in panels] == ["Scrambled patches (4)", "Low-pass (6)"]
     assert [line.name for line in panels[0].lines] == [
         f"perturbed/patch_scramble@4/{n}" for n in ("student", "twin", "teacher")
     ]

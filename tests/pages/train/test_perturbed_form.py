@@ -37,7 +37,7 @@ def test_without_a_set_nothing_is_measured(open_page, runner):
 
 def test_the_sets_of_the_data_are_offered_in_words(open_page):
     options = widget(open_page("train.py"), "multiselect", LABEL).options
-    assert {"Scrambled patches, 4", "Low-pass, 6", "Silhouettes"} <= set(options)
+    assert {"Scrambled patches (4)", "Low-pass (6)", "Silhouettes"} <= set(options)
     assert "Superpixels, 50" not in options
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from kdcore.results import predictions as measured
 from kdcore.results.bias.of_run import of_counts, of_predictions
-from kdcore.results.bias.sentences import sentence, what_else_passed_on
+from kdcore.results.bias.sentences import sentence, what_else_passed_on, within
 from kdcore.results.bias.transfer import judged
 from kdcore.results.comparison.paired import Paired
 
@@ -30,6 +30,9 @@ COUNTS = {
 }
 
 
+TITLES = {"patch_scramble@4": "Scrambled patches (4)"}
+
+
 def test_agreement_and_error_consistency_are_those_of_the_results(predictions):
     agreement, kappa = of_predictions(predictions)
     right = {name: own == predictions["targets"] for name, own in predictions.items()}
@@ -52,12 +55,12 @@ def test_networks_without_errors_have_agreement_alone():
 
 
 def test_counts_give_tangos_interval():
-    (found,) = judged(of_counts(COUNTS))
+    (found,) = judged(of_counts(COUNTS, TITLES.get))
     assert (found.kind, found.images) == ("passes on", 300)
     assert (found.change.low, found.change.high) == pytest.approx(Paired(50, 20, 300).interval())
     assert found.share.why == "only counts of images were stored"
     assert sentence(found).startswith(
-        "Accuracy on patch scramble (4), of validation images passes on: student − twin +10.0"
+        "Accuracy on scrambled patches (4), of validation images passes on: student − twin +10.0"
     )
 
 
@@ -65,13 +68,21 @@ def test_few_images_that_only_one_gets_right_allow_no_claim():
     few = COUNTS | {
         "only": {"patch_scramble@4": {"student/twin": 5, "twin/student": 1, "teacher/twin": 100, "twin/teacher": 10}}
     }
-    (found,) = judged(of_counts(few))
+    (found,) = judged(of_counts(few, TITLES.get))
     assert found.why == "of student and twin, the networks differ on 6 of 300 predictions (10 are needed)"
 
 
 def test_one_line_counts_all_comparisons(predictions):
-    line = what_else_passed_on(judged([*of_predictions(predictions), *of_counts(COUNTS)]))
+    line = what_else_passed_on(judged([*of_predictions(predictions), *of_counts(COUNTS, TITLES.get)]))
     assert line.startswith("Besides accuracy, the student is closer to the teacher than the twin in: ")
     assert "agreement with the teacher (student − twin +" in line
     assert "error consistency with the teacher (student − twin +0." in line
     assert line.endswith("3 comparisons; in brackets: 95 % intervals, corrected for their number (Holm).")
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [("Low-pass (6)", "low-pass (6)"), ("JPEG compression (3)", "JPEG compression (3)"), ("", "")],
+)
+def test_a_title_within_a_sentence(title, words):
+    assert within(title) == words
