@@ -19,6 +19,7 @@ from PIL import (
     ExifTags,
     GifImagePlugin,
     Image,
+    ImageChops,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
@@ -257,14 +258,31 @@ def _plain_mode(image: Image.Image, notes: list[str]) -> Image.Image:
     """The image in one of the modes L, LA, RGB, RGBA, which can be resized without loss."""
     if image.mode.startswith(("I", "F")):
         notes.append("Its 16-bit or float values are stretched between their 1st and 99th percentile.")
-        return _stretch(
-            np.asarray(image, dtype=np.float32), (65535,) if image.mode.startswith("I;16") else (1, 255, 65535)
+        stretched = _stretch(_deep_values(image), (65535,) if image.mode.startswith("I;16") else (1, 255, 65535))
+        return (
+            ImageChops.invert(stretched) if _tag(image, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0 else stretched
         )
     if image.mode in ("PA", "La", "RGBa") or (image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info):
         return image.convert("RGBA")
     if image.mode == "1":
         return image.convert("L")
     return image if image.mode in ("L", "LA", "RGB", "RGBA") else image.convert("RGB")
+
+
+def _deep_values(image: Image.Image) -> np.ndarray:
+    """The values of a 16-bit, 32-bit or float image as float32. Pillow takes a TIFF's unsigned 32-bit values for signed ones."""
+    values = np.asarray(image)
+    if image.mode == "I" and _tag(image, TiffImagePlugin.SAMPLEFORMAT) == 1:
+        values = values.view(np.uint32)
+    return values.astype(np.float32)
+
+
+def _tag(image: Image.Image, tag: int) -> int | None:
+    """The number in a tag of a TIFF, its first where there are several; 1 is the usual sample format. None for other formats."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return None
+    found = image.tag_v2.get(tag, 1)
+    return found[0] if isinstance(found, tuple) and found else found
 
 
 def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:

@@ -18,10 +18,12 @@ MAX_CHUNKS = 50_000  # of a PNG; 20 MiB in pieces of 512 bytes take 40,000
 MAX_BLOCKS = 200_000  # of a GIF up to its second frame; 20 MiB in full blocks take 82,000
 MAX_TAGS = 4_096  # of a TIFF page
 MAX_PIECES = 200_000  # strips or tiles of a TIFF page; 50 million pixels in tiles of 16 x 16 take 195,000
+MAX_COMMENTS = 1_000  # of a PPM in plain text; Pillow copies what follows each of them
 MAX_PIXELS = 50_000_000  # phones take 48 million
 
 _STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 322, 323, 324  # TIFF tags
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")  # what ends a scan's data: not a stuffed byte, not a restart
+_NETPBM = re.compile(rb"P[1-6](?:(?:\s|#[^\r\n]*[\r\n])+\d+){2}")  # with width and height
 _PLAIN = "as an ordinary"
 
 
@@ -37,7 +39,7 @@ def too_much(raw: bytes) -> str:
         return _tiff(raw)
     if raw[:4] == b"RIFF" and raw[8:16] == b"WEBPVP8X":
         return _webp(raw)
-    return ""
+    return _netpbm(raw)
 
 
 def too_many_scans(raw: bytes, pixels: int) -> str:
@@ -128,6 +130,16 @@ def _webp(raw: bytes) -> str:
     if width * height > MAX_PIXELS:
         most = MAX_PIXELS // 10**6
         return f"it has {width} x {height} pixels; at most {most} million pixels are accepted. Make it smaller first."
+    return ""
+
+
+def _netpbm(raw: bytes) -> str:
+    """Pillow reads comments of a header byte by byte, and those among pixels in plain text by copying what follows."""
+    if raw[:1] != b"P" or raw[1:2] not in (b"1", b"2", b"3", b"4", b"5", b"6"):
+        return ""
+    many = raw[1:2] in b"123" and raw.count(b"#") > MAX_COMMENTS
+    if many or (b"#" in raw[:MAX_BETWEEN] and not _NETPBM.match(raw[:MAX_BETWEEN]) and len(raw) > MAX_BETWEEN):
+        return "it has more comments than programs write. Save it again as PNG."
     return ""
 
 

@@ -8,6 +8,14 @@ NO_HEIC = (
     f"`pip install pillow-heif`, or export it as JPEG. {SUPPORTED}"
 )
 COPY_AGAIN = "Copy or download it again, or save it again as JPEG."
+_OTHERS = {
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 image", b"\xff\x4f\xff\x51": "a JPEG 2000 image",
+    b"\0\0\0\x0cJXL ": "a JPEG XL image", b"\xff\x0a": "a JPEG XL image",
+    b"8BPS": "a Photoshop file", b"gimp xcf": "a GIMP file",
+    b"\0\0\1\0": "an icon", b"v/1\1": "an OpenEXR image", b"#?R": "a Radiance image", b"FUJIFILM": "a camera's raw file",
+    b"PF\n": "a PFM image", b"Pf\n": "a PFM image", b"P7\n": "a PAM image", b"\x93NUMPY": "a NumPy array", b"SIMPLE  =": "a FITS image",
+    b"PK\3\4": "a ZIP archive", b"\x1f\x8b": "a compressed archive",
+}  # fmt: skip
 
 
 def why_unsupported(raw: bytes) -> str:
@@ -26,6 +34,9 @@ def why_unsupported(raw: bytes) -> str:
         return f"it is an SVG drawing, which has no pixels. Export it as PNG. {SUPPORTED}"
     if text.startswith(b"%pdf"):
         return f"it is a PDF document. Export the page as PNG or JPEG. {SUPPORTED}"
+    if other := next((name for start, name in _OTHERS.items() if head.startswith(start)), ""):
+        remedy = "Unpack it first" if "archive" in other else "Save it as PNG or JPEG"
+        return f"it is {other}, which is not supported. {remedy}. {SUPPORTED}"
     if text.startswith((b"<!doctype", b"<html")):
         return f"it is a web page, perhaps an error page saved instead of an image. Save the image itself. {SUPPORTED}"
     if head.isascii() and b"\0" not in head:

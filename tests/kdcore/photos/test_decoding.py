@@ -290,6 +290,45 @@ def test_deep_values_of_either_byte_order(kind):
     assert np.abs(pixels[5, :, 0].astype(int) - np.linspace(0, 255, 64)).max() <= 4
 
 
+def with_tag(raw: bytes, tag: int, value: int, instead: int) -> bytes:
+    """A little-endian TIFF with another number in a tag."""
+    before = struct.pack("<HHLHH", tag, 3, 1, value, 0)
+    assert before in raw
+    return raw.replace(before, struct.pack("<HHLHH", tag, 3, 1, instead, 0))
+
+
+@pytest.mark.parametrize("kind", ["<u1", "<u2", "<f4"])
+def test_a_tiff_whose_zero_is_white(kind):
+    """As scanners and microscopes write it (PhotometricInterpretation 0)."""
+    ramp = np.tile(np.linspace(0, 255, 64), (48, 1)).astype(kind)
+    raw = with_tag(encode(Image.fromarray(ramp), "TIFF"), 262, 1, 0)
+    pixels = photos.read(raw, "scan.tif").pixels
+    assert np.abs(pixels[5, :, 0].astype(int) - np.linspace(255, 0, 64)).max() <= 4
+
+
+def test_unsigned_values_of_32_bits():
+    """Pillow reads them as signed, so that those from 2^31 on would be black."""
+    ramp = np.tile(np.linspace(0, 4.2e9, 64), (48, 1)).astype(np.uint32)
+    raw = with_tag(encode(Image.fromarray(ramp.view(np.int32)), "TIFF"), 339, 2, 1)
+    pixels = photos.read(raw, "scan.tif").pixels
+    assert np.abs(pixels[5, :, 0].astype(int) - np.linspace(0, 255, 64)).max() <= 4
+
+
+@pytest.mark.parametrize(
+    "start, words",
+    [
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "it is a JPEG 2000 image, which is not supported. Save it as PNG or JPEG"),
+        (b"8BPS\0\1", "it is a Photoshop file"),
+        (b"\xff\x0a\xfa", "it is a JPEG XL image"),
+        (b"\x93NUMPY\1\0", "it is a NumPy array"),
+        (b"PK\3\4", "it is a ZIP archive, which is not supported. Unpack it first"),
+    ],
+)
+def test_other_formats_are_named(start, words):
+    with pytest.raises(BadPhoto, match=words):
+        photos.read(start + bytes(100), "picture.png")
+
+
 def rational_exif(order: str = "MM") -> bytes:
     """EXIF with an orientation of 6 and two resolutions whose denominators are 0."""
     mark = ">" if order == "MM" else "<"

@@ -67,6 +67,8 @@ BOMBS = {
         "tiles have 100000 x 100000 pixels",
     ),
     "tags without end": (lambda: b"II*\0" + struct.pack("<LH", 8, 60_000) + bytes(12 * 60_000), "60,000 tags"),
+    "comments among pixels": (lambda: b"P3\n64 64\n255\n" + b"#\n" * 5_000_000 + b"1 2 3 " * 4096, "more comments than programs write"),
+    "a comment without end": (lambda: b"P6\n#" + b"c" * 15_000_000 + b"\n64 64\n255\n" + bytes(12_288), "more comments"),
     "JPEG of 65,000 x 65,000": (
         lambda: JPEG[: JPEG.find(b"\xff\xc0") + 5] + b"\xfd\xe8\xfd\xe8" + JPEG[JPEG.find(b"\xff\xc0") + 9 :],
         "65000 x 65000 pixels; at most 120 million pixels are accepted",
@@ -103,6 +105,13 @@ def test_a_film_behind_a_photo_is_no_scan():
 def test_what_encoders_write_is_taken():
     ordinary = encode(NOISE, "JPEG", progressive=True)
     assert photos.read(ordinary, "web.jpg").width == photos.read(many_scans(50), "odd.jpg").width == 64
+
+
+@pytest.mark.parametrize("kind", [b"P5", b"P6"])
+def test_pixels_that_look_like_a_header_or_a_comment_are_pixels(kind):
+    for value in b"#5 ":
+        raw = kind + b"\n# made by a camera\n300 300\n255\n" + bytes([value]) * (90_000 if kind == b"P5" else 270_000)
+        assert photos.read(raw, "plain.ppm").pixels[0, 0, 0] == value
 
 
 def test_a_phone_photo_of_50_megapixels_is_read_at_a_fraction():
