@@ -7,11 +7,12 @@ A section a file: `data`, `models`, `terms`, `optimizer`, and the whole of them 
 YAML, `reading` makes recipes of it and of plain data, `changing` gives copies with other settings, and `refusal` describes
 what is wrong with one.
 
-A recipe has a `note`: what it reproduces, what to expect and what it costs.
+A recipe has a `note`: what it reproduces, what to expect and what it costs. It belongs to the recipe as it was written: a copy with
+other settings has none, unless it is given its own.
 """
 
 from kdcore.errors import RecipeError
-from kdcore.recipe.changing import overrides, with_overrides, with_values
+from kdcore.recipe.changing import overrides, with_fitting_note, with_overrides, with_values
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import FineTune, ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import OptimizerRecipe
@@ -22,5 +23,6 @@ from kdcore.recipe.terms import Term
 
 __all__ = [
     "DataRecipe", "FineTune", "ModelRecipe", "OptimizerRecipe", "Probes", "Recipe", "RecipeError", "TeacherRecipe", "Term",
-    "TwinRecipe", "from_plain", "from_yaml", "load", "overrides", "validated", "with_overrides", "with_values",
+    "TwinRecipe", "from_plain", "from_yaml", "load", "overrides", "validated", "with_fitting_note", "with_overrides",
+    "with_values",
 ]  # fmt: skip

@@ -35,7 +35,9 @@ def values_of(overrides: list[str], *, option: str = "") -> dict[str, Any]:
 
 def overrides(recipe: Recipe, changed: Recipe) -> list[str]:
     """The settings in which a recipe was changed, as `with_overrides` takes them: `with_overrides(recipe, these) == changed`."""
-    found = _differing(recipe.model_dump(mode="json"), changed.model_dump(mode="json"), "")
+    found = _differing(recipe.model_dump(mode="json"), changed.model_dump(mode="json") | {"note": recipe.note}, "")
+    if changed.note != _note(recipe, changed):
+        found["note"] = changed.note
     return [f"{key}={yaml_text.in_a_line(value)}" for key, value in found.items()]
 
 
@@ -72,7 +74,10 @@ def term_of(text: str, *, option: str) -> dict[str, Any]:
 
 
 def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the recipe") -> Recipe:
-    """Like `with_overrides`, for plain data: `{"epochs": 3, "terms.0.weight": 0.5}`. A value may be a whole section."""
+    """Like `with_overrides`, for plain data: `{"epochs": 3, "terms.0.weight": 0.5}`. A value may be a whole section.
+
+    The note goes where settings that it may speak of change, unless the values have another: see `with_fitting_note`.
+    """
     plain = recipe.model_dump(mode="json")
     for key, value in values.items():
         *parents, last = key.split(".")
@@ -84,7 +89,24 @@ def with_values(recipe: Recipe, values: dict[str, Any], *, source: str = "the re
         elif not isinstance(place, dict):
             _refuse(key, plain)
         place[int(last) if isinstance(place, list) else last] = value
-    return from_plain(plain, source=source)
+    changed = from_plain(plain, source=source)
+    return changed if "note" in values else with_fitting_note(recipe, changed)
+
+
+def with_fitting_note(recipe: Recipe, changed: Recipe) -> Recipe:
+    """A changed copy of a recipe without the recipe's note, which is of the recipe as it was written: it may speak of any setting.
+
+    It stays where at most the name and the seeds were changed, and so does a note of the copy's own.
+    """
+    if changed.note != recipe.note:
+        return changed
+    return changed.model_copy(update={"note": _note(recipe, changed)})
+
+
+def _note(recipe: Recipe, changed: Recipe) -> str:
+    """The recipe's note, or none where the copy differs in more than what no note speaks of."""
+    free = {name: getattr(recipe, name) for name in ("name", "note", "seeds")}
+    return recipe.note if changed.model_copy(update=free) == recipe else ""
 
 
 def _inside(place: Any, part: str, key: str, plain: dict[str, Any]) -> Any:

@@ -56,18 +56,12 @@ def with_settings(recipe: Recipe, name: str) -> Recipe:
     except UserError as error:
         st.error(f"The settings of this address are not used. {formatting.message(str(error))}")
         return recipe
-    return _noted(recipe, changed)
-
-
-def _noted(preset: Recipe, recipe: Recipe) -> Recipe:
-    """A recipe, with the preset's note while it differs from it in no more than the seeds."""
-    same = recipe.model_dump(exclude={"seeds"}) == preset.model_dump(exclude={"seeds"})
-    return recipe if same else recipe.model_copy(update={"note": ""})
+    return changed
 
 
 def with_note(base: Recipe, recipe: Recipe | None) -> Recipe | None:
-    """The recipe of the form, whose note is shown. It is kept while the form differs in no more than the seeds from how it began."""
-    recipe = recipe and _noted(base, recipe)
+    """The recipe of the form, whose note is shown while the form differs from how it began in nothing that the note may speak of."""
+    recipe = recipe and recipes.with_fitting_note(base, recipe)
     if recipe and recipe.note:
         st.caption(formatting.message(recipe.note))
     return recipe
