@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, local_script_runner
+from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
 from kdcore import events as ev
 from kdcore import recipe as recipes
@@ -153,6 +154,22 @@ def _packages_are_scanned_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         scan = functools.cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_end_of_a_script_is_waited_for() -> Iterator[None]:
+    """AppTest looks a thousand times a second whether the script has ended, which interrupts it as often."""
+
+    def wait(ran: LocalScriptRunner, timeout: float) -> None:
+        assert ran._script_thread is not None
+        ran._script_thread.join(timeout)
+        if not ran.script_stopped():
+            waited(ran, 0)  # raises its own error
+
+    waited = local_script_runner.require_widgets_deltas
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_script_runner, "require_widgets_deltas", wait)
         yield
 
 
