@@ -145,3 +145,8 @@ def visible(text: str, *, lines: bool = False) -> str:
     lines: it may have several lines, and tabs.
     """
     return _IN_LINES.sub(" ", text.replace("\r\n", "\n")) if lines else _IN_LINE.sub(" ", text)
+
+
+def blank(text: str) -> bool:
+    """Whether nothing of a text would be seen: spaces alone, or characters without width."""
+    return not any(each.isprintable() and not each.isspace() for each in text)

@@ -32,6 +32,8 @@ def from_yaml(text: str | bytes, *, source: str = "the recipe") -> Recipe:
 
 def from_plain(plain: Any, *, source: str = "the recipe", lines: Lines | None = None) -> Recipe:
     """Like `from_yaml`, for plain Python data. `lines` are those of its values in a file, for messages."""
+    if plain is None:
+        raise RecipeError(f"{clipped(source)} is empty: a recipe has keys such as data, teacher, student and terms.")
     if not isinstance(plain, dict):
         raise RecipeError(
             f"{clipped(source)} should be a mapping with keys such as data, teacher, student and terms, not {shortened(plain)}."

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from kdcore import paths
-from kdcore.errors import UserError, visible
+from kdcore.errors import UserError, blank, visible
 from kdcore.recipe import schedules, yaml_text
 from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds, check_seeds
 from kdcore.recipe.data import DataRecipe
@@ -13,6 +13,12 @@ from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
 from kdcore.recipe.references import WeightFile
 from kdcore.recipe.terms import SUPERVISED, WATCHED, Adapt, Term
+
+UNTITLED = "untitled"
+
+
+def _named(name: str) -> str:
+    return UNTITLED if blank(shown := visible(name)) else shown
 
 
 class Probes(Section):
@@ -35,7 +41,7 @@ class Robustness(Section):
 class Recipe(Section):
     """Everything that decides a run."""
 
-    name: Annotated[str, AfterValidator(visible)] = Field("untitled", min_length=1, max_length=80)
+    name: Annotated[str, AfterValidator(_named)] = Field(UNTITLED, min_length=1, max_length=80)
     note: str = Field("", max_length=20_000)
     data: DataRecipe = DataRecipe()
     teacher: TeacherRecipe | None = None

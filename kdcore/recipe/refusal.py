@@ -3,7 +3,8 @@
 import difflib
 import re
 from collections.abc import Iterator
-from typing import Any, TypeVar, get_args
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +16,7 @@ MOST_PROBLEMS = 10  # that a message lists; further ones are counted
 LONGEST_WORD = 80  # that is compared with the known keys: the comparison takes the square of its length
 
 Place = tuple[str, ...]  # the keys that lead to a value
+MAPPING = "a mapping of settings"
 TRUTH = "YAML reads yes, no, on and off as true and false"
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -64,9 +66,7 @@ def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
     first = next((problem for problem in problems if problem["type"] in ("too_long", "string_too_long")), problems[0])
     match first["type"]:
         case "extra_forbidden":
-            known = _known_keys(first["loc"][:-1], kind)
-            near = difflib.get_close_matches(str(first["loc"][-1])[:LONGEST_WORD], known, n=1)
-            return "is not a known key." + (f" Did you mean `{near[0]}`?" if near else f" Known: {', '.join(known)}.")
+            return f"is not a known key{_instead(first, kind)}"
         case "missing":
             return "is missing."
         case "value_error":
@@ -82,6 +82,8 @@ def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
     wanted = expected([problem["msg"] for problem in problems])
     if first["input"] is None:
         return f"is empty; it should be {wanted}."
+    if wanted == MAPPING and isinstance(first["input"], str):
+        wanted = f"{MAPPING} ({', '.join(_known_keys(first['loc'], kind)[:4])}, ...)"
     quotes = "; put text in quotes" if wanted == "a string" and isinstance(first["input"], (int, float)) else ""
     return f"should be {wanted}, not {as_yaml(first['input'])}{quotes}."
 
@@ -90,7 +92,7 @@ def expected(messages: list[str]) -> str:
     """What pydantic's messages about a value say that it should be, in one clause."""
     aside = r", (unable to|exceeded|got a number) .*|^(Input should be|Unable to parse input string as) |valid "
     wanted = [
-        re.sub(r"^a dictionary( or instance of \w+)?", "a mapping of settings", re.sub(aside, "", message))
+        re.sub(r"^a dictionary( or instance of \w+)?", MAPPING, re.sub(aside, "", message))
         .replace("a integer", "an integer")
         .replace("a tuple", "a list")
         for message in messages
@@ -111,6 +113,31 @@ def _known_keys(location: tuple[Any, ...], kind: type[BaseModel]) -> list[str]:
         field = kind.model_fields.get(str(part))
         kind = next(_sections(field.annotation), kind) if field else kind
     return list(kind.model_fields)
+
+
+def _instead(problem: Any, kind: type[BaseModel]) -> str:
+    """After `is not a known key`: what was probably meant, by the same word elsewhere in the recipe, or the nearest one here."""
+    key = str(problem["loc"][-1])[:LONGEST_WORD]
+    word = key.replace("-", "_")
+    known = _known_keys(problem["loc"][:-1], kind)
+    if problem["input"] is None and re.fullmatch(r"\d[\d.eE+-]*", key):
+        return ": numbers have a decimal point, not a comma."
+    elsewhere = [] if word in known else _keys_of_sections(kind).get(word, [])
+    if meant := elsewhere or difflib.get_close_matches(word, known, n=1):
+        return f". Did you mean {' or '.join(f'`{name}`' for name in meant[:2])}?"
+    return f". Known: {', '.join(known)}."
+
+
+@cache
+def _keys_of_sections(kind: type[BaseModel]) -> dict[str, list[str]]:
+    """The last part of each key, and the whole ones that end in it: of the whole, and of its sections, not those within lists."""
+    found: dict[str, list[str]] = {}
+    for name, field in kind.model_fields.items():
+        found.setdefault(name, []).append(name)
+        if get_origin(field.annotation) is not tuple:
+            for inner in next((section.model_fields for section in _sections(field.annotation)), {}):
+                found.setdefault(inner, []).append(f"{name}.{inner}")
+    return found
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:

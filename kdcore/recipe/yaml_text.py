@@ -8,6 +8,7 @@ reads otherwise than they look (010 is 8, 1:30 is 90). All that is raised is a R
 
 import math
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +28,12 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAM
 TAG = "tag:yaml.org,2002:"
 COLLECTION_TAGS = (None, "!", f"{TAG}seq", f"{TAG}map")
 NEXT_LINE = "\x85"
+INVISIBLE = ("Zs", "Zl", "Zp", "Cf")  # categories of characters: spaces, and what has no width
+REMEDIES = {  # of libyaml's messages
+    "could not find expected ':'": "a key needs a colon and a space after it, as in `epochs: 10`.",
+    "found unknown escape character": "a backslash within double quotes begins an escape: use single quotes.",
+    "found character that cannot start any token": "text that begins with such a character goes in quotes; lines with ``` go.",
+}
 UNLIKE_ITS_LOOK = re.compile(r"[-+]?0[0-9_]+|.*:.*")  # octal, sexagesimal
 TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])%TAG")  # libyaml compares each with all before it
 
@@ -199,6 +206,12 @@ class _Reader:
         key: str = event.value
         if len(key) > LONGEST_KEY:
             self._refuse(event, f"the key {shortened(key)} is too long: at most {LONGEST_KEY} characters are allowed")
+        if odd := next((each for each in key if each != " " and unicodedata.category(each) in INVISIBLE), ""):
+            self._refuse(
+                event,
+                f"the key {shortened(key.replace(odd, ' '))} has the invisible character U+{ord(odd):04X}, as copied from a web "
+                "page: write an ordinary space, or none",
+            )
         if key == "<<" and event.implicit[0]:
             self._refuse(event, "<<: other mappings are not merged here; write their keys out")
         if self._tag(event) not in (f"{TAG}str", f"{TAG}value"):
@@ -254,12 +267,13 @@ class _Reader:
     def _problem(self, error: yaml.YAMLError) -> str:
         """libyaml's message, with the line."""
         if isinstance(error, yaml.MarkedYAMLError):
-            mark = error.problem_mark or error.context_mark
-            last = self.data.count(b"\n")  # libyaml counts a line after the end
+            known = REMEDIES.get(error.problem or "")
+            mark = (error.context_mark if known else None) or error.problem_mark or error.context_mark
+            last = self.data.rstrip(b"\n").count(b"\n")  # libyaml counts a line after the end
             line = f"line {min(mark.line, last) + 1}: " if mark else ""
             if mark and self.data[mark.index : mark.index + 1] == b"\t":
                 return f"{line}it is indented with a tab: use spaces."
-            return line + clipped(", ".join(filter(None, [error.problem, error.context]))) + "."
+            return line + (known or f"{clipped(', '.join(filter(None, [error.problem, error.context])))}.")
         if isinstance(error, yaml.reader.ReaderError):
             number = self.data[: error.position].count(b"\n") + 1
             character = f"U+{error.character:04X}" if isinstance(error.character, int) else shortened(error.character)

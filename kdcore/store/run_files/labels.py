@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdcore.errors import UserError, shortened, visible
+from kdcore.errors import UserError, blank, shortened, visible
 from kdcore.files import atomic, disk
 from kdcore.files.reading import read_whole, regular
 
@@ -38,16 +38,21 @@ def changed(
     """A copy with what is not None; texts without what is not `errors.visible`, nor blanks around them, each tag once. Raises UserError where one is too long."""
     wanted: dict[str, Any] = {}
     if name is not None:
-        wanted["name"] = _checked("name", " ".join(visible(name).split()), LONGEST_NAME)
+        wanted["name"] = _checked("name", _in_a_line(name), LONGEST_NAME)
     if note is not None:
         wanted["note"] = _checked("note", visible(note, lines=True).strip(), LONGEST_NOTE)
     if tags is not None:
-        found = tuple(dict.fromkeys(filter(None, (" ".join(visible(tag).split()) for tag in tags))))
+        found = tuple(dict.fromkeys(filter(None, map(_in_a_line, tags))))
         if len(found) > MOST_TAGS:
             raise UserError(f"{len(found)} tags are too many: a run has at most {MOST_TAGS}.")
         wanted["tags"] = tuple(_checked(f"tag {shortened(tag)}", tag, LONGEST_TAG) for tag in found)
     wanted |= {key: on for key, on in (("pinned", pinned), ("archived", archived)) if on is not None}
     return replace(label, **wanted)
+
+
+def _in_a_line(text: str) -> str:
+    """A text with single blanks; empty where nothing of it would be seen."""
+    return "" if blank(text) else " ".join(visible(text).split())
 
 
 def _checked(what: str, text: str, most: int) -> str:

@@ -81,6 +81,13 @@ def test_what_is_nested_as_deep_as_it_may_be_is_read():
         (f"{RECIPE}seeds: [0, 1:30]", "line 2, `seeds.1`: YAML reads '1:30' as 90: write minutes or hours as one number"),
         (f"{RECIPE}optimizer: {{lr: 1:30.5}}", "`optimizer.lr`: YAML reads '1:30.5' as 90.5"),
         (f"{RECIPE}epochs: !!int 010", "YAML reads '010' as 8"),
+        (f"{RECIPE}epochs=10\n", "line 2: a key needs a colon and a space after it, as in `epochs: 10`."),
+        (f"{RECIPE}data: {{name: cues\n", "line 2: did not find expected ',' or '}'"),
+        (f'{RECIPE}data: {{path: "C:\\photos"}}\n', "line 2: a backslash within double quotes begins an escape: use single"),
+        (f"```yaml\n{RECIPE}```", "line 1: text that begins with such a character goes in quotes; lines with ``` go."),
+        ("student:\n\u00a0 model: five_conv", "line 2: the key '  model' has the invisible character U+00A0"),
+        ("student\u200b: {model: five_conv}", "line 1: the key 'student ' has the invisible character U+200B"),
+        ("# nothing yet\n", "mine.yaml is empty: a recipe has keys such as data, teacher, student and terms."),
         ("student:\n\tmodel: five_conv", "line 2: it is indented with a tab: use spaces."),
         ("note: \x01", "line 1: it has the character U+0001, which YAML does not allow."),
         ("? " * 10_000, "line 1: a key cannot be a list or a mapping"),
@@ -123,11 +130,20 @@ def test_what_is_no_recipe_s_is_refused_with_line_and_key(text, told):
         (f"{RECIPE}seeds: 0", "line 2, `seeds` should be a list, not 0."),
         (f"{RECIPE}terms:\n- weight: 2", "line 3, `terms.0.method` is missing."),
         (f"{RECIPE}data:\n  name: cues\n  lables: 5", "line 4, `data.lables` is not a known key. Did you mean `labels`?"),
+        (f"{RECIPE}batch-size: 5", "line 2, `batch-size` is not a known key. Did you mean `data.batch_size`?"),
+        (f"{RECIPE}data: {{epochs: 5}}", "line 2, `data.epochs` is not a known key. Did you mean `epochs`?"),
+        (f"{RECIPE}optimizer: {{lr: 1,5e-3}}", "`optimizer.5e-3` is not a known key: numbers have a decimal point, not a comma."),
+        ("student: resnet18", "line 1, `student` should be a mapping of settings (model, "),
         (f"{RECIPE}epochs: 1\nlr:\n  warmup_epochs: 2", "line 4, `lr.warmup_epochs` (2) must be less than `epochs` (1)"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused_with_line_and_key(text, told):
     assert told in refused(text)
+
+
+@pytest.mark.parametrize("name", ['"  "', '"\\e\\a"', '"\\u200b\\u2060"'])
+def test_a_name_that_nobody_would_see_counts_as_none(name):
+    assert recipe.from_yaml(f"{RECIPE}name: {name}").name == "untitled"
 
 
 def test_numbers_are_read_as_they_look():

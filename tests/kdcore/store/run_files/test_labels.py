@@ -8,7 +8,7 @@ import pytest
 from kdcore.errors import UserError
 from kdcore.recipe import ModelRecipe, Recipe
 from kdcore.store import Store
-from kdcore.store.run_files.labels import FILE, Label
+from kdcore.store.run_files.labels import FILE, Label, changed
 
 
 @pytest.fixture
@@ -126,6 +126,10 @@ def test_what_acts_on_a_terminal_or_is_no_unicode_is_a_space(store, run):
     found = Store(store.root).state(run).label
     assert found == Label("a [31mred", ("t ]0;x",), "one\ntwo")
     assert store.edit_label(run, name="x\ny\x1bz").name == "x y z"
+
+
+def test_a_name_that_nobody_would_see_is_none(store, run):
+    assert changed(Label(), name=" \u200b\u2060 ", tags=["\u200b", "good"]) == Label(tags=("good",))
 
 
 def test_a_damaged_label_is_replaced_also_by_an_empty_one(store, run):
