@@ -116,5 +116,5 @@ def _row(measure: Measure, condition: Condition, seen: Mapping[str, Observation]
     names = (student, twin) if student and twin else tuple(seen)[:2]
     if len(names) < 2 or any(name not in estimates or not estimates[name].defined for name in names):
         return Row(measure, condition, estimates)
-    sides = [values(measure, [seen[str(name)]])[0] for name in names]
+    sides = [values(measure, [seen[str(name)]]) for name in names]
     return Row(measure, condition, estimates, compared(*sides, share=measure.by == "share").at(ALPHA))

@@ -1,8 +1,15 @@
 """Reasons why a measure has no value, as the end of a sentence; empty where it has one."""
 
+import numpy as np
+
 from kdcore.results.bias import contributions
 from kdcore.results.bias.outcome import Observation
+from kdcore.results.comparison.conclusion import LEAST_IMAGES
 from kdcore.results.comparison.share import wilson
+
+LEAST_EXPECTED = (
+    5  # images in each cell of a two-way table, below which the normal distribution does not hold (Cochran, 1954)
+)
 
 
 def least_clean_accuracy(classes: int) -> float:
@@ -32,3 +39,36 @@ def without_errors(seen: Observation) -> str:
     assert seen.teacher is not None
     shares = float(seen.outcome.right.mean()), float(seen.teacher.right.mean())
     return "both networks are right on every image, or wrong on every image" if shares in ((0, 0), (1, 1)) else ""
+
+
+def few_decisions(seen: Observation) -> str:
+    decided = int(contributions.shape_and_texture(seen).sum())
+    return (
+        ""
+        if decided >= LEAST_IMAGES
+        else f"shape or texture of only {decided} images is predicted ({LEAST_IMAGES} are needed)"
+    )
+
+
+def few_errors(seen: Observation) -> str:
+    assert seen.teacher is not None
+    return few_expected(seen.outcome.right, seen.teacher.right)
+
+
+def few_expected(first: np.ndarray, second: np.ndarray) -> str:
+    """Why too few images are in a cell of the table of who is right; first, second: [n] booleans, image by image."""
+    if np.array_equal(first, second):  # such as the teacher and itself: kappa is 1, whatever the images
+        return ""
+    one, other = float(first.mean()), float(second.mean())
+    cells = {
+        "both would be right": one * other,
+        "both would be wrong": (1 - one) * (1 - other),
+        "one alone would be right": min(one * (1 - other), (1 - one) * other),
+    }
+    words = min(cells, key=lambda each: cells[each])
+    expected = len(first) * cells[words]
+    return (
+        ""
+        if expected >= LEAST_EXPECTED
+        else f"by chance {words} on {expected:.1f} images ({LEAST_EXPECTED} are needed)"
+    )

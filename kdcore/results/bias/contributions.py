@@ -1,11 +1,15 @@
 """What each image contributes to a measure, [n, m], and the measure as a function of the means of these columns."""
 
+import math
+
 import numpy as np
+from scipy.special import ndtr
 
 from kdcore.results.bias.outcome import Observation, Outcome
 
 BINS = 15  # of the calibration error, as in results/metrics
 TINY = 1e-300  # instead of the probability 0, whose logarithm is multiplied by 0
+NEARER = 1.5  # standard errors: so much nearer to 0 than observed a column's true mean may be
 
 
 def right(seen: Observation) -> np.ndarray:
@@ -113,6 +117,21 @@ def share_of_first(means: np.ndarray) -> np.ndarray:
 def absolute_sum(means: np.ndarray) -> np.ndarray:
     found: np.ndarray = np.abs(means).sum(axis=-1)
     return found
+
+
+def upward_bias(columns: np.ndarray) -> float:
+    """How far `absolute_sum` may be above its true value, in the mean over samples of as many images.
+
+    The absolute value of a mean that is truly m, with the standard error s, is too large by
+    s sqrt(2 / pi) exp(-m² / 2 s²) - 2 m Phi(-m / s), most of all at m = 0 (the folded normal distribution).
+
+    Args:
+        columns: each image's contributions, [n, m].
+    """
+    errors = np.maximum(columns.std(axis=0) / math.sqrt(len(columns)), TINY)
+    distances = np.maximum(0, np.abs(columns.mean(axis=0)) / errors - NEARER)  # of m to 0, in standard errors
+    folded = math.sqrt(2 / math.pi) * np.exp(-(distances**2) / 2) - 2 * distances * ndtr(-distances)
+    return float((errors * folded).sum())
 
 
 def kappa(means: np.ndarray) -> np.ndarray:

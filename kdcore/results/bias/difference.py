@@ -1,7 +1,7 @@
 """How far two networks differ on a measure, over the images of one run or of several seeds: an interval, or why there is none.
 
 The intervals are those of `results/comparison`: Tango's for shares of one run, the crossed one for several seeds. Measures that
-are no means of images are linearised first.
+are no means of images are linearised first; one that few images make too high has an interval that allows for it.
 """
 
 import math
@@ -38,11 +38,48 @@ class Difference(Figure):
 
 
 @dataclass(frozen=True)
+class Values:
+    """A measure of a network, image by image.
+
+    each: a value for each seed and image whose means are the measure's values, [S, n]; empty where `why` says why there are none.
+    few: why the images do not allow a claim; empty where they do.
+    upward: how far the mean may be too high because there are few images.
+    """
+
+    each: np.ndarray
+    why: str = ""
+    few: str = ""
+    upward: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        return float(self.each.mean()) if self.each.size else math.nan
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """An estimate whose true value may be lower by `down` or higher by `up`, besides what its interval allows for."""
+
+    estimate: Crossed
+    down: float
+    up: float
+
+    @property
+    def p(self) -> float:
+        mean = self.estimate.mean
+        return replace(self.estimate, mean=max(0.0, mean - self.down) if mean > 0 else min(0.0, mean + self.up)).p
+
+    def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
+        low, high = self.estimate.interval(alpha)
+        return low - self.down, high + self.up
+
+
+@dataclass(frozen=True)
 class Compared:
     """Two networks on a measure: an estimate whose interval can be had at any level, or the reason why there is none."""
 
     mean: float
-    estimate: Estimate | None = None
+    estimate: Estimate | Shifted | None = None
     why: str = ""
 
     @property
@@ -56,27 +93,33 @@ class Compared:
         return Difference(self.mean, low, high, alpha=alpha)
 
 
-def values(measure: Measure, seeds: Sequence[Observation]) -> tuple[np.ndarray, str]:
-    """A value for each seed and image whose means are the measure's values, [S, n]; or why there are none."""
+def values(measure: Measure, seeds: Sequence[Observation]) -> Values:
+    """A measure of a network over its seeds."""
     for seen in seeds:
         if why := measure.why_not(seen):
-            return np.empty((0, 0)), why
-    return np.stack([measure.linear(seen) for seen in seeds]), ""
+            return Values(np.empty((0, 0)), why)
+    few = next((why for seen in seeds if (why := measure.few(seen))), "")
+    upward = float(np.mean([measure.upward(measure.contributions(seen)) for seen in seeds]))
+    return Values(np.stack([measure.linear(seen) for seen in seeds]), few=few, upward=upward)
 
 
-def compared(first: np.ndarray, second: np.ndarray, *, share: bool) -> Compared:
-    """The difference of two networks from their values, each [S, n].
+def compared(first: Values, second: Values, *, share: bool) -> Compared:
+    """The difference of two networks from their values.
 
     Args:
         share: whether the values are 0 or 1.
     """
-    gaps = first - second
+    gaps = first.each - second.each
     mean = float(gaps.mean())
-    if why := _refusal(gaps):
+    if why := _refusal(gaps) or first.few or second.few:
         return Compared(mean, why=why)
     found = estimate(gaps, share=share)
     low, high = found.interval()
-    return Compared(mean, found) if high > low else Compared(mean, why="the interval has no width")
+    if not high > low:
+        return Compared(mean, why="the interval has no width")
+    if isinstance(found, Crossed) and (first.upward or second.upward):
+        return Compared(mean, Shifted(found, first.upward, second.upward))
+    return Compared(mean, found)
 
 
 def counted(only_first: int, only_second: int, images: int) -> Compared:

@@ -39,6 +39,8 @@ class Measure:
     by: how its interval is computed: of a share of images, of a share of decisions between two, of a mean, or by a bootstrap.
     least, most: the ends of its scale.
     check: why it has no value, for reasons of its own; empty where it has one.
+    few: why the images do not allow a claim about it, though it has a value; empty where they do.
+    upward: how far the value may be too high because there are few images, from `columns`.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Measure:
     least: float = -math.inf
     most: float = math.inf
     check: Callable[[Observation], str] = lambda seen: ""
+    few: Callable[[Observation], str] = lambda seen: ""
+    upward: Callable[[np.ndarray], float] = lambda columns: 0.0
 
     @property
     def with_teacher(self) -> bool:
@@ -127,7 +131,7 @@ class Measure:
             case "basic bootstrap":
                 low, high = by_basic_bootstrap(columns, self.combine)
         low, high = max(low, self.least), min(high, self.most)
-        too_few = n < {"share": 1, "mean": 2}.get(self.by, LEAST_IMAGES)
+        too_few = n < {"share": 1, "mean": 2}.get(self.by, LEAST_IMAGES) or self.few(seen)
         if too_few or not high - low > NO_WIDTH:
             return Estimate(value, images=n, of=n)
         return Estimate(value, low, high, images=n, of=n)

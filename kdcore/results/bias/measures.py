@@ -10,7 +10,7 @@ import math
 
 from kdcore.errors import UserError, shortened
 from kdcore.results.bias import contributions
-from kdcore.results.bias.checks import no_decision, too_near_chance, without_errors
+from kdcore.results.bias.checks import few_decisions, few_errors, no_decision, too_near_chance, without_errors
 from kdcore.results.bias.estimate import Estimate
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.outcome import Observation
@@ -32,7 +32,7 @@ shape_bias = Measure(
     "Of images with the shape of one class and the texture of another, on which the network predicts one of the two: how often "
     "it is the shape (Geirhos et al., 2019).",
     contributions.shape_and_texture, contributions.share_of_first, frozenset({"textures"}), by="decisions", least=0, most=1,
-    check=no_decision,
+    check=no_decision, few=few_decisions,
 )  # fmt: skip
 consistency = Measure(
     "consistency", "Consistency", "share", "neither",
@@ -50,6 +50,7 @@ calibration = Measure(
     "ece", "Calibration error", "share", "lower",
     "Expected calibration error: how far confidence and accuracy differ, over 15 bins of confidence; lower is better.",
     contributions.calibration_gaps, contributions.absolute_sum, by="basic bootstrap", least=0, most=1,
+    upward=contributions.upward_bias,
 )  # fmt: skip
 nll = Measure(
     "nll", "Negative log-likelihood", "nats", "lower",
@@ -71,7 +72,7 @@ error_consistency = Measure(
     "Cohen's kappa of being right or wrong: 1: both fail on the same images; 0: as their accuracies make it by chance. "
     "Independent networks have some too, since some images are hard for all.",
     contributions.right_as_teacher, contributions.kappa, frozenset({"teacher"}), by="bootstrap", least=-1, most=1,
-    check=without_errors,
+    check=without_errors, few=few_errors,
 )  # fmt: skip
 MEASURES = (
     accuracy, relative_accuracy, shape_bias, consistency, output_divergence, calibration, nll, agreement, teacher_divergence,

@@ -1,13 +1,14 @@
 """What else passed on in one run, from what every run stores: predicted classes, and counts on perturbed validation images."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from kdcore.results.bias.checks import few_expected
 from kdcore.results.bias.contributions import kappa, right_of_both
-from kdcore.results.bias.difference import compared, counted
+from kdcore.results.bias.difference import Values, compared, counted
 from kdcore.results.bias.estimate import linearised, undefined
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.measures import accuracy, agreement, error_consistency
@@ -26,15 +27,15 @@ def of_predictions(predictions: Mapping[str, np.ndarray]) -> list[Read]:
     if not {"student", "twin", "teacher"} <= predictions.keys():
         return []
     teacher, targets = predictions["teacher"], predictions["targets"]
-    same = {name: (predictions[name] == teacher)[None].astype(np.float64) for name in ("student", "twin", "teacher")}
+    networks = {name: predictions[name] for name in ("student", "twin", "teacher")}
+    same = [Values((own == teacher)[None].astype(np.float64)) for own in networks.values()]
     found = [_of_values(agreement, same, share=True)]
-    columns = {
-        name: right_of_both(predictions[name] == targets, teacher == targets) for name in ("student", "twin", "teacher")
-    }
+    columns = [right_of_both(own == targets, teacher == targets) for own in networks.values()]
     with np.errstate(divide="ignore", invalid="ignore"):
-        defined = all(math.isfinite(float(kappa(own.mean(axis=0)))) for own in columns.values())
+        defined = all(math.isfinite(float(kappa(own.mean(axis=0)))) for own in columns)
     if defined:
-        kappas = {name: linearised(own, kappa)[None] for name, own in columns.items()}
+        few = [few_expected(own == targets, teacher == targets) for own in networks.values()]
+        kappas = [Values(linearised(own, kappa)[None], few=why) for own, why in zip(columns, few, strict=True)]
         found.append(_of_values(error_consistency, kappas, share=False))
     return found
 
@@ -62,10 +63,10 @@ def of_counts(measured: Mapping[str, Any], title_of: Callable[[str], str]) -> li
     return found
 
 
-def _of_values(measure: Measure, values: Mapping[str, np.ndarray], *, share: bool) -> Read:
-    student, twin, teacher = (values[name] for name in ("student", "twin", "teacher"))
+def _of_values(measure: Measure, values: Sequence[Values], *, share: bool) -> Read:
+    """values: of student, twin and teacher."""
+    student, twin, teacher = values
     return Read(
-        measure, "", float(student.mean()), float(twin.mean()), float(teacher.mean()),
-        compared(student, twin, share=share), compared(teacher, twin, share=share), undefined("not computed"),
-        images=student.shape[1],
+        measure, "", student.mean, twin.mean, teacher.mean, compared(student, twin, share=share),
+        compared(teacher, twin, share=share), undefined("not computed"), images=student.each.shape[1],
     )  # fmt: skip

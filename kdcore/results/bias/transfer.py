@@ -2,28 +2,25 @@
 
     t = (student - twin) / (teacher - twin)
 
-Its interval is Fieller's (1954): the t at which student - (1 - t) twin - t teacher does not differ from 0, with the crossed
-variance of seeds and images. docs/reliability.md has its coverage, and that of a bootstrap over seeds and images.
+Its interval is Fieller's, at the level at which the differences are tested: all three are corrected for the number of cases.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import brentq
 
-from kdcore.results.bias.difference import Compared, Difference, compared, estimate, values
+from kdcore.results.bias.difference import Compared, Difference, Values, compared, values
 from kdcore.results.bias.estimate import Estimate, undefined
+from kdcore.results.bias.fieller import Way, way
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.measures import MEASURES
 from kdcore.results.bias.outcome import Observation, Outcome
-from kdcore.results.comparison.crossed import Crossed
-from kdcore.results.comparison.holm import ALPHA, levels
+from kdcore.results.comparison.holm import levels
 
 CLEAN = "clean"  # the condition of the unperturbed images
-FARTHEST = 1e4  # t beyond which an interval counts as endless
 Kind = Literal["passes on", "moves away", "not shown", "no gap", "refused"]
 
 
@@ -49,8 +46,8 @@ class Transfer:
     kind: passes on (student and teacher differ from the twin in the same direction), moves away (in opposite ones), not shown,
         no gap (teacher and twin do not differ), or refused, with `why`.
     student, twin, teacher: the measure, mean over seeds; NaN where it is undefined.
-    share: t with its 95 % interval, undefined where teacher and twin do not differ.
-    change: student - twin. gap: teacher - twin. Their intervals are corrected for the number of cases.
+    share: t, undefined where teacher and twin are not shown to differ.
+    change: student - twin. gap: teacher - twin. The intervals of all three are corrected for the number of cases.
     over_distilled: whether the student inherits a weakness: the teacher is worse than the twin, and the student moves towards it.
     """
 
@@ -121,7 +118,8 @@ def transfers(together: Sequence[Case], *, refusal: str = "", planned: int = 0) 
 class Read:
     """A case as numbers.
 
-    student, twin, teacher: the measure, mean over seeds. change: student - twin. gap: teacher - twin. share: t.
+    student, twin, teacher: the measure, mean over seeds. change: student - twin. gap: teacher - twin. share: what the interval of t
+        follows from, at any level; or an estimate without a value, which says why there is none.
     why: why nothing may be claimed of it; empty where something may be.
     """
 
@@ -132,7 +130,7 @@ class Read:
     teacher: float
     change: Compared
     gap: Compared
-    share: Estimate
+    share: Way | Estimate
     seeds: int = 1
     images: int = 0
     why: str = ""
@@ -157,34 +155,27 @@ def judged(read: Sequence[Read], *, refusal: str = "", planned: int = 0) -> list
 
 def read_case(case: Case) -> Read:
     """A case as numbers, after which its outcomes need not be held."""
-    found, why = [], ""
-    for name in ("student", "twin", "teacher"):
-        own, reason = values(case.measure, getattr(case, name))
-        found.append(own)
-        why = why or (f"of the {name}, {reason}" if reason else "")
-    student, twin, teacher = found
-    return read(case.measure, case.condition, student, twin, teacher, why or _repeated(case))
+    student, twin, teacher = (values(case.measure, seeds) for seeds in (case.student, case.twin, case.teacher))
+    return read(case.measure, case.condition, student, twin, teacher, _repeated(case))
 
 
-def read(
-    measure: Measure, condition: str, student: np.ndarray, twin: np.ndarray, teacher: np.ndarray, why: str = ""
-) -> Read:
-    """A case from the values of its networks, each [S, n], whose means are the measure; empty where it is undefined.
-
-    The values may be means over several conditions, image by image.
+def read(measure: Measure, condition: str, student: Values, twin: Values, teacher: Values, why: str = "") -> Read:
+    """A case from the values of its networks. They may be means over several conditions, image by image.
 
     Args:
         condition: as of a `Case`. why: why nothing may be claimed of it.
     """
-    of_student, of_twin, of_teacher = (float(own.mean()) if own.size else math.nan for own in (student, twin, teacher))
-    if not (student.size and twin.size and teacher.size):
+    named = {"student": student, "twin": twin, "teacher": teacher}
+    why = next((f"of the {name}, {own.why}" for name, own in named.items() if own.why), why)
+    means = student.mean, twin.mean, teacher.mean
+    if not all(own.each.size for own in named.values()):
         lost = Compared(math.nan, why=why)
-        return Read(measure, condition, of_student, of_twin, of_teacher, lost, lost, undefined(why), why=why)
-    share = measure.by == "share" and all(bool(np.isin(own, (0, 1)).all()) for own in (student, twin, teacher))
+        return Read(measure, condition, *means, lost, lost, undefined(why), why=why)
+    share = measure.by == "share" and all(bool(np.isin(own.each, (0, 1)).all()) for own in named.values())
     change, gap = compared(student, twin, share=share), compared(teacher, twin, share=share)
-    seeds, images = student.shape
-    share_of_way = _share(student, twin, teacher, gap)
-    return Read(measure, condition, of_student, of_twin, of_teacher, change, gap, share_of_way, seeds, images, why)
+    seeds, images = student.each.shape
+    place = undefined(f"of teacher and twin, {gap.why}") if gap.why else way(student, twin, teacher)
+    return Read(measure, condition, *means, change, gap, place, seeds, images, why)
 
 
 def _repeated(case: Case) -> str:
@@ -199,7 +190,8 @@ def _repeated(case: Case) -> str:
 def _shown(read: Read, alpha: float) -> Transfer:
     change, gap = (Compared(each.mean, why=read.why) if read.why else each for each in (read.change, read.gap))
     kind, why = _kind(change.at(alpha), gap.at(alpha), read.why)
-    inherited = kind == "passes on" and gap.at(alpha).sign == {"higher": -1, "lower": 1}.get(read.measure.better)
+    shown = gap.at(alpha)
+    inherited = kind == "passes on" and shown.sign == {"higher": -1, "lower": 1}.get(read.measure.better)
     return Transfer(
         measure=read.measure,
         condition=read.condition,
@@ -208,9 +200,9 @@ def _shown(read: Read, alpha: float) -> Transfer:
         student=read.student,
         twin=read.twin,
         teacher=read.teacher,
-        share=undefined(read.why) if read.why else read.share,
+        share=undefined(read.why) if read.why else _share(read, shown),
         change=change.at(alpha),
-        gap=gap.at(alpha),
+        gap=shown,
         seeds=read.seeds,
         images=read.images,
         over_distilled=inherited,
@@ -229,46 +221,13 @@ def _kind(change: Difference, gap: Difference, why: str) -> tuple[Kind, str]:
     return ("passes on" if change.sign == gap.sign else "moves away"), ""
 
 
-def _share(student: np.ndarray, twin: np.ndarray, teacher: np.ndarray, gap: Compared) -> Estimate:
-    """t with its 95 % interval."""
-    if gap.why:
-        return undefined(f"of teacher and twin, {gap.why}")
-    if not gap.at(ALPHA).sign:
+def _share(read: Read, gap: Difference) -> Estimate:
+    """t with its interval, at the level of the differences."""
+    if isinstance(read.share, Estimate):
+        return read.share
+    if not gap.sign:
         return undefined("teacher and twin are not shown to differ, so there is nothing between them")
-    low, high = fieller(student, twin, teacher)
+    low, high = read.share.interval(gap.alpha)
     if not (math.isfinite(low) and math.isfinite(high)):
         return undefined("teacher and twin differ too little to place the student between them")
-    images = student.shape[1]
-    return Estimate(float((student - twin).mean()) / gap.mean, low, high, images=images, of=images)
-
-
-def fieller(student: np.ndarray, twin: np.ndarray, teacher: np.ndarray, alpha: float = ALPHA) -> tuple[float, float]:
-    """The interval of t = (student - twin) / (teacher - twin) from values [S, n]; infinite ends where it is endless.
-
-    Args:
-        student, twin, teacher: each seed's value of each image, whose means are the measure.
-    """
-    change, gap = student - twin, teacher - twin
-    middle = float(change.mean() / gap.mean())
-
-    def excess(t: float) -> float:
-        """How far a supposed t is beyond what the data allow, in standard errors; at most 0 within the interval."""
-        found = estimate(change - t * gap)
-        assert isinstance(found, Crossed)
-        spread = math.sqrt(max(found.variance, 0.0))
-        if not spread:
-            return -1.0 if abs(found.mean) < 1e-12 else 1.0
-        return abs(found.mean) / spread - found.critical(alpha / 2)
-
-    return _end(excess, middle, -1), _end(excess, middle, 1)
-
-
-def _end(excess: Callable[[float], float], middle: float, direction: int) -> float:
-    """Where `excess` passes 0, from `middle` in a direction; infinite where it does not."""
-    inside, step = middle, 0.05
-    while step < FARTHEST:
-        outside = middle + direction * step
-        if excess(outside) > 0:
-            return float(brentq(excess, inside, outside, xtol=1e-6)) if excess(inside) < 0 else inside
-        inside, step = outside, 2 * step
-    return direction * math.inf
+    return Estimate(read.share.share, low, high, images=read.images, of=read.images)

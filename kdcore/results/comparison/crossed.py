@@ -85,11 +85,17 @@ def of_images(values: np.ndarray) -> Crossed:
     of_columns = seeds * columns.var(ddof=1)
     total = float(np.vdot(values, values)) - values.size * mean**2
     left = max(0.0, total - free * of_seeds - (images - 1) * of_columns)
-    rest = left / (free * (images - 1))
+    rest = float(left) / (free * (images - 1))
+    return of_mean_squares(float(mean), float(of_seeds), float(of_columns), rest, values.shape)
+
+
+def of_mean_squares(mean: float, of_seeds: float, of_images: float, rest: float, shape: tuple[int, ...]) -> Crossed:
+    """From the mean squares of seeds, of images, and of what is left of both; `shape` is that of the values, (S, n)."""
+    free, size = shape[0] - 1, shape[0] * shape[1]
     return Crossed(
-        mean=float(mean),
-        images=float(of_columns - rest) / values.size,
-        seeds=float(max(of_seeds, rest)) / values.size,
+        mean=mean,
+        images=(of_images - rest) / size,
+        seeds=max(of_seeds, rest) / size,
         free=free,
         quantile=1 - float(chdtrc(free, free * of_seeds / rest)) if rest else float(of_seeds > 0),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdcore.data import perturbations
 from kdcore.results.bias import Observation, Outcome, measures
-from kdcore.results.bias.difference import estimate, values
+from kdcore.results.bias.difference import Values, estimate, values
 from kdcore.results.bias.estimate import Estimate, undefined
 from kdcore.results.bias.measure import NO_WIDTH, Measure
 from kdcore.results.bias.sentences import sentence, within
@@ -182,14 +182,15 @@ def figure(measure: Measure, observed: Sequence[Observation]) -> tuple[Estimate,
     if len(observed) == 1:
         found = measure.value(observed[0])
         return found, [found.mean]
-    each, why = values(measure, observed)
-    if why:
-        return undefined(why), []
-    n, by_seed = each.shape[1], [float(row.mean()) for row in each]
-    found = Estimate(float(each.mean()), images=n, of=n)
-    if len(by_seed) < LEAST_SEEDS:
+    own = values(measure, observed)
+    if own.why:
+        return undefined(own.why), []
+    n, by_seed = own.each.shape[1], [float(row.mean()) for row in own.each]
+    found = Estimate(own.mean, images=n, of=n)
+    if len(by_seed) < LEAST_SEEDS or own.few:
         return found, by_seed
-    low, high = estimate(each).interval()
+    low, high = estimate(own.each).interval()
+    low -= own.upward
     low, high = max(low, measure.least), min(high, measure.most)
     return (replace(found, low=low, high=high) if high - low > NO_WIDTH else found), by_seed
 
@@ -197,19 +198,29 @@ def figure(measure: Measure, observed: Sequence[Observation]) -> tuple[Estimate,
 def _read(seen: Seen, method: Method, question: Question) -> Read:
     """One question of one method: the mean over the question's conditions, image by image."""
     networks = {"student": method.students, "twin": method.independent}
-    found: dict[str, np.ndarray] = {}
-    why = ""
+    found: dict[str, Values] = {}
     for who in ("student", "twin", "teacher"):
-        rows: list[np.ndarray] = []
-        for condition in question.conditions:
-            references = [networks[who][seed] if who in networks else seen.direction.teacher for seed in method.seeds]
-            own, reason = values(question.measure, [seen.observation(each, condition) for each in references])
-            why = why or (f"of the {who}, {reason}" if reason else "")
-            rows.append(own)
-        shapes = {row.shape for row in rows}
-        found[who] = np.mean(rows, axis=0) if len(shapes) == 1 else np.empty((0, 0))
-        why = why or ("the test sets have different numbers of images" if len(shapes) > 1 else "")
-    return read(question.measure, question.over, found["student"], found["twin"], found["teacher"], why)
+        references = [networks[who][seed] if who in networks else seen.direction.teacher for seed in method.seeds]
+        found[who] = mean_values(
+            [
+                values(question.measure, [seen.observation(each, condition) for each in references])
+                for condition in question.conditions
+            ]
+        )
+    return read(question.measure, question.over, found["student"], found["twin"], found["teacher"])
+
+
+def mean_values(rows: Sequence[Values]) -> Values:
+    """The mean over several conditions, image by image."""
+    nothing = np.empty((0, 0))
+    if why := next((row.why for row in rows if row.why), ""):
+        return Values(nothing, why)
+    if len({row.each.shape for row in rows}) > 1:
+        return Values(nothing, "the test sets have different numbers of images")
+    few = next((row.few for row in rows if row.few), "")
+    return Values(
+        np.mean([row.each for row in rows], axis=0), few=few, upward=float(np.mean([row.upward for row in rows]))
+    )
 
 
 def _between(seen: Seen) -> list[float]:

@@ -6,8 +6,10 @@ import pytest
 
 from kdcore.results.bias import Outcome, measures
 from kdcore.results.bias.estimate import linearised
+from kdcore.results.bias.fieller import fieller
 from kdcore.results.bias.sentences import sentence, what_else_passed_on
-from kdcore.results.bias.transfer import cases, fieller, observations, transfers
+from kdcore.results.bias.transfer import cases, observations, transfers
+from kdcore.results.comparison.crossed import of_images
 
 SETS = {"scramble@4": "scrambled patches (4)"}
 
@@ -147,6 +149,29 @@ def test_the_same_difference_is_claimed_alone_but_not_among_many(run):
     assert together.kind == "not shown"
     assert together.change.low < 0 < alone.change.low
     assert together.change.alpha == 0.05 / 100
+    assert (
+        together.share.low < 0 < alone.share.low
+    )  # as the sentences: the share of the way has the level of the differences
+
+
+def test_no_place_between_networks_that_differ_without_the_correction_only(run):
+    (case,) = cases([run(1.0, 1.0, 1.27, n=1000)], SETS, [measures.accuracy])
+    alone, together = transfers([case])[0], transfers([case], planned=100)[0]
+    assert alone.gap.sign == 1
+    assert (alone.kind, together.kind) == ("not shown", "no gap")
+    assert alone.share.defined
+    assert together.share.why == "teacher and twin are not shown to differ, so there is nothing between them"
+
+
+def test_the_moments_of_several_seeds_give_the_interval_of_their_values():
+    random = np.random.default_rng(3)
+    twin, teacher = random.normal(0, 1, (4, 300)), np.repeat(random.normal(1, 1, (1, 300)), 4, axis=0)
+    student = 0.5 * twin + 0.5 * teacher + random.normal(0, 0.3, (4, 1)) + random.normal(0, 1, (4, 300))
+    low, high = fieller(student, twin, teacher)
+    for end in (low, high):
+        found = of_images(student - twin - end * (teacher - twin))
+        assert abs(found.mean) / found.variance**0.5 == pytest.approx(found.critical(0.025), rel=1e-3)
+    assert low < 0.5 < high
 
 
 def test_measures_of_a_comparison_with_clean_images_are_left_out_on_these(run):
