@@ -86,7 +86,10 @@ def import_run(store: Store, file: BinaryIO | Path, *, plain_name: str = "The fi
                         _take(zipped, f"{run_id}/{name}", folder / name, expected, plain_name)
                     _check_readable(folder, plain_name)
                     return atomic.take_free_name(folder, _free_ids(store, run_id)).name
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UserError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        # ValueError: a name that is not in its encoding, or an entry that begins before the file
         raise UserError(
             f"{plain_name} is no zip file, or a damaged one ({clipped(str(error), 80)}). Export the run again."
         ) from None

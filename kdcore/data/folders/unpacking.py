@@ -27,6 +27,7 @@ MOST_OF_ONE = 100 << 20  # bytes of an image
 MOST_RATIO = 200  # of a compressed entry's size, and of all together; drawings as BMP reach 100
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 CHUNK = 1 << 20
+UTF_8 = 0x800  # flag of an entry: its name is UTF-8
 DEEPEST, LONGEST = 20, 200  # folders in each other, bytes of a name
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)  # the last of an entry that begins before the file
 DAMAGED = "files that are damaged in the zip file"
@@ -99,18 +100,20 @@ def unpack(file: BinaryIO | Path, name: str) -> Unpacked:
         raise UserError(
             f"{shown} is no zip file, or an incomplete one ({clipped(visible(str(error)), 80)}). Copy or make it again, as a ZIP."
         ) from None
-    _check_layout(target, shown)
+    _check_layout(target, shown, found)
     return Unpacked(target, len(found.kept), found.left_out())
 
 
-def _check_layout(target: Path, shown: str) -> None:
+def _check_layout(target: Path, shown: str, found: _Sorted) -> None:
     """Refuse what is no folder of images, and remove it. Raises UserError."""
     fine = False
     try:
         listing.listed(target).check_images()
         fine = True
     except UserError as error:
-        raise UserError(str(error).replace(f"{target}/", "").replace(str(target), shown)) from None
+        unread = names.not_read(name.rpartition("/")[2] for some in found.examples.values() for name in some)
+        told = str(error).replace(f"{target}/", "").replace(str(target), shown)
+        raise UserError(f"{told} {unread}".strip()) from None
     finally:
         if not fine:
             shutil.rmtree(target, ignore_errors=True)
@@ -136,13 +139,23 @@ def _sorted(zipped: zipfile.ZipFile, shown: str) -> _Sorted:
 
 def _parts(entry: zipfile.ZipInfo, shown: str) -> list[str]:
     """The folders and the name of an entry. Raises UserError where they lead out of the folder."""
-    name = entry.filename.replace("\\", "/")  # as some programs on Windows write it
+    name = _entry_name(entry).replace("\\", "/")  # as some programs on Windows write it
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or DRIVE.match(name) or ".." in parts:
         raise UserError(
             f"{shown} has an entry that leads out of its folder: {clipped(ascii(entry.filename), 80)}. Nothing was unpacked."
         )
     return parts
+
+
+def _entry_name(entry: zipfile.ZipInfo) -> str:
+    """The name of an entry. A Mac writes UTF-8 without the flag that says so, where the standard means code page 437."""
+    if entry.flag_bits & UTF_8:
+        return entry.filename
+    try:
+        return entry.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return entry.filename
 
 
 def _sort(entry: zipfile.ZipInfo, parts: Sequence[str], found: _Sorted, shown: str) -> None:

@@ -240,8 +240,12 @@ class _Indexer:
                     raise UserError(
                         f"{names.text(str(path))} is not text in UTF-8: save it as UTF-8, one name a line."
                     ) from None
-                lines = map(str.strip, text.splitlines())
-                found = [unicodedata.normalize("NFC", visible(line).strip()) for line in lines if line]
+                lines = text.rstrip().splitlines()
+                found = [unicodedata.normalize("NFC", visible(line).strip()) for line in lines]
+                if "" in found:
+                    raise UserError(
+                        f"{names.text(str(path))} has no name in line {found.index('') + 1}: the label {found.index('')} needs one there."
+                    )
                 if long := next((name for name in found if len(name) > LONGEST_CLASS), None):
                     raise UserError(
                         f"{names.text(str(path))} has a name of {len(long):,} characters, {clipped(long, 60)!r}; {LONGEST_CLASS} are the "

@@ -1,5 +1,6 @@
 """Import of weights from outside: files of training scripts and folders of the hub, into a file that names its model."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def _check_given(**settings: Any) -> None:
             raise UserError(f"{name} should be {wanted}, not {shortened(value)}.")
     names = settings.get("classes") or []
     if "" in names or len(set(names)) < len(names):
-        twice = next((name for name in names if names.count(name) > 1), "")
+        twice = next((name for name, count in Counter(names).items() if count > 1), "")
         raise UserError(
             f"classes should be different names: {f'{clipped(twice, 80)!r} is there twice' if twice else 'one is empty'}."
         )

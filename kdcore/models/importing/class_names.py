@@ -1,6 +1,7 @@
 """The classes of imported weights: from a file, or ImageNet's where their number is that of one of its lists."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def from_file(path: Path) -> tuple[str, ...]:
         _in_json(path, text) if text.lstrip().startswith(("[", "{")) else [line.strip() for line in text.splitlines()]
     )
     names = [name for name in names if name]
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if not names or twice is not None or any(len(name) > LONGEST_CLASS for name in names):
         reason = (
             f"it has {clipped(twice, 80)!r} twice" if twice else "it is empty" if not names else "a name is too long"
@@ -56,10 +57,12 @@ def _in_json(path: Path, text: str) -> list[str]:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
         raise UserError(f"{path} begins like JSON and cannot be read as such. Write the names, one a line.") from None
-    if isinstance(found, dict) and all(key.isdecimal() for key in found):
-        found = [found[key] for key in sorted(found, key=int)]
-    elif isinstance(found, dict) and sorted(map(str, found.values())) == sorted(map(str, range(len(found)))):
-        found = sorted(found, key=lambda name: int(found[name]))
+    if isinstance(found, dict):
+        numbers = set(map(str, range(len(found))))
+        if set(found) == numbers:
+            found = [found[key] for key in sorted(found, key=int)]
+        elif {str(value) for value in found.values()} == numbers:
+            found = sorted(found, key=lambda name: int(found[name]))
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise UserError(f"{path} should be a list of names, or map numbers from 0 to names.")
     return found

@@ -223,6 +223,15 @@ def test_what_is_no_zip_file_says_so(tmp_path, content):
         folder.import_run(Store(tmp_path), io.BytesIO(content), plain_name="my.zip")
 
 
+def test_a_name_that_is_not_in_its_encoding_is_damage(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as zipped:
+        zipped.writestr("\u00e9", b"x")  # with the flag of UTF-8
+    raw = file.getvalue().replace("\u00e9".encode(), b"\xff\xff")
+    with pytest.raises(UserError, match="my.zip is no zip file, or a damaged one .*can't decode byte 0xff"):
+        folder.import_run(Store(tmp_path), io.BytesIO(raw), plain_name="my.zip")
+
+
 def test_a_cut_or_changed_file_is_damaged(store, tmp_path):
     whole = exported(store).getvalue()
     middle = len(whole) // 3

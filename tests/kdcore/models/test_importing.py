@@ -297,6 +297,9 @@ def test_a_file_of_class_names(text, names, tmp_path):
         (b"\xff\xfe", "is not text in UTF-8"),
         (b"[1, 2", "begins like JSON and cannot be read"),
         (b'{"a": 5}', "should be a list of names"),
+        (b'{"0": "cat", "2": "dog"}', "should be a list of names, or map numbers from 0 to names"),
+        (b'{"%s": "cat"}' % (b"9" * 5000), "should be a list of names"),
+        ("\n".join([*map(str, range(100_000)), "99998"]).encode(), "it has '99998' twice"),  # at once, not in minutes
         (b"x" * 500, "a name is too long"),
     ],
 )

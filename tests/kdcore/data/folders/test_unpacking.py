@@ -3,6 +3,7 @@
 import io
 import stat
 import struct
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -52,6 +53,29 @@ def test_the_report_on_what_was_unpacked_has_the_counts_of_a_run():
     assert told.headline.startswith("3 classes, 30 images found: ")
     for split, counts in told.counts.items():
         assert sum(counts) == len(loading.load(data, split).images)
+
+
+def without_flag(file: io.BytesIO) -> io.BytesIO:
+    """The same zip file, whose names do not say that they are UTF-8."""
+    raw = bytearray(file.getvalue())
+    for mark, flags in ((b"PK\3\4", 7), (b"PK\1\2", 9)):
+        place = -1
+        while (place := raw.find(mark, place + 1)) >= 0:
+            raw[place + flags] &= ~8
+    return io.BytesIO(bytes(raw))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_mac_s_names_are_utf_8_though_no_flag_says_so(form):
+    classes = ("Obst", unicodedata.normalize(form, "Gemüse"))
+    found = unpacking.unpack(without_flag(zipped(images(classes=classes))), "x.zip")
+    assert loading.classes(DataRecipe(name="folder", path=str(found.folder))) == ("Gemüse", "Obst")
+
+
+def test_names_in_code_page_437_are_those_of_windows():
+    raw = zipped(images(classes=("Gem_se", "Obst"))).getvalue().replace(b"Gem_se", b"Gem\x81se")
+    found = unpacking.unpack(io.BytesIO(raw), "x.zip")
+    assert loading.classes(DataRecipe(name="folder", path=str(found.folder))) == ("Gemüse", "Obst")
 
 
 def test_what_is_left_out_is_said_and_not_written():
@@ -142,6 +166,7 @@ def test_names_that_are_one_file_are_told():
         (zipped(images()).getvalue()[:-200], "x.zip is no zip file, or an incomplete one"),
         (zipped([("a.txt", b"x")]).getvalue(), "x.zip has no images. It should hold one folder of images for each class"),
         (zipped(images(classes=("cat",))).getvalue(), "x.zip has a single class, 'cat'; at least two are needed"),
+        (zipped([("labels.csv", b"x"), *images(classes=("pictures",))]).getvalue(), "Tables such as 'labels.csv' are not read: sort"),
         (zipped([("1.png", png(1)), ("2.png", png(2))]).getvalue(), "x.zip has no folders in it"),
         (zipped(images(), zipfile.ZIP_BZIP2).getvalue(), "is compressed in a way that is not read"),
     ],

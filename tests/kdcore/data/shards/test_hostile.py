@@ -198,6 +198,7 @@ def test_no_image_with_a_label(tmp_path, write):
             b"x" * 1000 + b"\ny\nz",
             "classes.txt has a name of 1,000 characters, 'xxx.*; 400 are the most. Write one name a line",
         ),
+        (b"cat\n\ndog\nelk\n", "classes.txt has no name in line 2: the label 1 needs one there"),
         (b"k\xe4fer\ndog", "classes.txt is not text in UTF-8: save it as UTF-8, one name a line"),
         (b"x" * (17 << 20), r"classes.txt cannot be read: It has 17,825,792 bytes, 16,777,216 are the most"),
     ],
