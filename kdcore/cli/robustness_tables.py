@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from kdcore.results.comparison import Figure, digits
+
 if TYPE_CHECKING:
     from kdcore.inspection.robustness import Assessment, Row
 
@@ -31,7 +33,7 @@ def print_rows(rows: "Sequence[Row]", found: "Assessment", roles: dict[str, str]
     for row in rows:
         if row.measure in SHOWN:
             values = [cell(row, reference) for reference in found.references]
-            last = [text(row.unit, row.difference)] if difference else []
+            last = [text(row.unit, row.difference, difference=True)] if difference else []
             table.add_row(row.condition if row.condition != before else "", row.title, *values, *last)
             before = row.condition
     whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
@@ -54,12 +56,13 @@ def cell(row: "Row", reference: str) -> str:
     return text(row.unit, row.values.get(reference)) if reference not in row.undefined else "-"
 
 
-def text(unit: str, values: tuple[float, float, float] | None) -> str:
-    """`13.7 [10.2, 17.1]`; without brackets where the images are too few for an interval."""
+def text(unit: str, values: tuple[float, float, float] | None, *, difference: bool = False) -> str:
+    """`13.7 [10.2, 17.1]`; without brackets where the images are too few for an interval. No end of a difference's looks like 0."""
     if values is None or math.isnan(values[0]):
         return "-" if values is not None else ""
-    scale, digits = (100, 1) if unit == "share" else (1, 2)
-    value, low, high = (f"{round(scale * each, digits) + 0.0:.{digits}f}" for each in values)
+    scale, least = (100, 1) if unit == "share" else (1, 2)
+    shown = digits(Figure(*values), scale, least) if difference else least
+    value, low, high = (f"{round(scale * each, shown) + 0.0:.{shown}f}" for each in values)
     return f"{value} [{low}, {high}]" if math.isfinite(values[1]) else value
 
 

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from kdcore.cli.options import store
 from kdcore.results import json_text
-from kdcore.results.comparison import Conclusion, Figure, Summary, claim, corrected, covers_all, ends, points, sentence
+from kdcore.results.comparison import Conclusion, Figure, Summary, claim, corrected, covers_all, ends, middle, sentence
 from kdcore.store import StudyState, evidence
 
 Summaries = dict[str, Summary]  # of variants, by label
@@ -121,7 +121,7 @@ def _row(state: StudyState, label: str, summary: Summary | None) -> dict[str, An
 
 
 def _gap(found: Figure) -> str:
-    return points(found.mean) + (f"\n{ends(found)}" if found.bounded else "")
+    return middle(found) + (f"\n{ends(found)}" if found.bounded else "")
 
 
 def _plain(figure: Figure) -> dict[str, float]:

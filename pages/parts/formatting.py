@@ -6,7 +6,7 @@ from typing import Literal
 
 from kdcore.data import datasets
 from kdcore.recipe import Recipe
-from kdcore.results.comparison import MINUS, Figure, ends, minus, points
+from kdcore.results.comparison import MINUS, Figure, ends, middle, minus, points
 from kdcore.store import RunState
 
 __all__ = [
@@ -186,4 +186,4 @@ def interval(figure: Figure) -> str:
 
 def gap(figure: Figure) -> str:
     """`+3.5  (−2.9 to +9.9)`: a difference in percentage points."""
-    return points(figure.mean) + (f"  ({ends(figure)})" if figure.bounded else "")
+    return middle(figure) + (f"  ({ends(figure)})" if figure.bounded else "")

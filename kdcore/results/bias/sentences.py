@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from kdcore.results.bias.difference import Difference
 from kdcore.results.bias.measure import Measure
 from kdcore.results.bias.transfer import Transfer
-from kdcore.results.comparison.figure import MINUS, Figure, ends, points
+from kdcore.results.comparison.figure import MINUS, digits, minus, points
 
 NAMED = 3  # in one line; more are counted
+ONE_SEED = "One seed: the intervals cover the choice of the images, not the variation between seeds."
 
 
 def sentence(found: Transfer) -> str:
@@ -21,7 +22,7 @@ def sentence(found: Transfer) -> str:
         )
     change = f"student {MINUS} twin {_interval(measure, found.change)}"
     if found.kind == "not shown":
-        return f"{name}: no transfer shown ({change}; teacher {MINUS} twin {amount(measure, found.gap.mean)})."
+        return f"{name}: no transfer shown ({change}; teacher {MINUS} twin {_interval(measure, found.gap)})."
     gap = f"teacher {MINUS} twin {_interval(measure, found.gap)}"
     if found.kind == "moves away":
         return f"{name} moves away from the teacher: {change}, {gap}."
@@ -33,7 +34,8 @@ def sentence(found: Transfer) -> str:
 
 def what_else_passed_on(found: Sequence[Transfer]) -> str:
     """One line for a run's page: what passed on besides accuracy on clean images, what did not, and out of how many comparisons."""
-    found = [each for each in found if each.condition or each.measure.name != "accuracy"]
+    together = found
+    found = [each for each in together if each.condition or each.measure.name != "accuracy"]
     made = [each for each in found if each.kind != "refused"]
     if not made:
         return f"What passed on besides accuracy is not known: {found[0].why if found else 'nothing was measured'}."
@@ -50,7 +52,10 @@ def what_else_passed_on(found: Sequence[Transfer]) -> str:
             parts.append(f"{title}: {_listed(chosen)}.")
     if not parts:
         parts.append("Besides accuracy, nothing is shown to have passed on from the teacher.")
-    return f"{' '.join(parts)} {out_of(len(found), len(made))}"
+    refused = sum(each.kind == "refused" for each in together)
+    return " ".join(
+        [*parts, out_of(len(together), len(together) - refused), *([ONE_SEED] if made[0].seeds == 1 else [])]
+    )
 
 
 def out_of(comparisons: int, made: int) -> str:
@@ -66,30 +71,13 @@ def subject(found: Transfer) -> str:
     return f"{found.measure.title} on {found.condition}" if found.condition else found.measure.title
 
 
-def amount(measure: Measure, difference: float) -> str:
-    """A difference with its sign and unit."""
-    if measure.unit == "share":
-        return f"{points(difference)} percentage points"
-    return f"{_signed(difference)}{' nats' if measure.unit else ''}"
-
-
-def interval(measure: Measure, figure: Figure) -> str:
-    """`+3.5 to +6.4`, in the unit of `amount`; empty without an interval."""
-    if not figure.bounded:
-        return ""
-    return ends(figure) if measure.unit == "share" else f"{_signed(figure.low)} to {_signed(figure.high)}"
-
-
 def _interval(measure: Measure, difference: Difference) -> str:
-    words = interval(measure, difference)
-    return f"{amount(measure, difference.mean)}{f' ({words})' if words else ''}"
-
-
-def _signed(value: float) -> str:
-    digits = 2
-    while digits < 4 and not round(value, digits):
-        digits += 1
-    return f"{MINUS if round(value, digits) < 0 else '+'}{abs(value):.{digits}f}"
+    """`+4.9 percentage points (+3.5 to +6.4)`, all with the digits it takes to see on which side of 0 the interval ends."""
+    share = measure.unit == "share"
+    shown = digits(difference, 100, 1) if share else digits(difference, 1, 2)
+    factor, unit = (1.0, " percentage points") if share else (0.01, " nats" if measure.unit else "")
+    mean, low, high = (points(factor * each, shown) for each in (difference.mean, difference.low, difference.high))
+    return f"{mean}{unit}{f' ({low} to {high})' if difference.bounded else ''}"
 
 
 def _way(found: Transfer) -> str:
@@ -97,12 +85,9 @@ def _way(found: Transfer) -> str:
     share = found.share
     if not share.defined:
         return ""
-    low, high = (f"{100 * end:.0f}".replace("-", MINUS) for end in (share.low, share.high))
-    return (
-        f"; the student stands at {100 * share.mean:.0f} % of the way from twin to teacher ({low} to {high} %)".replace(
-            " -", f" {MINUS}"
-        )
-    )
+    shown = digits(share, 100, 0)
+    mean, low, high = (minus(f"{100 * each:.{shown}f}") for each in (share.mean, share.low, share.high))
+    return f"; the student stands at {mean} % of the way from twin to teacher ({low} to {high} %)"
 
 
 def _listed(chosen: Sequence[Transfer]) -> str:

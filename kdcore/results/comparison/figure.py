@@ -50,7 +50,29 @@ def minus(number: str) -> str:
 
 def ends(figure: Figure) -> str:
     """`+0.4 to +3.8`: an interval in percentage points, with as many digits as it takes to see on which side of 0 it ends."""
-    digits = 1
-    while digits < MOST_DIGITS and any(e and not round(100 * e, digits) for e in (figure.low, figure.high)):
-        digits += 1
-    return f"{points(figure.low, digits)} to {points(figure.high, digits)}"
+    shown = digits(figure)
+    return f"{points(figure.low, shown)} to {points(figure.high, shown)}"
+
+
+def middle(figure: Figure) -> str:
+    """`+2.1`: the mean in percentage points, with as many digits as its `ends`."""
+    return points(figure.mean, digits(figure))
+
+
+def digits(figure: Figure, scale: float = 100, least: int = 1) -> int:
+    """With how many digits mean and interval are written, `scale` times, so that neither end looks like 0; `least` without an interval."""
+    if not figure.bounded:
+        return least
+    return max(least, *(_digits_of(scale * end, least) for end in (figure.low, figure.high)))
+
+
+def size(fraction: float, least: int = 1) -> str:
+    """`0.5`: the size of a difference in percentage points, with as many digits as it takes not to look like 0."""
+    return points(abs(fraction), _digits_of(100 * fraction, least))[1:]
+
+
+def _digits_of(number: float, least: int) -> int:
+    shown = least
+    while shown < MOST_DIGITS and number and not round(number, shown):
+        shown += 1
+    return shown

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from kdcore.results.comparison.figure import MINUS, Figure, ends, points
+from kdcore.results.comparison.figure import MINUS, Figure, ends, middle
 from kdcore.results.comparison.sentences import covers, sentence
 from kdcore.results.comparison.summary import NETWORKS, Summary
 
@@ -51,7 +51,7 @@ def accuracy(top1: Figure) -> str:
 
 def difference(found: Figure) -> str:
     interval = " [" + ", ".join(signed(end) for end in ends(found).split(" to ")) + "]" if found.bounded else ""
-    return signed(points(found.mean)) + interval
+    return signed(middle(found)) + interval
 
 
 def signed(number: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from kdcore.results.comparison.conclusion import Conclusion
-from kdcore.results.comparison.figure import LEAST_SEEDS, ends, points
+from kdcore.results.comparison.figure import LEAST_SEEDS, digits, ends, middle, size
 from kdcore.results.comparison.holm import ALPHA
 from kdcore.results.comparison.summary import Summary
 
@@ -24,13 +24,13 @@ def claim(found: Conclusion, first: str, second: str) -> str:
 
 def with_figures(found: Conclusion, shown: str, undecided: str) -> str:
     """A conclusion with its difference and interval, in the words for one that is shown or for one that is not; else why it is refused."""
-    words = f"{points(found.mean)} percentage points"
+    words = f"{middle(found)} percentage points"
     if found.kind == "refused":
         return f"{words}: no conclusion, {found.why}."
     words += f" ({level(found)} interval {ends(found)})"
     if found.kind != "open":
         return f"{words}: {shown}."
-    least = f"; {points(found.detectable)[1:]} or more would be found" if found.detectable is not None else ""
+    least = f"; {size(found.detectable, digits(found))} or more would be found" if found.detectable is not None else ""
     return f"{words}: {undecided}{least}."
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from kdcore.results.comparison import points
+from kdcore.results.comparison import Figure, ends
 from kdcore.results.comparison.conclusion import LEAST_APART, LEAST_IMAGES
 from kdcore.results.comparison.paired import Paired
 from kdcore.results.diagnoses.evidence import LOOK_AT_LABELS, Diagnosis, Evidence, best_guess
@@ -94,7 +94,11 @@ def _weaker(evidence: Evidence) -> str:
     if paired.count < LEAST_IMAGES or paired.only_first + paired.only_second < LEAST_APART:
         return ""
     low, high = paired.interval()
-    return f" (95 % interval of the difference {points(low)} to {points(high)} percentage points)" if high < 0 else ""
+    return (
+        f" (95 % interval of the difference {ends(Figure(paired.mean, low, high))} percentage points)"
+        if high < 0
+        else ""
+    )
 
 
 def _renumbered(evidence: Evidence) -> float | None:

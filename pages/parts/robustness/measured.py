@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from kdcore.results.bias.sentences import ONE_SEED
+from kdcore.results.comparison import Figure, digits
 from pages.parts import engine, formatting
 from pages.parts.components.dumbbell import dumbbell
 from pages.parts.robustness.chosen import Chosen
@@ -82,7 +84,7 @@ def headline(rows: Sequence[Row], of_measure: Sequence[Row], cards: Mapping[str,
 
     rows: of all measures, for whose number the intervals are corrected.
     """
-    comparisons = [row for row in rows if row.kind not in ("", "refused")]
+    comparisons = [row for row in rows if row.kind]  # those without a conclusion are counted by the correction too
     if not any(row.kind for row in of_measure):
         return ""
     parts = []
@@ -96,7 +98,7 @@ def headline(rows: Sequence[Row], of_measure: Sequence[Row], cards: Mapping[str,
             parts.append(f"**{title}:** {', '.join(named)}.")
     if not parts:
         parts.append("By this measure, nothing is shown to have passed on from the teacher.")
-    return f"{' '.join(parts)} Corrected for {len(comparisons)} comparisons of all measures (Holm)."
+    return f"{' '.join(parts)} Corrected for {len(comparisons)} comparisons of all measures (Holm). {ONE_SEED}"
 
 
 @st.cache_data(max_entries=400, show_spinner="Computing measures and intervals")
@@ -197,7 +199,8 @@ def gap_of(row: Row) -> tuple[str, bool]:
     """The difference of the two compared networks as text, `+4.9 (+3.5 to +6.4)`; and whether its interval excludes 0."""
     if row.difference is None or not math.isfinite(row.difference[0]):
         return "", False
-    scale, places = (100, 1) if row.unit == "share" else (1, 2)
+    scale, least = (100, 1) if row.unit == "share" else (1, 2)
+    places = digits(Figure(*row.difference), scale, least)
     middle, low, high = (signed(scale * each, places) for each in row.difference)
     if not math.isfinite(row.difference[1]):
         return middle, False

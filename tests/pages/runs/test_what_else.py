@@ -48,7 +48,10 @@ def test_a_finished_run_with_a_twin_has_one_line_of_what_else_passed_on(open_pag
     assert not test.exception
     (line,) = [each.value for each in test.markdown if each.value.startswith("Besides accuracy")]
     assert "accuracy on scrambled patches (4), of validation images (student − twin +20.0 percentage points (" in line
-    assert line.endswith("3 comparisons; in brackets: 95 % intervals, corrected for their number (Holm).")
+    assert line.endswith(
+        "3 comparisons; in brackets: 95 % intervals, corrected for their number (Holm). "
+        "One seed: the intervals cover the choice of the images, not the variation between seeds."
+    )
 
 
 def test_a_run_without_a_twin_has_no_such_line(open_page, runner, recipe):

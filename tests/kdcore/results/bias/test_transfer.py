@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from kdcore.results.bias import Outcome, measures
-from kdcore.results.bias.estimate import linearised
+from kdcore.results.bias.difference import Difference
+from kdcore.results.bias.estimate import Estimate, linearised
 from kdcore.results.bias.fieller import fieller
 from kdcore.results.bias.sentences import sentence, what_else_passed_on
-from kdcore.results.bias.transfer import cases, observations, transfers
+from kdcore.results.bias.transfer import Transfer, cases, observations, transfers
 from kdcore.results.comparison.crossed import of_images
 
 SETS = {"scramble@4": "scrambled patches (4)"}
@@ -200,7 +201,10 @@ def test_one_line_says_what_passed_on_and_out_of_how_many(run):
     line = what_else_passed_on(found)
     assert line.startswith("Besides accuracy, the student is closer to the teacher than the twin in: ")
     assert "negative log-likelihood on scrambled patches (4) (student − twin −" in line
-    assert line.endswith("3 comparisons; in brackets: 95 % intervals, corrected for their number (Holm).")
+    assert line.endswith(
+        "3 comparisons; in brackets: 95 % intervals, corrected for their number (Holm). "
+        "One seed: the intervals cover the choice of the images, not the variation between seeds."
+    )
 
 
 def test_accuracy_on_clean_images_is_nothing_else(run):
@@ -253,3 +257,30 @@ def test_linearised_values_have_the_measure_as_mean_and_the_bootstraps_variance(
         assert values.mean() == pytest.approx(measure.value(seen).mean)
         spread = bootstrapped(columns, measure.combine).std()
         assert values.std() / math.sqrt(len(values)) == pytest.approx(spread, rel=0.06)
+
+
+def test_the_comparisons_that_are_counted_are_those_that_the_correction_counts(run):
+    found = transfers(
+        cases([run(1.0, 0.4, 1.6)], {"clean": "", **SETS}, [measures.accuracy, measures.nll])
+    )  # four, one of them the accuracy on clean images
+    assert " 4 comparisons; in brackets" in what_else_passed_on(found)
+    assert {each.gap.alpha for each in found} <= {0.05 / left for left in (1, 2, 3, 4)}
+
+
+def test_several_seeds_are_not_called_one(run):
+    seeds = [run(1.0, 0.4, 1.6, seed) for seed in (1, 2, 3)]
+    assert "One seed" not in what_else_passed_on(transfers(cases(seeds, SETS, [measures.accuracy])))
+
+
+def test_figures_have_the_digits_of_their_interval():
+    """A difference of 0.003 nats with an interval of 0.001 to 0.005 leaves out 0 in print too."""
+    gap = Difference(0.003, 0.001, 0.005)
+    change = Difference(0.0004, 0.0002, 0.0006)
+    share = Estimate(0.13, 0.004, 0.2)
+    moved = Transfer(measures.nll, "", "passes on", "", 0.1, 0.1, 0.1, share, change, gap, seeds=3, images=1000)
+    assert sentence(moved) == (
+        "Negative log-likelihood passes on: student − twin +0.0004 nats (+0.0002 to +0.0006), teacher − twin +0.003 nats (+0.001 to "
+        "+0.005); the student stands at 13.0 % of the way from twin to teacher (0.4 to 20.0 %)."
+    )
+    of_shares = replace(moved, measure=measures.accuracy)
+    assert "student − twin +0.04 percentage points (+0.02 to +0.06), teacher − twin +0.3" in sentence(of_shares)

@@ -13,6 +13,7 @@ from kdcore.results.comparison import (
     covers,
     covers_all,
     ends,
+    latex,
     level,
     over_seeds,
     points,
@@ -190,3 +191,19 @@ def test_all_right_with_every_seed_is_not_certain():
     low, high = share_interval(Crossed(1.0, 0.0, 0.0, None), 200)
     assert high == pytest.approx(1)
     assert low == pytest.approx(stats.binomtest(200, 200).proportion_ci(0.95, method="wilson").low)
+
+
+@pytest.mark.parametrize(
+    ("only_student", "only_twin", "words"),
+    [  # 100,000 images; McNemar's z of 60 and 20 is 4.5, and 2.8 standard errors of 60 discordant ones are 0.022 points
+        (60, 20, "+0.04 percentage points (95 % interval +0.02 to +0.06): the student is better than its twin."),
+        (20, 60, "−0.04 percentage points (95 % interval −0.06 to −0.02): the student is worse than its twin."),
+        (30, 30, "+0.00 percentage points (95 % interval −0.02 to +0.02): no difference shown; 0.02 or more would be found."),
+    ],
+)  # fmt: skip
+def test_a_small_difference_of_many_images_does_not_look_like_none(only_student, only_twin, words):
+    counts = {"only_student": only_student, "only_twin": only_twin, "top1": (only_student - only_twin) / 1e5}
+    large = network(0.5, count=100_000)
+    summary = summarise([Outcome({"student": large, "twin": large, "difference": counts})])
+    assert sentence(summary) == words
+    assert latex.difference(summary.difference).startswith(f"${words.split()[0].replace('−', '-')}$ [")
