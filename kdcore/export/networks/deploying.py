@@ -29,7 +29,7 @@ from kdcore.files import atomic, scratch
 from kdcore.paths import weight_file
 from kdcore.recipe import weight_header
 from kdcore.recipe.references import RUN, SAFETENSORS, WeightFile
-from kdcore.results.comparison import claim
+from kdcore.results.comparison import claim, corrected
 from kdcore.results.json_text import text as as_json
 from kdcore.store import Store
 
@@ -83,7 +83,11 @@ def measure(
         report("Latency and memory, each in a process of its own.")
         times = _measured(str(threads), str(seconds), *(str(form.file) for form in forms))
         grown = [_measured("--memory", str(threads), str(form.file))["bytes"] for form in forms]
-        rows = tuple(_row(form, forms, images, times[str(form.file)], size) for form, size in zip(forms, grown, strict=True))  # fmt: skip
+        against = _against(forms, images, notes)
+        rows = tuple(
+            _row(form, images, words, times[str(form.file)], size)
+            for form, words, size in zip(forms, against, grown, strict=True)
+        )
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return Table(
         run_id, rows, len(images) if images else 0, threads, _cpu(), gpu, metadata.version("onnxruntime"),
@@ -204,16 +208,27 @@ def _measure_accuracy(forms: list[_Form], at_most: int | None, notes: list[str],
     return images
 
 
-def _row(form: _Form, forms: list[_Form], images: Split | None, times: dict[str, Any], grown: int) -> Row:
+def _against(forms: list[_Form], images: Split | None, notes: list[str]) -> list[str]:
+    """What may be claimed of each network against the first, the student in float32; what the intervals cover goes to the notes."""
+    student, *others = forms
+    measured = {str(place): form.logits for place, form in enumerate(others, 1) if form.logits is not None}
+    if images is None or student.logits is None:
+        return [""] * len(forms)
+    found = evaluating.differences(measured, student.logits, images)
+    if any(each.bounded for each in found.values()):
+        notes.append(
+            f"{corrected(found.values())} One seed: the intervals cover the choice of the test images.".lstrip()
+        )
+    claims = {place: claim(each, f"the {forms[int(place)].name}", "the student") for place, each in found.items()}
+    return [claims.get(str(place), "") for place in range(len(forms))]
+
+
+def _row(form: _Form, images: Split | None, against: str, times: dict[str, Any], grown: int) -> Row:
     network = form.chosen.network
     found: dict[str, float | None] = {"top1": None, "low": None, "high": None}
-    against = ""
     if form.logits is not None and images is not None:
         figures = evaluating.figures(form.logits, images)
         found = {name: figures[name] for name in found}
-        student = forms[0].logits
-        if form is not forms[0] and student is not None:
-            against = claim(evaluating.difference(form.logits, student, images), f"the {form.name}", "the student")
     latencies = {"cpu": times}
     if form.in_float and torch.cuda.is_available():
         latencies["gpu"] = _on_gpu(network)

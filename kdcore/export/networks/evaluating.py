@@ -13,7 +13,7 @@ from kdcore.errors import UserError
 from kdcore.export.networks.onnx_session import Session
 from kdcore.recipe import DataRecipe
 from kdcore.results import metrics
-from kdcore.results.comparison import Compared, Conclusion, Outcome, conclude, with_student
+from kdcore.results.comparison import Compared, Conclusion, Outcome, conclude_all, with_student
 
 BATCH = 64
 Logits = Mapping[str, np.ndarray]  # name of a network -> [n, K]
@@ -58,8 +58,14 @@ def outcome(found: Logits, images: Split, seed: int = 0) -> Outcome:
 
 def difference(first: np.ndarray, second: np.ndarray, images: Split) -> Conclusion:
     """What may be claimed of the accuracy of one file against another's, from logits [n, K] on the same images."""
-    one, two = (outcome({"student": each}, images) for each in (first, second))
-    return conclude(Compared((with_student(one, two),)))
+    return differences({"": first}, second, images)[""]
+
+
+def differences(files: Logits, other: np.ndarray, images: Split) -> dict[str, Conclusion]:
+    """The same of several files against one, corrected for their number."""
+    against = outcome({"student": other}, images)
+    pairs = [Compared((with_student(outcome({"student": each}, images), against),)) for each in files.values()]
+    return dict(zip(files, conclude_all(pairs), strict=True))
 
 
 def plain(found: Conclusion) -> dict[str, Any]:

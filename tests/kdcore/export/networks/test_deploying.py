@@ -77,7 +77,16 @@ def test_each_network_is_a_row_measured_on_the_same_images(table, student, few_c
 def test_what_was_not_measured_has_a_reason(table):
     teacher = table.rows[-1]
     assert (teacher.name, teacher.top1, teacher.against) == ("teacher", None, "")
-    assert table.notes == ("teacher: no accuracy, as it predicts other classes than the data has.",)
+    assert table.notes[0] == "teacher: no accuracy, as it predicts other classes than the data has."
+
+
+def test_the_comparisons_of_a_table_are_corrected_for_their_number(table):
+    twin = next(row for row in table.rows if row.name == "twin")
+    assert "97.5 % interval" in twin.against  # the smaller p-value of two is tested at 5 % / 2
+    assert table.notes[1] == (
+        "2 comparisons, with wider intervals (Holm's correction), so that a false claim among all of them has a probability of about "
+        "5 %. One seed: the intervals cover the choice of the test images."
+    )
 
 
 def test_a_network_is_a_row_once_under_a_name_that_reads_in_a_sentence(tmp_path, monkeypatch):
