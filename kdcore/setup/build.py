@@ -62,9 +62,8 @@ def build_parts(
     _check(recipe, runs)
     recipe = recipe.model_copy(update={"data": recipe.data.of_run(seed)})
     yield from _precision(recipe, device)
-    splits = yield from _splits(recipe, device, report)
     making = teachers.Making(seed, device, runs, teacher_file)
-    teacher, figures = yield from teachers.prepared(recipe, splits.train, splits.validation, making)
+    splits, teacher, figures = yield from _splits_and_teacher(recipe, making, report)
 
     torch.manual_seed(seed)
     student = yield from _student(recipe, splits.train.classes, device, runs)
@@ -97,15 +96,25 @@ def _precision(recipe: Recipe, device: torch.device) -> Iterator[Noted]:
         yield Noted(f"bfloat16 is not faster on {device}, so precision: fast computes in float32, as exact does.")
 
 
-def _splits(recipe: Recipe, device: torch.device, report: Report | None) -> Generator[Event, None, Splits]:
-    """The splits of the recipe's data, read or downloaded."""
+def _splits_and_teacher(
+    recipe: Recipe, making: teachers.Making, report: Report | None
+) -> Generator[Event, None, tuple[Splits, Teacher | None, dict[str, float] | None]]:
+    """The splits of the recipe's data, read or downloaded; the teacher, and what its check has measured.
+
+    Test images come last, since another process may still draw them while the teacher is checked; before a fine-tuning, which damaged
+    ones would waste.
+    """
     notes: list[str] = []
     yield Noted(f"Loading the data: {recipe.data.name}.")
     yield from folder_notes(recipe.data)
-    load = _loader(recipe, device, report or notes.append)
-    splits = Splits(load("train"), load("validation") if recipe.data.validation else None, load("test"))
+    load = _loader(recipe, making.device, report or notes.append)
+    train, validation = load("train"), load("validation") if recipe.data.validation else None
+    test = load("test") if recipe.teacher and recipe.teacher.finetune else None
     yield from _noted(notes)
-    return splits
+    teacher, figures = yield from teachers.prepared(recipe, train, validation, making)
+    test = load("test") if test is None else test
+    yield from _noted(notes)
+    return Splits(train, validation, test), teacher, figures
 
 
 def _student(

@@ -9,6 +9,7 @@ from kdcore.data import loading
 from kdcore.events import Noted
 from kdcore.recipe import FineTune, ModelRecipe
 from kdcore.runner import Runner
+from kdcore.setup import teacher as teachers
 from kdcore.setup import teacher_finetuning
 from kdcore.setup.build import build_parts
 from kdcore.store import Store
@@ -206,3 +207,25 @@ def test_augmentation_decides_which_teacher_is_shared_and_mixtures_do_not(tiny):
     assert name(mixup=0.2, cutmix=1.0) == plain
     others = {name(erasing=0.2), name(rand_augment={}), name(resized_crop={}), name(resized_crop={"scale": [0.5, 1]})}
     assert len(others | {plain}) == 5
+
+
+@pytest.mark.parametrize(
+    ("teacher", "order"),
+    [(TUNED, ["train", "test", "teacher"]), ({**TEACHER, "accept": True}, ["train", "teacher", "test"])],
+)
+def test_test_images_are_read_before_a_fine_tuning_and_after_a_check(tuned, monkeypatch, teacher, order):
+    read, built, seen = loading.load, teachers.prepared, []
+
+    def noting(data, name, **options):
+        seen.append(name)
+        return read(data, name, **options)
+
+    def preparing(*arguments):
+        seen.append("teacher")
+        return built(*arguments)
+
+    monkeypatch.setattr(loading, "load", noting)
+    monkeypatch.setattr(teachers, "prepared", preparing)
+    parts, _ = tuned(teacher=teacher)
+    assert [name for name in seen if name != "validation"] == order
+    assert len(parts.test) > 0
