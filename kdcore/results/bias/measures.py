@@ -23,7 +23,7 @@ accuracy = Measure(
 relative_accuracy = Measure(
     "relative_accuracy", "Accuracy that remains", "share", "higher",
     "Accuracy beyond chance on perturbed images, as a share of that on clean ones: 100 %: the perturbation costs nothing; 0: the "
-    "network predicts by chance. Shown where the clean accuracy is clearly above twice chance.",
+    "network predicts by chance. Shown where the clean accuracy is clearly above twice chance (of two classes, 75 %).",
     contributions.right_beyond_chance, contributions.ratio, frozenset({"clean"}), by="bootstrap",
     check=too_near_chance,
 )  # fmt: skip

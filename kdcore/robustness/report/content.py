@@ -2,7 +2,8 @@
 
 from kdcore.paths import data_folder
 from kdcore.results.bias import measures
-from kdcore.results.bias.sentences import out_of
+from kdcore.results.bias.checks import least_clean_accuracy
+from kdcore.results.bias.sentences import ONE_SEED, out_of
 from kdcore.results.bias.transfer import Transfer
 from kdcore.results.comparison import minus
 from kdcore.robustness import conditions
@@ -29,8 +30,6 @@ QUESTIONS = {
     "calibration": "Calibration error: how far confidence and accuracy differ, mean over the test sets; lower is better.",
 }
 LIMITS = (
-    "An interval covers initial weights, order of batches, augmentation and the choice of test images. Training images are the "
-    "same for every seed, so their choice is not covered.",
     "Transfer says where a student stands between the independent student and the teacher. It does not say why: soft targets also "
     "regularise, and the control for that, a teacher with the same accuracy and another bias, is not part of this study.",
     "A teacher that was trained on more images, or longer, than the students differs from them by this too, not only by its "
@@ -47,10 +46,10 @@ def blocks(found: Findings) -> list[Block]:
     return [
         *_introduction(found), *clean_accuracy(found), *what_is_shown(found), Heading("Charts"),
         Text(
-            "Orange: independent student; blue: student; violet: teacher. Bars are 95 % intervals over seeds and images, not "
+            f"Orange: independent student; blue: student; violet: teacher. Bars are 95 % intervals over {_over(found)}, not "
             "corrected for their number."
         ),
-        *pictures, *_between(found), *_numbers(found), Heading("What this does not show"), Items(LIMITS), *_refused(found),
+        *pictures, *_between(found), *_numbers(found), Heading("What this does not show"), Items(limits(found)), *_refused(found),
     ]  # fmt: skip
 
 
@@ -83,17 +82,18 @@ def clean_accuracy(found: Findings) -> list[Block]:
                 continue
             classes = classes or _classes(found)
             rows.append([direction.title, name, _cell(number), str(len(number.by_seed)) if name != TEACHER else ""])
-            if name != TEACHER and not number.estimate.low > 2 / classes:
+            if name != TEACHER and not number.estimate.low > least_clean_accuracy(classes):
                 weak.append(f"{name}{f' ({direction.title})' if direction.title else ''}")
     chance = 100 / classes if classes else 0
+    least = f"{100 * least_clean_accuracy(classes):.0f} %" if classes else ""
     if weak:
         words = (
-            f"**Not clearly above twice chance ({2 * chance:.0f} %): {', '.join(weak)}.** Their other measures say little: a network "
+            f"**Not clearly above {least} (chance is {chance:.0f} %): {', '.join(weak)}.** Their other measures say little: a network "
             "that has learned nothing loses nothing when images are perturbed."
         )
     else:
         words = (
-            f"Every student is clearly above twice chance (chance is {chance:.0f} %), so none of the following rests on "
+            f"Every student is clearly above {least} (chance is {chance:.0f} %), so none of the following rests on "
             "networks that have learned nothing."
         )
     return [
@@ -187,6 +187,48 @@ def _numbers(found: Findings) -> list[Block]:
         title = f"Accuracy on every test set, %{f': {direction.title}' if direction.title else ''}"
         parts.append(Table(["test set", *names], rows, title=title))
     return parts
+
+
+def limits(found: Findings) -> list[str]:
+    """What the intervals do not cover, and what else than the teacher may be the cause."""
+    return [*_covered(found), *_trained_differently(found), *LIMITS]
+
+
+def _seeds(found: Findings) -> set[int]:
+    """How many seeds the methods have."""
+    return {len(method.seeds) for direction in found.evaluated.directions for method in direction.methods}
+
+
+def _over(found: Findings) -> str:
+    return "images" if _seeds(found) == {1} else "seeds and images"
+
+
+def _covered(found: Findings) -> list[str]:
+    seeds = _seeds(found)
+    if seeds == {1}:
+        return [ONE_SEED]
+    state = found.evaluated.state
+    redrawn = state is not None and all(place.point.recipe.data.seed == "run" for place in state.places)
+    words = (
+        "Each seed has its own training images and labels, which the intervals cover too."
+        if redrawn
+        else "Training images are the same for every seed, so their choice is not covered."
+    )
+    more = [f"Of a method with one seed: {ONE_SEED[10:]}"] if 1 in seeds else []
+    return [
+        f"An interval covers initial weights, order of batches, augmentation and the choice of test images. {words}",
+        *more,
+    ]
+
+
+def _trained_differently(found: Findings) -> list[str]:
+    return [
+        f"{', '.join(filter(None, (direction.title, method.title)))}: its independent student was trained with other settings, too "
+        f"({', '.join(method.differs)}), so a difference need not come from the teacher."
+        for direction in found.evaluated.directions
+        for method in direction.methods
+        if method.differs
+    ]
 
 
 def _refused(found: Findings) -> list[Block]:

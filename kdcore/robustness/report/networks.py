@@ -1,15 +1,15 @@
 """The networks of a study that are compared: in each direction the teacher, the independent students and those of each method.
 
-A direction is a pair of teacher and student. Its independent students are those of the variant without a term that uses the
-teacher; where there is none, the twins of the runs.
+A direction is a teacher and a student, with independent students: those of the variant without a term that uses the teacher whose
+other settings are most alike; where there is none, the twins of the runs.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdcore import methods
 from kdcore.errors import UserError
-from kdcore.recipe import Recipe
+from kdcore.recipe import Recipe, settings
 from kdcore.store import StudyState
 from kdcore.store.studies import Place
 
@@ -18,11 +18,15 @@ BETWEEN = ": "  # of a direction and a method in the name of a variant, as in "V
 
 @dataclass(frozen=True)
 class Method:
-    """The students of one variant, by seed, each with its independent student: references as `models.load` takes them."""
+    """The students of one variant, by seed, each with its independent student: references as `models.load` takes them.
+
+    differs: the settings in which the two were trained differently, besides the terms and the teacher.
+    """
 
     title: str
     students: dict[int, str]
     independent: dict[int, str]
+    differs: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> list[int]:
@@ -59,7 +63,8 @@ def directions(state: StudyState) -> list[Direction]:
     groups: dict[str, dict[str, list[Place]]] = {}
     for label, places in state.variants().items():
         groups.setdefault(places[0].point.recipe.student.model_dump_json(), {})[label] = places
-    found = [made for variants in groups.values() if (made := _direction(variants, single=len(groups) == 1))]
+    parts = [(variants, taught) for variants in groups.values() for taught in _taught(variants)]
+    found = [made for variants, taught in parts if (made := _direction(variants, taught, single=len(parts) == 1))]
     if not found:
         raise UserError(
             f"The study {state.id} has no finished runs to compare: it needs students with a teacher, and independent ones, "
@@ -73,7 +78,7 @@ def only(compared: Sequence[Direction], there: Collection[str]) -> list[Directio
     found = []
     for direction in compared:
         left = [
-            Method(each.title, _among(each.students, there), _among(each.independent, there))
+            replace(each, students=_among(each.students, there), independent=_among(each.independent, there))
             for each in direction.methods
         ]
         if direction.teacher in there and (left := [each for each in left if each.seeds]):
@@ -85,38 +90,70 @@ def _among(references: dict[int, str], there: Collection[str]) -> dict[int, str]
     return {seed: reference for seed, reference in references.items() if reference in there}
 
 
-def _direction(variants: dict[str, list[Place]], *, single: bool) -> Direction | None:
-    alone = [label for label, places in variants.items() if not _uses_teacher(places[0].point.recipe)]
-    own = {
-        place.point.seed: _reference(place, "student") for label in alone[:1] for place in variants[label] if place.done
-    }
-    taught: list[Method] = []
+@dataclass(frozen=True)
+class _Taught:
+    """Variants with one teacher, to be compared with one independent variant; with their twins where it is empty."""
+
+    labels: list[str]
+    alone: str
+    alone_in_group: bool
+
+
+def _taught(variants: dict[str, list[Place]]) -> list[_Taught]:
+    """The variants of one student that use a teacher, those that are compared alike together."""
+    recipes = {label: places[0].point.recipe for label, places in variants.items()}
+    alone = [label for label, recipe in recipes.items() if not _uses_teacher(recipe)]
+    found: dict[tuple[str, str], list[str]] = {}
+    for label, recipe in recipes.items():
+        if label not in alone and recipe.teacher is not None:
+            teacher = recipe.teacher.model_dump_json(exclude={"cache_views", "accept"})
+            found.setdefault((teacher, _nearest(recipe, {each: recipes[each] for each in alone})), []).append(label)
+    return [_Taught(labels, own, len(found) == 1) for (_, own), labels in found.items()]
+
+
+def _nearest(recipe: Recipe, alone: dict[str, Recipe]) -> str:
+    """The variant without a teacher's term whose other settings are most alike; empty where there is none."""
+    return min(alone, key=lambda label: len(_differing(recipe, alone[label])), default="")
+
+
+def _differing(recipe: Recipe, other: Recipe) -> tuple[str, ...]:
+    """Settings of training, besides terms, teacher, twin and seed."""
+    keys = settings.differing([settings.settings(recipe), settings.settings(other)])
+    return tuple(key for key in keys if key.partition(".")[0] not in ("terms", "teacher", "twin", "seeds", "probes"))
+
+
+def _direction(variants: dict[str, list[Place]], taught: _Taught, *, single: bool) -> Direction | None:
+    independent = variants.get(taught.alone, [])
+    own = {place.point.seed: _reference(place, "student") for place in independent if place.done}
+    made: list[Method] = []
     teacher = ""
-    for label, places in variants.items():
-        if label in alone:
-            continue
-        done = [place for place in places if place.done]
+    for label in taught.labels:
+        done = [place for place in variants[label] if place.done]
         twins = {place.point.seed: _reference(place, "twin") for place in done if place.point.recipe.twin}
         students = {place.point.seed: _reference(place, "student") for place in done}
-        method = Method(label, students, own if alone else twins)
+        differs = _differing(variants[label][0].point.recipe, independent[0].point.recipe) if independent else ()
+        method = Method(label, students, own if independent else twins, differs)
         if method.seeds:
-            taught.append(method)
+            made.append(method)
             teacher = teacher or _reference(done[0], "teacher")
-    if not taught:
+    if not made:
         return None
-    title = "" if single else _title([each.title for each in taught], list(variants))
-    return Direction(title, teacher, tuple(_shortened(taught, title)))
+    title = "" if single else _title(variants, taught)
+    return Direction(title, teacher, tuple(_shortened(made, title)))
 
 
-def _title(taught: Sequence[str], labels: Sequence[str]) -> str:
-    """What the names of all variants begin with, such as "ViT to CNN"; else the first variant's name."""
-    beginnings = {label.partition(BETWEEN)[0] for label in labels if BETWEEN in label}
-    return beginnings.pop() if len(beginnings) == 1 and all(BETWEEN in label for label in labels) else taught[0]
+def _title(variants: dict[str, list[Place]], taught: _Taught) -> str:
+    """What the names of its variants begin with, such as "ViT to CNN"; else the name of its first variant."""
+    named = list(variants) if taught.alone_in_group else taught.labels
+    beginnings = {label.partition(BETWEEN)[0] for label in named}
+    if len(beginnings) == 1 and all(BETWEEN in label for label in named):
+        return beginnings.pop()
+    return taught.labels[0]
 
 
 def _shortened(taught: Sequence[Method], title: str) -> list[Method]:
     start = f"{title}{BETWEEN}"
-    return [Method(each.title.removeprefix(start), each.students, each.independent) for each in taught]
+    return [replace(each, title=each.title.removeprefix(start)) for each in taught]
 
 
 def _uses_teacher(recipe: Recipe) -> bool:

@@ -4,18 +4,20 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kdcore.errors import UserError
 from kdcore.paths import data_folder
 from kdcore.recipe.study import TestSets
-from kdcore.results.bias import Observation, measures
+from kdcore.results.bias import Observation, Outcome, measures
 from kdcore.robustness.conditions import CLEAN, parse
 from kdcore.robustness.report import charts, content, evaluating, tables
 from kdcore.robustness.report.blocks import Items, Table, Text, as_html, as_markdown
 from kdcore.robustness.report.evaluating import Evaluated
-from kdcore.robustness.report.findings import Findings, figure, findings
+from kdcore.robustness.report.findings import Findings, Number, figure, findings
 from kdcore.robustness.report.networks import directions
 
 ALONE = [{"method": "ce"}]
@@ -118,14 +120,62 @@ def test_clean_accuracy_comes_first_and_says_that_students_are_above_chance(foun
     assert isinstance(table, Table)
     assert [row[1] for row in table.rows] == ["independent", "kd", "crd", "teacher"]
     assert isinstance(words, Text)
-    assert words.text.startswith("Every student is clearly above twice chance (chance is 17 %)")
+    assert words.text.startswith("Every student is clearly above 33 % (chance is 17 %)")
 
 
 def test_students_near_chance_are_named(found, outcome):
     for reference in found.evaluated.directions[0].methods[1].students.values():
         found.evaluated.outcomes[reference][CLEAN] = outcome(0.25)
     words = content.clean_accuracy(findings(found.evaluated))[-1]
-    assert words.text.startswith("**Not clearly above twice chance (33 %): crd.** Their other measures say little")
+    assert words.text.startswith("**Not clearly above 33 % (chance is 17 %): crd.** Their other measures say little")
+
+
+def test_of_two_classes_twice_chance_is_no_threshold(found):
+    for reference, outcomes in found.evaluated.outcomes.items():
+        right = (np.arange(600) % 10) < (9 if "teacher" in reference else 8)  # 90 and 80 % of two classes
+        logits = np.where(right[:, None], [3.0, 0.0], [0.0, 3.0]) + 0.01 * np.random.default_rng(1).random((600, 2))
+        outcomes[CLEAN] = Outcome(np.zeros(600, int), logits)
+    direction = found.evaluated.directions[0]
+    estimate, _ = figure(measures.accuracy, [Observation(found.evaluated.outcomes[direction.teacher][CLEAN])])
+    number = Number("", "independent", CLEAN, measures.accuracy, estimate, {0: 0.9})
+    words = content.clean_accuracy(replace(found, numbers=[number]))[-1]
+    assert words.text.startswith("Every student is clearly above 75 % (chance is 50 %)")
+
+
+def test_one_seed_says_that_no_interval_covers_the_seed(found):
+    assert content.limits(found)[0].startswith(
+        "An interval covers initial weights, order of batches, augmentation and the choice"
+    )
+    assert content.limits(found)[0].endswith(
+        "Training images are the same for every seed, so their choice is not covered."
+    )
+    (direction,) = found.evaluated.directions
+    for method in direction.methods:
+        for references in (method.students, method.independent):
+            for seed in set(references) - {0}:
+                del references[seed]
+    assert content.limits(found)[0] == (
+        "One seed: the intervals cover the choice of the images, not the variation between seeds."
+    )
+    assert any(
+        "95 % intervals over images, not" in part.text for part in content.blocks(found) if isinstance(part, Text)
+    )
+
+
+def test_settings_in_which_an_independent_student_differs_are_named(study_state):
+    state = study_state({"independent": {"terms": ALONE}, "kd": {}, "long": {"epochs": 20, "data.labels": 300}})
+    limits = content.limits(Findings(Evaluated(state, directions(state), [CLEAN], 0, {}), [], [], [], {}))
+    (line,) = [each for each in limits if "trained with other settings" in each]
+    assert line == (
+        "long: its independent student was trained with other settings, too (data.labels, epochs), so a difference need not come from "
+        "the teacher."
+    )
+
+
+def test_training_images_that_follow_the_seed_are_said_to_be_covered(study_state):
+    state = study_state({"independent": {"terms": ALONE, "data.seed": "run"}, "kd": {"data.seed": "run"}})
+    limits = content.limits(Findings(Evaluated(state, directions(state), [CLEAN], 0, {}), [], [], [], {}))
+    assert limits[0].endswith("Each seed has its own training images and labels, which the intervals cover too.")
 
 
 def test_every_comparison_has_a_sentence_and_a_cell(found):

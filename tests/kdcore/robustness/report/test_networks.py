@@ -54,3 +54,30 @@ def test_networks_that_were_not_evaluated_are_left_out(study_state):
     (left,) = only([first, second], there)
     assert left.title == "ViT to CNN"
     assert left.methods[0].seeds == [0, 2]
+
+
+def test_students_of_two_teachers_are_compared_with_their_own_teacher(study_state):
+    state = study_state({"independent": {"terms": ALONE}, "large": {}, "small": {"teacher.weights": "cues-student"}})
+    first, second = directions(state)
+    assert (first.title, first.teacher, second.title, second.teacher) == (
+        "large", "run:large-0/teacher", "small", "run:small-0/teacher",
+    )  # fmt: skip
+    assert second.independent[1] == "run:independent-1/student"
+
+
+def test_students_with_few_labels_are_compared_with_an_independent_one_with_as_few(study_state):
+    few = {"data.labels": 100}
+    state = study_state({
+        "all: independent": {"terms": ALONE}, "all: kd": {}, "few: independent": {"terms": ALONE, **few}, "few: kd": few,
+    })  # fmt: skip
+    first, second = directions(state)
+    assert (first.title, second.title) == ("all", "few")
+    assert [each.title for each in second.methods] == ["kd"]
+    assert second.methods[0].independent[0] == "run:few: independent-0/student"
+    assert second.methods[0].differs == ()
+
+
+def test_cached_views_of_a_teacher_make_no_other_teacher(study_state):
+    state = study_state({"independent": {"terms": ALONE}, "kd": {}, "cached": {"teacher.cache_views": 4}})
+    (direction,) = directions(state)
+    assert [each.title for each in direction.methods] == ["kd", "cached"]
