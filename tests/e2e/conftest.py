@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -17,6 +17,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.hostile import Visitor
 from kdcore.paths import PROJECT
+from kdcore.recipe import yaml_text
 from kdcore.store import Store
 from tests import chromium, warm
 
@@ -29,10 +30,11 @@ document.adoptedStyleSheets.push(still);"""
 
 LONG = """
 name: long
-data: {name: cues, image_size: 64, train_images: 400, test_images: 50, batch_size: 32}
-teacher: {weights: cues-teacher}
+data: {name: cues, image_size: 32, train_images: 400, test_images: 50, batch_size: 32}
+teacher: null
 student: {model: three_stage_cnn_16}
-terms: [{method: kd}]
+twin: false
+terms: [{method: ce}]
 epochs: 2000
 probes: {images: 0}
 """  # an epoch, and so the time between two checkpoints, takes about a second
@@ -103,8 +105,9 @@ def hand_in(visitor: Visitor, text: str) -> None:
 
 def long_run(server: Server) -> str:
     """Start the server's first run, a long one, by a browser's messages; returns its id once it trains."""
+    settings = [f"{name}={yaml_text.in_a_line(value)}" for name, value in yaml_text.read(LONG, source="it").items()]
     with Visitor(server.port) as visitor:
-        hand_in(visitor, LONG)
+        visitor.visit("train", urlencode({"preset": "quick", "set": settings}, doseq=True))
         visitor.press(visitor.buttons["Start training"])
     until(lambda: server.store.ids(), "the run is there")
     (run_id,) = server.store.ids()
