@@ -52,7 +52,8 @@ def main() -> None:
 def of_study(given: argparse.Namespace) -> list[Block]:
     """The report of a study, without its note and with when it was made; writes the pictures."""
     state = Studies(store()).state(given.study)
-    sets = state.study.test_sets or TestSets(images=given.images)
+    sets = state.study.test_sets or TestSets()
+    sets = sets.model_copy(update={"images": given.images or sets.images})
     parts = content.blocks(report.findings(report.kept(state, store(), sets)))
     folder = PROJECT / "docs" / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
