@@ -22,8 +22,8 @@ app = App(
   magnitude   norm of its weights
   random      random numbers, the control
 
-Networks: CNNs. A vision transformer is refused before anything is measured: its tokens, heads
-and norms are no channels of a convolution.
+Networks: CNNs, and vision transformers, of which the hidden units of the MLPs are removed; their
+attention stays as it is. What cannot be pruned is refused before anything is measured.
 
 Every score leads to a network of the same shape. The new run starts from the pruned
 weights and has the recipe of the run that they come from; --set changes it.

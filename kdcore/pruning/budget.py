@@ -66,7 +66,7 @@ class Budget:
             least = math.ceil(1000 * self.macs(self._at(ratios[-1])) / self.whole) / 10
             raise UserError(
                 f"{name} cannot be pruned to {100 * to:g} % of its MACs: with a single channel in each group that can be narrowed, it still "
-                f"has {least:g} %; its other layers, such as those of a transformer, are not pruned. Give a share from {least / 100:.3g} on."
+                f"has {least:g} %; its other layers, such as the attention of a transformer, are not pruned. Give a share from {least / 100:.3g} on."
             )
         return self._at(ratios[enough])
 

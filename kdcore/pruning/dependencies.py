@@ -20,11 +20,12 @@ from kdcore.models.taps import classifiers
 LAYERS = (nn.Conv2d, nn.Linear, _BatchNorm)
 # of Torch-Pruning's operations: those through which channel c stays channel c, or is found again by its place
 PASSED = ("ELEMENTWISE", "RESHAPE", "CONCAT", "SPLIT", "EXPAND")
+PASSED_IN_AN_MLP = ("ELEMENTWISE", "RESHAPE")  # its layers see all tokens as rows of one matrix
 
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A layer that reads channels of a group.
+    """A layer that reads channels of a group, or hidden units of an MLP.
 
     inputs: int64 [m], its input channels that belong to the group.
     channels: int64 [m], the channel of the group that each of them carries.
@@ -71,15 +72,16 @@ class Dependencies:
             try:
                 self._graph.build_dependency(self.net, example_inputs=example)
                 found = list(self._graph.get_all_groups(list(classifiers(self.net)), root_module_types=(nn.Conv2d,)))
+                hidden = [self._hidden_units(layer) for layer in self._graph.module2node if self._is_hidden(layer)]
             except Exception as error:  # it is written for networks that it can trace, and fails in any way for others
                 why = (str(error).splitlines() or [type(error).__name__])[0]
                 raise UserError(f"{model.name} cannot be pruned: its layers could not be traced ({why}).") from error
-        self.groups = tuple(self._group(each) for each in found if self._is_whole(each))
+        self.groups = tuple(self._group(each) for each in [*filter(self._is_whole, found), *hidden])
         if not self.groups:
             raise UserError(
                 f"{model.name} has no channels that can be removed: these are outputs of convolutions that BatchNorm, convolutions and "
-                "linear layers read. Layers of a transformer are not pruned: its tokens, heads and norms are no channels of a convolution. Prune a "
-                "CNN, such as a student of this project or a ResNet."
+                "linear layers read, and hidden units between two linear layers, as in the MLP of a transformer's block. Prune a CNN, such as "
+                "a student of this project or a ResNet, or a ViT."
             )
 
     def remove(self, kept: Sequence[Tensor]) -> None:
@@ -104,12 +106,34 @@ class Dependencies:
                 if kind in PASSED:
                     continue
                 return False
+            if {name for name, _ in layer.named_parameters(recurse=False)} - {"weight", "bias"}:
+                return False  # such as the gains of a normaliser-free network, which the library leaves as they are
             if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not pruned.is_depthwise(layer):
                 return False
             writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
             if writes and not isinstance(layer, _BatchNorm) and len(item.idxs) != pruned.channels(layer)[0]:
                 return False
         return True
+
+    def _is_hidden(self, layer: nn.Module) -> bool:
+        """Whether a layer writes the hidden units of an MLP: a linear layer whose outputs one other reads, in their order.
+
+        Nothing else joins on the way, so queries, keys and values are not among them, nor what is added to a shortcut.
+        """
+        node = self._graph.module2node[layer]
+        if not isinstance(layer, nn.Linear):
+            return False
+        while len(node.outputs) == 1 and _joins_weights_alone(node.outputs[0]):
+            (node,) = node.outputs
+            if isinstance(node.module, nn.Linear):
+                return bool(node.module.in_features == layer.out_features)
+            if node.type.name not in PASSED_IN_AN_MLP:
+                return False
+        return False
+
+    def _hidden_units(self, layer: nn.Linear) -> Any:
+        write = self._graph.get_pruner_of_module(layer).prune_out_channels
+        return self._graph.get_pruning_group(layer, write, list(range(layer.out_features)))
 
     def _group(self, group: Any) -> Group:
         count, readers = len(group[0].idxs), []
@@ -129,6 +153,12 @@ class Dependencies:
                 readers.append(Reader(name, torch.tensor(item.idxs), torch.tensor(item.root_idxs)))
         root = self._graph._module2name[group[0].dep.target.module]
         return Group(root, count, tuple(readers), outputs, inputs, group)
+
+
+def _joins_weights_alone(node: Any) -> bool:
+    """Whether an operation of the graph has one input, beside a layer's transposed weights, which come from nowhere."""
+    others = [each for each in node.inputs if each.inputs or each.type.name not in PASSED_IN_AN_MLP]
+    return len(others) == 1
 
 
 def torch_pruning() -> Any:
@@ -164,4 +194,4 @@ class _Blank:
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         first, *others = inputs
-        return first.index_fill(1, self.channels, 0), *others
+        return first.index_fill(-1 if isinstance(layer, nn.Linear) else 1, self.channels, 0), *others

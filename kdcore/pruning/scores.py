@@ -13,10 +13,13 @@ for it, and a_n the teacher's heatmap for the image, brought to the grid of F an
 - scaling a channel up and its readers' weights down, which changes no output, changes no score;
 - a reader with large numbers counts no more than another: each contributes shares that sum to 1.
 
+Hidden units of an MLP are channels too: the places are the patches. Tokens without a place, such as the class token, have a = 1.
+
 Weights times the size of activations, without the teacher: Wanda (Sun et al., ICLR 2024, https://arxiv.org/abs/2306.11695).
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Sequence, Set
 from typing import Literal, get_args
 
 import torch
@@ -31,6 +34,7 @@ from kdcore.pruning.dependencies import Group, torch_pruning
 Score = Literal["attention", "energy", "magnitude", "random"]
 SCORES: tuple[Score, ...] = get_args(Score)
 BATCH = 64
+Grid = tuple[int, int]
 Looks = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> heatmaps [B, h, w], not below 0
 
 
@@ -85,7 +89,8 @@ def squared_weights(net: nn.Module, group: Group) -> dict[str, Tensor]:
 def received(model: Tapped, layers: set[str], images: Tensor, looks: Looks | None) -> dict[str, Tensor]:
     """The energy of the inputs of some layers over images, float64 [I] each; weighted by heatmaps where `looks` gives them."""
     named = dict(model.net.named_modules())
-    meters = {name: _Meter() for name in layers}
+    grids = {(height, width) for _, height, width in model.shapes().features}
+    meters = {name: _Meter(model.prefix_tokens, grids) for name in layers}
     heads = {name for name in layers if named[name] in classifiers(model.net)} if model.shapes().dense else set()
     hooks: list[Hook] = [(named[name], meter) for name, meter in meters.items() if name not in heads]
     needs = frozenset({"logits", "features"})
@@ -105,7 +110,7 @@ def energy_where(maps: Tensor, heatmaps: Tensor | None) -> Tensor:
     """sum_n sum_x a_n(x) F_nc(x)^2, float64 [C].
 
     Args:
-        maps: F, [B, C, H, W], or [B, C], which has no places.
+        maps: F, [B, C, H, W], or [B, C] or [B, C, n], which have no places.
         heatmaps: [B, h, w]; None for a = 1.
     """
     maps = maps.detach().cpu() if maps.is_mps else maps.detach()  # which has no float64
@@ -114,6 +119,23 @@ def energy_where(maps: Tensor, heatmaps: Tensor | None) -> Tensor:
         return squares.flatten(2).sum(dim=(0, 2)) if squares.dim() > 2 else squares.sum(dim=0)
     weights = on_grid(heatmaps.to(squares.device), (squares.shape[2], squares.shape[3]))
     return torch.einsum("nhw,nchw->c", weights, squares)
+
+
+def channels_first(inputs: Tensor, prefix_tokens: int, grids: Set[Grid]) -> tuple[Tensor, ...]:
+    """What a linear layer receives, as `energy_where` takes it: a map of the patches, and what has no place.
+
+    Args:
+        inputs: [B, C], tokens [B, N, C], or a map [B, H, W, C].
+        prefix_tokens: how many of the tokens come before the patches, without a place.
+        grids: height and width of the network's maps. Tokens that fill none of them have no places.
+    """
+    first = inputs.movedim(-1, 1)
+    if first.dim() != 3:
+        return (first,)
+    for grid in sorted(grids):
+        if prefix_tokens + math.prod(grid) == first.shape[2]:
+            return first[:, :, :prefix_tokens], first[:, :, prefix_tokens:].unflatten(2, grid)
+    return (first,)
 
 
 def on_grid(heatmaps: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -134,12 +156,15 @@ def resized(images: Tensor, side: int) -> Tensor:
 class _Meter:
     """A hook that adds up the energy of a layer's inputs."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix_tokens: int, grids: Set[Grid]) -> None:
         self.energy = torch.zeros(())
         self.heatmaps: Tensor | None = None
+        self._prefix_tokens, self._grids = prefix_tokens, grids
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self.add(inputs[0])
+        rows = isinstance(layer, nn.Linear)
+        for maps in channels_first(inputs[0], self._prefix_tokens, self._grids) if rows else inputs[:1]:
+            self.add(maps)
 
     def add(self, maps: Tensor) -> None:
         self.energy = self.energy + energy_where(maps, self.heatmaps).cpu()

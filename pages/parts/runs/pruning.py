@@ -47,8 +47,7 @@ def show(run: RunState, recipe: Recipe) -> None:
 def _choose(run: RunState, recipe: Recipe) -> None:
     st.caption(
         "Channels are removed until a share of the multiply-accumulates (MACs) is left, and the rest is fine-tuned with this run's recipe, as "
-        "a new run. For convolutional networks: vision transformers cannot be pruned, as their tokens, heads and norms are no channels of a "
-        "convolution."
+        "a new run. Of a vision transformer, the hidden units of its MLPs are removed; its attention stays as it is."
     )
     networks = [name for name in ("student", "twin") if name in run.results]
     scores = [name for name in SCORES if name != "attention" or recipe.teacher]
