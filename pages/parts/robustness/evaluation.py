@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import streamlit as st
 
-from kdcore.errors import OverQuota, UserError
+from kdcore.errors import NotAllowed, OverQuota, UserError
 from pages.parts import engine, formatting
 from pages.parts.robustness.chosen import Chosen
 from pages.parts.roles import role
@@ -53,7 +53,9 @@ class Running(Generic[T]):
                 self._starter, self._waiting = role.visit(), {}
 
     def stop(self) -> None:
-        """At once: the step in progress is the last one."""
+        """At once: the step in progress is the last one. Raises NotAllowed for another's: a window may have drawn the button before."""
+        if self.going and not self.may_stop:
+            raise NotAllowed("Only the operator, or the window that started it, can stop this evaluation.")
         self.going, self._steps = False, None
 
     @property

@@ -253,6 +253,22 @@ def test_an_evaluation_stops_at_once_and_continues(made, monkeypatch):
     assert (running.found, running.going, running.done) == (2, False, True)
 
 
+def test_a_visit_stops_its_own_evaluation_and_no_other(monkeypatch):
+    """Also by a button that was drawn for an evaluation before."""
+    visit = ["one"]
+    monkeypatch.setattr(role, "visit", lambda: visit[0])
+    monkeypatch.setattr(role, "is_operator", lambda: False)
+    running = Running()
+    running.start(lambda: iter(range(100)))
+    visit[0] = "two"
+    with pytest.raises(NotAllowed, match="Only the operator, or the window that started it, can stop this evaluation"):
+        running.stop()
+    assert running.going
+    visit[0] = "one"
+    running.stop()
+    assert not running.going
+
+
 class Refusing:
     """Steps that are refused to a visit whose quota is used, and go on afterwards."""
 
