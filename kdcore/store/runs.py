@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.files import atomic, disk
-from kdcore.recipe import Recipe
+from kdcore.recipe import DataRecipe, Recipe
 from kdcore.results.comparison import ImagesTested, Outcome
 from kdcore.store import deleting
 from kdcore.store.folders import Folders
@@ -191,7 +192,7 @@ class Store:
             seed=recipe.seeds[0],
             redrawn=recipe.data.seed == "run",
             predictions=self.test_predictions(run_id),
-            tested_on=ImagesTested(recipe.data.name, recipe.data.image_size, checksum) if checksum else None,
+            tested_on=ImagesTested(_test_images(recipe.data), recipe.data.image_size, checksum) if checksum else None,
         )
 
     def checkpoints(self, run_id: str) -> list[Path]:
@@ -239,3 +240,12 @@ class Store:
     def csv(self, run_id: str) -> str:
         """All series as CSV: one row for each step, one column for each series, empty where nothing was measured."""
         return columns.as_csv(self.series(run_id))
+
+
+def _test_images(data: DataRecipe) -> str:
+    """The settings that decide which images a run is tested on, whatever their size."""
+    parts: list[object] = [data.name, data.path, data.only, data.test_images]
+    with suppress(UserError):  # the dataset of a plugin that is not here
+        if data.test_images is not None or datasets.get(data.name).obtained == "drawn":
+            parts.append(data.seed_of("test"))
+    return repr(parts)

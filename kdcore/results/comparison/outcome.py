@@ -15,6 +15,7 @@ Identity = tuple[tuple[str, float], ...]
 class ImagesTested(NamedTuple):
     """The images that a run was tested on.
 
+    dataset: the dataset, and the settings that decide which of its images these are.
     checksum: of their pixels at this size.
     """
 
@@ -23,7 +24,7 @@ class ImagesTested(NamedTuple):
     checksum: str
 
     def differ(self, other: "ImagesTested") -> bool:
-        """Whether these are other images, as far as it shows: of one size by their pixels, else by the dataset's name."""
+        """Whether these are other images, as far as it shows: of one size by their pixels, else by the dataset."""
         if self.image_size == other.image_size:
             return self.checksum != other.checksum
         return self.dataset != other.dataset
