@@ -11,8 +11,8 @@ from kdcore.events import Event
 from kdcore.runner import Runner
 
 Forward = Callable[[Runner, str, Event], None]
-TIMES = 3  # what the thread computed since the last event
-MOST = 0.5  # seconds
+TIMES = 6  # what the thread computed since the last event
+MOST = 1.5  # seconds
 
 
 def waiting(forward: Forward) -> Forward:

@@ -96,18 +96,27 @@ def _answers(server: Server) -> bool:
     return False
 
 
+# The form with the long run's settings: that of another recipe would examine a teacher first.
+FORM = urlencode(
+    {
+        "preset": "quick",
+        "set": [f"{key}={yaml_text.in_a_line(value)}" for key, value in yaml_text.read(LONG, source="it").items()],
+    },
+    doseq=True,
+)
+
+
 def hand_in(visitor: Visitor, text: str) -> None:
     """Hand a recipe in as text on Train."""
-    visitor.visit("train")
+    visitor.visit("train", FORM)
     typed = WidgetState(id=visitor.inputs["Recipe"], string_value=text)
     visitor.send(typed, WidgetState(id=visitor.buttons["Apply"], trigger_value=True))
 
 
 def long_run(server: Server) -> str:
     """Start the server's first run, a long one, by a browser's messages; returns its id once it trains."""
-    settings = [f"{name}={yaml_text.in_a_line(value)}" for name, value in yaml_text.read(LONG, source="it").items()]
     with Visitor(server.port) as visitor:
-        visitor.visit("train", urlencode({"preset": "quick", "set": settings}, doseq=True))
+        visitor.visit("train", FORM)
         visitor.press(visitor.buttons["Start training"])
     until(lambda: server.store.ids(), "the run is there")
     (run_id,) = server.store.ids()

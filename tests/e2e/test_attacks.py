@@ -16,7 +16,7 @@ from playwright.sync_api import TimeoutError as TookTooLong
 from benchmarks.hostile import Visitor
 from kdcore import events as ev
 from kdcore.recipe import ModelRecipe, Recipe, Term
-from tests.e2e.conftest import LONG, PATIENCE_SECONDS, Server, hand_in, long_run, serving, until
+from tests.e2e.conftest import FORM, LONG, PATIENCE_SECONDS, Server, hand_in, long_run, serving, until
 from tests.kdcore.photos.test_headers import many_scans
 from tests.pages.test_markup import MARKUP, NAME
 from tests.served.conftest import Served
@@ -171,6 +171,6 @@ def test_a_full_disk(attacked, training, disk, visit):
     until(lambda: attacked.store.state(training).status not in ("running", "paused"), "the run has ended")
     expect(page.get_by_text("The disk is full").first).to_be_visible()
     (disk / "filling").unlink()
-    page = visit(f"{attacked.url}/train")
+    page = visit(f"{attacked.url}/train?{FORM}")
     again = start_long_run(attacked, page)
     assert attacked.store.state(again).status == "running"
