@@ -7,8 +7,9 @@ from kdcore import events as ev
 from kdcore.recipe import library
 from kdcore.recipe import study as studies
 from kdcore.results import pitfalls
+from kdcore.results.comparison import Conclusion, Figure, Summary
 from kdcore.store import Studies
-from pages.parts.studies import view
+from pages.parts.studies import chart, view
 
 STUDY = studies.from_plain(
     {
@@ -269,3 +270,18 @@ def test_continue_counts_no_run_that_a_search_stopped_early(runner, study):
     studies = Studies(runner.store)
     studies.prune(study, [studies.state(study).places[0].run_id])
     assert view.continuing(studies.state(study)) == "Continue with 3 runs"
+
+
+def test_a_chart_draws_no_interval_where_there_is_none(monkeypatch):
+    """Of two seeds, and where the conclusion is refused; the tooltip has the reason instead of an interval of no width."""
+    specs = []
+    monkeypatch.setattr(chart.st, "vega_lite_chart", lambda spec, **kinds: specs.append(spec))
+    top1 = {"student": {"top1": Figure(0.65)}, "twin": {"top1": Figure(0.5, 0.45, 0.55)}}
+    difference = Conclusion(0.15, why="2 seeds are too few (3 are needed)")
+    chart.draw({"labels 100": Summary(2, top1, difference, 1000)})
+    accuracies, gaps = (spec["data"]["values"] for spec in specs)
+    assert accuracies == [
+        {"variant": "labels 100", "network": "Student", "mean": 65.0, "interval": ""},
+        {"variant": "labels 100", "network": "Twin", "mean": 50.0, "low": 45.0, "high": pytest.approx(55), "interval": "45.0 to 55.0 %"},
+    ]  # fmt: skip
+    assert gaps == [{"variant": "labels 100", "mean": 15.0, "interval": "2 seeds are too few (3 are needed)"}]

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from kdcore.results.comparison import Figure, Summary
+from kdcore.results.comparison import Figure, Summary, ends
 from pages.parts import formatting, palette
 
 ROW = 44  # pixels per variant
@@ -14,13 +14,16 @@ Values = list[dict[str, Any]]
 def draw(summaries: dict[str, Summary]) -> None:
     """Two charts: accuracy of the networks, and student − twin with a line at 0."""
     accuracies = [
-        {"variant": label, "network": network.capitalize(), **plain(summary.networks[network]["top1"])}
+        {"variant": label, "network": network.capitalize(), **plain(figure), "interval": formatting.interval(figure)}
         for label, summary in summaries.items()
         for network in palette.NETWORKS
         if network in summary.networks
+        for figure in (summary.networks[network]["top1"],)
     ]
     gaps = [
-        {"variant": label, **plain(summary.difference)} for label, summary in summaries.items() if summary.difference
+        {"variant": label, **plain(found), "interval": ends(found) if found.bounded else found.why}
+        for label, summary in summaries.items()
+        if (found := summary.difference)
     ]
     left, right = st.columns(2, gap="large") if gaps else (st.container(), None)
     names = list(summaries)
@@ -41,9 +44,9 @@ def draw(summaries: dict[str, Summary]) -> None:
 
 
 def plain(figure: Figure) -> dict[str, float]:
-    """In percent; without an interval, low and high are the mean."""
-    low, high = (figure.low, figure.high) if figure.bounded else (figure.mean, figure.mean)
-    return {"mean": 100 * figure.mean, "low": 100 * low, "high": 100 * high}
+    """In percent; without low and high where there is no interval."""
+    interval = {"low": 100 * figure.low, "high": 100 * figure.high} if figure.bounded else {}
+    return {"mean": 100 * figure.mean, **interval}
 
 
 def chart(
@@ -56,12 +59,12 @@ def chart(
     }  # fmt: skip
     offset = {"yOffset": {"field": "network", "sort": [name.capitalize() for name in networks]}} if networks else {}
     x = {"type": "quantitative", "title": None, "scale": {"zero": zero, "nice": True}}
-    tooltip = [{"field": "variant"}, *([{"field": "network"}] if networks else [])] + [
-        {"field": name, "format": ".1f"} for name in ("mean", "low", "high")
-    ]
+    tooltip: list[dict[str, str]] = [{"field": "variant"}, *([{"field": "network"}] if networks else [])]
+    tooltip += [{"field": "mean", "format": ".1f"}, {"field": "interval"}]
     shared = {"y": y, **offset, "color": colour, "tooltip": tooltip}
     layers: list[dict[str, Any]] = [
         {
+            "transform": [{"filter": "isValid(datum.low)"}],
             "mark": {"type": "rule", "strokeWidth": 2},
             "encoding": {**shared, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
         },

@@ -134,6 +134,14 @@ def test_sweeps_have_parallel_axes(open_page, make_run):
     assert "Settings and accuracy" not in [each.value for each in open_page("runs.py", run=ids[:3]).subheader]
 
 
+def test_settings_are_to_be_chosen_by_the_validation_images(open_page, make_run, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(sweep, "parallel_axes", lambda labels, axes, keep: drawn.append(axes))
+    text = said(open_page("runs.py", run=[make_run(labels=labels) for labels in (100, 200, 300, 400)]))
+    assert [axis.name for axis in drawn[0]] == ["labels", "Student, validation", "Student", "Twin"]
+    assert "the best of many on the test images is too high for others" in text
+
+
 def test_words_are_places_on_an_axis_and_numbers_keep_their_distance():
     plain = parallel_axes._plain(parallel_axes.Axis("labels", ("all", 500, None, 100)))
     assert (plain["words"], plain["values"]) == (["100", "500", "all"], [2, 1, None, 0])

@@ -1,4 +1,4 @@
-"""Settings and results of many runs on parallel axes: which values lead to which accuracy."""
+"""Settings and results of many runs on parallel axes: which values lead to which accuracy, on validation and on test images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from pages.parts.runs import table
 
 LEAST_RUNS = 4
 MOST_SETTINGS = 6
-RESULTS = (("student", "Student"), ("twin", "Twin"))
+RESULTS = (("student", "Student"), ("twin", "Twin"))  # names of axes are in addresses
 
 
 def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
@@ -24,6 +24,9 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
     st.subheader("Settings and accuracy", anchor=False)
     left_out = len(different) - MOST_SETTINGS
     axes = [Axis(_title(key), tuple(map(_value, values))) for key, values in list(different.items())[:MOST_SETTINGS]]
+    validated = tuple(run.latest.get("student", {}).get("top1") for run in finished)
+    if any(value is not None for value in validated):
+        axes.append(Axis("Student, validation", validated, unit="%", network="student"))
     for network, title in RESULTS:
         accuracies = tuple(run.results.get(network, {}).get("top1") for run in finished)
         if any(value is not None for value in accuracies):
@@ -35,7 +38,10 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
         lambda kept: table.select_next([ids[place] for place in kept if place < len(ids)]),
     )
     more = f" {left_out} more settings differ; the table below has them." if left_out > 0 else ""
-    st.caption(f"A line is a run. Drag along an axis to keep a range; Escape shows all again.{more}")
+    st.caption(
+        "A line is a run. Drag along an axis to keep a range; Escape shows all again. Student, twin: accuracy "
+        f"on the test images. Choose settings by that on validation images: the best of many on the test images is too high for others.{more}"
+    )
 
 
 def _title(key: str) -> str:
