@@ -13,6 +13,7 @@ from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.files import atomic, disk
 from kdcore.recipe import DataRecipe, Recipe
+from kdcore.recipe.references import RandomWeights
 from kdcore.results.comparison import ImagesTested, Outcome
 from kdcore.store import deleting
 from kdcore.store.folders import Folders
@@ -191,6 +192,7 @@ class Store:
             outcome,
             seed=recipe.seeds[0],
             redrawn=recipe.data.seed == "run",
+            pretrained=not isinstance(recipe.student.reference, RandomWeights),
             predictions=self.test_predictions(run_id),
             tested_on=ImagesTested(_test_images(recipe.data), recipe.data.image_size, checksum) if checksum else None,
         )

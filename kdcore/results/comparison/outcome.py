@@ -38,6 +38,7 @@ class Outcome:
     predictions: `targets` and each network's predicted classes on the test images, [n]; None where they were not stored.
     turned: the settings that a user changed during the run.
     redrawn: whether the training data follow the run's seed (`data.seed: run`).
+    pretrained: whether the student began with trained weights, which no seed changes.
     tested_on: the test images; None where that was not stored.
     """
 
@@ -46,6 +47,7 @@ class Outcome:
     predictions: Mapping[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
     turned: tuple[str, ...] = ()
     redrawn: bool = False
+    pretrained: bool = False
     tested_on: ImagesTested | None = None
 
     def right(self, network: str) -> np.ndarray | None:

@@ -83,7 +83,10 @@ def _included(summary: Summary) -> str:
         drawn = "each seed had its own training images, validation images and labels"
     else:
         drawn = "training images and labels were the same for every seed, so their choice is not covered"
+    start = "" if summary.pretrained else "initial weights, "
+    if summary.pretrained:
+        drawn += "; the student began with the same trained weights"
     return (
-        f"Mean of {summary.seeds} seeds: the interval covers initial weights, order of batches and augmentation, and the "
+        f"Mean of {summary.seeds} seeds: the interval covers {start}order of batches and augmentation, and the "
         f"choice of the {summary.images:,} test images; {drawn}."
     )

@@ -25,7 +25,7 @@ class Summary:
         seeds, of the seeds; other metrics have Student's interval over the seeds.
     difference: student - twin and what may be claimed of it; None without a twin.
     images: how many test images.
-    redrawn: whether each seed had its own training data.
+    redrawn: whether each seed had its own training data. pretrained: whether the students began with trained weights.
     """
 
     seeds: int
@@ -33,6 +33,7 @@ class Summary:
     difference: Conclusion | None
     images: int
     redrawn: bool = False
+    pretrained: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -90,6 +91,7 @@ def _summary(runs: Sequence[Outcome], difference: Conclusion | None) -> Summary:
         difference=difference,
         images=int(runs[0].results["student"].get("count", 0)),
         redrawn=all(run.redrawn for run in runs),
+        pretrained=any(run.pretrained for run in runs),
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs whose test images differ at another size, where their pixels cannot tell: by the settings that choose or draw them."""
+"""What a run contributes to comparisons, by its recipe: runs whose test images differ at another size, where their pixels cannot tell: by the settings that choose or draw them."""
 
 import pytest
 
@@ -50,3 +50,12 @@ def test_the_same_images_at_another_size_are(refusal):
         {"image_size": 32, "seed": 1}, {"image_size": 64, "seed": 2, "train_images": 500, "augment": ["flip"]}
     )
     assert found == "the run did not store which test images were predicted correctly"
+
+
+@pytest.mark.parametrize(("weights", "pretrained"), [("none", False), ("cues-student", True)])
+def test_a_student_that_begins_with_trained_weights_is_said_to(tmp_path, weights, pretrained):
+    store = Store(tmp_path / "runs")
+    run_id = store.create(
+        recipes.from_plain({"name": "a", "student": {"model": "three_stage_cnn_16", "weights": weights}})
+    )
+    assert store.outcome(run_id).pretrained is pretrained
