@@ -1,4 +1,5 @@
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ from kdcore.tensors.outputs import NO_LABEL
 from kdcore.training import evaluation
 from kdcore.training.loop import train
 from kdcore.training.state import Parts
+from kdcore.training.step import randomness
 
 CPU = torch.device("cpu")
 
@@ -41,6 +43,17 @@ def built(recipe, seed: int = 0) -> Parts:
 def digest(module: torch.nn.Module) -> str:
     tensors = [*module.parameters(), *module.buffers()]
     return hashlib.sha256(b"".join(t.detach().numpy().tobytes() for t in tensors)).hexdigest()
+
+
+@pytest.mark.parametrize("accelerator", [True, False])
+def test_a_step_seeds_as_torch_does_on_whatever_devices_there_are(accelerator, monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerator)
+    seeded, manual_seed = [], torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda number: seeded.append(number) or manual_seed(number))
+    with randomness(SimpleNamespace(device=CPU, seed=7, step=5)):
+        drawn = torch.rand(3)
+    assert seeded == ([7_000_026] if accelerator else [])
+    assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(7_000_026)))
 
 
 def test_tells_the_whole_story_in_order(tiny):
