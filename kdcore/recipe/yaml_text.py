@@ -90,7 +90,13 @@ def decoded(data: bytes, *, source: str) -> str:
 
 def written(plain: Any) -> str:
     """Plain data as YAML for `read`."""
-    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    text = _dumped(plain, _FastDumper)
+    return _dumped(plain, _Dumper) if "\\U" in text else text  # libyaml escapes emoji; people read them
+
+
+def _dumped(plain: Any, dumper: type[yaml.SafeDumper]) -> str:
+    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
 
 
 def in_a_line(plain: Any) -> str:
@@ -99,16 +105,26 @@ def in_a_line(plain: Any) -> str:
     return written.removesuffix("...\n").strip()  # the end of a document that is one value
 
 
-class _Dumper(yaml.SafeDumper):
+class _Texts:
+    """How both dumpers write texts, and data that are there twice."""
+
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         quoted = '"' if NEXT_LINE in data else None  # in any other style it is a line break, which is read as a space
-        return self.represent_scalar(f"{TAG}str", data, style=quoted)
+        return self.represent_scalar(f"{TAG}str", data, style=quoted)  # type: ignore[attr-defined]
 
 
-_Dumper.add_representer(str, _Dumper.represent_str)
+class _Dumper(_Texts, yaml.SafeDumper): ...
+
+
+class _FastDumper(_Texts, getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """libyaml's, where PyYAML has it: a fifth of the time. Only long lines in double quotes may break elsewhere."""
+
+
+for _dumper in (_Dumper, _FastDumper):
+    _dumper.add_representer(str, _dumper.represent_str)
 
 
 def _encoded(text: str, source: str) -> bytes:

@@ -10,7 +10,7 @@ import yaml
 
 from kdcore import recipe
 from kdcore.paths import ASSETS, PROJECT
-from kdcore.recipe import RecipeError, study, yaml_text
+from kdcore.recipe import RecipeError, library, study, yaml_text
 
 DEEP = "[" * 100_000 + "]" * 100_000
 RECIPE = "student: {model: three_stage_cnn_16}\n"
@@ -201,6 +201,16 @@ def test_every_character_of_a_text_is_kept(character):
     for text in (f"a{character}b", f"{character}ab", f"ab{character}", f"a {character}{character} b: c", character):
         assert yaml_text.read(yaml_text.written({"name": text}), source="text") == {"name": text}
         assert yaml_text.read(f"name: {yaml_text.in_a_line(text)}", source="text") == {"name": text}
+
+
+def test_an_emoji_is_written_as_it_is():
+    assert yaml_text.written({"note": "good 😀: 95 %"}) == "note: 'good 😀: 95 %'\n"
+
+
+@pytest.mark.parametrize("name", ["quick", "adaptive-hints", "two-classes-small"])
+def test_the_fast_dumper_writes_what_the_other_one_writes(name):
+    plain = library.recipe(name).to_portable() | {"odd": ["x " * 99, "a\n\nb", " 'é: #", "\x07\x85", "1:30", "ä" * 200]}
+    assert yaml_text.written(plain) == yaml_text._dumped(plain, yaml_text._Dumper)
 
 
 def test_what_is_written_can_be_read():
