@@ -92,7 +92,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What collecting leaves is held to the end: later collections of garbage need not walk half a million objects again."""
+    """What collecting leaves is held to the end: later collections of garbage need not walk half a million objects again.
+
+    Streamlit's hundred loggers pass their records on: pytest would add its handlers to each and remove them six times a test.
+    """
+    for logger in getattr(sys.modules.get("streamlit.logger"), "_loggers", {}).values():
+        logger.propagate = True
     gc.collect()
     gc.freeze()
     gc.enable()
