@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kdcore import plugins
@@ -242,8 +243,13 @@ def _called(receiver: Any, name: str, *arguments: Any) -> Any:
 
 
 def _train(receiver: Any, run_id: str, root: str, mark: str, device: str, threads: int, send: bool) -> str:
-    """The task of a run."""
-    return worker.train(
-        lambda name, *arguments: _called(receiver, name, *arguments),
-        run_id, root, mark, worker=socket.gethostname(), device=device, threads=threads, send=send,
-    )  # fmt: skip
+    """The task of a run.
+
+    It calls the receiver from a thread of its own: Ray takes a task whose main thread waits for a result to be idle, and would begin
+    another run on its processors.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="calling-the-receiver") as calling:
+        return worker.train(
+            lambda name, *arguments: calling.submit(_called, receiver, name, *arguments).result(),
+            run_id, root, mark, worker=socket.gethostname(), device=device, threads=threads, send=send,
+        )  # fmt: skip

@@ -1,6 +1,7 @@
 """A study on a Ray cluster of two nodes on this machine, one of which is killed."""
 
 import socket
+import threading
 import warnings
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from benchmarks import lost_node
 from benchmarks.lost_node import until
 from kdcore import plugins
+from kdcore.cluster import ray_runs
 from kdcore.cluster.ray_runs import RayRuns
 from kdcore.errors import UserError
 from kdcore.recipe import study as studies
@@ -99,3 +101,13 @@ def test_an_address_is_auto_or_a_host_with_its_port(tmp_path, address):
 def test_a_host_whose_name_no_host_can_have_is_refused_in_words(tmp_path):
     with pytest.raises(UserError, match="There is no Ray cluster at a{70}:6379"):
         RayRuns(Store(tmp_path), address=f"{'a' * 70}:6379")
+
+
+def test_a_run_keeps_its_processors_while_it_calls_the_receiver(monkeypatch):
+    """Ray gives the processors of a task away whose main thread waits."""
+    threads = []
+    monkeypatch.setattr(ray_runs, "_called", lambda *call: threads.append(threading.current_thread()) or call)
+    monkeypatch.setattr(ray_runs.worker, "train", lambda call, *_, **__: call("look", "run", 1))
+    answer = ray_runs._train("receiver", "run", "root", "mark", "cpu", 1, False)
+    assert answer == ("receiver", "look", "run", 1)
+    assert threads and threading.main_thread() not in threads
