@@ -110,4 +110,5 @@ def test_a_run_keeps_its_processors_while_it_calls_the_receiver(monkeypatch):
     monkeypatch.setattr(ray_runs.worker, "train", lambda call, *_, **__: call("look", "run", 1))
     answer = ray_runs._train("receiver", "run", "root", "mark", "cpu", 1, False)
     assert answer == ("receiver", "look", "run", 1)
-    assert threads and threading.main_thread() not in threads
+    assert threads
+    assert threading.main_thread() not in threads
