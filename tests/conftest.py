@@ -1,5 +1,6 @@
 """What tests share: nothing is written into the project, and what is skipped is named with what it lacks."""
 
+import atexit
 import gc
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests import fast_disk
+from tests import fast_disk, warm
 
 # Before torch is imported anywhere: one thread, since tests run beside each other, and folders that are thrown away.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -106,6 +107,14 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     gc.unfreeze()  # otherwise libraries report frozen objects as leaked
     fast_disk.end(_memory)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    """A worker ends without taking its modules apart, once it has told all."""
+    atexit.unregister(_leave)
+    warm.end(0)
 
 
 def _has(name: str) -> bool:

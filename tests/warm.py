@@ -130,7 +130,7 @@ def _requests(door: socket.socket) -> dict[str, object]:
                 lines.remove(ready)
                 ready.close()
                 if not lines:
-                    _end(0)
+                    end(0)
                 continue
             output, its = files[0], socket.socket(fileno=files[1])
             if not (pid := os.fork()):
@@ -164,17 +164,17 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> NoReturn:
             sys.path[0] = str(Path(arguments[0]).resolve().parent)
             sys.argv = arguments
             runpy.run_path(arguments[0], run_name="__main__")
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
+    except SystemExit as exited:
+        status = exited.code if isinstance(exited.code, int) else int(exited.code is not None)
+        if isinstance(exited.code, str):
+            print(exited.code, file=sys.stderr)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         status = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
-    _end(status)
+    end(status)
 
 
-def _end(status: int) -> NoReturn:
+def end(status: int) -> NoReturn:
     """End this process as Python does, less its modules: with torch among them that takes two seconds of a processor."""
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
     atexit._run_exitfuncs()
