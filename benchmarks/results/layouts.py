@@ -1,5 +1,6 @@
 """Tables of docs/results.md as Markdown: a function per kind of table, from a table's runs. Sentences are `results.comparison`'s."""
 
+import math
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
@@ -12,7 +13,7 @@ from kdcore.results.comparison import (
     conclude_all,
     covers,
     ends,
-    points,
+    middle,
     sentence,
     summarise,
     summarise_all,
@@ -112,11 +113,11 @@ def chosen_on_validation(setting: str, network: str) -> Layout:
         means = {
             variant: fmean(run.validation[network] for run in runs) for variant, runs in measured.variants().items()
         }
-        best = max(means, key=lambda variant: means[variant])
+        best = max(means.values())
         rows = [[setting, "validation images, %, each seed", "mean"], ["---"] * 3]
         for variant, runs in measured.variants().items():
             each = ", ".join(f"{100 * run.validation[network]:.2f}" for run in runs)
-            bold = "**" if variant == best else ""
+            bold = "**" if math.isclose(means[variant], best, abs_tol=1e-9) else ""  # equal means are equally good
             rows.append([f"{bold}{variant.removeprefix('lr ')}{bold}", each, f"{bold}{100 * means[variant]:.1f}{bold}"])
         return _table(rows)
 
@@ -166,7 +167,7 @@ def _gap(found: Summary) -> str:
 
 
 def _points(figure: Figure) -> str:
-    return points(figure.mean) + (f" ({ends(figure)})" if figure.bounded else "")
+    return middle(figure) + (f" ({ends(figure)})" if figure.bounded else "")
 
 
 def _parameters(run: RunRecord) -> str:

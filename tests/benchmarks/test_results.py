@@ -153,6 +153,9 @@ def test_the_best_value_on_the_validation_images_is_bold():
     )
     assert "| **0.2** |" in text
     assert "| 0.1 |" in text
+    tie = layouts.chosen_on_validation("learning rate", "student")(measured(*seeds("lr 0.1", 90), *seeds("lr 0.2", 90)))
+    assert "| **0.1** |" in tie
+    assert "| **0.2** |" in tie
 
 
 def test_a_table_that_is_older_than_the_code_says_which_parts_changed():

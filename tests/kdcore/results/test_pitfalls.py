@@ -1,5 +1,6 @@
 import pytest
 
+from kdcore.paths import PROJECT
 from kdcore.recipe import library
 from kdcore.results import pitfalls
 
@@ -73,3 +74,10 @@ def test_a_verdict_that_is_refused_is_none():
     failure = pitfalls.named("failures/random-teacher")
     assert not failure.happened(few)
     assert "no conclusion, only 40 test images (50 are needed)" in failure.claims(few)[1].words
+
+
+def test_what_is_said_of_the_run_without_the_mistake_is_what_the_documentation_has():
+    document = (PROJECT / "docs" / "results.md").read_text(encoding="utf-8")
+    (row,) = [line for line in document.splitlines() if line.startswith("| nothing wrong |")]
+    teacher, student = row.split("|")[2:4]
+    assert (teacher.strip(), student.strip()) == (f"{100 * pitfalls.KNOWN:.1f} %", f"{100 * pitfalls.USUAL:.1f} %")
