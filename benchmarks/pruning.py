@@ -168,7 +168,7 @@ def table(cells: Sequence[Cell]) -> str:
     ]
     for cell in cells:
         macs = f"{cell.macs / 1e6:.2f} ({100 * cell.macs / whole.macs:.0f} %)"
-        before = percent(cell.before) if cell.before else ""
+        before = f"{100 * cell.before.mean:.1f} %" if cell.before else ""
         against = claim(cell.against, "attention", cell.score) if cell.against else ""
         lines.append(
             f"| {macs} | {cell.parameters:,} | {cell.score or 'not pruned'} | {before} | {percent(cell.after)} | {against} |"
@@ -186,7 +186,8 @@ def notes(plan: Plan, cells: Sequence[Cell], minutes: float | None) -> list[str]
     small = " --small" if plan.label == "small" else ""
     cost = "" if minutes is None else f"{minutes:.1f} minutes of processor time, "
     return [
-        f"Mean of {len(plan.seeds)} seeds, each with its own training images and its own student; 95 % intervals. {corrected(made)}",
+        f"Mean of {len(plan.seeds)} seeds, each with its own training images and its own student; 95 % intervals, before fine-tuning none. "
+        f"{corrected(made)}",
         f"`python -m benchmarks.pruning{small}`: `quick` with {data.train_images:,} training images, {data.labels} of them labelled, "
         f"{plan.recipe.epochs} epochs, then {plan.epochs} of fine-tuning; {int(cells[0].outcomes[0].results['student']['count']):,} test "
         f"images. {cost}{time.strftime('%Y-%m-%d')}, commit {revision()}: {machine()}.",
