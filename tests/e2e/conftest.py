@@ -125,11 +125,12 @@ def long_run(server: Server) -> str:
 
 
 def until(true: Callable[[], object], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for something that no locator can wait for."""
-    end = time.monotonic() + seconds
+    """Wait for something that no locator can wait for. It is looked at less often the longer it takes."""
+    began = time.monotonic()
     while not true():
-        assert time.monotonic() < end, f"Waited {seconds:g} s in vain until {what}."
-        time.sleep(0.1)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"Waited {seconds:g} s in vain until {what}."
+        time.sleep(min(max(0.05, waited / 10), 0.5))
 
 
 _open = contextlib.ExitStack()
