@@ -28,7 +28,9 @@ def print_rows(rows: "Sequence[Row]", found: "Assessment", roles: dict[str, str]
     for column in ("test set", "measure", *(names.get(each, each) for each in found.references)):
         table.add_column(column, no_wrap=True)
     if difference := len(found.references) > 1:
-        table.add_column("student - twin" if "twin" in roles else "first - second", no_wrap=True)
+        both = {"student", "twin"} <= roles.keys()
+        pair = ["student", "twin"] if both else [names.get(each, "") for each in found.references[:2]]
+        table.add_column(" - ".join(pair) if all(pair) else "first - second", no_wrap=True)
     before = ""
     for row in rows:
         if row.measure in SHOWN:

@@ -25,7 +25,7 @@ class Row:
     """A measure under a condition.
 
     values: network -> its value with interval, or why it has none.
-    difference: student - twin, or of the first two networks where no roles are given.
+    difference: student - twin, or of the first two networks where there are not both.
     transfer: with a teacher, a student and a twin.
     """
 

@@ -116,7 +116,7 @@ class Row:
     measure: its key; title, sentence: what it is. unit: "share", "nats", "" as `results.measures` writes them.
     higher_is_better: None where neither is.
     values: reference -> value with interval; NaN where undefined, then `undefined` has the reason.
-    difference: student - twin with its interval over images; without roles that of the first two networks. None where one of the
+    difference: student - twin with its interval over images; without both that of the first two networks. None where one of the
         two has no value.
     transfer: where the student stands between twin (0) and teacher (1), with its interval; None without the three roles, or
         where it is undefined; `transfer_sentence` says it in words, also why it is undefined, and names over-distilling.

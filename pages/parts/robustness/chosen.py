@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from kdcore.recipe.references import RunNetwork, parse
+from kdcore.results.comparison import MINUS
 from pages.parts import engine, formatting, page_table, palette
 from pages.parts.components.dumbbell import dumbbell
 
@@ -46,11 +47,18 @@ class Chosen:
 
     @property
     def compared(self) -> tuple[str, str] | None:
-        """The two between which a difference is taken: student and twin, or the first two."""
-        if self.roles:
-            pair = (self.roles.get("student"), self.roles.get("twin"))
-            return (pair[0], pair[1]) if pair[0] and pair[1] else None
+        """The two between which a difference is taken, as the engine does: student and twin, or the first two."""
+        if {"student", "twin"} <= self.roles.keys():
+            return self.roles["student"], self.roles["twin"]
         return (self.references[0], self.references[1]) if len(self.references) > 1 else None
+
+    @property
+    def difference(self) -> str:
+        """What is subtracted from what: `Student − twin`, or `First − second` of networks without roles; empty for one network."""
+        if self.compared is None:
+            return ""
+        one, other = map(self.heading, self.compared) if self.roles else ("First", "second")
+        return f"{one} {MINUS} {other.lower()}"
 
     def heading(self, reference: str) -> str:
         return next(heading for heading, each in self.networks.items() if each == reference)

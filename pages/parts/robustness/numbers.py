@@ -53,13 +53,12 @@ def line(row: Row, closer: Closer) -> dict[str, str]:
         for heading, reference in closer.chosen.networks.items()
         if reference in row.values
     }
-    pair = closer.chosen.compared
-    named = "Student − twin" if closer.chosen.roles else "First − second"
+    named = closer.chosen.difference
     return {
         "Test set": title,
         "Strength": strength,
         **values,
-        **({named: measured.gap_of(row)[0]} if pair else {}),
+        **({named: measured.gap_of(row)[0]} if named else {}),
         **({"Transfer": transfer(row), "In words": row.transfer_sentence} if len(closer.chosen.roles) == 3 else {}),
     }
 

@@ -92,10 +92,8 @@ def chart(rows: list[Row], chosen: Chosen, cards: Mapping[str, SetCard], marked:
 
 def last_column(row: Row, chosen: Chosen) -> str:
     """What the differences are."""
-    if chosen.compared is None:
-        return ""
-    what = "Student − twin" if chosen.roles else "First − second"
-    return f"{what}, percentage points" if row.unit == "share" else what
+    what = chosen.difference
+    return f"{what}, percentage points" if what and row.unit == "share" else what
 
 
 def pick(condition: str) -> None:

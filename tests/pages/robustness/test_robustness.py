@@ -350,7 +350,19 @@ def test_a_row_without_values_says_why():
     assert (shown.none, shown.gap) == ("Not defined: chance", "")
 
 
-def test_only_student_and_twin_are_compared():
+@pytest.mark.parametrize(
+    ("chosen", "pair", "title"),
+    [
+        (of_family("", {"teacher": "t", "student": "s", "twin": "w"}), ("s", "w"), "Student − twin"),
+        (of_family("", {"teacher": "t", "student": "s"}), ("t", "s"), "Teacher − student"),
+        (Chosen({"A": "a", "B": "b", "C": "c"}, {}), ("a", "b"), "First − second"),
+        (Chosen({"A": "a"}, {}), None, ""),
+    ],
+)
+def test_a_difference_names_the_two_that_it_is_of(chosen, pair, title):
+    assert (chosen.compared, chosen.difference) == (pair, title)
+
+
+def test_networks_are_drawn_in_their_colours():
     chosen = of_family("", {"teacher": "t", "student": "s"})
-    assert chosen.compared is None
     assert re.fullmatch(r"var\(--st-violet-color\)", chosen.drawn()[0].colour)
