@@ -4,7 +4,6 @@ A step's time is the median over recent windows of the run, maps and checkpoints
 change it. What an epoch's end and the test images take is added, so that the sum does not swing from epoch to epoch.
 """
 
-import math
 from collections import deque
 from statistics import median
 from typing import Any
@@ -73,7 +72,7 @@ class Pace:
         each = self._step_seconds()
         if each is None or not steps or not epochs:
             return None
-        epochs_left = epochs - math.floor(step * epochs / steps + 1e-9)
+        epochs_left = epochs - step * epochs // steps
         return (steps - step) * each + epochs_left * self._epoch_end_seconds() + self._test_seconds()
 
     def _step_seconds(self) -> float | None:

@@ -60,6 +60,14 @@ def test_of_a_large_batch_the_largest_losses_are_given(recorded, monkeypatch):
     assert set(part.divergence["student"]) == set(whole.divergence["student"][np.argsort(-weight)[:3]])
 
 
+def test_an_infinite_loss_is_the_largest_and_one_without_a_label_the_smallest(monkeypatch):
+    monkeypatch.setattr(step_batch, "MOST_IMAGES", 2)
+    losses = np.array([0.5, np.inf, np.nan, 2.0], np.float32)
+    assert step_batch._largest({"student_cross_entropy": losses}).tolist() == [1, 3]
+    divergences = {"student_cross_entropy": losses, "student_divergence": np.array([np.inf, 0.0, 1.0, 2.0], np.float32)}
+    assert step_batch._largest(divergences).tolist() == [0, 1]
+
+
 def test_a_fork_s_earlier_steps_are_its_parent_s(recorded, tiny):
     store, run_id, *_ = recorded
     child = store.create(store.recipe(run_id))

@@ -1,5 +1,6 @@
 """Runs are found by words, fields and days."""
 
+import time
 from datetime import date
 
 import pytest
@@ -46,7 +47,7 @@ def test_pinned_runs_come_first_and_archived_ones_are_hidden():
     ("words", "found"),
     [
         ("name of b", "b"), ("TALK", "b"), ("cat look", "b"), ("epochs=7", "d"), ("kd.weight=0.9", "bad"), ("tiny dkd", "a"),
-        ("failed", "a"), ("nothing like it", ""), ("   ", "bad"), ("[b", ""),
+        ("failed", "a"), ("nothing like it", ""), ("   ", "bad"), ("[b", ""), ("aname", ""),
     ],
 )  # fmt: skip
 def test_each_word_must_occur_somewhere(words, found):
@@ -66,6 +67,12 @@ def test_days_are_included():
     assert ids(since=day) == "ba"
     assert ids(until=day, since=day) == "ba"
     assert ids(until=date.fromordinal(day.toordinal() - 1), archived="show") == "cd"
+
+
+def test_midnight_is_of_the_day_that_begins():
+    midnight = run("m", created=time.mktime((2026, 11, 29, 0, 0, 0, 0, 0, -1)))
+    assert find([midnight], Wanted(until=date(2026, 11, 28))) == []
+    assert find([midnight], Wanted(since=date(2026, 11, 29))) == [midnight]
 
 
 def test_values_are_counted_for_the_choices():

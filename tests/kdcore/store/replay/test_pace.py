@@ -104,6 +104,23 @@ def test_a_replay_continues_where_it_was_stored():
     assert again.plain() == whole.plain()
 
 
+def taken(steps: int, *events: tuple[str, int, float]) -> Pace:
+    """Of kinds, steps and times, in seconds, of a run that begins at 0 and whose test images take no time."""
+    pace = Pace()
+    started = {"steps": steps, "validation_images": 10, "test_images": 0, "teacher": {}}
+    pace.take({"event": "RunStarted", "time": 0.0, "step": 0} | started)
+    for kind, step, now in events:
+        pace.take({"event": kind, "time": now, "step": step})
+    return pace
+
+
+def test_what_an_epoch_s_end_takes_is_counted_once_and_is_no_step_s_time():
+    """Steps of a second each; the end of an epoch takes 3 s for its evaluation and 2 for perturbed sets."""
+    first = ("StepEnded", 1, 1.0), ("Evaluated", 1, 4.0), ("RobustnessMeasured", 1, 6.0), ("StepEnded", 2, 7.0)
+    assert taken(500, *first).remaining(2, 500, 100) == 498 * 1 + 100 * 5  # windows of ten steps, none of which is over
+    assert taken(100, *first).remaining(2, 100, 50) == 98 * 1 + 49 * 5  # of two steps
+
+
 def test_nothing_is_known_before_the_first_step():
     pace = Pace()
     assert pace.remaining(0, STEPS, EPOCHS) is None

@@ -48,9 +48,19 @@ def test_a_resumed_run_drops_what_came_after_its_checkpoint_and_what_is_unfinish
         file.write(batches.encoded(4, np.arange(4), columns(4))[:-3])
     assert batches.nearest(tmp_path, 9).step == 3
     batches.cut(tmp_path, 2)
+    assert batches.nearest(tmp_path, 9).step == 2
     write(tmp_path, 3, scale=3.0)
     found = batches.nearest(tmp_path, 9)
     assert (found.step, found.columns["student_cross_entropy"][1]) == (3, 0.75)
+
+
+@pytest.mark.parametrize("steps, kept", [((1, 2, 3, 4), {2, 4}), ((1, 2, 3, 4, 5), {1, 3, 5})])
+def test_of_two_records_the_older_one_goes(tmp_path, monkeypatch, steps, kept):
+    write(tmp_path, *steps)
+    monkeypatch.setattr(batches, "MOST_BYTES", (tmp_path / batches.FILE).stat().st_size)
+    batches.thin(tmp_path)
+    monkeypatch.undo()
+    assert {batches.nearest(tmp_path, step).step for step in steps} == kept
 
 
 def test_the_file_stays_below_its_limit_and_keeps_the_newest(tmp_path, monkeypatch):
