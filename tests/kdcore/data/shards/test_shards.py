@@ -39,6 +39,12 @@ def test_the_pixels_are_those_of_the_same_image_in_a_file_of_its_own(tmp_path, w
     assert seen == set((tmp_path / "unpacked").glob("*.png"))
 
 
+def test_of_two_words_in_a_name_the_last_one_is_the_split(tmp_path):
+    for name in ("test-data-train-0.tar", "train-data-test-0.tar"):
+        (tmp_path / name).touch()
+    assert index.shards(str(tmp_path)) == {"test-data-train-0.tar": "train", "train-data-test-0.tar": "test"}
+
+
 def test_splits_follow_from_names_of_shards_or_folders(tmp_path, write):
     write("train-000000.tar")
     write("train-000001.tar", n=2)

@@ -1,5 +1,7 @@
 """The table of `deploy`: figures against those worked out otherwise, and what is said where one is missing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -164,3 +166,11 @@ def test_one_seed_claims_nothing():
 def test_few_images_on_which_the_costs_differ_claim_nothing():
     found = conclude_costs(*outcomes(6, 3), "student", "twin")
     assert found.why == "the costs differ on 27 of 3 x 400 predictions (30 are needed)"
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_runs_whose_settings_a_user_changed_claim_nothing(which):
+    both = outcomes(60, 20)
+    both[which][1] = replace(both[which][1], turned=("learning_rate",))
+    found = conclude_costs(*both, "student", "twin")
+    assert (found.kind, found.why) == ("refused", "a user changed settings during the run (learning_rate)")

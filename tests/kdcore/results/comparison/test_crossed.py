@@ -18,6 +18,13 @@ def test_mean_squares_worked_by_hand():
     assert found.free == 2
 
 
+@pytest.mark.parametrize("quantile, alike", [(0.59, True), (0.61, False)])
+def test_seeds_count_as_alike_up_to_the_same_quantile_in_narrower_intervals(quantile, alike):
+    normal, student = 0.8416, 1.0607  # of which a fifth is beyond, Student's with two degrees of freedom
+    found = Crossed(0.1, images=1e-4, seeds=1e-4, free=2, quantile=quantile)
+    assert found.critical(0.2) == pytest.approx(normal if alike else (normal + student) / 2, abs=1e-4)
+
+
 def test_without_luck_of_the_seeds_it_is_the_t_interval_of_the_images():
     d = np.repeat(np.random.default_rng(0).choice([-1, 0, 0, 1], 400)[None], 3, axis=0)  # seeds that are alike
     low, high = of_images(d).interval()
