@@ -190,3 +190,11 @@ def test_a_new_name_and_tag_are_listed_at_once(open_page, runs, runner):
 )
 def test_the_heading_of_a_setting_begins_with_a_capital_but_for_the_name_of_a_term(key, heading):
     assert table._heading(key) == heading
+
+
+@pytest.mark.parametrize("most, columns", [(2, ["data.labels"]), (1, [])])
+def test_settings_have_columns_for_as_many_runs_as_can_be_selected(make_run, runner, monkeypatch, most, columns):
+    for labels in (100, 200):
+        make_run(labels=labels)
+    monkeypatch.setattr(table, "MOST_SELECTED", most)
+    assert table._columns(runner.store.states(), []) == columns
