@@ -47,7 +47,7 @@ def test_pinned_runs_come_first_and_archived_ones_are_hidden():
     ("words", "found"),
     [
         ("name of b", "b"), ("TALK", "b"), ("cat look", "b"), ("epochs=7", "d"), ("kd.weight=0.9", "bad"), ("tiny dkd", "a"),
-        ("failed", "a"), ("nothing like it", ""), ("   ", "bad"), ("[b", ""), ("aname", ""),
+        ("failed", "a"), ("nothing like it", ""), ("   ", "bad"), ("[b", ""), ("aa", ""),
     ],
 )  # fmt: skip
 def test_each_word_must_occur_somewhere(words, found):
