@@ -198,3 +198,8 @@ def test_settings_have_columns_for_as_many_runs_as_can_be_selected(make_run, run
         make_run(labels=labels)
     monkeypatch.setattr(table, "MOST_SELECTED", most)
     assert table._columns(runner.store.states(), []) == columns
+
+
+def test_a_run_that_has_not_begun_has_no_share(make_run, runner):
+    make_run("queued")
+    assert [row["Status"] for row in table.rows(runner.store.states())] == ["Queued"]
