@@ -2,7 +2,9 @@
 
 from kdcore.errors import UserError
 from kdcore.paths import last_part
-from kdcore.recipe import DataRecipe, Recipe
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe
+from kdcore.recipe.models import TwinRecipe
+from kdcore.recipe.references import RandomWeights
 from kdcore.store import RunState
 
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
@@ -29,15 +31,22 @@ def paragraph(recipe: Recipe, run: RunState) -> tuple[str, list[tuple[str, str]]
     labels = ""
     if run.train_images and run.labelled_images < run.train_images:
         labels = f", of which {run.labelled_images:,} are labelled"
+    start = "" if isinstance(recipe.student.reference, RandomWeights) else ", beginning with trained weights,"
     sentences = [
-        f"A {recipe.student.model} (student) was trained on {f'{run.train_images:,}' if run.train_images else 'the'} images of {images_of(data)}{labels}.",
+        f"A {network(recipe.student)} (student){start} was trained on {f'{run.train_images:,}' if run.train_images else 'the'} images of {images_of(data)}{labels}.",
+        *([f"{100 * data.label_noise:g} % of the training labels were made wrong."] if data.label_noise else []),
         f"Its loss is the sum of {_listed(terms)}.",
     ]
     if recipe.teacher:
-        sentences.append(f"The teacher is {teacher(recipe)}; it is frozen.")
+        sentences.append(f"The teacher is {teacher(recipe)}{_fine_tuned(recipe)}; it is frozen.")
     if recipe.twin:
+        own = (
+            f", at a learning rate of {_value(recipe.twin.lr)}"
+            if isinstance(recipe.twin, TwinRecipe) and recipe.twin.lr
+            else ""
+        )
         sentences.append(
-            "A twin, the same network with the same initial weights, batches and augmentation, was trained on the labels alone."
+            f"A twin, the same network with the same initial weights, batches and augmentation, was trained on the labels alone{own}."
         )
     if images := _images(recipe):
         sentences.append(f"All networks got the same training images, with {_listed(images)}.")
@@ -47,7 +56,32 @@ def paragraph(recipe: Recipe, run: RunState) -> tuple[str, list[tuple[str, str]]
         f"Training took {recipe.epochs} epochs with batches of {data.batch_size} images and {OPTIMIZERS.get(lr.name, lr.name)}, "
         f"at a learning rate of {_value(lr.lr)}; random seed {recipe.seeds[0]}."
     )
+    if run.knob_changes:
+        sentences.append(f"During training a user changed settings: {_listed(_turned(run))}.")
     return " ".join(sentences), cited
+
+
+def network(spec: ModelRecipe) -> str:
+    """The network's name, and the weights that it begins with."""
+    named = [spec.model or "", "" if isinstance(spec.reference, RandomWeights) else last_part(spec.weights)]
+    return " with the weights ".join(filter(None, named)) or "network"
+
+
+def _fine_tuned(recipe: Recipe) -> str:
+    tuning = recipe.teacher.finetune if recipe.teacher else None
+    if tuning is None:
+        return ""
+    part = "its classifier alone was" if tuning.freeze_backbone else "it was"
+    return f"; {part} fine-tuned on the same training images with labels, for {tuning.epochs} epochs at a learning rate of {tuning.lr:g}"
+
+
+def _turned(run: RunState) -> list[str]:
+    """The settings that a user changed, each once."""
+    return list(
+        dict.fromkeys(
+            str(change["knob"]).replace("weight/", "weight of ").replace("_", " ") for change in run.knob_changes
+        )
+    )
 
 
 def images_of(data: DataRecipe) -> str:

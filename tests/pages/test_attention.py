@@ -25,7 +25,7 @@ from kdcore.inspection import (
 from kdcore.store import Store
 from pages.parts import engine, formatting, page_table
 from pages.parts.attention import comparison, downloads, networks, samples
-from pages.parts.attention.agreement import signed
+from pages.parts.attention.agreement import signed, verdict
 from pages.parts.components import pictures
 from pages.parts.components.attention_compare import attention_compare
 from pages.parts.roles import role
@@ -415,7 +415,19 @@ def test_agreement_over_photos_is_shown_with_its_controls(inspector: FakeInspect
     assert list(table["Same photo"])[:3] == ["0.60", "0.60", "0.60"]
     assert next(iter(table["Other photos"])) == "0.20"
     assert next(iter(table["Same − other (95 %)"])) == "+0.40 (+0.30 to +0.50)".replace(" ", HARD)
-    assert any("at the same places of the same photo" in text.value for text in at.markdown)
+    assert any("No conclusion from 3 photos (5 are needed)." in text.value for text in at.markdown)
+
+
+def test_a_conclusion_on_agreement_is_read_from_its_interval_over_enough_photos():
+    def told(low: float, count: int) -> str:
+        return verdict(Controlled(0.6, 0.2, 0.1, 0.05, (0.003, low, 0.005), count)).replace(HARD, " ")
+
+    assert told(0.001, 5) == (
+        "Their maps agree more on the same photo than on different photos. Correlation, same − other photo: +0.003, 95 % interval "
+        "+0.001 to +0.005."
+    )
+    assert told(-0.001, 5).startswith("No evidence beyond centre bias.")
+    assert told(0.001, 4).startswith("No conclusion from 4 photos (5 are needed).")
 
 
 def test_a_difference_of_zero_has_no_sign():

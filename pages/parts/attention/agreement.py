@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from kdcore.errors import UserError
+from kdcore.results.comparison import Figure, digits
 from pages.parts import formatting
 from pages.parts.attention import networks
 from pages.parts.components.attention_compare.attention_compare import FIGURES, written
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pages.parts.attention.photo_choice import Shown
 
 MOST = 48  # photos, so that nobody waits
+LEAST = 5  # for a sentence: from so many on Student's interval covers what it should (docs/reliability.md)
 
 
 def show(compared: ComparedPhoto, offered: list[Shown]) -> None:
@@ -71,9 +73,14 @@ def verdict(centred: Controlled) -> str:
     gain, low, high = centred.gain
     if not np.isfinite(gain):
         return "Their maps cannot be compared here."
-    figures = f"{signed(gain)}, 95 % interval {signed(low)} to {signed(high)}".replace(" ", formatting.HARD)
+    if centred.count < LEAST:
+        return f"No conclusion from {centred.count} photos ({LEAST} are needed). Correlation, same − other photo: {signed(gain)}."
+    places = digits(Figure(gain, low, high), 1, 2)
+    figures = f"{signed(gain, places)}, 95 % interval {signed(low, places)} to {signed(high, places)}".replace(
+        " ", formatting.HARD
+    )
     if low > 0:
-        return f"They look at the same places of the same photo. Correlation, same − other photo: {figures}."
+        return f"Their maps agree more on the same photo than on different photos. Correlation, same − other photo: {figures}."
     if high < 0:
         return f"They agree less on the same photo than on other photos. Correlation, same − other photo: {figures}."
     return f"No evidence beyond centre bias. Correlation, same − other photo: {figures}."
@@ -96,10 +103,11 @@ def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:
 def _interval(gain: tuple[float, float, float]) -> str:
     if not np.isfinite(gain[0]):
         return "no map"
-    middle, low, high = (signed(value) for value in gain)
+    places = digits(Figure(*gain), 1, 2)
+    middle, low, high = (signed(value, places) for value in gain)
     return f"{middle} ({low} to {high})".replace(" ", formatting.HARD)
 
 
-def signed(value: float) -> str:
+def signed(value: float, places: int = 2) -> str:
     """`+0.14`, `−0.02`, `0.00`: zero has no sign."""
-    return formatting.minus(f"{value:+.2f}") if abs(value) >= 0.005 else "0.00"
+    return formatting.minus(f"{value:+.{places}f}") if round(value, places) else f"{0:.{places}f}"

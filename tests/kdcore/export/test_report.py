@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.export import bundling, methods_text, report
 from kdcore.paths import ASSETS
 from kdcore.results.comparison import sentence, summarise
-from kdcore.store import Store
+from kdcore.store import RunState, Store
 
 RECORDING = next(path for path in (ASSETS / "runs").iterdir() if path.is_dir())
 ID = RECORDING.name
@@ -116,6 +117,30 @@ def test_the_method_in_sentences(recorded):
     assert ("Hinton, Vinyals & Dean, 2015", "https://arxiv.org/abs/1503.02531") in [
         (text.removesuffix("."), url) for text, url in cited
     ]
+
+
+def test_what_a_reader_could_not_guess_is_in_the_method():
+    """Trained weights, a teacher that was fine-tuned, wrong labels, the twin's own learning rate, and what a user changed."""
+    recipe = recipes.from_plain({
+        "data": {"name": "cues", "label_noise": 0.2},
+        "student": {"weights": "cues-student"},
+        "teacher": {"model": "vit_tiny_patch16_224", "weights": "pretrained", "finetune": {"epochs": 3}},
+        "twin": {"lr": 0.008},
+    })  # fmt: skip
+    run = RunState(
+        "id", "a", knob_changes=({"knob": "weight/kd", "factor": 2.0}, {"knob": "learning_rate", "factor": 0.5})
+    )
+    words, _ = methods_text.paragraph(recipe, run)
+    assert words.startswith(
+        "A cues-student (student), beginning with trained weights, was trained on the images of cues."
+    )
+    assert "20 % of the training labels were made wrong." in words
+    assert (
+        "The teacher is vit_tiny_patch16_224 with the weights pretrained; it was fine-tuned on the same training images with labels, for "
+        "3 epochs at a learning rate of 0.0001; it is frozen."
+    ) in words
+    assert "was trained on the labels alone, at a learning rate of 0.008." in words
+    assert words.endswith("During training a user changed settings: weight of kd and learning rate.")
 
 
 def test_a_script_is_one_expression_with_each_module_once(tmp_path):
