@@ -1,7 +1,9 @@
 """Agreement of two heatmaps by six metrics, each beside its controls."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -15,6 +17,8 @@ from kdcore.results.metrics import wilson
 METRICS = ("cosine", "centred", "spearman", "js", "ssim", "iou@20")
 TOP = 0.2
 Interval = tuple[float, float, float]  # a mean and the ends of its interval
+Shown = Literal["more", "less", "open", "few", "nothing"]
+LEAST_IMAGES = 5  # from so many on Student's interval covers what it should (docs/reliability.md)
 WINDOW = 3  # cells a side that SSIM compares at a time
 
 
@@ -65,6 +69,24 @@ class Controlled:
     untrained: float
     gain: tuple[float, float, float]
     count: int
+
+    def shown(self, sign: int = 1) -> Shown:
+        """Whether maps agree more on the same image, or less, as far as the interval shows it.
+
+        Args:
+            sign: 1 where higher values are more agreement, -1 where lower ones are.
+
+        Returns:
+            `few` for fewer than `LEAST_IMAGES`; `nothing` where there is no value, such as SSIM on grids of fewer than 3 cells.
+        """
+        gain, low, high = self.gain
+        if not math.isfinite(gain):
+            return "nothing"
+        if self.count < LEAST_IMAGES:
+            return "few"
+        if not (low > 0 or high < 0):
+            return "open"
+        return "more" if sign * gain > 0 else "less"
 
 
 def with_controls(

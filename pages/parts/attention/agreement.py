@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pages.parts.attention.photo_choice import Shown
 
 MOST = 48  # photos, so that nobody waits
-LEAST = 5  # for a sentence: from so many on Student's interval covers what it should (docs/reliability.md)
 
 
 def show(compared: ComparedPhoto, offered: list[Shown]) -> None:
@@ -71,19 +70,21 @@ def _shared(compared: ComparedPhoto, heading: str) -> dict[str, object]:
 
 def verdict(centred: Controlled) -> str:
     gain, low, high = centred.gain
-    if not np.isfinite(gain):
+    shown = centred.shown()
+    if shown == "nothing":
         return "Their maps cannot be compared here."
-    if centred.count < LEAST:
-        return f"No conclusion from {centred.count} photos ({LEAST} are needed). Correlation, same − other photo: {signed(gain)}."
+    if shown == "few":
+        return f"No conclusion from {centred.count} photos. Correlation, same − other photo: {signed(gain)}."
     places = digits(Figure(gain, low, high), 1, 2)
     figures = f"{signed(gain, places)}, 95 % interval {signed(low, places)} to {signed(high, places)}".replace(
         " ", formatting.HARD
     )
-    if low > 0:
-        return f"Their maps agree more on the same photo than on different photos. Correlation, same − other photo: {figures}."
-    if high < 0:
-        return f"They agree less on the same photo than on other photos. Correlation, same − other photo: {figures}."
-    return f"No evidence beyond centre bias. Correlation, same − other photo: {figures}."
+    words = {
+        "more": "Their maps agree more on the same photo than on different photos.",
+        "less": "They agree less on the same photo than on other photos.",
+        "open": "No evidence beyond centre bias.",
+    }
+    return f"{words[shown]} Correlation, same − other photo: {figures}."
 
 
 def rows(found: dict[str, Controlled]) -> list[dict[str, str]]:

@@ -63,17 +63,21 @@ def _sentence(row: ClassRow, figure: str, sign: int, first: str, other: str) -> 
     """The row of all images in words."""
     assert row.controlled is not None
     found = row.controlled[figure]
-    _, low, high = found.gain
     first, other = formatting.as_text(first), formatting.as_text(other)
     both = f"{palette.in_colour('teacher', first)} and {palette.in_colour('student', other)}"
     figures = f"{_number(found.paired)} on the same image, {_number(found.shuffled)} on two different ones"
-    if sign * (low if sign > 0 else high) > 0:
-        return f"{both} agree more on the **same image** than on different ones: {figures}."
+    match found.shown(sign):
+        case "more":
+            return f"{both} agree more on the **same image** than on different ones: {figures}."
+        case "less":
+            return f"{both} agree **less** on the same image than on different ones: {figures}."
+        case "few":
+            return f"{both}: {figures}. No conclusion from {found.count} images."
+        case "nothing":
+            return f"{both}: this figure has no value for their maps."
     return (
         f"{both}: {figures}. The interval of the difference contains 0, so the agreement may be **centre bias** rather than "
         "something seen in the image."
-        if low <= 0 <= high
-        else f"{both} agree **less** on the same image than on different ones: {figures}."
     )
 
 

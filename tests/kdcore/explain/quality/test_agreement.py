@@ -7,6 +7,7 @@ from scipy import stats
 from kdcore.explain.grids import pool
 from kdcore.explain.quality.agreement import (
     METRICS,
+    Controlled,
     agreement,
     other_images,
     share_with_interval,
@@ -14,6 +15,7 @@ from kdcore.explain.quality.agreement import (
     with_controls,
     with_interval,
 )
+from kdcore.explain.quality.localization import centre_prior
 
 ROW = np.arange(10, dtype=np.float32)[None]  # 1 x 10 cells, so the top 20 % are two
 
@@ -159,3 +161,26 @@ def test_a_single_image_has_no_interval():
 def test_a_share_of_all_images_is_not_certain():
     # Wilson's interval of 10 of 10: 10 / (10 + 1.96^2) = 0.722
     assert share_with_interval(np.ones(10)) == pytest.approx((1, 0.722, 1), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("gain", "count", "sign", "shown"),
+    [
+        ((0.1, 0.02, 0.18), 5, 1, "more"),
+        ((0.1, 0.02, 0.18), 5, -1, "less"),  # a divergence: higher is less agreement
+        ((-0.1, -0.18, -0.02), 5, -1, "more"),
+        ((0.1, -0.02, 0.22), 5, 1, "open"),
+        ((0.1, 0.02, 0.18), 4, 1, "few"),
+        ((math.nan, math.nan, math.nan), 5, 1, "nothing"),
+    ],
+)
+def test_what_is_shown_is_read_from_the_interval(gain, count, sign, shown):
+    assert Controlled(0.6, 0.5, 0.4, 0.3, gain, count).shown(sign) == shown
+
+
+def test_a_figure_without_a_value_shows_nothing():
+    """SSIM compares windows of 3 x 3 cells; maps of 2 x 2 have none."""
+    maps = np.random.default_rng(0).random((2, 6, 2, 2))
+    found = with_controls(*maps, centre_prior((2, 2)))
+    assert found["ssim"].shown() == "nothing"
+    assert found["cosine"].shown() in ("more", "less", "open")
