@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import streamlit as st
 
 from pages.parts import formatting
 from pages.parts.address import Choice, Flag, Number, Settings
 from pages.parts.components import pictures
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 KEY = "attention_compare"
 FIGURES: dict[str, tuple[str, Callable[[float], str], str]] = {
@@ -114,8 +113,8 @@ def attention_compare(
             "start": settings.read(),
             "usual": settings.usual(),
         },
-        on_poked_change=lambda: on_poke(str(st.session_state[KEY]["poked"])),
-        on_looked_change=lambda: settings.remember(st.session_state[KEY]["looked"]),
+        on_poked_change=lambda: on_poke(sent(KEY, "poked", str) or ""),
+        on_looked_change=lambda: settings.remember(sent(KEY, "looked", dict)),
         on_share_change=on_share,
     )
 

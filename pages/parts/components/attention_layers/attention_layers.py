@@ -11,7 +11,7 @@ from kdcore.errors import UserError
 from pages.parts import formatting
 from pages.parts.attention import networks
 from pages.parts.components import pictures
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 if TYPE_CHECKING:
     from kdcore.inspection import Atlas
@@ -96,13 +96,11 @@ def draw(compared: ComparedPhoto, heading: str, found: Atlas) -> None:
 
 def _pick(compared: ComparedPhoto, heading: str) -> None:
     """Set the two selection boxes; they count layers in the deepest network."""
-    picked = st.session_state[KEY]["picked"]
-    if not picked:
-        return
-    layer, head = picked
     deepest = max(each.layers for each in compared.inspections.values())
-    own = compared.inspections[heading].layers
-    if own > 1:
-        st.session_state["layer"] = 1 + round(layer / (own - 1) * (deepest - 1))
-    if compared.inspections[heading].heads > 1:
-        st.session_state["head"] = head + 1
+    own, heads = compared.inspections[heading].layers, compared.inspections[heading].heads
+    match sent(KEY, "picked", list):
+        case [int(layer), int(head)] if layer in range(own) and head in range(max(1, heads)):
+            if own > 1:
+                st.session_state["layer"] = 1 + round(layer / (own - 1) * (deepest - 1))
+            if heads > 1:
+                st.session_state["head"] = head + 1

@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import streamlit as st
-
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 KEY = "dumbbell"
 SHAPES: tuple["Shape", ...] = ("disc", "ring", "diamond", "square")
@@ -103,7 +101,7 @@ def draw(
             "clickable": on_pick is not None,
             "scrollTo": scroll_to,
         },
-        on_picked_change=lambda: on_pick(st.session_state[key]["picked"]) if on_pick else None,
+        on_picked_change=lambda: on_pick(picked) if on_pick and (picked := sent(key, "picked", str)) else None,
     )
 
 

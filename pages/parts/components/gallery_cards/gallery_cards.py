@@ -9,7 +9,7 @@ import numpy as np
 
 from pages.parts import formatting
 from pages.parts.components import pictures
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, of_kind
 
 if TYPE_CHECKING:
     from kdcore.inspection.gallery import NetworkMaps, Survey
@@ -38,7 +38,8 @@ def mount(cards: list[dict[str, object]], *, key: str, hint: str = "") -> int | 
     event = _component(
         key=key, data={"cards": cards, "clickable": bool(hint), "hint": hint}, on_picked_change=lambda: None
     )
-    return None if event.picked is None else int(event.picked)
+    picked = of_kind(event.picked, int)
+    return picked if picked in [card["place"] for card in cards] else None
 
 
 def scale(found: Survey, places: np.ndarray) -> int:

@@ -6,9 +6,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import streamlit as st
-
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 KEY = "live_camera"
 MOST_MB = 4  # of a frozen frame
@@ -39,12 +37,12 @@ def live_camera(
     _component(
         key=KEY,
         data={"looks": looks, "address": f"/api/camera/{key}", "side": side, "fastest": fastest},
-        on_frozen_change=lambda: _take(st.session_state[KEY]["frozen"], on_frozen),
+        on_frozen_change=lambda: _take(sent(KEY, "frozen", str), on_frozen),
     )
 
 
-def _take(url: object, on_frozen: Callable[[bytes], None]) -> None:
-    text = str(url or "")
+def _take(url: str | None, on_frozen: Callable[[bytes], None]) -> None:
+    text = url or ""
     if len(text) > MOST_MB * 2**20:
         return  # no page of ours sends it
     try:

@@ -6,14 +6,12 @@ Axis, smoothing, scale, zoom and a kept cursor are in the address; all charts of
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import streamlit as st
-
 from kdcore.checks.findings import LEAST_SEEN
 from kdcore.recipe import Recipe
 from kdcore.store import ACTIVE, RunState
 from pages.parts import formatting, palette
 from pages.parts.address import Choice, Flag, Number, Settings
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 _component = component("live_chart")
 SETTINGS = Settings(
@@ -77,7 +75,7 @@ def live_chart(runs: Sequence[RunState], panels: Sequence[Panel], *, key: str, w
             "start": SETTINGS.read(),
             "usual": SETTINGS.usual(),
         },
-        on_looked_change=lambda: SETTINGS.remember(st.session_state[key]["looked"]),
+        on_looked_change=lambda: SETTINGS.remember(sent(key, "looked", dict)),
     )
 
 

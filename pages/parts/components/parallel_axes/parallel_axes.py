@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import streamlit as st
-
 from pages.parts.address import Settings, Word
 from pages.parts.components import pictures
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 KEY = "parallel_axes"
 SETTINGS = Settings(brushed=Word())  # the ranges; an address does not hold more of them than a word may have
@@ -33,10 +31,8 @@ def parallel_axes(labels: Sequence[str], axes: Sequence[Axis], on_keep: Callable
     _component(
         key=KEY,
         data={"labels": list(labels), "axes": plain, "start": SETTINGS.read(), "usual": SETTINGS.usual()},
-        on_looked_change=lambda: SETTINGS.remember(st.session_state[KEY]["looked"]),
-        on_kept_change=lambda: on_keep(
-            [place for place in st.session_state[KEY]["kept"] or [] if isinstance(place, int)]
-        ),
+        on_looked_change=lambda: SETTINGS.remember(sent(KEY, "looked", dict)),
+        on_kept_change=lambda: on_keep([place for place in sent(KEY, "kept", list) or [] if isinstance(place, int)]),
     )
 
 

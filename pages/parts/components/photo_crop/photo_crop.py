@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-import streamlit as st
 
 from pages.parts.components import pictures
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 KEY = "photo_crop"
 SIDE = 420  # pixels of the photo's longer side as it is drawn
@@ -26,5 +25,5 @@ def photo_crop(pixels: np.ndarray, frame: object, on_change: Callable[[str], Non
             "url": pictures.data_url(pixels, SIDE), "width": width, "height": height, "frame": str(frame),
             "smallest": smallest,
         },
-        on_frame_change=lambda: on_change(str(st.session_state[KEY]["frame"])),
+        on_frame_change=lambda: on_change(sent(KEY, "frame", str) or ""),
     )  # fmt: skip

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import streamlit as st
-
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 KEY = "photo_strip"
 
@@ -29,5 +27,5 @@ def photo_strip(items: Sequence[Pictured], chosen: str, on_pick: Callable[[str],
     _component(
         key=KEY,
         data={"items": plain, "chosen": chosen},
-        on_picked_change=lambda: on_pick(st.session_state[KEY]["picked"]),
+        on_picked_change=lambda: on_pick(picked) if (picked := sent(KEY, "picked", str)) else None,
     )

@@ -7,11 +7,10 @@ run adds comes from `/api/runs/ID/moments`.
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from pages.parts.address import Number, Settings
 from pages.parts.components import pictures
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 
 PACKED = 8  # times a map's average, the end of the scale of its bytes; the colours may end before it
 SETTINGS = Settings(epoch=Number(None, 0, 1e6))  # where the cursor rests; none is the newest moment
@@ -33,7 +32,7 @@ def draw(data: dict[str, Any], key: str) -> None:
     )
     if data["in_address"]:
         data = data | {"start": SETTINGS.read(), "usual": SETTINGS.usual()}
-    _component(key=key, data=data, on_looked_change=lambda: SETTINGS.remember(st.session_state[key]["looked"]))
+    _component(key=key, data=data, on_looked_change=lambda: SETTINGS.remember(sent(key, "looked", dict)))
 
 
 def network(name: str, densities: np.ndarray, probabilities: np.ndarray, *, still: bool) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import streamlit as st
-
-from pages.parts.components.loading import component
+from pages.parts.components.loading import component, sent
 from pages.parts.engine.storyboard import View
 from pages.parts.page_table import addresses
 from pages.parts.roles.windows import Request
@@ -43,5 +41,5 @@ def stage_bar(
             "role": role, "shared": shared, "secret": secret, "pages": list(addresses()), "views": shown,
             "requests": [{"id": each.id, "name": each.name} for each in requests],
         },
-        on_act_change=lambda: on_act(st.session_state[KEY]["act"]),
+        on_act_change=lambda: on_act(sent(KEY, "act", dict)),
     )  # fmt: skip
