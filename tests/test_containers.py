@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -144,27 +143,40 @@ except KeyboardInterrupt:
 }
 
 
-def test_the_signal_before_the_end_of_a_slurm_job_stops_the_study(tmp_path):
-    """Slurm signals the script alone, as `--signal=B:INT` asks for; a command in a script's background would ignore SIGINT."""
+@pytest.fixture
+def slurm(tmp_path):
+    """The environment of a Slurm job whose programs are stand-ins; what they are called with is in `log`."""
     for name, text in FAKE.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    slurm = {"SLURM_CPUS_PER_TASK": "32", "SLURM_GPUS_ON_NODE": "4", "SLURM_JOB_NUM_NODES": "4", "HOME": str(tmp_path)}
-    env = slurm | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(tmp_path / "log")}
-    with subprocess.Popen([DEPLOY / "slurm.sh", "temperature"], env=env, stdout=subprocess.PIPE, text=True) as job:
-        host = socket.gethostname()
-        assert job.stdout.readline().split() == shlex.split(
-            f"begun -m kdcore study temperature --on ray --address {host}:6379 --cpus 8"
-        )
-        job.send_signal(signal.SIGINT)
+    job = {"SLURM_JOB_ID": "71234", "SLURMD_NODENAME": "n1", "SLURM_CPUS_PER_TASK": "32", "SLURM_GPUS_ON_NODE": "4"}
+    folders = {"HOME": str(tmp_path), "LOG": str(tmp_path / "log"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    return job | {"SLURM_JOB_NUM_NODES": "4"} | folders
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGINT, ["temperature"]), (signal.SIGTERM, ["resume", "20261129-temperature"])]
+)
+def test_the_signal_before_the_end_of_a_slurm_job_stops_the_study(slurm, tmp_path, number, words):
+    """Slurm signals the script alone, as `--signal=B:INT` asks for; a command in a script's background would ignore SIGINT."""
+    with subprocess.Popen([DEPLOY / "slurm.sh", *words], env=slurm, stdout=subprocess.PIPE, text=True) as job:
+        begun = ["begun", "-m", "kdcore", "study", *words, "--on", "ray", "--address", "n1:21234", "--cpus", "8"]
+        assert job.stdout.readline().split() == begun
+        job.send_signal(number)
         assert job.stdout.read() == "stopped with a checkpoint\n"
         assert job.wait() == 3
     asked = "--ntasks-per-node=1 --cpus-per-task=32"
     has = "--num-cpus 32 --num-gpus 4 --block"
     assert sorted((tmp_path / "log").read_text().splitlines()) == [
-        f"{asked} --nodes=1 --nodelist={host} ray start --head --port 6379 {has}",
-        f"{asked} --nodes=3 --exclude={host} ray start --address {host}:6379 {has}",
+        f"{asked} --nodes=1 --nodelist=n1 ray start --head --port 21234 {has}",
+        f"{asked} --nodes=3 --exclude=n1 ray start --address n1:21234 {has}",
     ]
+
+
+def test_a_slurm_job_whose_ray_does_not_start_ends(slurm, tmp_path):
+    (tmp_path / "ray").write_text("#!/bin/sh\nexit 1\n")
+    done = subprocess.run([DEPLOY / "slurm.sh", "temperature"], env=slurm, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "Ray has ended on n1 before it answered at n1:21234.\n")
 
 
 def commands() -> list[str]:
@@ -185,7 +197,5 @@ def test_every_command_line_is_one_that_the_program_takes():
     lines = commands()
     assert len(lines) > 6
     for line in lines:
-        words = shlex.split(line.partition("#")[0].replace("$study", "temperature").replace("$address", "first:6379"))[
-            3:
-        ]
+        words = shlex.split(line.partition("#")[0].replace('"$@"', "temperature").replace("$address", "first:6379"))[3:]
         app.parse_args(rewritten(app, words), exit_on_error=False, print_error=False)
