@@ -40,7 +40,8 @@ def explain(
     map_name: Annotated[
         str | None,
         Parameter(
-            name=("--map", "--method"), help=f"One of {', '.join(MAPS)}. Default: the map that suits each network."
+            name=("--map", "--method"),
+            help=f"One of {', '.join(MAPS)}, or of a plugin. Default: the map that suits each network.",
         ),
     ] = None,
     layer: int | None = None,
