@@ -92,3 +92,4 @@ def test_the_settings_that_training_depends_on():
     assert settings["server"]["fileWatcherType"] == "none"
     assert settings["server"]["address"] == "127.0.0.1"
     assert settings["client"]["toolbarMode"] == "viewer"
+    assert settings["logger"]["enableRich"] is False

@@ -122,16 +122,32 @@ def method(
     )  # fmt: skip
     return SimpleNamespace(
         name=name, card=card, uses_teacher=compares != "labels", uses_temperature=uses_temperature, compares=compares,
-        summed_over_classes=name == "kd",
+        summed_over_classes=name == "kd", refusals={}, plugin="",
         options=tuple(SimpleNamespace(name=n, default=default, about="") for n, default in options),
     )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def _served_as_by_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streamlit's test runner is given the app's handler of uncaught exceptions, as the server gives it to each session."""
-    made = ScriptRunner.__init__
-    monkeypatch.setattr(ScriptRunner, "__init__", functools.partialmethod(made, on_script_error=boundary.show))
+def _served_as_by_the_app(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Streamlit's test runner is given the app's handler of uncaught exceptions, as the server gives it to each session.
+
+    That handler draws a sentence for any exception, so a bug would pass as a page: it fails the test that met it.
+    """
+    made, bugs = ScriptRunner.__init__, []
+
+    def show(error: Exception) -> bool:
+        bugs.extend([] if isinstance(error, UserError) else [error])
+        return boundary.show(error)
+
+    monkeypatch.setattr(ScriptRunner, "__init__", functools.partialmethod(made, on_script_error=show))
+    yield
+    if bugs and "bugs_are_meant" not in request.fixturenames:
+        raise bugs[0]
+
+
+@pytest.fixture
+def bugs_are_meant() -> None:
+    """For tests of what is shown when a page has one."""
 
 
 @pytest.fixture(autouse=True)

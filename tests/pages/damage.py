@@ -113,7 +113,7 @@ WAYS: dict[str, tuple[Harm, str]] = {  # way -> harm, and what is said of it; no
     "recipe with a bad date": (in_recipe(b"\nnote: 2026-99-99\n"), "recipe|note"),
     "recipe nested deeply": (recipe(b"a: " + b"[" * 20_000), "recipe"),
     "recipe of zeros": (recipe(b"\0" * 500), "recipe"),
-    "recipe empty": (recipe(b""), "mapping"),
+    "recipe empty": (recipe(b""), "is empty: a recipe has keys"),
     "recipe a list": (recipe(b"[1, 2]"), "mapping"),
     "recipe of another version": (recipe(b"from_the_future: 1"), "from_the_future"),
     "recipe cut": (cut("recipe.yaml"), ""),

@@ -10,6 +10,8 @@ import app
 from kdcore.errors import RecipeError
 from pages.parts import boundary
 
+pytestmark = pytest.mark.usefixtures("bugs_are_meant")
+
 CALM = re.compile(r"Something went wrong here\. The log has the details under ([0-9a-f]{6})\.")
 
 

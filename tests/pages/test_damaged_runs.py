@@ -86,6 +86,7 @@ def test_every_page_is_drawn_beside_all_kinds_of_damage(runner, make_run, open_p
         assert not open_page(page, like=runner.store.ids()[0]).exception
     test = open_page("runs.py", run=runner.store.ids())
     assert not test.exception
+    assert [error.value for error in test.error] == []
     assert f"{len(WAYS) + 2} runs compared" in [element.value for element in test.subheader]
     assert inspection.choices(runner.store)
     assert set(healthy) < set(runner.store.ids())
@@ -103,7 +104,10 @@ def test_a_recording_that_is_damaged_leaves_the_start_page(runner, make_run, ope
         os.makedirs(alone.recorded, exist_ok=True)
         os.replace(runner.store.recorded / run_id, alone.recorded / run_id)
         runner.store = alone
-        assert not open_page("start.py").exception, run_id
+        test = open_page("start.py")
+        assert not test.exception, run_id
+        assert [error.value for error in test.error] == [], run_id
+        assert button(test, "Train it here"), run_id
         os.replace(alone.recorded / run_id, runner.store.root.parent / run_id)
         runner.store = Store(alone.root, recorded=alone.recorded.parent)
 

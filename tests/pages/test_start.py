@@ -155,7 +155,13 @@ def test_a_refused_recipe_is_a_message_and_no_traceback(runner: FakeRunner) -> N
 
 
 def test_a_run_without_probes_cannot_replay() -> None:
-    assert not moments.can_replay(RunState(id="a", name="a", steps=10))
+    assert not moments.can_replay(RunState(id="a", name="a", steps=10, settings={"terms": []}))
+
+
+def test_a_run_without_a_readable_recipe_cannot_replay() -> None:
+    probes = [{"step": 0}, {"step": 1}]
+    assert not moments.can_replay(RunState(id="a", name="a", steps=10, probes=probes))
+    assert moments.can_replay(RunState(id="a", name="a", steps=10, probes=probes, settings={"terms": []}))
 
 
 def test_what_never_changes_is_sent_once(tmp_path: Path) -> None:

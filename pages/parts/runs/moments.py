@@ -50,7 +50,8 @@ def show(store: Store, run: RunState, *, stage: bool = False, plays: bool = Fals
 
 
 def can_replay(state: RunState) -> bool:
-    return len(state.probes) > 1 and state.steps > 0
+    """Whether there are maps of several epochs, and a recipe that can be read."""
+    return len(state.probes) > 1 and state.steps > 0 and bool(state.settings)
 
 
 @once(maxsize=32)

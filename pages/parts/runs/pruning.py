@@ -79,6 +79,6 @@ def _progress(run_id: str) -> None:
     )
     if found.stop.is_set():
         st.caption("It is being stopped.")
-    elif st.button("Stop pruning", icon=":material/stop:", key=f"stop-pruning-{run_id}"):
-        engine.stop_pruning(run_id)
-        st.rerun(scope="fragment")
+    else:
+        key = f"stop-pruning-{run_id}"
+        st.button("Stop pruning", icon=":material/stop:", key=key, on_click=engine.stop_pruning, args=(run_id,))

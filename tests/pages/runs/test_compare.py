@@ -62,7 +62,10 @@ def test_a_run_whose_recipe_cannot_be_read_is_named(open_page, make_run, runner)
     (runner.store.folder(ids[0]) / "recipe.yaml").write_text("studdent: 1")
     test = open_page("runs.py", run=ids)
     assert not test.exception
+    assert not test.error
     assert f"The recipe of {ids[0]} cannot be read." in said(test)
+    (results,) = (each.value for each in test.dataframe if "Student − twin (percentage points)" in each.value)
+    assert len(results) == 2  # the others are compared
 
 
 def test_students_are_compared_image_by_image_and_nothing_is_claimed_without_images(open_page, make_run, runner):

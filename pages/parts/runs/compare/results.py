@@ -40,8 +40,8 @@ def over_seeds(runs: Sequence[RunState]) -> None:
 
 
 def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
-    """A row per finished run, and what may be claimed of their students."""
-    finished = [run for run in runs if run.status == "finished" and "student" in run.results]
+    """A row per finished run whose recipe can be read, and what may be claimed of their students."""
+    finished = [run for run in runs if run.status == "finished" and "student" in run.results and run.settings]
     if not finished:
         return
     st.subheader("Results", anchor=False)
