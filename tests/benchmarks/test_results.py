@@ -70,7 +70,7 @@ def test_the_document_is_as_it_would_be_written():
 def test_a_command_means_the_runs_of_the_command_line():
     first, second = commands.points("distill quick --seeds 3 4 --set epochs=2", "mine")
     assert (first.variant, first.seed, second.seed) == ("mine", 3, 4)
-    assert first.recipe == library.recipe("quick").model_copy(update={"epochs": 2, "seeds": (3,)})
+    assert first.recipe == library.recipe("quick").model_copy(update={"epochs": 2, "seeds": (3,), "note": ""})
     varied = commands.points("sweep quick --vary optimizer.lr=1e-3,2e-3 --seeds 0 1 --set twin=false")
     assert [(point.variant, point.seed) for point in varied] == [
         ("lr 0.001", 0),
