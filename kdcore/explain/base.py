@@ -1,4 +1,4 @@
-"""What a file of a heatmap gives: a card that describes the map, and the options that maps take."""
+"""What each file of a heatmap provides: a card that describes the map, and the options that maps take."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

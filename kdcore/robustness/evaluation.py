@@ -1,4 +1,4 @@
-"""Networks by reference under conditions: what is kept is read, what is missing is computed and kept, in as many windows as like."""
+"""Evaluates networks by reference under conditions: stored outcomes are read, missing ones computed once for all windows."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Outcomes on disk, for later: with the run, or by the hash of the weights in the data folder, which is limited in size.
+"""Outcomes on disk, computed once: with their run, or in the data folder by the hash of the weights, limited in size.
 
     runs/<id>/robustness/<network>/patch_scramble@4.npz     of a run's student, twin and fine-tuned teacher; deleted with the run
     .../patch_scramble@4,32.npz                             on images of 32 px that are resized for the network

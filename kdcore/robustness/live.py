@@ -1,4 +1,4 @@
-"""Accuracies at any strength on a small sample, at once: the sample, its clean outcomes and prepared sets stay in memory."""
+"""Accuracy at any strength within a moment: on a small sample whose clean outcomes and prepared sets stay in memory."""
 
 from collections import OrderedDict
 from collections.abc import Generator, Mapping

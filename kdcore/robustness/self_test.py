@@ -1,4 +1,4 @@
-"""Self-test of the instruments: networks whose measures are known beforehand are measured as such."""
+"""Self-test of the measures, on networks that are built so that the right values are known beforehand."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

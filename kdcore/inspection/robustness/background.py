@@ -1,4 +1,4 @@
-"""Work in a thread of the background while nothing else is to be done; it ends at once when something is."""
+"""Computes ahead in a background thread, a step at a time, and stops as soon as a page asks for something."""
 
 import contextlib
 import threading

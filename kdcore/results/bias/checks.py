@@ -1,4 +1,4 @@
-"""Reasons why a measure has no value, as the end of a sentence; empty where it has one."""
+"""Checks whether a measure has a value: the reason why not, as the end of a sentence; empty where it has one."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Holm's procedure: at which level each of several tests is made, so that a false claim among all has a probability of 5 %."""
+"""Holm's procedure: the level of each of several tests, so that a false claim among all has a probability of at most 5 %."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What is worked out from all runs of the list, held until one of them changes: with thousands of runs it takes most of a redraw."""
+"""Caches what is computed from all runs of the list until one of them changes: of thousands it takes most of a redraw."""
 
 from collections.abc import Sequence
 from typing import Any

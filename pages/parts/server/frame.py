@@ -1,4 +1,4 @@
-"""A script and a style of our own in Streamlit's page: where the server is, its history, a note while it is gone, and contrast.
+"""Adds a script and a style to Streamlit's page: the server's address, the history, a note while it is gone, contrast.
 
 Without it, the browser first looks for the server beneath the address of a page (`/train/_stcore/health`), two errors in its
 console at each link, and a server that is gone is announced by “streamlit run yourscript.py” over whatever is shown.

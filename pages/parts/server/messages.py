@@ -1,4 +1,4 @@
-"""What a browser may send besides pages and files: not the messages that clear all visits' caches, nor requests for statistics."""
+"""Refuses messages that a browser may not send: those that clear all visits' caches, and requests for statistics."""
 
 import logging
 

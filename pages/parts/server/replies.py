@@ -1,4 +1,4 @@
-"""Replies to a browser's requests outlast the start of a script, which empties the queue of what is not sent yet.
+"""Keeps replies to a browser's requests when a script starts, which empties the queue of what is not sent yet.
 
 Streamlit 1.67 keeps news about scripts there, but not these replies: where a script started between an upload's request for
 addresses and the reply, the browser waited for ever and those files were lost without a word.

@@ -1,4 +1,4 @@
-"""What the form says of an own folder as soon as it is typed: images by class and split, what is left out, and why."""
+"""Summary of a user's own folder, as soon as its path is typed: images by class and split, what is left out, and why."""
 
 from typing import Any
 
