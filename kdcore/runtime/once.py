@@ -44,14 +44,10 @@ def once(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
                     del held[next(iter(held))]
             return value, found is None
 
-        def compute(key: Hashable, value: Future[T], make: Callable[[], T]) -> None:
-            try:
-                value.set_result(make())
-            except BaseException as error:
-                with lock:
-                    if held.get(key) is value:
-                        del held[key]
-                value.set_exception(error)
+        def forget(key: Hashable, value: Future[T]) -> None:
+            with lock:
+                if held.get(key) is value:
+                    del held[key]
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -59,7 +55,7 @@ def once(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
             while True:
                 value, is_mine = take(key)
                 if is_mine:
-                    compute(key, value, lambda: function(*args, **kwargs))
+                    _fill(value, functools.partial(function, *args, **kwargs), functools.partial(forget, key, value))
                 error = value.exception()
                 if error is None or is_mine or isinstance(error, UserError):
                     return value.result()
@@ -68,3 +64,12 @@ def once(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return call
 
     return decorate
+
+
+def _fill(value: Future[T], make: Callable[[], T], failed: Callable[[], None]) -> None:
+    """Give the future its value, or its error, which is not kept for later callers."""
+    try:
+        value.set_result(make())
+    except BaseException as error:
+        failed()
+        value.set_exception(error)

@@ -51,17 +51,7 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         "A map is meant to show *what the network looks at*. On **cues**, whose images are drawn by code, the object's pixels are "
         "known, so this can be tested. The figures are of the bundled networks; for photos and other networks they are a hint."
     )
-    nearest = _nearest(names, chosen)
-    picked = st.segmented_control(
-        "Measured on",
-        names,
-        default=nearest,
-        required=True,
-        format_func=lambda one: f"{networks.family(one)[1].capitalize()} ({_kind(measured['models'][one])})",
-        key="trust-model",
-        bind="query-params",
-    )
-    name = picked or nearest
+    name = _choose(measured["models"], _nearest(names, chosen))
     found: Measured = measured["models"][name]
     chance = next(iter(found.values()))["on_object"]
     st.caption(
@@ -84,6 +74,20 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         _one(found[map_name], networks.maps()[map_name].title, networks.family(name)[1])
     elif map_name is not None:
         st.caption(_why_not(map_name, name))
+
+
+def _choose(measured: dict[str, Measured], nearest: str) -> str:
+    """The network whose maps are shown."""
+    picked = st.segmented_control(
+        "Measured on",
+        list(measured),
+        default=nearest,
+        required=True,
+        format_func=lambda one: f"{networks.family(one)[1].capitalize()} ({_kind(measured[one])})",
+        key="trust-model",
+        bind="query-params",
+    )
+    return picked or nearest
 
 
 def _columns() -> dict[str, Any]:
