@@ -19,6 +19,11 @@ export KD_RUNS=${KD_RUNS:-$HOME/kdcore/runs} KD_DATA=${KD_DATA:-$HOME/kdcore/dat
 first=${SLURMD_NODENAME:-$(hostname -s)}    # as Slurm calls it; hostname may add a domain
 port=$((20000 + SLURM_JOB_ID % 10000))      # of this job alone: a machine may have another one's Ray
 address=$first:$port
+# Only who has this token may use the job's Ray; srun and the command below inherit it. Without a mode of its own, `ray health-check`
+# is refused wherever a token lies in ~/.ray
+export RAY_AUTH_MODE=token
+RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+export RAY_AUTH_TOKEN
 # srun gives a step one processor, unless it is asked for more
 on=(srun --ntasks-per-node=1 "--cpus-per-task=$SLURM_CPUS_PER_TASK")
 has=(--num-cpus "$SLURM_CPUS_PER_TASK" --num-gpus "${SLURM_GPUS_ON_NODE:-0}" --block)

@@ -127,10 +127,13 @@ def test_the_start_script_takes_the_host_of_a_space(tmp_path):
 
 
 FAKE = {
-    "srun": '#!/bin/sh\necho "$*" >> "$LOG"\n',
+    "srun": '#!/bin/sh\necho "$* $RAY_AUTH_MODE $RAY_AUTH_TOKEN" >> "$LOG"\n',
     "ray": "#!/bin/sh\n",
     "python": f"""#!{sys.executable}
-import signal, sys
+import os, signal, sys, time
+from pathlib import Path
+while Path(os.environ["LOG"]).read_text().count("\\n") < 2:  # both calls of srun, which run beside this one
+    time.sleep(0.01)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     sys.exit("SIGINT is ignored")
 try:
@@ -149,6 +152,7 @@ def slurm(tmp_path):
     for name, text in FAKE.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
+    (tmp_path / "log").touch()
     job = {"SLURM_JOB_ID": "71234", "SLURMD_NODENAME": "n1", "SLURM_CPUS_PER_TASK": "32", "SLURM_GPUS_ON_NODE": "4"}
     folders = {"HOME": str(tmp_path), "LOG": str(tmp_path / "log"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     return job | {"SLURM_JOB_NUM_NODES": "4"} | folders
@@ -166,8 +170,11 @@ def test_the_signal_before_the_end_of_a_slurm_job_stops_the_study(slurm, tmp_pat
         assert job.stdout.read() == "stopped with a checkpoint\n"
         assert job.wait() == 3
     asked = "--ntasks-per-node=1 --cpus-per-task=32"
-    has = "--num-cpus 32 --num-gpus 4 --block"
-    assert sorted((tmp_path / "log").read_text().splitlines()) == [
+    lines = sorted((tmp_path / "log").read_text().splitlines())
+    token = lines[0].split()[-1]
+    assert re.fullmatch("[0-9a-f]{64}", token)
+    has = f"--num-cpus 32 --num-gpus 4 --block token {token}"
+    assert lines == [
         f"{asked} --nodes=1 --nodelist=n1 ray start --head --port 21234 {has}",
         f"{asked} --nodes=3 --exclude=n1 ray start --address n1:21234 {has}",
     ]

@@ -79,11 +79,12 @@ class RayRuns:
         }
         try:
             self._ray.init(address=address or "local", **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        except (ConnectionError, RuntimeError, ValueError, self._ray.exceptions.AuthenticationError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(
-                f"There is no Ray cluster at {address or 'this machine'} ({reason}). Start one with `ray start --head`, and join it "
-                "from this machine; or leave out --address to use this machine alone. docs/scale.md has the steps."
+                f"There is no Ray cluster at {address or 'this machine'} that takes this machine ({reason}). Start one with `ray start --head`, "
+                "and join it from this machine; where it is there, give this machine its token (~/.ray/auth_token); or leave out --address "
+                "to use this machine alone. docs/scale.md has the steps."
             ) from None
 
     def _begin(self, cpus: float, gpus: float | None, send: bool) -> None:

@@ -71,14 +71,22 @@ def test_a_node_that_is_killed_in_the_middle_of_a_study_loses_nothing(cluster, t
     assert list((tmp_path / "runs").glob(".cluster-*")) == []
 
 
-def test_where_no_cluster_is_found_it_is_said_in_words(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionError("Could not find any running Ray instance."),
+        ray.exceptions.AuthenticationError("Could not find a token."),
+    ],
+)
+def test_where_no_cluster_takes_this_machine_it_is_said_in_words(tmp_path, monkeypatch, error):
     def none_found(**_):
-        raise ConnectionError("Could not find any running Ray instance.")
+        raise error
 
     monkeypatch.setattr(ray, "init", none_found)  # on this machine others may have one
-    with pytest.raises(
-        UserError, match=r"There is no Ray cluster at auto \(Could not find .* Start one with `ray start --head`"
-    ):
+    words = (
+        r"no Ray cluster at auto that takes this machine \(Could not find .* `ray start --head`.* \(~/.ray/auth_token\)"
+    )
+    with pytest.raises(UserError, match=words):
         RayRuns(Store(tmp_path), address="auto")
 
 
