@@ -60,7 +60,7 @@ def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) ->
         return TeacherCheck((UNUSED_CLASSES, *layers_and_notes, *paired), {})
     predictions = replace(predictions, seen=training_images.seen(recipe, predictions.split, runs))
     found, figures = judge(predictions, recipe)
-    findings = (*found, *_size(recipe), *layers_and_notes, *paired)
+    findings = (*found, *training_images.of_the_test(recipe, runs), *_size(recipe), *layers_and_notes, *paired)
     return TeacherCheck(findings, figures, len(predictions.targets), time.perf_counter() - began)
 
 
@@ -76,7 +76,8 @@ def check_built(teacher: Tapped, recipe: Recipe, images: Split, runs: Store | No
     predictions = predict(teacher, sampled, _own_normalisation(recipe.teacher, teacher), precision=recipe.precision)
     predictions = replace(predictions, seen=training_images.seen(recipe, images.name, runs))
     found, figures = judge(predictions, recipe)
-    return TeacherCheck((*found, *_size(recipe)), figures, len(sampled), time.perf_counter() - began)
+    findings = (*found, *training_images.of_the_test(recipe, runs), *_size(recipe))
+    return TeacherCheck(findings, figures, len(sampled), time.perf_counter() - began)
 
 
 def _size(recipe: Recipe) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kdcore.checks.findings import LEAST_SEEN
+from kdcore.checks.findings import LEAST_SEEN, Finding, Remedy
 from kdcore.data import overlap
 from kdcore.errors import UserError
 from kdcore.paths import bundled_model, weight_file
@@ -41,6 +41,24 @@ def seen(recipe: Recipe, split: str, runs: Store | None = None) -> float | None:
     found += [recipe.data] if recipe.teacher.finetune else []
     shares = [overlap.share(recipe.data, split, data) for data in found]
     return None if None in shares else max((each for each in shares if each is not None), default=0.0)
+
+
+def of_the_test(recipe: Recipe, runs: Store | None = None) -> tuple[Finding, ...]:
+    """A warning where the teacher was trained on test images of the run, as where another seed held them out of one folder."""
+    found = trained_on(recipe.teacher, runs) if recipe.teacher else None
+    shares = {each.seed_of("test"): overlap.share(recipe.data, "test", each) or 0.0 for each in found or ()}
+    if not shares or max(shares.values()) < LEAST_SEEN:
+        return ()
+    seed, share = max(shares.items(), key=lambda each: each[1])
+    return (
+        Finding(
+            "test images",
+            "warn",
+            f"The teacher was trained on {100 * share:.0f} % of the test images: its accuracy on them, and what the student gains from it, "
+            "are too high for images that it has not seen.",
+            (Remedy("Hold out the test images that it was not trained on", (f"data.test_seed={seed}",)),),
+        ),
+    )
 
 
 def in_words(share: float | None, images: str) -> str:

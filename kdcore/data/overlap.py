@@ -7,6 +7,7 @@ import numpy as np
 from kdcore.data import datasets, selection
 from kdcore.data.class_subset import ClassSubset
 from kdcore.data.datasets.base import Source
+from kdcore.data.encoded import Encoded
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 
@@ -15,7 +16,7 @@ def share(data: DataRecipe, split: str, other: DataRecipe) -> float | None:
     """The share of a split's images that are among the training images of another recipe's data.
 
     Returns:
-        None where it is not known: folders of different paths or seeds, or data that is not on this machine.
+        None where it is not known: folders of different paths, or data that is not on this machine.
     """
     return _share(data.model_dump_json(), split, other.model_dump_json())
 
@@ -33,6 +34,12 @@ def _share(data_json: str, split: str, other_json: str) -> float | None:
         trained_pool, trained = _places(
             other, "train", found if fixed else selection.source(other)
         )  # an archive is read once
+        if _another_split(data, other):
+            named = _names(found, pool, own), _names(selection.source(other), trained_pool, trained)
+            if None in named:
+                return None
+            own, trained = map(np.array, named)
+            return float(np.isin(own, trained).mean()) if len(own) else None
     except UserError:  # missing, or changed since
         return None
     if pool != trained_pool:
@@ -51,7 +58,19 @@ def _same_pools(data: DataRecipe, other: DataRecipe) -> bool | None:
             if data.seed_of("train") != other.seed_of("train"):
                 return False
             return True if data.texture_agreement == other.texture_agreement else None
-    return True if (data.path, data.seed_of("test")) == (other.path, other.seed_of("test")) else None
+    return True if data.path == other.path else None
+
+
+def _another_split(data: DataRecipe, other: DataRecipe) -> bool:
+    """Whether other images of one folder may be held out for the test: the same place in both means different images."""
+    own = datasets.get(data.name).obtained == "folder"
+    return own and data.seed_of("test") != other.seed_of("test")
+
+
+def _names(found: Source, pool: str, places: np.ndarray) -> list[str] | None:
+    """The files at places of the whole dataset's pool; None of a dataset that has none."""
+    whole = found.source if isinstance(found, ClassSubset) else found
+    return whole.files(pool, places) if isinstance(whole, Encoded) else None
 
 
 def _places(data: DataRecipe, split: str, found: Source) -> tuple[str, np.ndarray]:

@@ -61,4 +61,25 @@ def test_folders_count_by_path_and_seed(tmp_path):
     data = DataRecipe(name="folder", path=str(tmp_path), validation=0.25)
     assert overlap.share(data, "validation", data) == 0
     assert overlap.share(data, "validation", data.model_copy(update={"validation": 0.0})) == 1
-    assert overlap.share(data, "validation", data.model_copy(update={"seed": 1})) is None
+    assert overlap.share(data, "test", data.model_copy(update={"seed": 1})) == 0  # a folder of their own
+    assert overlap.share(data, "test", data.model_copy(update={"path": "/elsewhere"})) is None
+
+
+@pytest.mark.parametrize("only", [None, ("dog", "cat")])
+def test_test_images_that_are_split_off_with_another_seed_may_be_training_images_of_another_run(tmp_path, only):
+    """Of each class of ten images a fifth is held out: by another seed, others, which its run has among its training images."""
+    for name in ("bird", "cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            (tmp_path / name / f"{number}.png").touch()
+    data = DataRecipe(name="folder", path=str(tmp_path), validation=0, only=only)
+    other = data.model_copy(update={"seed": 1, "only": None})
+    tested, trained = (
+        set(source.files(*selection.selected(each, source, split)[:2]))
+        for each, split in ((data.model_copy(update={"only": None}), "test"), (other, "train"))
+        for source in (selection.source(each),)
+    )
+    used = {name for name in tested if only is None or name.split("/")[0] in only}
+    assert used & trained
+    assert overlap.share(data, "test", other) == len(used & trained) / len(used)
+    assert overlap.share(data, "test", data) == 0
