@@ -1,6 +1,7 @@
 """What a report says, part by part: clean accuracy first, then what is shown, the charts, and what is not shown."""
 
 from kdcore.paths import data_folder
+from kdcore.recipe.references import RandomWeights
 from kdcore.results.bias import measures
 from kdcore.results.bias.checks import least_clean_accuracy
 from kdcore.results.bias.sentences import ONE_SEED, out_of
@@ -207,8 +208,9 @@ def _covered(found: Findings) -> list[str]:
     seeds = _seeds(found)
     if seeds == {1}:
         return [ONE_SEED]
-    state = found.evaluated.state
-    redrawn = state is not None and all(place.point.recipe.data.seed == "run" for place in state.places)
+    recipes = [place.point.recipe for place in found.evaluated.state.places] if found.evaluated.state else []
+    redrawn = bool(recipes) and all(recipe.data.seed == "run" for recipe in recipes)
+    random = all(isinstance(recipe.student.reference, RandomWeights) for recipe in recipes)
     words = (
         "Each seed has its own training images and labels, which the intervals cover too."
         if redrawn
@@ -216,7 +218,7 @@ def _covered(found: Findings) -> list[str]:
     )
     more = [f"Of a method with one seed: {ONE_SEED[10:]}"] if 1 in seeds else []
     return [
-        f"An interval covers initial weights, order of batches, augmentation and the choice of test images. {words}",
+        f"An interval covers {'initial weights, ' if random else ''}order of batches, augmentation and the choice of test images. {words}",
         *more,
     ]
 

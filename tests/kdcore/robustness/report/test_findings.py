@@ -172,6 +172,13 @@ def test_settings_in_which_an_independent_student_differs_are_named(study_state)
     )
 
 
+def test_trained_weights_are_not_said_to_be_covered(study_state):
+    start = {"student.weights": "cues-student"}
+    state = study_state({"independent": {"terms": ALONE, **start}, "kd": start})
+    limits = content.limits(Findings(Evaluated(state, directions(state), [CLEAN], 0, {}), [], [], [], {}))
+    assert limits[0].startswith("An interval covers order of batches, augmentation and the choice of test images.")
+
+
 def test_training_images_that_follow_the_seed_are_said_to_be_covered(study_state):
     state = study_state({"independent": {"terms": ALONE, "data.seed": "run"}, "kd": {"data.seed": "run"}})
     limits = content.limits(Findings(Evaluated(state, directions(state), [CLEAN], 0, {}), [], [], [], {}))
