@@ -76,8 +76,8 @@ def chart(assessment: Assessment, chosen: Chosen, run_id: str, timed: bool) -> N
         key=f"passed-on-{run_id}",
     )
     st.caption(
-        f"Accuracy on {assessment.images:,} test images per set, perturbed in one way each; bars: 95 % intervals over images. One "
-        "run: another random seed gives other differences."
+        f"Accuracy on {assessment.images:,} test images per set, perturbed in one way each; bars: 95 % intervals over images, not "
+        "corrected for their number; bold: that of the difference excludes 0. One run: another random seed gives other differences."
     )
 
 

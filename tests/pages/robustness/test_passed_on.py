@@ -28,6 +28,7 @@ def test_kept_results_are_a_small_chart(open_page, finished, made, drawn, page):
     assert [row["id"] for group in shown["groups"] for row in group["rows"]] == QUICK
     assert shown["bar"] == [f"run:{finished}/student", f"run:{finished}/twin"]
     assert "Open in Robustness" in labels(at)
+    assert "not corrected for their number; bold: that of the difference excludes 0. One run:" in text(at)
     assert made.asked == []
 
 
