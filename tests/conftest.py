@@ -55,19 +55,23 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """The order in which every worker begins with its part of the long tests, so that none is left alone at the end.
 
     xdist gives each worker an equal stretch of this list, and later what others have not begun. The tests of a file share
-    servers and browsers, so they stay together.
+    servers and browsers, so they stay together, and so do all that use `shared_server`, which is started once.
     """
-    files: dict[Path, list[pytest.Item]] = {}
+    shared = {item.path for item in items if "shared_server" in item.fixturenames}
+    together: dict[Path | None, list[pytest.Item]] = {}  # by file; None: those of all files with the shared server
     short = []
     for item in items:
         long = item.path.parent.name in SERVED or item.get_closest_marker("slow")
-        (files.setdefault(item.path, []) if long else short).append(item)
+        (together.setdefault(None if item.path in shared else item.path, []) if long else short).append(item)
+    lengths = {
+        key: sum(LONGEST.get(path.name, 2) for path in {item.path for item in tests}) for key, tests in together.items()
+    }
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
     loads = [0] * workers
-    for path in sorted(files, key=lambda path: (-LONGEST.get(path.name, 2), str(path))):
+    for key in sorted(together, key=lambda key: (-lengths[key], str(key))):
         least = loads.index(min(loads))
-        hands[least] += files[path]
-        loads[least] += LONGEST.get(path.name, 2)
+        hands[least] += together[key]
+        loads[least] += lengths[key]
     order: list[pytest.Item] = []
     for place, hand in enumerate(hands):
         stretch = (len(items) - len(order)) // (workers - place)
@@ -84,7 +88,7 @@ def pytest_collection() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-    marks = {name for item in items for name in LACKS if item.get_closest_marker(name)}
+    marks = {mark.name for item in items for mark in item.iter_markers()} & LACKS.keys()
     lacking = {name for name in marks if not _has(name)}
     for item in items:
         for name in sorted(lacking):

@@ -9,8 +9,10 @@ from tests import fast_disk
 from tests.conftest import dealt
 
 
-def item(path: str, slow: bool = False) -> SimpleNamespace:
-    return SimpleNamespace(path=Path(path), get_closest_marker=lambda name: slow and name == "slow")
+def item(path: str, slow: bool = False, fixtures: tuple[str, ...] = ()) -> SimpleNamespace:
+    return SimpleNamespace(
+        path=Path(path), get_closest_marker=lambda name: slow and name == "slow", fixturenames=fixtures
+    )
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 50])
@@ -22,6 +24,16 @@ def test_every_test_is_there_once_and_the_long_ones_of_a_file_stay_together(work
     for path in {each.path for each in items[:8]}:
         places = [place for place, each in enumerate(order) if each.path == path]
         assert places == list(range(places[0], places[0] + 2))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_all_that_use_the_shared_server_stay_together(workers):
+    shared = [item(f"/t/e2e/{name}.py", fixtures=("shared_server",)) for name in "ace"]
+    others = [item(f"/t/e2e/{name}.py") for name in "bdf"] + [item("/t/e2e/c.py")]
+    order = dealt([*shared, *others], workers)
+    places = [place for place, each in enumerate(order) if each.path.stem in "ace"]
+    assert len(places) == len(shared) + 1
+    assert places == list(range(places[0], places[0] + len(places)))
 
 
 def test_every_worker_begins_with_long_ones_in_its_stretch():
