@@ -3,6 +3,7 @@
 import _thread
 import contextlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -34,6 +35,7 @@ from kdcore.files import disk
 from kdcore.results import json_text
 from kdcore.results.comparison import Outcome, minus
 from kdcore.results.diagnoses import Diagnosis
+from kdcore.runtime import processes
 from kdcore.store import RunState
 from kdcore.store.evidence import diagnoses, what_else
 from kdcore.store.replay import adjustments
@@ -205,19 +207,43 @@ def follow(runner: "Runner", ids: list[str], watcher: Watcher) -> int:
 
 
 def waited(runner: "Runs", ids: list[str], meanwhile: Callable[[], None] = lambda: None) -> bool:
-    """Wait for the runs. False after Ctrl-C, which stops the current run with a checkpoint, and the queued ones.
+    """Wait for the runs. False after Ctrl-C or SIGTERM, which stop the current run with a checkpoint, and the queued ones.
 
     Args:
         meanwhile: called every moment.
     """
-    try:
-        for run_id in ids:
-            while not runner.wait(run_id, timeout=0.2):
-                meanwhile()
-    except KeyboardInterrupt:
-        stopped(runner)
-        return False
+    with sigterm_as_interrupt():
+        try:
+            for run_id in ids:
+                while not runner.wait(run_id, timeout=0.2):
+                    meanwhile()
+        except KeyboardInterrupt:
+            stopped(runner)
+            return False
     return True
+
+
+@contextlib.contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM, which a scheduler or a container sends before it kills, counts as Ctrl-C within the block; a second one is ignored.
+
+    Processes of torchrun do so from their start, and a command that is called in another thread cannot.
+    """
+    if processes.launched() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(
+            signal.SIGTERM, signal.SIG_DFL if before is None else before
+        )  # None: of a library that is not Python
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def stopped(runner: "Runs") -> None:

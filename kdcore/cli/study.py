@@ -187,7 +187,7 @@ def drive(
 
 
 def _searched(runs: "Runner | RayRuns", study_id: str, look: Callable[[], None]) -> bool:
-    """Run a search to its end; of other studies, nothing. False after Ctrl-C, which stops its runs with a checkpoint.
+    """Run a search to its end; of other studies, nothing. False after Ctrl-C or SIGTERM, which stop its runs with a checkpoint.
 
     Args:
         look: called every moment.
@@ -196,9 +196,10 @@ def _searched(runs: "Runner | RayRuns", study_id: str, look: Callable[[], None])
         return True
     from kdcore.cluster import search
 
-    try:
-        search.proceed(runs, study_id, meanwhile=look)
-    except KeyboardInterrupt:
-        progress.stopped(runs)
-        return False
+    with progress.sigterm_as_interrupt():
+        try:
+            search.proceed(runs, study_id, meanwhile=look)
+        except KeyboardInterrupt:
+            progress.stopped(runs)
+            return False
     return True
