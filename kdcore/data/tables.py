@@ -20,7 +20,7 @@ from kdcore.data.folders import names, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.items import File, Item
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
-from kdcore.errors import NotHere, UserError, clipped, shortened
+from kdcore.errors import NotHere, UserError, clipped, shortened, visible
 from kdcore.files import atomic, reading
 
 OLDEST = 4  # version of the package: earlier ones run code of a dataset
@@ -251,8 +251,8 @@ def _classes(kind: Any, written: dict[str, list[Any]], folder: str) -> tuple[tup
 
 
 def _name(label: int | str, known: list[str] | None) -> str:
-    """The name of a label, where the column has one for it."""
-    return known[label] if known and isinstance(label, int) and label < len(known) else str(label)
+    """The name of a label, where the column has one for it, without what acts on a terminal."""
+    return visible(known[label] if known and isinstance(label, int) and label < len(known) else str(label))
 
 
 def _is_label(each: Any) -> bool:

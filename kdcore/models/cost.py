@@ -26,7 +26,8 @@ def flops(model: Tapped, image_size: int | None = None) -> int:
 @once(maxsize=256)
 def _flops(name: str, classes: int, image_size: int, options: str, side: int) -> int:
     """Counting takes a third of a second, and runs share networks."""
-    net = zoo.without_values(name, classes, image_size, json.loads(options))
+    net = zoo.without_values(name, classes, image_size, json.loads(options)).requires_grad_(False)
+    # the counter hooks the gradients of what modules get, and a network may hand a parameter itself to one, such as pit its tokens
     counter = FlopCounterMode(display=False)
     with in_eval(net), torch.no_grad(), counter:
         net(torch.empty(1, 3, side, side, device="meta"))

@@ -242,6 +242,10 @@ def test_a_list_of_splits_that_is_none_is_refused(tmp_path, library, text, words
         ours.of(recipe(tmp_path / "saved")).listing
 
 
+def test_a_class_name_acts_on_no_terminal():
+    assert tables._name(0, ["\x1b[31mcat"]) == tables._name("\x1b[31mcat", None) == " [31mcat"
+
+
 def test_a_label_without_a_name_is_its_number():
     assert [tables._name(label, ["cat", "dog"]) for label in (1, 2, "elk")] == ["dog", "2", "elk"]
 

@@ -148,6 +148,12 @@ def test_flops_count_the_attention():
     assert 0.5 < mlp / (h * 2 * 2 * n * d * 3 * d) < 1.5  # what is left is the mlp (ratio 3) and the patch embedding
 
 
+@pytest.mark.parametrize("name", ["pit_ti_224", "efficientformerv2_s0"])
+def test_flops_of_networks_that_hand_a_parameter_to_a_module(name):
+    """The counter expects gradients of what a module gets."""
+    assert models.describe(name)["flops"] == models.flops(models.shapes_only(name)) > 1e8
+
+
 def test_pretrained_weights_that_cannot_be_had_are_explained(monkeypatch):
     def offline(*args: object, **keywords: object) -> None:
         raise OSError("Name or service not known")
