@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -128,7 +128,7 @@ def _instead(problem: Any, kind: type[BaseModel]) -> str:
     return f". Known: {', '.join(known)}."
 
 
-@cache
+@lru_cache(maxsize=8)
 def _keys_of_sections(kind: type[BaseModel]) -> dict[str, list[str]]:
     """The last part of each key, and the whole ones that end in it: of the whole, and of its sections, not those within lists."""
     found: dict[str, list[str]] = {}
