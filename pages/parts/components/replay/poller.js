@@ -1,11 +1,12 @@
-// Requests what is new of an active run about once a second, without a rerun of the page; more often until there is something.
-const EVERY = 1000, UNTIL_THERE = 250, AFTER_A_FAILURE = 3000; // milliseconds
+// Requests what is new of an active run about once a second, without a rerun of the page; more often until it has moved, for a minute.
+const EVERY = 1000, UNTIL_MOVED = 250, AFTER_A_FAILURE = 3000; // milliseconds
+const OFTEN = 240; // requests, after which a run counts as slow
 
-// ask: () => the address to request. take: gets the news as plain data. there: whether there is something to see. Returns a function
-// that ends it.
-export function pollWhile(active, ask, take, report, there) {
-  let open = true, timer = 0;
-  const pause = () => there() ? EVERY : UNTIL_THERE;
+// ask: () => the address to request. take: gets the news as plain data. moved: whether what is to be seen has changed. Returns a
+// function that ends it.
+export function pollWhile(active, ask, take, report, moved) {
+  let open = true, timer = 0, often = 0;
+  const pause = () => moved() || ++often > OFTEN ? EVERY : UNTIL_MOVED;
   async function poll() {
     let wait = 0;
     try {

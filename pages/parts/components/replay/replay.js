@@ -61,7 +61,7 @@ class Replay {
     }
     if (data.active && !this.stopPolling) {
       const ask = () => `/api/runs/${encodeURIComponent(this.model.id)}/moments?since=${this.model.places.at(-1) ?? -1}&version=${encodeURIComponent(this.model.version)}`;
-      this.stopPolling = pollWhile(() => this.model.active, ask, (news) => this.learn(news), (words) => this.report(words), () => this.model.places.length > 0);
+      this.stopPolling = pollWhile(() => this.model.active, ask, (news) => this.learn(news), (words) => this.report(words), () => this.model.places.length > 1);
     } else if (!data.active) { this.stopPolling?.(); this.stopPolling = null; }
   }
 
