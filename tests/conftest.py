@@ -116,7 +116,7 @@ def pytest_unconfigure() -> None:
 
 
 def _leave() -> None:
-    """A worker ends without taking its modules apart, once it has told all."""
+    """A worker ends without taking its modules apart, once it has sent all results."""
     atexit.unregister(_leave)
     warm.end(0)
 

@@ -112,8 +112,8 @@ def _check_layout(target: Path, shown: str, found: _Sorted) -> None:
         fine = True
     except UserError as error:
         unread = names.not_read(name.rpartition("/")[2] for some in found.examples.values() for name in some)
-        told = str(error).replace(f"{target}/", "").replace(str(target), shown)
-        raise UserError(f"{told} {unread}".strip()) from None
+        reason = str(error).replace(f"{target}/", "").replace(str(target), shown)
+        raise UserError(f"{reason} {unread}".strip()) from None
     finally:
         if not fine:
             shutil.rmtree(target, ignore_errors=True)
