@@ -1,4 +1,4 @@
-"""How often measures are said to differ that do not, where they rest on few images or few images make them too high; by simulation.
+"""False claims of a difference, by simulation: of measures that rest on few images, or that few images make too high.
 
     python -m benchmarks.false_claims [--repeats 1.0] [--write]
 
@@ -98,7 +98,7 @@ def false_claims(measure: Measure, draw: Draw, repeats: int) -> tuple[float, flo
 
 
 def table(scale: float) -> Iterator[str]:
-    yield "| Measure | Two networks that do not differ | Said to differ before, % | Said to differ, % | No conclusion, % |"
+    yield "| Measure | Two networks that do not differ | Claims without these checks, % | Claims, % | No conclusion, % |"
     yield "|---|---|---|---|---|"
     for measure, words, draw in SETTINGS:
         shares = false_claims(measure, draw, max(20, round(scale * REPEATS)))
