@@ -214,6 +214,15 @@ def test_plain_packages_load_without_torch():
     assert (answer.stdout, answer.stderr) == ("False", ""), f"One of {', '.join(WITHOUT_TORCH)} imports torch."
 
 
+def test_modules_of_unix_alone_are_imported_where_they_are_used():
+    for path in [*engine_files(), *SCREENS]:
+        loaded = ast.parse(path.read_text(encoding="utf-8")).body
+        names = {name for node in loaded if isinstance(node, ast.Import) for name in (each.name for each in node.names)}
+        assert not names & {"fcntl", "grp", "pwd", "resource", "termios"}, (
+            f"{by_name(path)} cannot be imported on Windows."
+        )
+
+
 def test_no_pickle_is_ever_loaded():
     for path in [*engine_files(), *SCREENS]:
         if path.is_file():

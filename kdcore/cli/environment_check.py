@@ -1,7 +1,6 @@
 """`check-environment` (also `doctor`): packages, device, memory, disk, data and models, and how to fix what is missing."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from kdcore.data import datasets
 from kdcore.paths import data_folder, runs_folder, test_data_folder
 from kdcore.recipe import DataRecipe
 from kdcore.results import json_text
+from kdcore.runtime import cores, memory
 
 PACKAGES = (
     "torch", "torchvision", "timm", "streamlit", "altair", "pillow", "opencv-python-headless", "safetensors", "pydantic",
@@ -52,8 +52,8 @@ def examine() -> dict[str, Any]:
         "packages": {package: _version(package) for package in PACKAGES},
         "device": gpus[0] if gpus else "cpu",
         "gpus": gpus,
-        "cpu_cores": os.cpu_count(),
-        "memory_free_gib": _memory_gib(),
+        "cpu_cores": cores.count(),
+        "memory_free_gib": memory.free() / GIB,
         "disk_free_gib": free,
         "folders": {name: str(folder) for name, folder in folders.items()},
         "data": present,
@@ -115,10 +115,3 @@ def _existing(folder: Path) -> Path:
 
 def _class_counts() -> dict[str, int]:
     return {name: len(datasets.of(DataRecipe(name=name)).classes) for name in datasets.names("drawn", "downloaded")}
-
-
-def _memory_gib() -> float | None:
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-    except (ValueError, OSError, AttributeError):
-        return None

@@ -12,7 +12,7 @@ from kdcore import __version__, plugins
 from kdcore.cli import arguments
 from kdcore.cli.bug_log import bugs_logged
 from kdcore.errors import clipped, shortened, shown
-from kdcore.runtime import processes
+from kdcore.runtime import cores, processes
 
 PROGRAM = "python -m kdcore"
 EXAMPLES = """Examples:
@@ -80,6 +80,7 @@ def _run(tokens: list[str]) -> int:
     if "" in files:
         print(f"error: --plugin needs a file, as in --plugin my_loss.py. Help: {PROGRAM} --help", file=sys.stderr)
         return 2
+    cores.limit_libraries()
     if processes.launched():
         processes.without_advice_of_torch()
     try:

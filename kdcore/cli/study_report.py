@@ -11,6 +11,7 @@ from kdcore.errors import UserError
 from kdcore.recipe import study as studies
 from kdcore.recipe.study import TestSets
 from kdcore.results import json_text
+from kdcore.runtime import cores
 from kdcore.store import Studies, StudyState
 
 if TYPE_CHECKING:
@@ -79,14 +80,13 @@ def wanted(state: StudyState, sets: list[str] | None, images: int | None) -> Tes
 
 def written(state: StudyState, chosen: TestSets | None, out: Path | None, *, quiet: bool = False) -> None:
     """Evaluate what is missing, behind a progress bar, and write the report."""
-    import os
 
     import torch
 
     from kdcore.cli.progress import bar
     from kdcore.robustness import report as reports
 
-    torch.set_num_threads(int(os.environ.get("KD_THREADS") or os.cpu_count() or 1))
+    torch.set_num_threads(cores.threads())
     found = None
     with bar() as show:
         for each in reports.evaluate(state, store(), chosen):

@@ -18,6 +18,7 @@ from kdcore.data.folders.items import Item
 from kdcore.data.ragged import Ragged
 from kdcore.errors import NotAllowed, UserError
 from kdcore.recipe import DataRecipe
+from kdcore.runtime import cores
 
 TEST_SHARE, TEST_SEED = 0.2, 4
 NOTHING = np.empty((0, 0, 3), np.uint8)
@@ -111,7 +112,7 @@ class Encoded(Dataset):
     def read(self, pool: str, places: np.ndarray, size: int, *, whole: bool = False) -> Images:
         pixels = np.empty((len(places), size, size, 3), dtype=np.uint8)
         wholes = [[NOTHING] if whole else None for _ in places]
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        with ThreadPoolExecutor(min(8, cores.count())) as threads:
             problems = list(threads.map(checking.read_into, pixels, self.items(pool, places), wholes))
         shown = [names.text(file) for file in self.files(pool, places)]
         plain = [name for name, problem in zip(shown, problems, strict=True) if problem == checking.ONE_COLOUR]

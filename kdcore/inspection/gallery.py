@@ -1,6 +1,5 @@
 """Maps of two networks over a test split: references and plain data in, numpy out."""
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +14,7 @@ from kdcore.inspection import soft_labels
 from kdcore.inspection.model_cache import torch_threads
 from kdcore.models import Tapped
 from kdcore.paths import data_folder
+from kdcore.runtime import cores
 from kdcore.store import Store
 from kdcore.store.trained_on import data_of
 
@@ -47,7 +47,7 @@ def look_through(
     split = _images(student, student_model, store, at_most)
     steps = survey(teacher_model, student_model, split, map_name, untrained=untrained(student_model), at_most=at_most)
     for _ in range(len(split)):  # the steps end sooner
-        with torch_threads(threads or max(1, (os.cpu_count() or 1) - 1)):
+        with torch_threads(threads or cores.beside_pages()):
             found = next(steps, None)
         if found is None:
             return

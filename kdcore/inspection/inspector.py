@@ -1,7 +1,6 @@
 """The Inspector: maps and predictions of networks for photos."""
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Glanc
 from kdcore.models import Tapped
 from kdcore.models.sources import NO_SNAPSHOTS, Source, find
 from kdcore.recipe.references import RunNetwork
+from kdcore.runtime import cores
 from kdcore.store import Store
 
 BATCH = 16  # photos in one forward
@@ -47,7 +47,7 @@ class Inspector:
         """`threads` is torch's during a call; unless given, one core is left to a run."""
         self._store = store
         self._device = torch.device(device)
-        self._threads = threads or max(1, (os.cpu_count() or 1) - 1)
+        self._threads = threads or cores.beside_pages()
         self._models = ModelCache(store, self._device)
         self._lock = threading.Lock()
 

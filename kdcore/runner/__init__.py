@@ -11,6 +11,7 @@ import threading
 from kdcore import plugins
 from kdcore.paths import ASSETS, runs_folder
 from kdcore.runner.runner import Runner
+from kdcore.runtime import cores
 from kdcore.store import Store
 
 __all__ = ["Runner", "get"]
@@ -29,6 +30,6 @@ def get() -> Runner:
     with _making:
         if _runner is None:
             plugins.every()  # loaded now, so that the terminal says at the start what is wrong with one
-            threads = None if os.environ.get("KD_THREADS") else max(1, (os.cpu_count() or 1) - 1)
+            threads = None if os.environ.get("KD_THREADS") else cores.beside_pages()
             _runner = Runner(Store(runs_folder(), recorded=ASSETS / "runs"), threads=threads)
         return _runner

@@ -10,7 +10,7 @@ import torch
 
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe
-from kdcore.runtime import processes
+from kdcore.runtime import cores, processes
 from kdcore.runtime.distributed import Process
 from kdcore.runtime.processes import First, Follower
 from kdcore.training import replicas
@@ -137,7 +137,7 @@ def own_device(kind: str) -> torch.device:
 
 def threads() -> int:
     """CPU threads for training: `KD_THREADS`, else the cores, shared by the processes of this machine."""
-    return int(os.environ.get("KD_THREADS") or max(1, (os.cpu_count() or 1) // processes.local_world()))
+    return cores.threads(processes.local_world())
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -1,1 +1,1 @@
-"""Settings of the process for training: arithmetic precision and memory allocation."""
+"""Settings and limits of this process: arithmetic precision, memory, processor cores."""

@@ -1,39 +1,36 @@
 """Measures main memory, free and in total, of the machine and of its container."""
 
-import os
-from pathlib import Path
+import psutil
 
-MEMINFO = Path("/proc/meminfo")
-CGROUP = Path("/sys/fs/cgroup")  # limits of a container
+from kdcore.runtime import control_groups
+
+LIMIT, USED, FILES = "memory.max", "memory.current", "inactive_file"
+LIMIT_1, USED_1, FILES_1 = (
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    "total_inactive_file",
+)  # control groups, version 1
 
 
 def free() -> int:
     """Bytes that can be allocated without swapping; cached files count as free."""
-    return min(_of_the_machine(), _of_the_container())
+    return min([psutil.virtual_memory().available, *(left for _, left in _groups())])
 
 
 def total() -> int:
     """Bytes that the machine has, or that its container may use."""
-    try:
-        limit = int((CGROUP / "memory.max").read_text())
-    except (OSError, ValueError):  # no container, or "max": no limit
-        limit = 1 << 62
-    return min(limit, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min([psutil.virtual_memory().total, *(limit for limit, _ in _groups())])
 
 
-def _of_the_machine() -> int:
-    try:
-        lines = dict(line.split(":", 1) for line in MEMINFO.read_text(encoding="ascii").splitlines())
-        return 1024 * int(lines["MemAvailable"].split()[0])
-    except (OSError, KeyError, ValueError):  # not Linux: the C library's figure, without cached files
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _of_the_container() -> int:
-    """Bytes left of a container's limit; 2**62 where there is none."""
-    try:
-        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        kept = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-        return max(0, limit - used + int(kept["inactive_file"]))
-    except (OSError, KeyError, ValueError):  # no container, or "max": no limit
-        return 1 << 62
+def _groups() -> list[tuple[int, int]]:
+    """The limit of each control group that has one, and the bytes that are left of it."""
+    found = []
+    for folder in control_groups.folders("memory"):
+        for limit_file, used_file, files in ((LIMIT, USED, FILES), (LIMIT_1, USED_1, FILES_1)):
+            try:
+                limit, used = control_groups.numbers(folder / limit_file, folder / used_file)
+                kept = dict(line.split() for line in (folder / "memory.stat").read_text("ascii").splitlines())
+                found.append((limit, max(0, limit - used + int(kept.get(files, 0)))))
+            except (OSError, ValueError):  # of the other version, or without a limit
+                continue
+    return found

@@ -8,7 +8,6 @@ well as the shape does. In the test split textures are random; in `cue_conflict`
 import contextlib
 import hashlib
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from kdcore.data.datasets.base import Dataset, Images, Progress, Report, quiet
 from kdcore.errors import UserError
 from kdcore.files import atomic, budget, locks
 from kdcore.paths import data_folder
-from kdcore.runtime import interruption, memory
+from kdcore.runtime import cores, interruption, memory
 
 POOLS = ("train", "test", "cue_conflict")
 CHANCE = 0.1  # one texture of ten
@@ -120,7 +119,7 @@ def drawn(pool: str, n: int, size: int, seed: int, agreement: float, report: Rep
 
     progress = Progress(f"Drawing {n:,} {pool} images of {size} pixels", n, report)
     parts = [range(start, min(start + 100, n)) for start in range(0, n, 100)]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # OpenCV and numpy release the GIL
+    with ThreadPoolExecutor(min(8, cores.count())) as threads:  # OpenCV and numpy release the GIL
         try:
             for part, _ in zip(parts, threads.map(draw, parts), strict=True):
                 progress(part.stop)

@@ -19,6 +19,7 @@ from kdcore.data.datasets.base import Progress, Report, quiet
 from kdcore.data.folders.items import File, Item
 from kdcore.errors import NotAllowed, UserError
 from kdcore.files import disk
+from kdcore.runtime import cores
 
 MOST_KNOWN = 200_000  # images; then all are forgotten
 SIDE = 32  # decoded no larger than needed
@@ -115,7 +116,7 @@ def checked(images: Sequence[Named], seconds: float, report: Report = quiet) -> 
 
     unknown = [place for place, each in enumerate(found) if each is None] if seconds else []
     progress = Progress(f"Decoding {len(unknown):,} images", len(unknown) or 1, report)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(8, cores.count())) as threads:
         for done, _ in enumerate(threads.map(check, unknown), 1):
             progress(done)
     return found

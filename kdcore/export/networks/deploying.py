@@ -21,7 +21,7 @@ import torch
 from kdcore import models
 from kdcore.data.split import Split
 from kdcore.errors import UserError
-from kdcore.export.networks import card, choosing, evaluating, int8, latency, libraries, onnx_graph
+from kdcore.export.networks import card, choosing, evaluating, int8, latency, onnx_graph
 from kdcore.export.networks.choosing import Chosen
 from kdcore.export.networks.deploy_table import FILE, Row, Table
 from kdcore.export.networks.onnx_session import Session
@@ -31,6 +31,7 @@ from kdcore.recipe import weight_header
 from kdcore.recipe.references import RUN, SAFETENSORS, WeightFile
 from kdcore.results.comparison import claim, corrected
 from kdcore.results.json_text import text as as_json
+from kdcore.runtime import cores
 from kdcore.store import Store
 
 SECONDS = 5.0  # of latency, for each size of batch
@@ -66,13 +67,13 @@ def measure(
     Args:
         also: further networks by reference, such as a pruned student's file.
         at_most: test images.
-        threads: CPU threads of onnxruntime; `libraries.threads()` unless given.
+        threads: CPU threads of onnxruntime; `cores.threads()` unless given.
         seconds: of latency measurements for each size of batch.
 
     Raises:
         UserError: there is no such run, it has not ended, its student cannot be exported, or a library is missing.
     """
-    threads = threads or libraries.threads()
+    threads = threads or cores.threads()
     notes: list[str] = []
     forms = _forms(run_id, store, also, notes, report)
     images = _measure_accuracy(forms, at_most, notes, report)

@@ -8,7 +8,6 @@ file: by how much its resident memory has grown at its largest, from before the 
 """
 
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -72,8 +71,17 @@ def _largest() -> int:
         with open("/proc/self/status", encoding="ascii") as status:
             return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
     except (OSError, StopIteration):
-        unit = 1 if sys.platform == "darwin" else 1024
-        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return _largest_elsewhere()
+
+
+def _largest_elsewhere() -> int:
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    return (1 if sys.platform == "darwin" else 1024) * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

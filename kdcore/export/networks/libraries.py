@@ -1,7 +1,6 @@
 """The optional libraries of an export, imported where they are used; a missing one is a sentence with the command that installs it."""
 
 import importlib
-import os
 from typing import Any
 
 from kdcore.errors import UserError
@@ -17,9 +16,3 @@ def needed(name: str) -> Any:
         raise UserError(
             f"The package {name.partition('.')[0]}, which exports to ONNX need, is not installed here. Install it: {INSTALL}"
         ) from None
-
-
-def threads() -> int:
-    """CPU threads for networks outside PyTorch: `KD_THREADS`, else one for each core."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return int(os.environ.get("KD_THREADS") or cores or 1)

@@ -7,6 +7,7 @@ import numpy as np
 
 from kdcore.errors import UserError, clipped
 from kdcore.export.networks import libraries
+from kdcore.runtime import cores
 
 INPUT, OUTPUT = "images", "logits"
 
@@ -18,7 +19,7 @@ class Session:
         """Raises UserError where onnxruntime is missing or cannot run the file."""
         onnxruntime = libraries.needed("onnxruntime")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or libraries.threads()
+        options.intra_op_num_threads = threads or cores.threads()
         options.log_severity_level = 3  # errors, which are raised as well
         source = file if isinstance(file, bytes) else str(file)
         try:

@@ -1,6 +1,5 @@
 """Evaluations of networks by reference, and what earlier ones kept: texts and numpy out."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -16,6 +15,7 @@ from kdcore.robustness import kept as stored
 from kdcore.robustness.conditions import CLEAN, Condition, parse
 from kdcore.robustness.networks import FOLDER, Described, described
 from kdcore.robustness.table import by_condition
+from kdcore.runtime import cores
 from kdcore.store import Store
 
 
@@ -40,7 +40,7 @@ def assess(
     steps = evaluate(prepared, wanted)
     names = tuple(map(str, wanted))
     while True:
-        with torch_threads(threads or max(1, (os.cpu_count() or 1) - 1)):
+        with torch_threads(threads or cores.beside_pages()):
             found = next(steps, None)
         if found is None:
             return

@@ -10,7 +10,6 @@ the folders within do not.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from kdcore.data.perturbations.base import OwnSet
 from kdcore.data.perturbations.stimuli import entry_level
 from kdcore.data.split import Split
 from kdcore.errors import UserError
+from kdcore.runtime import cores
 
 FOLDERS = {
     "style-transfer": ("style-transfer", "style-transfer-preprocessed-512"),
@@ -122,7 +122,7 @@ def _title(entry: str, places: tuple[int, ...], classes: Sequence[str]) -> str:
 def _read(files: list[Path], side: int) -> np.ndarray:
     """uint8 [n, side, side, 3]. Raises UserError."""
     pixels = np.empty((len(files), side, side, 3), dtype=np.uint8)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(8, cores.count())) as threads:
         problems = list(threads.map(checking.read_into, pixels, map(str, files)))
     for file, problem in zip(files, problems, strict=True):
         if problem and problem != checking.ONE_COLOUR:
