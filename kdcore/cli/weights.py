@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from kdcore import recipe as recipes
 from kdcore.cli.options import writing
 from kdcore.errors import UserError
-from kdcore.recipe import references
+from kdcore.recipe import class_list, references
 
 import_app = App(
     name="import-weights",
@@ -86,12 +86,11 @@ def class_names(data: str | None, path: str | None, file: Path | None) -> tuple[
         UserError: more than one is given, or there is no such dataset, folder or file.
     """
     from kdcore.data import loading
-    from kdcore.models.importing import class_names
 
     if file is not None and (data or path):
         raise UserError("Give the classes with --classes FILE, or with --data NAME and --path FOLDER, not both.")
     if file is not None:
-        return class_names.from_file(file)
+        return class_list.read(file)
     if data is None and path is None:
         return None
     plain = {"data": {"name": data or "folder", "path": path}, "student": {"model": "resnet20"}}

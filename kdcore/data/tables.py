@@ -5,7 +5,6 @@ import json
 import os
 import re
 import time
-import unicodedata
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from kdcore import paths, photos
+from kdcore.data import table_labels
 from kdcore.data.datasets.base import Report
 from kdcore.data.folders import names, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.items import File, Item
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
-from kdcore.errors import NotHere, UserError, clipped, shortened, visible
+from kdcore.errors import NotHere, UserError, clipped, shortened
 from kdcore.files import atomic, reading
 
 OLDEST = 4  # version of the package: earlier ones run code of a dataset
-LABELS = ("label", "labels", "fine_label", "class", "target", "cls")
 MOST_DESCRIPTION = 64 << 20  # bytes of a json file
 MISSING = "Hugging Face datasets need the package datasets: `pip install datasets`."
 NO_LABEL = "images without a label"
@@ -108,9 +107,8 @@ class Row:
         if raw is None and path and os.path.isabs(path):
             return File(path).read(first)
         if raw is None:
-            raise photos.Unusable(
-                f"its row has no image, only {shortened(path)}: save the dataset with its images in it."
-            )
+            only = f", only {shortened(path)}" if path else ""
+            raise photos.Unusable(f"its row has no image{only}: save the dataset with its images in it.")
         photos.check_length(len(raw), photos.OWN)
         return raw if first is None else raw[:first]
 
@@ -153,7 +151,10 @@ def opened(folder: Path, hub: str) -> Table:
             f"{shortened(names.text(str(folder)))} is no folder that the package datasets saved (`save_to_disk`), and no name of "
             "its hub, such as uoft-cs/cifar10."
         )
-    stamps = {str(file): stamp(paths.allowed(file)) for file in sorted(where.rglob("*")) if file.is_file()}
+    inside = sorted(where.rglob("*"))
+    stamps = {str(file): stamp(paths.allowed(file)) for file in inside if file.is_file()}
+    if odd := next((file for file in inside if file.exists() and not file.is_file() and not file.is_dir()), None):
+        raise UserError(f"{names.text(str(odd))} is no plain file, so the dataset is not opened: save it again.")
     _check_inside(where, [Path(file) for file in stamps])
     return _opened(str(where), tuple(stamps.items()))
 
@@ -164,7 +165,8 @@ def _check_inside(folder: Path, files: Iterable[Path]) -> None:
         try:
             found = json.loads(reading.read_whole(file, MOST_DESCRIPTION))
             parts = [*found.get("splits", ()), *(each["filename"] for each in found.get("_data_files", ()))]
-            inside = all(Path(part).name == part for part in parts)
+            inside = all(Path(part).name == part != os.pardir for part in parts)
+            empty = "_data_files" in found and not parts
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise UserError(
                 f"The dataset in {names.text(str(folder))} cannot be opened: {file.name} is damaged. Save it again."
@@ -172,6 +174,11 @@ def _check_inside(folder: Path, files: Iterable[Path]) -> None:
         if not inside:
             raise UserError(
                 f"{names.text(str(file))} names files outside of its folder, which are not opened: save the dataset again."
+            )
+        if empty:
+            raise UserError(
+                f"{names.text(str(file))} names no file: a split without rows, which the package datasets cannot open. Save the "
+                "dataset without it."
             )
 
 
@@ -186,14 +193,15 @@ def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
         ) from error
     whole = dict(found) if hasattr(found, "items") else {"train": found}
     left = {OTHER_SPLITS: [name for name in whole if not names.split(name)]}
-    splits = {pool: rows for name, rows in whole.items() if (pool := names.split(name))}
+    splits = _by_pool(whole, folder)
     if "train" not in splits:
         raise UserError(
             f"The dataset in {names.text(folder)} has no split train, only {', '.join(whole) or 'an empty list'}."
         )
-    image, label = _columns(package, splits["train"].features, folder)
-    written = {pool: _labels(rows, label, folder) for pool, rows in splits.items()}
-    classes, numbers = _classes(splits["train"].features[label], written, folder)
+    image, label, notes = table_labels.columns(package, splits["train"].features, folder)
+    written = {pool: table_labels.read(package, rows, label, folder, pool) for pool, rows in splits.items()}
+    kinds = {pool: rows.features[label] for pool, rows in splits.items()}
+    classes, numbers = table_labels.numbered(kinds, written, folder)
     pools: dict[str, Pool] = {}
     for pool in (pool for pool in ("train", "validation", "test") if pool in splits):
         rows = np.flatnonzero(numbers[pool] >= 0)
@@ -201,62 +209,21 @@ def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
         pools[pool] = Pool(pool, Numbered(pool, rows), numbers[pool][rows], {"row": rows})
     left_out = tuple(LeftOut(why, len(some), tuple(some[: walking.FEW])) for why, some in left.items() if some)
     listing = Listing(
-        Path(folder), classes, pools, left_out, tuple(names.alike(classes)), (), dict(stamps), time.time_ns()
+        Path(folder), classes, pools, left_out, tuple(names.alike(classes)), notes, dict(stamps), time.time_ns()
     )
     raw = {pool: _encoded(package, rows, image, folder) for pool, rows in splits.items()}
     return Table(folder, listing, raw, image, hash(stamps))
 
 
-def _columns(package: Any, features: Any, folder: str) -> tuple[str, str]:
-    """The names of the image column and the label column."""
-    images = [name for name, kind in features.items() if isinstance(kind, package.Image)]
-    labels = [name for name, kind in features.items() if isinstance(kind, package.ClassLabel)]
-    others = [name for name in LABELS if name in features and name not in images]
-    label = next((name for name in LABELS if name in labels), next(iter([*labels, *others]), None))
-    if not images or label is None:
-        needed = "column of type Image" if not images else f"column of type ClassLabel, or named {', '.join(LABELS)}"
-        shown = ", ".join(f"{name} ({type(kind).__name__})" for name, kind in features.items())
-        raise UserError(f"The dataset in {names.text(folder)} has no {needed}. Its columns: {clipped(shown)}.")
-    return images[0], label
-
-
-def _labels(rows: Any, label: str, folder: str) -> list[Any]:
-    if label not in rows.features:
-        raise UserError(
-            f"The splits of the dataset in {names.text(folder)} have different columns: one has no {label!r}."
-        )
-    return list(rows.select_columns([label]).with_format(None)[:][label])
-
-
-def _classes(kind: Any, written: dict[str, list[Any]], folder: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """The classes that training images have, and the number of each image's class among them, -1 without one."""
-    known = getattr(kind, "names", None)
-    trained = {each for each in written["train"] if _is_label(each)}
-    if len(trained) < 2:
-        raise UserError(
-            f"The training images in {names.text(folder)} have {len(trained)} classes; at least two are needed."
-        )
-    ordered = sorted(trained, key=lambda each: (isinstance(each, str), each))
-    for pool, labels in written.items():
-        if strange := {each for each in labels if _is_label(each)} - trained:
-            one = next(iter(strange))
+def _by_pool(whole: dict[str, Any], folder: str) -> dict[str, Any]:
+    """The splits that are used. Raises UserError where two mean the same."""
+    found: dict[str, str] = {}
+    for name in whole:
+        if (pool := names.split(name)) and (other := found.setdefault(pool, name)) != name:
             raise UserError(
-                f"The {pool} images in {names.text(folder)} have the class {shortened(_name(one, known))}, which no "
-                "training image has."
+                f"The dataset in {names.text(folder)} has two splits of {pool} images, {other} and {name}. Save it with one of them."
             )
-    places = {each: place for place, each in enumerate(ordered)}
-    numbers = {pool: np.array([places.get(each, -1) for each in labels], np.int64) for pool, labels in written.items()}
-    shown = [unicodedata.normalize("NFC", _name(each, known)) for each in ordered]
-    return tuple(shown), numbers
-
-
-def _name(label: int | str, known: list[str] | None) -> str:
-    """The name of a label, where the column has one for it, without what acts on a terminal."""
-    return visible(known[label] if known and isinstance(label, int) and label < len(known) else str(label))
-
-
-def _is_label(each: Any) -> bool:
-    return isinstance(each, str) or (isinstance(each, int) and not isinstance(each, bool) and each >= 0)
+    return {pool: whole[name] for pool, name in found.items()}
 
 
 def _encoded(package: Any, rows: Any, image: str, folder: str) -> Any:

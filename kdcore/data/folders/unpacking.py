@@ -1,12 +1,13 @@
 """Unpacks a zip file of images into a folder of the data folder: class folders and images alone, within limits."""
 
+import contextlib
 import re
 import shutil
 import stat
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -51,9 +52,10 @@ class Unpacked:
 
 @dataclass
 class _Sorted:
-    """The entries of a zip file by their place in the folder, and those that are left out."""
+    """The entries of a zip file by their place in the folder, its empty folders, and what is left out."""
 
     kept: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
+    empty: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -92,6 +94,7 @@ def unpack(file: BinaryIO | Path, name: str) -> Unpacked:
             with atomic.staging(names[0]) as temporary:
                 for place in list(found.kept):
                     _take(zipped, place, found, temporary)
+                _make_empty(found.empty, temporary)
                 _check_images(found, shown)
                 target = atomic.take_free_name(temporary, names)
     except UserError:
@@ -127,14 +130,30 @@ def _sorted(zipped: zipfile.ZipFile, shown: str) -> _Sorted:
             f"{shown} has {len(entries):,} entries; {MOST_ENTRIES:,} are the most. Split it into several folders."
         )
     found = _Sorted()
+    files: list[str] = []
     for entry in entries:
         parts = _parts(entry, shown)
         if parts and not entry.is_dir():
+            files.append("/".join(parts))
             _sort(entry, parts, found, shown)
+        elif parts and _is_plain(parts):
+            found.empty.add("/".join(parts))
+    found.empty -= _folders(files)
     _check_images(found, shown)
-    _check_size(found.kept, zipped.start_dir, shown)
-    found.kept = _without_outer(found.kept)
+    _check_size(found, zipped.start_dir, shown)
+    found.kept, outer = _without_outer(found.kept)
+    found.empty = {place.removeprefix(outer) for place in found.empty if place.startswith(outer)}
     return found
+
+
+def _is_plain(parts: Sequence[str]) -> bool:
+    """Whether a folder has a place that would be read."""
+    hidden = any(names.skipped_folder(part) for part in parts)
+    return not hidden and not _is_long([*parts, ""]) and "".join(parts).isprintable()
+
+
+def _is_long(parts: Sequence[str]) -> bool:
+    return len(parts) > DEEPEST or any(len(part.encode(errors="replace")) > LONGEST for part in parts)
 
 
 def _parts(entry: zipfile.ZipInfo, shown: str) -> list[str]:
@@ -172,7 +191,7 @@ def _sort(entry: zipfile.ZipInfo, parts: Sequence[str], found: _Sorted, shown: s
         found.leave_out(HIDDEN_FILES, place)
     elif not names.is_image(name) and ending:
         found.leave_out(OTHER.format(ending), place)
-    elif len(parts) > DEEPEST or any(len(part.encode(errors="replace")) > LONGEST for part in parts):
+    elif _is_long(parts):
         found.leave_out(LONG, place)
     elif not place.isprintable():
         found.leave_out(CONTROL, place)
@@ -201,15 +220,15 @@ def _check_images(found: _Sorted, shown: str) -> None:
         raise UserError(f"{shown} has no images. {LAYOUT}{left}")
 
 
-def _check_size(kept: Mapping[str, zipfile.ZipInfo], packed: int, shown: str) -> None:
+def _check_size(found: _Sorted, packed: int, shown: str) -> None:
     """packed: bytes of the file that hold entries. Entries that share them would be far larger together."""
-    size = sum(entry.file_size for entry in kept.values())
+    size = sum(entry.file_size for entry in found.kept.values())
     if size > MOST_RATIO * max(packed, CHUNK):
         raise UserError(f"{shown} would unpack {packed:,} bytes to {size:,}. Nothing was unpacked.")
-    folders = _folders(kept)
+    folders = _folders([*found.kept, *(f"{place}/" for place in found.empty)])
     if len(folders) > MOST_FOLDERS:
         raise UserError(f"{shown} has more than {MOST_FOLDERS:,} folders. Nothing was unpacked. {LAYOUT}")
-    blocks = BLOCK * (len(folders) + sum(-(-entry.file_size // BLOCK) for entry in kept.values()))
+    blocks = BLOCK * (len(folders) + sum(-(-entry.file_size // BLOCK) for entry in found.kept.values()))
     budget.check_room(
         folder(), blocks, held=budget.total(folder()), most=budget.limit(VARIABLE, MOST_GB), variable=VARIABLE,
         what="Unpacked folders",
@@ -227,14 +246,22 @@ def _folders(places: Iterable[str]) -> set[str]:
     return found
 
 
-def _without_outer(kept: dict[str, zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """`birds/cat/1.jpg` -> `cat/1.jpg`, where all lie in one folder that holds the class folders."""
+def _without_outer(kept: dict[str, zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo], str]:
+    """`birds/cat/1.jpg` -> `cat/1.jpg`, where all lie in one folder that holds the class folders; and that folder, `birds/`."""
+    removed = ""
     while True:
         outer = {place.partition("/")[0] for place in kept}
         inside = {place.partition("/")[2]: entry for place, entry in kept.items()}
         if len(outer) != 1 or any("/" not in place for place in inside) or names.split(next(iter(outer))):
-            return kept
-        kept = inside
+            return kept, removed
+        kept, removed = inside, f"{removed}{next(iter(outer))}/"
+
+
+def _make_empty(places: Iterable[str], to: Path) -> None:
+    """Empty folders, such as that of a class without images, so that they are named as in a folder that was not packed."""
+    for place in places:
+        with contextlib.suppress(FileExistsError, NotADirectoryError):  # where case does not count
+            (to / place).mkdir(parents=True, exist_ok=True)
 
 
 def _take(zipped: zipfile.ZipFile, place: str, found: _Sorted, to: Path) -> None:

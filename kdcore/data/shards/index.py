@@ -10,7 +10,6 @@ In a shard, files with the same name up to its first dot belong together: an ima
 import os
 import re
 import time
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +22,10 @@ from kdcore.data.folders import names, stored, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
 from kdcore.data.shards import entries, tar
-from kdcore.errors import NotAllowed, UserError, clipped, visible
+from kdcore.errors import NotAllowed, UserError
 from kdcore.files import reading
 from kdcore.photos import kinds
-from kdcore.recipe.weight_header import LONGEST_CLASS
+from kdcore.recipe import class_list
 
 LAYOUT = (
     "It should hold tar files such as train-000000.tar and test-000000.tar, with an image and its label (.cls or .json) "
@@ -40,8 +39,14 @@ MOST_IMAGES = 50_000_000
 
 COMPRESSED = "compressed shards, in which no image can be found by its place (unpack them: gunzip, unzstd)"
 UNLABELLED, NO_IMAGE = "images without a label (.cls or .json)", "labels without an image"
-NO_LABEL = "labels that are no class: not a number, a name, or a .json with " + ", ".join(map(repr, entries.JSON_KEYS))
-FURTHER = "further images and labels of a key that has one already: the first of each is used"
+NO_LABEL = "labels that are no class: not a whole number from 0, a name, or a .json with " + ", ".join(
+    map(repr, entries.JSON_KEYS)
+)
+FURTHER = "further images and labels of a key, which is the name up to its first dot: the first of each is used"
+APART = (
+    "An image and its label need the same name up to its first dot, and have to follow one another in the shard, as "
+    "`tar --sort=name` writes them."
+)
 TOO_LARGE = f"images of more than {photos.OWN.mib} MiB"
 CLOSED = "shards that cannot be opened"
 OF_NO_SPLIT = "shards without train, test or val in their name, beside others with it"
@@ -89,6 +94,7 @@ class _Indexer:
         self.began = time.time_ns()
         self.stamps: dict[str, Stamp] = {}
         self.labels: dict[str, int] = {}  # as written, in the order of their first image
+        self.questions: list[str] = []
         self.left: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
         self.found = 0
@@ -103,12 +109,23 @@ class _Indexer:
         if not self.found:
             raise UserError(f"{self.shown} has no image with a label. {LAYOUT}{self._left_words()}")
         classes, numbers = self._classes(pools)
+        if self.counts.keys() >= {UNLABELLED, NO_IMAGE}:
+            self.questions.append(
+                f"{self.counts[UNLABELLED]:,} images have no label and {self.counts[NO_IMAGE]:,} labels no image. {APART}"
+            )
         made: dict[str, Pool] = {
             pool: _pool(pools[pool], numbers) for pool in ("train", "validation", "test") if pool in pools
         }
         self._check_classes(made, classes)
         return Listing(
-            self.root, classes, made, self._left_out(), tuple(names.alike(classes)), (), self.stamps, self.began
+            self.root,
+            classes,
+            made,
+            self._left_out(),
+            (*names.alike(classes), *self.questions),
+            (),
+            self.stamps,
+            self.began,
         )
 
     def _shards(self) -> dict[str, str]:
@@ -142,6 +159,7 @@ class _Indexer:
         numbers: list[tuple[int, int, int, int]] = []
         try:
             self.stamps[path] = stamp(paths.allowed(Path(path)))
+            reading.regular(path)
             file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for its writer
         except NotAllowed:
             self._leave_out(walking.NOT_ALLOWED, shard)
@@ -154,7 +172,10 @@ class _Indexer:
                 names_found.append(f"{shard}/{image.name}")
                 numbers.append((self.labels.setdefault(label, len(self.labels)), number, image.offset, image.size))
         except tar.Damaged as error:
-            self._leave_out(tar.DAMAGED, f"{shard} ({error}; {len(numbers):,} images before that are used)")
+            if not numbers and tar.is_packed(file):
+                self._leave_out(COMPRESSED, shard)
+            else:
+                self._leave_out(tar.DAMAGED, f"{shard} ({error}; {len(numbers):,} images before that are used)")
         except OSError as error:
             self._leave_out(CLOSED, f"{shard} ({error.strerror})")
         finally:
@@ -224,37 +245,26 @@ class _Indexer:
             shown = [known[int(label)] if known else label for label in ordered]
         else:
             ordered = shown = sorted(written)
+            self._question_mixed(ordered)
         places = {label: place for place, label in enumerate(ordered)}
         return tuple(shown), np.array([places[label] for label in written], np.int64)
 
-    def _class_names(self) -> list[str]:
+    def _question_mixed(self, labels: list[str]) -> None:
+        """Question numbers among names: either may be a mistake, and numbers get no names from a file then."""
+        if numbers := [label for label in labels if label.isdecimal()]:
+            others = [label for label in labels if not label.isdecimal()]
+            self.questions.append(
+                f"Some labels are numbers ({', '.join(numbers[:3])}), others names ({', '.join(others[:3])}): each is a class of its own."
+            )
+
+    def _class_names(self) -> tuple[str, ...]:
         for name in CLASS_FILES:
             path = Path(self.absolute, name)
-            if path.is_file():
-                self.stamps[str(path)] = stamp(paths.allowed(path))
-                try:
-                    text = reading.read_whole(path, MOST_CLASS_BYTES).decode("utf-8-sig")
-                except OSError as error:
-                    raise UserError(f"{names.text(str(path))} cannot be read: {error.strerror or error}.") from None
-                except UnicodeDecodeError:
-                    raise UserError(
-                        f"{names.text(str(path))} is not text in UTF-8: save it as UTF-8, one name a line."
-                    ) from None
-                lines = text.rstrip().splitlines()
-                found = [unicodedata.normalize("NFC", visible(line).strip()) for line in lines]
-                if "" in found:
-                    raise UserError(
-                        f"{names.text(str(path))} has no name in line {found.index('') + 1}: the label {found.index('')} needs one there."
-                    )
-                if long := next((name for name in found if len(name) > LONGEST_CLASS), None):
-                    raise UserError(
-                        f"{names.text(str(path))} has a name of {len(long):,} characters, {clipped(long, 60)!r}; {LONGEST_CLASS} are the "
-                        "most. Write one name a line."
-                    )
-                if len(set(found)) < len(found):
-                    raise UserError(f"{names.text(str(path))} names a class twice: every line must be another name.")
-                return found
-        return []
+            if os.path.lexists(path):
+                known = class_list.read(paths.allowed(path), MOST_CLASS_BYTES)
+                self.stamps[str(path)] = stamp(path)
+                return known
+        return ()
 
     def _check_classes(self, pools: dict[str, Pool], classes: tuple[str, ...]) -> None:
         trained = np.unique(pools["train"].targets) if "train" in pools else np.empty(0, np.int64)
@@ -264,6 +274,11 @@ class _Indexer:
                 f"The training shards of {self.shown} have {only}; at least two are needed. {LAYOUT}{self._left_words()}"
             )
         for pool, found in pools.items():
+            if not len(found.targets):
+                raise UserError(
+                    f"The {pool} shards of {self.shown} have no image with a label. Add some, or remove these shards: then {pool} images "
+                    f"are taken from the training images.{self._left_words()}"
+                )
             if len(strange := np.setdiff1d(found.targets, trained)):
                 raise UserError(
                     f"The {pool} shards of {self.shown} have the class {classes[strange[0]]!r}, which no training shard has: the "
@@ -280,7 +295,8 @@ class _Indexer:
         return tuple(LeftOut(reason, count, tuple(self.left[reason])) for reason, count in sorted(self.counts.items()))
 
     def _left_words(self) -> str:
-        return f" Left out: {'; '.join(map(str, self._left_out()))}." if self.counts else ""
+        apart = f" {APART}" if self.counts.keys() >= {UNLABELLED, NO_IMAGE} else ""
+        return f" Left out: {'; '.join(map(str, self._left_out()))}.{apart}" if self.counts else ""
 
 
 def _pool(images: _Images, numbers: np.ndarray) -> Pool:

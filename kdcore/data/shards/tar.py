@@ -19,7 +19,9 @@ DAMAGED = "shards that are damaged from some byte on"
 _FILES, _FOLDER = (b"0", b"\0", b"7"), b"5"
 _WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # whatever size their header names
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_OF_ALL = b"L", b"K", b"x", b"g"
-_PAX_ENTRY = re.compile(rb"(\d{1,7}) (path|size)=")
+_PAX_ENTRY = re.compile(rb"(\d{1,7}) (path|size|GNU\.sparse\.(?:name|map|major))=")
+_SPARSE = "GNU.sparse."
+_PACKED = (b"\x1f\x8b", b"(\xb5/\xfd", b"\xfd7zXZ", b"BZh", b"PK\3\4")  # gzip, zstd, xz, bzip2, zip
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def entries(file: int) -> Iterator[Entry]:
         if not header.strip(b"\0"):
             return
         _check(header, place)
-        kind, content, name = header[156:157], place + BLOCK, long_name or pax.get("path") or _name(header)
+        kind, content = header[156:157], place + BLOCK
+        name = long_name or pax.get(f"{_SPARSE}name") or pax.get("path") or _name(header)
         size = int(pax["size"]) if "size" in pax else _number(header[124:136], place)
         size = 0 if kind in _WITHOUT_CONTENT else size
         place = content + -(-size // BLOCK) * BLOCK
@@ -70,9 +73,15 @@ def entries(file: int) -> Iterator[Entry]:
                 long_name, pax = (raw.rstrip(b"\0"), pax) if kind == _LONG_NAME else (long_name, _pax(raw))
             continue
         if kind != _FOLDER and not (kind in _FILES and name.endswith(b"/")):
-            yield Entry(shown(name), content, size, _refusal(kind, name))
+            sparse = any(key.startswith(_SPARSE) for key in pax)
+            yield Entry(shown(name), content, size, DEVICES if sparse else _refusal(kind, name))
         long_name, pax = b"", {}
     raise Damaged(f"it has more than {MOST_ENTRIES:,} entries")
+
+
+def is_packed(file: int) -> bool:
+    """Whether an open file begins like a compressed one. Raises OSError."""
+    return os.pread(file, 8, 0).startswith(_PACKED)
 
 
 def shown(name: bytes) -> str:

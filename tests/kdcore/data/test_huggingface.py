@@ -1,7 +1,9 @@
 """Datasets of the package `datasets`: what it saves is read as a folder of the same images is; nothing of it is decoded by it."""
 
+import datetime
 import io
 import json
+import os
 import sys
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from kdcore import paths
 from kdcore.cli.main import main
 from kdcore.data import datasets as ours
-from kdcore.data import loading, selection, tables
+from kdcore.data import loading, selection, table_labels, tables
 from kdcore.data.folders.checking import decoded
 from kdcore.data.folders.report import WHOLE, report
 from kdcore.errors import NotHere, UserError
@@ -45,7 +47,7 @@ def rows(library, n=N, seed=0, label=None, values=None, **columns):
     kind = label or library.ClassLabel(names=["cat", "dog"])
     plain = {
         "image": [{"bytes": encoded(seed + i), "path": None} for i in range(n)],
-        "label": values or [i % 2 for i in range(n)],
+        "label": values if values is not None else [i % 2 for i in range(n)],
     }
     return library.Dataset.from_dict(plain, features=library.Features({"image": library.Image(), "label": kind}))
 
@@ -217,7 +219,7 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path, library, monkeyp
     assert list((tmp_path / "data" / "huggingface").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../elsewhere/data.arrow", "/etc/passwd", ""])
+@pytest.mark.parametrize("name", ["../elsewhere/data.arrow", "/etc/passwd", "", ".."])
 def test_a_description_that_names_files_elsewhere_is_refused(tmp_path, library, name):
     rows(library).save_to_disk(tmp_path / "saved")
     state = json.loads((tmp_path / "saved" / "state.json").read_text())
@@ -231,6 +233,7 @@ def test_a_description_that_names_files_elsewhere_is_refused(tmp_path, library, 
     "text, words",
     [
         ('{"splits": ["train", "../other"]}', "names files outside of its folder"),
+        ('{"splits": ["train", ".."]}', "names files outside of its folder"),
         ('{"splits": 3}', "is damaged. Save it again"),
         ("[" * 50_000, "is damaged. Save it again"),
     ],
@@ -243,11 +246,109 @@ def test_a_list_of_splits_that_is_none_is_refused(tmp_path, library, text, words
 
 
 def test_a_class_name_acts_on_no_terminal():
-    assert tables._name(0, ["\x1b[31mcat"]) == tables._name("\x1b[31mcat", None) == " [31mcat"
+    assert table_labels._name(0, ["\x1b[31mcat"]) == table_labels._name("\x1b[31mcat", None) == "[31mcat"
 
 
 def test_a_label_without_a_name_is_its_number():
-    assert [tables._name(label, ["cat", "dog"]) for label in (1, 2, "elk")] == ["dog", "2", "elk"]
+    assert [table_labels._name(label, ["cat", "dog"]) for label in (1, 2, "elk")] == ["dog", "2", "elk"]
+
+
+def splits(folder, **saved):
+    """A dataset whose splits were saved one by one, so that their columns may differ."""
+    folder.mkdir()
+    (folder / "dataset_dict.json").write_text(json.dumps({"splits": list(saved)}))
+    for name, table in saved.items():
+        table.save_to_disk(folder / name)
+    return recipe(folder)
+
+
+def test_labels_of_a_split_with_its_names_in_another_order_are_the_same_classes(tmp_path, library):
+    other = rows(library, seed=N, label=library.ClassLabel(names=["dog", "cat"]), values=[0, 0, 0, 1, 1] * 4)
+    source = ours.of(splits(tmp_path / "saved", train=rows(library), test=other))
+    assert source.classes == ("cat", "dog")
+    assert source.targets("test").tolist() == [1, 1, 1, 0, 0] * 4
+    elk = rows(library, seed=N, label=library.ClassLabel(names=["elk", "cat"]), values=[1, 0] * 10)
+    with pytest.raises(UserError, match="The test images in .* have the class 'elk', which no training image has"):
+        ours.of(splits(tmp_path / "elk", train=rows(library), test=elk)).classes
+
+
+@pytest.mark.parametrize("kind", ["float", "bool", "null", "list", "date"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_column_that_holds_no_classes_is_named_with_its_type(tmp_path, library, kind, split):
+    values, feature = {
+        "float": ([0.5, 1.5] * 10, library.Value("float32")),
+        "bool": ([True, False] * 10, library.Value("bool")),
+        "null": ([None] * 20, library.Value("null")),
+        "list": ([[0], [1]] * 10, library.Sequence(library.Value("int64"))),
+        "date": ([datetime.date(2020, 1, 1)] * 20, library.Value("date32")),
+    }[kind]
+    odd = rows(library, label=feature, values=values)
+    both = {"train": rows(library), "test": rows(library)} | {split: odd}
+    with pytest.raises(
+        UserError, match=f"The column 'label' of the {split} images in .* is of type .*a whole number from 0, or a word"
+    ):
+        ours.of(splits(tmp_path / "saved", **both)).classes
+
+
+def test_words_are_one_class_whatever_their_spaces_and_unicode_form(tmp_path, library):
+    words = ["K\u00e4fer", "Ka\u0308fer ", "cat", "", " "] * 4
+    rows(library, label=library.Value("string"), values=words).save_to_disk(tmp_path / "words")
+    found = report(recipe(tmp_path / "words"), WHOLE)
+    assert found.classes == ("Käfer", "cat")
+    assert [(each.reason, each.count) for each in found.left_out] == [(tables.NO_LABEL, 8)]
+    kind = library.ClassLabel(names=["K\u00e4fer", "Ka\u0308fer", "cat"])
+    rows(library, label=kind, values=[0, 1, 2, 2] * 5).save_to_disk(tmp_path / "names")
+    source = ours.of(recipe(tmp_path / "names", validation=0.0))
+    assert source.classes == ("Käfer", "cat")
+    assert np.bincount(np.concatenate([source.targets("train"), source.targets("test")])).tolist() == [10, 10]
+
+
+def test_too_few_classes_are_counted_with_what_has_no_label(tmp_path, library):
+    rows(library, label=library.Value("int64"), values=[-1, 3, 3, 3] * 5).save_to_disk(tmp_path / "one")
+    with pytest.raises(
+        UserError,
+        match="have a single class, '3'; at least two are needed. 5 of 20 images have no label: it is empty, or",
+    ):
+        ours.of(recipe(tmp_path / "one")).classes
+    rows(library, label=library.Value("string"), values=["x" * 500, "cat"] * 10).save_to_disk(tmp_path / "long")
+    with pytest.raises(UserError, match="a class with a name of 500 characters.*Choose a column of short labels"):
+        ours.of(recipe(tmp_path / "long")).classes
+
+
+def test_columns_that_may_have_been_meant_are_named(tmp_path, library):
+    table = rows(library).add_column("coarse", [0] * N).cast_column("coarse", library.ClassLabel(names=["pet"]))
+    table.save_to_disk(tmp_path / "saved")
+    assert ours.of(recipe(tmp_path / "saved")).listing.notes == (
+        "Labels are those of the column 'label'; not read: 'coarse'.",
+    )
+
+
+def test_two_splits_of_one_kind_are_refused(tmp_path, library):
+    library.DatasetDict({"train": rows(library), "training": rows(library, seed=N)}).save_to_disk(tmp_path / "saved")
+    with pytest.raises(UserError, match="has two splits of train images, train and training. Save it with one of them"):
+        ours.of(recipe(tmp_path / "saved")).classes
+
+
+@pytest.mark.parametrize(
+    ("file", "words"), [("state.json", "is no folder that the package"), ("data", "is no plain file")]
+)
+def test_a_pipe_among_its_files_is_not_waited_for(tmp_path, library, file, words):
+    rows(library).save_to_disk(tmp_path / "saved")
+    path = tmp_path / "saved" / ("data-00000-of-00001.arrow" if file == "data" else file)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=words):
+        ours.of(recipe(tmp_path / "saved")).classes
+
+
+def test_a_split_without_rows_or_labels_is_named(tmp_path, library):
+    with pytest.raises(UserError, match="state.json names no file: a split without rows.*Save the dataset without it"):
+        ours.of(splits(tmp_path / "none", train=rows(library), test=rows(library, n=0, values=[]))).classes
+    without = rows(library, values=[-1] * N)
+    with pytest.raises(
+        UserError, match="The test images in .* have no label. Add labels, or save the dataset without this split"
+    ):
+        ours.of(splits(tmp_path / "unlabelled", train=rows(library), test=without)).classes
 
 
 def test_files_outside_of_the_allowed_folders_are_not_opened_by_a_link(tmp_path, library, monkeypatch):

@@ -18,7 +18,7 @@ from torch import nn
 from kdcore import models
 from kdcore.errors import UserError
 from kdcore.models import zoo
-from kdcore.models.importing import class_names, files
+from kdcore.models.importing import files
 from kdcore.recipe import FineTune, ModelRecipe, TeacherRecipe
 
 TEN = tuple("abcdefghij")
@@ -272,41 +272,6 @@ def test_classes_come_from_imagenet_where_there_are_a_thousand(tmp_path, out):
         imported(tmp_path / "w.pth", out, classes=None)
     with pytest.raises(UserError, match="has a classifier with 7 outputs; 10 classes were given.*teacher.finetune"):
         imported(tmp_path / "w.pth", out)
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("cat\ndog\n", ("cat", "dog")),
-        ("\ufeffcat\r\ndog", ("cat", "dog")),
-        ('["cat", "dog"]', ("cat", "dog")),
-        ('{"1": "dog", "0": "cat"}', ("cat", "dog")),
-        ('{"dog": 1, "cat": 0}', ("cat", "dog")),
-    ],
-)
-def test_a_file_of_class_names(text, names, tmp_path):
-    (tmp_path / "classes.txt").write_text(text, encoding="utf-8")
-    assert class_names.from_file(tmp_path / "classes.txt") == names
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "it is empty"),
-        (b"cat\ncat", "it has 'cat' twice"),
-        (b"\xff\xfe", "is not text in UTF-8"),
-        (b"[1, 2", "begins like JSON and cannot be read"),
-        (b'{"a": 5}', "should be a list of names"),
-        (b'{"0": "cat", "2": "dog"}', "should be a list of names, or map numbers from 0 to names"),
-        (b'{"%s": "cat"}' % (b"9" * 5000), "should be a list of names"),
-        ("\n".join([*map(str, range(100_000)), "99998"]).encode(), "it has '99998' twice"),  # at once, not in minutes
-        (b"x" * 500, "a name is too long"),
-    ],
-)
-def test_a_file_that_is_no_list_of_classes(content, words, tmp_path):
-    (tmp_path / "classes.txt").write_bytes(content)
-    with pytest.raises(UserError, match=words):
-        class_names.from_file(tmp_path / "classes.txt")
 
 
 def hub_folder(folder, weights="model.safetensors", **changes):

@@ -101,6 +101,29 @@ def test_the_outer_folder_goes_but_not_that_of_a_split():
     assert unpacking.unpack(zipped(split), "x.zip").folder.joinpath("train", "cat").is_dir()
 
 
+def test_empty_folders_are_those_of_a_folder_that_was_not_packed():
+    """As photos/test/cat/ without an image: it is no reason to take test images from elsewhere without a word."""
+    empty = [("photos/test/cat/", b""), ("photos/test/dog/", b""), ("photos/__MACOSX/", b""), ("stray/", b"")]
+    with pytest.raises(
+        UserError, match="There is no test image: looked in test/cat, test/dog. Add images, or remove the folder test:"
+    ):
+        unpacking.unpack(zipped(images("photos/train/", classes=("cat", "dog")) + empty), "birds.zip")
+    with pytest.raises(
+        UserError, match="The class 'emu' has no images in birds.zip: add some .*, or remove its folder"
+    ):
+        unpacking.unpack(zipped([("emu/", b""), *images()]), "birds.zip")
+    assert nothing_is_kept()
+    folders = [("birds/cat/", b""), ("birds/cat/more/", b""), ("stray/", b"")]
+    found = unpacking.unpack(zipped(folders + images("birds/")), "birds.zip").folder
+    assert sorted(path.name for path in found.iterdir()) == ["cat", "dog", "elk"]
+
+
+def test_empty_folders_count_as_folders(monkeypatch):
+    monkeypatch.setattr(unpacking, "MOST_FOLDERS", 12)
+    with pytest.raises(UserError, match="birds.zip has more than 12 folders"):
+        unpacking.unpack(zipped(images() + [(f"cat/{i}/", b"") for i in range(12)]), "birds.zip")
+
+
 def test_backslashes_of_windows_are_folders():
     found = unpacking.unpack(zipped([(name.replace("/", "\\"), content) for name, content in images()]), "w.zip")
     assert sorted(path.name for path in found.folder.iterdir()) == ["cat", "dog", "elk"]

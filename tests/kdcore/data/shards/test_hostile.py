@@ -109,6 +109,90 @@ def test_a_label_that_is_none(folder, label):
     assert left_out(folder) == {index.NO_LABEL: ("train-1.tar/0.cls",)}
 
 
+@pytest.mark.parametrize("label", ["-1", "+1", "-0.5", "1.5", "nan", "NaN", "-inf", "1e400", "1e-1", "1e9"])
+def test_a_number_that_is_no_class_is_no_name_either(folder, label):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, "0.cls", label.encode())
+    assert left_out(folder).keys() == ({index.NO_LABEL} if label != "+1" else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("0.cls", "1.0"), ("0.cls", "1e0"), ("0.json", '{"label": 1.0}'), ("0.json", "1.00")]
+)
+def test_a_whole_number_with_a_point_is_the_same_label(folder, name, label):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, name, label.encode())
+    assert left_out(folder) == {}
+    assert loading.classes(recipe(folder)) == ("0", "1")
+
+
+def test_numbers_among_names_are_questioned(folder):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, "0.cls", b"cat")
+    (question,) = index.indexed(folder, lambda text: None).questions
+    assert question.startswith("Some labels are numbers (0, 1), others names (cat)")
+
+
+def test_labels_that_do_not_follow_their_images_say_what_would_do(tmp_path, write, folder):
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    for where in (apart, folder):
+        with tarfile.open(where / "train-1.tar", "w") as made:
+            for ending in ("png", "cls"):
+                for number in range(3):
+                    add(made, f"{number}.{ending}", encoded(number) if ending == "png" else b"0")
+    with pytest.raises(
+        UserError, match="has no image with a label.*have to follow one another in the shard, as `tar --sort=name`"
+    ):
+        index.indexed(apart, lambda text: None)
+    (question,) = index.indexed(folder, lambda text: None).questions
+    assert question.startswith(
+        "3 images have no label and 3 labels no image. An image and its label need the same name"
+    )
+
+
+def test_a_split_without_labels_is_refused_without_naming_the_whole_folder(folder, write):
+    write("test-000000.tar", n=0)
+    with pytest.raises(
+        UserError, match="The test shards of .* have no image with a label. Add some, or remove these shards: then"
+    ):
+        left_out(folder)
+
+
+def test_a_sparse_file_as_gnu_tar_writes_it_is_named(folder):
+    with tarfile.open(folder / "train-1.tar", "w", format=tarfile.PAX_FORMAT) as made:
+        sparse = {
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.name": "0.png",
+            "GNU.sparse.realsize": "99",
+        }
+        add(made, "./GNUSparseFile.7/0.png", b"1\n0\n9\n", pax_headers=sparse)
+        add(made, "0.cls", b"0")
+    assert left_out(folder) == {tar.DEVICES: ("train-1.tar/0.png",), index.NO_IMAGE: ("train-1.tar/0.cls",)}
+
+
+def test_a_compressed_shard_under_the_name_of_a_tar_file_is_named_as_compressed(folder):
+    for number, how in enumerate(("gz", "bz2", "xz"), 1):
+        with tarfile.open(folder / f"train-{number}.tar", f"w:{how}") as made:
+            add(made, "0.png", encoded(1))
+    assert left_out(folder) == {index.COMPRESSED: ("train-1.tar", "train-2.tar", "train-3.tar")}
+
+
+@pytest.mark.parametrize("name", ["classes.txt", "labels.txt"])
+def test_a_list_of_class_names_that_cannot_be_read_is_no_missing_list(folder, name):
+    os.mkfifo(folder / name)
+    with pytest.raises(UserError, match=f"{name} cannot be read: It is no plain file"):
+        left_out(folder)
+    (folder / name).unlink()
+    (folder / name).write_text("\n")
+    with pytest.raises(UserError, match=f"{name} should have the names of the classes, one a line: it is empty"):
+        left_out(folder)
+
+
 @pytest.mark.parametrize(("name", "label"), [("0.cls", "\ufeff1"), ("0.json", '\ufeff{"label": 1}')])
 def test_a_label_after_a_byte_order_mark_is_the_same_label(folder, name, label):
     with tarfile.open(folder / "train-1.tar", "w") as made:
