@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from kdcore.cli.options import Json, Sets, store, writing
+from kdcore.cli.options import Json, Sets, noted, store, writing
 from kdcore.cli.progress import bar
 from kdcore.cli.robustness_choice import ROLES, expanded, roles_of, wanted
 from kdcore.cli.robustness_sets import export_set, list_sets
@@ -139,4 +139,6 @@ def evaluated(references: Sequence[str], chosen: Sequence[str], count: int, runs
         for last in lab.assess(references, chosen, runs, images=count, threads=torch.get_num_threads()):
             show(last.done, last.total, last.seconds_left, last.message or last.condition)
     assert last is not None, "yields once at least"
+    if last.unkept:
+        noted(f"the outcomes are not kept. {last.unkept}")
     return last.result

@@ -31,7 +31,7 @@ class Progress:
 
     done, total: images, summed over conditions. seconds_left: None until it is known.
     condition: the one in progress. outcomes: of each network under the conditions that are complete.
-    message: what it waits for; mostly empty.
+    message: what it waits for; mostly empty. unkept: why outcomes could not be written to disk; mostly empty.
     """
 
     done: int
@@ -40,6 +40,7 @@ class Progress:
     condition: Condition
     outcomes: Outcomes = field(default_factory=dict, repr=False)
     message: str = ""
+    unkept: str = ""
 
 
 @dataclass(frozen=True, eq=False)

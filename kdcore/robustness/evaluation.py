@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import torch
 
 from kdcore import explain, models
+from kdcore.errors import UserError
 from kdcore.models import Tapped
 from kdcore.robustness import assessment, kept, samples
 from kdcore.robustness.assessment import BATCH, Images, Outcomes, Progress, copied
 from kdcore.robustness.conditions import CLEAN, Condition
+from kdcore.robustness.kept import Reserved
 from kdcore.robustness.networks import Described, described
 from kdcore.robustness.pace import Pace
 from kdcore.robustness.samples import Sample
@@ -24,7 +26,7 @@ WAITING = "Another window or process is evaluating the same networks; its result
 class Evaluation:
     """Networks that are evaluated on one sample. Networks and images are loaded when something has to be computed.
 
-    count: how many images are wanted. outcomes: what is known so far.
+    count: how many images are wanted. outcomes: what is known so far. unkept: why the last ones could not be written to disk.
     """
 
     networks: dict[str, Described]
@@ -33,6 +35,7 @@ class Evaluation:
     device: torch.device
     get: Callable[[str], Tapped]
     outcomes: Outcomes = field(default_factory=dict)
+    unkept: str = ""
     _sample: Sample | None = None
 
     def __post_init__(self) -> None:
@@ -58,13 +61,27 @@ class Evaluation:
         return [reference for reference in self.networks if condition not in self.outcomes[reference]]
 
     def compute(self, images: Images, lacking: Sequence[str], pace: Pace, batch: int) -> Iterator[None]:
-        """Compute a condition for some networks and keep it. Yields between batches."""
+        """Compute a condition for some networks and keep it, in memory where the disk is full. Yields between batches."""
         networks = {reference: self.get(reference) for reference in lacking}
         assessment.check(networks, self.sample.split)
         found = yield from assessment.in_steps(networks, images, pace, batch)
         for reference, outcome in found.items():
             self.outcomes[reference][images.condition] = outcome
-            self.kept[reference].write(images.condition, outcome, self.count)
+            try:
+                self.kept[reference].write(images.condition, outcome, self.count)
+            except UserError as error:
+                self.unkept = str(error)
+
+    def reserved(self, references: Sequence[str]) -> Reserved | None:
+        """As `kept.reserved`, but where the disk is full or read-only nothing is locked. Raises UserError: a run was deleted."""
+        folders = [self.networks[reference].folder for reference in references]
+        for folder in folders:
+            kept.check(folder)
+        try:
+            return kept.reserved(folders)
+        except UserError as error:
+            self.unkept = str(error)
+            return Reserved()
 
 
 def evaluation(
@@ -102,7 +119,7 @@ def evaluate(evaluation: Evaluation, conditions: Sequence[Condition], *, batch: 
     """Yields after every batch of what has to be computed, and once at the end. Close it, or take no further step, to cancel.
 
     Raises:
-        UserError: the images, or a file that a set needs, are not on this machine; a set that these images do not allow.
+        UserError: a run was deleted; the images, or a file that a set needs, are not on this machine; a set that these images do not allow.
     """
     wanted = list(dict.fromkeys(conditions)) or [CLEAN]
     missing = [condition for condition in wanted if evaluation.read(condition)]
@@ -110,11 +127,11 @@ def evaluate(evaluation: Evaluation, conditions: Sequence[Condition], *, batch: 
 
     def progress(condition: Condition, message: str = "") -> Progress:
         outcomes = copied(evaluation.outcomes)
-        return Progress(pace.done, pace.total, pace.seconds_left(), condition, outcomes, message)
+        return Progress(pace.done, pace.total, pace.seconds_left(), condition, outcomes, message, evaluation.unkept)
 
     for condition in missing:
-        folders = [evaluation.networks[reference].folder for reference in evaluation.read(condition)]
-        while (held := kept.reserved(folders)) is None:
+        lacking = evaluation.read(condition)
+        while (held := evaluation.reserved(lacking)) is None:
             yield progress(condition, WAITING)
             time.sleep(PAUSE)
         with held:

@@ -85,7 +85,7 @@ class Kept:
         return outcome if is_whole(condition) or count is None else first(outcome, count)
 
     def write(self, condition: Condition, outcome: Outcome, count: int) -> None:
-        """Keep an outcome on the first `count` images. Raises UserError where the disk is full or read-only."""
+        """Keep an outcome on the first `count` images. Raises UserError where the disk is full or read-only, or the run was deleted."""
         file = self._file(condition, count)
         key = {"key": self._key(condition), "images": outcome.count, "requested": count}
         content: dict[str, Any] = {
@@ -96,7 +96,7 @@ class Kept:
         if outcome.textures is not None:
             content["textures"] = outcome.textures.astype(np.int32)
         with disk.in_words(file.parent, then="evaluate again"):
-            file.parent.mkdir(parents=True, exist_ok=True)
+            _make(file.parent)
             with atomic.replacing(file, durable=False) as temporary, temporary.open("wb") as opened:
                 np.savez_compressed(opened, **content)
         if file.parent.parent == data_folder() / FOLDER:
@@ -152,13 +152,13 @@ def reserved(folders: Sequence[Path]) -> Reserved | None:
     computed twice, which is harmless.
 
     Raises:
-        UserError: a folder cannot be written.
+        UserError: a folder cannot be written, or its run was deleted.
     """
     held = Reserved()
     for folder in sorted(set(folders)):
         file = folder / LOCK
         with disk.in_words(folder, then="evaluate again"):
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             lock = locks.acquire(file)
         if lock is not None:
             held.enter_context(lock)
@@ -168,6 +168,19 @@ def reserved(folders: Sequence[Path]) -> Reserved | None:
             return None
     held.alive()
     return held
+
+
+def check(folder: Path) -> None:
+    """Refuse the folder of a network whose run was deleted meanwhile. Raises UserError."""
+    run = folder.parent.parent
+    if run != data_folder() and not run.is_dir():
+        raise UserError(f"The run {run.name} was deleted, so its networks cannot be evaluated: choose others.")
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of a network's outcomes; none in a run that was deleted meanwhile."""
+    check(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _trim(keep: Path) -> None:

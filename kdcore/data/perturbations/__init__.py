@@ -17,6 +17,7 @@ HELPERS = (  # modules that are no sets
     "image_cache",
     "making",
     "pixels",
+    "planes",
     "preview",
     "randomness",
     "resampling",

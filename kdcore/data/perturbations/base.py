@@ -92,6 +92,8 @@ class Perturbation(Part):
     cached: whether it takes so long that its images are cached on disk.
     conflict: whether it sets the class's shape against another class's texture, so `perturb`, or `own`, gives `textures`.
     own_images: whether it has images of its own, which `own` gives, instead of perturbing those of a split.
+    channels_first: whether it is faster on images with channels first in memory, as matrices along their axes are.
+    at_levels: whether images at 8-bit levels are so when it has perturbed them, and need not be rounded.
     """
 
     part_kind = "test set"
@@ -106,6 +108,8 @@ class Perturbation(Part):
     cached: ClassVar[bool] = False
     conflict: ClassVar[bool] = False
     own_images: ClassVar[bool] = False
+    channels_first: ClassVar[bool] = False
+    at_levels: ClassVar[bool] = False
 
     @classmethod
     def taken_names(cls) -> Collection[str]:

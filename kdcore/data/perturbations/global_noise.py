@@ -20,5 +20,5 @@ class GlobalNoise(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, 1, "The standard deviation of noise everywhere")
-        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
-        return Perturbed(finished(torch.add(clean.images, noise, alpha=strength), clean.images))
+        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1).to(clean.images)
+        return Perturbed(finished(torch.add(clean.images, noise, alpha=strength, out=noise), clean.images))

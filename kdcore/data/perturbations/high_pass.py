@@ -1,5 +1,7 @@
 """High-pass: only spatial frequencies above a cutoff stay, on mid-grey: edges and texture without areas of colour."""
 
+import torch
+
 from kdcore.data.perturbations import resampling
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.pixels import check_between, finished
@@ -20,8 +22,10 @@ class HighPass(Perturbation):
     strengths = (1, 2, 4, 6)
     usual = 4
     source = "Yin et al., NeurIPS 2019, https://arxiv.org/abs/1906.08988"
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, min(clean.images.shape[2:]) / 2, "The cutoff of high-pass (cycles per image)")
         images = clean.images.contiguous()
-        return Perturbed(finished(resampling.low_pass(images, strength).neg_().add_(images).add_(GREY), clean.images))
+        low = resampling.low_pass(images, strength)
+        return Perturbed(finished(torch.sub(images, low, out=low).add_(GREY), clean.images))

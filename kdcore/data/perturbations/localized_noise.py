@@ -44,13 +44,13 @@ class LocalizedNoise(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, 1, "The standard deviation of noise in a box")
-        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
+        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1).to(clean.images)
         down, across = (each.to(clean.images) for each in self._sides(clean))
         rows = (
             down[:, :, None] * across.repeat_interleave(3, dim=1)[:, None]
         )  # [m, H, W * 3], the usual layout in memory
         box = rows.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)
-        found = torch.addcmul(clean.images, noise.to(clean.images), box, value=strength)
+        found = torch.addcmul(clean.images, noise, box, value=strength, out=noise)
         return Perturbed(finished(found, clean.images))
 
     def box(self, clean: Clean) -> Tensor:

@@ -19,6 +19,7 @@ class LowPass(Perturbation):
     strengths = (12, 8, 6, 4)
     usual = 6
     source = "Yin et al., NeurIPS 2019, https://arxiv.org/abs/1906.08988"
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         check_between(strength, 0, min(clean.images.shape[2:]) / 2, "The cutoff of low-pass (cycles per image)")

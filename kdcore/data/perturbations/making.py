@@ -21,12 +21,16 @@ from kdcore import plugins
 from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.image_cache import ImageCache, Made
-from kdcore.data.perturbations.pixels import levels, like, picked, rounded_, unit
+from kdcore.data.perturbations.pixels import levels, like, rounded_, unit
+from kdcore.data.perturbations.planes import Places, in_a_row, picked
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.runtime import interruption
 
 BATCH = 256
+TOGETHER = (
+    1 << 19
+)  # pixels that are made at once: two batches of small images, as starting costs as much as 100 of them
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python", "opencv-python-headless", "scikit-image")
 PACKAGE = "kdcore.data.perturbations"
 _known: WeakIdKeyDictionary = WeakIdKeyDictionary()  # each split's keys so far, by its images
@@ -50,31 +54,42 @@ def batches(
         raise UserError(f"{perturbation.title} cannot be made from these {split.name} images: {reason}.")
     perturbation.prepare(split)
     kept = cache_of(split, perturbation, strength) if perturbation.cached else None
-    for start in range(0, len(split), size):
+    together = (
+        size if kept is not None else size * max(1, TOGETHER // (size * split.images.shape[2] * split.images.shape[3]))
+    )
+    for start in range(0, len(split), together):
         interruption.check()
-        places = torch.arange(start, min(start + size, len(split)))
+        places = torch.arange(start, min(start + together, len(split)))
         if kept is None:
-            yield places, made(split, perturbation, strength, places)
+            yield from _parts(places, made(split, perturbation, strength, places), size)
         else:
             yield places, _from_cache(kept, split, perturbation, strength, places)
 
 
-def clean(split: Split, places: Tensor) -> Clean:
+def _parts(places: Tensor, found: Perturbed, size: int) -> Iterator[tuple[Tensor, Perturbed]]:
+    """Images that were made together, in batches."""
+    for start in range(0, len(places), size):
+        part = slice(start, start + size)
+        yield places[part], Perturbed(found.images[part], None if found.textures is None else found.textures[part])
+
+
+def clean(split: Split, places: Tensor, *, channels_first: bool = False) -> Clean:
     """The images at some places [m] before they are perturbed, on the device of the split's targets."""
     device = split.targets.device
-    here, there = places.to(device), places.to(split.images.device)
-    pixels = picked(split.images, there).to(device)
+    chosen = in_a_row(places)
+    here = chosen if isinstance(chosen, slice) else chosen.to(device)
+    pixels = picked(split.images, chosen, first=channels_first).to(device)
     masks = split.extras.get("masks")
     return Clean(
         images=unit(pixels),
-        keys=_keys(split, pixels, places),
+        keys=_keys(split, pixels, chosen),
         targets=split.targets[here],
         masks=None if masks is None else masks[here],
     )
 
 
-def _keys(split: Split, pixels: Tensor, places: Tensor) -> Tensor:
-    """The keys of the images at some places [m], whose pixels are given; computed once for a split."""
+def _keys(split: Split, pixels: Tensor, places: Places) -> Tensor:
+    """The keys of the images at some places, whose pixels are given; computed once for a split."""
     if split.images not in _known:
         _known[split.images] = (torch.zeros(len(split), dtype=torch.int64), torch.zeros(len(split), dtype=torch.bool))
     keys, known = _known[split.images]
@@ -89,10 +104,11 @@ def made(split: Split, perturbation: Perturbation, strength: float, places: Tens
 
     They are computed in full precision without a graph, whatever the caller does to its networks.
     """
-    batch = clean(split, places)
+    batch = clean(split, places, channels_first=perturbation.channels_first)
     with torch.no_grad(), torch.autocast(batch.images.device.type, enabled=False):
         found = perturbation.perturb(batch, strength)
-    return Perturbed(rounded_(like(found.images, batch.images)), found.textures)
+    images = like(found.images, batch.images)
+    return Perturbed(images if perturbation.at_levels else rounded_(images), found.textures)
 
 
 def cache_of(split: Split, perturbation: Perturbation, strength: float) -> ImageCache:

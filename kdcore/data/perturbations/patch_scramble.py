@@ -18,6 +18,7 @@ class PatchScramble(Perturbation):
     strengths = (2, 4, 8)
     usual = 4
     source = "Naseer et al., NeurIPS 2021, https://arxiv.org/abs/2105.10497"
+    at_levels = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         height, width = clean.images.shape[2:]

@@ -72,7 +72,7 @@ def permutations(keys: Tensor, count: int, stream: int) -> Tensor:
 
 def _stream(keys: Tensor, stream: int) -> Tensor:
     """Other keys for each stream, so that two uses of randomness for one image are independent."""
-    return mixed(keys ^ mixed(torch.full_like(keys, stream)))
+    return mixed(keys ^ _number(stream))
 
 
 def _shifted(numbers: Tensor, by: int) -> Tensor:
@@ -85,6 +85,11 @@ def _read(bank: Tensor, keys: Tensor, shape: tuple[int, ...], stream: int) -> Te
     count = int(np.prod(shape))
     first = below(BANK - count, keys, stream)
     return bank.unfold(0, count, 1).index_select(0, first).reshape(len(keys), *shape)
+
+
+@lru_cache(maxsize=64)
+def _number(stream: int) -> int:
+    return int(mixed(torch.tensor(stream)))
 
 
 @lru_cache(maxsize=4)

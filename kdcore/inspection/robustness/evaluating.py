@@ -45,7 +45,9 @@ def assess(
         if found is None:
             return
         result = _assessment(prepared.networks, names, prepared.count, found.outcomes)
-        yield Progress(found.done, found.total, found.seconds_left, str(found.condition), result, found.message)
+        yield Progress(
+            found.done, found.total, found.seconds_left, str(found.condition), result, found.message, found.unkept
+        )
 
 
 def kept(

@@ -99,6 +99,7 @@ class Progress:
 
     done, total: work done and in total, in any unit. seconds_left: None until it is known.
     condition: the one in progress. message: what it is waiting for, such as another window; mostly empty.
+    unkept: why results could not be written to disk, and are gone when the program ends; mostly empty.
     """
 
     done: float
@@ -107,6 +108,7 @@ class Progress:
     condition: str
     result: Assessment
     message: str = ""
+    unkept: str = ""
 
 
 @dataclass(frozen=True)

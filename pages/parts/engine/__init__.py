@@ -18,6 +18,7 @@ from pages.parts.engine.catalogue import (
     search_networks,
 )
 from pages.parts.engine.exports import deployment, export_network, measure_deployment
+from pages.parts.engine.guards import shown
 from pages.parts.engine.method_cards import (
     methods,
     soft_labels,
@@ -170,6 +171,7 @@ __all__ = [
     "share_photo",
     "shared_photo",
     "shared_photos",
+    "shown",
     "soft_labels",
     "start_pruning",
     "stop_pruning",

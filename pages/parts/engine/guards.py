@@ -74,6 +74,7 @@ class OfOperator(Iterator[R]):
         return next(self._steps)
 
 
+@visitors
 def shown(text: str) -> str:
     """A text as this visit may see it: a visitor sees no path of the server."""
     return text if roles.is_operator() else watching.in_words(text)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from kdcore.errors import NotAllowed, OverQuota, UserError
 from pages.parts import engine, formatting
+from pages.parts.robustness import outcomes
 from pages.parts.robustness.chosen import Chosen
 from pages.parts.roles import role
 
@@ -44,10 +45,11 @@ class Running(Generic[T]):
         self._starter = ""  # the visit
         self._waiting: dict[str, str] = {}  # visit -> why it takes no step
 
-    def start(self, begin: Callable[[], Iterator[T]], *, operators: bool = False) -> None:
-        """Let `begin`'s steps be taken. Nothing is computed yet."""
+    def start(self, begin: Callable[[], Iterator[T]], *, operators: bool = False, forget: bool = False) -> None:
+        """Let `begin`'s steps be taken. Nothing is computed yet. forget: the result of earlier steps."""
         with self._lock:
             if not self.going:
+                self.found = None if forget else self.found
                 self._steps, self.going, self.done, self.trouble = begin(), True, False, ""
                 self.operators, self.stepped = operators, time.monotonic()
                 self._starter, self._waiting = role.visit(), {}
@@ -121,7 +123,7 @@ def result_so_far(running: Running[T], *, retry: Callable[[], None] | None = Non
         if not running.going:
             st.rerun()
     if running.trouble:
-        st.warning(formatting.message(running.trouble), icon=":material/warning:")
+        st.warning(formatting.message(engine.shown(running.trouble)), icon=":material/warning:")
         if retry:
             st.button("Try again", icon=":material/refresh:", on_click=retry)
     if running.going and running.waiting:
@@ -143,10 +145,19 @@ class Evaluation:
 
     @property
     def shown(self) -> Assessment:
-        """What is known: the evaluation in progress where that has more conditions than what is kept."""
-        kept = self.kept()
-        going = self.running.found.result if self.running.going and self.running.found else None
-        return going if going is not None and len(going.conditions) > len(kept.conditions) else kept
+        """What is known: what is kept, and what the last evaluation has found, which a full disk does not keep."""
+        kept, last = self.kept(), self.last
+        return kept if last is None or not outcomes.complete(last) else outcomes.together(kept, last)
+
+    @property
+    def last(self) -> Assessment | None:
+        """The result so far of the last evaluation here."""
+        return self.running.found.result if self.running.found else None
+
+    @property
+    def earlier(self) -> bool:
+        """Whether results of an earlier evaluation stand for some that the one in progress has not found yet."""
+        return self.running.going and outcomes.stands_for(self.kept(), self.last)
 
     def kept(self) -> Assessment:
         if self._kept is None or (not self.running.going and time.monotonic() - self._read > FRESH):
@@ -155,6 +166,11 @@ class Evaluation:
 
     def read_again(self) -> None:
         self._read = -FRESH
+
+    def stop(self) -> None:
+        """At once; what is complete is kept. Raises NotAllowed, as `Running.stop`."""
+        self.running.stop()
+        self.read_again()
 
 
 @st.cache_resource(max_entries=KEPT_NETWORKS, show_spinner=False)
@@ -172,7 +188,7 @@ def buttons(chosen: Chosen, evaluation: Evaluation) -> None:
     running = evaluation.running
     if running.going:
         if running.may_stop:
-            st.button("Stop", icon=":material/stop:", on_click=running.stop, key="stop-evaluation")
+            st.button("Stop", icon=":material/stop:", on_click=evaluation.stop, key="stop-evaluation")
         return
     known = set(evaluation.shown.conditions)
     if lacking(chosen, evaluation):
@@ -210,17 +226,17 @@ def _conditions(which: Which, references: tuple[str, ...], versions: tuple[str, 
 
 def lacking(chosen: Chosen, evaluation: Evaluation) -> list[str]:
     """What the quick evaluation has and these networks have not."""
-    known = evaluation.kept().conditions
+    known = evaluation.shown.conditions
     return [each for each in conditions("quick", chosen) if each not in known]
 
 
 def start(chosen: Chosen, evaluation: Evaluation, which: Which) -> None:
     """Start an evaluation. Raises NotAllowed for a full one that is not the operator's."""
     if which == "quick":
-        evaluation.running.start(lambda: engine.quick_evaluation(chosen.references, images=None))
+        evaluation.running.start(lambda: engine.quick_evaluation(chosen.references, images=None), forget=True)
     else:
         steps = engine.full_evaluation(chosen.references, corruptions=which == "corruptions")
-        evaluation.running.start(lambda: steps, operators=True)
+        evaluation.running.start(lambda: steps, operators=True, forget=True)
     evaluation.started = which
 
 
@@ -243,9 +259,14 @@ def progress(evaluation: Evaluation, titles: Mapping[str, str]) -> None:
         found = running.found
         st.progress(min(1.0, found.done / max(found.total, 1e-9)), formatting.as_text(words(found, titles)))
     elif running.trouble:
-        st.warning(formatting.message(running.trouble), icon=":material/pause_circle:")
+        st.warning(formatting.message(engine.shown(running.trouble)), icon=":material/pause_circle:")
+    if running.found is not None and running.found.unkept:
+        why = formatting.message(engine.shown(running.found.unkept))
+        st.warning(f"Results are shown, but not kept. {why}", icon=":material/save:")
     if running.going and running.waiting:
         st.caption(formatting.message(running.waiting))
+    if evaluation.earlier:
+        st.caption("Results of the earlier evaluation are shown until the new ones are there.")
 
 
 def words(found: Progress, titles: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.parts import formatting
 from pages.parts.components.dumbbell import dumbbell
-from pages.parts.robustness import evaluation, measured
+from pages.parts.robustness import evaluation, measured, outcomes
 from pages.parts.robustness.chosen import Chosen
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def refreshed(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard],
 
 
 def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], marked: str, timed: bool) -> None:
-    rows = (measured.so_far if timed else measured.of)(running.shown, chosen)
+    shown = running.shown
+    rows = (measured.so_far if timed and shown is not running.kept() else measured.of)(shown, chosen)
     evaluation.progress(running, {name: card.title for name, card in cards.items()})
     row = choose_measure(rows) if rows else None
     if row is None:
@@ -57,9 +58,10 @@ def show(chosen: Chosen, running: Evaluation, cards: Mapping[str, SetCard], mark
     few = measured.usual(of_measure, cards)
     chart(of_measure if every(len(few), len(of_measure)) else few, chosen, cards, marked)
     names = {reference: chosen.name(reference) for reference in chosen.references}
+    own = [name for name, card in cards.items() if card.own_images]
     st.caption(
-        f"{running.shown.images:,} test images per set. Bars: 95 % intervals over images, not corrected for their number; bold: that of "
-        f"the difference excludes 0. Click a row for a closer look. {formatting.as_text(running.shown.sizes(names))}"
+        f"{outcomes.images(shown, own)} test images per set. Bars: 95 % intervals over images, not corrected for their number; bold: that of "
+        f"the difference excludes 0. Click a row for a closer look. {formatting.as_text(shown.sizes(names))}"
     )
 
 

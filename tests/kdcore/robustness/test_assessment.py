@@ -45,7 +45,7 @@ def test_each_batch_is_made_once_for_all_networks(network, split, monkeypatch):
     monkeypatch.setattr(type(made), "perturb", perturb)
     models = {"one": network(seed=1), "two": network(seed=2)}
     last(assess(models, split, [CLEAN, SCRAMBLED], batch=10))
-    assert calls == [10, 10, 10]
+    assert calls == [30]  # three batches of small images are made together
 
 
 def test_progress_counts_images_and_outcomes_appear_condition_by_condition(network, split):

@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shutil
 import time
 
 import numpy as np
@@ -12,6 +14,7 @@ from kdcore.files import locks
 from kdcore.paths import data_folder
 from kdcore.robustness import CLEAN, Condition, evaluate, evaluation, kept, parse
 from kdcore.robustness.kept import Kept, first
+from tests.small_disk import small_disk
 
 SCRAMBLED = Condition("patch_scramble", 4)
 CONDITIONS = [CLEAN, SCRAMBLED]
@@ -73,10 +76,12 @@ def test_only_what_is_missing_is_computed_after_an_interruption(store, files, mo
     set_class = type(perturbations.get("patch_scramble"))
     perturb = set_class.perturb
     monkeypatch.setattr(
-        set_class, "perturb", lambda self, clean, strength: made.append(1) or perturb(self, clean, strength)
+        set_class,
+        "perturb",
+        lambda self, clean, strength: made.append(len(clean.images)) or perturb(self, clean, strength),
     )
     last = run([files["cnn"]], store)
-    assert (last.done, last.total, len(made)) == (30, 30, 3)
+    assert (last.done, last.total, sum(made)) == (30, 30, 30)
     assert files_of(data_folder() / "robustness") == ["clean.npz", "patch_scramble@4.npz"]
 
 
@@ -167,6 +172,22 @@ def test_locks_are_free_after_a_cancelled_evaluation(store, files):
     assert locks.is_held(lock)
     steps.close()
     assert not locks.is_held(lock)
+
+
+def test_a_full_disk_loses_no_result_and_is_named(store, files):
+    run([files["cnn"]], store, [SCRAMBLED])  # the set needs no cache
+    root = data_folder() / "robustness"
+    shutil.rmtree(root)
+    root.mkdir()
+    with small_disk(root, 1 << 12) as mounted:
+        if not mounted:
+            pytest.skip("no small disk can be mounted here: this needs root and mount -t tmpfs")
+        (root / "full").write_bytes(bytes(1 << 12))
+        last = run([files["cnn"]], store)
+        assert not files_of(root)
+    assert re.fullmatch(f"The disk is full: free some space in {root}/[0-9a-f]{{20}} and evaluate again.", last.unkept)
+    assert [last.outcomes[files["cnn"]][each].count for each in CONDITIONS] == [30, 30]
+    assert run([files["cnn"]], store).unkept == ""
 
 
 def test_the_least_recently_used_networks_are_forgotten(store, files, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from kdcore.cli.robustness import expanded
 from kdcore.data import perturbations
+from kdcore.errors import UserError
 from kdcore.inspection import robustness
 from kdcore.paths import data_folder
 from kdcore.robustness import CLEAN, Condition, evaluate, evaluation
@@ -62,6 +63,18 @@ def test_outcomes_are_with_the_run_and_go_with_it(store, run):
     assert not folder.exists()
 
 
+def test_a_run_that_is_deleted_while_it_is_evaluated_ends_it_in_words_and_stays_deleted(store, run):
+    steps = robustness.assess([f"run:{run}/student"], ["clean", "patch_scramble@4"], store, images=30, threads=1)
+    next(steps)
+    folder = store.folder(run)
+    store.delete(run)
+    with pytest.raises(
+        UserError, match=f"The run {run} was deleted, so its networks cannot be evaluated: choose others"
+    ):
+        list(steps)
+    assert not folder.exists()
+
+
 def test_a_killed_process_leaves_what_was_complete(store, files, monkeypatch):
     read, write = os.pipe()
     child = os.fork()
@@ -77,7 +90,9 @@ def test_a_killed_process_leaves_what_was_complete(store, files, monkeypatch):
     made = []
     kind = type(perturbations.get("patch_scramble"))
     perturb = kind.perturb
-    monkeypatch.setattr(kind, "perturb", lambda self, *rest: made.append(1) or perturb(self, *rest))
+    monkeypatch.setattr(
+        kind, "perturb", lambda self, clean, *rest: made.append(len(clean.images)) or perturb(self, clean, *rest)
+    )
     *_, last = evaluate(evaluation([files["cnn"]], store, images=30), [CLEAN, SCRAMBLED], batch=10)
-    assert (last.done, last.total, len(made)) == (30, 30, 3)
+    assert (last.done, last.total, sum(made)) == (30, 30, 30)
     assert set(last.outcomes[files["cnn"]]) == {CLEAN, SCRAMBLED}

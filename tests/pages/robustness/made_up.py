@@ -34,13 +34,17 @@ FULL = ["clean", *(condition for each in SETS if not each.unavailable for condit
 DIFFERENCES = {"global_noise": 0.01, "patch_scramble": 0.05, "low_pass": -0.04}
 
 
-def outcome() -> Outcome:
-    return Outcome(np.zeros(IMAGES, int), np.zeros((IMAGES, 3), np.float16))
+def outcome(images: int = IMAGES) -> Outcome:
+    return Outcome(np.zeros(images, int), np.zeros((images, 3), np.float16))
 
 
-def assessment(references: Sequence[str], conditions: Sequence[str]) -> lab.Assessment:
-    outcomes = {each: {condition: outcome() for condition in conditions} for each in references}
-    return lab.Assessment(tuple(references), tuple(conditions), CLASSES, IMAGES, outcomes)
+def assessment(
+    references: Sequence[str], conditions: Sequence[str], images: int = IMAGES, *, wanted: Sequence[str] = ()
+) -> lab.Assessment:
+    """Outcomes under some conditions; of an evaluation in progress, `wanted` are all that it is to have."""
+    outcomes = {each: {condition: outcome(images) for condition in conditions} for each in references}
+    missing = tuple(each for each in wanted if each not in conditions)
+    return lab.Assessment(tuple(references), tuple(wanted or conditions), CLASSES, images, outcomes, missing)
 
 
 def row(measure: str, condition: str, references: Sequence[str], roles: dict[str, str]) -> lab.Row:
@@ -100,7 +104,8 @@ class Lab:
         for place in range(1, len(conditions) + 1):
             done = list(conditions[:place])
             self.kept_ones = list(dict.fromkeys((*self.kept_ones, *done)))
-            yield lab.Progress(place, len(conditions), 5.0, conditions[place - 1], assessment(references, done))
+            found = assessment(references, done, wanted=conditions)
+            yield lab.Progress(place, len(conditions), 5.0, conditions[place - 1], found)
 
     def kept(self, references, store, *, conditions=None, images=None):
         return assessment(references, self.kept_ones)

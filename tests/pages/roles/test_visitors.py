@@ -28,7 +28,7 @@ FUNCTIONS = {
     "accuracy_now", "library_choice", "networks_here", "batch_of_step", "bundled", "camera_frame", "check_data", "check_settings", "choices", "conditions", "data_classes", "deployment", "evaluable",
     "evaluation_refusal", "families", "heatmap_sensitivity", "image_counts", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
     "layer_similarity", "methods", "missing_plugins", "perturbed_curves", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
-    "set_title", "share_photo", "shared_photo", "soft_labels", "store", "student_names",
+    "set_title", "share_photo", "shared_photo", "shown", "soft_labels", "store", "student_names",
     "studies", "survey", "test_image", "test_outputs", "test_sets", "trial", "without_teacher",
 }  # fmt: skip
 FOR_ITSELF = {
@@ -216,6 +216,7 @@ def test_a_visitor_sees_no_path_in_what_is_said_of_test_sets(runner, visiting, m
     assert engine.evaluable()[0].data == "Folder in data/x.npz"
     with pytest.raises(UserError, match="^data/x.npz is damaged$"):
         next(engine.guards.Charged(refusing(f"{path} is damaged")))
+    assert engine.shown(f"free some space in {path}") == "free some space in data/x.npz"  # of the operator's evaluation
 
 
 def refusing(message: str):

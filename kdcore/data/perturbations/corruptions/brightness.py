@@ -17,6 +17,7 @@ class Brightness(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         images = clean.images.contiguous()

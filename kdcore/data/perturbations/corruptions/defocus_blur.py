@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 
 from kdcore.data.perturbations import resampling
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
@@ -22,18 +21,21 @@ class DefocusBlur(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         radius, sigma = at_severity(DISKS, strength, "defocus blur")
         kernel = disk(radius * resampling.scale(clean.images), sigma)
-        found = torch.zeros_like(clean.images, memory_format=torch.contiguous_format)
-        for down, across in separated(kernel):
-            sides = clean.images.shape[2:]
-            matrices = (
-                resampling.mirrored_matrix(side, each) for side, each in zip(sides, (down, across), strict=True)
+        images, (height, width) = clean.images.contiguous(), clean.images.shape[2:]
+        first, *others = (
+            resampling.applied(
+                images, resampling.mirrored_matrix(height, down), resampling.mirrored_matrix(width, across)
             )
-            found += resampling.applied(clean.images.contiguous(), *matrices)
-        return Perturbed(finished(found, clean.images))
+            for down, across in separated(kernel)
+        )
+        for each in others:
+            first += each
+        return Perturbed(finished(first, clean.images))
 
 
 def separated(kernel: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -18,6 +18,7 @@ class Fog(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         thickness, decay = at_severity(LAYERS, strength, "fog")
@@ -36,20 +37,27 @@ def plasma(keys: Tensor, side: int, decay: float) -> Tensor:
     At each step the points in the middle of squares, then those in the middle of diamonds, become the mean of their four corners plus
     noise, and the noise weakens by decay^2. The authors' `plasma_fractal`.
     """
-    chances = randomness.uniform_field(keys, (side * side,), stream=1) * 2 - 1
-    found = chances.new_zeros(len(keys), side, side)
-    used, step, strength = 0, side, 100.0
-    while step >= 2:
-        half, count = step // 2, (side // step) ** 2
-        noise = strength**2 * chances[:, used : used + 3 * count].unflatten(1, (3, side // step, side // step))
-        corners = found[:, ::step, ::step]
-        pairs = corners + corners.roll(-1, 1)
-        middles = (pairs + pairs.roll(-1, 2)) / 4 + noise[:, 0]
-        above = middles + middles.roll(1, 1) + corners + corners.roll(-1, 2)
-        beside = middles + middles.roll(1, 2) + corners + corners.roll(-1, 1)
-        found[:, half::step, half::step] = middles
-        found[:, ::step, half::step] = above / 4 + noise[:, 1]
-        found[:, half::step, ::step] = beside / 4 + noise[:, 2]
-        used, step, strength = used + 3 * count, half, strength / decay
-    found -= found.amin(dim=(1, 2), keepdim=True)
-    return found / found.amax(dim=(1, 2), keepdim=True)
+    chances = randomness.uniform_field(keys, (side * side,), stream=1).T.contiguous().mul_(2).sub_(1)
+    found = chances.new_zeros(1, 1, len(keys))  # images last, so that neighbouring points are far apart in memory
+    used, strength = 0, 100.0
+    while (count := len(found)) < side:
+        more = 3 * count**2
+        noise = chances[used : used + more].mul_(strength**2).unflatten(0, (3, count, count))
+        found, used, strength = finer(found, noise), used + more, strength / decay
+    flat = found.flatten(0, 1).T.contiguous()
+    flat -= flat.amin(dim=1, keepdim=True)
+    return flat.div_(flat.amax(dim=1, keepdim=True)).unflatten(1, (side, side))
+
+
+def finer(corners: Tensor, noise: Tensor) -> Tensor:
+    """A step of the algorithm: [k, k, m] with noise [3, k, k, m] -> [2k, 2k, m]."""
+    pairs = corners + corners.roll(-1, 0)
+    middles = (pairs + pairs.roll(-1, 1)).div_(4).add_(noise[0])
+    above = (middles + middles.roll(1, 0)).add_(corners).add_(corners.roll(-1, 1))
+    beside = (middles + middles.roll(1, 1)).add_(corners).add_(corners.roll(-1, 0))
+    count, _, m = corners.shape
+    found = corners.new_empty(count, 2, count, 2, m)
+    found[:, 0, :, 0], found[:, 1, :, 1] = corners, middles
+    found[:, 0, :, 1] = above.div_(4).add_(noise[1])
+    found[:, 1, :, 0] = beside.div_(4).add_(noise[2])
+    return found.view(2 * count, 2 * count, m)

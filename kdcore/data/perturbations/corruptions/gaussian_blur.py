@@ -16,6 +16,7 @@ class GaussianBlur(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         sigma = at_severity(SIGMAS, strength, "Gaussian blur") * resampling.scale(clean.images)

@@ -21,5 +21,5 @@ class GaussianNoise(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         deviation = at_severity(DEVIATIONS, strength, "Gaussian noise")
-        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
-        return Perturbed(finished(torch.add(clean.images, noise, alpha=deviation), clean.images))
+        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1).to(clean.images)
+        return Perturbed(finished(torch.add(clean.images, noise, alpha=deviation, out=noise), clean.images))

@@ -25,11 +25,12 @@ class GlassBlur(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         sigma, reach, passes = at_severity(SETTINGS, strength, "glass blur")
         scale = resampling.scale(clean.images)
-        found = resampling.gaussian(clean.images, sigma * scale).mul(LEVELS).floor_().div_(LEVELS)
+        found = resampling.gaussian(clean.images, sigma * scale).mul_(LEVELS).floor_().div_(LEVELS)
         for stream in range(1, passes + 1):
             found = displaced(found, clean.keys, max(1, round(reach * scale)), stream)
         return Perturbed(finished(resampling.gaussian(found, sigma * scale), clean.images))

@@ -18,6 +18,7 @@ class ImpulseNoise(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    at_levels = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         share = at_severity(SHARES, strength, "impulse noise")

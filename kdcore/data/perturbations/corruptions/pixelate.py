@@ -1,11 +1,12 @@
 """Pixelate: the image made smaller and enlarged again with a box filter."""
 
+import torch
 from torch import Tensor
 
 from kdcore.data.perturbations import resampling
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.corruptions import SEVERITIES, SEVERITY, SOURCE, USUAL, at_severity
-from kdcore.data.perturbations.pixels import LEVELS, finished
+from kdcore.data.perturbations.pixels import LEVELS, like
 
 FACTORS = (0.95, 0.9, 0.85, 0.75, 0.65)  # of the side
 SMALL = 1e-4  # levels; sums of 32-bit floats differ by less from a half
@@ -19,17 +20,21 @@ class Pixelate(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    channels_first = True
+    at_levels = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         factor = at_severity(FACTORS, strength, "pixelation")
-        sides = clean.images.shape[2:]
-        smaller = [resampling.box_matrix(side, max(1, int(side * factor))) for side in sides]
-        larger = [resampling.box_matrix(max(1, int(side * factor)), side) for side in sides]
+        height, width = clean.images.shape[2:]
+        low, narrow = (max(1, int(side * factor)) for side in (height, width))
         found = _rounded(clean.images.contiguous() * LEVELS)
-        for down, across in (smaller, larger):  # Pillow rounds after each direction
-            found = _rounded(resampling.along(found, across=across))
-            found = _rounded(resampling.along(found, down=down))
-        return Perturbed(finished(found.div_(LEVELS), clean.images))
+        found = _rounded(resampling.along(found, across=resampling.box_matrix(width, narrow)))
+        found = _rounded(
+            resampling.along(found, down=resampling.box_matrix(height, low))
+        )  # as Pillow, after each direction
+        found = resampling.along(found.div_(LEVELS), across=resampling.box_matrix(narrow, width))  # copies pixels
+        rows = torch.from_numpy(resampling.box_matrix(low, height).argmax(axis=1)).to(found.device)
+        return Perturbed(like(found.index_select(2, rows), clean.images))
 
 
 def _rounded(values: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ class Saturate(Perturbation):
     strengths = SEVERITIES
     usual = USUAL
     source = SOURCE
+    channels_first = True
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         factor, added = at_severity(CHANGES, strength, "saturation")

@@ -28,11 +28,11 @@ class ShotNoise(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         photons = at_severity(PHOTONS, strength, "shot noise")
-        chance = randomness.pixel_uniform(clean.keys, clean.images, stream=1)
+        chance = randomness.pixel_uniform(clean.keys, clean.images, stream=1).to(clean.images)
         quantile = chance.mul_(
             QUANTILES
-        ).floor_()  # added to the level before, the largest would be rounded up to the next level
-        places = (clean.images * LEVELS).round_().mul_(QUANTILES).add_(quantile).to(torch.int32)
+        ).floor_()  # before it is added: the largest would be rounded up to the next level
+        places = torch.add(quantile, clean.images, alpha=LEVELS * QUANTILES, out=quantile).round_().to(torch.int32)
         flat = places.permute(0, 2, 3, 1).flatten()
         found = _table(photons, str(places.device)).index_select(0, flat)
         return Perturbed(like(found.reshape(places.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2), clean.images))

@@ -21,7 +21,6 @@ class SpeckleNoise(Perturbation):
 
     def perturb(self, clean: Clean, strength: float) -> Perturbed:
         deviation = at_severity(DEVIATIONS, strength, "speckle noise")
-        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1)
-        return Perturbed(
-            finished(torch.addcmul(clean.images, clean.images, noise.to(clean.images), value=deviation), clean.images)
-        )
+        noise = randomness.pixel_noise(clean.keys, clean.images, stream=1).to(clean.images)
+        found = torch.addcmul(clean.images, clean.images, noise, value=deviation, out=noise)
+        return Perturbed(finished(found, clean.images))

@@ -87,6 +87,17 @@ def test_the_same_pixels_whatever_the_batch_the_order_and_the_layout(name: str) 
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("name", [name for name, each in SETS.items() if each.at_levels])
+def test_what_is_at_levels_already_is_the_same_when_it_is_rounded(name: str) -> None:
+    ramp = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(2, -1, -1, 3).contiguous()
+    given = Split("test", ("cat", "dog"), ramp.permute(0, 3, 1, 2), torch.arange(2))
+    perturbation = found(name, given)
+    for strength in perturbation.strengths:
+        images = making.made(given, perturbation, strength, torch.arange(2)).images
+        levels = np.round(images.numpy().astype(np.float64) * 255)
+        np.testing.assert_array_equal(images.numpy(), (levels / 255).astype(np.float32))
+
+
 @every_scale
 def test_another_strength_gives_other_pixels(name: str) -> None:
     given = split()

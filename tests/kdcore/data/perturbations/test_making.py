@@ -65,6 +65,24 @@ def test_the_same_images_made_and_from_the_cache_whatever_the_batch(folder: Path
     assert len(list(folder.glob("*.images"))) == 1
 
 
+def test_batches_that_are_made_together_have_the_places_and_pixels_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, tiles = split(), perturbations.get("patch_scramble")
+    made: list[int] = []
+    whole = making.made
+
+    def counted(*arguments: object) -> Perturbed:
+        made.append(len(arguments[3]))  # type: ignore[arg-type]
+        return whole(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(making, "made", counted)
+    monkeypatch.setattr(making, "TOGETHER", 2 * 3 * 81)  # two batches of three images of 9 x 9 pixels
+    found = list(making.batches(given, tiles, 3, size=3))
+    assert made == [6, 6, 6, 2]
+    assert [places.tolist() for places, _ in found][-3:] == [[12, 13, 14], [15, 16, 17], [18, 19]]
+    for places, each in found:
+        assert torch.equal(each.images, whole(given, tiles, 3, places).images)
+
+
 def test_images_have_8_bit_levels() -> None:
     images, _ = everything(making.batches(split(), Darker(), 1))
     torch.testing.assert_close(images * 255, (images * 255).round())
