@@ -75,7 +75,7 @@ def of_bundled(images: int | None, commit: str) -> list[Block]:
     for _ in evaluate(prepared, chosen):
         pass
     teacher, student, twin = NETWORKS
-    direction = Direction("", teacher, (Method("logit matching", {0: student}, {0: twin}),))
+    direction = Direction("", {0: teacher}, (Method("logit matching", {0: student}, {0: twin}),))
     found = report.findings(Evaluated(None, [direction], chosen, prepared.count, refused, prepared.outcomes))
     made = sum(claim.transfer.kind != "refused" for claim in found.claims)
     return [

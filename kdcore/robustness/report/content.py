@@ -12,7 +12,7 @@ from kdcore.robustness.conditions import CLEAN
 from kdcore.robustness.report import charts
 from kdcore.robustness.report.blocks import Block, Chart, Heading, Items, Table, Text
 from kdcore.robustness.report.evaluating import titled_set
-from kdcore.robustness.report.findings import INDEPENDENT, TEACHER, Claim, Findings, Number
+from kdcore.robustness.report.findings import INDEPENDENT, SHARED, TEACHER, Claim, Findings, Number
 from kdcore.robustness.report.networks import Direction
 
 SHOWN = ("passes on", "moves away")
@@ -30,6 +30,10 @@ QUESTIONS = {
     "corruptions": "Robustness to corruptions: accuracy beyond chance, as a share of that on clean images, mean over the sets.",
     "calibration": "Calibration error: how far confidence and accuracy differ, mean over the test sets; lower is better.",
 }
+OWN_TEACHERS = (
+    "Each seed has its own teacher, fine-tuned on the images of that seed: every student is compared with the teacher of its seed, and the "
+    "figures of the teacher are means over these."
+)
 LIMITS = (
     "Transfer says where a student stands between the independent student and the teacher. It does not say why: soft targets also "
     "regularise, and the control for that, a teacher with the same accuracy and another bias, is not part of this study.",
@@ -82,7 +86,8 @@ def clean_accuracy(found: Findings) -> list[Block]:
             if number is None:
                 continue
             classes = classes or _classes(found)
-            rows.append([direction.title, name, _cell(number), str(len(number.by_seed)) if name != TEACHER else ""])
+            seeds = "" if SHARED in number.by_seed else str(len(number.by_seed))
+            rows.append([direction.title, name, _cell(number), seeds])
             if name != TEACHER and not number.estimate.low > least_clean_accuracy(classes):
                 weak.append(f"{name}{f' ({direction.title})' if direction.title else ''}")
     chance = 100 / classes if classes else 0
@@ -217,6 +222,8 @@ def _covered(found: Findings) -> list[str]:
         else "Training images are the same for every seed, so their choice is not covered."
     )
     more = [f"Of a method with one seed: {ONE_SEED[10:]}"] if 1 in seeds else []
+    if any(direction.own_teachers for direction in found.evaluated.directions):
+        more.insert(0, OWN_TEACHERS)
     return [
         f"An interval covers {'initial weights, ' if random else ''}order of batches, augmentation and the choice of test images. {words}",
         *more,
@@ -244,8 +251,8 @@ def _refused(found: Findings) -> list[Block]:
 
 
 def _classes(found: Findings) -> int:
-    teacher = found.evaluated.directions[0].teacher
-    return found.evaluated.outcomes[teacher][CLEAN].classes
+    first = found.evaluated.directions[0].references[0]
+    return found.evaluated.outcomes[first][CLEAN].classes
 
 
 def _count(found: Findings, kind: str) -> int:

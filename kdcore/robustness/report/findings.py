@@ -22,6 +22,7 @@ from kdcore.robustness.report.evaluating import KINDS, Evaluated, probing
 from kdcore.robustness.report.networks import Direction, Method
 
 INDEPENDENT, TEACHER = "independent", "teacher"
+SHARED = -1  # in place of a seed, of a teacher that all seeds have
 OWN = (measures.shape_bias, measures.accuracy)  # of sets with images of their own
 
 
@@ -54,7 +55,7 @@ class Claim:
 class Number:
     """A measure of the networks of one kind under one condition: mean over seeds, with its interval over seeds and images.
 
-    network: `independent`, `teacher` or a method. by_seed: seed -> value; of the teacher that of seed -1.
+    network: `independent`, `teacher` or a method. by_seed: seed -> value; of a teacher that the seeds share that of seed -1.
     """
 
     direction: str
@@ -139,19 +140,25 @@ class Seen:
     def __init__(self, evaluated: Evaluated, direction: Direction) -> None:
         self.direction, self._outcomes = direction, evaluated.outcomes
 
-    def observation(self, reference: str, condition: Condition) -> Observation:
+    def observation(self, reference: str, condition: Condition, seed: int) -> Observation:
+        """seed: whose teacher the network is compared with."""
         # copies, so that what they cache is freed: a large study has thousands of outcomes
         outcome, clean = replace(self._outcomes[reference][condition]), self._outcomes[reference].get(CLEAN)
-        teacher = replace(self._outcomes[self.direction.teacher][condition])
+        teacher = replace(self._outcomes[self.direction.teachers[seed]][condition])
         same = clean is not None and _same_images(outcome, clean)
         return Observation(outcome, replace(clean) if clean is not None and same else None, teacher)
+
+    def taught_in(self, seed: int) -> int:
+        """A seed, of a teacher that the seeds share any."""
+        return next(iter(self.direction.teachers)) if seed == SHARED else seed
 
     def networks(self) -> Iterator[tuple[str, dict[int, str]]]:
         """Each kind of network, with its references by seed."""
         yield INDEPENDENT, self.direction.independent
         for method in self.direction.methods:
             yield method.title, method.students
-        yield TEACHER, {-1: self.direction.teacher}
+        teachers = self.direction.teachers
+        yield TEACHER, teachers if self.direction.own_teachers else {SHARED: next(iter(teachers.values()))}
 
 
 def _same_images(outcome: Outcome, clean: Outcome) -> bool:
@@ -162,7 +169,7 @@ def _numbers(seen: Seen, there: Sequence[Condition]) -> list[Number]:
     found = []
     for network, references in seen.networks():
         for condition in there:
-            observed = [seen.observation(reference, condition) for reference in references.values()]
+            observed = [seen.observation(each, condition, seen.taught_in(seed)) for seed, each in references.items()]
             for measure in measures.MEASURES:
                 if (condition.is_clean and "clean" in measure.needs) or (network == TEACHER and measure.with_teacher):
                     continue
@@ -200,10 +207,10 @@ def _read(seen: Seen, method: Method, question: Question) -> Read:
     networks = {"student": method.students, "twin": method.independent}
     found: dict[str, Values] = {}
     for who in ("student", "twin", "teacher"):
-        references = [networks[who][seed] if who in networks else seen.direction.teacher for seed in method.seeds]
+        references = networks.get(who, seen.direction.teachers)
         found[who] = mean_values(
             [
-                values(question.measure, [seen.observation(each, condition) for each in references])
+                values(question.measure, [seen.observation(references[seed], condition, seed) for seed in method.seeds])
                 for condition in question.conditions
             ]
         )
@@ -225,6 +232,6 @@ def mean_values(rows: Sequence[Values]) -> Values:
 
 def _between(seen: Seen) -> list[float]:
     """Error consistency on clean images of each pair of independent students."""
-    observed = [seen.observation(reference, CLEAN) for reference in seen.direction.independent.values()]
+    observed = [seen.observation(reference, CLEAN, seed) for seed, reference in seen.direction.independent.items()]
     found = [measures.between_seeds(*pair).mean for pair in itertools.combinations(observed, 2)]
     return [each for each in found if math.isfinite(each)]

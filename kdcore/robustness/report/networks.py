@@ -35,20 +35,28 @@ class Method:
 
 @dataclass(frozen=True)
 class Direction:
-    """What the students of one kind learn from one teacher. `title` is empty in a study with a single direction."""
+    """What the students of one kind learn from one teacher, or from one for each seed. `title` is empty in a study with a single direction.
+
+    teachers: by seed; the same reference for every seed where the seeds share one.
+    """
 
     title: str
-    teacher: str
+    teachers: dict[int, str]
     methods: tuple[Method, ...]
 
     @property
     def independent(self) -> dict[int, str]:
-        """The independent students, by seed; the first method's where each has its own."""
-        return self.methods[0].independent
+        """The independent students, by seed; the first method's where each has its own. Of seeds that have a teacher."""
+        return {seed: each for seed, each in self.methods[0].independent.items() if seed in self.teachers}
+
+    @property
+    def own_teachers(self) -> bool:
+        """Whether seeds have teachers of their own."""
+        return len(set(self.teachers.values())) > 1
 
     @property
     def references(self) -> list[str]:
-        found = [self.teacher]
+        found = [*self.teachers.values()]
         for method in self.methods:
             found += [*method.independent.values(), *method.students.values()]
         return list(dict.fromkeys(found))
@@ -81,9 +89,15 @@ def only(compared: Sequence[Direction], there: Collection[str]) -> list[Directio
             replace(each, students=_among(each.students, there), independent=_among(each.independent, there))
             for each in direction.methods
         ]
-        if direction.teacher in there and (left := [each for each in left if each.seeds]):
-            found.append(Direction(direction.title, direction.teacher, tuple(left)))
+        teachers = _among(direction.teachers, there)
+        left = [replace(each, students=_of_seeds(each.students, teachers)) for each in left]
+        if left := [each for each in left if each.seeds]:
+            found.append(Direction(direction.title, teachers, tuple(left)))
     return found
+
+
+def _of_seeds(references: dict[int, str], seeds: Collection[int]) -> dict[int, str]:
+    return {seed: reference for seed, reference in references.items() if seed in seeds}
 
 
 def _among(references: dict[int, str], there: Collection[str]) -> dict[int, str]:
@@ -106,9 +120,22 @@ def _taught(variants: dict[str, list[Place]]) -> list[_Taught]:
     found: dict[tuple[str, str], list[str]] = {}
     for label, recipe in recipes.items():
         if label not in alone and recipe.teacher is not None:
-            teacher = recipe.teacher.model_dump_json(exclude={"cache_views", "accept"})
+            teacher = recipe.teacher.model_dump_json(exclude={"cache_views", "accept"}) + _fine_tuned_on(recipe)
             found.setdefault((teacher, _nearest(recipe, {each: recipes[each] for each in alone})), []).append(label)
     return [_Taught(labels, own, len(found) == 1) for (_, own), labels in found.items()]
+
+
+def _fine_tuned_on(recipe: Recipe) -> str:
+    """What decides a fine-tuned teacher besides its own settings; empty for one that is as it came."""
+    if recipe.teacher is None or recipe.teacher.finetune is None:
+        return ""
+    data = recipe.data.unmixed().model_dump_json(exclude={"labels", "label_noise"})
+    return f"{data} {recipe.precision} {recipe.optimizer.accumulate}"
+
+
+def _own_teachers(recipe: Recipe) -> bool:
+    """Whether each seed has a teacher of its own, fine-tuned on the images of that seed."""
+    return recipe.teacher is not None and recipe.teacher.finetune is not None and recipe.data.seed == "run"
 
 
 def _nearest(recipe: Recipe, alone: dict[str, Recipe]) -> str:
@@ -126,7 +153,7 @@ def _direction(variants: dict[str, list[Place]], taught: _Taught, *, single: boo
     independent = variants.get(taught.alone, [])
     own = {place.point.seed: _reference(place, "student") for place in independent if place.done}
     made: list[Method] = []
-    teacher = ""
+    teachers: dict[int, str] = {}
     for label in taught.labels:
         done = [place for place in variants[label] if place.done]
         twins = {place.point.seed: _reference(place, "twin") for place in done if place.point.recipe.twin}
@@ -135,11 +162,15 @@ def _direction(variants: dict[str, list[Place]], taught: _Taught, *, single: boo
         method = Method(label, students, own if independent else twins, differs)
         if method.seeds:
             made.append(method)
-            teacher = teacher or _reference(done[0], "teacher")
+            for place in done:
+                teachers.setdefault(place.point.seed, _reference(place, "teacher"))
     if not made:
         return None
+    if not _own_teachers(variants[taught.labels[0]][0].point.recipe):
+        shared = next(iter(teachers.values()))
+        teachers = dict.fromkeys([*teachers, *own], shared)
     title = "" if single else _title(variants, taught)
-    return Direction(title, teacher, tuple(_shortened(made, title)))
+    return Direction(title, teachers, tuple(_shortened(made, title)))
 
 
 def _title(variants: dict[str, list[Place]], taught: _Taught) -> str:

@@ -76,7 +76,7 @@ def test_the_interval_of_a_share_stays_within_0_and_1(outcome):
 
 def test_networks_of_two_seeds_are_drawn_as_points_without_intervals(found):
     (direction,) = found.evaluated.directions
-    for references in (direction.independent, *(method.students for method in direction.methods)):
+    for references in (direction.methods[0].independent, *(method.students for method in direction.methods)):
         references.pop(2)
     values = charts.consistency(findings(found.evaluated), direction)["data"]["values"]
     assert {each["set"]: "low" in each for each in values} == {
@@ -136,7 +136,7 @@ def test_of_two_classes_twice_chance_is_no_threshold(found):
         logits = np.where(right[:, None], [3.0, 0.0], [0.0, 3.0]) + 0.01 * np.random.default_rng(1).random((600, 2))
         outcomes[CLEAN] = Outcome(np.zeros(600, int), logits)
     direction = found.evaluated.directions[0]
-    estimate, _ = figure(measures.accuracy, [Observation(found.evaluated.outcomes[direction.teacher][CLEAN])])
+    estimate, _ = figure(measures.accuracy, [Observation(found.evaluated.outcomes[direction.teachers[0]][CLEAN])])
     number = Number("", "independent", CLEAN, measures.accuracy, estimate, {0: 0.9})
     words = content.clean_accuracy(replace(found, numbers=[number]))[-1]
     assert words.text.startswith("Every student is clearly above 75 % (chance is 50 %)")
@@ -230,3 +230,49 @@ def test_conditions_of_a_study_are_named_or_the_usual_ones():
 def test_an_unknown_test_set_is_refused_before_the_runs():
     with pytest.raises(UserError, match="Unknown test set 'patch_scrambel'. Did you mean 'patch_scramble'?"):
         evaluating.refuse_unknown(TestSets(sets=("patch_scrambel@4",)))
+
+
+@pytest.fixture
+def own_teachers(study_state) -> Findings:
+    """Of a study whose three seeds have teachers that are right on 60, 70 and 80 % of 600 images; the students are half way between
+    the independent student, which is right on half, and the teacher of their seed."""
+    tuned = {"data.seed": "run", "teacher.finetune": {"epochs": 1}}
+    state = study_state({"independent": {"terms": ALONE, "data.seed": "run"}, "kd": tuned})
+    compared = directions(state)
+    evaluated = Evaluated(state, compared, [CLEAN], 600, {})
+    first = {"independent": (300, 300, 300), "kd": (330, 360, 390), "teacher": (360, 420, 480)}  # images that are right
+    for reference in compared[0].references:
+        name, seed = reference.removeprefix("run:").partition("/")[0].split("-")
+        count = first["teacher" if reference.endswith("/teacher") else name][int(seed)]
+        predicted = np.where(np.arange(600) < count, 0, 1)
+        logits = (np.eye(2)[predicted] * 3).astype(np.float32)
+        evaluated.outcomes[reference] = {CLEAN: Outcome(np.zeros(600, int), logits)}
+    return findings(evaluated)
+
+
+def test_figures_of_teachers_that_differ_by_seed_are_means_of_all_seeds(own_teachers):
+    number = own_teachers.number("", "teacher", CLEAN, measures.accuracy)
+    assert number.by_seed == pytest.approx({0: 0.6, 1: 0.7, 2: 0.8})
+    assert number.estimate.mean == pytest.approx(0.7)
+    # standard error over seeds alone: 0.1 / sqrt(3), on which Student's t for two degrees of freedom (4.303) is put
+    assert number.estimate.high - number.estimate.low > 2 * 4.3 * 0.1 / math.sqrt(3) * 0.9
+    table = next(part for part in content.clean_accuracy(own_teachers) if isinstance(part, Table))
+    (row,) = [row for row in table.rows if row[1] == "teacher"]
+    assert row[2].startswith("70.0 % (")
+    assert row[3] == "3"
+    rows = [
+        row for row in csv.DictReader(io.StringIO(tables.measures_csv(own_teachers))) if row["network"] == "teacher"
+    ]
+    accuracies = {row["seed"]: float(row["value"]) for row in rows if row["measure"] == "accuracy"}
+    assert accuracies == pytest.approx({"mean": 0.7, "0": 0.6, "1": 0.7, "2": 0.8})
+
+
+def test_students_are_compared_with_the_teachers_of_their_seeds(own_teachers):
+    found = claim(own_teachers, "kd", "accuracy").transfer
+    assert (found.student, found.twin, found.teacher) == pytest.approx((0.6, 0.5, 0.7))
+    assert found.gap.mean == pytest.approx(0.2)  # 0.1 with the first seed's teacher
+    assert found.share.mean == pytest.approx(0.5) or not found.share.defined
+    # agreement: 570 of 600, 540 of 600, 510 of 600; with the first seed's teacher in all seeds it would be 570, 600, 570
+    number = own_teachers.number("", "kd", CLEAN, measures.agreement)
+    assert number.by_seed == pytest.approx({0: 0.95, 1: 0.9, 2: 0.85})
+    assert any("Each seed has its own teacher" in line for line in content.limits(own_teachers))
