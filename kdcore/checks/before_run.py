@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import downloads, length, mixed_labels, networks, perturbed_sets, preflight, weights
+from kdcore.checks import downloads, length, mixed_labels, networks, perturbed_sets, preflight, training_images, weights
 from kdcore.checks.findings import Finding
 from kdcore.data import datasets, loading, selection
 from kdcore.errors import UserError
@@ -47,6 +47,7 @@ def findings(recipe: Recipe, runs: Store | None = None, device: torch.device | N
         perturbed_sets.check(recipe)
         found += _of_networks(recipe, runs, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         weights.check(recipe, loading.classes(recipe.data), runs, with_teacher=classes is None)
+        found += training_images.of_the_student(recipe, runs)
     except UserError as error:
         found.append(Finding("recipe", "stop", str(error), final=True))
     return tuple(found)

@@ -46,21 +46,21 @@ def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) ->
         return TeacherCheck((counted,), {})
     began = time.perf_counter()
     later = missing(recipe, runs)
-    paired = pairings(recipe, runs)
+    paired, tested_before = pairings(recipe, runs), training_images.of_the_test(recipe, runs)
     if recipe.teacher.finetune:
         epochs = recipe.teacher.finetune.epochs
         length = f"{epochs} epoch{'s' * (epochs != 1)}"
         tuned = Finding("accuracy", "ok", f"Checked after its fine-tuning on {recipe.data.name} for {length}.")
-        return TeacherCheck((tuned, *later, *paired), {})
+        return TeacherCheck((tuned, *later, *tested_before, *paired), {})
     if later:
-        return TeacherCheck((*later, *paired), {})
+        return TeacherCheck((*later, *tested_before, *paired), {})
     unused = not methods.compares_classes(recipe.terms)
     predictions, layers_and_notes = _predicted(*_key(recipe, runs), str(device), runs, unused)
     if unused and len(predictions.teacher_classes) != len(predictions.data_classes):
-        return TeacherCheck((UNUSED_CLASSES, *layers_and_notes, *paired), {})
+        return TeacherCheck((UNUSED_CLASSES, *tested_before, *layers_and_notes, *paired), {})
     predictions = replace(predictions, seen=training_images.seen(recipe, predictions.split, runs))
     found, figures = judge(predictions, recipe)
-    findings = (*found, *training_images.of_the_test(recipe, runs), *_size(recipe), *layers_and_notes, *paired)
+    findings = (*found, *tested_before, *_size(recipe), *layers_and_notes, *paired)
     return TeacherCheck(findings, figures, len(predictions.targets), time.perf_counter() - began)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from kdcore import methods, models, teacher_cache
-from kdcore.checks import length, mixed_labels, networks, preflight
+from kdcore.checks import length, mixed_labels, networks, preflight, training_images
 from kdcore.data import loading
 from kdcore.data.folders import report as folder_report
 from kdcore.data.split import Split
@@ -126,6 +126,7 @@ def _student(
     student = models.trainable(models.placed(student, device))
     student.resizes = True
     yield from _noted(notes)
+    yield from (Noted(each.in_words, "warning") for each in training_images.of_the_student(recipe, runs))
     return student
 
 

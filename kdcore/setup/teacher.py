@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from kdcore import methods, models
-from kdcore.checks import teacher_check
+from kdcore.checks import teacher_check, training_images
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.events import Event, Noted
@@ -82,6 +82,7 @@ def _checked(
     """
     images = (validation or train).with_every_label()
     if len(teacher.classes) != len(images.classes) and not methods.compares_classes(recipe.terms):
+        yield from (Noted(each.in_words, "warning") for each in training_images.of_the_test(recipe, runs))
         return None
     checked = teacher_check.check_built(teacher, recipe, images, runs)
     for finding in checked.findings:

@@ -17,6 +17,7 @@ from pages.parts.train.sections import choose_data, choose_length, choose_networ
 from pages.parts.train.term_form import choose_terms
 
 TITLES = {"data": "Data", "networks": "Networks", "terms": "Loss terms", "length": "Training"}
+WARNED = {"length": "length", "test images": "networks"}  # finding -> section; others are shown with the terms
 START = ":material/play_arrow:"
 EVENT_FILES = "event-files"
 Spots = dict[str, DeltaGenerator]  # section -> where its errors are shown
@@ -90,7 +91,7 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
     problems = []
     for finding in engine.findings(recipe):
         if finding.verdict == "warn":
-            with spots["length" if finding.check == "length" else "terms"]:
+            with spots[WARNED.get(finding.check, "terms")]:
                 teacher_check_card.draw_finding(finding, recipe, finding.check)
         elif finding.check == "pairing":
             problems.append(shown_in(finding.in_words, spots, "terms", always=True))
