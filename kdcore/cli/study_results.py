@@ -11,6 +11,7 @@ from kdcore.results import json_text
 from kdcore.results.comparison import Conclusion, Figure, Summary, claim, corrected, covers_all, ends, middle, sentence
 from kdcore.store import StudyState, evidence
 
+MOST_EQUAL = 3  # variants that share the best accuracy and are named
 Summaries = dict[str, Summary]  # of variants, by label
 
 
@@ -36,9 +37,16 @@ def show(state: StudyState, against: str | None, as_json: bool) -> None:
             f"{label}: runs with faults: {evidence.in_words(faults)}; `runs show ID` explains them", style="yellow"
         )
     if state.study.searches and (found := state.best):
-        console.print(f"Best by validation accuracy: {found[0]}, {100 * found[1]:.1f} %", highlight=False)
+        console.print(best_in_words(*found), highlight=False)
     for line in _conditions(known, gaps, bases):
         console.print(line, highlight=False, style="dim")
+
+
+def best_in_words(labels: list[str], accuracy: float) -> str:
+    """The best variant, or the first of those that are equal."""
+    first = labels[:MOST_EQUAL] + ([f"{len(labels) - MOST_EQUAL} more"] if len(labels) > MOST_EQUAL else [])
+    named = f"{', '.join(first[:-1])} and {first[-1]}, equally" if len(first) > 1 else first[0]
+    return f"Best by validation accuracy: {named}, {100 * accuracy:.1f} %"
 
 
 def _title(state: StudyState) -> str:

@@ -7,7 +7,7 @@ Fractions, not percent. docs/reliability.md has the procedures and how often the
 """
 
 from kdcore.results.comparison.conclusion import Compared, Conclusion, Kind, conclude, conclude_all
-from kdcore.results.comparison.figure import MINUS, Figure, digits, ends, middle, minus, over_seeds, points
+from kdcore.results.comparison.figure import MINUS, Figure, counted, digits, ends, middle, minus, over_seeds, points
 from kdcore.results.comparison.interaction import conclude_costs, costs_claim
 from kdcore.results.comparison.outcome import ImagesTested, Outcome, Results, with_student, with_twin
 from kdcore.results.comparison.sentences import claim, corrected, covers, covers_all, level, sentence
@@ -23,6 +23,6 @@ from kdcore.results.comparison.summary import (
 
 __all__ = [
     "METRICS", "MINUS", "NETWORKS", "TWO_CLASSES", "Compared", "Conclusion", "Figure", "ImagesTested", "Kind", "Outcome", "Results",
-    "Summary", "claim", "conclude", "conclude_all", "conclude_costs", "corrected", "costs_claim", "covers", "covers_all", "digits", "ends", "level", "middle", "minus", "over_seeds", "points",
+    "Summary", "claim", "conclude", "conclude_all", "conclude_costs", "corrected", "costs_claim", "counted", "covers", "covers_all", "digits", "ends", "level", "middle", "minus", "over_seeds", "points",
     "sentence", "summarise", "summarise_all", "with_interval", "with_student", "with_twin",
 ]  # fmt: skip

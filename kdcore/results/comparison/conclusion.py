@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from kdcore.results.comparison.crossed import Crossed, of_images, of_means
-from kdcore.results.comparison.figure import LEAST_SEEDS, Figure
+from kdcore.results.comparison.figure import LEAST_SEEDS, Figure, counted
 from kdcore.results.comparison.holm import ALPHA, levels
 from kdcore.results.comparison.outcome import Pair
 from kdcore.results.comparison.paired import Paired
@@ -131,12 +131,12 @@ def _of_seeds(pairs: Sequence[Pair]) -> str:
 def _of_images(pairs: Sequence[Pair]) -> str:
     count, known = pairs[0].count, [sum(pair.apart) for pair in pairs if pair.apart]
     if count < LEAST_IMAGES:
-        return f"only {count} test images ({LEAST_IMAGES} are needed)"
+        return f"only {counted(count)} ({LEAST_IMAGES} are needed)"
     if len(known) < len(pairs):  # students of runs that did not store which images they predict rightly
         return "" if len(pairs) > 1 else "the run did not store which test images were predicted correctly"
     least = LEAST_APART if len(pairs) == 1 else LEAST_APART_OF_SEEDS
     if not sum(known):
-        return f"both are right on the same of the {count:,} test images"
+        return f"both are right on the same of the {counted(count)}"
     if sum(known) < least:
         in_all = f"{count:,} test images" if len(pairs) == 1 else f"{len(pairs)} x {count:,} predictions"
         return f"only one of the two is right on {sum(known)} of {in_all} ({least} are needed)"

@@ -41,6 +41,11 @@ def points(fraction: float, digits: int = 1) -> str:
     return f"{MINUS if shown < 0 else '+'}{abs(shown):.{digits}f}"
 
 
+def counted(images: int) -> str:
+    """`1 test image`, `2,000 test images`."""
+    return f"{images:,} test image{'s' * (images != 1)}"
+
+
 def minus(number: str) -> str:
     """A formatted number as it is displayed: `-0.19` -> `−0.19`; zero has no sign, `-0.00` -> `0.00`."""
     if not number.startswith("-"):

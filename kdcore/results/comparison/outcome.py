@@ -1,6 +1,6 @@
 """What a finished run contributes to a comparison, and two networks of one seed side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -145,6 +145,11 @@ def _same_images(run: Outcome, network: str, other: Outcome, against: str) -> bo
     if run.predictions is None or other.predictions is None:
         return True
     return np.array_equal(run.predictions["targets"], other.predictions["targets"])
+
+
+def alike(runs: Sequence[Outcome]) -> bool:
+    """Whether the students of several runs were tested on the same images, as far as it shows."""
+    return all(_same_images(run, "student", runs[0], "student") for run in runs[1:])
 
 
 def identity(figures: dict[str, float]) -> Identity:

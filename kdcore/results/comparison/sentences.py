@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from kdcore.results.comparison.conclusion import Conclusion
-from kdcore.results.comparison.figure import LEAST_SEEDS, digits, ends, middle, size
+from kdcore.results.comparison.figure import LEAST_SEEDS, counted, digits, ends, middle, size
 from kdcore.results.comparison.holm import ALPHA
 from kdcore.results.comparison.summary import Summary
 
@@ -72,13 +72,15 @@ def corrected(found: Iterable[Conclusion]) -> str:
 
 
 def _included(summary: Summary) -> str:
+    images = f"the {counted(summary.images)}" if summary.images else "the test images"
     if summary.seeds == 1:
-        return (
-            f"One seed: the interval covers the choice of the {summary.images:,} test images, not the variation between "
-            "seeds."
-        )
+        return f"One seed: the interval covers the choice of {images}, not the variation between seeds."
+    if not summary.same_images:
+        return f"Mean of {summary.seeds} seeds, without intervals: they have different test images."
     if summary.seeds < LEAST_SEEDS:
         return f"Mean of {summary.seeds} seeds, without intervals: {LEAST_SEEDS} seeds are needed for them."
+    if not summary.bounded:
+        return f"Mean of {summary.seeds} seeds, without intervals."
     if summary.redrawn:
         drawn = "each seed had its own training images, validation images and labels"
     else:
@@ -88,5 +90,5 @@ def _included(summary: Summary) -> str:
         drawn += "; the student began with the same trained weights"
     return (
         f"Mean of {summary.seeds} seeds: the interval covers {start}order of batches and augmentation, and the "
-        f"choice of the {summary.images:,} test images; {drawn}."
+        f"choice of {images}; {drawn}."
     )

@@ -10,7 +10,7 @@ from kdcore.results.comparison.conclusion import Compared, Conclusion, Kind, con
 from kdcore.results.comparison.crossed import Crossed, of_images, of_means
 from kdcore.results.comparison.figure import LEAST_SEEDS, Figure, over_seeds
 from kdcore.results.comparison.holm import ALPHA
-from kdcore.results.comparison.outcome import Outcome, Results, with_twin
+from kdcore.results.comparison.outcome import Outcome, Results, alike, with_twin
 
 NETWORKS = ("student", "twin", "teacher")
 TWO_CLASSES = ("auroc", "sensitivity", "specificity")
@@ -24,7 +24,8 @@ class Summary:
     networks: network -> metric -> figure. The interval of top1 includes the luck of the test images and, over three or more
         seeds, of the seeds; other metrics have Student's interval over the seeds.
     difference: student - twin and what may be claimed of it; None without a twin.
-    images: how many test images.
+    images: how many test images; 0 where that is not known. same_images: whether the runs have the same ones; else no accuracy has an
+        interval.
     redrawn: whether each seed had its own training data. pretrained: whether the students began with trained weights.
     """
 
@@ -34,6 +35,13 @@ class Summary:
     images: int
     redrawn: bool = False
     pretrained: bool = False
+    same_images: bool = True
+
+    @property
+    def bounded(self) -> bool:
+        """Whether an accuracy or the difference has an interval."""
+        found = [self.difference, *(figures["top1"] for figures in self.networks.values())]
+        return any(each.bounded for each in found if each)
 
     @property
     def kind(self) -> Kind:
@@ -90,20 +98,21 @@ def _summary(runs: Sequence[Outcome], difference: Conclusion | None) -> Summary:
         networks=networks,
         difference=difference,
         images=int(runs[0].results["student"].get("count", 0)),
+        same_images=alike(runs),
         redrawn=all(run.redrawn for run in runs),
         pretrained=any(run.pretrained for run in runs),
     )
 
 
 def _accuracy(runs: Sequence[Outcome], network: str) -> Figure:
-    """Accuracy with an interval that includes the luck of the test images; without one for two seeds."""
+    """Accuracy with an interval that includes the luck of the test images; without one for two seeds, and for different images."""
     figures = [run.results[network] for run in runs]
     mean = Figure(sum(each["top1"] for each in figures) / len(figures))
     if len(runs) == 1:
         low, high = figures[0].get("low"), figures[0].get("high")
         return mean if low is None or high is None else Figure(mean.mean, low, high)
     count = int(figures[0].get("count", 0))
-    if len(runs) < LEAST_SEEDS or count < 2:
+    if len(runs) < LEAST_SEEDS or count < 2 or not alike(runs):
         return mean
     right = [run.right(network) for run in runs]
     if all(row is not None and len(row) == count for row in right):

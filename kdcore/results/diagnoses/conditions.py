@@ -1,8 +1,8 @@
 """Conditions of a result: a test unlike the validation, settings that a user changed, terms with a small share of the gradient."""
 
-import math
 from collections.abc import Iterator
 
+from kdcore.results.comparison.share import least_gap
 from kdcore.results.diagnoses.evidence import Diagnosis, Evidence
 
 GAP, SURE = 0.05, 3.0  # validation above test: in accuracy, and in standard errors
@@ -16,8 +16,7 @@ def above_test(evidence: Evidence) -> Diagnosis | None:
     if not (images > 0 and test_images > 0):
         return None
     one, other = validation["top1"], test["top1"]
-    error = math.sqrt(max(0.0, one * (1 - one) / images + other * (1 - other) / test_images))
-    if one - other < max(GAP, SURE * error):
+    if not (one - other >= GAP and least_gap((one, images), (other, test_images), SURE) > 0):
         return None
     return Diagnosis(
         "validation above test",

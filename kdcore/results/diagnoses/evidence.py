@@ -11,7 +11,10 @@ from kdcore.recipe.terms import SUPERVISED
 from kdcore.results.comparison import Results
 
 UNEVEN = 1.2  # times the mean share: a class that is worth naming as the most common one
+MARGIN = 0.05  # a network must beat guessing by this share of what guessing leaves to 100 %
 LOOK_AT_LABELS = "Look at some training images with their labels (a preview is on the page Train)."
+
+MORE_IMAGES = "Add test images, or take more of them (data.test_images)."
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,15 @@ def label_losses(evidence: Evidence, network: str) -> np.ndarray:
 def best_guess(evidence: Evidence) -> tuple[float, str]:
     """The accuracy of guessing on the test images, and how to get it."""
     share, classes = 1 / len(evidence.classes), evidence.classes
-    if evidence.predictions is not None:
-        counts = np.bincount(evidence.predictions["targets"], minlength=len(classes))
-        most = float(counts.max() / counts.sum())
-        if most > UNEVEN * share:
-            return most, f"always predicting {classes[int(counts.argmax())]!r}"
-        share = max(share, most)
-    return share, "guessing"
+    if evidence.predictions is None:
+        return share, "guessing"
+    counts = np.bincount(evidence.predictions["targets"], minlength=len(classes))
+    most = float(counts.max() / counts.sum())
+    if most > UNEVEN * share:
+        return most, f"always predicting {classes[int(counts.argmax())]!r}"
+    return (most, "the best guess") if most > share else (share, "guessing")
+
+
+def clear_of_guessing(top1: float, guessing: float) -> bool:
+    """Whether an accuracy beats guessing by what counts as better, whatever the number of images."""
+    return top1 >= guessing + MARGIN * (1 - guessing)

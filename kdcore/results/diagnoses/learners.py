@@ -6,12 +6,22 @@ import numpy as np
 
 from kdcore.recipe.references import RandomWeights
 from kdcore.results.comparison import minus
-from kdcore.results.diagnoses.evidence import LOOK_AT_LABELS, Diagnosis, Evidence, best_guess, label_losses
+from kdcore.results.diagnoses.evidence import (
+    LOOK_AT_LABELS,
+    MORE_IMAGES,
+    Diagnosis,
+    Evidence,
+    best_guess,
+    clear_of_guessing,
+    label_losses,
+)
 from kdcore.results.diagnoses.length import FEWEST_STEPS, SMALL_BATCH, epochs_for
 from kdcore.results.diagnoses.teacher import near_chance
 
 LEARNERS = ("student", "twin")
+FEW = "too few test images"
 ONE_CLASS = 0.99  # of the predictions
+OF_OTHERS = 10  # test images of other classes: of fewer, a network that knows them may have none right
 ENOUGH_LABELS = 20  # labelled images a class, on which a network should learn something
 RISE, FALL = 2.0, 0.9  # a loss that reached so many times its start, and never fell to so much of it, has diverged
 LAST = 5  # logged steps that count as the end; fewer say nothing of how a loss went
@@ -27,7 +37,7 @@ def diverged(evidence: Evidence) -> Diagnosis | None:
         start, end, most = float(losses[0]), float(np.median(losses[-LAST:])), float(np.max(losses))
         if not np.isfinite(losses).all():
             words.append(f"the {network}'s loss was not finite")
-        elif end > RISE * start or (most > RISE * start and end > FALL * start and fault_of(evidence, network)):
+        elif end > RISE * start or (most > RISE * start and end > FALL * start and _failed(evidence, network)):
             began, rose, ended = (minus(f"{value:.3g}") for value in (start, most, end))
             words.append(f"the {network}'s loss began at {began}, rose to {rose} and ended at {ended}")
     if not words:
@@ -55,7 +65,7 @@ def useless(evidence: Evidence, *, advise: bool) -> Iterator[Diagnosis]:
     kinds = list(dict.fromkeys(kind for kind, _ in faults.values()))
     for kind in kinds:
         own = {name: words for name, (found, words) in faults.items() if found == kind}
-        remedy = _next_for(kind, evidence, list(own)) if advise else "Fix the training first."
+        remedy = _next_for(kind, evidence, list(own)) if advise or kind == FEW else "Fix the training first."
         yield Diagnosis(kind, " ".join(own.values()) + (both if kind == kinds[-1] else ""), remedy)
 
 
@@ -72,15 +82,23 @@ def fault_of(evidence: Evidence, network: str) -> tuple[str, str] | None:
     if figures["high"] < guessing:
         kind = "below the majority class" if guessing > 1 / len(evidence.classes) else "below chance"
         return kind, f"The {network} gets {top1} right; {how} would get {100 * guessing:.1f} %."
-    if figures["low"] <= guessing:
-        return (
-            "at chance",
-            f"The {network} gets {top1} right, which cannot be told from chance: {how} gets {100 * guessing:.1f} %.",
-        )
-    return None
+    if figures["low"] > guessing:
+        return None
+    found = f"The {network} gets {top1} right"
+    if clear_of_guessing(figures["top1"], guessing):
+        return FEW, f"{found}; {how} gets {100 * guessing:.1f} %. So few images do not show that it is better."
+    return "at chance", f"{found}, which cannot be told from chance: {how} gets {100 * guessing:.1f} %."
+
+
+def _failed(evidence: Evidence, network: str) -> bool:
+    """Whether a network's predictions are no better than guessing, not only too few to be shown better."""
+    fault = fault_of(evidence, network)
+    return fault is not None and fault[0] != FEW
 
 
 def _next_for(kind: str, evidence: Evidence, networks: list[str]) -> str:
+    if kind == FEW:
+        return MORE_IMAGES
     if kind == "below the majority class":
         return (
             "Compare the balanced accuracy and the classes below, train longer, or give each class equally many images: the "
@@ -138,16 +156,18 @@ def _too_short(evidence: Evidence) -> str:
 
 
 def _only_class(evidence: Evidence, network: str) -> tuple[str, str] | None:
-    """The class that a network (nearly) always predicts, and for how many images; None where the images are of one class."""
+    """The class that a network (nearly) always predicts, and for how many images; None where too few images are of another class,
+    or nearly all are of that one and others are predicted too."""
     if evidence.predictions is None:
         return None
     predicted, targets = evidence.predictions[network], evidence.predictions["targets"]
     counts = np.bincount(predicted, minlength=len(evidence.classes))
-    share = counts.max() / counts.sum()
-    if share < ONE_CLASS or len(np.unique(targets)) == 1:
+    share, place = counts.max() / counts.sum(), int(counts.argmax())
+    others = int((targets != place).sum())
+    if share < ONE_CLASS or others < OF_OTHERS or (share < 1 and others <= (1 - ONE_CLASS) * len(targets)):
         return None
     words = "every test image" if share == 1 else f"{100 * share:.1f} % of the test images"
-    return evidence.classes[int(counts.argmax())], words
+    return evidence.classes[place], words
 
 
 def shuffled(evidence: Evidence) -> Diagnosis | None:
@@ -157,7 +177,7 @@ def shuffled(evidence: Evidence) -> Diagnosis | None:
         return None
     guessing, _ = best_guess(evidence)
     shown = evidence.labelled_images >= ENOUGH_LABELS * len(classes)
-    if not (shown and fault_of(evidence, "twin") and results["student"].get("low", 0.0) > guessing):
+    if not (shown and _failed(evidence, "twin") and results["student"].get("low", 0.0) > guessing):
         return None
     if not _contradicts_labels(evidence, guessing):
         return None

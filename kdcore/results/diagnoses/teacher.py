@@ -6,10 +6,16 @@ from scipy.optimize import linear_sum_assignment
 from kdcore.results.comparison import Figure, ends
 from kdcore.results.comparison.conclusion import LEAST_APART, LEAST_IMAGES
 from kdcore.results.comparison.paired import Paired
-from kdcore.results.diagnoses.evidence import LOOK_AT_LABELS, Diagnosis, Evidence, best_guess
+from kdcore.results.diagnoses.evidence import (
+    LOOK_AT_LABELS,
+    MORE_IMAGES,
+    Diagnosis,
+    Evidence,
+    best_guess,
+    clear_of_guessing,
+)
 from kdcore.results.predictions import confusion
 
-MARGIN = 0.05  # a teacher must beat guessing by this share of what guessing leaves to 100 %
 CONFIDENT = 0.3  # a teacher's expected calibration error, from which on it is sure of wrong predictions
 SPREAD = 2  # a class is predicted at most so many times as often as the most common one occurs
 
@@ -24,11 +30,11 @@ def unfit_teacher(evidence: Evidence) -> Diagnosis | None:
         finding = f"{right}; {how} gets {100 * guessing:.1f} %."
         if evidence.recipe.teacher and evidence.recipe.teacher.accept:
             finding += " The recipe accepts it all the same (teacher.accept)."
-        if _clear_of_guessing(teacher["top1"], guessing):
+        if clear_of_guessing(teacher["top1"], guessing):
             return Diagnosis(
                 "teacher on few test images",
                 f"{finding} So few images do not show that it is better.",
-                "Add test images, or take more of them (data.test_images).",
+                MORE_IMAGES,
             )
         if (ece := teacher.get("ece")) is None or ece < CONFIDENT or not _uses_classes(evidence):
             return Diagnosis(
@@ -68,11 +74,7 @@ def near_chance(evidence: Evidence, network: str) -> bool:
     if not evidence.classes:
         return False
     guessing, _ = best_guess(evidence)
-    return not _clear_of_guessing(figures["top1"], guessing) or figures.get("low", 1.0) <= guessing
-
-
-def _clear_of_guessing(top1: float, guessing: float) -> bool:
-    return top1 >= guessing + MARGIN * (1 - guessing)
+    return not clear_of_guessing(figures["top1"], guessing) or figures.get("low", 1.0) <= guessing
 
 
 def _uses_classes(evidence: Evidence) -> bool:

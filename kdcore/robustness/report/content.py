@@ -7,6 +7,8 @@ from kdcore.results.bias.checks import least_clean_accuracy
 from kdcore.results.bias.sentences import ONE_SEED, out_of
 from kdcore.results.bias.transfer import Transfer
 from kdcore.results.comparison import minus
+from kdcore.results.comparison.figure import LEAST_SEEDS
+from kdcore.results.comparison.share import wilson
 from kdcore.robustness import conditions
 from kdcore.robustness.conditions import CLEAN
 from kdcore.robustness.report import charts
@@ -51,8 +53,7 @@ def blocks(found: Findings) -> list[Block]:
     return [
         *_introduction(found), *clean_accuracy(found), *what_is_shown(found), Heading("Charts"),
         Text(
-            f"Orange: independent student; blue: student; violet: teacher. Bars are 95 % intervals over {_over(found)}, not "
-            "corrected for their number."
+            f"Orange: independent student; blue: student; violet: teacher. {_bars(found)}"
         ),
         *pictures, *_between(found), *_numbers(found), Heading("What this does not show"), Items(limits(found)), *_refused(found),
     ]  # fmt: skip
@@ -88,7 +89,7 @@ def clean_accuracy(found: Findings) -> list[Block]:
             classes = classes or _classes(found)
             seeds = "" if SHARED in number.by_seed else str(len(number.by_seed))
             rows.append([direction.title, name, _cell(number), seeds])
-            if name != TEACHER and not number.estimate.low > least_clean_accuracy(classes):
+            if name != TEACHER and not _least(number) > least_clean_accuracy(classes):
                 weak.append(f"{name}{f' ({direction.title})' if direction.title else ''}")
     chance = 100 / classes if classes else 0
     least = f"{100 * least_clean_accuracy(classes):.0f} %" if classes else ""
@@ -205,22 +206,34 @@ def _seeds(found: Findings) -> set[int]:
     return {len(method.seeds) for direction in found.evaluated.directions for method in direction.methods}
 
 
-def _over(found: Findings) -> str:
-    return "images" if _seeds(found) == {1} else "seeds and images"
+def _bars(found: Findings) -> str:
+    """What the bars of the charts are."""
+    seeds = _seeds(found)
+    most, shared = max(seeds, default=1), not all(each.own_teachers for each in found.evaluated.directions)
+    over = "seeds and images" if most >= LEAST_SEEDS else "images"
+    words = [f"Bars are 95 % intervals over {over}, not corrected for their number."]
+    if most >= LEAST_SEEDS and shared:
+        words.append("A teacher that all seeds share has one over images.")
+    if seeds & set(range(2, LEAST_SEEDS)):
+        words.append(f"Networks of two seeds have none: {LEAST_SEEDS} are needed.")
+    return " ".join(words)
 
 
 def _covered(found: Findings) -> list[str]:
     seeds = _seeds(found)
     if seeds == {1}:
         return [ONE_SEED]
+    if max(seeds, default=1) < LEAST_SEEDS:
+        return [f"Two seeds say too little of how seeds vary ({LEAST_SEEDS} are needed), so there are no conclusions."]
     recipes = [place.point.recipe for place in found.evaluated.state.places] if found.evaluated.state else []
-    redrawn = bool(recipes) and all(recipe.data.seed == "run" for recipe in recipes)
+    drawn = {recipe.data.seed == "run" for recipe in recipes}
     random = all(isinstance(recipe.student.reference, RandomWeights) for recipe in recipes)
-    words = (
-        "Each seed has its own training images and labels, which the intervals cover too."
-        if redrawn
-        else "Training images are the same for every seed, so their choice is not covered."
-    )
+    words = {
+        frozenset({True}): "Each seed has its own training images and labels, which the intervals cover too.",
+        frozenset(
+            {True, False}
+        ): "The choice of training images is covered where each seed has its own (`data.seed: run`), elsewhere not.",
+    }.get(frozenset(drawn), "Training images are the same for every seed, so their choice is not covered.")
     more = [f"Of a method with one seed: {ONE_SEED[10:]}"] if 1 in seeds else []
     if any(direction.own_teachers for direction in found.evaluated.directions):
         more.insert(0, OWN_TEACHERS)
@@ -257,6 +270,14 @@ def _classes(found: Findings) -> int:
 
 def _count(found: Findings, kind: str) -> int:
     return sum(claim.transfer.kind == kind for claim in found.claims)
+
+
+def _least(number: Number) -> float:
+    """The lower end of an accuracy's interval; where several seeds have none, the lowest of their own."""
+    found = number.estimate
+    if found.bounded or not number.by_seed:
+        return found.low
+    return min(wilson(round(value * found.images), found.images)[0] for value in number.by_seed.values())
 
 
 def _cell(number: Number) -> str:

@@ -103,10 +103,12 @@ class StudyState:
         return fmean(found) if found else None
 
     @property
-    def best(self) -> tuple[str, float] | None:
-        """The variant with the highest accuracy on validation images, and that accuracy; None where none was measured."""
+    def best(self) -> tuple[list[str], float] | None:
+        """The variants with the highest accuracy on validation images, more than one where they are equal, and that accuracy; None where
+        none was measured."""
         found = {label: value for label in self.variants() if (value := self.validation(label)) is not None}
-        return max(found.items(), key=lambda item: item[1]) if found else None
+        most = max(found.values(), default=None)
+        return None if most is None else ([label for label, value in found.items() if value == most], most)
 
     @property
     def comparisons(self) -> int:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from kdcore.results.comparison import Summary, covers, sentence
+from kdcore.results.comparison import Summary, counted, covers, sentence
 from pages.parts import formatting, palette
 
 TITLES = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}  # of two classes
@@ -14,7 +14,8 @@ def outcome(summary: Summary, key: str = "outcome") -> None:
         with st.container(width="stretch", gap="xxsmall"):
             st.subheader(sentence(summary), anchor=False)
             more = " More test images or seeds would show smaller differences." if summary.kind == "open" else ""
-            st.caption(f"Accuracy on {summary.images:,} test images. {covers(summary)}{more}")
+            on = f"Accuracy on {counted(summary.images)}. " if summary.images and summary.same_images else ""
+            st.caption(f"{on}{covers(summary)}{more}")
             for name, words in of_two_classes(summary).items():
                 st.caption(f"{palette.in_colour(name, name.capitalize())}: {words}")
         accuracies(summary, key)

@@ -93,7 +93,7 @@ def test_a_search_is_a_study_that_ends_with_its_trials_and_names_the_best_by_val
     search.proceed(runs, study_id)
     state = Studies(store).state(study_id)
     assert (state.status, len(state.places), state.done + state.pruned) == ("finished", 12, 12)
-    label, accuracy = state.best
+    (label,), accuracy = state.best
     settings = state.study.variants[label]
     assert 0.002 < settings["optimizer.lr"] < 0.05
     assert accuracy == pytest.approx(max(gains(place.point.recipe) for place in state.places if place.done))

@@ -117,9 +117,32 @@ def test_a_student_at_chance_whose_loss_fell_is_sent_to_its_labels():
 
 def test_few_images_do_not_show_more_than_chance():
     targets = np.arange(20) % 2
-    assert "at chance" in kinds(evidence(targets, classes=PETS, student=right_on(targets, 0.65, 2)))
+    found = evidence(targets, classes=PETS, student=right_on(targets, 0.65, 2), twin=right_on(targets, 0.6, 2, seed=1))
+    assert kinds(found) == ["too few test images"]
+    sentence = words(found, "too few test images")
+    assert (
+        "The student gets 65.0 % of the test images right; guessing gets 50.0 %. So few images do not show" in sentence
+    )
+    assert "data.test_images" in sentence
+    assert not {"chance", "nothing"} & set(sentence.split())
     many = np.arange(2000) % 2
     assert kinds(evidence(many, classes=PETS, student=right_on(many, 0.65, 2))) == []
+
+
+def test_one_class_is_no_fault_where_nearly_all_images_are_of_it_or_few_are_of_others():
+    targets = np.where(np.arange(1000) < 995, 0, 1)
+    perfect = evidence(targets, classes=PETS, student=targets.copy())
+    assert "one class" not in kinds(perfect)
+    two = np.array([0, 1, 0, 1])
+    assert "one class" not in kinds(evidence(two, classes=PETS, student=np.zeros(4, int)))
+    rare = np.where(np.arange(1000) < 980, 0, 1)
+    assert kinds(evidence(rare, classes=PETS, student=np.zeros(1000, int))) == ["one class"]
+
+
+def test_the_best_guess_is_named_where_classes_are_nearly_as_common():
+    targets = np.where(np.arange(1000) < 540, 0, 1)
+    sentence = words(evidence(targets, classes=PETS, student=right_on(targets, 0.54, 2)), "at chance")
+    assert "which cannot be told from chance: the best guess gets 54.0 %." in sentence
 
 
 CATS = np.where(np.arange(1000) < 810, 0, 1)  # 81 % are cats
@@ -327,6 +350,14 @@ def test_validation_far_above_test(validation, count, found):
         assert "95.0 % of the validation images right, but 80.0 % of the test images" in words(
             changed, "validation above test"
         )
+
+
+@pytest.mark.parametrize("images, right, test", [(1, 1, 0.5), (5, 5, 0.5), (3, 3, 0.4)])
+def test_a_few_validation_images_that_are_all_right_show_nothing(images, right, test):
+    """The standard error at a share of 1 is 0: by it, one image in two would be reported."""
+    results = {"student": figures(right_on(TARGETS, test), TARGETS)}
+    changed = healthy(results=results, validation={"student": {"top1": right / images, "count": images}})
+    assert "validation above test" not in kinds(changed)
 
 
 @pytest.mark.parametrize("odd", [-5.0, 0.0, float("nan"), 1e308, 7.0])

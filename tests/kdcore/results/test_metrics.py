@@ -6,6 +6,7 @@ import torch
 from scipy import optimize, stats
 
 from kdcore.results import metrics
+from kdcore.results.comparison.share import least_gap
 
 
 def test_classification_worked_by_hand():
@@ -163,3 +164,12 @@ def test_outputs_that_are_not_numbers_have_no_temperature_and_perfect_ones_the_c
     assert math.isnan(metrics.calibrating_temperature(torch.tensor([[math.nan, 0.0]]), torch.tensor([0])))
     perfect = metrics.calibrating_temperature(torch.tensor([[0.5, 0.0]] * 5), torch.tensor([0] * 5))
     assert perfect == pytest.approx(metrics.COLDEST, rel=1e-3)
+
+
+@pytest.mark.parametrize("first, second, low", [
+    ((56, 70), (48, 80), 0.0524), ((9, 10), (3, 10), 0.1705), ((5, 56), (0, 29), -0.0381), ((10, 10), (0, 20), 0.6791),
+])  # fmt: skip
+def test_the_gap_of_two_shares_as_newcombe_printed_it(first, second, low):
+    """Statistics in Medicine 17 (1998), table II, method 10, 95 %."""
+    shares = [(correct / count, count) for correct, count in (first, second)]
+    assert least_gap(*shares, 1.959964) == pytest.approx(low, abs=6e-5)

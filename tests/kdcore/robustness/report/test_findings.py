@@ -276,3 +276,33 @@ def test_students_are_compared_with_the_teachers_of_their_seeds(own_teachers):
     number = own_teachers.number("", "kd", CLEAN, measures.agreement)
     assert number.by_seed == pytest.approx({0: 0.95, 1: 0.9, 2: 0.85})
     assert any("Each seed has its own teacher" in line for line in content.limits(own_teachers))
+
+
+def test_accurate_students_of_two_seeds_are_not_said_to_be_near_chance(found):
+    (direction,) = found.evaluated.directions
+    for references in (direction.methods[0].independent, *(method.students for method in direction.methods)):
+        references.pop(2)
+    two = findings(found.evaluated)
+    assert "Every student is clearly above 33 %" in content.clean_accuracy(two)[-1].text
+    assert (
+        content.limits(two)[0]
+        == "Two seeds say too little of how seeds vary (3 are needed), so there are no conclusions."
+    )
+    (bars,) = [part.text for part in content.blocks(two) if isinstance(part, Text) and part.text.startswith("Orange")]
+    assert bars.endswith(
+        "Bars are 95 % intervals over images, not corrected for their number. Networks of two seeds have none: 3 are needed."
+    )
+
+
+def test_the_bars_of_a_shared_teacher_are_over_images(found, own_teachers):
+    (shared,) = [
+        part.text for part in content.blocks(found) if isinstance(part, Text) and part.text.startswith("Orange")
+    ]
+    assert (
+        "over seeds and images, not corrected for their number. A teacher that all seeds share has one over images."
+        in shared
+    )
+    (own,) = [
+        part.text for part in content.blocks(own_teachers) if isinstance(part, Text) and part.text.startswith("Orange")
+    ]
+    assert own.endswith("Bars are 95 % intervals over seeds and images, not corrected for their number.")
