@@ -69,6 +69,10 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         self.folder = folder
+        (
+            folder / "ray"
+        ).mkdir()  # Ray writes the newest cluster's address there, which others would find in its usual folder
+        os.environ["RAY_TMPDIR"] = str(folder)
         head = NODE | {"num_cpus": 0, "include_dashboard": False, "temp_dir": str(folder)}
         self._cluster = self._started(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.address: str = self._cluster.address
@@ -84,10 +88,10 @@ class Nodes:
             try:
                 return start()
             except Exception:
+                kill(self.processes() - before)  # it would join late, as a node too many
                 tries -= 1
                 if not tries:
                     raise
-                kill(self.processes() - before)  # it would join late, as a node too many
 
     def training(self) -> list[Any]:
         """The nodes with a worker that trains; on Linux."""
@@ -118,6 +122,7 @@ class Nodes:
             until(lambda: not self.processes(), 60)
         finally:
             kill(self.processes())
+            del os.environ["RAY_TMPDIR"]
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections import Counter
 from pathlib import Path
 
+import execnet
 import pytest
 from filelock import FileLock
 
@@ -33,6 +35,7 @@ LACKS = {
 
 
 MOST_WORKERS = 8
+GARBAGE = (10_000, 10, 20)  # thresholds of the collector: Python's own take a twentieth of all computing here
 SERVED = ("e2e", "served")  # folders of tests that wait for a server or a browser
 LONGEST = {"test_visitor.py": 10, "test_attacks.py": 9, "test_talk.py": 6, "test_attention_deeper.py": 4}  # others: 2
 
@@ -49,6 +52,28 @@ def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: while a test waits for a server or a browser, another one computes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores + 1, MOST_WORKERS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("testrunuid", "") is None:  # with xdist
+        config.option.testrunuid = uuid.uuid4().hex
+
+
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[execnet.XSpec]) -> None:
+    """Workers of the whole suite are forks of a process that has loaded torch; for a few tests, each loads what they need.
+
+    While it loads, the other processor compiles what they will import.
+    """
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and hasattr(os, "fork"):
+        if not sys.dont_write_bytecode:
+            compiling = subprocess.Popen(
+                [sys.executable, "-m", "tests.compiled"], cwd=config.rootpath, stderr=subprocess.DEVNULL
+            )
+            config.add_cleanup(lambda: compiling.wait())
+        python = warm.worker_python(config.option.testrunuid)
+        for spec in specs:
+            if spec.popen:
+                spec.python = python
 
 
 def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
@@ -105,6 +130,7 @@ def pytest_collection_finish() -> None:
         logger.propagate = True
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     gc.enable()
 
 

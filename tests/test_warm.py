@@ -3,14 +3,18 @@
 import functools
 import json
 import os
+import shlex
 import signal
 import subprocess
 import tempfile
 import time
+import uuid
+from types import SimpleNamespace
 
 import pytest
+from _pytest.assertion import rewrite
 
-from tests import warm
+from tests import compiled, conftest, warm
 
 TELLS = """
 import json, os, sys
@@ -94,3 +98,47 @@ def test_workers_share_the_process_that_is_forked_and_one_that_has_ended_is_star
         os.kill(int(parent()), signal.SIGKILL)
         parent()
         other().close()
+
+
+WORKS = """
+import sys
+print(sys.stdin.readline().upper(), "torch" in sys.modules, hasattr(sys.modules["__main__"], "__file__"), sys.argv, flush=True)
+print("an error", file=sys.stderr)
+sys.exit(3)
+"""
+
+
+def test_a_worker_has_the_files_and_the_status_of_the_process_that_stands_for_it(tmp_path, monkeypatch):
+    run = os.environ.get(warm.RUN) or uuid.uuid4().hex
+    monkeypatch.setenv(warm.RUN, os.environ.get(warm.RUN, ""))  # as it was, afterwards
+    python = shlex.split(warm.worker_python(run))
+    done = subprocess.run(
+        [*python, "-u", "-c", WORKS], input="a line", capture_output=True, text=True, cwd=tmp_path, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "A LINE True False ['-c']\n", "an error\n")
+
+
+def test_workers_are_forks_where_the_whole_suite_runs(monkeypatch):
+    monkeypatch.setattr(conftest.sys, "dont_write_bytecode", True)  # nothing is compiled here
+    monkeypatch.setattr(warm, "worker_python", lambda run: f"python of {run}")
+    source = pytest.Config.ArgsSource
+
+    def pythons(args_source):
+        specs = [SimpleNamespace(popen=popen, python=None) for popen in (True, False)]  # the second is elsewhere
+        config = SimpleNamespace(args_source=args_source, option=SimpleNamespace(testrunuid="a"))
+        conftest.pytest_xdist_setupnodes(config, specs)
+        return [spec.python for spec in specs]
+
+    assert pythons(source.TESTPATHS) == ["python of a", None]
+    assert pythons(source.ARGS) == [None, None]
+
+
+def test_tests_are_compiled_as_pytest_reads_them(tmp_path):
+    path = tmp_path / "test_it.py"
+    path.write_text("def test_it():\n    assert [1] == [2]\n")
+    compiled.compile_tests(tmp_path)
+    code = rewrite._read_pyc(path, rewrite.get_cache_dir(path) / f"test_it{rewrite.PYC_TAIL}")
+    names = {}
+    exec(code, names)
+    with pytest.raises(AssertionError, match=r"assert \[1\] == \[2\]"):
+        names["test_it"]()

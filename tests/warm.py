@@ -2,6 +2,8 @@
 
 A program imports this project itself, with its own environment, arguments and working directory. It ends as others do, except
 that what modules hold is not taken apart one by one, which would take longer than all else.
+
+xdist's workers are such programs too where the whole suite runs: `worker_python` is the command that xdist starts as Python.
 """
 
 import atexit
@@ -13,16 +15,16 @@ import json
 import os
 import runpy
 import select
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import types
 from pathlib import Path
 from typing import IO, NoReturn
-
-from filelock import FileLock
 
 # None starts a thread, which pandas would do: a fork would lack it.
 LIBRARIES = (
@@ -31,6 +33,7 @@ LIBRARIES = (
 )  # fmt: skip
 BYTES = 1 << 20  # of a request
 TRIES = 3
+RUN = "PYTEST_XDIST_TESTRUNUID"  # xdist's variable with the id of its session
 
 
 class Program:
@@ -66,32 +69,63 @@ class Program:
 
 def start(arguments: list[str], *, cwd: Path, env: dict[str, str], output: IO[bytes]) -> Program:
     """Run `python ARGUMENTS`, as `-m module ...` or `script.py ...`, with stdout and stderr into a file."""
-    request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": env}).encode()
-    assert len(request) < BYTES
     for _ in range(TRIES):
-        line, (mine, its) = _process(), socket.socketpair()
-        with its, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            socket.send_fds(line, [request], [output.fileno(), its.fileno()])
-        if pid := mine.recv(64):
-            return Program(mine, int(pid))
-        mine.close()
+        line = _process()
+        if program := _requested(line, arguments, str(cwd), env, [output.fileno()]):
+            return program
         line.close()  # all others had just ended, and with them the process that is forked
         _process.cache_clear()
     raise RuntimeError("No program could be started.")
 
 
+def _requested(
+    line: socket.socket, arguments: list[str], cwd: str, env: dict[str, str], files: list[int]
+) -> Program | None:
+    """`files`: one for stdout and stderr, or those of stdin, stdout and stderr. None where no process is there any more."""
+    request = json.dumps({"arguments": arguments, "cwd": cwd, "env": env}).encode()
+    assert len(request) < BYTES
+    mine, its = socket.socketpair()
+    with its, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        socket.send_fds(line, [request], [*files, its.fileno()])
+    if pid := mine.recv(64):
+        return Program(mine, int(pid))
+    mine.close()
+    return None
+
+
+def worker_python(run: str) -> str:
+    """For the controller of xdist: what it starts instead of Python, for workers that are forks. `run` is the session's id."""
+    if os.environ.get(RUN) != run:
+        os.environ[RUN] = run
+        _process.cache_clear()
+    _process()
+    return shlex.join([sys.executable, "-S", str(Path(__file__)), _address(run)])
+
+
+def _stand_for(address: str, arguments: list[str]) -> NoReturn:
+    """Stand for a forked program, which has this process's files: until it ends, and with its status."""
+    program = _requested(_connected(address), arguments, str(Path.cwd()), dict(os.environ), [0, 1, 2])
+    os._exit(program.wait() & 0xFF if program else 1)
+
+
 @functools.cache
 def _process() -> socket.socket:
     """A connection to the process that is forked, which all workers of xdist share. It ends when all connections are closed."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    run = os.environ.get(RUN)
     if not run:
         return _connected(_begun(f"\0kd-warm-{os.getpid()}"))
-    address = str(Path(tempfile.gettempdir()) / f"kd-warm-{run}")
+    from filelock import FileLock
+
+    address = _address(run)
     with FileLock(f"{address}.lock"):
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
             return _connected(address)
         Path(address).unlink(missing_ok=True)
         return _connected(_begun(address))
+
+
+def _address(run: str) -> str:
+    return str(Path(tempfile.gettempdir()) / f"kd-warm-{run}")
 
 
 def _begun(address: str) -> str:
@@ -125,22 +159,26 @@ def _requests(door: socket.socket) -> dict[str, object]:
             if ready is door:
                 lines.append(door.accept()[0])
                 continue
-            request, files, *_ = socket.recv_fds(ready, BYTES, 2)
+            request, files, *_ = socket.recv_fds(ready, BYTES, 4)
             if not request:  # whoever sends requests has ended
                 lines.remove(ready)
                 ready.close()
                 if not lines:
                     end(0)
                 continue
-            output, its = files[0], socket.socket(fileno=files[1])
+            *given, its = *files[:-1], socket.socket(fileno=files[-1])
             if not (pid := os.fork()):
-                for stream in (1, 2):
-                    os.dup2(output, stream)
-                os.close(output)
+                for stream, file in (
+                    zip((0, 1, 2), given, strict=True) if len(given) > 1 else ((1, *given), (2, *given))
+                ):
+                    os.dup2(file, stream)
+                for file in given:
+                    os.close(file)
                 for each in (door, its, *lines, *programs.values()):
                     each.close()
                 return dict(json.loads(request))
-            os.close(output)
+            for file in given:
+                os.close(file)
             programs[pid] = its
             its.send(str(pid).encode())
         with contextlib.suppress(ChildProcessError):
@@ -160,6 +198,11 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> NoReturn:
             sys.path[0] = cwd
             sys.argv = arguments[1:]
             runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        elif "-c" in arguments:  # as xdist starts its workers; -u changes nothing for them
+            sys.path[0] = ""
+            sys.argv = ["-c"]
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(arguments[-1], main.__dict__)
         else:
             sys.path[0] = str(Path(arguments[0]).resolve().parent)
             sys.argv = arguments
@@ -187,7 +230,9 @@ def end(status: int) -> NoReturn:
     os._exit(status & 0xFF)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and not sys.argv[1].isdigit():
+    _stand_for(sys.argv[1], sys.argv[2:])
+elif __name__ == "__main__":
     for _library in sys.argv[2:]:
         importlib.import_module(_library)
     gc.collect()

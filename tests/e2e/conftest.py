@@ -135,6 +135,7 @@ def until(true: Callable[[], object], what: str, *, seconds: float = PATIENCE_SE
 
 _open = contextlib.ExitStack()
 _browsers: list[Browser] = []
+_servers: list[Server] = []
 
 
 @pytest.fixture
@@ -147,9 +148,11 @@ def browser() -> Browser:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Close it before other tests: while it is open its event loop runs, and they need that place."""
+    """Close it before other tests: while it is open its event loop runs, and they need that place. The shared server ends too:
+    whatever it computes, it would compute until all other tests are done."""
     if nextitem is None or nextitem.path.parent != item.path.parent:
         _browsers.clear()
+        _servers.clear()
         _open.close()
 
 
@@ -196,8 +199,9 @@ def server(tmp_path: Path, drawn_data: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Iterator[Server]:
+@pytest.fixture
+def shared_server(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Server:
     """For tests that need no server of their own: starting one and loading torch in it takes seconds."""
-    with serving(tmp_path_factory.mktemp("shared"), drawn_data) as server:
-        yield server
+    if not _servers:
+        _servers.append(_open.enter_context(serving(tmp_path_factory.mktemp("shared"), drawn_data)))
+    return _servers[-1]
