@@ -199,7 +199,7 @@ def server(tmp_path: Path, drawn_data: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Server:
     """For tests that need no server of their own: starting one and loading torch in it takes seconds."""
     if not _servers:
