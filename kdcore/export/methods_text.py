@@ -2,7 +2,7 @@
 
 from kdcore.errors import UserError
 from kdcore.paths import last_part
-from kdcore.recipe import DataRecipe, ModelRecipe, Recipe
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, Term
 from kdcore.recipe.models import TwinRecipe
 from kdcore.recipe.references import RandomWeights
 from kdcore.store import RunState
@@ -12,53 +12,51 @@ OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
 
 def paragraph(recipe: Recipe, run: RunState) -> tuple[str, list[tuple[str, str]]]:
     """The paragraph, with [1], [2] ... where it cites; and the citations as (text, address)."""
+    cited: list[tuple[str, str]] = []
+    data, lr, images = recipe.data, recipe.optimizer, _images(recipe)
+    sentences = [
+        _trained(recipe, run),
+        f"{100 * data.label_noise:g} % of the training labels were made wrong." if data.label_noise else "",
+        f"Its loss is the sum of {_listed([_term(term, cited) for term in recipe.terms])}.",
+        f"The teacher is {teacher(recipe)}{_fine_tuned(recipe)}; it is frozen." if recipe.teacher else "",
+        _twin(recipe.twin) if recipe.twin else "",
+        f"All networks got the same training images, with {_listed(images)}." if images else "",
+        f"Weights are exponential moving averages over the steps, with decay {_value(lr.ema)}." if lr.ema else "",
+        f"Training took {recipe.epochs} epochs with batches of {data.batch_size} images and {OPTIMIZERS.get(lr.name, lr.name)}, "
+        f"at a learning rate of {_value(lr.lr)}; random seed {recipe.seeds[0]}.",
+        f"During training a user changed settings: {_listed(_turned(run))}." if run.knob_changes else "",
+    ]
+    return " ".join(filter(None, sentences)), cited
+
+
+def _trained(recipe: Recipe, run: RunState) -> str:
+    """The student, and the images that it was trained on."""
+    start = "" if isinstance(recipe.student.reference, RandomWeights) else ", beginning with trained weights,"
+    count = f"{run.train_images:,}" if run.train_images else "the"
+    few = run.train_images and run.labelled_images < run.train_images
+    labels = f", of which {run.labelled_images:,} are labelled" if few else ""
+    return f"A {network(recipe.student)} (student){start} was trained on {count} images of {images_of(recipe.data)}{labels}."
+
+
+def _term(term: Term, cited: list[tuple[str, str]]) -> str:
+    """A term of the loss with its weight and temperature; its paper is added to `cited` where it is new."""
     from kdcore import methods  # loads torch
 
-    cited: list[tuple[str, str]] = []
-    terms = []
-    for term in recipe.terms:
-        try:
-            card = methods.get(term.method).card
-        except UserError:
-            card = None
-        name = card.title if card else term.method
-        if card and card.url and (card.paper, card.url) not in cited:
-            cited.append((card.paper, card.url))
-        mark = f" [{cited.index((card.paper, card.url)) + 1}]" if card and card.url else ""
-        temperature = f", temperature {_value(term.temperature)}" if card and card.temperature is not None else ""
-        terms.append(f"{name}{mark} (weight {_value(term.weight)}{temperature})")
-    data, lr = recipe.data, recipe.optimizer
-    labels = ""
-    if run.train_images and run.labelled_images < run.train_images:
-        labels = f", of which {run.labelled_images:,} are labelled"
-    start = "" if isinstance(recipe.student.reference, RandomWeights) else ", beginning with trained weights,"
-    sentences = [
-        f"A {network(recipe.student)} (student){start} was trained on {f'{run.train_images:,}' if run.train_images else 'the'} images of {images_of(data)}{labels}.",
-        *([f"{100 * data.label_noise:g} % of the training labels were made wrong."] if data.label_noise else []),
-        f"Its loss is the sum of {_listed(terms)}.",
-    ]
-    if recipe.teacher:
-        sentences.append(f"The teacher is {teacher(recipe)}{_fine_tuned(recipe)}; it is frozen.")
-    if recipe.twin:
-        own = (
-            f", at a learning rate of {_value(recipe.twin.lr)}"
-            if isinstance(recipe.twin, TwinRecipe) and recipe.twin.lr
-            else ""
-        )
-        sentences.append(
-            f"A twin, the same network with the same initial weights, batches and augmentation, was trained on the labels alone{own}."
-        )
-    if images := _images(recipe):
-        sentences.append(f"All networks got the same training images, with {_listed(images)}.")
-    if lr.ema:
-        sentences.append(f"Weights are exponential moving averages over the steps, with decay {_value(lr.ema)}.")
-    sentences.append(
-        f"Training took {recipe.epochs} epochs with batches of {data.batch_size} images and {OPTIMIZERS.get(lr.name, lr.name)}, "
-        f"at a learning rate of {_value(lr.lr)}; random seed {recipe.seeds[0]}."
-    )
-    if run.knob_changes:
-        sentences.append(f"During training a user changed settings: {_listed(_turned(run))}.")
-    return " ".join(sentences), cited
+    try:
+        card = methods.get(term.method).card
+    except UserError:
+        return f"{term.method} (weight {_value(term.weight)})"
+    mark, paper = "", (card.paper, card.url)
+    if card.url:
+        cited += [] if paper in cited else [paper]
+        mark = f" [{cited.index(paper) + 1}]"
+    temperature = f", temperature {_value(term.temperature)}" if card.temperature is not None else ""
+    return f"{card.title}{mark} (weight {_value(term.weight)}{temperature})"
+
+
+def _twin(twin: TwinRecipe | bool) -> str:
+    own = f", at a learning rate of {_value(twin.lr)}" if isinstance(twin, TwinRecipe) and twin.lr else ""
+    return f"A twin, the same network with the same initial weights, batches and augmentation, was trained on the labels alone{own}."
 
 
 def network(spec: ModelRecipe) -> str:

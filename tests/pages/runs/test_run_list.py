@@ -1,8 +1,10 @@
 """The list of runs: search, filters, order, groups and pages, all of which are in the address."""
 
 import itertools
+import json
 
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from pages.parts.runs import table
 
@@ -132,6 +134,40 @@ def test_all_runs_of_a_list_are_selected_and_none(open_page, runs):
     assert "2 runs compared" in [each.value for each in test.subheader]
     test.button(key="select-none").click().run()
     assert "run" not in test.query_params
+
+
+def ticked(test, *rows):
+    """The page after a visitor has ticked these rows of the table, and no others."""
+    sent = test._tree.get_widget_states()
+    chosen = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    sent.widgets.append(WidgetState(id=test.dataframe[0].proto.id, string_value=json.dumps(chosen)))
+    return test._run(sent)
+
+
+def test_rows_that_are_ticked_are_the_runs_in_the_address_and_below_the_table(open_page, runs):
+    test = ticked(open_page("runs.py", q="quick"), 1)
+    assert listed(test) == ["quick, labels 200", "quick, labels 100"]
+    assert test.query_params["run"] == runs["few"]
+    assert "2 of 4 runs, 1 selected" in said(test)
+    test = ticked(test, 1, 0)
+    assert sorted(test.query_params["run"]) == sorted([runs["many"], runs["few"]])
+    assert "2 runs compared" in [each.value for each in test.subheader]
+    test = ticked(test)
+    assert "run" not in test.query_params
+    assert not test.subheader
+
+
+def test_ticking_a_row_keeps_what_is_selected_on_other_pages_of_the_list(open_page, runs, monkeypatch):
+    monkeypatch.setattr(table, "ROWS", 2)
+    test = ticked(open_page("runs.py", page="2", run=runs["bad"]), 0)
+    assert test.query_params["run"] == [runs["bad"], runs["few"]]
+
+
+def test_more_runs_than_a_link_holds_are_not_selected(open_page, runs, monkeypatch):
+    monkeypatch.setattr(table, "MOST_SELECTED", 1)
+    test = ticked(open_page("runs.py", run=runs["few"]), 0, 2)
+    assert "At most 1 runs can be selected at once; 2 were chosen." in [each.value for each in test.warning]
+    assert test.query_params["run"] == runs["few"]
 
 
 def test_long_lists_have_pages_and_what_is_selected_elsewhere_stays(open_page, runs, monkeypatch):
