@@ -14,13 +14,13 @@ from kdcore.photos.decoding import (
     Limits,
     Photo,
     Picture,
-    Unusable,
     check_length,
     one_colour,
     picture,
     read,
     reads_heic,
 )
+from kdcore.photos.messages import Unusable
 from kdcore.photos.workers import Cancelled, Workers
 
 MAX_MIB = UPLOADED.mib

@@ -1,4 +1,4 @@
-"""Messages about files that are not images in a supported format."""
+"""Messages about files that are not images in a supported format, and the exception that has one."""
 
 from kdcore.photos import kinds
 
@@ -16,6 +16,14 @@ _OTHERS = {
     b"PF\n": "a PFM image", b"Pf\n": "a PFM image", b"P7\n": "a PAM image", b"\x93NUMPY": "a NumPy array", b"SIMPLE  =": "a FITS image",
     b"PK\3\4": "a ZIP archive", b"\x1f\x8b": "a compressed archive",
 }  # fmt: skip
+
+
+class Unusable(Exception):
+    """Why a file is refused, without its name; `damaged` where its format is supported."""
+
+    def __init__(self, reason: str, *, damaged: bool = False) -> None:
+        super().__init__(reason)
+        self.damaged = damaged
 
 
 def why_unsupported(raw: bytes) -> str:

@@ -21,7 +21,8 @@ import numpy as np
 
 from kdcore.errors import BadPhoto, Busy
 from kdcore.paths import PROJECT
-from kdcore.photos.decoding import UPLOADED, Photo, Unusable, check_length, plain_name, refusal
+from kdcore.photos.decoding import UPLOADED, Photo, check_length, plain_name, refusal
+from kdcore.photos.messages import Unusable
 
 COMMAND = (sys.executable, "-m", "kdcore.photos.process")
 CPU_SECONDS = 10  # per photo, of CPU time and of wall time
