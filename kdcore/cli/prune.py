@@ -22,8 +22,8 @@ app = App(
   magnitude   norm of its weights
   random      random numbers, the control
 
-Networks: CNNs, and vision transformers, of which the hidden units of the MLPs are removed; their
-attention stays as it is. What cannot be pruned is refused before anything is measured.
+Networks: CNNs, and vision transformers, of which hidden units of the MLPs and whole heads of timm's
+attention are removed. What cannot be pruned is refused before anything is measured.
 
 Every score leads to a network of the same shape. The new run starts from the pruned
 weights and has the recipe of the run that they come from; --set changes it.

@@ -3,7 +3,7 @@
     widths = pruned.widths(net, whole)     # {"layer1.0.conv1": [12, 0], "layer1.0.bn1": [12], "layer1.0.conv2": [0, 12]}
     pruned.narrow(another, widths)         # the same shapes in a network of this architecture
 
-A convolution or linear layer has two numbers, outputs and inputs; a BatchNorm one. 0 stands for as many as the architecture has,
+A convolution or linear layer has two numbers, outputs and inputs; a BatchNorm one, and timm's attention one, its heads. 0 stands for as many as the architecture has,
 so that a classifier keeps its number of classes. Widths are plain data: the option `pruned` of a recipe or a weight file. Which
 channels are removed is decided in `kdcore.pruning`; a network is rebuilt from its widths without the library used there.
 """
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from timm.layers import Attention
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -24,11 +25,13 @@ Widths = Mapping[str, Sequence[int]]
 
 
 def channels(layer: nn.Module) -> tuple[int, ...]:
-    """A layer's outputs and inputs, or a BatchNorm's channels; () for a layer that is not narrowed."""
+    """A layer's outputs and inputs, a BatchNorm's channels, or an attention's heads; () for a layer that is not narrowed."""
     if isinstance(layer, nn.Conv2d):
         return layer.out_channels, layer.in_channels
     if isinstance(layer, nn.Linear):
         return layer.out_features, layer.in_features
+    if type(layer) is Attention:
+        return (layer.num_heads,)
     return (layer.num_features,) if isinstance(layer, _BatchNorm) else ()
 
 
@@ -63,7 +66,7 @@ def narrow(net: nn.Module, to: Widths, model: str) -> None:
         has = channels(layer) if layer is not None else ()
         if layer is None or not has:
             raise UserError(
-                f"{model} has no convolution, linear layer or BatchNorm {shortened(name)} that the option {OPTION} could narrow: the "
+                f"{model} has no convolution, linear layer, BatchNorm or attention {shortened(name)} that the option {OPTION} could narrow: the "
                 "weights were pruned from another network."
             )
         if len(has) != len(wanted) or any(want > had for want, had in zip(wanted, has, strict=True)):
@@ -112,6 +115,9 @@ def _cut(layer: nn.Module, to: list[int], whose: str) -> None:
         layer.out_features, layer.in_features = to
     elif isinstance(layer, _BatchNorm):
         (layer.num_features,) = to
+    elif isinstance(layer, Attention):
+        (layer.num_heads,) = to
+        layer.attn_dim = layer.num_heads * layer.head_dim
     for name, tensor in [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]:
         if tensor.dim():  # not BatchNorm's counter
             setattr(layer, name, _first(tensor, to[: tensor.dim()]))

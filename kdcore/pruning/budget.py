@@ -13,14 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
-from kdcore.explain.reading.hooks import hooked
+from kdcore.explain.reading.hooks import Hook, hooked
 from kdcore.models import Tapped, flops, in_eval, pruned
+from kdcore.pruning import heads
 from kdcore.pruning.dependencies import Group
 
 
 @dataclass(frozen=True)
 class Work:
-    """The MACs of one image in a layer, with its outputs and inputs."""
+    """The MACs of one image in a layer, with its outputs and inputs.
+
+    depthwise: each output is made of its own input alone, as in depthwise convolutions and between queries, keys and values of a head.
+    """
 
     macs: int
     outputs: int
@@ -64,9 +68,12 @@ class Budget:
         enough = bisect_left(ratios, True, key=lambda ratio: self.macs(self._at(ratio)) <= to * self.whole)
         if enough == len(ratios):
             least = math.ceil(1000 * self.macs(self._at(ratios[-1])) / self.whole) / 10
+            instead = (
+                f"Give a share from {least / 100:.3g} on." if least < 99 else "Prune a CNN with BatchNorm, or a ViT."
+            )
             raise UserError(
-                f"{name} cannot be pruned to {100 * to:g} % of its MACs: with a single channel in each group that can be narrowed, it still "
-                f"has {least:g} %; its other layers, such as the attention of a transformer, are not pruned. Give a share from {least / 100:.3g} on."
+                f"{name} cannot be pruned to {100 * to:g} % of its MACs: with a single channel or head in each group that can be narrowed, it "
+                f"still has {least:g} %; its other layers, such as the embedding of a transformer, are not pruned. {instead}"
             )
         return self._at(ratios[enough])
 
@@ -76,7 +83,7 @@ class Budget:
 
 
 def layers_of(model: Tapped) -> dict[str, Work]:
-    """The MACs of one image in each convolution and linear layer, by the layers' names."""
+    """The MACs of one image in each convolution and linear layer, and between the tokens of attention, by the layers' names."""
     found: dict[str, Work] = {}
     names = {layer: name for name, layer in model.net.named_modules()}
 
@@ -87,8 +94,17 @@ def layers_of(model: Tapped) -> dict[str, Work]:
         before = found[names[layer]].macs if names[layer] in found else 0  # of a layer that is used twice
         found[names[layer]] = Work(before + output.numel() * filters, outputs, into, depthwise)
 
-    counted = [layer for layer in names if isinstance(layer, nn.Conv2d | nn.Linear)]
+    def note_attention(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        attention = between[names[layer]]
+        before = found[names[layer]].macs if names[layer] in found else 0
+        count, tokens = inputs[0].shape[:2]
+        macs = before + count * heads.macs(attention, tokens)
+        found[names[layer]] = Work(macs, attention.num_heads, attention.num_heads, depthwise=True)
+
+    between = heads.attentions(model.net)
+    counted = [(layer, note) for layer in names if isinstance(layer, nn.Conv2d | nn.Linear)]
     side = model.image_size
-    with hooked([(layer, note) for layer in counted]), in_eval(model), torch.no_grad():
+    hooks: list[Hook] = [*counted, *((layer, note_attention) for layer in between.values())]
+    with hooked(hooks), in_eval(model), torch.no_grad():
         model(torch.rand(1, 3, side, side, device=model.mean.device))
     return found

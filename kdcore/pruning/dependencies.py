@@ -1,21 +1,24 @@
-"""Groups of channels that can only be removed together, from Torch-Pruning's dependency graph of a network.
+"""Groups of channels that can only be removed together, from Torch-Pruning's dependency graph of a network; and attention heads.
 
 Fang et al., CVPR 2023, https://arxiv.org/abs/2301.12900
 """
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from timm.layers import Attention
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdcore.errors import UserError
 from kdcore.models import Tapped, in_eval, pruned
 from kdcore.models.taps import classifiers
+from kdcore.pruning import heads
+from kdcore.pruning.bounded import Bounded
 
 LAYERS = (nn.Conv2d, nn.Linear, _BatchNorm)
 # of Torch-Pruning's operations: those through which channel c stays channel c, or is found again by its place
@@ -25,7 +28,7 @@ PASSED_IN_AN_MLP = ("ELEMENTWISE", "RESHAPE")  # its layers see all tokens as ro
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A layer that reads channels of a group, or hidden units of an MLP.
+    """A layer that reads channels of a group, hidden units of an MLP, or heads.
 
     inputs: int64 [m], its input channels that belong to the group.
     channels: int64 [m], the channel of the group that each of them carries.
@@ -44,7 +47,8 @@ class Group:
     count: how many there are.
     readers: the layers that read them.
     outputs, inputs: layer -> how many of its outputs, or inputs, are removed with one channel.
-    library: the group as Torch-Pruning has it, for its own scores.
+    library: the group as Torch-Pruning has it, for its own scores; None for heads.
+    attention: the layer whose heads the channels are, in the copy of the network.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Group:
     outputs: dict[str, float]
     inputs: dict[str, float]
     library: Any = field(repr=False)
+    attention: Attention | None = field(default=None, repr=False)
 
 
 class Dependencies:
@@ -71,29 +76,40 @@ class Dependencies:
             self._graph = library.DependencyGraph()
             try:
                 self._graph.build_dependency(self.net, example_inputs=example)
-                found = list(self._graph.get_all_groups(list(classifiers(self.net)), root_module_types=(nn.Conv2d,)))
+                self._bounded = Bounded(self._graph)
+                found = list(self._groups_of_convolutions())
                 hidden = [self._hidden_units(layer) for layer in self._graph.module2node if self._is_hidden(layer)]
             except Exception as error:  # it is written for networks that it can trace, and fails in any way for others
                 why = (str(error).splitlines() or [type(error).__name__])[0]
                 raise UserError(f"{model.name} cannot be pruned: its layers could not be traced ({why}).") from error
-        self.groups = tuple(self._group(each) for each in [*filter(self._is_whole, found), *hidden])
+        channels = [self._group(each) for each in [*filter(self._is_whole, found), *hidden]]
+        self.groups = (*channels, *(_heads(name, each) for name, each in heads.attentions(self.net).items()))
         if not self.groups:
             raise UserError(
                 f"{model.name} has no channels that can be removed: these are outputs of convolutions that BatchNorm, convolutions and "
-                "linear layers read, and hidden units between two linear layers, as in the MLP of a transformer's block. Prune a CNN, such as "
-                "a student of this project or a ResNet, or a ViT."
+                "linear layers read, hidden units between two linear layers, as in the MLP of a transformer's block, and heads of timm's "
+                "attention. Prune a CNN, such as a student of this project or a ResNet, or a ViT."
             )
 
     def remove(self, kept: Sequence[Tensor]) -> None:
         """Remove all channels but these, int64 [k] for each group, from the copy of the network."""
         for group, places in zip(self.groups, kept, strict=True):
+            if group.attention is not None:
+                heads.keep(group.attention, places.tolist())
+                continue
             gone = torch.ones(group.count, dtype=torch.bool)
             gone[places.cpu()] = False
             if gone.any():
                 root = group.library[0].dep
+                self._bounded.restart()
                 self._graph.get_pruning_group(
                     root.target.module, root.handler, gone.nonzero().flatten().tolist()
                 ).prune()
+
+    def _groups_of_convolutions(self) -> Iterator[Any]:
+        for found in self._graph.get_all_groups(list(classifiers(self.net)), root_module_types=(nn.Conv2d,)):
+            yield found
+            self._bounded.restart()
 
     def _is_whole(self, group: Any) -> bool:
         """Whether every layer of a group is one that is narrowed, and writes only channels of the group.
@@ -132,6 +148,7 @@ class Dependencies:
         return False
 
     def _hidden_units(self, layer: nn.Linear) -> Any:
+        self._bounded.restart()
         write = self._graph.get_pruner_of_module(layer).prune_out_channels
         return self._graph.get_pruning_group(layer, write, list(range(layer.out_features)))
 
@@ -153,6 +170,14 @@ class Dependencies:
                 readers.append(Reader(name, torch.tensor(item.idxs), torch.tensor(item.root_idxs)))
         root = self._graph._module2name[group[0].dep.target.module]
         return Group(root, count, tuple(readers), outputs, inputs, group)
+
+
+def _heads(name: str, attention: Attention) -> Group:
+    belongs = heads.readers_channels(attention)
+    reader = Reader(f"{name}.proj", torch.arange(len(belongs)), belongs)
+    size = float(attention.head_dim)
+    outputs = {f"{name}.qkv": 3 * size, name: 1.0}
+    return Group(name, attention.num_heads, (reader,), outputs, {reader.layer: size}, None, attention)
 
 
 def _joins_weights_alone(node: Any) -> bool:

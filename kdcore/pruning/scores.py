@@ -13,7 +13,8 @@ for it, and a_n the teacher's heatmap for the image, brought to the grid of F an
 - scaling a channel up and its readers' weights down, which changes no output, changes no score;
 - a reader with large numbers counts no more than another: each contributes shares that sum to 1.
 
-Hidden units of an MLP are channels too: the places are the patches. Tokens without a place, such as the class token, have a = 1.
+Hidden units of an MLP are channels too, and so are attention heads, of which each carries the energy of its d inputs of `proj`: the
+places are the patches. Tokens without a place, such as the class token, have a = 1.
 
 Weights times the size of activations, without the teacher: Wanda (Sun et al., ICLR 2024, https://arxiv.org/abs/2306.11695).
 """
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from kdcore.explain.reading.hooks import Hook, hooked, left_as_it_was
 from kdcore.models import Tapped
 from kdcore.models.taps import classifiers
+from kdcore.pruning import heads
 from kdcore.pruning.dependencies import Group, torch_pruning
 
 Score = Literal["attention", "energy", "magnitude", "random"]
@@ -51,7 +53,10 @@ def by_energy(model: Tapped, groups: Sequence[Group], images: Tensor, looks: Loo
 def by_magnitude(groups: Sequence[Group]) -> list[Tensor]:
     """The mean squared norm of a channel's weights in all layers of its group, as Torch-Pruning has it (DepGraph)."""
     importance = torch_pruning().importance.GroupMagnitudeImportance(p=2)
-    return [importance(group.library).detach().cpu() for group in groups]
+    return [
+        heads.magnitudes(group.attention) if group.attention else importance(group.library).detach().cpu()
+        for group in groups
+    ]
 
 
 def at_random(groups: Sequence[Group], seed: int) -> list[Tensor]:
@@ -59,7 +64,7 @@ def at_random(groups: Sequence[Group], seed: int) -> list[Tensor]:
     importance = torch_pruning().importance.RandomImportance()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return [importance(group.library).cpu() for group in groups]
+        return [torch.rand(group.count) if group.attention else importance(group.library).cpu() for group in groups]
 
 
 def shares(group: Group, energies: dict[str, Tensor], weights: dict[str, Tensor]) -> Tensor:
@@ -91,8 +96,8 @@ def received(model: Tapped, layers: set[str], images: Tensor, looks: Looks | Non
     named = dict(model.net.named_modules())
     grids = {(height, width) for _, height, width in model.shapes().features}
     meters = {name: _Meter(model.prefix_tokens, grids) for name in layers}
-    heads = {name for name in layers if named[name] in classifiers(model.net)} if model.shapes().dense else set()
-    hooks: list[Hook] = [(named[name], meter) for name, meter in meters.items() if name not in heads]
+    last = {name for name in layers if named[name] in classifiers(model.net)} if model.shapes().dense else set()
+    hooks: list[Hook] = [(named[name], meter) for name, meter in meters.items() if name not in last]
     needs = frozenset({"logits", "features"})
     for part in images.split(BATCH):
         batch = resized(part.to(model.mean.device), model.image_size)
@@ -101,7 +106,7 @@ def received(model: Tapped, layers: set[str], images: Tensor, looks: Looks | Non
             meter.heatmaps = heatmaps
         with left_as_it_was(model), hooked(hooks, before=True), torch.no_grad():
             outputs = model(batch, needs)
-            for name in heads:  # its inputs are means over the last map: the map has the places
+            for name in last:  # its inputs are means over the last map: the map has the places
                 meters[name].add(outputs.features[-1])
     return {name: meter.energy for name, meter in meters.items()}
 

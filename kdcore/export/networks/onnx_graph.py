@@ -110,12 +110,22 @@ def _checked(attempt: Callable[[nn.Module, Tensor], Any], module: nn.Module, net
 
 def _traced(module: nn.Module, images: Tensor) -> Any:
     onnx = libraries.needed("onnx")
+    silent = module.register_forward_pre_hook(_without_a_log)
     with scratch.folder() as folder:
         file = folder / "traced.onnx"
         free = {INPUT: {0: "batch"}, OUTPUT: {0: "batch"}}
         names = {"input_names": [INPUT], "output_names": [OUTPUT], "dynamic_axes": free}
-        torch.onnx.export(module, (images,), file, dynamo=False, opset_version=OPSET, **names)  # type: ignore[arg-type]
+        try:
+            torch.onnx.export(module, (images,), file, dynamo=False, opset_version=OPSET, **names)  # type: ignore[arg-type]
+        finally:
+            silent.remove()
         return onnx.load(file)
+
+
+def _without_a_log(_module: nn.Module, _inputs: object) -> None:
+    """Of a graph that fails PyTorch 2.15 prints all of it; it switches that on at the start of each export."""
+    if switch := getattr(torch._C, "_jit_set_onnx_log_enabled", None):
+        switch(False)
 
 
 def _exported(module: nn.Module, images: Tensor) -> Any:

@@ -47,7 +47,7 @@ def show(run: RunState, recipe: Recipe) -> None:
 def _choose(run: RunState, recipe: Recipe) -> None:
     st.caption(
         "Channels are removed until a share of the multiply-accumulates (MACs) is left, and the rest is fine-tuned with this run's recipe, as "
-        "a new run. Of a vision transformer, the hidden units of its MLPs are removed; its attention stays as it is."
+        "a new run. Of a vision transformer, hidden units of its MLPs and whole attention heads are removed."
     )
     networks = [name for name in ("student", "twin") if name in run.results]
     scores = [name for name in SCORES if name != "attention" or recipe.teacher]

@@ -52,7 +52,10 @@ def test_a_file_of_pruned_weights_opens_by_its_header(tmp_path):
 @pytest.mark.parametrize(
     ("widths", "words"),
     [
-        ({"stages.9.0": [5, 0]}, "three_stage_cnn_16 has no convolution, linear layer or BatchNorm 'stages.9.0'"),
+        (
+            {"stages.9.0": [5, 0]},
+            "three_stage_cnn_16 has no convolution, linear layer, BatchNorm or attention 'stages.9.0'",
+        ),
         ({"stages.0.0": [17, 0]}, r"the channels \[17, 0\]; at most \[16, 3\] were expected"),
         ({"stages.0.0": [5]}, r"the channels \[5\]; at most \[16, 3\] were expected"),
         ({"stages.0.0": [-1, 0]}, "the option pruned must be names of up to 4,000 layers"),

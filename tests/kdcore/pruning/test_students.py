@@ -64,12 +64,12 @@ def test_zero_epochs_write_the_weights_alone(parent, tmp_path):
     assert models.load(str(out)).options["pruned"]
 
 
-def test_a_share_below_a_transformers_attention_is_refused_before_images_and_teacher_are_read(parent, monkeypatch):
+def test_a_share_below_what_a_transformer_keeps_is_refused_before_images_and_teacher_are_read(parent, monkeypatch):
     vit = models.build(ModelRecipe(model="test_vit", options={"depth": 1}), ("a", "b"), 32)
     loads = iter([vit])  # of the student; a teacher is not loaded
     monkeypatch.setattr(models, "load", lambda *_, **__: next(loads))
     monkeypatch.setattr(students.loading, "load", None)
-    with pytest.raises(UserError, match=r"cannot be pruned to 50 % .* such as the attention of a transformer, are not"):
+    with pytest.raises(UserError, match=r"cannot be pruned to 50 % .* such as the embedding of a transformer, are not"):
         students.prune_student(f"run:{parent}/student", store(), 0.5, "attention")
 
 
