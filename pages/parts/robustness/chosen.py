@@ -110,9 +110,11 @@ def choose() -> Chosen | None:
         st.info("There is no network yet: none is bundled, and no run has a checkpoint.", icon=":material/info:")
         st.page_link(page_table.TRAIN, label="Train one", icon=":material/school:")
         return None
+    name_missing("networks", [*titles, SINGLY])
     picked = st.selectbox(
-        "Networks", [*titles, SINGLY], first(families, list(titles)), key="networks", bind="query-params", width=320
-    )
+        "Networks", [*titles, SINGLY], first(families, list(titles)), key="networks", bind="query-params", width=320,
+        on_change=forget_missing, args=("networks",),
+    )  # fmt: skip
     if picked == SINGLY:
         return choose_singly(known, families)
     return of_family(titles[picked].run_id, titles[picked].roles)
@@ -163,9 +165,30 @@ def open_run(families: list[Family], titles: Mapping[str, Family]) -> None:
         st.warning(f"There is no run {named}. It may have been deleted. Other networks are shown.")
 
 
+def name_missing(key: str, options: list[str]) -> None:
+    """Name what an address opens and is not there, such as the networks of a deleted run, until others are chosen.
+
+    Args:
+        key: of the widget, and in the address, from which the widget removes what it does not know.
+    """
+    if key not in st.session_state:
+        st.session_state[f"{key}-missing"] = [each for each in st.query_params.get_all(key) if each not in options]
+    if gone := st.session_state.get(f"{key}-missing"):
+        named = ", ".join(formatting.as_text(repr(each[:60])) for each in gone[:3])
+        st.warning(
+            f"There are no networks {named}. Their run may have been deleted or renamed. Other networks are shown."
+        )
+
+
+def forget_missing(key: str) -> None:
+    """Others were chosen."""
+    st.session_state.pop(f"{key}-missing", None)
+
+
 def choose_singly(known: Mapping[str, Network], families: list[Family]) -> Chosen | None:
     """Two to four networks of any runs."""
     usual = families[first(families, [])] if families else None
+    name_missing("models", [full_title(each) for each in known.values()])
     references = st.multiselect(
         f"Two to {MOST} networks for the same data",
         list(known),
@@ -175,6 +198,8 @@ def choose_singly(known: Mapping[str, Network], families: list[Family]) -> Chose
         key="models",
         bind="query-params",
         width=640,
+        on_change=forget_missing,
+        args=("models",),
     )
     if len(references) < 2:
         st.info("Choose at least two networks to compare.", icon=":material/info:")

@@ -30,6 +30,31 @@ def test_the_legend_of_maps_is_as_wide_as_their_table(page: Page):
     assert page.evaluate(RIGHT, ".wide") < 500  # the table's own width
 
 
+@pytest.mark.parametrize(
+    ("below", "high", "tile"),
+    [
+        ("", 831, 176),  # a visitor's live run: the settings in a line
+        ("knobs", 721, 145),
+        ("box-outcome", 610, 108),
+    ],
+)
+def test_the_maps_of_a_presented_run_are_as_large_as_what_stands_below_them_allows(
+    page: Page, below: str, high: int, tile: int
+):
+    """Pixels of a window of 1920 x 1080, where the head of a run takes 152 of them."""
+    own = (loading.FOLDER.parent / "runs" / "run.css").read_text(encoding="utf-8")
+    large = (loading.FOLDER.parent / "stage" / "present.css").read_text(encoding="utf-8")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.set_content(
+        f"<html data-present><style>{large}{own}{loading.text('replay', 'css')}</style><div class='st-key-{below}'></div>"
+        "<div class='replay stage' style='--columns: 4'><div class='tile'></div></div></html>"
+    )
+    for name, wanted in ((".stage", high), (".tile", tile)):
+        assert page.evaluate("(name) => document.querySelector(name).getBoundingClientRect()", name)[
+            "height"
+        ] == pytest.approx(wanted, abs=1.5)
+
+
 def heading(page: Page, title: str, network: str) -> None:
     """The tile of a network, 150 pixels wide."""
     script = loading.script("attention_compare").replace("export default function", "const shown = function")

@@ -105,6 +105,16 @@ def test_a_run_that_does_not_exist_is_named_and_one_that_does_opens(open_page, m
     assert "run" not in at.query_params
 
 
+def test_an_address_of_networks_that_are_gone_is_named_until_others_are_chosen(open_page, made, drawn):
+    at = open_page("robustness.py", networks="mine (20261129-185856 2c8e)")
+    words = "There are no networks 'mine (20261129-185856 2c8e)'. Their run may have been deleted or renamed."
+    assert words in text(at).replace("\\", "")
+    assert words in text(at.run()).replace("\\", "")
+    at.selectbox(key="networks").select("Choose one by one").run()
+    assert "There are no networks" not in text(at)
+    assert "There are no networks" not in text(open_page("robustness.py", networks="Cues"))
+
+
 def test_networks_that_do_not_fit_together_are_refused_in_words(open_page, made, drawn):
     made.why_not = "cues-teacher and x cannot be evaluated on the same images: sizes differ."
     assert made.why_not in text(open_page("robustness.py"))
