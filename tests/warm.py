@@ -96,8 +96,10 @@ def _requested(
 def worker_python(run: str) -> str:
     """For the controller of xdist: what it starts instead of Python, for workers that are forks. `run` is the session's id."""
     if os.environ.get(RUN) != run:
+        if _process.cache_info().currsize:
+            _process().close()
+            _process.cache_clear()
         os.environ[RUN] = run
-        _process.cache_clear()
     _process()
     return shlex.join([sys.executable, "-S", str(Path(__file__)), _address(run)])
 
