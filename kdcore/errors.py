@@ -99,8 +99,16 @@ def _in_a_plugin(error: BaseException) -> str:
         if name := trace.tb_frame.f_globals.get(PLUGIN):
             where = f"The plugin {name} failed in line {trace.tb_lineno}"
         trace = trace.tb_next
-    words = clipped(" ".join(f"{type(error).__name__}: {error}".split())).removesuffix(":")
-    return where and f"{where}: {words.rstrip('.')}."
+    return where and f"{where}: {in_words(error).rstrip('.')}."
+
+
+def in_words(error: BaseException) -> str:
+    """An exception's kind and message in one line, without what acts on a terminal; its kind alone where its message cannot be had."""
+    try:
+        message = visible(" ".join(str(error).split()))
+    except Exception:  # of a class that a plugin defines
+        message = ""
+    return f"{type(error).__name__}: {clipped(message)}" if message else type(error).__name__
 
 
 class _Short(reprlib.Repr):

@@ -131,8 +131,8 @@ def _check_split(
 
 def _name(label: Label, known: list[str] | None) -> str:
     """The name of a label, where the column has one for it, in one Unicode form and without what acts on a terminal."""
-    text = known[label] if known and isinstance(label, int) and label < len(known) else str(label)
-    return unicodedata.normalize("NFC", visible(text)).strip() or str(label)
+    text = known[label] if known and isinstance(label, int) and label < len(known) else label
+    return unicodedata.normalize("NFC", visible(str(text))).strip() or str(label)
 
 
 def _is_label(each: Any) -> bool:

@@ -104,7 +104,7 @@ class Row:
     def read(self, first: int | None = None) -> bytes:
         found = self.table.splits[self.split][self.row][self.table.column] or {}
         raw, path = found.get("bytes"), found.get("path")
-        if raw is None and path and os.path.isabs(path):
+        if raw is None and path and os.path.isabs(path) and "\0" not in path:
             return File(path).read(first)
         if raw is None:
             only = f", only {shortened(path)}" if path else ""

@@ -1,8 +1,10 @@
 """Loads plugins: each module is imported once, its part found and checked; what is wrong is a sentence with file and line"""
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
+import os
 import pkgutil
 import re
 import sys
@@ -12,10 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kdcore.errors import PLUGIN, UserError, clipped, shortened
+from kdcore.errors import PLUGIN, UserError, clipped, in_words, shortened, visible
+from kdcore.files import reading
 from kdcore.plugins.part import held
 from kdcore.plugins.sources import Source, absolute, stored_in
 
+MOST_BYTES = 64 << 20  # of a file
 PREFIX = "kdcore_plugins"  # of the names of modules that are loaded from a path
 NAME = re.compile(r"[a-z]\w{0,59}", re.ASCII)
 ADVICE = "docs/plugins.md has an example of each kind."
@@ -48,7 +52,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"The plugin {self.where} is not used: {self.reason}"
+        return visible(f"The plugin {self.where} is not used: {self.reason}")
 
 
 def load(source: Source) -> list[Plugin | Problem]:
@@ -59,10 +63,26 @@ def load(source: Source) -> list[Plugin | Problem]:
         path = absolute(source.text)
     except UserError as error:
         return [Problem(Path(source.text).stem, source.text, str(error))]
+    try:
+        return _at(path)
+    except OSError as error:
+        return [
+            Problem(
+                path.stem,
+                str(path),
+                f"it cannot be read ({error.strerror or error}). Change its permissions, or move it.",
+            )
+        ]
+
+
+def _at(path: Path) -> list[Plugin | Problem]:
+    """The parts of a file or folder. Raises OSError where the folder cannot be read."""
     if path.is_file():
         return [_from_file(path)]
     if (path / "__init__.py").is_file():
         return list(_from_package(path))
+    with os.scandir(path):  # which raises where `glob` finds nothing
+        pass
     files = sorted(each for each in path.glob("[!_.]*.py") if each.is_file() and not stored_in(each.resolve()))
     packages = sorted(each.parent for each in path.glob("[!_.]*/__init__.py") if not stored_in(each.resolve()))
     found = [_from_file(each) for each in files] + [one for each in packages for one in _from_package(each)]
@@ -92,7 +112,8 @@ def _installed(source: Source) -> Iterator[Plugin | Problem]:
         return
     try:
         module = importlib.import_module(source.text)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        _let_through(error)
         yield Problem(name, where, _why(error, _folder(source.text.partition(".")[0])))
         return
     if hasattr(module, "__path__"):
@@ -108,12 +129,14 @@ def _of_package(package: ModuleType, where: str) -> Iterator[Plugin | Problem]:
     digest = _hash([file for folder in folders for file in sorted(folder.rglob("*.py"))])
     found: list[Plugin | Problem] = []
     for each in pkgutil.iter_modules(package.__path__):
-        if each.name.startswith("_") or each.ispkg:
+        odd = any(file.exists() and not file.is_file() for file in (folder / f"{each.name}.py" for folder in folders))
+        if each.name.startswith("_") or each.ispkg or odd:
             continue
         name, place = f"{package.__name__}.{each.name}", f"{where}/{each.name}.py" if Path(where).is_dir() else where
         try:
             module = importlib.import_module(name)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            _let_through(error)
             found.append(Problem(each.name, place, _why(error, folders[0])))
             continue
         if held(module):
@@ -126,7 +149,7 @@ def _of_package(package: ModuleType, where: str) -> Iterator[Plugin | Problem]:
 
 def _imported(file: Path, path: Path) -> ModuleType | Problem:
     """A module from a path, under a name of its own: two files of one name in two folders are two modules."""
-    name = f"{PREFIX}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.{path.stem}"
+    name = f"{PREFIX}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}.{path.stem}"
     if name in sys.modules:  # a file that is given, in a folder that is given too
         return sys.modules[name]
     places = [str(path)] if path.is_dir() else None
@@ -137,8 +160,9 @@ def _imported(file: Path, path: Path) -> ModuleType | Problem:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        _let_through(error)
         return Problem(path.stem, str(path), _why(error, path))
     return module
 
@@ -175,11 +199,18 @@ def _called(part: Any) -> str:
     return f"the {part.part_kind} {part.__name__ if isinstance(part, type) else part.part_name}"
 
 
+def _let_through(error: BaseException) -> None:
+    """Raise what is no failure of a file: Ctrl-C."""
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+
+
 def _why(error: BaseException, path: Path) -> str:
     """Where in the plugin's files an import failed, and why."""
-    words = f"{type(error).__name__}: {clipped(' '.join(str(error).split()))}".removesuffix(": ")
-    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(path):
-        return f"{_line(Path(error.filename), error.lineno or 1, path)}{type(error).__name__}: {error.msg}. Correct the file."
+    words = in_words(error)
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and Path(error.filename).is_relative_to(path):
+        line = error.lineno if isinstance(error.lineno, int) else 1
+        return f"{_line(Path(error.filename), line, path)}{type(error).__name__}: {clipped(str(error.msg))}. Correct the file."
     last, trace = "", error.__traceback__
     while trace:
         file = Path(trace.tb_frame.f_code.co_filename)
@@ -201,7 +232,9 @@ def _folder(package: str) -> Path:
 
 
 def _hash(files: list[Path]) -> str:
+    """Of their contents; without those that are gone or no plain files, such as the locks of an editor."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.read_bytes())
+        with contextlib.suppress(OSError):
+            digest.update(reading.read_whole(file, MOST_BYTES))
     return digest.hexdigest()

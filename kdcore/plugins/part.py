@@ -1,6 +1,5 @@
 """What a file of a method, heatmap, dataset, test set or network holds, and how a part is found in a module"""
 
-import inspect
 import pkgutil
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -47,7 +46,7 @@ def held(module: ModuleType) -> tuple[Any, ...]:
 
 
 def _is_part(module: ModuleType, name: str, value: Any) -> bool:
-    if inspect.isclass(value):
-        own = value.__module__ == module.__name__ and not value.__name__.startswith("_")
-        return own and issubclass(value, Part) and not value.part_name
-    return isinstance(value, Part) and name == value.part_name
+    kind = type(value)  # not `isinstance`: a proxy answers for another object, which may not exist yet
+    if issubclass(kind, type) and issubclass(value, Part):
+        return value.__module__ == module.__name__ and not value.__name__.startswith("_") and not value.part_name
+    return issubclass(kind, Part) and name == value.part_name

@@ -52,6 +52,8 @@ def absolute(path: str | Path) -> Path:
         )
     if found.is_file() and found.suffix != ".py":
         raise UserError(f"{shortened(str(path))} is no Python file: a plugin is a .py file, or a folder of them.")
+    if not found.is_file() and not found.is_dir():
+        raise UserError(f"{shortened(str(path))} is no plain file: a plugin is a .py file, or a folder of them.")
     if os.pathsep in str(found):
         raise UserError(
             f"{shortened(str(path))} has a {os.pathsep!r} in its path, which separates plugins: rename the folder."

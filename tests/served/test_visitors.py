@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from benchmarks.hostile import PASSCODE, Visitor
 from kdcore.paths import ASSETS
@@ -98,3 +100,32 @@ def test_a_message_of_a_visitor_names_no_path(served, store):
         assert "damaged" in browser.text.lower()
         assert str(store.root) not in browser.text
         assert str(ASSETS) not in browser.text
+
+
+@pytest.mark.parametrize("frame", [b"{}", b"\xff\xff\xff", b'{"rerun_script": {', "a text", '{"a": 1'])
+def test_a_message_that_cannot_be_read_ends_its_connection_and_leaves_no_traceback(served, frame):
+    log = served.folder / "server.log"
+    before = log.read_text()
+    with connect(f"ws://127.0.0.1:{served.port}/_stcore/stream", origin=f"http://127.0.0.1:{served.port}") as line:
+        line.send(frame)
+        with pytest.raises(ConnectionClosed) as closed:
+            list(line)
+    assert closed.value.rcvd.code == 1002
+    with Visitor(served.port) as browser:  # the server goes on
+        browser.visit("")
+    said = log.read_text().removeprefix(before)
+    assert said.count("A browser's message that cannot be read was dropped") == 1
+    assert "Traceback" not in said
+
+
+def test_a_component_s_state_that_cannot_be_read_leaves_no_traceback(served):
+    log = served.folder / "server.log"
+    before = log.read_text()
+    with Visitor(served.port) as browser:
+        browser.visit("train")
+        widgets = set(re.findall(r"\$\$ID-[0-9a-f]+-[\w.-]+", browser.text))
+        assert len(widgets) > 10
+        for text in ('"{"', "{", '"[1"'):
+            browser.send(*(WidgetState(id=name, json_value=text) for name in widgets))
+        browser.visit("")
+    assert "Traceback" not in log.read_text().removeprefix(before)

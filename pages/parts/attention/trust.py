@@ -32,6 +32,7 @@ TICKS = {  # test -> its column and its meaning
     "learnt": ("Learnt", "With random weights the map changes: less than half of the rank correlation is left."),
 }
 SIGNED = ["Beyond noise", "Beyond the blob", "Without weights"]  # columns whose numbers may be negative
+MOST_MARGIN = 10.0  # no difference of shares, areas or correlations is as large
 Measured = dict[str, Any]
 
 
@@ -60,7 +61,7 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         f"{_whole(chance['centred'])}. The objects are near the middle, so a blob there is hard to beat."
     )
     st.dataframe(
-        _table(found).style.format(_signed, SIGNED),
+        _table(found).style.format(_signed, SIGNED).format(_tick, [title for title, _ in TICKS.values()]),
         hide_index=True,
         width="stretch",
         height="content",
@@ -95,7 +96,7 @@ def _columns() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "Map": text(pinned=True),
-        **{title: text(help=meaning, width="small") for title, meaning in TICKS.values()},
+        **{title: number(help=meaning, width="small", alignment="left") for title, meaning in TICKS.values()},
         "Inside": st.column_config.ProgressColumn(
             format="percent", min_value=0, max_value=1, help="The share of the map that is on the object."
         ),
@@ -141,7 +142,7 @@ def _table(found: Measured) -> pd.DataFrame:
         rows.append(
             {
                 "Map": CONTROLS[name] if control else cards[name].title,
-                **{title: "" if control else "✓" if each["passes"][key] else "—" for key, (title, _) in TICKS.items()},
+                **{title: None if control else _rank(each, key) for key, (title, _) in TICKS.items()},
                 "Inside": round(each["on_object"]["inside"][0], 2),
                 "Hits": round(each["on_object"]["hits"][0], 2),
                 "Beyond noise": round(each["beyond_noise"][0], 2) + 0.0,  # no -0.00
@@ -151,6 +152,20 @@ def _table(found: Measured) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _rank(each: Measured, test: str) -> float:
+    """By what the column of a test is sorted: what did not pass is below 0, and within both the larger effect is higher."""
+    margin = {
+        "object": each["on_object"]["beyond"][0],
+        "faithful": min(each["beyond_noise"][0], each["beyond_centre"][0]),
+        "learnt": 1 - each["cascade"][-1]["spearman"][0] if each["cascade"] else 0.0,
+    }[test]
+    return margin + (MOST_MARGIN if each["passes"][test] else -MOST_MARGIN)
+
+
+def _tick(rank: float) -> str:
+    return "" if math.isnan(rank) else "✓" if rank > 0 else "—"
 
 
 def _one(each: Measured, title: str, network: str) -> None:

@@ -4,6 +4,7 @@ A page sends none; a forged message does: a number for a text, what is no option
 Streamlit 1.67 raises on some of them, before the page or in it, and hands others to the page.
 """
 
+import json
 import logging
 from typing import Any
 
@@ -11,7 +12,7 @@ from streamlit.runtime.state.common import user_key_from_element_id
 from streamlit.runtime.state.session_state import Serialized, Value, WStates
 
 NUMBERS = frozenset({"int_value", "double_value"})  # a field of numbers sends either
-CHOSEN = "string_array_value"  # options of a widget with several
+CHOSEN, JSON = "string_array_value", "json_value"  # options of a widget with several; the state of a component
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ def _checked(states: WStates, widget: str) -> Any:
     kind = sent.value.WhichOneof("value")
     try:
         if kind in (None, known.value_type) or {kind, known.value_type} <= NUMBERS:
+            if kind == JSON:
+                _check_state(sent.value.json_value)
             value = _get(states, widget)
             if kind == CHOSEN:
                 states.get_serialized(widget)  # raises for what is no option
@@ -41,3 +44,9 @@ def _checked(states: WStates, widget: str) -> Any:
     nothing = known.deserializer(None)
     states.states[widget] = Value(nothing)
     return nothing
+
+
+def _check_state(text: str) -> None:
+    """Raises ValueError where a component's state is a text, which Streamlit would read as JSON once more, and log what fails."""
+    if isinstance(json.loads(text), str):
+        raise ValueError("a text instead of a state")

@@ -114,12 +114,14 @@ def test_an_image_that_cannot_be_read_is_named_by_its_row(tmp_path, library):
     plain[5] = None
     (tmp_path / "own.png").write_bytes(encoded(6))
     plain[6] = {"bytes": None, "path": str(tmp_path / "own.png")}
+    plain[7] = {"bytes": None, "path": "/a\0b.png"}
     kinds = library.Features({"image": library.Image(), "label": library.ClassLabel(names=["cat", "dog"])})
     table = library.Dataset.from_dict({"image": plain, "label": [i % 2 for i in range(N)]}, features=kinds)
     table.save_to_disk(tmp_path / "saved")
     (left,) = report(recipe(tmp_path / "saved"), WHOLE).left_out
     words = sorted(left.examples)
-    assert left.count == 3
+    assert left.count == 4
+    assert words[3].startswith("train/7 (its row has no image, only '/a\\x00b.png'")
     assert words[0].startswith("train/3 (")
     assert words[1].startswith("train/4 (its row has no image, only 'https://example.org/cat.png'")
     assert words[2].startswith("train/5 (its row has no image")
@@ -251,6 +253,8 @@ def test_a_class_name_acts_on_no_terminal():
 
 def test_a_label_without_a_name_is_its_number():
     assert [table_labels._name(label, ["cat", "dog"]) for label in (1, 2, "elk")] == ["dog", "2", "elk"]
+    assert table_labels._name(0, [None]) == "None"  # as a description that was edited by hand may have it
+    assert table_labels._name(0, ["  "]) == "0"
 
 
 def splits(folder, **saved):

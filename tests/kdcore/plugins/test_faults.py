@@ -11,6 +11,7 @@ from kdcore import errors, methods, plugins
 from kdcore.data import datasets
 from kdcore.errors import UserError
 from kdcore.models import zoo
+from kdcore.plugins import loading
 from kdcore.recipe import Term
 from tests.kdcore.methods.test_every_method import BATCH, CNN, outputs
 from tests.kdcore.plugins.conftest import EXAMPLES
@@ -60,6 +61,12 @@ FAULTS = {
     "classes": ("v.py", DATASET.replace('("horizontal", "vertical")', '("one", "one")'), "two or more different names were expected"),
     "strengths": ("w.py", SET.replace("usual = 1.0", "usual = 2.0"), "the usual one 2.0"),
     "probes": ("x.py", SET.replace('"texture"', '"colour"'), "`probes` of Inverted is 'colour'; expected: noise,"),
+    "other exception": ("y.py", "class Odd(BaseException):\n    pass\n\n\nraise Odd('no')\n", "line 5: Odd: no. Correct the file"),
+    "no message": ("z.py", "class Odd(Exception):\n    def __str__(self):\n        return 1 / 0\n\n\nraise Odd\n", "line 6: Odd. Correct"),
+    "terminal": ("aa.py", "raise ValueError('\\x1b[31mred\\nline')\n", "line 1: ValueError:  [31mred line. Correct the file"),
+    "odd syntax error": ("bb.py", "raise SyntaxError('x', (3, 'y', None, None))\n", "line 1: SyntaxError: x"),
+    "null bytes": ("cc.py", "x = 1\0\n", "SyntaxError: source code string cannot contain null bytes"),
+    "depth": ("dd.py", f"x = {'(' * 1000}{')' * 1000}\n", "line 1: SyntaxError: too many nested parentheses"),
 }  # fmt: skip
 
 
@@ -73,6 +80,71 @@ def test_a_fault_is_a_sentence_with_the_file(fault, write):
     assert message in str(refused.value)
     assert "Traceback" not in str(refused.value)
     assert os.environ[plugins.VARIABLE] == ""  # as if it had not been given
+
+
+def test_a_file_that_removes_itself_is_used(write):
+    (plugin,) = plugins.use(write("margin.py", "import os\nos.unlink(__file__)\n" + MARGIN))
+    assert plugin.name == "margin"
+
+
+def test_proxies_among_the_names_of_a_file_are_no_parts(write):
+    """As a web framework's, which raise outside of a request."""
+    odd = "\n\nclass _Proxy:\n    @property\n    def __class__(self):\n        raise RuntimeError('no request')\n\n\nrequest = _Proxy()\n"
+    (plugin,) = plugins.use(write("margin.py", MARGIN + odd))
+    assert plugin.name == "margin"
+
+
+@pytest.mark.parametrize("what", ["pipe", "link to nothing", "folder", "device"])
+def test_what_is_no_plain_file_beside_the_modules_of_a_package_is_left_out(what, write):
+    folder = write("pack/__init__.py", "").parent
+    write("pack/margin.py", MARGIN)
+    (before,) = plugins.use(folder)
+    odd = write("other/__init__.py", "").parent
+    write("other/margin2.py", MARGIN)
+    match what:
+        case "pipe":
+            os.mkfifo(odd / "pipe.py")
+        case "link to nothing":  # the lock of an editor
+            (odd / ".#margin2.py").symlink_to("me@host.1:2")
+        case "folder":
+            (odd / "data.py").mkdir()
+        case "device":
+            (odd / "zeros.py").symlink_to("/dev/zero")
+    (found,) = plugins.use(odd)
+    assert found.sha256 == before.sha256  # of the same two files
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(UserError, match="is no plain file: a plugin is a .py file, or a folder of them"):
+        plugins.use(tmp_path / "a")
+
+
+def test_a_folder_that_cannot_be_read_is_named(write, monkeypatch):
+    folder = write("margin.py", MARGIN).parent
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(loading.os, "scandir", denied)  # tests may run as root, who may read everything
+    with pytest.raises(
+        UserError, match=r"is not used: it cannot be read \(Permission denied\). Change its permissions"
+    ):
+        plugins.use(folder)
+
+
+def test_a_name_that_is_no_utf_8_or_acts_on_a_terminal_is_refused_in_words(tmp_path):
+    for name in (b"mar\xffgin.py", b"mar\ngin.py"):
+        path = tmp_path / os.fsdecode(name)
+        path.write_text(MARGIN)
+        with pytest.raises(UserError, match="mar gin.py is not used: .* cannot be the name of a method") as refused:
+            plugins.use(path)
+        str(refused.value).encode()
+
+
+def test_ctrl_c_while_a_file_is_loaded_ends_the_command(write):
+    with pytest.raises(KeyboardInterrupt):
+        plugins.use(write("slow.py", "raise KeyboardInterrupt\n"))
 
 
 def test_the_others_of_a_folder_are_used_and_the_fault_is_logged_once(write, monkeypatch, caplog):

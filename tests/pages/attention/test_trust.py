@@ -1,8 +1,11 @@
 """The bundled measurements of maps, and how they are shown."""
 
 import json
+import re
 
+import pandas as pd
 import pytest
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from kdcore.explain.quality.trust import CONTROLS
@@ -50,9 +53,10 @@ def test_the_table_holds_the_maps_beside_noise_and_a_blob(runner: FakeRunner):
     assert not test.exception
     table = test.dataframe[0].value
     assert list(table["Map"][-2:]) == ["A blob in the middle", "Noise"]
-    assert set(table["Object"][:-2]) <= {"\u2713", "\u2014"}
-    assert list(table["Object"][-2:]) == ["", ""]
-    passed = [list(row).count("\u2713") for row in table[:-2].itertuples()]
+    shown = table_as_shown(test)
+    assert set(shown["Object"][:-2]) == {"\u2713", "\u2014"}
+    assert list(shown["Object"][-2:]) == ["", ""]
+    passed = [list(row).count("\u2713") for row in shown[:-2].itertuples()]
     assert passed == sorted(passed, reverse=True)
     assert len(set(passed)) > 1
     assert table[trust.SIGNED].min().min() < 0
@@ -61,6 +65,32 @@ def test_the_table_holds_the_maps_beside_noise_and_a_blob(runner: FakeRunner):
     assert b"-0." not in displayed
     alike = table[:-2][[count == passed[0] for count in passed]]
     assert list(alike["Inside"]) == sorted(alike["Inside"], reverse=True)
+
+
+def table_as_shown(test: AppTest) -> pd.DataFrame:
+    return convert_arrow_bytes_to_pandas_df(test.dataframe[0].proto.arrow_data.styler.display_values)
+
+
+@pytest.mark.parametrize("title", ["Object", "Faithful", "Learnt"])
+@pytest.mark.parametrize("network", ["cues-teacher", "cues-student"])
+def test_a_column_of_ticks_is_sorted_by_what_was_measured(runner: FakeRunner, title: str, network: str):
+    test = opened(network)
+    table, shown = test.dataframe[0].value, table_as_shown(test)
+    best_first = table[title].sort_values(ascending=False, na_position="last").index
+    ticks = "".join(shown[title][place] or " " for place in best_first)
+    assert re.fullmatch("\u2713*\u2014* *", ticks)
+    assert ticks.endswith("  ")  # the controls
+    measured = json.loads(trust.FILE.read_text(encoding="utf-8"))["models"][network]
+    cards = {card.title: name for name, card in map_cards().items()}
+    named = [measured[cards[table["Map"][place]]] for place in best_first[:-2]]
+    effects = {
+        "Object": [each["on_object"]["beyond"][0] for each in named],
+        "Faithful": [min(each["beyond_noise"][0], each["beyond_centre"][0]) for each in named],
+        "Learnt": [-each["cascade"][-1]["spearman"][0] for each in named],
+    }[title]
+    passing = ticks.count("\u2713")
+    assert effects[:passing] == sorted(effects[:passing], reverse=True)
+    assert effects[passing:] == sorted(effects[passing:], reverse=True)
 
 
 def test_the_chosen_map_in_words(runner: FakeRunner):

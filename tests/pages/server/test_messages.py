@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from pages.parts.server import routes
-from pages.parts.server.messages import ACCEPTED, KnownMessages, is_known
+from pages.parts.server.messages import ACCEPTED, KnownMessages, is_known, kind_of
 
 KINDS = [field.name for field in BackMsg.DESCRIPTOR.oneofs_by_name["type"].fields]
 
@@ -25,13 +25,34 @@ def message(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_kinds_that_pages_send_are_known(kind):
-    assert is_known(message(kind)) is (kind in ACCEPTED)
+    assert kind_of(message(kind)) == kind
+    assert is_known(kind) is (kind in ACCEPTED)
     assert not {"clear_cache", "load_git_info", "debug_shutdown_runtime"} & ACCEPTED
 
 
-@pytest.mark.parametrize("raw", [b"", None, b"\xff\xff\xff", b"\x00" * 100])
-def test_what_is_no_message_is_left_to_streamlit_which_ends_the_connection(raw):
-    assert is_known(raw)
+@pytest.mark.parametrize("raw", [None, b"\xff\xff\xff", b"\x00" * 100, b"{}", b'{"rerun_script": 1}'])
+def test_what_is_no_message_ends_the_connection_with_a_line_in_the_log(raw, caplog):
+    sent = []
+
+    async def receive():
+        return (
+            {"type": "websocket.receive", "bytes": raw}
+            if raw is not None
+            else {"type": "websocket.receive", "text": "{"}
+        )
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(scope, receive, send):
+        assert await receive() == {"type": "websocket.disconnect", "code": 1002}
+        assert (await receive())["type"] == "websocket.disconnect"
+
+    asyncio.run(KnownMessages(app)({"type": "websocket", "path": "/_stcore/stream"}, receive, send))
+    assert sent == [{"type": "websocket.close", "code": 1002}]
+    assert [(record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("A browser's message that cannot be read was dropped, and its connection closed.", None)
+    ]
 
 
 def test_a_dropped_message_does_not_end_the_connection():
@@ -43,7 +64,7 @@ def test_a_dropped_message_does_not_end_the_connection():
     async def app(scope, receive, send):
         assert (await receive())["bytes"] == message("rerun_script")
 
-    asyncio.run(KnownMessages(app)({"type": "websocket"}, receive, None))
+    asyncio.run(KnownMessages(app)({"type": "websocket", "path": "/_stcore/stream"}, receive, None))
     assert sent == []
 
 

@@ -4,7 +4,10 @@ import logging
 import math
 
 import pytest
+from streamlit.components.v2.bidi_component.serialization import BidiComponentSerde
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.state.common import WidgetMetadata
+from streamlit.runtime.state.session_state import WStates
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.server import uploads, values
@@ -83,3 +86,16 @@ def test_a_value_that_fits_is_taken(caplog):
 def test_a_file_is_read_where_there_is_one(monkeypatch):
     monkeypatch.setattr(uploads.st, "session_state", {"other": 3})
     assert uploads.file_of("other") is uploads.file_of("none") is None
+
+
+@pytest.mark.parametrize("text", ['"{"', '"[1"', '"' + "[" * 100_000 + '"', "[" * 100_000, "{", '"\\ud800"'])
+def test_a_component_s_state_that_is_no_json_or_a_text_of_it_leaves_one_line(text, caplog):
+    serde = BidiComponentSerde(default={"a": 1})
+    states = WStates()
+    states.set_widget_metadata(WidgetMetadata("id", serde.deserialize, serde.serialize, "json_value"))
+    states.set_widget_from_proto(WidgetState(id="id", json_value=text))
+    assert dict(states["id"]) == {"a": 1}
+    (record,) = caplog.records
+    assert (record.name, record.exc_info) == (values.logger.name, None)
+    states.set_widget_from_proto(WidgetState(id="id", json_value='{"a": 2}'))
+    assert dict(states["id"]) == {"a": 2}
