@@ -24,18 +24,18 @@ def _home() -> Path:
 
 def runs_folder() -> Path:
     """Folder of run folders: `KD_RUNS`, else `runs/` in the project; of an installed package in the current folder."""
-    return Path(os.environ.get("KD_RUNS") or _home() / "runs").expanduser().resolve()
+    return given(os.environ.get("KD_RUNS") or _home() / "runs").resolve()
 
 
 def data_folder() -> Path:
     """Folder of downloaded and generated datasets: `KD_DATA`, else `data/` in the project; of an installed package in the
     current folder."""
-    return Path(os.environ.get("KD_DATA") or _home() / "data").expanduser().resolve()
+    return given(os.environ.get("KD_DATA") or _home() / "data").resolve()
 
 
 def test_data_folder() -> Path:
     """Folder of real data that only tests and benchmarks read: `KD_TEST_DATA`, else `../shared/data`."""
-    return Path(os.environ.get("KD_TEST_DATA") or PROJECT.parent / "shared" / "data").expanduser().resolve()
+    return given(os.environ.get("KD_TEST_DATA") or PROJECT.parent / "shared" / "data").resolve()
 
 
 def weight_file(name: str) -> Path:
@@ -102,7 +102,7 @@ def restrict(when: Callable[[], bool]) -> None:
 def allowed_folders() -> list[Path]:
     """Runs, data, assets, and the folders in `KD_ALLOW`, separated as in PATH; without symbolic links."""
     also = filter(None, os.environ.get(ALLOW, "").split(os.pathsep))
-    return [runs_folder(), data_folder(), ASSETS.resolve(), *(Path(each).expanduser().resolve() for each in also)]
+    return [runs_folder(), data_folder(), ASSETS.resolve(), *(given(each).resolve() for each in also)]
 
 
 def is_allowed(path: Path) -> bool:
@@ -110,7 +110,7 @@ def is_allowed(path: Path) -> bool:
     if not _restricted():
         return True
     try:
-        real = path.expanduser().resolve()
+        real = given(path).resolve()
     except (OSError, RuntimeError, ValueError):  # a circular link, an unknown user, a null character
         return False
     return any(real.is_relative_to(folder) for folder in allowed_folders())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from kdcore.api.runs import Run
 from kdcore.errors import UserError, shortened
 from kdcore.explain import Explanation, heatmaps
 from kdcore.models import Tapped
+from kdcore.paths import given
 
 Picture = str | Path | np.ndarray | Tensor
 
@@ -49,8 +51,8 @@ def _batch(image: Picture, model: Tapped) -> Tensor:
     from kdcore.inspection.preprocessing import as_batch, square
 
     if isinstance(image, str | Path):
-        path = Path(image).expanduser()
-        if not path.is_file():
+        path = given(image)
+        if not os.path.isfile(path):  # not Path.is_file, which raises for names that no file system takes
             raise UserError(f"There is no file {shortened(str(path))}. Give the path of an image, such as photo.jpg.")
         image = photos.read(path.read_bytes(), path.name).pixels
     return as_batch([square(image)], model.image_size).to(device)

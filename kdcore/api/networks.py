@@ -9,6 +9,7 @@ from kdcore import models
 from kdcore.cli import options, weights
 from kdcore.data import datasets
 from kdcore.models import Tapped
+from kdcore.paths import given
 from kdcore.store import Store
 
 
@@ -48,8 +49,8 @@ def import_weights(
     Raises:
         UserError: a file holds no weights, they are another network's, or its name or classes are missing.
     """
-    sources = [Path(each).expanduser() for each in ([files] if isinstance(files, str | Path) else files)]
-    target = Path(out).expanduser()
+    sources = [given(each) for each in ([files] if isinstance(files, str | Path) else files)]
+    target = given(out)
     weights.check_out(target)
     with options.writing(target):
         models.import_weights(
@@ -64,4 +65,4 @@ def _class_names(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] 
         return None if classes is None else tuple(classes)
     if classes in datasets.names():
         return weights.class_names(str(classes), None, None)
-    return weights.class_names(None, str(Path(classes).expanduser().absolute()), None)
+    return weights.class_names(None, str(given(classes).absolute()), None)

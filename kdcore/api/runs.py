@@ -16,6 +16,7 @@ from kdcore.cli import options, progress
 from kdcore.cli.export import Format, write
 from kdcore.errors import UserError
 from kdcore.models import Tapped
+from kdcore.paths import given
 from kdcore.recipe import Recipe
 from kdcore.results.comparison import sentence, summarise
 from kdcore.setup import build as _setup
@@ -75,7 +76,7 @@ class Run:
         validation images) or hub, by the ending of `out` unless given; `licence` is for hub's model card. See docs/deploy.md.
         """
         reference = f"run:{self.id}/{network}"
-        return "\n".join(write(reference, Path(out).expanduser(), format, licence=licence, runs=self.store))
+        return "\n".join(write(reference, given(out), format, licence=licence, runs=self.store))
 
     def __str__(self) -> str:
         state = self.state

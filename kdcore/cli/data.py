@@ -1,5 +1,6 @@
 """`data`: what a run would use of a user's own images, what is left out and why, and duplicates, before a run."""
 
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -77,7 +78,7 @@ def data(
 def forget(name: str, path: Path) -> None:
     """Remove the stored listing of a folder. Raises UserError."""
     with disk.in_words(data_folder(), then="try it again"):
-        stored.forget(name, path.expanduser())
+        stored.forget(name, Path(os.path.expanduser(path)))
 
 
 def kind(path: str) -> str:
@@ -85,7 +86,7 @@ def kind(path: str) -> str:
     found = (
         name
         for name in datasets.names("folder")
-        if issubclass(known := datasets.get(name), Encoded) and known.recognises(Path(path).expanduser())
+        if issubclass(known := datasets.get(name), Encoded) and known.recognises(Path(os.path.expanduser(path)))
     )
     return next(found, "folder")
 

@@ -20,7 +20,7 @@ from kdcore.data.folders import names, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.items import File, Item
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
-from kdcore.errors import NotHere, UserError, clipped, shortened
+from kdcore.errors import NotHere, UserError, clipped, shortened, visible
 from kdcore.files import atomic, reading
 
 OLDEST = 4  # version of the package: earlier ones run code of a dataset
@@ -199,6 +199,8 @@ def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
             f"The dataset in {names.text(folder)} has no split train, only {', '.join(whole) or 'an empty list'}."
         )
     image, label, notes = table_labels.columns(package, splits["train"].features, folder)
+    for pool, rows in splits.items():
+        _check_values(rows, [name for name in (image, label) if name in rows.features], folder, pool)
     written = {pool: table_labels.read(package, rows, label, folder, pool) for pool, rows in splits.items()}
     kinds = {pool: rows.features[label] for pool, rows in splits.items()}
     classes, numbers = table_labels.numbered(kinds, written, folder)
@@ -213,6 +215,17 @@ def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
     )
     raw = {pool: _encoded(package, rows, image, folder) for pool, rows in splits.items()}
     return Table(folder, listing, raw, image, hash(stamps))
+
+
+def _check_values(rows: Any, columns: list[str], folder: str, split: str) -> None:
+    """Refuse damaged columns, whose values would be read from elsewhere in memory, which ends the process. Raises UserError."""
+    try:
+        rows.select_columns(columns).data.validate(full=True)
+    except Exception as error:  # pyarrow's
+        raise UserError(
+            f"The {split} images in {names.text(folder)} cannot be opened, their file is damaged: {clipped(visible(str(error)))}. Copy or "
+            "save the dataset again."
+        ) from error
 
 
 def _by_pool(whole: dict[str, Any], folder: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Shards(Encoded):
     def recognises(cls, path: Path) -> bool:
         try:
             return bool(index.shards(str(path)))
-        except OSError:
+        except (OSError, ValueError):  # the latter of a zero byte
             return False
 
     @cached_property

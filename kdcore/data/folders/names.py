@@ -24,7 +24,11 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "tst"), "test"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "validation"),
 }
-TABLES = {".csv", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl", ".xlsx"}
+TABLES = {".csv", ".tsv", ".parquet", ".arrow", ".feather", ".json", ".jsonl", ".xlsx"}
+ARRAYS = {
+    ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".tfrecord", ".tfrecords", ".lmdb", ".mdb", ".idx1-ubyte",
+    ".idx3-ubyte",
+}  # fmt: skip
 _PACKED = re.compile(r"\.(tar\.(gz|zst|xz|bz2)|tgz|zip|7z|rar)$", re.IGNORECASE)
 _SUFFIX = re.compile(r"(set|data|dataset|images|imgs|photos|pictures|split|folder)$")
 
@@ -86,8 +90,10 @@ def is_image(name: str) -> bool:
 
 
 def not_read(files: Iterable[str]) -> str:
-    """What to do where images lie in files that are not read, tables or packed folders, as a sentence; empty without such files."""
+    """What to do where images lie in files that are not read, arrays, tables or packed folders, as a sentence; empty without such files."""
     known = sorted(files)
+    if array := next((name for name in known if ending(name) in ARRAYS), ""):
+        return f"Files of arrays such as {shortened(text(array))} are not read: save the images as PNG, in a folder for each class. "
     if table := next((name for name in known if ending(name) in TABLES), ""):
         return (
             f"Tables such as {shortened(text(table))} are not read: sort the images into a folder for each class, or save them as a "
@@ -100,7 +106,7 @@ def not_read(files: Iterable[str]) -> str:
 def no_folder(root: str | os.PathLike[str], layout: str) -> str:
     """What is wrong with a path that is no folder, in words. layout: what the folder should hold."""
     shown = shortened(text(str(root)))
-    if os.path.isfile(root) and ending(os.path.basename(root)) in TABLES:
+    if os.path.isfile(root) and ending(os.path.basename(root)) in TABLES | ARRAYS:
         return f"{not_read([os.path.basename(root)])}{layout}"
     if os.path.isfile(root):
         return (

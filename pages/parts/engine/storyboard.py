@@ -15,7 +15,7 @@ from kdcore.files import locks
 from kdcore.files.atomic import replacing
 from kdcore.files.reading import read_whole
 from pages.parts.stage.address import parse
-from pages.parts.stage.state import as_caption, cursor_of
+from pages.parts.stage.state import LONGEST_CAPTION, as_caption, cursor_of
 
 VERSION = 1
 LARGEST = 1 << 20  # bytes of the file
@@ -162,6 +162,14 @@ def _read(number: int, plain: object) -> View:
         scroll = scroll_of(plain.get("scroll", 0.0))
     except UserError as error:
         raise UserError(f"View {number} of {file().name} is refused: {error} {_remedy()}") from None
+    for name, most in (
+        ("caption", LONGEST_CAPTION),
+        ("notes", LONGEST_NOTES),
+    ):  # what is left out would be gone with the next change
+        if len(plain.get(name, "")) > most:
+            raise UserError(
+                f"The {name} of view {number} of {file().name} has more than {most:,} characters: shorten it. {_remedy()}"
+            )
     caption, notes = as_caption(plain.get("caption", "")) or where, as_notes(plain.get("notes", ""))
     return View(where, caption, notes, cursor, scroll, visible(plain.get("id", "")[:16]).strip() or f"view-{number}")
 

@@ -4,6 +4,7 @@ import datetime
 import io
 import json
 import os
+import struct
 import sys
 
 import numpy as np
@@ -342,6 +343,24 @@ def test_a_pipe_among_its_files_is_not_waited_for(tmp_path, library, file, words
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(UserError, match=words):
+        ours.of(recipe(tmp_path / "saved")).classes
+
+
+@pytest.mark.parametrize("kind", ["ClassLabel", "string"])
+def test_damaged_offsets_are_refused_before_they_are_followed(tmp_path, library, kind):
+    """pyarrow reads from wherever they point, which ends the process."""
+    values = None if kind == "ClassLabel" else ["cat", "dog"] * 10
+    rows(library, label=library.Value("string") if values else None, values=values).save_to_disk(tmp_path / "saved")
+    (arrow,) = (tmp_path / "saved").glob("*.arrow")
+    lengths = [len(encoded(number)) for number in range(3)] if kind == "ClassLabel" else [3, 3, 3]
+    offsets = struct.pack("<4i", *np.cumsum([0, *lengths]))
+    raw = arrow.read_bytes()
+    assert raw.count(offsets) == 1
+    arrow.write_bytes(raw.replace(offsets, struct.pack("<4i", 0, 2**30, 2**30, 2**30)))
+    with pytest.raises(
+        UserError,
+        match="The train images in .* cannot be opened, their file is damaged: .*offset.* save the dataset again",
+    ):
         ours.of(recipe(tmp_path / "saved")).classes
 
 

@@ -98,6 +98,8 @@ def test_notes_that_could_not_be_read_again_are_not_written(monkeypatch, three):
         ({"version": 1, "views": [{"address": "/train?run=\ud800"}]}, "View 1 .* is refused: 'run' is no parameter"),
         ({"version": 1, "views": [{"address": "/", "scroll": 1.5}]}, "scroll is a number from 0 to 1"),
         ({"version": 1, "views": [{"address": "/", "id": "a"}] * 2}, "two views with one id"),
+        ({"version": 1, "views": [{"address": "/", "notes": "x" * 4001}]}, "The notes of view 1 .* more than 4,000 characters: shorten"),
+        ({"version": 1, "views": [{"address": "/", "caption": "x" * 201}]}, "The caption of view 1 .* more than 200 characters"),
     ],
 )  # fmt: skip
 def test_a_file_that_was_edited_badly_is_refused_and_kept(content, why):

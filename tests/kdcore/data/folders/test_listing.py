@@ -165,6 +165,11 @@ def test_a_class_name_acts_on_no_terminal(tmp_path, fill):
     [
         ("train.parquet", "Tables such as 'train.parquet' are not read: sort the images into a folder for each class"),
         ("labels.csv", "Tables such as 'labels.csv' are not read"),
+        (
+            "train.npz",
+            "Files of arrays such as 'train.npz' are not read: save the images as PNG, in a folder for each class.",
+        ),
+        ("images.idx3-ubyte", "Files of arrays such as 'images.idx3-ubyte' are not read"),
         ("train.tar.gz", "Packed files such as 'train.tar.gz' are not read: unpack them first."),
         ("photos.zip", "Packed files such as 'photos.zip' are not read: unpack them first."),
     ],
@@ -181,6 +186,15 @@ def test_a_table_in_the_place_of_a_folder_is_not_sent_to_its_folder(tmp_path):
     (tmp_path / "birds.csv").write_text("file,label\n")
     with pytest.raises(UserError, match="Tables such as 'birds.csv' are not read: sort the images") as raised:
         selection.check(DataRecipe(name="folder", path=str(tmp_path / "birds.csv")))
+    assert "Give the folder that it is in" not in str(raised.value)
+
+
+def test_a_file_of_arrays_in_the_place_of_a_folder_is_not_sent_to_its_folder(tmp_path):
+    (tmp_path / "birds.h5").write_bytes(b"")
+    with pytest.raises(
+        UserError, match="Files of arrays such as 'birds.h5' are not read: save the images as PNG"
+    ) as raised:
+        selection.check(DataRecipe(name="folder", path=str(tmp_path / "birds.h5")))
     assert "Give the folder that it is in" not in str(raised.value)
 
 

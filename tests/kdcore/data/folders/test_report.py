@@ -190,7 +190,12 @@ def test_classes_without_test_images_are_named(tmp_path, fill):
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("a" * 5000, "it has 5,000 characters; a path has at most 1,000"), ("a\udcffb", "is not UTF-8 text: rename")],
+    [
+        ("a" * 5000, "it has 5,000 characters; a path has at most 1,000"),
+        ("a\udcffb", "is not UTF-8 text: rename"),
+        ("~nobody-here/birds", "There is no folder '~nobody-here/birds'"),
+        ("a\0b", "is not a path: it contains a zero byte"),
+    ],
 )
 def test_a_path_that_no_folder_has_is_refused_in_words(path, words, capsys):
     assert main(["data", path]) == 1
