@@ -1,5 +1,6 @@
 """`sweep`: any number of settings of a recipe, several values each, over several seeds; all, some at random, or by a search."""
 
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -54,7 +55,7 @@ def sweep(
         keep_all: With --search, let all trials end, also those below the median.
         name: Name of the sweep.
     """
-    plain: dict[str, Any] = {"name": name or f"{recipe} sweep"[:60], "recipe": recipe, "vary": _all_varied(vary)}
+    plain: dict[str, Any] = {"name": name or title(recipe), "recipe": recipe, "vary": _all_varied(vary)}
     if random is not None and search is not None:
         raise UserError("--random draws all combinations at once, --search one after another: give one of the two.")
     if random is not None:
@@ -63,6 +64,11 @@ def sweep(
         plain["trials"] = {"count": search, "seed": draw_seed, "by": "tpe", "prune": not keep_all}
         seeds = seeds or [0]
     return begin(studies.from_plain(plain, source="the sweep"), overrides, seeds, None, at)
+
+
+def title(recipe: str) -> str:
+    """A sweep's name by that of its recipe, without the folders of a file, which others need not see."""
+    return f"{PurePath(recipe).stem} sweep"[:60]
 
 
 def _all_varied(texts: list[str]) -> dict[str, Any]:

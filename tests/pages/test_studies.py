@@ -1,5 +1,7 @@
 """The page Studies: the list, a new study, one study; and common pitfalls."""
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -285,3 +287,33 @@ def test_a_chart_draws_no_interval_where_there_is_none(monkeypatch):
         {"variant": "labels 100", "network": "Twin", "mean": 50.0, "low": 45.0, "high": pytest.approx(55), "interval": "45.0 to 55.0 %"},
     ]  # fmt: skip
     assert gaps == [{"variant": "labels 100", "mean": 15.0, "interval": "2 seeds are too few (3 are needed)"}]
+
+
+@pytest.mark.parametrize("seeds, bounded, captions", [
+    (3, True, ["A point is the mean over the finished seeds. Bars: 95 % intervals.", "Dashed: no difference. Bars: the intervals of the sentences above."]),
+    (2, False, ["A point is the mean over the finished seeds. A point without a bar has no interval.", "Dashed: no difference. A point without a bar has no conclusion."]),
+    (1, True, ["A point is one run. Bars: 95 % intervals.", "Dashed: no difference. Bars: the intervals of the sentences above."]),
+])  # fmt: skip
+def test_beneath_each_chart_stands_what_its_points_and_bars_are(monkeypatch, seeds, bounded, captions):
+    found = []
+    monkeypatch.setattr(chart.st, "vega_lite_chart", lambda spec, **kinds: None)
+    monkeypatch.setattr(chart.st, "caption", found.append)
+    top1 = Figure(0.65, 0.6, 0.7) if bounded else Figure(0.65)
+    difference = Conclusion(0.15, 0.1, 0.2, kind="better") if bounded else Conclusion(0.15, why="2 seeds are too few")
+    chart.draw({"a": Summary(seeds, {"student": {"top1": top1}, "twin": {"top1": top1}}, difference, 1000)})
+    assert found == captions
+
+
+def test_names_of_variants_that_begin_alike_are_written_in_full():
+    names = [
+        "labels alone, no term that reads the teacher",
+        "labels alone, no term that reads the twin",
+        "kd",
+        'a "b" \\',
+    ]
+    text = chart.in_lines(names)
+    assert text.endswith("[datum.label]")
+    lines = json.loads(text.removesuffix("[datum.label]"))
+    assert [" ".join(lines[name]) for name in names] == names
+    assert lines["kd"] == ["kd"]
+    assert max(map(len, lines[names[0]])) <= 28

@@ -109,7 +109,7 @@ def refusal(compared: Compared) -> str:
     if not all(pair.same_images for pair in pairs):
         return "the two were tested on different images"
     if len(pairs) < compared.planned:
-        return f"{len(pairs)} of {compared.planned} seeds are finished"
+        return f"{len(pairs)} of {compared.planned} seeds {'is' if len(pairs) == 1 else 'are'} finished"
     return (_of_seeds(pairs) if len(pairs) > 1 else "") or _of_images(pairs)
 
 

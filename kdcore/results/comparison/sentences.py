@@ -52,10 +52,22 @@ def covers(summary: Summary) -> str:
 
 
 def covers_all(summaries: Iterable[Summary]) -> str:
-    """The same for summaries that were made together: in the words of one with an interval, if any has one, and most seeds."""
-    return covers(
-        max(summaries, key=lambda each: (each.difference is not None and each.difference.bounded, each.seeds))
+    """The same for summaries that were made together: in the words of one with an interval, if any has one, and most seeds; and what
+    those of fewer seeds have instead."""
+    together = list(summaries)
+    most = max(together, key=lambda each: (each.difference is not None and each.difference.bounded, each.seeds))
+    return " ".join([covers(most), *_of_fewer(most, {each.seeds for each in together})])
+
+
+def _of_fewer(most: Summary, seeds: set[int]) -> list[str]:
+    """What the accuracies of variants with one seed, or two, have for an interval, beside one with more."""
+    fewer = {each for each in seeds if each < most.seeds}
+    found = (
+        ["Where one seed is finished, that of an accuracy covers the choice of the test images alone."]
+        if 1 in fewer
+        else []
     )
+    return [*found, *(["Of two seeds there is none."] if 2 in fewer and most.seeds >= LEAST_SEEDS else [])]
 
 
 def corrected(found: Iterable[Conclusion]) -> str:

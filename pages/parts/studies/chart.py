@@ -1,5 +1,8 @@
 """Charts of a study: each variant's accuracy and difference with intervals, as Vega-Lite."""
 
+import json
+import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -8,6 +11,7 @@ from kdcore.results.comparison import Figure, Summary, ends
 from pages.parts import formatting, palette
 
 ROW = 44  # pixels per variant
+LABEL, LINES = 28, 3  # characters of a line of a variant's name, and lines
 Values = list[dict[str, Any]]
 
 
@@ -28,19 +32,37 @@ def draw(summaries: dict[str, Summary]) -> None:
     left, right = st.columns(2, gap="large") if gaps else (st.container(), None)
     names = list(summaries)
     with left:
-        st.markdown("**Test accuracy, %**")
         there = [
             name for name in palette.NETWORKS if any(value["network"] == name.capitalize() for value in accuracies)
         ]
+        legend = " &ensp; ".join(palette.in_colour(name, f"● {name.capitalize()}") for name in there)
+        st.markdown(f"**Test accuracy, %** &emsp; {legend}")
         colours = {
-            "field": "network", "type": "nominal", "title": None, "legend": {"orient": "top"},
+            "field": "network", "type": "nominal", "legend": None,
             "scale": {"domain": [name.capitalize() for name in there], "range": [palette.shade(name) for name in there]},
         }  # fmt: skip
         chart(accuracies, names, colours, there, description(summaries))
+        st.caption(f"{point(summaries.values())} {bars(accuracies, '95 % intervals', 'has no interval')}".rstrip())
     if right:
         with right:
             st.markdown("**Student − twin, percentage points**")
             chart(gaps, names, {"value": palette.shade("student")}, [], "Student − twin of each variant", zero=True)
+            st.caption(
+                f"Dashed: no difference. {bars(gaps, 'the intervals of the sentences above', 'has no conclusion')}".rstrip()
+            )
+
+
+def point(summaries: Iterable[Summary]) -> str:
+    """What a point of the chart of accuracies is."""
+    seeds = {summary.seeds for summary in summaries}
+    return "A point is one run." if seeds == {1} else "A point is the mean over the finished seeds."
+
+
+def bars(values: Values, what: str, without: str) -> str:
+    """What the bars of a chart are, as far as there are any, and what a point without one has not."""
+    bounded = ["low" in value for value in values]
+    parts = [f"Bars: {what}."] if any(bounded) else []
+    return " ".join([*parts, *([] if all(bounded) else [f"A point without a bar {without}."])])
 
 
 def plain(figure: Figure) -> dict[str, float]:
@@ -55,10 +77,12 @@ def chart(
     """A row per variant, with its networks one under another."""
     y: dict[str, Any] = {
         "field": "variant", "type": "nominal", "title": None, "sort": names,
-        "axis": {"labelLimit": 150, "ticks": False, "domain": False},
+        "axis": {"labelLimit": 190, "ticks": False, "domain": False, "labelExpr": in_lines(names)},
     }  # fmt: skip
     offset = {"yOffset": {"field": "network", "sort": [name.capitalize() for name in networks]}} if networks else {}
-    x = {"type": "quantitative", "title": None, "scale": {"zero": zero, "nice": True}}
+    x = {
+        "type": "quantitative", "title": None, "scale": {"zero": zero, "nice": True}, "axis": {"tickCount": 6, "labelOverlap": "greedy"},
+    }  # fmt: skip
     tooltip: list[dict[str, str]] = [{"field": "variant"}, *([{"field": "network"}] if networks else [])]
     tooltip += [{"field": "mean", "format": ".1f"}, {"field": "interval"}]
     shared = {"y": y, **offset, "color": colour, "tooltip": tooltip}
@@ -80,8 +104,15 @@ def chart(
         "data": {"values": values},
         "layer": layers,
         "height": {"step": ROW / max(1, len(networks))} if networks else {"step": ROW},
+        "autosize": {"type": "fit-x", "contains": "padding"},
     }
     st.vega_lite_chart(spec, width="stretch", alt=alt)
+
+
+def in_lines(names: list[str]) -> str:
+    """A Vega expression that writes each name in lines, so that those which begin alike can be told apart."""
+    lines = {name: textwrap.wrap(name, LABEL, max_lines=LINES, placeholder=" …") for name in names}
+    return f"{json.dumps(lines)}[datum.label]"
 
 
 def description(summaries: dict[str, Summary]) -> str:

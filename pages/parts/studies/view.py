@@ -12,6 +12,7 @@ from pages.parts.runs.result import TITLES
 from pages.parts.studies import chart, faults
 
 SECONDS = 2.0
+LONGEST_NAME = 24  # characters of the first variant's name in the head of a column
 
 
 def show(study_id: str) -> None:
@@ -168,6 +169,7 @@ def table(state: StudyState) -> None:
     summaries, gaps = state.summaries(), state.against()
     bases = set(map(state.base, summaries))
     first = bases.pop() if len(bases) == 1 else "first with its network"
+    first = first if len(first) <= LONGEST_NAME else "first variant"
     rows = []
     for label, summary in summaries.items():
         row = {"Variant": label, "Seeds": f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kdcore.cli import main
+from kdcore.cli import main, sweep
 from kdcore.store import Store, Studies
 
 
@@ -189,3 +189,8 @@ def test_a_search_continues_and_names_the_best_by_validation(recipe_file, capsys
     assert len(here().ids()) == 2
     assert main(["study", "delete", state.id]) == 0
     assert not Studies(here()).search_log(state.id).exists()
+
+
+@pytest.mark.parametrize("recipe, expected", [("quick", "quick sweep"), ("/home/ann/study/mine.yaml", "mine sweep"), ("failures/random-teacher", "random-teacher sweep")])  # fmt: skip
+def test_a_sweep_is_named_after_its_recipe_without_folders(recipe, expected):
+    assert sweep.title(recipe) == expected

@@ -160,7 +160,7 @@ def test_the_difference_of_two_costs_by_hand():
 def test_one_seed_claims_nothing():
     before, after = outcomes(60, 20)
     found = conclude_costs(before[:1], after[:1], "student", "twin")
-    assert (found.kind, found.why) == ("refused", "1 of 3 seeds are finished")
+    assert (found.kind, found.why) == ("refused", "1 of 3 seeds is finished")
 
 
 def test_few_images_on_which_the_costs_differ_claim_nothing():

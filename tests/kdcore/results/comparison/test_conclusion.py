@@ -91,7 +91,7 @@ def test_three_seeds_make_a_claim_that_two_do_not():
 def test_seeds_that_are_not_finished_leave_no_conclusion():
     runs = [table(60, 20, 500, seed) for seed in range(3)]
     assert said(*runs, planned=9) == "+8.0 percentage points: no conclusion, 3 of 9 seeds are finished."
-    assert said(runs[0], planned=3) == "+8.0 percentage points: no conclusion, 1 of 3 seeds are finished."
+    assert said(runs[0], planned=3) == "+8.0 percentage points: no conclusion, 1 of 3 seeds is finished."
     assert said(*runs, planned=4) == "+8.0 percentage points: no conclusion, 3 of 4 seeds are finished."
     assert "no conclusion" not in said(*runs, planned=3)
 
