@@ -166,13 +166,15 @@ def open_run(families: list[Family], titles: Mapping[str, Family]) -> None:
 
 
 def name_missing(key: str, options: list[str]) -> None:
-    """Name what an address opens and is not there, such as the networks of a deleted run, until others are chosen.
+    """Name what was chosen, or an address opens, and is not there, such as the networks of a deleted run, until others are chosen.
 
     Args:
-        key: of the widget, and in the address, from which the widget removes what it does not know.
+        key: of the widget, and in the address; what the widget does not know, it removes from both.
+        options: what is there, as the widget and as the address has it.
     """
-    if key not in st.session_state:
-        st.session_state[f"{key}-missing"] = [each for each in st.query_params.get_all(key) if each not in options]
+    now = st.session_state[key] if key in st.session_state else st.query_params.get_all(key)
+    if gone := [each for each in ([now] if isinstance(now, str) else now or ()) if each not in options]:
+        st.session_state[f"{key}-missing"] = gone
     if gone := st.session_state.get(f"{key}-missing"):
         named = ", ".join(formatting.as_text(repr(each[:60])) for each in gone[:3])
         st.warning(
@@ -188,7 +190,7 @@ def forget_missing(key: str) -> None:
 def choose_singly(known: Mapping[str, Network], families: list[Family]) -> Chosen | None:
     """Two to four networks of any runs."""
     usual = families[first(families, [])] if families else None
-    name_missing("models", [full_title(each) for each in known.values()])
+    name_missing("models", [*known, *map(full_title, known.values())])
     references = st.multiselect(
         f"Two to {MOST} networks for the same data",
         list(known),

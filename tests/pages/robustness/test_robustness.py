@@ -115,6 +115,15 @@ def test_an_address_of_networks_that_are_gone_is_named_until_others_are_chosen(o
     assert "There are no networks" not in text(open_page("robustness.py", networks="Cues"))
 
 
+def test_networks_whose_run_is_deleted_meanwhile_are_named(open_page, make_run, made, drawn):
+    made.run = make_run()
+    at = open_page("robustness.py", run=made.run)
+    label = at.selectbox(key="networks").value
+    made.run = ""
+    assert f"There are no networks '{label}'" in text(at.run()).replace("\\", "")
+    assert at.selectbox(key="networks").value == "Cues"
+
+
 def test_networks_that_do_not_fit_together_are_refused_in_words(open_page, made, drawn):
     made.why_not = "cues-teacher and x cannot be evaluated on the same images: sizes differ."
     assert made.why_not in text(open_page("robustness.py"))
