@@ -33,6 +33,7 @@ TICKS = {  # test -> its column and its meaning
 }
 SIGNED = ["Beyond noise", "Beyond the blob", "Without weights"]  # columns whose numbers may be negative
 MOST_MARGIN = 10.0  # no difference of shares, areas or correlations is as large
+NOT_TESTED = -100.0  # of a control; a browser sorts an empty cell as 0
 Measured = dict[str, Any]
 
 
@@ -142,7 +143,7 @@ def _table(found: Measured) -> pd.DataFrame:
         rows.append(
             {
                 "Map": CONTROLS[name] if control else cards[name].title,
-                **{title: None if control else _rank(each, key) for key, (title, _) in TICKS.items()},
+                **{title: NOT_TESTED if control else _rank(each, key) for key, (title, _) in TICKS.items()},
                 "Inside": round(each["on_object"]["inside"][0], 2),
                 "Hits": round(each["on_object"]["hits"][0], 2),
                 "Beyond noise": round(each["beyond_noise"][0], 2) + 0.0,  # no -0.00
@@ -165,7 +166,7 @@ def _rank(each: Measured, test: str) -> float:
 
 
 def _tick(rank: float) -> str:
-    return "" if math.isnan(rank) else "✓" if rank > 0 else "—"
+    return "" if rank == NOT_TESTED else "✓" if rank > 0 else "—"
 
 
 def _one(each: Measured, title: str, network: str) -> None:
