@@ -57,12 +57,18 @@ class Watcher(Protocol):
 class JsonLines:
     """Every event as one line of JSON on standard output. When its reader has left, the runs are stopped, as by Ctrl-C."""
 
+    def __init__(self) -> None:
+        self._left = False
+
     def take(self, run_id: str, event: Event) -> None:
         try:
             print(json_text.text({"run": run_id, "time": round(time.time(), 3), **event.to_plain()}), flush=True)
         except BrokenPipeError:  # `head`, for example, has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._left = True
             _thread.interrupt_main()
+        if self._left and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a script begins with `&`
+            _thread.interrupt_main(signal.SIGTERM)
 
     def close(self) -> None:
         pass

@@ -406,11 +406,15 @@ def test_the_list_of_runs_has_whole_ids_on_a_narrow_terminal(recipe_file, capsys
     assert f"\n{run_id}  a-name-of-many-letters-and-hyphens  finished " in capsys.readouterr().out
 
 
-def test_a_reader_of_json_that_leaves_stops_the_run_with_a_checkpoint(recipe_file):
-    command = ["-m", "kdcore", "distill", recipe_file, "--json", "--set", "epochs=2000"]
+@pytest.mark.parametrize("interrupts", ["default_int_handler", "SIG_IGN"])
+def test_a_reader_of_json_that_leaves_stops_the_run_with_a_checkpoint(recipe_file, request, interrupts):
+    """In the foreground, and where Ctrl-C is ignored, as in what a script begins with `&`."""
+    code = f"import signal, sys; signal.signal(signal.SIGINT, signal.{interrupts}); from kdcore.cli import main; sys.exit(main(sys.argv[2:]))"
+    command = ["-m", "tests.program", code, "distill", recipe_file, "--json", "--set", "epochs=2000"]
     reading, writing = os.pipe()
     with open(writing, "wb") as output:
         process = warm.start(command, cwd=PROJECT, env=dict(os.environ), output=output)
+    request.addfinalizer(process.kill)
     with open(reading, encoding="utf-8") as lines_of_output:
         read = []
         while '"StepEnded"' not in (line := lines_of_output.readline()):
