@@ -51,7 +51,9 @@ def test_the_gradient_is_that_of_the_whole_batch(tiny, count):
         changes = [weights(parts, name) - before for parts in (whole, divided)]
         assert changes[0].abs().max() > 1e-3
         torch.testing.assert_close(changes[1], changes[0], rtol=1e-3, atol=1e-6)
-    assert other.losses["student"] == pytest.approx(one.losses["student"], rel=1e-5)
+    assert other.losses["student"] == pytest.approx(
+        one.losses["student"], rel=1e-5, abs=1e-7
+    )  # kd's is about 1e-8: rounding
     assert other.train_top1 == one.train_top1
 
 
