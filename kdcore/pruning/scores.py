@@ -115,12 +115,13 @@ def energy_where(maps: Tensor, heatmaps: Tensor | None) -> Tensor:
     """sum_n sum_x a_n(x) F_nc(x)^2, float64 [C].
 
     Args:
-        maps: F, [B, C, H, W], or [B, C] or [B, C, n], which have no places.
+        maps: F, [B, C, H, W], or [B, C] or [B, C, n], which have no places; neither do those of which an image has several, as where
+            MobileViT takes patches apart.
         heatmaps: [B, h, w]; None for a = 1.
     """
     maps = maps.detach().cpu() if maps.is_mps else maps.detach()  # which has no float64
     squares = maps.double().square()
-    if heatmaps is None or squares.dim() != 4:
+    if heatmaps is None or squares.dim() != 4 or len(squares) != len(heatmaps):
         return squares.flatten(2).sum(dim=(0, 2)) if squares.dim() > 2 else squares.sum(dim=0)
     weights = on_grid(heatmaps.to(squares.device), (squares.shape[2], squares.shape[3]))
     return torch.einsum("nhw,nchw->c", weights, squares)

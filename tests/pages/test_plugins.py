@@ -11,13 +11,17 @@ from kdcore.store.run_files import environment
 from pages.parts import engine
 from tests.kdcore.plugins.conftest import EXAMPLES
 
-REAL_METHODS = engine.methods  # before the stand-in of the other pages takes its place
+REAL_METHODS, REAL_STUDENTS = (
+    engine.methods,
+    engine.student_names,
+)  # before the stand-ins of the other pages take their places
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch, runner):
     """A folder of plugins with the documented examples and one that is broken."""
     monkeypatch.setattr(engine, "methods", REAL_METHODS)
+    monkeypatch.setattr(engine, "student_names", REAL_STUDENTS)
     made = tmp_path / "own parts"
     made.mkdir()
     for name, text in {**EXAMPLES, "broken.py": "import nothing_here\n"}.items():
@@ -50,6 +54,31 @@ def test_the_choices_of_the_pages_have_them():
     assert "inverted" in perturbations.names()
     assert "bands" in datasets.names()
     assert "strongest_channel" in map_names()
+
+
+TRAIN = {
+    "Student": "two_stages",
+    "Terms of the loss": "Margin matching (logits)",
+    "Curves on perturbed images": "Inverted (1)",
+    "Dataset": "Bands",
+}
+
+
+@pytest.mark.parametrize(
+    ("page", "choices"),
+    [
+        ("train.py", TRAIN),
+        ("robustness.py", {"Test set": "Inverted"}),
+    ],
+)
+def test_a_page_offers_them_where_one_chooses(page, choices, open_page, make_run):
+    make_run()
+    at = open_page(page)
+    assert not at.exception
+    widgets = [*at.selectbox, *at.multiselect, *at.get("segmented_control")]
+    for label, choice in choices.items():
+        (options,) = [each.options for each in widgets if each.label == label]
+        assert choice in options
 
 
 @pytest.mark.parametrize("seen_by", ["operator", "visitor"])

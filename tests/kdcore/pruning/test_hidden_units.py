@@ -85,6 +85,11 @@ def test_maps_with_channels_last_have_places_and_tokens_of_no_grid_have_none():
     assert scores.energy_where(part, LEFT).tolist() == [7, 7, 7]
 
 
+def test_maps_of_which_an_image_has_several_have_no_places():
+    """MobileViT's tokens of one image lie in several rows of the batch: they count with a = 1, 4 rows of 2 x 2 ones."""
+    assert scores.energy_where(torch.ones(4, 3, 2, 2), LEFT.expand(2, 2, 2)).tolist() == [16, 16, 16]
+
+
 def test_attention_keeps_the_unit_that_is_active_where_the_teacher_looks():
     """Units 0 and 1 of the first MLP see the red and the green of a patch with equal energy; the others see nothing.
 
