@@ -57,15 +57,19 @@ def milliseconds(run: Callable[[], object], n: int) -> float:
 def measured(names: list[str], rounds: int) -> dict[str, float]:
     """Milliseconds for 1,000 images: of each set, of the network (``), and of reading and rounding (`clean`)."""
     split, network = images(BATCH), models.load(NETWORK).eval()
-    batch = making.clean(split, torch.arange(BATCH))
+    layouts = {first: making.clean(split, torch.arange(BATCH), channels_first=first) for first in (False, True)}
     runs: dict[str, list[Callable[[], object]]] = {
-        "": [lambda: network(batch.images)],
+        "": [lambda: network(layouts[False].images)],
         "clean": [lambda: list(making.batches(split, Unchanged(), 0))],
     }
     for name in names:
         each = perturbations.get(name)
         each.prepare(split)
-        runs[name] = [lambda each=each, at=at: each.perturb(batch, at) for at in each.strengths]  # type: ignore[misc]
+        batch = layouts[each.channels_first]
+        runs[name] = [
+            lambda each=each, batch=batch, at=at: each.perturb(batch, at)  # type: ignore[misc]
+            for at in each.strengths
+        ]
     least: dict[tuple[str, int], float] = {}
     with torch.inference_mode():
         for turn in range(rounds + 1):  # the first fills tables

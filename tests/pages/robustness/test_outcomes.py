@@ -50,6 +50,8 @@ def test_the_page_keeps_earlier_results_and_says_so_before_the_first_new_one(ope
     assert not at.exception, at.exception[0]
     assert EARLIER in [each.value for each in at.caption]
     assert [len(each) for each in rows(drawn)] == [len(QUICK)]
+    (scrambled,) = [row for row in rows(drawn)[0] if row["id"] == "patch_scramble@4"]
+    assert scrambled["notes"][0]["text"].startswith("transfer 62 %")  # as before, not left out until all is known
 
 
 def rows(drawn):

@@ -83,6 +83,16 @@ def test_batches_that_are_made_together_have_the_places_and_pixels_of_each(monke
         assert torch.equal(each.images, whole(given, tiles, 3, places).images)
 
 
+def test_textures_are_those_of_their_batch() -> None:
+    class Quick(Darker):
+        cached = False
+
+    found = [(places.tolist(), each.textures) for places, each in making.batches(split(), Quick(), 1, size=7)]
+    for places, textures in found:
+        assert textures is not None
+        assert textures.tolist() == [place % 2 + 1 for place in places]
+
+
 def test_images_have_8_bit_levels() -> None:
     images, _ = everything(making.batches(split(), Darker(), 1))
     torch.testing.assert_close(images * 255, (images * 255).round())
