@@ -15,7 +15,7 @@ TINY: dict[str, Any] = {
         "batch_size": 16, "augment": ["flip", "crop"],
     },
     "teacher": {"model": "small_vit_patch4_32", "options": {"dim": 32, "depth": 2, "heads": 2}},
-    "student": {"model": "three_stage_cnn_16"},
+    "student": {"model": "three_stage_cnn_16", "options": {"convolutions": 1}},  # of a stage: a quarter less to compute
     "twin": True,
     "terms": [{"method": "ce", "weight": 0.5}, {"method": "kd", "temperature": 2.0}, {"method": "attention", "weight": 0.1}],
     "epochs": 2,

@@ -7,7 +7,7 @@ CPU = torch.device("cpu")
 
 
 def test_counts_steps_sizes_and_arithmetic(tiny):
-    found = estimate(tiny(), device=CPU)
+    found = estimate(tiny(student={"model": "three_stage_cnn_16"}), device=CPU)
     assert (found.images, found.steps) == (80, 10)
     assert found.student_parameters == 72_954
     assert 0 < found.student_flops < found.teacher_flops * 100

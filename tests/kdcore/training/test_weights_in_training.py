@@ -190,11 +190,13 @@ def test_each_term_s_gradient_on_the_student_is_told_with_its_share(tiny):
     )
 
 
+USUAL = {"model": "three_stage_cnn_16"}  # the shares below are its own
 INERT = {"method": "attention", "weight": 0.7, "options": {"divergence": "mse"}}
 
 
 def test_a_term_with_hardly_any_gradient_is_noted_with_its_share_and_no_verdict(tiny):
-    events = list(train(built(tiny(terms=[{**INERT, "weight": 0.05}, {"method": "ce", "weight": 0.3}], twin=False))))
+    terms = [{**INERT, "weight": 0.05}, {"method": "ce", "weight": 0.3}]
+    events = list(train(built(tiny(terms=terms, twin=False, student=USUAL))))
     measured = of(GradientsMeasured, events)
     assert {event.step for event in measured} >= {1, 5, 10}
     assert all(event.shares["attention"] < 0.01 for event in measured)
@@ -224,7 +226,9 @@ def test_one_term_alone_is_not_measured(tiny):
 
 def test_balanced_terms_pull_as_their_weights_say(tiny):
     terms = [{"method": "ce", "weight": 3.0}, {"method": "kd", "weight": 1.0}, {**INERT, "weight": 1.0}]
-    events = of(GradientsMeasured, train(built(tiny(terms=terms, weighting="gradients", epochs=20, twin=False))))
+    events = of(
+        GradientsMeasured, train(built(tiny(terms=terms, weighting="gradients", epochs=20, twin=False, student=USUAL)))
+    )
     assert [event.step for event in events] == [*range(1, 100, 10)]
     assert events[0].shares["attention"] < 0.001  # as the recipe says, since nothing was measured before
     late = {
