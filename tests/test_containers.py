@@ -158,12 +158,18 @@ def slurm(tmp_path):
     return job | {"SLURM_JOB_NUM_NODES": "4"} | folders
 
 
+def hears_interrupts():
+    """In a new process: tests that a shell started in its background ignore SIGINT, and so would their processes."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "words"), [(signal.SIGINT, ["temperature"]), (signal.SIGTERM, ["resume", "20261129-temperature"])]
 )
 def test_the_signal_before_the_end_of_a_slurm_job_stops_the_study(slurm, tmp_path, number, words):
     """Slurm signals the script alone, as `--signal=B:INT` asks for; a command in a script's background would ignore SIGINT."""
-    with subprocess.Popen([DEPLOY / "slurm.sh", *words], env=slurm, stdout=subprocess.PIPE, text=True) as job:
+    command = [DEPLOY / "slurm.sh", *words]
+    with subprocess.Popen(command, env=slurm, stdout=subprocess.PIPE, text=True, preexec_fn=hears_interrupts) as job:
         begun = ["begun", "-m", "kdcore", "study", *words, "--on", "ray", "--address", "n1:21234", "--cpus", "8"]
         assert job.stdout.readline().split() == begun
         job.send_signal(number)

@@ -1,14 +1,14 @@
 """A limit on the index lists of Torch-Pruning's dependency graph.
 
 Where the reshapes of a network form a loop, the library multiplies the indices of a group each time it comes round, without end: timm's
-`test_coatnet` is one. Real groups have far fewer: see MOST_INDICES.
+`test_coatnet` is one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-MOST_INDICES = 5_000_000  # of one group, over all edges; the most among 60 networks of timm is 1.2 million
+MOST_INDICES = 5_000_000  # of one group, over all edges
 Mapping = Callable[[list[Any]], list[Any]]
 
 

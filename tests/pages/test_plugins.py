@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import streamlit as st
 
 from kdcore import models, plugins
 from kdcore.data import datasets, perturbations
@@ -11,10 +12,8 @@ from kdcore.store.run_files import environment
 from pages.parts import engine
 from tests.kdcore.plugins.conftest import EXAMPLES
 
-REAL_METHODS, REAL_STUDENTS = (
-    engine.methods,
-    engine.student_names,
-)  # before the stand-ins of the other pages take their places
+# before the stand-ins of the other pages take their places
+REAL_METHODS, REAL_STUDENTS = engine.methods, engine.student_names
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +26,9 @@ def folder(tmp_path, monkeypatch, runner):
     for name, text in {**EXAMPLES, "broken.py": "import nothing_here\n"}.items():
         (made / name).write_text(text)
     monkeypatch.setenv(plugins.VARIABLE, str(made))
-    return made
+    st.cache_data.clear()  # a server knows its plugins from its start
+    yield made
+    st.cache_data.clear()
 
 
 def test_a_method_has_its_card_like_any_other_and_the_operator_reads_what_is_wrong(open_page):

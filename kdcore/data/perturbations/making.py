@@ -5,6 +5,7 @@ Pixels are rounded to 8 bits, so that the images that networks get are those tha
 
 import hashlib
 import inspect
+import math
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -28,9 +29,7 @@ from kdcore.errors import UserError
 from kdcore.runtime import interruption
 
 BATCH = 256
-TOGETHER = (
-    1 << 19
-)  # pixels that are made at once: two batches of small images, as starting costs as much as 100 of them
+TOGETHER = 1 << 19  # pixels that are made at once: two batches of images of 32 pixels, as each start costs time
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python", "opencv-python-headless", "scikit-image")
 PACKAGE = "kdcore.data.perturbations"
 _known: WeakIdKeyDictionary = WeakIdKeyDictionary()  # each split's keys so far, by its images
@@ -54,9 +53,8 @@ def batches(
         raise UserError(f"{perturbation.title} cannot be made from these {split.name} images: {reason}.")
     perturbation.prepare(split)
     kept = cache_of(split, perturbation, strength) if perturbation.cached else None
-    together = (
-        size if kept is not None else size * max(1, TOGETHER // (size * split.images.shape[2] * split.images.shape[3]))
-    )
+    at_once = TOGETHER // (size * math.prod(split.images.shape[2:])) if kept is None else 1
+    together = size * max(1, at_once)
     for start in range(0, len(split), together):
         interruption.check()
         places = torch.arange(start, min(start + together, len(split)))

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-MOST = (
-    64 << 20
-)  # bytes of a split whose images are kept a second time, with channels first: 10,000 of 32 pixels have 31 MB
+MOST = 64 << 20  # bytes of a split whose images are kept a second time: 10,000 of 32 pixels have 31 MB
 Places = Tensor | slice
 _first: WeakIdKeyDictionary = WeakIdKeyDictionary()  # each split's images with channels first, by its images
 
