@@ -76,7 +76,8 @@ def _type_guards(tree: ast.AST) -> list[ast.If]:
     return [
         node
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test).removeprefix("typing.") == "TYPE_CHECKING"
+        if isinstance(node, ast.If)
+        and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", ""))
     ]
 
 

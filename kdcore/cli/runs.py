@@ -139,14 +139,16 @@ def edit(
 
 @app.command
 def show(run_id: RunId, /, *, as_json: Json = False) -> int:
-    """Show a run: status, progress, results, what else passed on, diagnoses and what it was computed with, as JSON."""
+    """Show a run: status, progress, results, what else passed on, warnings, diagnoses and what it was computed with, as JSON."""
     runs = store()
+    state = runs.state(run_id)
     found = [asdict(diagnosis) for diagnosis in diagnoses(runs, run_id)]
     print(
         json_text.text(
             {
-                **summary(runs.state(run_id)),
+                **summary(state),
                 "passed_on": what_else(runs, run_id, set_title),
+                "warnings": state.warnings,
                 "diagnoses": found,
                 "environment": runs.environment(run_id),
             },

@@ -21,6 +21,7 @@ from kdcore.results import json_text
 from kdcore.results.comparison import Summary, covers, latex, sentence, summarise, summarise_all
 from kdcore.runtime import versions
 from kdcore.store import RunState, Store
+from kdcore.store.evidence import diagnoses
 from kdcore.store.lists import naming
 
 FOLDER = Path(__file__).parent
@@ -134,8 +135,18 @@ def _verdict(store: Store, runs: Sequence[RunState], names: Sequence[str]) -> st
             parts.append(
                 f'<p class="verdict">{lead}{_text(sentence(summary))}</p><p class="small">{_text(covers(summary))}</p>'
             )
+        parts.append(_items(_cautions(store, done)))
         parts.append(_folded("LaTeX table", f"<pre>{_text(latex.table(rows))}</pre>"))
     return f'<section id="verdict"><h2>Result</h2>{"".join(parts)}</section>'
+
+
+def _cautions(store: Store, runs: Sequence[tuple[str, RunState]]) -> list[str]:
+    """What devalues or explains the results: the faults that they show, and the warnings of the runs."""
+    return [
+        f"{name}: {words}" if len(runs) > 1 else words
+        for name, run in runs
+        for words in (*(fault.in_words for fault in diagnoses(store, run.id)), *run.warnings)
+    ]
 
 
 def _about(store: Store, run: RunState, recipe: Recipe, name: str) -> str:

@@ -83,6 +83,11 @@ class RunState:
         turned = tuple(knob.replace("_", " ").replace("/", " of ") for knob in self.knobs)
         return Outcome(self.results, turned=(*turned, *self.fork_changes))
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Each warning of the run once, such as one of a teacher that was trained on its test images, or of a damaged checkpoint."""
+        return tuple(dict.fromkeys(note["text"] for note in self.notes if note["level"] == "warning"))
+
     def recipe_with_changes(self, recipe: Recipe) -> Recipe:
         """The run's recipe with what users changed meanwhile as schedules. Raises UserError where that cannot be done."""
         return as_schedules(recipe, self.knob_changes, self.knobs, self.steps / self.epochs if self.epochs else 1)

@@ -94,8 +94,7 @@ def show_missing_plugins(run: RunState) -> None:
 
 
 def show_warnings(run: RunState) -> None:
-    """Each warning of the run once, such as a damaged checkpoint."""
-    for text in dict.fromkeys(note["text"] for note in run.notes if note["level"] == "warning"):
+    for text in run.warnings:
         st.warning(formatting.message(text))
 
 

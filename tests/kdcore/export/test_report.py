@@ -17,6 +17,7 @@ from kdcore.export import bundling, methods_text, report
 from kdcore.paths import ASSETS
 from kdcore.results.comparison import sentence, summarise
 from kdcore.store import RunState, Store
+from kdcore.store.evidence import diagnoses
 
 RECORDING = next(path for path in (ASSETS / "runs").iterdir() if path.is_dir())
 ID = RECORDING.name
@@ -97,6 +98,28 @@ def test_text_of_runs_stays_text_and_several_runs_stand_side_by_side(tmp_path):
     labels = [line["label"] for line in data["chart"]["panels"][0]["series"]]
     assert labels == ["quick, student", "quick, twin", f"{NASTY}, student", f"{NASTY}, twin"]
     assert {line["style"] for line in data["chart"]["panels"][0]["series"]} == {0, 1}
+
+
+def test_what_devalues_a_result_stands_below_it(tmp_path):
+    """A student far below its validation accuracy, and a warning, whose text stays text; in a comparison with the run's name."""
+    store, ids = nasty(tmp_path), ["20261101-000000-a-0001", "20261101-000001-b-0002"]
+    events = store.root / ids[0] / "events.jsonl"
+    warning = {"event": "Noted", "text": f"The teacher was trained on {NASTY}.", "level": "warning", "time": 1.0}
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    (finished,) = (line for line in lines if line["event"] == "RunFinished")
+    finished["results"]["student"] |= {"top1": 0.13, "low": 0.11, "high": 0.15}
+    events.write_text("".join(json.dumps(line) + "\n" for line in [lines[0], warning, warning, *lines[1:]]))
+    (fault,) = [each.in_words for each in diagnoses(store, ids[0]) if each.kind == "validation above test"]
+    for chosen, lead in ((ids[:1], ""), (ids, "quick: ")):
+        page = report.page(store, chosen)
+        result = page.split('id="verdict"')[1].split("</section>")[0]
+        assert f"<li>{html.escape(lead + fault)}</li>" in result
+        assert result.count(f"<li>{html.escape(lead + warning['text'])}</li>") == 1
+        assert NASTY not in page
+
+
+def test_a_sound_result_has_nothing_below_it(page):
+    assert "<li>" not in page.split('id="verdict"')[1].split("</section>")[0]
 
 
 def test_what_has_nothing_to_report_is_refused(recorded, tmp_path):
