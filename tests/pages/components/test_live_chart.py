@@ -218,13 +218,14 @@ SECOND_CHART = """() => {
 @pytest.mark.browser
 def test_all_charts_of_a_page_have_one_cursor_and_one_zoom(chart):
     chart.evaluate(SECOND_CHART.replace("frame", "document.querySelector('#chart')"))
-    other, word = chart.locator("#other canvas"), chart.locator("#other .word")
+    other, canvas = chart.locator("#other canvas"), chart.locator("#chart canvas")
     chart.wait_for_function("document.querySelector('#other canvas')?.ariaLabel?.includes('Student')")
-    box = chart.locator("#chart canvas").bounding_box()
+    canvas.hover(trial=True)  # waits until it has its place
+    box = canvas.bounding_box()
     at = lambda share: box["x"] + 52 + share * (box["width"] - 62)  # noqa: E731
     chart.mouse.move(at(0.5), box["y"] + 60)
-    chart.wait_for_function("document.querySelector('#other .word').textContent.startsWith('epoch')")
-    half = float(word.inner_text().removeprefix("epoch "))
+    word = "document.querySelector('#other .word').textContent.match(/^epoch ([0-9.]+)$/)?.[1]"
+    half = float(chart.wait_for_function(word).json_value())
     assert chart.evaluate("cursors.at(-1).epoch") == pytest.approx(half, abs=0.01)
     chart.mouse.down()
     chart.mouse.move(at(0.75), box["y"] + 60)
