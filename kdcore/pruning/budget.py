@@ -75,7 +75,15 @@ class Budget:
                 f"{name} cannot be pruned to {100 * to:g} % of its MACs: with a single channel or head in each group that can be narrowed, it "
                 f"still has {least:g} %; its other layers, such as the embedding of a transformer, are not pruned. {instead}"
             )
-        return self._at(ratios[enough])
+        return self._with_more_heads(self._at(ratios[enough]), self._at(ratios[max(0, enough - 1)]), to * self.whole)
+
+    def _with_more_heads(self, kept: list[int], more: Sequence[int], macs: float) -> list[int]:
+        """The last head that went in every layer stays in as many of them, from the first on, as the MACs allow."""
+        for place, group in enumerate(self.groups):
+            if group.attention is not None and more[place] > kept[place]:
+                tried = [*kept[:place], more[place], *kept[place + 1 :]]
+                kept = tried if self.macs(tried) <= macs else kept
+        return kept
 
     def _at(self, ratio: float) -> list[int]:
         """Every group without this share of its channels, rounded down, but with one at least."""

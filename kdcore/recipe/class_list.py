@@ -52,14 +52,12 @@ def _check(path: Path, found: tuple[str, ...]) -> None:
 
 
 def _unnumbered(lines: list[str]) -> list[str]:
-    """`0 cat`, `1 dog` -> `cat`, `dog`, where every line begins with its own number."""
+    """`0 cat`, `1 dog` -> `cat`, `dog`, where every line begins with its own number; `0 fingers`, `1 fingers` need theirs."""
     matched = [_NUMBERED.match(line.strip()) for line in lines]
-    numbered = len(lines) > 1 and all(found and found[1] == str(place) for place, found in enumerate(matched))
-    return (
-        [line.strip()[found.end() :] for line, found in zip(lines, matched, strict=True) if found]
-        if numbered
-        else lines
-    )
+    if len(lines) < 2 or not all(found and found[1] == str(place) for place, found in enumerate(matched)):
+        return lines
+    names = [line.strip()[found.end() :] for line, found in zip(lines, matched, strict=True) if found]
+    return names if len(set(names)) == len(names) else lines
 
 
 def _in_json(path: Path, text: str) -> list[str]:

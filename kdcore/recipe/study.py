@@ -165,8 +165,13 @@ def resolved(study: Study, overrides: list[str] | None = None) -> Study:
 
     Args:
         overrides: `KEY=VALUE`, as on the command line; they change the recipe before it is varied.
+
+    Raises:
+        UserError: a setting has no such value, or is the study's own, as its seeds are.
     """
     recipe = recipe_of(study)
+    if any(each.partition("=")[0].strip() == "seeds" for each in overrides or ()):
+        raise UserError("`seeds` are the study's, so --set seeds=... would change nothing. Give them as --seeds 0 1 2.")
     if overrides:
         recipe = recipes.with_overrides(recipe, overrides, option="--set")
     found = study.model_copy(update={"recipe": recipe.to_portable()})

@@ -3,6 +3,7 @@
 import math
 import os
 
+from kdcore.errors import UserError, clipped
 from kdcore.runtime import control_groups
 
 
@@ -15,8 +16,15 @@ def count() -> int:
 
 
 def threads(processes: int = 1) -> int:
-    """Threads for each of so many processes: `KD_THREADS`, else its part of the cores, at least 1."""
-    return int(os.environ.get("KD_THREADS") or max(1, count() // processes))
+    """Threads for each of so many processes: `KD_THREADS`, else its part of the cores, at least 1.
+
+    Raises:
+        UserError: the variable is no number from 1.
+    """
+    given = os.environ.get("KD_THREADS", "").strip()
+    if given and not (given.isdecimal() and int(given[:9]) >= 1):
+        raise UserError(f"KD_THREADS is {clipped(given, 40)!r}: set it to a number of threads from 1, or leave it out.")
+    return int(given[:9]) if given else max(1, count() // processes)
 
 
 def beside_pages() -> int:
@@ -34,15 +42,8 @@ def _shares() -> list[float]:
     """Processor seconds a second that each control group allows, where it has a limit."""
     found = []
     for folder in control_groups.folders("cpu"):
-        try:
-            quota, period = map(int, (folder / "cpu.max").read_text("ascii").split())
-        except ValueError:  # "max 100000": no limit
-            continue
-        except OSError:
-            try:
-                quota, period = control_groups.numbers(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
-            except (OSError, ValueError):
-                continue
-        if quota > 0 and period > 0:  # version 1 says -1 where there is no limit
-            found.append(quota / period)
+        for files in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+            numbers = control_groups.numbers(*(folder / file for file in files))
+            if len(numbers) == 2 and min(numbers) > 0:  # version 1 says -1 where there is no limit
+                found.append(numbers[0] / numbers[1])
     return found

@@ -1,5 +1,7 @@
 """Measures main memory, free and in total, of the machine and of its container."""
 
+from pathlib import Path
+
 import psutil
 
 from kdcore.runtime import control_groups
@@ -27,10 +29,17 @@ def _groups() -> list[tuple[int, int]]:
     found = []
     for folder in control_groups.folders("memory"):
         for limit_file, used_file, files in ((LIMIT, USED, FILES), (LIMIT_1, USED_1, FILES_1)):
-            try:
-                limit, used = control_groups.numbers(folder / limit_file, folder / used_file)
-                kept = dict(line.split() for line in (folder / "memory.stat").read_text("ascii").splitlines())
-                found.append((limit, max(0, limit - used + int(kept.get(files, 0)))))
-            except (OSError, ValueError):  # of the other version, or without a limit
-                continue
+            numbers = control_groups.numbers(folder / limit_file, folder / used_file)
+            if len(numbers) == 2 and min(numbers) >= 0:
+                limit, used = numbers
+                found.append((limit, max(0, limit - max(0, used - _of_files(folder, files)))))
     return found
+
+
+def _of_files(folder: Path, name: str) -> int:
+    """Bytes of a group that files occupy, which the kernel gives back when they are needed."""
+    try:
+        kept = dict(line.split() for line in (folder / "memory.stat").read_text("ascii").splitlines())
+        return max(0, int(kept[name]))
+    except (OSError, KeyError, ValueError):
+        return 0

@@ -28,7 +28,7 @@ PRODUCTS = ["Conv", "MatMul", "Gemm"]
 
 @dataclass(frozen=True)
 class Calibration:
-    """batches: float32 [B, 3, S, S] in [0, 1]. split: validation, or train where the run has no validation images."""
+    """batches: float32 [B, 3, S, S] in [0, 1]. split: validation, or train where the run has too few validation images."""
 
     batches: tuple[np.ndarray, ...]
     split: str
@@ -39,19 +39,19 @@ class Calibration:
 
 
 def calibration(data: DataRecipe, at_most: int = IMAGES) -> Calibration:
-    """Images to calibrate with: validation images, or training images where there are none.
+    """Images to calibrate with: validation images, or training images where there are too few of them.
 
     Raises:
         UserError: they are not on this machine, or too few.
     """
-    split = "validation" if "validation" in loading.splits(data) else "train"
-    found = loading.load(data, split, at_most=at_most)
-    if len(found) < LEAST_IMAGES:
-        raise UserError(
-            f"INT8 is calibrated on validation images; {data.name} has {len(found)} of them here, at least {LEAST_IMAGES} are needed. "
-            "Export without INT8, or use a larger share for validation (data.validation)."
-        )
-    return Calibration(tuple(evaluating.arrays(found)), split)
+    for split in [name for name in ("validation", "train") if name in loading.splits(data)]:
+        found = loading.load(data, split, at_most=at_most)
+        if len(found) >= LEAST_IMAGES:
+            return Calibration(tuple(evaluating.arrays(found)), split)
+    raise UserError(
+        f"INT8 is calibrated on validation or training images; {data.name} has fewer than {LEAST_IMAGES} of either here. "
+        "Export without INT8, or add images."
+    )
 
 
 def quantised(model: Any, images: Calibration) -> Any:

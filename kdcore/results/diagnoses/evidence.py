@@ -75,4 +75,4 @@ def best_guess(evidence: Evidence) -> tuple[float, str]:
 
 def clear_of_guessing(top1: float, guessing: float) -> bool:
     """Whether an accuracy beats guessing by what counts as better, whatever the number of images."""
-    return top1 >= guessing + MARGIN * (1 - guessing)
+    return guessing < 1 and top1 >= guessing + MARGIN * (1 - guessing)

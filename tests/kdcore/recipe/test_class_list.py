@@ -66,3 +66,8 @@ def test_what_is_no_plain_file_is_refused(tmp_path):
     for name, words in (("pipe", "It is no plain file"), ("folder", "It is a folder"), ("none", "There is no file")):
         with pytest.raises(UserError, match=words):
             class_list.read(tmp_path / f"{name}.txt")
+
+
+def test_numbers_that_tell_classes_apart_stay(tmp_path):
+    (tmp_path / "hands.txt").write_text("".join(f"{count} fingers\n" for count in range(6)))
+    assert class_list.read(tmp_path / "hands.txt") == tuple(f"{count} fingers" for count in range(6))

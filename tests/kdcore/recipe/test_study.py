@@ -268,3 +268,9 @@ def test_a_study_of_more_runs_than_can_be_written_out_is_refused_in_words():
     vary = {f"setting.{number}": [1, 2] for number in range(20_000)}
     with pytest.raises(RecipeError, match=r"it has more than 10\^15 runs; at most 500 are allowed: draw some of them"):
         studies.from_plain({"recipe": "quick", "vary": vary})
+
+
+def test_seeds_of_a_study_are_no_setting_of_its_recipe():
+    made = studies.from_plain({"name": "s", "recipe": "quick", "vary": {"epochs": [1, 2]}})
+    with pytest.raises(UserError, match="`seeds` are the study's.*--seeds 0 1 2"):
+        studies.resolved(made, ["epochs=1", "seeds=[0]"])

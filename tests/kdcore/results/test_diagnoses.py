@@ -115,6 +115,11 @@ def test_a_student_at_chance_whose_loss_fell_is_sent_to_its_labels():
     assert "says nothing" not in words(found, "at chance")
 
 
+def test_more_images_are_no_remedy_where_all_test_images_are_of_one_class():
+    targets = np.zeros(400, int)
+    assert kinds(evidence(targets, classes=PETS, student=targets, twin=targets)) == ["at chance"]
+
+
 def test_few_images_do_not_show_more_than_chance():
     targets = np.arange(20) % 2
     found = evidence(targets, classes=PETS, student=right_on(targets, 0.65, 2), twin=right_on(targets, 0.6, 2, seed=1))

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from kdcore.errors import UserError
 from kdcore.runtime import control_groups, cores
 
 
@@ -73,3 +74,26 @@ def test_libraries_start_as_many_threads_as_the_share_allows(groups, monkeypatch
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     cores.limit_libraries()
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "max", "9" * 400 + " 100000", "-1 100000", "100000", "1 2 3", "a b", "0 0", "\udcff"]
+)
+def test_what_is_no_limit_is_none(groups, text):
+    (groups / "cpu.max").write_bytes(text.encode(errors="surrogateescape"))
+    (groups.parent / "own").write_text(f"0::/{'a' * 300}/b\n")  # longer than a name can be
+    assert cores.count() == 64
+
+
+def test_a_group_named_like_a_controller_is_none_of_version_1(groups):
+    (groups / "cgroup.controllers").write_text("cpu memory\n")  # which the root of version 2 has
+    (groups / "cpu").mkdir()
+    (groups / "cpu.max").write_text("200000 100000\n")
+    assert cores.count() == 2
+
+
+@pytest.mark.parametrize("given", ["abc", "0", "-3", "1.5"])
+def test_a_number_of_threads_that_is_none_is_refused(groups, monkeypatch, given):
+    monkeypatch.setenv("KD_THREADS", given)
+    with pytest.raises(UserError, match=f"KD_THREADS is '{given}': set it to a number of threads from 1"):
+        cores.threads()

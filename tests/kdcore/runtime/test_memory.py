@@ -58,6 +58,17 @@ def test_version_1_of_control_groups_has_other_names(groups):
     assert (memory.free(), memory.total()) == (3 * GIB // 2, 2 * GIB)
 
 
+@pytest.mark.parametrize("limit", ["-1", "9" * 400, "", "lots"])
+def test_what_is_no_limit_is_none(groups, limit):
+    limited(groups, limit, GIB, 0)
+    assert (memory.free(), memory.total()) == (8 * GIB, 16 * GIB)
+
+
+def test_no_more_is_free_than_the_limit(groups):
+    limited(groups, 2 * GIB, GIB, 5 * GIB)
+    assert (memory.free(), memory.total()) == (2 * GIB, 2 * GIB)
+
+
 def test_a_system_without_control_groups_is_the_machine(groups):
     groups.rmdir()
     (groups.parent / "own").unlink()

@@ -43,10 +43,16 @@ def test_no_test_image_is_among_them(few_cues):
     assert not {each.tobytes() for each in found} & {each.tobytes() for each in tests}
 
 
+def test_training_images_calibrate_where_validation_images_are_too_few(few_cues, monkeypatch):
+    monkeypatch.setattr(int8, "LEAST_IMAGES", 31)
+    found = int8.calibration(few_cues.model_copy(update={"validation": 0.25}))
+    assert (found.split, sum(map(len, found.batches))) == ("train", 90)
+
+
 def test_too_few_images_are_refused_in_words(few_cues, monkeypatch):
     monkeypatch.setattr(int8, "LEAST_IMAGES", 61)
     with pytest.raises(
-        UserError, match="INT8 is calibrated on validation images; cues has 60 of them here, at least 61"
+        UserError, match="INT8 is calibrated on validation or training images; cues has fewer than 61 of either here"
     ):
         int8.calibration(few_cues)
 
