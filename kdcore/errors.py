@@ -103,7 +103,7 @@ def _in_a_plugin(error: BaseException) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """An exception's kind and message in one line, without what acts on a terminal; its kind alone where its message cannot be had."""
+    """An exception's kind and message in one line, without what acts on a terminal; its kind alone where its message cannot be read."""
     try:
         message = visible(" ".join(str(error).split()))
     except Exception:  # of a class that a plugin defines
