@@ -23,7 +23,7 @@ from kdcore.data.perturbations import randomness
 from kdcore.data.perturbations.base import Clean, Perturbation, Perturbed
 from kdcore.data.perturbations.image_cache import ImageCache, Made
 from kdcore.data.perturbations.pixels import levels, like, rounded_, unit
-from kdcore.data.perturbations.planes import Places, in_a_row, picked
+from kdcore.data.perturbations.planes import Places, in_a_row, picked, version
 from kdcore.data.split import Split
 from kdcore.errors import UserError
 from kdcore.runtime import interruption
@@ -32,7 +32,7 @@ BATCH = 256
 TOGETHER = 1 << 19  # pixels that are made at once: two batches of images of 32 pixels, as each start costs time
 LIBRARIES = ("torch", "numpy", "pillow", "opencv-python", "opencv-python-headless", "scikit-image")
 PACKAGE = "kdcore.data.perturbations"
-_known: WeakIdKeyDictionary = WeakIdKeyDictionary()  # each split's keys so far, by its images
+_known: WeakIdKeyDictionary = WeakIdKeyDictionary()  # by a split's images: their version, and their keys so far
 
 
 def batches(
@@ -51,7 +51,8 @@ def batches(
     """
     if reason := perturbation.why_not(split):
         raise UserError(f"{perturbation.title} cannot be made from these {split.name} images: {reason}.")
-    perturbation.prepare(split)
+    with torch.inference_mode(mode=False):
+        perturbation.prepare(split)
     kept = cache_of(split, perturbation, strength) if perturbation.cached else None
     at_once = TOGETHER // (size * math.prod(split.images.shape[2:])) if kept is None else 1
     together = size * max(1, at_once)
@@ -71,6 +72,7 @@ def _parts(places: Tensor, found: Perturbed, size: int) -> Iterator[tuple[Tensor
         yield places[part], Perturbed(found.images[part], None if found.textures is None else found.textures[part])
 
 
+@torch.inference_mode(mode=False)
 def clean(split: Split, places: Tensor, *, channels_first: bool = False) -> Clean:
     """The images at some places [m] before they are perturbed, on the device of the split's targets."""
     device = split.targets.device
@@ -81,16 +83,17 @@ def clean(split: Split, places: Tensor, *, channels_first: bool = False) -> Clea
     return Clean(
         images=unit(pixels),
         keys=_keys(split, pixels, chosen),
-        targets=split.targets[here],
-        masks=None if masks is None else masks[here],
+        targets=split.targets[here].clone(),
+        masks=None if masks is None else masks[here].clone(),
     )
 
 
 def _keys(split: Split, pixels: Tensor, places: Places) -> Tensor:
-    """The keys of the images at some places, whose pixels are given; computed once for a split."""
-    if split.images not in _known:
-        _known[split.images] = (torch.zeros(len(split), dtype=torch.int64), torch.zeros(len(split), dtype=torch.bool))
-    keys, known = _known[split.images]
+    """The keys of the images at some places, whose pixels are given; computed once for a split, until torch changes its images."""
+    if split.images not in _known or _known[split.images][0] != version(split.images):
+        unknown = (torch.zeros(len(split), dtype=torch.int64), torch.zeros(len(split), dtype=torch.bool))
+        _known[split.images] = (version(split.images), *unknown)
+    _, keys, known = _known[split.images]
     if not known[places].all():
         keys[places] = randomness.keys(pixels).cpu()
         known[places] = True
@@ -100,13 +103,14 @@ def _keys(split: Split, pixels: Tensor, places: Places) -> Tensor:
 def made(split: Split, perturbation: Perturbation, strength: float, places: Tensor) -> Perturbed:
     """The images at some places [m], perturbed by a set that has been prepared for the split, at 8-bit levels.
 
-    They are computed in full precision without a graph, whatever the caller does to its networks.
+    They are computed in full precision without a graph, whatever the caller does to its networks; also in inference mode they are
+    ordinary tensors, as are those that are kept for later batches.
     """
-    batch = clean(split, places, channels_first=perturbation.channels_first)
-    with torch.no_grad(), torch.autocast(batch.images.device.type, enabled=False):
+    with torch.inference_mode(mode=False), torch.no_grad(), torch.autocast(split.targets.device.type, enabled=False):
+        batch = clean(split, places, channels_first=perturbation.channels_first)
         found = perturbation.perturb(batch, strength)
-    images = like(found.images, batch.images)
-    return Perturbed(images if perturbation.at_levels else rounded_(images), found.textures)
+        images = like(found.images, batch.images)
+        return Perturbed(images if perturbation.at_levels else rounded_(images), found.textures)
 
 
 def cache_of(split: Split, perturbation: Perturbation, strength: float) -> ImageCache:

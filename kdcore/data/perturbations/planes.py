@@ -6,7 +6,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 MOST = 64 << 20  # bytes of a split whose images are kept a second time: 10,000 of 32 pixels have 31 MB
 Places = Tensor | slice
-_first: WeakIdKeyDictionary = WeakIdKeyDictionary()  # each split's images with channels first, by its images
+_first: WeakIdKeyDictionary = WeakIdKeyDictionary()  # by a split's images: their version, and they with channels first
 
 
 def in_a_row(places: Tensor) -> Places:
@@ -38,6 +38,12 @@ def _with_channels_first(images: Tensor) -> Tensor | None:
     """All of a split's images; None where they would take too much memory."""
     if images.numel() > MOST:
         return None
-    if images not in _first:
-        _first[images] = images.contiguous()
-    return _first[images]
+    if images not in _first or _first[images][0] != version(images):
+        _first[images] = (version(images), images.contiguous())
+    kept: Tensor = _first[images][1]
+    return kept
+
+
+def version(images: Tensor) -> int:
+    """A number that changes when torch changes the images in place; 0 for those made in inference mode, which count no changes."""
+    return 0 if images.is_inference() else images._version

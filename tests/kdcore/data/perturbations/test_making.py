@@ -195,3 +195,37 @@ def test_it_can_be_interrupted_between_two_batches() -> None:
         stop = True
         with pytest.raises(interruption.Interrupted):
             next(made)
+
+
+@pytest.mark.parametrize("name", ["localized_noise", "low_pass", "fourier_cue_conflict"])
+def test_a_set_that_was_first_made_in_inference_mode_is_made_outside_of_it(name: str) -> None:
+    given, tile = split(side=16), perturbations.get(name)
+    strength = tile.usual
+    with torch.inference_mode():
+        list(making.batches(given, tile, strength, size=8))
+        early = making.made(given, tile, strength, torch.arange(8))
+    late = making.made(given, tile, strength, torch.arange(4, 20))
+    batches = making.batches(split(side=16), perturbations.get(name), strength)
+    expected = torch.cat([each.images for _, each in batches])
+    assert torch.equal(early.images, expected[:8])
+    assert torch.equal(late.images, expected[4:])
+    assert not early.images.is_inference()
+
+
+@pytest.mark.parametrize("name", ["global_noise", "low_pass"])  # with the keys of images, and with their channels first
+def test_images_that_were_changed_in_place_are_perturbed_as_they_are_now(name: str) -> None:
+    given, other, tile = split(side=16), split(side=16), perturbations.get(name)
+    making.made(given, tile, tile.usual, torch.arange(20))
+    for each in (given, other):
+        each.images[3:9] = 255 - each.images[3:9]
+    found = making.made(given, tile, tile.usual, torch.arange(20)).images
+    assert torch.equal(found, making.made(other, tile, tile.usual, torch.arange(20)).images)
+
+
+def test_a_batch_that_a_caller_changes_is_not_the_split() -> None:
+    given = split()
+    batch = making.clean(given, torch.arange(4))
+    batch.images.zero_()
+    batch.targets.fill_(9)  # type: ignore[union-attr]
+    assert torch.equal(given.images, split().images)
+    assert torch.equal(given.targets, split().targets)
