@@ -90,7 +90,7 @@ def class_names(data: str | None, path: str | None, file: Path | None) -> tuple[
     if file is not None and (data or path):
         raise UserError("Give the classes with --classes FILE, or with --data NAME and --path FOLDER, not both.")
     if file is not None:
-        return class_list.read(file)
+        return class_list.read(file, report=print)
     if data is None and path is None:
         return None
     plain = {"data": {"name": data or "folder", "path": path}, "student": {"model": "resnet20"}}

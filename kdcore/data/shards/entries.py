@@ -10,9 +10,8 @@ from kdcore.data.shards import tar
 
 JSON_KEYS = ("cls", "label", "class", "class_name", "target")  # of a .json, the first that is there
 MOST_LABEL_BYTES = 65_536
-_NUMBER = re.compile(
-    r"[+-]?((\d{1,20}\.?\d{0,20}|\.\d{1,20})(e[+-]?\d{1,4})?|nan|inf(inity)?)", re.ASCII | re.IGNORECASE
-)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_MOST = 10**9  # numbers of classes are below it
 
 
 def split(name: str) -> tuple[str, str]:
@@ -23,7 +22,11 @@ def split(name: str) -> tuple[str, str]:
 
 
 def label(file: int, entry: tar.Entry) -> str | None:
-    """A label as text: a name, or a whole number from 0, also one that is written as `1.0`; None where it is neither."""
+    """A label as text: a name, or a whole number from 0; None where it is neither.
+
+    Text is a number where it is written as a whole one, in ASCII digits: `1e5`, `1.0` and `nan` are names, as ids may look so. A
+    number in JSON may have a point: 1.0 is the label 1.
+    """
     if not 0 < entry.size <= MOST_LABEL_BYTES:
         return None
     raw = os.pread(file, entry.size, entry.offset)
@@ -34,17 +37,22 @@ def label(file: int, entry: tar.Entry) -> str | None:
             written = (
                 next((plain[key] for key in JSON_KEYS if key in plain), None) if isinstance(plain, dict) else plain
             )
-        if isinstance(written, bool) or not isinstance(written, int | float | str):
-            return None
-        found = unicodedata.normalize("NFC", str(written).strip())
-    except (ValueError, RecursionError):  # a number of thousands of digits cannot be written out either
+        if isinstance(written, str):
+            found = unicodedata.normalize("NFC", written.strip())
+            return _number(int(found)) if _WHOLE.fullmatch(found) else _name(found)
+    except (ValueError, RecursionError):  # the former also of thousands of digits
         return None
-    if found.isdecimal():
-        return str(int(found)) if len(found) <= 9 else None
-    if _NUMBER.fullmatch(found):
-        return _whole(float(found))
+    return _number(written) if isinstance(written, int | float) and not isinstance(written, bool) else None
+
+
+def is_number(label: str) -> bool:
+    """Whether a label, as `label` gives it, is a number."""
+    return bool(_WHOLE.fullmatch(label))
+
+
+def _number(number: int | float) -> str | None:
+    return str(int(number)) if 0 <= number < _MOST and number == int(number) else None
+
+
+def _name(found: str) -> str | None:
     return found if 0 < len(found) <= 255 and found.isprintable() else None
-
-
-def _whole(number: float) -> str | None:
-    return str(int(number)) if 0 <= number < 1e9 and number.is_integer() else None

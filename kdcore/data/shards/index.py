@@ -95,6 +95,7 @@ class _Indexer:
         self.stamps: dict[str, Stamp] = {}
         self.labels: dict[str, int] = {}  # as written, in the order of their first image
         self.questions: list[str] = []
+        self.notes: list[str] = []
         self.left: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
         self.found = 0
@@ -117,16 +118,10 @@ class _Indexer:
             pool: _pool(pools[pool], numbers) for pool in ("train", "validation", "test") if pool in pools
         }
         self._check_classes(made, classes)
+        questions = (*names.alike(classes), *self.questions)
         return Listing(
-            self.root,
-            classes,
-            made,
-            self._left_out(),
-            (*names.alike(classes), *self.questions),
-            (),
-            self.stamps,
-            self.began,
-        )
+            self.root, classes, made, self._left_out(), questions, tuple(self.notes), self.stamps, self.began
+        )  # fmt: skip
 
     def _shards(self) -> dict[str, str]:
         """The shards that are used, each with its split."""
@@ -234,7 +229,7 @@ class _Indexer:
                 f"{self.shown} has {len(self.labels):,} different labels; at most {MOST_CLASSES:,} are classes."
             )
         written = list(self.labels)
-        if all(label.isdecimal() for label in written):
+        if all(map(entries.is_number, written)):
             known = self._class_names()
             ordered = sorted(written, key=int)
             if known and int(ordered[-1]) >= len(known):
@@ -246,22 +241,30 @@ class _Indexer:
         else:
             ordered = shown = sorted(written)
             self._question_mixed(ordered)
+            self._note_class_file()
         places = {label: place for place, label in enumerate(ordered)}
         return tuple(shown), np.array([places[label] for label in written], np.int64)
 
     def _question_mixed(self, labels: list[str]) -> None:
         """Question numbers among names: either may be a mistake, and numbers get no names from a file then."""
-        if numbers := [label for label in labels if label.isdecimal()]:
-            others = [label for label in labels if not label.isdecimal()]
+        if numbers := list(filter(entries.is_number, labels)):
+            others = [label for label in labels if not entries.is_number(label)]
             self.questions.append(
                 f"Some labels are numbers ({', '.join(numbers[:3])}), others names ({', '.join(others[:3])}): each is a class of its own."
             )
+
+    def _note_class_file(self) -> None:
+        for name in CLASS_FILES:
+            if os.path.lexists(os.path.join(self.absolute, name)):
+                self.notes.append(
+                    f"{name} is not read: it would name numbered labels, and not all of these are numbers."
+                )
 
     def _class_names(self) -> tuple[str, ...]:
         for name in CLASS_FILES:
             path = Path(self.absolute, name)
             if os.path.lexists(path):
-                known = class_list.read(paths.allowed(path), MOST_CLASS_BYTES)
+                known = class_list.read(paths.allowed(path), MOST_CLASS_BYTES, self.notes.append)
                 self.stamps[str(path)] = stamp(path)
                 return known
         return ()

@@ -8,7 +8,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from kdcore.data import datasets
 from kdcore.errors import UserError
-from kdcore.recipe import DataRecipe
+from kdcore.recipe import DataRecipe, class_list
 from pages.parts import engine, formatting
 from pages.parts.server.uploads import forget, widget_mb
 
@@ -121,8 +121,11 @@ def _ask_classes(key: str, outputs: int, data: Mapping[str, Any] | None) -> tupl
     )  # fmt: skip
     if picked != TYPED:
         return known[picked]
-    text = st.text_area("One name a line, in the order of the outputs", key=f"weights-names-{key}")
-    return tuple(line.strip() for line in text.splitlines() if line.strip()) or None
+    text = st.text_area(
+        "One name a line, in the order of the outputs", key=f"weights-names-{key}",
+        help="Lines may all begin with their numbers, from 0: then the names are in the order of these.",
+    )  # fmt: skip
+    return class_list.typed(text) or None
 
 
 def _known_classes(outputs: int, data: Mapping[str, Any] | None) -> dict[str, tuple[str, ...]]:

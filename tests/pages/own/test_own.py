@@ -17,7 +17,7 @@ from kdcore.models.importing.isolated import Imported
 from kdcore.recipe import imported_weights
 from kdcore.recipe.imported_weights import Kept
 from pages.parts import engine
-from pages.parts.own import facts
+from pages.parts.own import facts, weights
 
 TEN = [f"class {i}" for i in range(10)]
 SECONDS = 120.0
@@ -134,6 +134,20 @@ def test_network_and_classes_are_asked_for_only_where_the_file_does_not_say(impo
     assert importer.calls[-1][2] == "resnet20"
     assert importer.calls[-1][3][:2] == ("airplane", "automobile")
     assert "w is imported" in words(test.success)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("sea\u2028lion\n\n dog ", ("sea lion", "dog")), ("1 dog\n0 cat", ("cat", "dog"))]
+)
+def test_typed_names_of_classes_are_read_as_those_of_a_file(importing, text, names):
+    importer = importing(lacks=("classes",))
+    test = opened(with_weights, "own-weights-x")
+    test.file_uploader[0].set_value(("w.pth", b"content", "application/octet-stream")).run()
+    press(test, "Import")
+    test.selectbox[0].set_value(weights.TYPED).run()
+    test.text_area[0].set_value(text).run()
+    press(test, "Import")
+    assert importer.calls[-1][3] == names
 
 
 def test_a_file_of_the_server_is_named_by_its_path(importing):
