@@ -1,13 +1,13 @@
 """Labels in tables: the column that holds them, and the class of each row, the same in every split."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from kdcore.data.folders import names
-from kdcore.errors import UserError, clipped, shortened, visible
+from kdcore.errors import UserError, blank, clipped, shortened, visible
 from kdcore.recipe.weight_header import LONGEST_CLASS
 
 LABELS = ("label", "labels", "fine_label", "class", "target", "cls")
@@ -53,50 +53,92 @@ def read(package: Any, rows: Any, label: str, folder: str, split: str) -> list[A
 
 
 def _word(text: str) -> str | None:
-    return unicodedata.normalize("NFC", visible(text)).strip() or None
+    """A word in one Unicode form and without what acts on a terminal; None where nothing of it would be seen."""
+    found = unicodedata.normalize("NFC", visible(text)).strip()
+    return None if blank(found) else found
 
 
 def numbered(
     kinds: Mapping[str, Any], written: Mapping[str, list[Any]], folder: str
-) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """The classes that training images have, and the number of each image's class among them, -1 without one.
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], tuple[str, ...]]:
+    """The classes that training images have, the number of each image's class among them, -1 without one, and sentences on names.
+
+    Labels of different splits are the same class where their names are, whether these are words or names of a ClassLabel. Whole
+    numbers beside a ClassLabel are its numbers; beside words they are read as words.
 
     Args:
-        kinds: the type of the label column in each split: where it has names of its own, labels of different splits are the same
-            class where their names are.
+        kinds: the type of the label column in each split.
 
     Raises:
-        UserError: fewer than two classes, or a class that no training image has.
+        UserError: fewer than two classes, a class that no training image has, or labels whose names cannot be told apart.
     """
-    known = _names(kinds["train"])
-    labels = {pool: _as_in_training(each, _names(kinds[pool]), known) for pool, each in written.items()}
-    trained = {each for each in labels["train"] if _is_label(each)}
-    ordered = sorted(trained, key=lambda each: (isinstance(each, str), each))
-    shown = [_name(each, known) for each in ordered]
-    _check_names(shown, labels["train"], folder)
-    classes = tuple(dict.fromkeys(shown))
+    names_of: dict[str, dict[Label, str]] = {}
+    notes: list[str] = []
+    for pool, labels in written.items():
+        known = _known(pool, kinds, folder)
+        names_of[pool] = {each: _name(each, known) for each in _sorted(labels)}
+        notes += _same_name(names_of[pool], known, pool, folder)
+    _check_names(list(names_of["train"].values()), written["train"], folder)
+    classes = tuple(dict.fromkeys(names_of["train"].values()))
+    for pool, found in names_of.items():
+        _check_split(pool, found.values(), classes, kinds, folder)
     place_of = {name: place for place, name in enumerate(classes)}
-    places = {each: place_of[name] for each, name in zip(ordered, shown, strict=True)}
-    for pool, each in labels.items():
-        _check_split(pool, each, places, known, folder)
-    return classes, {
-        pool: np.array([places.get(each, -1) for each in found], np.int64) for pool, found in labels.items()
-    }
+    numbers = {}
+    for pool, labels in written.items():
+        places = {each: place_of[name] for each, name in names_of[pool].items()}
+        numbers[pool] = np.array([places.get(each, -1) for each in labels], np.int64)
+    return classes, numbers, tuple(dict.fromkeys(notes))
+
+
+def _sorted(labels: list[Any]) -> list[Label]:
+    return sorted({each for each in labels if _is_label(each)}, key=lambda each: (isinstance(each, str), each))
 
 
 def _names(kind: Any) -> list[str] | None:
     return getattr(kind, "names", None)
 
 
-def _as_in_training(labels: list[Any], own: list[str] | None, known: list[str] | None) -> list[Any]:
-    """A split's labels as numbers of the training images' names; a name that those do not have stays a word."""
-    if own is None or known is None or own == known:
-        return labels
-    places = {_name(place, known): place for place in reversed(range(len(known)))}
-    here = [_name(place, own) for place in range(len(own))]
+def _known(pool: str, kinds: Mapping[str, Any], folder: str) -> list[str] | None:
+    """The names of the numbers in a split: its own, or those of the training images; None where numbers or words are meant."""
+    own, trained = _names(kinds[pool]), _names(kinds["train"])
+    if own is not None and trained is None and not _are_words(kinds["train"]):
+        _check_numbers(pool, own, folder)
+        return None
+    if own is None and trained is not None and not _are_words(kinds[pool]):
+        _check_numbers(pool, trained, folder)
+        return trained
+    return own
+
+
+def _check_numbers(pool: str, known: list[str], folder: str) -> None:
+    """Refuse whole numbers beside a ClassLabel whose names are other numbers: either may be meant."""
+    for place, name in enumerate(known):
+        digits = str(name).strip()
+        if digits.isdecimal() and (digits.lstrip("0") or "0") != str(place):
+            raise UserError(
+                f"Of the training and {pool} images in {names.text(folder)} some have labels that are whole numbers, others a ClassLabel "
+                f"with the name {shortened(name)} for the number {place}, so that it is not known which numbers are meant. Save both with "
+                "labels of one type (`cast_column`)."
+            )
+
+
+def _same_name(found: Mapping[Label, str], known: list[str] | None, pool: str, folder: str) -> list[str]:
+    """A sentence for each name that several labels have; refuses those of which one has no name but its number."""
+    labels: dict[str, list[Label]] = {}
+    for each, name in found.items():
+        labels.setdefault(name, []).append(each)
+    shared = {name: several for name, several in labels.items() if len(several) > 1}
+    for name, several in shared.items():
+        if nameless := [each for each in several if isinstance(each, int) and not _has_name(each, known)]:
+            other = next(each for each in several if each != nameless[0])
+            raise UserError(
+                f"The {pool} images in {names.text(folder)} have the label {nameless[0]}, which has no name, and the label {other}, whose "
+                f"name is {shortened(name)}: give each label of the ClassLabel a name of its own, and save the dataset again."
+            )
     return [
-        places.get(here[each], here[each]) if isinstance(each, int) and 0 <= each < len(here) else each
-        for each in labels
+        f"The labels {', '.join(map(str, several[:5]))} are one class, {shortened(name)}: their names differ in spaces, control characters "
+        "or Unicode form only."
+        for name, several in shared.items()
     ]
 
 
@@ -115,24 +157,46 @@ def _check_names(shown: list[str], labels: list[Any], folder: str) -> None:
 
 
 def _check_split(
-    pool: str, labels: list[Any], places: Mapping[Label, int], known: list[str] | None, folder: str
+    pool: str, found: Collection[str], classes: tuple[str, ...], kinds: Mapping[str, Any], folder: str
 ) -> None:
     """Refuse a split with a class that no training image has, or without any image of a class."""
-    found = {each for each in labels if _is_label(each)}
-    if strange := found - places.keys():
-        one = shortened(_name(min(strange, key=str), known))
-        raise UserError(f"The {pool} images in {names.text(folder)} have the class {one}, which no training image has.")
+    known, where = set(classes), names.text(folder)
+    if strange := next((name for name in found if name not in known), None):
+        types = [_in_words(kinds[each]) for each in ("train", pool)]
+        differ = (
+            f" The labels of the training images are {types[0]}, those of the {pool} images {types[1]}: save both with labels of one "
+            "type (`cast_column`)."
+        )
+        raise UserError(
+            f"The {pool} images in {where} have the class {shortened(strange)}, which no training image has."
+            f"{differ if types[0] != types[1] else ''}"
+        )
     if not found:
         raise UserError(
-            f"The {pool} images in {names.text(folder)} have no label. Add labels, or save the dataset without this split: then "
+            f"The {pool} images in {where} have no label. Add labels, or save the dataset without this split: then "
             f"{pool} images are taken from the training images."
         )
 
 
+def _are_words(kind: Any) -> bool:
+    return str(kind.dtype) in _WORDS
+
+
+def _in_words(kind: Any) -> str:
+    if (known := _names(kind)) is not None:
+        return f"a ClassLabel ({clipped(', '.join(map(str, known)), 60)})"
+    return "words" if _are_words(kind) else "whole numbers"
+
+
+def _has_name(label: int, known: list[str] | None) -> bool:
+    return known is None or (label < len(known) and _word(str(known[label])) is not None)
+
+
 def _name(label: Label, known: list[str] | None) -> str:
     """The name of a label, where the column has one for it, in one Unicode form and without what acts on a terminal."""
-    text = known[label] if known and isinstance(label, int) and label < len(known) else label
-    return unicodedata.normalize("NFC", visible(str(text))).strip() or str(label)
+    if known is not None and isinstance(label, int):
+        return (_word(str(known[label])) if label < len(known) else None) or str(label)
+    return _word(str(label)) or str(label)
 
 
 def _is_label(each: Any) -> bool:

@@ -203,7 +203,7 @@ def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
         _check_values(rows, [name for name in (image, label) if name in rows.features], folder, pool)
     written = {pool: table_labels.read(package, rows, label, folder, pool) for pool, rows in splits.items()}
     kinds = {pool: rows.features[label] for pool, rows in splits.items()}
-    classes, numbers = table_labels.numbered(kinds, written, folder)
+    classes, numbers, merged = table_labels.numbered(kinds, written, folder)
     pools: dict[str, Pool] = {}
     for pool in (pool for pool in ("train", "validation", "test") if pool in splits):
         rows = np.flatnonzero(numbers[pool] >= 0)
@@ -211,7 +211,14 @@ def _opened(folder: str, stamps: tuple[tuple[str, Stamp], ...]) -> Table:
         pools[pool] = Pool(pool, Numbered(pool, rows), numbers[pool][rows], {"row": rows})
     left_out = tuple(LeftOut(why, len(some), tuple(some[: walking.FEW])) for why, some in left.items() if some)
     listing = Listing(
-        Path(folder), classes, pools, left_out, tuple(names.alike(classes)), notes, dict(stamps), time.time_ns()
+        Path(folder),
+        classes,
+        pools,
+        left_out,
+        tuple(names.alike(classes)),
+        (*notes, *merged),
+        dict(stamps),
+        time.time_ns(),
     )
     raw = {pool: _encoded(package, rows, image, folder) for pool, rows in splits.items()}
     return Table(folder, listing, raw, image, hash(stamps))

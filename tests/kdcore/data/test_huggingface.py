@@ -277,6 +277,65 @@ def test_labels_of_a_split_with_its_names_in_another_order_are_the_same_classes(
         ours.of(splits(tmp_path / "elk", train=rows(library), test=elk)).classes
 
 
+KINDS = {
+    "names": (["cat", "dog"], [0, 1]),
+    "other order": (["dog", "cat"], [1, 0]),
+    "words": (None, ["cat", "dog"]),
+    "numbers": (None, [0, 1]),
+    "digits": (None, ["0", "1"]),
+    "padded": (None, ["00", "01"]),
+    "names of digits": (["1", "0"], [1, 0]),
+    "empty names": (["", " ", "0"], [0, 2]),
+}
+
+
+def of_kind(library, kind, seed=0):
+    """Images whose labels are of a kind, two in turn."""
+    known, values = KINDS[kind]
+    word = library.Value("string" if isinstance(values[0], str) else "int64")
+    return rows(library, seed=seed, label=library.ClassLabel(names=known) if known else word, values=values * (N // 2))
+
+
+@pytest.mark.parametrize(("train", "test", "classes"), [
+    ("names", "words", ("cat", "dog")), ("words", "names", ("cat", "dog")), ("words", "other order", ("cat", "dog")),
+    ("other order", "words", ("dog", "cat")), ("names", "numbers", ("cat", "dog")), ("numbers", "names", ("0", "1")),
+    ("numbers", "digits", ("0", "1")), ("digits", "numbers", ("0", "1")), ("digits", "names of digits", ("0", "1")),
+])  # fmt: skip
+def test_labels_of_two_types_are_the_same_classes_where_their_names_are(tmp_path, library, train, test, classes):
+    """The first of two images in turn is a cat, or 0, in both splits."""
+    both = {"train": of_kind(library, train), "test": of_kind(library, test, N)}
+    source = ours.of(splits(tmp_path / "saved", **both))
+    assert source.classes == classes
+    cat = classes.index("cat") if "cat" in classes else 0
+    assert source.targets("train").tolist() == source.targets("test").tolist() == [cat, 1 - cat] * 10
+
+
+@pytest.mark.parametrize(("train", "test", "words"), [
+    ("numbers", "words", "the class 'cat', which no training image has. The labels of the training images are whole numbers, those of the "
+     "test images words: save both with labels of one type"),
+    ("words", "numbers", "the class '0', which .* training images are words, those of the test images whole numbers"),
+    ("numbers", "padded", "the class '00', which .* training images are whole numbers, those of the test images words"),
+    ("names", "digits", r"the class '0', which .* training images are a ClassLabel \(cat, dog\), those of the test images words"),
+    ("numbers", "names of digits", "whole numbers, others a ClassLabel with the name '1' for the number 0, so that it is not known"),
+    ("names of digits", "numbers", "whole numbers, others a ClassLabel with the name '1' for the number 0, so that it is not known"),
+])  # fmt: skip
+def test_labels_of_two_types_that_do_not_fit_are_named(tmp_path, library, train, test, words):
+    both = {"train": of_kind(library, train), "test": of_kind(library, test, N)}
+    with pytest.raises(UserError, match=words):
+        ours.of(splits(tmp_path / "saved", **both)).classes
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_label_whose_name_is_empty_is_not_that_of_another_name(tmp_path, library, split):
+    both = {"train": of_kind(library, "digits"), "test": of_kind(library, "digits", N)}
+    both[split] = of_kind(library, "empty names", 2 * N)
+    with pytest.raises(
+        UserError,
+        match=f"The {split} images in .* have the label 0, which has no name, and the label 2, whose name is '0': give each label",
+    ):
+        ours.of(splits(tmp_path / "saved", **both)).classes
+
+
 @pytest.mark.parametrize("kind", ["float", "bool", "null", "list", "date"])
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_a_column_that_holds_no_classes_is_named_with_its_type(tmp_path, library, kind, split):
@@ -305,6 +364,7 @@ def test_words_are_one_class_whatever_their_spaces_and_unicode_form(tmp_path, li
     rows(library, label=kind, values=[0, 1, 2, 2] * 5).save_to_disk(tmp_path / "names")
     source = ours.of(recipe(tmp_path / "names", validation=0.0))
     assert source.classes == ("Käfer", "cat")
+    assert source.listing.notes[0].startswith("The labels 0, 1 are one class, 'Käfer': their names differ in spaces")
     assert np.bincount(np.concatenate([source.targets("train"), source.targets("test")])).tolist() == [10, 10]
 
 
