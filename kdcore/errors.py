@@ -106,7 +106,9 @@ def in_words(error: BaseException) -> str:
     """An exception's kind and message in one line, without what acts on a terminal; its kind alone where its message cannot be read."""
     try:
         message = visible(" ".join(str(error).split()))
-    except Exception:  # of a class that a plugin defines
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # of a class that a plugin defines
         message = ""
     return f"{type(error).__name__}: {clipped(message)}" if message else type(error).__name__
 

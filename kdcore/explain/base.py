@@ -7,10 +7,10 @@ from typing import ClassVar, Literal, get_args
 
 from torch import Tensor, nn
 
-from kdcore.errors import UserError
+from kdcore.errors import UserError, blank
 from kdcore.models import Tapped
 from kdcore.models.taps import has_class_token
-from kdcore.plugins import Part
+from kdcore.plugins import Part, check_types
 
 Family = Literal["Class activation maps", "Attention", "Features", "Changes of the input"]
 FAMILIES: tuple[Family, ...] = get_args(Family)  # in the order of listings
@@ -91,13 +91,10 @@ class MapCard(Part):
 
     def check_part(self, module: ModuleType) -> None:
         """Refuse a plugin's card that is incomplete, and a file without the function `maps`. Raises UserError."""
+        check_types(self, MapCard, "the CARD")
         for field in ("title", "summary", "about"):
-            if not getattr(self, field):
+            if blank(getattr(self, field)):
                 raise UserError(f"`{field}` of the CARD is empty: write a sentence, which the pages show.")
-        if self.family not in FAMILIES:
-            raise UserError(
-                f"`family` of the CARD is {self.family!r}; one of these was expected: {', '.join(FAMILIES)}."
-            )
         if self.own or self.first_choice:
             raise UserError("`own` and `first_choice` of the CARD are for this project's maps: leave them out.")
         if not callable(getattr(module, "maps", None)):

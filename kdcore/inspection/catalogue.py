@@ -17,7 +17,7 @@ from huggingface_hub import constants as hub
 from timm.models import get_pretrained_cfg
 
 from kdcore import models, paths
-from kdcore.errors import UserError, clipped
+from kdcore.errors import UserError, clipped, in_words
 from kdcore.files import atomic, budget, reading
 from kdcore.models import pretrained, zoo
 from kdcore.runtime import versions
@@ -157,8 +157,11 @@ class Costs:
             key = _key(name, image_size)
             try:
                 found = _counted(name, image_size)
-            except Exception as error:  # a network that its library cannot build must not end the thread
-                found = Cost(image_size or 0, problem=clipped(str(error) or type(error).__name__, 300))
+            except (
+                BaseException
+            ) as error:  # a network that its library, or a plugin, cannot build must not end the thread
+                words = str(error) if isinstance(error, UserError) else in_words(error)
+                found = Cost(image_size or 0, problem=clipped(words, 300))
             self._keep(key, found)
 
     def _keep(self, key: str, cost: Cost) -> None:

@@ -1,6 +1,7 @@
 """The networks of this project and of plugins by name, each with its constructor, usual image size and normalisation."""
 
 import inspect
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import ModuleType
@@ -45,22 +46,25 @@ class Own(plugins.Part):
         """Refuse a plugin's network that recipes could not build. Raises UserError."""
         if not callable(self.make):
             raise UserError("the first value of NETWORK is a function that makes the network: `Own(make, image_size)`.")
-        if not 8 <= self.image_size <= 1024 or min(self.std) <= 0 or len(self.mean) != 3 or len(self.std) != 3:
+        plugins.check_types(self, Own, "NETWORK")
+        three = len(self.mean) == len(self.std) == 3 and all(map(math.isfinite, self.mean))
+        if not 8 <= self.image_size <= 1024 or not three or not all(0 < each < math.inf for each in self.std):
             raise UserError(
                 f"NETWORK has image_size {self.image_size}, mean {self.mean} and std {self.std}: 8 to 1024 pixels, three numbers and "
                 "three numbers above 0 were expected."
             )
+        name = getattr(self.make, "__name__", "make")  # a `partial` has none
         signature = list(inspect.signature(self.make).parameters.values())
         options = signature[2:]
         if len(signature) < 2 or any(each.kind is not each.KEYWORD_ONLY for each in options):
             raise UserError(
-                f"{self.make.__name__} should take (classes, image_size), then options by keyword alone, "
+                f"{name} should take (classes, image_size), then options by keyword alone, "
                 "`(classes, image_size, *, width=16)`."
             )
         for each in options:
             if each.name not in SETTINGS or each.default is each.empty:
                 raise UserError(
-                    f"{self.make.__name__} has the option {each.name!r}, which no recipe can set: give it a default and a name of "
+                    f"{name} has the option {each.name!r}, which no recipe can set: give it a default and a name of "
                     "kdcore/recipe/architecture.py, such as width, widths, depth or drop_rate."
                 )
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from kdcore.errors import UserError
 from kdcore.plugins.loading import Plugin, Problem, load
-from kdcore.plugins.part import Part, held, modules
+from kdcore.plugins.part import Part, check_types, held, modules
 from kdcore.plugins.sources import GROUP, VARIABLE, Source, add, sources
 
 __all__ = [
-    "GROUP", "VARIABLE", "Part", "Plugin", "Problem", "checksum", "environment", "every", "file_of", "given", "held", "hint", "modules", "names", "parts",
+    "GROUP", "VARIABLE", "Part", "Plugin", "Problem", "check_types", "checksum", "environment", "every", "file_of", "given", "held", "hint", "modules", "names", "parts",
     "problems", "use",
 ]  # fmt: skip
 MOST = 256  # sources that are held loaded

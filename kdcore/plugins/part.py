@@ -1,10 +1,16 @@
 """What a file of a method, heatmap, dataset, test set or network holds, and how a part is found in a module"""
 
+import inspect
 import pkgutil
+import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from kdcore.errors import UserError, shortened
 
 
 class Part:
@@ -50,3 +56,30 @@ def _is_part(module: ModuleType, name: str, value: Any) -> bool:
     if issubclass(kind, type) and issubclass(value, Part):
         return value.__module__ == module.__name__ and not value.__name__.startswith("_") and not value.part_name
     return issubclass(kind, Part) and name == value.part_name
+
+
+def check_types(owner: object, kind: type, whose: str) -> None:
+    """Refuse declarations of a part that are of another type than `kind` annotates; those that are missing pass.
+
+    whose: the part's name in the message.
+
+    Raises:
+        UserError: names the declaration, its value and what was expected.
+    """
+    for field, hint in inspect.get_annotations(kind).items():
+        if not hasattr(owner, field):
+            continue
+        value = getattr(owner, field)
+        wanted = get_args(hint)[0] if get_origin(hint) is ClassVar else hint
+        frozen = tuple(value) if type(value) is list else frozenset(value) if type(value) is set else value
+        try:
+            TypeAdapter(wanted).validate_python(frozen, strict=True)
+        except ValidationError as error:
+            expected = " or ".join(dict.fromkeys(_expected(each) for each in error.errors(include_url=False)))
+            raise UserError(f"`{field}` of {whose} is {shortened(value)}; {expected} was expected.") from None
+
+
+def _expected(problem: Any) -> str:
+    """What pydantic says that a value, or an entry of it, should be."""
+    words = re.sub("^Input should be |valid ", "", problem["msg"]).replace("a integer", "an integer")
+    return f"{words} as each entry" if problem["loc"] else words

@@ -4,6 +4,7 @@ Both are decided by whoever starts the process. No recipe, run, weight file or r
 folders of runs and data, where the app stores what it is sent, are refused.
 """
 
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 from kdcore import paths
-from kdcore.errors import UserError, shortened
+from kdcore.errors import UserError, in_words, shortened
 
 VARIABLE = "KD_PLUGINS"  # files and folders, separated as in PATH
 GROUP = "kdcore.plugins"  # of entry points: NAME = "package.module"
+_LOG = logging.getLogger("kdcore")
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,18 @@ def add(path: str | Path) -> Path:
 
 @lru_cache(maxsize=4)
 def _installed(path: tuple[str, ...]) -> tuple[Source, ...]:
-    """The entry points of the packages on `sys.path`, which is searched once."""
-    points = sorted(metadata.entry_points(group=GROUP), key=lambda each: each.value)
-    return tuple(
-        Source(each.value, f"{each.dist.name} {each.dist.version}" if each.dist else "a package") for each in points
-    )
+    """The entry points of the packages on `sys.path`, which is searched once; of two with one module the first."""
+    found: dict[str, Source] = {}
+    for package in metadata.distributions():
+        try:
+            points = [each.value for each in package.entry_points if each.group == GROUP]
+            name = f"{package.name} {package.version}" if points else ""
+        except Exception as error:  # a listing that was damaged: each version of Python raises another
+            reason = in_words(error)
+            _LOG.warning(
+                "A package in %s has entry points that cannot be read (%s). Install it again.", package, reason
+            )
+            continue
+        for point in points:
+            found.setdefault(point, Source(point, name))
+    return tuple(found[point] for point in sorted(found))

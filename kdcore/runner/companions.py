@@ -66,7 +66,7 @@ class Companions:
         if not self._over:
             self._first.send({"end": "run"})
 
-    def abandon(self, error: Exception) -> str:
+    def abandon(self, error: BaseException) -> str:
         """The run failed, so that the others may wait without end: let them go. Returns why one has ended, if one has."""
         reason = self._first.lost if self._over or isinstance(error, UserError) else self._first.reason()
         self._over, self.joined = True, False

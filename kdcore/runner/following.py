@@ -38,7 +38,7 @@ def follow(first: Follower) -> int:
                 processes.begin_group(kind)
             elif "run" in message:
                 _train(first, message, device)
-    except Exception as error:  # the first process stores it as the reason why the run failed
+    except BaseException as error:  # the first process stores it as the reason why the run failed
         first.answer({"failed": shown(error)})
         return 1
     return 0

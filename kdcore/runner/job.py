@@ -120,7 +120,9 @@ class Job:
             yield from self._train(device)
             if self._companions:
                 self._companions.end_run()
-        except Exception as error:  # the thread goes on with the next run
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a plugin may also end the program; the thread goes on with the next run
             trace = traceback.format_exc()
             self._parts = None  # a full memory has room again for what follows
             lost = self._companions.abandon(error) if self._companions else ""
@@ -272,7 +274,7 @@ class Job:
         self._listener(self.run_id, event)
 
 
-def _reason(error: Exception, device: torch.device, recipe: Recipe, folder: Path) -> str:
+def _reason(error: BaseException, device: torch.device, recipe: Recipe, folder: Path) -> str:
     """Why a run failed, as a sentence for the user. Bugs are logged."""
     if memory_full.is_full(error):
         where = "this machine" if device.type == "cpu" else str(device)

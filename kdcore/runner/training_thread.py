@@ -107,7 +107,7 @@ class TrainingThread:
                     interruption.check()
         except (UserError, interruption.Interrupted):
             pass
-        except Exception as error:
+        except BaseException as error:
             log_bug(error)
 
     def _has_better_to_do(self) -> bool:
@@ -136,7 +136,7 @@ class TrainingThread:
     def _advanced(self, job: Job) -> Turn:
         try:
             turn = job.advance(self._device)
-        except Exception as error:  # a job reports its own failure: this one is in the report, or in a listener
+        except BaseException as error:  # a job reports its own failure: this one is in the report, or in a listener
             log_bug(error)
             turn = Turn.ENDED
         if turn is Turn.ENDED:

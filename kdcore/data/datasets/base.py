@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from kdcore.errors import UserError
-from kdcore.plugins import Part
+from kdcore.errors import UserError, shortened
+from kdcore.plugins import Part, check_types
 from kdcore.recipe import DataRecipe
 from kdcore.runtime import interruption
 
@@ -123,15 +123,12 @@ class Dataset(Part):
     @classmethod
     def check_part(cls, module: ModuleType) -> None:
         """Refuse a dataset that does not declare what others need of it. Raises UserError."""
+        check_types(cls, Dataset, cls.__name__)
         for declared in ("title", "summary", "obtained", "image_size"):
             if not getattr(cls, declared, None):
                 raise UserError(
                     f"{cls.__name__} has no `{declared}`: declare it in the class (kdcore/data/datasets/base.py)."
                 )
-        if cls.obtained not in get_args(Obtained):
-            raise UserError(
-                f"`obtained` of {cls.__name__} is {cls.obtained!r}; expected: {', '.join(get_args(Obtained))}."
-            )
         if not 8 <= cls.image_size <= 1024:
             raise UserError(f"`image_size` of {cls.__name__} is {cls.image_size}; 8 to 1024 pixels were expected.")
         if unknown := sorted(cls.own_keys - DataRecipe.model_fields.keys()):
@@ -142,6 +139,10 @@ class Dataset(Part):
     @classmethod
     def _check_pools(cls, name: str) -> None:
         whole = cls(DataRecipe(name=name))
+        if not isinstance(whole.classes, tuple) or not all(isinstance(each, str) for each in whole.classes):
+            raise UserError(
+                f"`classes` of {cls.__name__} is {shortened(whole.classes)}; a tuple of names was expected."
+            )
         if len(whole.classes) < 2 or len(set(whole.classes)) < len(whole.classes):
             raise UserError(
                 f"{cls.__name__} has the classes {whole.classes}; two or more different names were expected."

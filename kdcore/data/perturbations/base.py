@@ -14,14 +14,14 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import ModuleType
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from kdcore.data.split import Split
-from kdcore.errors import UserError
-from kdcore.plugins import Part
+from kdcore.errors import UserError, shortened
+from kdcore.plugins import Part, check_types
 from kdcore.recipe import DataRecipe
 
 Probes = Literal["noise", "structure", "texture", "shape", "frequency", "cue conflict", "corruption"]
@@ -120,17 +120,17 @@ class Perturbation(Part):
     @classmethod
     def check_part(cls, module: ModuleType) -> None:
         """Refuse a set that does not declare what others need of it, or needs settings to be made. Raises UserError."""
+        check_types(cls, Perturbation, cls.__name__)
         for field in ("title", "summary", "probes", "parameter", "strengths", "usual", "source"):
             if not getattr(cls, field, None):
                 raise UserError(
                     f"{cls.__name__} has no `{field}`: declare it in the class (kdcore/data/perturbations/base.py)."
                 )
-        if cls.probes not in get_args(Probes):
-            raise UserError(f"`probes` of {cls.__name__} is {cls.probes!r}; expected: {', '.join(get_args(Probes))}.")
-        if cls.usual not in cls.strengths or len(set(cls.strengths)) < len(cls.strengths):
+        finite = all(map(math.isfinite, cls.strengths))
+        if cls.usual not in cls.strengths or len(set(cls.strengths)) < len(cls.strengths) or not finite:
             raise UserError(
-                f"{cls.__name__} has the strengths {cls.strengths} and the usual one {cls.usual}: they should differ from each "
-                "other, and `usual` be one of them."
+                f"{cls.__name__} has the strengths {shortened(cls.strengths)} and the usual one {cls.usual}: they should be finite "
+                "and differ from each other, and `usual` be one of them."
             )
         if needed := [each for each in inspect.signature(cls).parameters.values() if each.default is each.empty]:
             raise UserError(f"The setting {needed[0].name!r} of {cls.__name__} has no default: give it one.")

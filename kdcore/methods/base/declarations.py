@@ -1,28 +1,35 @@
 """Checks what a method declares: a complete card, outputs that networks have, and options that a recipe can give."""
 
 import inspect
+import math
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from kdcore.errors import UserError
+from kdcore.errors import UserError, blank
 from kdcore.methods.base.card import Card
+from kdcore.plugins.part import check_types
 
 OUTPUTS = frozenset({"logits", "pooled", "features", "attention", "dense", "qkv"})  # that a method may need
 MOST = 10_000_000  # no whole number among the options goes so far
 
 
-def check(method: Any) -> None:
-    """Refuse the declarations of a method's class that are incomplete or do not fit each other. Raises UserError."""
+def check(method: Any, base: type) -> None:
+    """Refuse the declarations of a method's class that are incomplete or do not fit each other. Raises UserError.
+
+    base: the class that annotates them.
+    """
     card = getattr(method, "card", None)
     if not isinstance(card, Card):
         raise UserError(f"{method.__name__} has no `card`: describe the method with `card = Card(title=..., ...)`.")
+    check_types(card, Card, f"the card of {method.__name__}")
+    check_types(method, base, method.__name__)
     for field in ("title", "summary", "formula", "paper", "source", "use", "avoid"):
-        if not getattr(card, field):
+        if blank(getattr(card, field)):
             raise UserError(
                 f"`{field}` of the card of {method.__name__} is empty: write a sentence, which the pages show."
             )
-    if not card.url.startswith("https://") or not card.weight > 0:
+    if not card.url.startswith("https://") or not 0 < card.weight < math.inf:
         raise UserError(
             f"The card of {method.__name__} has the url {card.url!r} and the weight {card.weight}: the url should begin with "
             "https:// and the weight be above 0."

@@ -63,7 +63,7 @@ class Method(nn.Module, Part):
     @classmethod
     def check_part(cls, module: ModuleType) -> None:
         """Refuse a card, needs and options that are incomplete or do not fit each other. Raises UserError."""
-        declarations.check(cls)
+        declarations.check(cls, Method)
 
     @classmethod
     def softens(cls, options: Mapping[str, Any]) -> bool:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from kdcore import errors, methods, plugins
-from kdcore.data import datasets
+from kdcore.data import datasets, perturbations
+from kdcore.data.perturbations import making
 from kdcore.errors import UserError
 from kdcore.models import zoo
 from kdcore.plugins import loading
@@ -55,17 +56,44 @@ FAULTS = {
     "network": ("p.py", NETWORK.replace("Own(two_stages", "Own(None"), "a function that makes the network"),
     "size": ("q.py", NETWORK.replace("image_size=32, mean", "image_size=4, mean"), "NETWORK has image_size 4"),
     "map": ("r.py", MAP.replace("def maps(", "def other("), "no function `maps(model, images, options)`"),
-    "family": ("s.py", MAP.replace('family="Features"', 'family="Mine"'), "`family` of the CARD is 'Mine'"),
+    "family": ("s.py", MAP.replace('family="Features"', 'family="Mine"'), "`family` of the CARD is 'Mine'; 'Class activation maps', 'Attention',"),
     "first": ("t.py", MAP.replace("order=9", "order=9, own=True"), "are for this project's maps"),
     "counts": ("u.py", SHORT_COUNTS, "`counts` of Bands has 1000 images in train, but there are 10 targets"),
     "classes": ("v.py", DATASET.replace('("horizontal", "vertical")', '("one", "one")'), "two or more different names were expected"),
     "strengths": ("w.py", SET.replace("usual = 1.0", "usual = 2.0"), "the usual one 2.0"),
-    "probes": ("x.py", SET.replace('"texture"', '"colour"'), "`probes` of Inverted is 'colour'; expected: noise,"),
+    "probes": ("x.py", SET.replace('"texture"', '"colour"'), "`probes` of Inverted is 'colour'; 'noise', 'structure',"),
     "other exception": ("y.py", "class Odd(BaseException):\n    pass\n\n\nraise Odd('no')\n", "line 5: Odd: no. Correct the file"),
     "no message": ("z.py", "class Odd(Exception):\n    def __str__(self):\n        return 1 / 0\n\n\nraise Odd\n", "line 6: Odd. Correct"),
     "terminal": ("aa.py", "raise ValueError('\\x1b[31mred\\nline')\n", "line 1: ValueError:  [31mred line. Correct the file"),
     "odd syntax error": ("bb.py", "raise SyntaxError('x', (3, 'y', None, None))\n", "line 1: SyntaxError: x"),
     "null bytes": ("cc.py", "x = 1\0\n", "SyntaxError: source code string cannot contain null bytes"),
+    "needs as a text": ("ee.py", MARGIN.replace("    def __init__", "    needs = 'features'\n\n    def __init__"), "`needs` of Margin is 'features'; a frozenset was expected."),
+    "title of a method": ("ff.py", MARGIN.replace('title="Margin matching"', "title=5"), "`title` of the card of Margin is 5; a string was expected."),
+    "title of a map": ("gg.py", MAP.replace('title="Strongest channel"', "title=5"), "`title` of the CARD is 5; a string was expected."),
+    "title of a test set": ("hh.py", SET + "    title = 5\n", "`title` of Inverted is 5; a string was expected."),
+    "title of a dataset": ("ii.py", DATASET + "\n\nBands.title = b'x'\n", "`title` of Bands is b'x'; a string was expected."),
+    "blank title": ("jj.py", MARGIN.replace('title="Margin matching"', "title='\u200b '"), "`title` of the card of Margin is empty"),
+    "strengths as text": ("kk.py", SET + "    strengths, usual = ('a',), 'a'\n", "`strengths` of Inverted is ('a',); a number as each entry was expected."),
+    "no finite strength": ("ll.py", SET + "    strengths, usual = (1.0, float('nan')), 1.0\n", "they should be finite and differ"),
+    "size as text": ("mm.py", NETWORK.replace("image_size=32, mean", "image_size='32', mean"), "`image_size` of NETWORK is '32'; an integer was expected."),
+    "deviations": ("nn.py", NETWORK.replace("std=(0.25,", "std=(float('nan'),"), "three numbers above 0 were expected"),
+    "classes as a text": ("oo.py", DATASET.replace('("horizontal", "vertical")', '"ab"'), "`classes` of Bands is 'ab'; a tuple of names was expected."),
+    "a card that ends": (
+        "pp.py", "class Odd(type):\n    @property\n    def part_name(cls):\n        raise SystemExit(3)\n\n\n" + MARGIN.replace("(Method)", "(Method, metaclass=type('Both', (Odd, type(Method)), {}))"),
+        "line 4: SystemExit: 3. Correct the file",
+    ),
+    "message that ends": ("qq.py", "class Odd(Exception):\n    def __str__(self):\n        raise SystemExit(1)\n\n\nraise Odd\n", "line 6: Odd. Correct"),
+    "traceback that ends": (
+        "rr.py", "class Odd(Exception):\n    @property\n    def __traceback__(self):\n        raise SystemExit(1)\n\n\nraise Odd\n",
+        "it raised an exception whose kind and message cannot be read. Correct the file.",
+    ),
+    "no name": ("ss.py", MARGIN + "\n\ndel __name__\n", "AttributeError: module has no attribute '__name__'. Correct the file"),
+    "line 0": ("tt.py", "raise SyntaxError('x', (__file__, 0, None, None))\n", "is not used: SyntaxError: x. Correct the file."),
+    "code in a text": ("uu.py", "x = 1\nexec('1 +')\n", "line 2: SyntaxError: invalid syntax"),
+    "own refusal": (
+        "vv.py", MARGIN.replace("    card =", "    @classmethod\n    def check_part(cls, module):\n        raise GeneratorExit('no')\n\n    card ="),
+        "GeneratorExit: no. Correct the file",
+    ),
     "depth": ("dd.py", f"x = {'(' * 1000}{')' * 1000}\n", "line 1: SyntaxError: too many nested parentheses"),
 }  # fmt: skip
 
@@ -85,6 +113,19 @@ def test_a_fault_is_a_sentence_with_the_file(fault, write):
 def test_a_file_that_removes_itself_is_used(write):
     (plugin,) = plugins.use(write("margin.py", "import os\nos.unlink(__file__)\n" + MARGIN))
     assert plugin.name == "margin"
+
+
+@pytest.mark.parametrize("name", ["__file__", "__spec__", "__loader__", "__builtins__", "__doc__"])
+def test_a_file_without_what_python_knows_of_it_is_used(name, write):
+    (plugin,) = plugins.use(write("margin.py", f"{MARGIN}\n\ndel {name}\n"))
+    assert plugins.file_of("method", "margin") == "margin.py"
+    assert plugin.module.__file__ == str(plugin.where)
+
+
+def test_a_set_without_its_file_makes_images(write):
+    """Its code is part of the key of what it makes."""
+    plugins.use(write("inverted.py", SET + "\n\ndel __file__\n"))
+    assert making._code_version(perturbations.get("inverted").__module__)
 
 
 def test_proxies_among_the_names_of_a_file_are_no_parts(write):

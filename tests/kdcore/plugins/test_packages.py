@@ -91,6 +91,8 @@ def test_an_installed_package_gives_all_of_its_parts(installed):
             "margin = my_parts.margin:Margin",
             "names my_parts.margin:Margin, but a module was expected: leave out the colon",
         ),
+        ("margin = gone_package", "my-parts 1.2 (gone_package) is not used: ModuleNotFoundError: No module named"),
+        ("margin = ..margin", "my-parts 1.2 (..margin) is not used: ImportError: no package specified for"),
         ("tools = my_parts.tools", "my-parts 1.2 (my_parts.tools) is not used: it holds no part"),
     ],
 )
@@ -98,3 +100,58 @@ def test_an_entry_point_that_cannot_be_used_is_a_sentence(entry, message, instal
     installed(entry)
     assert plugins.every() == ()
     assert message in str(plugins.problems()[0])
+
+
+@pytest.mark.parametrize(
+    "name, text, reason",
+    [
+        ("pathless", "del __path__\n", "it holds no part"),
+        ("bare", "del __spec__, __path__, __file__\n", "it holds no part"),
+        (
+            "replaced",
+            "import sys\n\nsys.modules[__name__] = 5\n",
+            "TypeError: vars() argument must have __dict__ attribute",
+        ),
+    ],
+)
+def test_a_package_that_hides_its_folders_is_a_sentence_and_others_are_used(name, text, reason, write, monkeypatch):
+    write(f"{name}/__init__.py", text)
+    write(f"{name}/margin.py", EXAMPLES["margin.py"])
+    write(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    bands = write("bands.py", EXAMPLES["bands.py"])
+    write(f"{name}-1.0.dist-info/entry_points.txt", f"[kdcore.plugins]\nall = {name}\nagain = {name}.margin\n")
+    monkeypatch.syspath_prepend(str(bands.parent))
+    monkeypatch.setenv(plugins.VARIABLE, str(bands))
+    assert "bands" in plugins.names("dataset")
+    found = [str(each) for each in plugins.problems()]
+    assert len(found) == 2
+    assert any(each.startswith(f"The plugin {name} 1.0 ({name}) is not used: {reason}") for each in found)
+
+
+def test_a_module_of_a_package_that_fails_when_it_is_looked_at_leaves_the_others(package, write, monkeypatch):
+    odd = "class Odd(type):\n    @property\n    def part_name(cls):\n        raise SystemExit(3)\n\n\n"
+    kind = "(Method, metaclass=type('Both', (Odd, type(Method)), {}))"
+    write("my_parts/ending.py", odd + EXAMPLES["margin.py"].replace("(Method)", kind))
+    monkeypatch.setenv(plugins.VARIABLE, str(package))
+    assert [each.name for each in plugins.every()] == ["inverted", "margin"]
+    (problem,) = plugins.problems()
+    assert str(problem) == (
+        f"The plugin {package}/ending.py is not used: ending.py, line 4: SystemExit: 3. Correct the file, or install what it imports."
+    )
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [b"[kdcore.plugins]\nmargin\n", b"[kdcore.plugins]\nx = \xff\n", b"no section\n", b"[kdcore.plugins]\nx =\n"],
+)
+def test_an_installed_package_whose_listing_is_damaged_leaves_the_others(listed, installed, package, write):
+    installed("margin = my_parts.margin")
+    write("odd-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n")
+    (package.parent / "odd-1.0.dist-info" / "entry_points.txt").write_bytes(listed)
+    assert [each.name for each in plugins.every()] == ["margin"]
+
+
+def test_an_installed_package_without_its_metadata_is_named(installed, package):
+    installed("margin = my_parts.margin")
+    (package.parent / "my_parts-1.2.dist-info" / "METADATA").unlink()
+    assert [each.name for each in plugins.every()] == ["margin"]

@@ -94,3 +94,26 @@ def test_a_run_without_plugins_records_none(tmp_path):
     recipe = recipes.from_plain({**RECIPE, "terms": [{"method": "ce"}]})
     assert run_plugins.used(recipe) == {}
     assert json.dumps(run_plugins.used(recipe)) == "{}"
+
+
+@pytest.mark.parametrize("raised", ["SystemExit('no')", "GeneratorExit('no')", "KeyboardInterrupt('no')"])
+def test_a_plugin_that_ends_the_program_fails_its_run_and_the_next_one_trains(raised, tmp_path, write):
+    text = EXAMPLES["margin.py"].replace(
+        "        top, teacher_top =", f"        raise {raised}\n        top, teacher_top ="
+    )
+    plugins.use(write("ending.py", text))
+    runner = Runner(Store(tmp_path / "runs"), device="cpu", threads=1)
+    small = {"data": {"train_images": 32, "test_images": 32, "batch_size": 16}, "epochs": 1, "twin": False}
+    try:
+        terms = [{"method": "ce"}, {"method": "ending"}]
+        (failing,) = runner.start(recipes.from_plain(RECIPE | small | {"terms": terms}))
+        (after,) = runner.start(recipes.from_plain(RECIPE | small | {"terms": [{"method": "ce"}]}))
+        assert runner.wait(after, 100)
+        state = runner.store.state(failing)
+        if raised.startswith("System"):
+            line = 1 + text.splitlines().index(f"        raise {raised}")
+            assert state.reason.startswith(f"The plugin ending.py failed in line {line}: SystemExit: no. The log has")
+        assert state.status in ("failed", "interrupted")
+        assert runner.store.state(after).status == "finished"
+    finally:
+        runner.close()
