@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kdcore import paths
-from kdcore.data.folders import listing, names
+from kdcore.data.folders import listing, names, zip_names
 from kdcore.data.folders.walking import FEW, HIDDEN_FILES, HIDDEN_FOLDERS, ODD, OTHER, LeftOut
 from kdcore.errors import UserError, clipped, visible
 from kdcore.files import atomic, budget, disk
@@ -28,7 +28,12 @@ MOST_OF_ONE = 100 << 20  # bytes of an image
 MOST_RATIO = 200  # of a compressed entry's size, and of all together; drawings as BMP reach 100
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 CHUNK = 1 << 20
-UTF_8 = 0x800  # flag of an entry: its name is UTF-8
+    0,
+    6,
+    10,
+    11,
+    14,
+}  # systems that made an entry: MS-DOS, OS/2 and Windows, some of whose programs write `cat\\1.png`
 DEEPEST, LONGEST = 20, 200  # folders in each other, bytes of a name
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)  # the last of an entry that begins before the file
 DAMAGED = "files that are damaged in the zip file"
@@ -37,7 +42,6 @@ LARGE = f"files of more than {MOST_OF_ONE >> 20} MiB"
 LONG = f"names of more than {LONGEST} bytes, or in more than {DEEPEST} folders"
 CONTROL = "names with control characters"
 TWICE = "second files of one name"
-DRIVE = re.compile(r"[A-Za-z]:")
 LAYOUT = "It should hold one folder of images for each class, or train/ and test/ with such folders in them."
 
 
@@ -131,9 +135,10 @@ def _sorted(zipped: zipfile.ZipFile, shown: str) -> _Sorted:
         )
     found = _Sorted()
     files: list[str] = []
+    without_slash = not any("/" in entry.filename for entry in entries)
     for entry in entries:
-        parts = _parts(entry, shown)
-        if parts and not entry.is_dir():
+        parts, is_folder = zip_names.parts(entry, shown, backslashes=without_slash)
+        if parts and not is_folder:
             files.append("/".join(parts))
             _sort(entry, parts, found, shown)
         elif parts and _is_plain(parts):
@@ -154,27 +159,6 @@ def _is_plain(parts: Sequence[str]) -> bool:
 
 def _is_long(parts: Sequence[str]) -> bool:
     return len(parts) > DEEPEST or any(len(part.encode(errors="replace")) > LONGEST for part in parts)
-
-
-def _parts(entry: zipfile.ZipInfo, shown: str) -> list[str]:
-    """The folders and the name of an entry. Raises UserError where they lead out of the folder."""
-    name = _entry_name(entry).replace("\\", "/")  # as some programs on Windows write it
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or DRIVE.match(name) or ".." in parts:
-        raise UserError(
-            f"{shown} has an entry that leads out of its folder: {clipped(ascii(entry.filename), 80)}. Nothing was unpacked."
-        )
-    return parts
-
-
-def _entry_name(entry: zipfile.ZipInfo) -> str:
-    """The name of an entry. A Mac writes UTF-8 without the flag that says so, where the standard means code page 437."""
-    if entry.flag_bits & UTF_8:
-        return entry.filename
-    try:
-        return entry.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return entry.filename
 
 
 def _sort(entry: zipfile.ZipInfo, parts: Sequence[str], found: _Sorted, shown: str) -> None:

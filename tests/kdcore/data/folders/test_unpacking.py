@@ -124,13 +124,62 @@ def test_empty_folders_count_as_folders(monkeypatch):
         unpacking.unpack(zipped(images() + [(f"cat/{i}/", b"") for i in range(12)]), "birds.zip")
 
 
-def test_backslashes_of_windows_are_folders():
-    found = unpacking.unpack(zipped([(name.replace("/", "\\"), content) for name, content in images()]), "w.zip")
-    assert sorted(path.name for path in found.folder.iterdir()) == ["cat", "dog", "elk"]
+def written(entries, system):
+    """A zip file whose entries were made on a system, by its number: 0 is Windows, 3 Unix. Entries: name, content, attributes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as opened:
+        for name, content, attributes in entries:
+            entry = zipfile.ZipInfo(name)
+            entry.create_system, entry.external_attr = system, attributes
+            opened.writestr(entry, content)
+    file.seek(0)
+    return file
+
+
+def unpacked_files(file):
+    root = unpacking.unpack(file, "w.zip").folder
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("system", [0, 3, 10])
+@pytest.mark.parametrize("attributes", [0, 0x10])
+def test_backslashes_of_windows_are_folders(system, attributes):
+    """`cat\\` is the folder itself, which some programs list before its files."""
+    folders = [(f"{name}\\", b"", attributes) for name in ("cat", "dog", "elk", "none")]
+    files = [(name.replace("/", "\\"), content, 0) for name, content in images()]
+    with pytest.raises(UserError, match="The class 'none' has no images in w.zip"):
+        unpacking.unpack(written([*folders, *files], system), "w.zip")
+    assert unpacked_files(written([*folders[:3], *files], system)) == sorted(name for name, _ in images())
+
+
+@pytest.mark.parametrize("attributes", [0x10, (stat.S_IFDIR | 0o755) << 16])
+def test_a_folder_may_be_known_by_its_attributes_alone(attributes):
+    folders = [(name, b"", attributes) for name in ("cat", "dog", "elk")]
+    found = unpacking.unpack(written([*folders, *((*each, 0) for each in images())], 0), "w.zip")
+    assert (found.images, found.left_out) == (30, ())
+
+
+def test_backslashes_beside_slashes_are_folders_where_windows_wrote_them():
+    mixed = [(name, content, 0) for name, content in images()] + [("cat\\a\\b.png", png(7), 0)]
+    assert "cat/a/b.png" in unpacked_files(written(mixed, 0))
+    beside = [(name, content, 0) for name, content in images()] + [("cat/a\\b.png", png(7), 0)]
+    assert "cat/a\\b.png" in unpacked_files(written(beside, 3))  # a name on Unix
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.png", "cat/../../x.png", "/etc/x.png", "C:\\x.png", "c:/x.png", "cat\\..\\..\\x.png", "//h/x.png"]
+    "name",
+    [
+        "../x.png",
+        "cat/../../x.png",
+        "/etc/x.png",
+        "C:\\x.png",
+        "c:/x.png",
+        "cat\\..\\..\\x.png",
+        "//h/x.png",
+        "..\\x.png",
+        "\\x.png",
+        "\\\\h\\x.png",
+    ],
 )
 def test_an_entry_that_leads_out_refuses_the_whole_file(name, tmp_path):
     with pytest.raises(UserError, match="has an entry that leads out of its folder: .* Nothing was unpacked"):
