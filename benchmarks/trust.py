@@ -3,7 +3,7 @@
     python -m benchmarks.trust [--images 200] [--models cues-teacher cues-student cues-twin] [--write] [--blur]
 
 `--write` saves the figures in assets/trust.json, which the Attention page reads, and writes their tables in docs/results.md.
-One thread. The images are the first of the test split; deletion, insertion and randomization are measured on a quarter of
+One thread. The images are the first of the test split; deletion, insertion and randomization are measured on half of
 them. `--blur` measures instead what is left of the networks' accuracy on 100 blurred validation images, for the blur that
 insertion starts from.
 """
@@ -48,20 +48,20 @@ def main() -> None:
     if options.blur:
         return blurred(options.models)
     command = f"python -m benchmarks.trust --images {options.images} --models {' '.join(options.models)} --write"
-    print(f"`{command}`: {measuring.machine()}, {time.strftime('%Y-%m-%d')}")
+    print(f"`{command}`: {measuring.machine(torch.get_num_threads())}, {time.strftime('%Y-%m-%d')}")
     split = loading.load(DataRecipe(name="cues", test_images=options.images), "test")
     measured: dict[str, tuple[Trust, ...]] = {}
     seconds: dict[str, int] = {}
     for name in options.models:
         began = time.process_time()
         model = models.load(name).eval().requires_grad_(False)
-        measured[name] = trust(model, split, few=max(2, options.images // 4))
+        measured[name] = trust(model, split, few=max(2, options.images // 2))
         seconds[name] = round(time.process_time() - began)
         print(f"\n**{name}**, {seconds[name]} CPU seconds\n\n{table(as_plain(measured[name]))}", flush=True)
     if options.write:
         found = {
             "command": command, "date": time.strftime("%Y-%m-%d"), "revision": measuring.revision(),
-            "machine": measuring.machine(), "parts": parts(options.models), "images": options.images, "seconds": seconds,
+            "machine": measuring.machine(torch.get_num_threads()), "parts": parts(options.models), "images": options.images, "seconds": seconds,
             "models": {name: as_plain(each) for name, each in measured.items()},
         }  # fmt: skip
         FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -112,7 +112,7 @@ def table(found: dict[str, Any]) -> str:
                 CONTROLS[name] if name in CONTROLS else cards[name].title,
                 share(each["on_object"]["hits"]),
                 share(each["on_object"]["inside"]),
-                *(figure(each[key]) for key in ("deletion", "insertion", "beyond_noise", "beyond_centre")),
+                *(figure(interval) for interval in (each["deletion"], each["insertion"], *each["margins"]["faithful"])),
                 figure(last["spearman"]) if last else "",
                 figure(last["ssim"]) if last else "",
                 f"{each['forwards']:.1f}" if last else "",

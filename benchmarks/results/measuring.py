@@ -155,10 +155,10 @@ def _git(*words: str) -> str:
     ).stdout.strip()
 
 
-def machine() -> str:
-    """Processor, cores, threads and the packages that compute."""
+def machine(threads: int | str | None = None) -> str:
+    """Processor, cores, threads (of a run, unless they are given) and the packages that compute."""
     found = [line.split(":")[1].strip() for line in _processor().splitlines() if line.startswith("model name")]
-    threads = os.environ.get("KD_THREADS") or os.cpu_count()
+    threads = threads or os.environ.get("KD_THREADS") or os.cpu_count()
     name = found[0] if found else platform.processor() or platform.machine()
     return f"{os.cpu_count()} cores of {name}, {threads} {'thread' if str(threads) == '1' else 'threads'} a run, PyTorch {torch.__version__.split('+')[0]}"
 

@@ -18,7 +18,7 @@ class OnTheObject:
 
     hits: of images whose brightest cell touches the object; hits_by_chance: of all cells; hits_centred: of the middle one.
     inside: of the map's sum that is on the object; by_chance: of a uniform map's: the object's share of the image;
-    centred: of a centre blob's; beyond: inside - the larger of these two, image by image.
+    centred: of a centre blob's.
     count, without: images with a map, and without one.
     """
 
@@ -28,7 +28,6 @@ class OnTheObject:
     hits_centred: float
     by_chance: float
     centred: float
-    beyond: Interval
     count: int
     without: int
 
@@ -48,9 +47,21 @@ def on_the_object(heatmaps: np.ndarray, masks: np.ndarray) -> OnTheObject:
         hits_centred=_mean([pointing(centre, mask) for mask in known]),
         by_chance=float(known.mean()) if len(known) else float("nan"),
         centred=_mean(middle.tolist()),
-        beyond=with_interval(inside - np.maximum(middle, known.mean(axis=(1, 2)))),
         count=len(kept),
         without=int((~there).sum()),
+    )
+
+
+def beyond_controls(heatmaps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """What is inside of each map beyond what is of a uniform map and of a centre blob, whichever has more: [n], NaN without a map."""
+    centre = centre_prior(heatmaps.shape[1:])
+    return np.array(
+        [
+            energy_inside(heatmap, mask) - max(energy_inside(centre, mask), float(mask.mean()))
+            if np.isfinite(heatmap).all()
+            else float("nan")
+            for heatmap, mask in zip(heatmaps, masks, strict=True)
+        ]
     )
 
 

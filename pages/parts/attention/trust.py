@@ -57,7 +57,7 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
     found: Measured = measured["models"][name]
     chance = next(iter(found.values()))["on_object"]
     st.caption(
-        "✓: passed, by a 95 % interval over images; —: not passed. By chance a cell touches the object in "
+        "✓: passed, by intervals over images that are corrected for the number of maps and tests (Holm); —: not passed. By chance a cell touches the object in "
         f"{_whole(chance['hits_by_chance'])} of cases, and a uniform map has {_whole(chance['by_chance'])} inside; a blob in the middle "
         f"{_whole(chance['centred'])}. The objects are near the middle, so a blob there is hard to beat."
     )
@@ -70,7 +70,7 @@ def show(chosen: dict[str, Choice], map_name: str | None) -> None:
         column_config=_columns(),
     )
     st.caption(
-        f"{measured['images']} test images, a quarter of them for the last figures; {measured['date']}, `{measured['command']}`."
+        f"{measured['images']} test images, half of them for deletion, insertion and random weights; {measured['date']}, `{measured['command']}`."
     )
     if map_name in found:
         _one(found[map_name], networks.maps()[map_name].title, networks.family(name)[1])
@@ -146,8 +146,8 @@ def _table(found: Measured) -> pd.DataFrame:
                 **{title: NOT_TESTED if control else _rank(each, key) for key, (title, _) in TICKS.items()},
                 "Inside": round(each["on_object"]["inside"][0], 2),
                 "Hits": round(each["on_object"]["hits"][0], 2),
-                "Beyond noise": round(each["beyond_noise"][0], 2) + 0.0,  # no -0.00
-                "Beyond the blob": round(each["beyond_centre"][0], 2) + 0.0,
+                "Beyond noise": round(each["margins"]["faithful"][0][0], 2) + 0.0,  # no -0.00
+                "Beyond the blob": round(each["margins"]["faithful"][1][0], 2) + 0.0,
                 "Without weights": each["cascade"][-1]["spearman"][0] if each["cascade"] else None,
                 "Forwards": None if control else each["forwards"],
             }
@@ -157,11 +157,7 @@ def _table(found: Measured) -> pd.DataFrame:
 
 def _rank(each: Measured, test: str) -> float:
     """By what the column of a test is sorted: what did not pass is below 0, and within both the larger effect is higher."""
-    margin = {
-        "object": each["on_object"]["beyond"][0],
-        "faithful": min(each["beyond_noise"][0], each["beyond_centre"][0]),
-        "learnt": 1 - each["cascade"][-1]["spearman"][0] if each["cascade"] else 0.0,
-    }[test]
+    margin = min(mean for mean, _, _ in each["margins"][test])
     return margin + (MOST_MARGIN if each["passes"][test] else -MOST_MARGIN)
 
 

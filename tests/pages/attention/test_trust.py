@@ -85,8 +85,8 @@ def test_a_column_of_ticks_is_sorted_by_what_was_measured(runner: FakeRunner, ti
     cards = {card.title: name for name, card in map_cards().items()}
     named = [measured[cards[table["Map"][place]]] for place in best_first[:-2]]
     effects = {
-        "Object": [each["on_object"]["beyond"][0] for each in named],
-        "Faithful": [min(each["beyond_noise"][0], each["beyond_centre"][0]) for each in named],
+        "Object": [each["margins"]["object"][0][0] for each in named],
+        "Faithful": [min(each["margins"]["faithful"][0][0], each["margins"]["faithful"][1][0]) for each in named],
         "Learnt": [-each["cascade"][-1]["spearman"][0] for each in named],
     }[title]
     passing = ticks.count("\u2713")

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from kdcore.explain.quality.localization import centre_prior, covered, energy_inside, on_the_object, pointing
+from kdcore.explain.quality.localization import (
+    beyond_controls,
+    centre_prior,
+    covered,
+    energy_inside,
+    on_the_object,
+    pointing,
+)
 
 MASK = np.zeros((8, 8), dtype=bool)
 MASK[:4, :2] = True  # half of the top left quarter
@@ -28,7 +35,7 @@ def test_shares_over_images_stand_beside_what_chance_and_the_centre_give():
     assert found.hits_by_chance == 0.25  # one cell of four touches the object
     assert found.hits_centred == 1  # of four that are equally near to the middle the first counts
     # inside 0.3 and 0.1, a uniform map and a centred blob both 0.125
-    assert found.beyond[0] == pytest.approx(((0.3 - 0.125) + (0.1 - 0.125)) / 2)
+    assert beyond_controls(maps, np.stack([MASK] * 3)) == pytest.approx([0.3 - 0.125, 0.1 - 0.125, np.nan], nan_ok=True)
     assert found.centred == pytest.approx(0.25 * 0.5)  # a centred blob is alike in all four quarters
 
 

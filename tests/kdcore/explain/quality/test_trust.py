@@ -13,6 +13,7 @@ from kdcore.explain.quality.trust import CONTROLS, Randomised, Trust, trust
 from ..conftest import build
 
 SURE = (0.9, 0.8, 1.0)
+MARGINS = {"object": (SURE,), "faithful": ((0.2, 0.1, 0.3), (0.1, 0.05, 0.15)), "learnt": ((0.4, 0.2, 0.6),)}
 
 
 def split_with_masks(model, count=4, **extras) -> Split:
@@ -28,9 +29,8 @@ def split_with_masks(model, count=4, **extras) -> Split:
 def measured(**changed) -> Trust:
     whole = {
         "map": "grad_cam",
-        "on_object": OnTheObject(SURE, (0.5, 0.4, 0.6), 0.3, 0.3, 0.2, 0.35, (0.15, 0.1, 0.2), 10, 0),
-        "deletion": (0.2, 0.1, 0.3), "insertion": SURE, "beyond_noise": (0.2, 0.1, 0.3),
-        "beyond_centre": (0.1, 0.05, 0.15), "count": 5,
+        "on_object": OnTheObject(SURE, (0.5, 0.4, 0.6), 0.3, 0.3, 0.2, 0.35, 10, 0),
+        "deletion": (0.2, 0.1, 0.3), "insertion": SURE, "count": 5, "margins": MARGINS,
         "cascade": (Randomised("head", SURE, SURE, 5), Randomised("stem", (0.1, -0.1, 0.3), (0.0, -0.1, 0.1), 5)),
         "forwards": 1.1,
     }  # fmt: skip
@@ -51,8 +51,9 @@ def test_every_map_that_can_be_right_is_measured_beside_two_controls(kind):
         assert math.isfinite(each.deletion[0])
     assert found["grad_cam"].forwards > 0
     assert found["random"].cascade == ()
-    assert found["random"].beyond_noise == (0, 0, 0)  # what the others are compared with
-    assert found["centre"].beyond_centre == (0, 0, 0)
+    assert found["random"].margins["faithful"][0] == (0, 0, 0)  # what the others are compared with
+    assert found["centre"].margins["faithful"][1] == (0, 0, 0)
+    assert found["grad_cam"].margins["learnt"][0][0] == pytest.approx(0.5 - found["grad_cam"].cascade[-1].spearman[0])
     assert not found["centre"].passes["faithful"]
 
 
@@ -79,22 +80,19 @@ def test_the_model_is_left_as_it_was():
         torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
 
 
-def test_a_map_passes_where_its_interval_bears_it_out():
+def test_a_map_passes_where_its_intervals_are_above_0():
     assert measured().passes == {"object": True, "faithful": True, "learnt": True}
-    in_the_middle = OnTheObject(SURE, (0.4, 0.36, 0.44), 0.3, 0.3, 0.2, 0.35, (0.05, -0.01, 0.11), 10, 0)
-    assert not measured(on_object=in_the_middle).passes["object"]
-    assert not measured(beyond_noise=(0.2, -0.01, 0.3)).passes["faithful"]
-    assert not measured(beyond_centre=(0.2, -0.01, 0.3)).passes["faithful"]
-    unmoved = (Randomised("stem", (0.45, 0.4, 0.55), SURE, 5),)
-    assert not measured(cascade=unmoved).passes["learnt"]
-    assert not measured(map="random", cascade=()).passes["learnt"]
-
-
-def test_a_missing_figure_passes_no_test():
-    nothing = (math.nan,) * 3
-    nowhere = OnTheObject(nothing, nothing, 0.3, 0.3, 0.2, 0.35, nothing, 0, 6)
-    silent = measured(on_object=nowhere, beyond_noise=nothing, cascade=(Randomised("stem", nothing, nothing, 0),))
-    assert not any(silent.passes.values())
+    open_, nothing = (0.2, -0.01, 0.3), (math.nan,) * 3
+    for test, margins in (
+        ("object", (open_,)),
+        ("faithful", (open_, SURE)),
+        ("faithful", (SURE, open_)),
+        ("learnt", (open_,)),
+        ("learnt", (nothing,)),
+    ):
+        passed = measured(margins=MARGINS | {test: margins}).passes
+        assert passed == {"object": True, "faithful": True, "learnt": True} | {test: False}
+    assert not any(measured(map="random", cascade=(), margins=MARGINS | {"learnt": ()}).passes.values())
 
 
 def test_a_split_without_masks_is_refused():
@@ -113,10 +111,10 @@ def test_figures_do_not_change_from_one_time_to_the_next():
     network = build("our_cnn")
     one, other = (trust(network, split_with_masks(network), ["eigen_cam"], few=3) for _ in range(2))
     for a, b in zip(one, other, strict=True):
-        assert (a.on_object, a.deletion, a.beyond_noise, a.cascade) == (
+        assert (a.on_object, a.deletion, a.margins, a.cascade) == (
             b.on_object,
             b.deletion,
-            b.beyond_noise,
+            b.margins,
             b.cascade,
         )
-        assert np.isfinite(a.beyond_noise).all()
+        assert np.isfinite(a.margins["faithful"]).all()
