@@ -28,12 +28,6 @@ MOST_OF_ONE = 100 << 20  # bytes of an image
 MOST_RATIO = 200  # of a compressed entry's size, and of all together; drawings as BMP reach 100
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes of memory to unpack
 CHUNK = 1 << 20
-    0,
-    6,
-    10,
-    11,
-    14,
-}  # systems that made an entry: MS-DOS, OS/2 and Windows, some of whose programs write `cat\\1.png`
 DEEPEST, LONGEST = 20, 200  # folders in each other, bytes of a name
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)  # the last of an entry that begins before the file
 DAMAGED = "files that are damaged in the zip file"
