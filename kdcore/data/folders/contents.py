@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdcore.data.folders import names
+from kdcore.data.folders import names, walking
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
 from kdcore.errors import UserError
 
@@ -114,8 +114,8 @@ class Listing:
         """Refuse a training class, or a whole split, without images. Raises UserError."""
         for pool, found in self.pools.items():
             empty = found.empty_classes(self.classes)
-            where = names.text(os.path.join(self.root, found.folder).rstrip(os.sep))
-            left = f" Left out: {'; '.join(map(str, self.left_out))}." if self.left_out else ""
+            where = names.text(os.path.join(self.root, found.folder).rstrip(os.sep) or os.sep)
+            left = walking.in_words(self.left_out)
             if pool == "train" and empty:
                 raise UserError(
                     f"The class {empty[0]!r} has no images in {where}: add some (JPEG, PNG, ...), or remove its folder.{left}"

@@ -210,7 +210,7 @@ class _Reader:
             )
 
     def _named(self, folder: str, inner: str = "") -> str:
-        return names.text(os.path.join(str(self.root), folder, inner).rstrip(os.sep))
+        return names.text(os.path.join(str(self.root), folder, inner).rstrip(os.sep) or os.sep)
 
 
 def _stamp(path: str) -> Stamp:

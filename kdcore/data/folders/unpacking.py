@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kdcore import paths
-from kdcore.data.folders import listing, names, zip_names
+from kdcore.data.folders import listing, names, walking, zip_names
 from kdcore.data.folders.walking import FEW, HIDDEN_FILES, HIDDEN_FOLDERS, ODD, OTHER, LeftOut
 from kdcore.errors import UserError, clipped, visible
 from kdcore.files import atomic, budget, disk
@@ -194,8 +194,7 @@ def _check_entry(entry: zipfile.ZipInfo, shown: str) -> None:
 
 def _check_images(found: _Sorted, shown: str) -> None:
     if not found.kept:
-        left = f" Left out: {'; '.join(map(str, found.left_out()))}." if found.counts else ""
-        raise UserError(f"{shown} has no images. {LAYOUT}{left}")
+        raise UserError(f"{shown} has no images. {LAYOUT}{walking.in_words(found.left_out())}")
 
 
 def _check_size(found: _Sorted, packed: int, shown: str) -> None:

@@ -1,20 +1,23 @@
 """Walks through folders: each once, links included; counts what is left out, by reason."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdcore import paths, photos
 from kdcore.data.folders import names
 from kdcore.errors import UserError
+from kdcore.files import mounts
 from kdcore.photos import kinds
 
 Stamp = tuple[int, int]  # modification time (ns) and size
 
 MOST_ENTRIES = 2_000_000  # of one folder of images: `/` would take minutes
-FEW = 5  # names that are given for each reason
+MOST_OTHERS, LEAST_SHARE = 200_000, 0.01  # entries after which at least so many of them should be images
+FEW = 5  # names that are given for each reason, and reasons in a message
 
+CHOOSE = "Choose the folder that holds the class folders, and nothing else."
 HIDDEN_FOLDERS = "hidden, checkpoint and system folders"
 THUMBNAILS = "folders of thumbnails"
 HIDDEN_FILES = "hidden and system files"
@@ -22,6 +25,7 @@ BROKEN = "links to nothing"
 ODD = "pipes, sockets and devices"
 NOT_ALLOWED = "links out of the folders that this server may read"
 CLOSED = "folders that cannot be opened"
+SYSTEM = "folders of the system, such as /proc, which hold no files"
 REPEATED = "folders that were read already under another name"
 NOT_IMAGES = "files without an ending whose content is not an image"
 HEIC = "HEIC photos, which need the package pillow-heif (`pip install pillow-heif`)"
@@ -41,6 +45,15 @@ class LeftOut:
         return f"{self.reason} ({self.count:,}): {', '.join(self.examples)}{more}"
 
 
+def in_words(left_out: Sequence[LeftOut]) -> str:
+    """The end of a message, with what most was left out for; empty where nothing was."""
+    if not left_out:
+        return ""
+    some = sorted(left_out, key=lambda each: -each.count)[:FEW]
+    more = f"; and {len(left_out) - FEW} more reasons" if len(left_out) > FEW else ""
+    return f" Left out: {'; '.join(map(str, some))}{more}."
+
+
 @dataclass
 class Walk:
     """Reads the folders below `root`.
@@ -53,6 +66,8 @@ class Walk:
     stamps: dict[str, Stamp] = field(default_factory=dict)
     linked: list[str] = field(default_factory=list)
     entries: int = 0
+    found: int = 0  # images
+    _system: frozenset[int] = field(default_factory=mounts.system_devices)
     _left: dict[str, list[str]] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     _reads_heic: bool = field(default_factory=photos.reads_heic)
@@ -63,20 +78,31 @@ class Walk:
         Raises:
             OSError: it cannot be opened.
             NotAllowed: it is a link out of the folders that this server may read.
+            UserError: it is of the system, or there are too many files, or hardly any images among many.
         """
         folders: list[str] = []
         files: list[str] = []
+        if self._is_system(paths.allowed(Path(folder))):
+            raise UserError(f"{names.text(folder)} belongs to the system and holds no files. {CHOOSE}")
         self.stamps[folder] = stamp(paths.allowed(Path(folder)))
         with os.scandir(folder) as found:
             for entry in found:
                 self.entries += 1
-                if self.entries > MOST_ENTRIES:
-                    raise UserError(
-                        f"{names.text(self.root)} holds more than {MOST_ENTRIES:,} files and folders. Choose the folder that "
-                        "holds the class folders, and nothing else."
-                    )
+                self._check_number()
                 self._sort(entry, folders, files, in_class)
         return sorted(folders), sorted(files)
+
+    def _is_system(self, folder: Path | os.DirEntry[str]) -> bool:
+        return folder.stat().st_dev in self._system
+
+    def _check_number(self) -> None:
+        shown = names.text(self.root)
+        if self.entries > MOST_ENTRIES:
+            raise UserError(f"{shown} holds more than {MOST_ENTRIES:,} files and folders. {CHOOSE}")
+        if self.entries % MOST_OTHERS == 0 and self.found < LEAST_SHARE * self.entries:
+            raise UserError(
+                f"{shown} holds more than {self.entries:,} files and folders, of which only {self.found:,} are images. {CHOOSE}"
+            )
 
     def _sort(self, entry: os.DirEntry[str], folders: list[str], files: list[str], in_class: bool) -> None:
         name = entry.name
@@ -89,6 +115,8 @@ class Walk:
                 self.leave_out(THUMBNAILS, entry.path + "/")
             elif entry.is_symlink() and _leads_up(entry.path):
                 self.leave_out(REPEATED, entry.path + "/")
+            elif _leads_to(lambda: self._is_system(entry)):
+                self.leave_out(SYSTEM, entry.path + "/")
             else:
                 folders.append(name)
         elif not _leads_to(entry.is_file):
@@ -121,7 +149,9 @@ class Walk:
             for name in inner:
                 path = os.path.join(here, name)
                 (links if os.path.islink(path) else waiting).append(path)
-            found += [path for name in files if self._is_image(path := os.path.join(here, name), name)]
+            images = [path for name in files if self._is_image(path := os.path.join(here, name), name)]
+            self.found += len(images)
+            found += images
         return sorted(found, key=lambda path: path.split(os.sep))
 
     def _is_image(self, path: str, name: str) -> bool:

@@ -299,7 +299,7 @@ class _Indexer:
 
     def _left_words(self) -> str:
         apart = f" {APART}" if self.counts.keys() >= {UNLABELLED, NO_IMAGE} else ""
-        return f" Left out: {'; '.join(map(str, self._left_out()))}.{apart}" if self.counts else ""
+        return f"{walking.in_words(self._left_out())}{apart}"
 
 
 def _pool(images: _Images, numbers: np.ndarray) -> Pool:

@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,6 +315,46 @@ def test_too_many_files_are_refused(tmp_path, fill, monkeypatch):
     fill("cat", "dog")
     with pytest.raises(UserError, match="holds more than 10 files and folders. Choose the folder that holds the class"):
         listed(tmp_path)
+
+
+def test_many_files_of_which_hardly_one_is_an_image_are_refused(tmp_path, fill, monkeypatch):
+    monkeypatch.setattr(walking, "MOST_OTHERS", 500)
+    fill("cat", "dog")  # six images each
+    (tmp_path / "a").mkdir()
+    for number in range(700):
+        (tmp_path / "a" / f"{number}.txt").touch()
+    with pytest.raises(
+        UserError, match="holds more than 500 files and folders, of which only 0 are images. Choose the"
+    ):
+        listed(tmp_path)
+    monkeypatch.setattr(walking, "LEAST_SHARE", 0.0)
+    with pytest.raises(UserError, match="class 'a' has no images"):
+        listed(tmp_path).check_images()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="this system has no /proc")
+def test_folders_of_the_system_are_not_walked(tmp_path, fill):
+    with pytest.raises(UserError, match="^/proc belongs to the system and holds no files. Choose the folder"):
+        listed(Path("/proc"))
+    fill("cat", "dog")
+    (tmp_path / "proc").symlink_to("/proc")
+    (tmp_path / "cat" / "self").symlink_to("/proc/self")
+    found = listed(tmp_path)
+    assert found.classes == ("cat", "dog")
+    assert left_out(found) == {walking.SYSTEM: 2}
+
+
+def test_a_message_has_the_reasons_for_which_most_was_left_out(tmp_path, fill):
+    fill("cat")
+    (tmp_path / "dog").mkdir()
+    for number in range(1, 8):
+        for name in range(number):
+            (tmp_path / "dog" / f"{name}.x{number}").touch()
+    with pytest.raises(UserError) as refused:
+        listed(tmp_path).check_images()
+    reasons = re.findall(r"the ending \.x(\d) \((\d)\)", str(refused.value))
+    assert reasons == [(number, number) for number in "76543"]
+    assert str(refused.value).endswith("; and 2 more reasons.")
 
 
 @pytest.mark.parametrize("path", ["nowhere", "a/" * 300, "~nobody-of-this-name/x"])
