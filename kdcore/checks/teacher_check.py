@@ -46,7 +46,8 @@ def check(recipe: Recipe, *, device: torch.device, runs: Store | None = None) ->
         return TeacherCheck((counted,), {})
     began = time.perf_counter()
     later = missing(recipe, runs)
-    paired, tested_before = pairings(recipe, runs), training_images.of_the_test(recipe, runs)
+    paired = pairings(recipe, runs)
+    tested_before = (*training_images.of_the_test(recipe, runs), *training_images.of_the_student(recipe, runs))
     if recipe.teacher.finetune:
         epochs = recipe.teacher.finetune.epochs
         length = f"{epochs} epoch{'s' * (epochs != 1)}"

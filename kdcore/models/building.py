@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from kdcore.errors import UserError
 from kdcore.models import fitting, matching, pruned, weight_files, zoo
 from kdcore.models import pretrained as zoo_weights
 from kdcore.models.fitting import Report
-from kdcore.models.sources import Source, find, resolved, teacher_description
+from kdcore.models.sources import Source, find, inherited, resolved, teacher_description
 from kdcore.models.tapped import Statistics, Tapped
 from kdcore.recipe import ModelRecipe, TeacherRecipe
 from kdcore.recipe.references import LibraryNetwork, Pretrained, RandomWeights, RunNetwork
@@ -45,11 +46,7 @@ def build(
         return _from_zoo(spec, classes, image_size, report, download, own_classes)
     source = find(spec.weights, runs)
     if isinstance(source, ModelRecipe):
-        inherited = {"model": source.model, "weights": source.weights, "options": {**source.options, **spec.options}}
-        own: dict[str, Any] = {"mean": spec.mean or source.mean, "std": spec.std or source.std}
-        if isinstance(spec, TeacherRecipe) and isinstance(source, TeacherRecipe):
-            own["map_classes"] = spec.map_classes or source.map_classes
-        spec = spec.model_copy(update={**inherited, **own})
+        spec = inherited(spec, source)
         return build(spec, classes, image_size, runs=runs, report=report, download=download, own_classes=own_classes)
     if source.note:
         report(source.note)
@@ -79,7 +76,9 @@ def load(reference: str, *, runs: "Store | None" = None, report: Report = lambda
         assert runs is not None
         assert isinstance(of_run, RunNetwork)
         described = teacher_description(of_run.run_id, runs)
-        taught = build(source, tuple(described["classes"]), described["image_size"], runs=runs, own_classes=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(runs.recipe(of_run.run_id).seeds[0])  # as the run drew random weights
+            taught = build(source, tuple(described["classes"]), described["image_size"], runs=runs, own_classes=True)
         if not taught.classes:
             raise UserError(f"The teacher of run {of_run.run_id} has no classifier, so it predicts no classes.")
         return taught

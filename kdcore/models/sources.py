@@ -5,19 +5,20 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kdcore import paths
 from kdcore.errors import UserError, clipped, shortened
 from kdcore.models import weight_files
 from kdcore.paths import is_allowed
-from kdcore.recipe import ModelRecipe, Recipe, references, weight_header
+from kdcore.recipe import ModelRecipe, Recipe, TeacherRecipe, references, weight_header
 from kdcore.recipe.references import Bundled, LibraryNetwork, Reference, RunNetwork, WeightFile
 from kdcore.runtime.once import once
 
 if TYPE_CHECKING:
     from kdcore.store import Store
 
+TUNED = "teacher.safetensors"  # in the folder of a run that fine-tuned its teacher
 NO_SNAPSHOTS = "it has no snapshots, like runs of earlier versions and recordings; train its recipe again to get them"
 
 
@@ -159,11 +160,39 @@ def _teacher(run_id: str, recipe: Recipe, step: int | None, runs: "Store") -> So
         raise UserError(f"The teacher of run {run_id} does not change: use run:{run_id}/teacher, without @{step}.")
     if recipe.teacher is None:
         raise UserError(f"Run {run_id} has no teacher.")
-    if (file := runs.folder(run_id) / "teacher.safetensors").is_file():
+    if (file := runs.folder(run_id) / TUNED).is_file():
         return _file(file)
     if recipe.teacher.finetune is None:
-        return recipe.teacher
+        return _as_it_began(recipe.teacher, run_id, runs)
     raise UserError(f"The teacher of run {run_id} is not fine-tuned yet.")
+
+
+def _as_it_began(spec: TeacherRecipe, run_id: str, runs: "Store") -> TeacherRecipe:
+    """A teacher by the weights that it began with, where it is the teacher of an earlier run, and that of another, and so on."""
+    met = {run_id}
+    while isinstance(of := resolved(spec.weights, runs), RunNetwork) and of.network == "teacher":
+        before = runs.recipe(of.run_id).teacher
+        if of.step is not None or before is None or before.finetune or (runs.folder(of.run_id) / TUNED).is_file():
+            break
+        if of.run_id in met:
+            raise UserError(
+                f"The teacher of run {run_id} leads back to itself: the recipe of run {of.run_id} was changed."
+            )
+        met.add(of.run_id)
+        spec = inherited(spec, before)
+    return spec
+
+
+Spec = TypeVar("Spec", bound=ModelRecipe)
+
+
+def inherited(spec: Spec, source: ModelRecipe) -> Spec:
+    """A network that is a run's teacher, by the recipe of that teacher: what it sets itself stays."""
+    changed: dict[str, Any] = {"model": source.model, "weights": source.weights}
+    changed |= {"options": {**source.options, **spec.options}, **_statistics(spec, source.mean, source.std)}
+    if isinstance(spec, TeacherRecipe) and isinstance(source, TeacherRecipe):
+        changed["map_classes"] = spec.map_classes or source.map_classes
+    return spec.model_copy(update=changed)
 
 
 def _snapshot(run_id: str, step: int, runs: "Store") -> Path:

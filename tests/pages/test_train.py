@@ -670,7 +670,7 @@ def test_the_traceback_of_a_failed_run_is_the_operator_s(open_page, make_run, mo
 def test_weights_of_the_student_that_saw_the_test_images_are_warned_of_beside_the_networks(open_page, runner):
     remedy = Remedy("Hold out the test images that it was not trained on", ("data.test_seed=7",))
     runner.findings = (
-        Finding("test images", "warn", "The student begins with weights that were trained on 50 % of them.", (remedy,)),
+        Finding("student", "warn", "The student begins with weights that were trained on 50 % of them.", (remedy,)),
     )
     test = open_page("train.py")
     assert [each.value for each in test.warning] == [runner.findings[0].finding]

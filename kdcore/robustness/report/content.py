@@ -33,7 +33,7 @@ QUESTIONS = {
     "calibration": "Calibration error: how far confidence and accuracy differ, mean over the test sets; lower is better.",
 }
 OWN_TEACHERS = (
-    "Each seed has its own teacher, fine-tuned on the images of that seed: every student is compared with the teacher of its seed, and the "
+    "Each seed has its own teacher, fine-tuned on its images or with its random weights: every student is compared with the teacher of its seed, and the "
     "figures of the teacher are means over these."
 )
 LIMITS = (

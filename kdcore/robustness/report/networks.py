@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from kdcore import methods
 from kdcore.errors import UserError
 from kdcore.recipe import Recipe, settings
+from kdcore.recipe.references import RandomWeights
 from kdcore.store import StudyState
 from kdcore.store.studies import Place
 
@@ -134,8 +135,12 @@ def _fine_tuned_on(recipe: Recipe) -> str:
 
 
 def _own_teachers(recipe: Recipe) -> bool:
-    """Whether each seed has a teacher of its own, fine-tuned on the images of that seed."""
-    return recipe.teacher is not None and recipe.teacher.finetune is not None and recipe.data.seed == "run"
+    """Whether each seed has a teacher of its own: fine-tuned on the images of that seed, or with that seed's random weights."""
+    if recipe.teacher is None:
+        return False
+    if recipe.teacher.finetune is not None:
+        return recipe.data.seed == "run"
+    return isinstance(recipe.teacher.reference, RandomWeights)
 
 
 def _nearest(recipe: Recipe, alone: dict[str, Recipe]) -> str:

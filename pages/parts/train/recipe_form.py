@@ -17,7 +17,7 @@ from pages.parts.train.sections import choose_data, choose_length, choose_networ
 from pages.parts.train.term_form import choose_terms
 
 TITLES = {"data": "Data", "networks": "Networks", "terms": "Loss terms", "length": "Training"}
-WARNED = {"length": "length", "test images": "networks"}  # finding -> section; others are shown with the terms
+WARNED = {"length": "length", "student": "networks"}  # finding -> section; others are shown with the terms
 START = ":material/play_arrow:"
 EVENT_FILES = "event-files"
 Spots = dict[str, DeltaGenerator]  # section -> where its errors are shown

@@ -1,5 +1,7 @@
 """A student whose starting weights were trained on test images of its run is named before the run and in its warnings."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from PIL import Image
 
 from kdcore import models
 from kdcore.checks import before_run, teacher_check, training_images
+from kdcore.cli import main
 from kdcore.data import loading
 from kdcore.models import weight_files
 from kdcore.recipe import ModelRecipe, Recipe
@@ -72,7 +75,7 @@ def test_the_warning_comes_before_the_run_and_during_it_and_its_remedy_helps(fol
     share = share_by_pixels(folder)
     assert 0 < share < 1
     recipe = tiny(student={"weights": f"run:{before}/student"}, data=data_of(folder, 3), epochs=1)
-    (found,) = [each for each in before_run.findings(recipe, runner.store) if each.check == "test images"]
+    (found,) = [each for each in before_run.findings(recipe, runner.store) if each.check == "student"]
     assert found.in_words == (
         f"The student begins with weights that were trained on {100 * share:.0f} % of the test images: its accuracy on them, and its "
         "twin's, are too high for images that they have not seen. Hold out the test images that it was not trained on (data.test_seed: 7)."
@@ -156,4 +159,63 @@ def test_weights_that_lead_back_to_themselves_are_not_known(tmp_path, tiny):
     file.write_text(file.read_text().replace("weights: none", f"weights: run:{run_id}/student"))
     store = Store(tmp_path)
     assert f"run:{run_id}" in file.read_text()
-    assert training_images.trained_on(ModelRecipe(weights=f"run:{run_id}/student"), store) is None
+    own = store.recipe(run_id).of_run().data
+    assert training_images.trained_on(ModelRecipe(weights=f"run:{run_id}/student"), store) == ([own], False)
+
+
+def test_pruned_weights_that_replaced_those_that_their_run_began_with_are_named(folder, trained, tiny, tmp_path):
+    runner, before = trained
+    file = tmp_path / "start.safetensors"
+    between = runner.store.create(tiny(student={"weights": str(file)}, data=data_of(folder, 7)))
+    origin = {
+        "of": f"run:{between}/student",
+        "score": "random",
+        "macs": [2, 1],
+        "parameters": [2, 1],
+        "top1": [0.5, 0.5],
+        "images": 8,
+    }
+    network = models.load(f"run:{before}/student", runs=runner.store)
+    weight_files.save(network, file, card={"pruning": origin})
+    (found,) = training_images.of_the_student(
+        tiny(student={"weights": str(file)}, data=data_of(folder, 3)), runner.store
+    )
+    share = 100 * share_by_pixels(folder)
+    assert found.finding.startswith(
+        f"The student begins with weights that were trained on {share:.0f} % of the test images"
+    )
+
+
+def test_an_exported_network_began_with_the_weights_that_its_card_names(folder, trained, tiny, tmp_path):
+    runner, before = trained
+    between = runner.store.create(tiny(student={"weights": f"run:{before}/student"}, data=data_of(folder, 3)))
+    card = {"network": "student", "recipe": runner.store.recipe(between).model_dump(mode="json", exclude_defaults=True)}
+    (tmp_path / "exported.json").write_text(json.dumps(card))
+    spec = ModelRecipe(weights=str(tmp_path / "exported.safetensors"))
+    found, whole = training_images.trained_on(spec, runner.store)
+    assert [each.seed_of("test") for each in found] == [3, 7]
+    assert whole
+
+
+@pytest.mark.parametrize("network", ["student", "teacher"])
+def test_a_chain_of_a_thousand_runs_is_followed_to_its_end(network, tmp_path, tiny):
+    store = Store(tmp_path)
+    run_id = store.create(tiny(data={**TINY["data"], "seed": 5}, teacher=TINY["teacher"] | {"finetune": {"epochs": 1}}))
+    for seed in range(1, 1100):
+        begins = {"weights": f"run:{run_id}/{network}"}
+        changed = {"student": begins} if network == "student" else {"teacher": begins}
+        run_id = store.create(tiny(data={**TINY["data"], "seed": 5 if network == "teacher" else seed % 3}, **changed))
+    found, whole = training_images.trained_on(ModelRecipe(weights=f"run:{run_id}/{network}"), store)
+    assert {each.seed for each in found} == ({5} if network == "teacher" else {0, 1, 2, 5})
+    assert whole
+
+
+def test_the_command_names_a_student_that_saw_test_images_too(folder, trained, tiny, monkeypatch, tmp_path, capsys):
+    runner, before = trained
+    monkeypatch.setenv("KD_RUNS", str(runner.store.root))
+    recipe = tiny(student={"weights": f"run:{before}/student"}, data=data_of(folder, 3))
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    main(["check-teacher", str(tmp_path / "recipe.yaml"), "--json"])
+    listed = json.loads(capsys.readouterr().out)["findings"]
+    (found,) = [each["finding"] for each in listed if each["check"] == "student"]
+    assert found == training_images.of_the_student(recipe, runner.store)[0].finding

@@ -61,10 +61,13 @@ def test_an_exported_file_has_a_card_with_its_data(tmp_path, store):
     file = tmp_path / "student.safetensors"
     card = file.with_suffix(".json")
     card.write_text(json.dumps({"recipe": {"data": DATA}}))
-    assert training_images.trained_on(TeacherRecipe(weights=str(file)), store) == [DataRecipe.model_validate(DATA)]
+    assert training_images.trained_on(TeacherRecipe(weights=str(file)), store) == (
+        [DataRecipe.model_validate(DATA)],
+        False,
+    )
     for damaged in ("[", "{}", '{"recipe": 3}', '{"recipe": {"data": {"name": 7}}}'):
         card.write_text(damaged)
-        assert training_images.trained_on(TeacherRecipe(weights=str(file)), store) is None
+        assert training_images.trained_on(TeacherRecipe(weights=str(file)), store) == ([], False)
 
 
 @pytest.mark.parametrize("share, text", [

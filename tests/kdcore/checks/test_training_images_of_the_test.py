@@ -22,7 +22,7 @@ def recipe(tmp_path):
 
 def test_a_teacher_of_another_split_of_the_folder_is_warned_of(recipe, monkeypatch):
     before = recipe.data.model_copy(update={"seed": 7})
-    monkeypatch.setattr(training_images, "trained_on", lambda spec, runs: [before])
+    monkeypatch.setattr(training_images, "trained_on", lambda spec, runs: ([before], True))
     (found,) = training_images.of_the_test(recipe)
     assert (found.check, found.verdict) == ("test images", "warn")
     assert found.finding.startswith("The teacher was trained on ")
@@ -34,7 +34,7 @@ def test_a_teacher_of_another_split_of_the_folder_is_warned_of(recipe, monkeypat
     assert training_images.of_the_test(mended) == ()
 
 
-@pytest.mark.parametrize("known", [None, []])
+@pytest.mark.parametrize("known", [([], False), ([], True)])
 def test_nothing_is_said_of_a_teacher_whose_images_are_not_known(recipe, monkeypatch, known):
     monkeypatch.setattr(training_images, "trained_on", lambda spec, runs: known)
     assert training_images.of_the_test(recipe) == ()

@@ -10,9 +10,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from kdcore import models, paths
+from kdcore.checks.weights import version
+from kdcore.events import CheckpointSaved
+from kdcore.models import sources
 from kdcore.recipe import DataRecipe, FineTune, ModelRecipe, Recipe, TeacherRecipe
+from kdcore.setup.build import build_parts
 from kdcore.store import Store
 from kdcore.store.run_files import checkpoint
+from kdcore.training.evaluation import drained
 
 TEN = tuple("abcdefghij")
 FIVE = TEN[:5]
@@ -170,8 +175,6 @@ def finished_run(tmp_path):
         checkpoint.save(
             {"step": 7} | {name: net.state_dict() for name, net in nets.items()}, path, description=described
         )
-        from kdcore.events import CheckpointSaved
-
         writer.append(CheckpointSaved(7, 1.0, f"checkpoints/{path.name}"))
     return store, run_id
 
@@ -233,3 +236,49 @@ def test_a_deit_in_two_files_is_a_cifar_teacher(real_data, test_images, tmp_path
     with torch.inference_mode():
         right = (model(larger).logits.argmax(dim=1) == targets).float().mean()
     assert right > 0.8
+
+
+def test_a_teacher_that_a_thousand_runs_handed_on_is_the_first_one(tmp_path):
+    store, (low, high) = Store(tmp_path / "runs"), ((0.1, 0.2, 0.3), (0.5, 0.4, 0.3))
+    models.save(small(seed=3), tmp_path / "first.safetensors")
+    weights, data = str(tmp_path / "first.safetensors"), DataRecipe(name="cues", image_size=32)
+    for number in range(1100):
+        more = {"mean": {500: high, 600: low}.get(number)}
+        recipe = Recipe(
+            student=ModelRecipe(model="resnet20"), teacher=TeacherRecipe(weights=weights, **more), data=data
+        )
+        weights = f"run:{store.create(recipe)}/teacher"
+    spec = TeacherRecipe(weights=weights)
+    built = models.build(spec, TEN, 32, runs=store)
+    same(built.net, small(seed=3).net)
+    assert built.mean.flatten().tolist() == pytest.approx(low)  # the later one of the two that set it
+    assert models.missing(spec, store) == ""
+    assert sources.without_weights(spec, store).model == "three_stage_cnn_16"
+    assert version(spec, store).startswith(str(tmp_path / "first.safetensors"))
+
+
+def test_a_teacher_that_leads_back_to_itself_is_refused(tmp_path):
+    store = Store(tmp_path)
+    recipe = Recipe(student=ModelRecipe(model="resnet20"), teacher=TeacherRecipe(model="resnet20"))
+    run_id = store.create(recipe)
+    file = store.folder(run_id) / "recipe.yaml"
+    changed = recipe.model_copy(update={"teacher": TeacherRecipe(weights=f"run:{run_id}/teacher")})
+    file.write_text(changed.to_full_yaml())
+    with pytest.raises(
+        ValueError, match=f"The teacher of run {run_id} leads back to itself: the recipe of run {run_id} was"
+    ):
+        models.missing(TeacherRecipe(weights=f"run:{run_id}/teacher"), Store(tmp_path))
+
+
+def test_a_random_teacher_is_that_of_its_run(tmp_path, tiny):
+    store = Store(tmp_path)
+    run_id = store.create(tiny(seeds=[7], terms=[{"method": "ce"}, {"method": "kd"}]))
+    parts = drained(build_parts(store.recipe(run_id), seed=7, device=torch.device("cpu"), runs=store))
+    described = {name: model.description() for name, model in parts.models.items()}
+    with store.writer(run_id) as writer:
+        checkpoint.save(parts.state(), writer.checkpoint_path(1), description=described)
+        writer.append(CheckpointSaved(1, 1.0, f"checkpoints/{writer.checkpoint_path(1).name}"))
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    same(models.load(f"run:{run_id}/teacher", runs=store).net, parts.teacher.model.net)
+    assert torch.equal(torch.get_rng_state(), before)

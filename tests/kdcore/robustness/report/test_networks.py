@@ -101,6 +101,17 @@ def test_teachers_that_are_fine_tuned_on_the_images_of_each_seed_are_those_of_th
     assert sorted(left.independent) == [0, 1]
 
 
+def test_random_teachers_are_those_of_their_seeds(study_state):
+    random = {"teacher": {"model": "resnet20", "accept": True}}
+    (direction,) = directions(study_state({"independent": {"terms": ALONE}, "kd": random}))
+    assert direction.teachers == {seed: f"run:kd-{seed}/teacher" for seed in (0, 1, 2)}
+    tuned = {
+        "teacher": {"model": "resnet20", "finetune": {"epochs": 1}}
+    }  # which begins with the same weights for all seeds
+    (direction,) = directions(study_state({"independent": {"terms": ALONE}, "kd": tuned}))
+    assert set(direction.teachers.values()) == {"run:kd-0/teacher"}
+
+
 def test_teachers_that_are_fine_tuned_on_other_images_are_other_teachers(study_state):
     tuned = {"teacher.finetune": {"epochs": 1}}
     state = study_state({"independent": {"terms": ALONE}, "many": tuned, "few": {**tuned, "data.train_images": 100}})
