@@ -78,7 +78,7 @@ def numbered(
         known = _known(pool, kinds, folder)
         names_of[pool] = {each: _name(each, known) for each in _sorted(labels)}
         notes += _same_name(names_of[pool], known, pool, folder)
-    _check_names(list(names_of["train"].values()), written["train"], folder)
+    _check_names(list(names_of["train"].values()), written["train"], folder, notes)
     classes = tuple(dict.fromkeys(names_of["train"].values()))
     for pool, found in names_of.items():
         _check_split(pool, found.values(), classes, kinds, folder)
@@ -123,7 +123,7 @@ def _check_numbers(pool: str, known: list[str], folder: str) -> None:
 
 
 def _same_name(found: Mapping[Label, str], known: list[str] | None, pool: str, folder: str) -> list[str]:
-    """A sentence for each name that several labels have; refuses those of which one has no name but its number."""
+    """A sentence for each name that several labels have, and for labels without a name; refuses those of which one has no name but its number."""
     labels: dict[str, list[Label]] = {}
     for each, name in found.items():
         labels.setdefault(name, []).append(each)
@@ -135,20 +135,25 @@ def _same_name(found: Mapping[Label, str], known: list[str] | None, pool: str, f
                 f"The {pool} images in {names.text(folder)} have the label {nameless[0]}, which has no name, and the label {other}, whose "
                 f"name is {shortened(name)}: give each label of the ClassLabel a name of its own, and save the dataset again."
             )
-    return [
+    nameless = [each for each in found if isinstance(each, int) and not _has_name(each, known)]
+    without = (
+        [f"Labels without a name are called by their number: {', '.join(map(str, nameless[:5]))}."] if nameless else []
+    )
+    return without + [
         f"The labels {', '.join(map(str, several[:5]))} are one class, {shortened(name)}: their names differ in spaces, control characters "
         "or Unicode form only."
         for name, several in shared.items()
     ]
 
 
-def _check_names(shown: list[str], labels: list[Any], folder: str) -> None:
+def _check_names(shown: list[str], labels: list[Any], folder: str, notes: list[str]) -> None:
     where = names.text(folder)
     if len(set(shown)) < 2:
         none = sum(not _is_label(each) for each in labels)
         left = f" {none:,} of {len(labels):,} images have no label: it is empty, or a negative number." if none else ""
+        merged = "".join(f" {note}" for note in notes)
         few = f"a single class, {shown[0]!r}" if shown else "no class"
-        raise UserError(f"The training images in {where} have {few}; at least two are needed.{left}")
+        raise UserError(f"The training images in {where} have {few}; at least two are needed.{left}{merged}")
     if long := next((name for name in shown if len(name) > LONGEST_CLASS), None):
         raise UserError(
             f"The training images in {where} have a class with a name of {len(long):,} characters, {clipped(long, 60)!r}; "

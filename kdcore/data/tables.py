@@ -177,8 +177,8 @@ def _check_inside(folder: Path, files: Iterable[Path]) -> None:
             )
         if empty:
             raise UserError(
-                f"{names.text(str(file))} names no file: a split without rows, which the package datasets cannot open. Save the "
-                "dataset without it."
+                f"{names.text(str(file))} names no file: a split without rows, which the package datasets cannot open. Add "
+                "rows, or save the dataset without it."
             )
 
 

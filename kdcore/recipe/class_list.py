@@ -35,6 +35,8 @@ def read(
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
     except UnicodeError:
+        text = "\0"
+    if "\0" in text:  # as in UTF-16
         raise UserError(f"{path} is not text in UTF-8: save it as UTF-8, one name a line.") from None
     plain = _in_json(path, text) if text.lstrip().startswith(("[", "{")) else _in_lines(path, text, report)
     found = tuple(map(_tidy, plain))

@@ -163,7 +163,7 @@ class _Reader:
                 written.setdefault(name, set()).update(os.path.basename(folder) for folder in folders)
         for name in (name for name, forms in written.items() if len(forms) > 1):
             self.notes.append(
-                f"Folders named {name!r} whose names differ in their Unicode form or encoding only are one class."
+                f"Folders named {name!r} whose names differ in control characters, Unicode form or encoding only are one class."
             )
         self.questions += names.alike(own["train"])
 

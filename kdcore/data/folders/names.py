@@ -3,9 +3,9 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from kdcore.errors import shortened, visible
+from kdcore.errors import blank, shortened, visible
 from kdcore.photos import kinds
 
 SYSTEM_FOLDERS = {
@@ -44,13 +44,14 @@ def text(name: str) -> str:
     return unicodedata.normalize("NFC", visible(words))
 
 
-def alike(classes: Iterable[str]) -> list[str]:
-    """A sentence for each group of class names that look the same, or nearly."""
+def alike(classes: Collection[str]) -> list[str]:
+    """A sentence for each class name of which nothing is seen, and for each group of those that look the same, or nearly."""
     found: dict[str, list[str]] = {}
+    unseen = [name for name in classes if blank(name)]
     for name in classes:
         seen = (each for each in name.casefold() if unicodedata.category(each) != "Cf" and not each.isspace())
         found.setdefault("".join(seen), []).append(name)
-    return [
+    return [f"{name!r} is a class, but nothing is seen of its name: give it another one." for name in unseen] + [
         f"{' and '.join(map(repr, group))} are two classes: their names differ in capitals, spaces or invisible characters only."
         for group in found.values()
         if len(group) > 1

@@ -114,7 +114,8 @@ def _check_layout(target: Path, shown: str, found: _Sorted) -> None:
     except UserError as error:
         unread = names.not_read(name.rpartition("/")[2] for some in found.examples.values() for name in some)
         reason = str(error).replace(f"{target}/", "").replace(str(target), shown)
-        raise UserError(f"{reason} {unread}".strip()) from None
+        left = "" if unread else walking.in_words(found.left_out())
+        raise UserError(f"{reason} {unread}".strip() + left) from None
     finally:
         if not fine:
             shutil.rmtree(target, ignore_errors=True)
@@ -137,7 +138,11 @@ def _sorted(zipped: zipfile.ZipFile, shown: str) -> _Sorted:
             _sort(entry, parts, found, shown)
         elif parts and _is_plain(parts):
             found.empty.add("/".join(parts))
-    found.empty -= _folders(files)
+    around = _folders(files)
+    found.empty -= around
+    for place in [place for place in found.kept if place in around]:  # a file that is called as a folder is
+        del found.kept[place]
+        found.leave_out(TWICE, place)
     _check_images(found, shown)
     _check_size(found, zipped.start_dir, shown)
     found.kept, outer = _without_outer(found.kept)

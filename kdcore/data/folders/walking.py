@@ -120,7 +120,7 @@ class Walk:
             else:
                 folders.append(name)
         elif not _leads_to(entry.is_file):
-            self.leave_out(BROKEN if entry.is_symlink() else ODD, entry.path)
+            self.leave_out(ODD if os.path.exists(entry.path) else BROKEN, entry.path)
         elif names.skipped_file(name):
             self.leave_out(HIDDEN_FILES, entry.path)
         else:

@@ -7,6 +7,7 @@ import unicodedata
 from typing import Any
 
 from kdcore.data.shards import tar
+from kdcore.errors import blank, visible
 
 JSON_KEYS = ("cls", "label", "class", "class_name", "target")  # of a .json, the first that is there
 MOST_LABEL_BYTES = 65_536
@@ -33,9 +34,11 @@ def label(file: int, entry: tar.Entry) -> str | None:
     try:
         written: Any = raw.decode("utf-8-sig")
         if entry.name.lower().endswith(".json"):
-            plain = json.loads(written)
+            plain = json.loads(written, object_pairs_hook=_once)
             written = (
-                next((plain[key] for key in JSON_KEYS if key in plain), None) if isinstance(plain, dict) else plain
+                next((plain[key] for key in JSON_KEYS if plain.get(key) is not None), None)
+                if isinstance(plain, dict)
+                else plain
             )
         if isinstance(written, str):
             found = unicodedata.normalize("NFC", written.strip())
@@ -50,9 +53,17 @@ def is_number(label: str) -> bool:
     return bool(_WHOLE.fullmatch(label))
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError where it has a key twice: either value may be meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key that is there twice")
+    return found
+
+
 def _number(number: int | float) -> str | None:
     return str(int(number)) if 0 <= number < _MOST and number == int(number) else None
 
 
 def _name(found: str) -> str | None:
-    return found if 0 < len(found) <= 255 and found.isprintable() else None
+    return found if len(found) <= 255 and not blank(found) and visible(found) == found else None

@@ -39,8 +39,9 @@ MOST_IMAGES = 50_000_000
 
 COMPRESSED = "compressed shards, in which no image can be found by its place (unpack them: gunzip, unzstd)"
 UNLABELLED, NO_IMAGE = "images without a label (.cls or .json)", "labels without an image"
-NO_LABEL = "labels that are no class: not a whole number from 0, a name, or a .json with " + ", ".join(
-    map(repr, entries.JSON_KEYS)
+NO_LABEL = (
+    "labels that are no class: not a whole number from 0 to 999,999,999, a name in UTF-8, or a .json with one of these, once: "
+    + ", ".join(map(repr, entries.JSON_KEYS))
 )
 FURTHER = "further images and labels of a key, which is the name up to its first dot: the first of each is used"
 APART = (

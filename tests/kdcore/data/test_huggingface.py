@@ -368,6 +368,28 @@ def test_words_are_one_class_whatever_their_spaces_and_unicode_form(tmp_path, li
     assert np.bincount(np.concatenate([source.targets("train"), source.targets("test")])).tolist() == [10, 10]
 
 
+def test_labels_without_a_name_and_names_that_are_one_are_noted(tmp_path, library):
+    kind = library.ClassLabel(names=["", "cat", "dog"])
+    rows(library, label=kind, values=[0, 1, 2, 1] * 5).save_to_disk(tmp_path / "nameless")
+    found = ours.of(recipe(tmp_path / "nameless"))
+    assert found.classes == ("0", "cat", "dog")
+    assert found.listing.notes == ("Labels without a name are called by their number: 0.",)
+    kind = library.ClassLabel(names=["a\x1bb", "a b"])
+    rows(library, label=kind, values=[0, 1] * 10).save_to_disk(tmp_path / "one")
+    with pytest.raises(
+        UserError, match="a single class, 'a b'; at least two are needed. The labels 0, 1 are one class"
+    ):
+        ours.of(recipe(tmp_path / "one")).classes
+
+
+def test_a_word_of_which_nothing_is_seen_is_no_label(tmp_path, library):
+    words = ["\u200b", "cat", "dog", "\u00a0"] * 5
+    rows(library, label=library.Value("string"), values=words).save_to_disk(tmp_path / "a")
+    found = report(recipe(tmp_path / "a"), WHOLE)
+    assert found.classes == ("cat", "dog")
+    assert [(each.reason, each.count) for each in found.left_out] == [(tables.NO_LABEL, 10)]
+
+
 def test_too_few_classes_are_counted_with_what_has_no_label(tmp_path, library):
     rows(library, label=library.Value("int64"), values=[-1, 3, 3, 3] * 5).save_to_disk(tmp_path / "one")
     with pytest.raises(
@@ -425,7 +447,9 @@ def test_damaged_offsets_are_refused_before_they_are_followed(tmp_path, library,
 
 
 def test_a_split_without_rows_or_labels_is_named(tmp_path, library):
-    with pytest.raises(UserError, match="state.json names no file: a split without rows.*Save the dataset without it"):
+    with pytest.raises(
+        UserError, match="state.json names no file: a split without rows.*Add rows, or save the dataset without it"
+    ):
         ours.of(splits(tmp_path / "none", train=rows(library), test=rows(library, n=0, values=[]))).classes
     without = rows(library, values=[-1] * N)
     with pytest.raises(

@@ -49,6 +49,7 @@ def test_a_file_of_class_names(text, names, tmp_path):
         ("\u00e9\ne\u0301".encode(), "names the class 'é' twice"),
         (b"cat\n\ndog\n", "has no name in line 2: the label 1 needs one there"),
         (b'["cat", "\\ud800"]', "has no name in line 2"),
+        ("cat\ndog".encode("utf-16-le"), "is not text in UTF-8: save it as UTF-8"),
         (b"\xff\xfe", "is not text in UTF-8: save it as UTF-8"),
         (b'{"0": "cat", "1": "dog", "1": "elk"}', "has '1' twice: each number and each name should be there once"),
         ("cat\n\u200b\ndog".encode(), "has no name in line 2"),  # nothing of it would be seen

@@ -128,7 +128,7 @@ def test_unicode_forms_of_a_name_are_one_class(tmp_path, fill):
     assert found.classes == (composed, "Obst")
     assert counts(found, "test") == [4, 4]
     assert found.notes == (
-        "Folders named 'Gemüse' whose names differ in their Unicode form or encoding only are one class.",
+        "Folders named 'Gemüse' whose names differ in control characters, Unicode form or encoding only are one class.",
     )
     assert loading.classes(DataRecipe(name="folder", path=str(tmp_path), only=("Obst", apart))) == ("Obst", composed)
 
@@ -315,6 +315,21 @@ def test_too_many_files_are_refused(tmp_path, fill, monkeypatch):
     fill("cat", "dog")
     with pytest.raises(UserError, match="holds more than 10 files and folders. Choose the folder that holds the class"):
         listed(tmp_path)
+
+
+def test_a_class_of_whose_name_nothing_is_seen_is_questioned(tmp_path, fill):
+    fill("\u200b", "dog")
+    assert listed(tmp_path).questions == (
+        "'\\u200b' is a class, but nothing is seen of its name: give it another one.",
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="this system has no devices as files")
+def test_a_link_to_a_device_is_not_one_to_nothing(tmp_path, fill):
+    fill("cat", "dog")
+    (tmp_path / "cat" / "a.png").symlink_to("/dev/zero")
+    (tmp_path / "cat" / "b.png").symlink_to("nowhere")
+    assert left_out(listed(tmp_path)) == {walking.ODD: 1, walking.BROKEN: 1}
 
 
 def test_many_files_of_which_hardly_one_is_an_image_are_refused(tmp_path, fill, monkeypatch):

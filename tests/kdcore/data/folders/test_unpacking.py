@@ -230,6 +230,18 @@ def test_names_that_are_one_file_are_told():
     assert found.images == 30
 
 
+def test_a_file_that_is_called_as_a_class_does_not_cost_the_class():
+    found = unpacking.unpack(zipped([("cat", png(9)), *images()]), "x.zip")
+    assert {each.reason: each.examples for each in found.left_out} == {unpacking.TWICE: ("cat",)}
+    assert found.images == 30
+
+
+def test_what_was_left_out_is_said_where_too_few_classes_are_left():
+    long = images(classes=("x" * 201,))
+    with pytest.raises(UserError, match="has a single class, 'cat'; .* Left out: names of more than 200 bytes"):
+        unpacking.unpack(zipped([*images(classes=("cat",)), *long]), "x.zip")
+
+
 @pytest.mark.parametrize(
     "content, words",
     [

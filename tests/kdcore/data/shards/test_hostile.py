@@ -100,7 +100,7 @@ def test_further_images_of_a_key_are_named(folder):
 
 
 @pytest.mark.parametrize("label", [
-    b"", b" ", b"a\nb", b"\xff\xfe", b"9" * 10, b"x" * 256, b"x" * 100_000,
+    b"", b" ", "\u200b".encode(), "\u202ecat".encode(), b"a\tb", "cat".encode("utf-16"), b"a\nb", b"\xff\xfe", b"9" * 10, b"x" * 256, b"x" * 100_000,
 ])  # fmt: skip
 def test_a_label_that_is_none(folder, label):
     with tarfile.open(folder / "train-1.tar", "w") as made:
@@ -139,6 +139,25 @@ def test_what_is_not_written_as_a_whole_number_is_a_name(folder, label):
             add(made, f"{key}.cls", text.encode())
     assert left_out(folder) == {}
     assert loading.classes(recipe(folder)) == tuple(sorted(("0", "1", "100000", label)))
+
+
+@pytest.mark.parametrize(
+    "label", ["a\u00a0b", "\u0645\u06cc\u200c\u0634\u0648\u062f"]
+)  # a space that does not break; Persian
+def test_a_name_may_have_what_is_no_letter_in_it(folder, label):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, "0.cls", label.encode())
+    assert left_out(folder) == {}
+    assert label in loading.classes(recipe(folder))
+
+
+def test_null_in_json_is_no_label_and_the_next_key_counts(folder):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        add(made, "0.png", encoded(1))
+        add(made, "0.json", b'{"cls": null, "label": 1}')
+    assert left_out(folder) == {}
+    assert loading.classes(recipe(folder)) == ("0", "1")
 
 
 def test_a_list_of_class_names_beside_labels_that_are_names_is_not_read(folder):
@@ -244,7 +263,7 @@ def test_names_of_classes_after_a_byte_order_mark_are_the_same_names(folder):
 
 @pytest.mark.parametrize("label", [
     b"{", b"[" * 60_000, b'{"label": true}', b'{"label": 1.5}', b'{"label": null}', b'{"other": 1}', b"[1]", b'{"label": "\\ud800"}',
-    b'{"label": ' + b"9" * 5000 + b"}",
+    b'{"label": ' + b"9" * 5000 + b"}", b'{"label": 1, "label": 0}', b'{"label": NaN}', b'{"label": 1e400}',
 ])  # fmt: skip
 def test_json_that_is_no_label(folder, label):
     with tarfile.open(folder / "train-1.tar", "w") as made:
