@@ -10,7 +10,6 @@ import streamlit as st
 from pages.parts import page_table
 from pages.parts.methods.figures import FIGURES, FIRST
 from pages.parts.methods.index import GROUPS, open_card
-from pages.parts.train import presets
 
 if TYPE_CHECKING:
     from kdcore.inspection.method_cards import Entry
@@ -81,7 +80,6 @@ def start_from(entry: Entry) -> None:
         st.table(facts, border="horizontal")
         st.caption(card.source)
         if st.button("Try it", type="primary", icon=":material/play_arrow:", width="stretch", key="try-method"):
-            st.session_state.pop(presets.TRIED, None)
             st.switch_page(page_table.TRAIN, query_params={"method": entry.name})
         st.link_button(card.paper, card.url, icon=":material/article:", width="stretch")
 

@@ -60,9 +60,9 @@ def own_sweep() -> None:
     if not role.is_operator():
         control.only_the_operator("start sweeps")
         return
+    presets.forget()  # Train may have used the run's recipe before
     presets.take_run()
-    known = presets.all_presets()
-    like = st.session_state.get(presets.CHOSEN) if "like" in st.query_params else None
+    known, like = presets.all_presets(), st.session_state.pop(presets.CHOSEN, None)
     name = st.selectbox("Recipe", list(known), list(known).index(like) if like in known else 0, key=f"sweep-{like}")
     recipe = recipes.from_yaml(known[name])
     if recipe.note:

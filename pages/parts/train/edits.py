@@ -1,4 +1,7 @@
-"""The edits of the form in its address: a shared link shows the preset with the same changes, Back undoes the last one."""
+"""The edits of the form in its address: a reload or a link shows the preset with the same changes, Back undoes the last one.
+
+What no address holds (files of this machine, names, a preset of one visit, many edits) is a draft, whose name is in the address.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,11 @@ from kdcore.data import datasets
 from kdcore.recipe import Recipe
 from kdcore.recipe.references import WeightFile, parse
 from pages.parts import address
+from pages.parts.train import drafts
+from pages.parts.train.drafts import Draft
 
 SET = "set"  # in the address, one for each setting, as the command line's --set takes them
+DRAFT = "draft"  # in the address; it stands for the whole form, also where there are settings too
 MOST = 20
 FORM = "form-edits"  # in the session
 OF_DATASET = frozenset(
@@ -22,23 +28,56 @@ PRIVATE = ("data.path", "name", "note")  # never in an address
 
 
 @dataclass(frozen=True)
+class Written:
+    """What an address has of the edits. settings: as `SET` has them. draft: its name; mostly empty."""
+
+    settings: tuple[str, ...] = ()
+    draft: str = ""
+
+
+@dataclass(frozen=True)
 class Begun:
-    """A form as it began. settings: those of the address; written: those that stand there since; turn: how often a form began."""
+    """A form as it began.
+
+    began: what the address had then; written: what it has since; turn: how often a form began.
+    """
 
     preset: str = ""
-    settings: tuple[str, ...] = ()
-    written: tuple[str, ...] = ()
+    began: Written = Written()
+    draft: Draft | None = None
+    written: Written = Written()
     turn: int = 0
 
 
-def wanted(preset: str) -> list[str]:
-    """The settings that the form of this preset begins with. Its own edits do not make it begin anew; Back and Forward do."""
-    found, known = tuple(st.query_params.get_all(SET)[:MOST]), _begun()
+def wanted(preset: str) -> Begun:
+    """What the form of this preset begins with. Its own edits do not make it begin anew; Back and Forward do."""
+    found, known = _in_address(), _begun()
     if found != known.written or not known.preset:
-        st.session_state[FORM] = Begun(preset, found, found, known.turn + bool(known.preset))
+        turn = known.turn + bool(known.preset)
+        st.session_state[FORM] = Begun(preset, found, drafts.find(found.draft), found, turn)
     elif preset != known.preset:  # what was edited belonged to the other one
-        st.session_state[FORM] = Begun(preset, (), known.written, known.turn)
-    return list(_begun().settings)
+        st.session_state[FORM] = Begun(preset, written=known.written, turn=known.turn)
+    return _begun()
+
+
+def forget() -> None:
+    """The form is drawn anew: it begins with what the address has."""
+    st.session_state[FORM] = replace(_begun(), preset="", turn=_begun().turn + bool(_begun().preset))
+
+
+def opened() -> Draft | None:
+    """The draft of an address that this form does not show yet."""
+    found, known = _in_address(), _begun()
+    return drafts.find(found.draft) if found != known.written or not known.preset else None
+
+
+def open_draft(preset: str, text: str) -> None:
+    """Let the form begin anew with this recipe."""
+    address.put({SET: "", DRAFT: drafts.keep(preset, text)})
+
+
+def _in_address() -> Written:
+    return Written(tuple(st.query_params.get_all(SET)[:MOST]), st.query_params.get(DRAFT, ""))
 
 
 def turn() -> str:
@@ -46,17 +85,25 @@ def turn() -> str:
     return f"-{_begun().turn}" if _begun().turn else ""
 
 
-def remember(recipe: Recipe, base: Recipe, edited: Recipe) -> None:
-    """Write what the form differs in. Nothing where that is too much for an address, which then shows the preset.
+def remember(recipe: Recipe, base: Recipe, edited: Recipe, *, own: bool) -> None:
+    """Write what the form differs in.
 
     Args:
-        recipe, base: the preset, without and with the settings that its form began with.
+        recipe, base: the preset, without and with what its form began with.
+        own: the preset is of this visit alone, so that no settings lead to the recipe.
     """
     known = _begun()
-    new = known.settings if _same(base, edited) else tuple(shareable(recipe, edited))
+    if _same(base, edited) and (known.draft or not own):
+        new = known.began
+    else:
+        settings = () if own else tuple(shareable(recipe, edited))
+        whole = not own and set(settings) == {
+            each for each in recipes.overrides(recipe, edited) if not each.startswith("note")
+        }
+        new = Written(settings, "" if whole else drafts.keep(known.preset, edited.to_yaml()))
     if new != known.written:
         st.session_state[FORM] = replace(known, written=new)
-        address.put({SET: new})
+        address.put({SET: new.settings, DRAFT: new.draft})
 
 
 def _begun() -> Begun:
@@ -71,8 +118,7 @@ def shareable(recipe: Recipe, edited: Recipe) -> list[str]:
 
 
 def _same(one: Recipe, other: Recipe) -> bool:
-    own = set(PRIVATE) - {"data.path"}
-    return one.model_dump(exclude=own) == other.model_dump(exclude=own)
+    return one.model_dump(exclude={"note"}) == other.model_dump(exclude={"note"})
 
 
 def _without_files(recipe: Recipe, edited: Recipe) -> Recipe:

@@ -12,25 +12,36 @@ from kdcore.photos.decoding import plain_name
 from kdcore.recipe import Recipe, RecipeError, library
 from kdcore.recipe.references import RunNetwork
 from kdcore.store import Store
-from pages.parts import engine, formatting
+from pages.parts import address, engine, formatting
 from pages.parts.roles import role
 from pages.parts.server.uploads import file_of
 from pages.parts.train import edits
 
 FIRST = "quick"
 CHOSEN, OWN, TROUBLE = "preset", "own-recipes", "recipe-trouble"  # in the session's state
-TRIED = "tried-method"  # in the session's state; the Methods page removes it
+LIKE, LED = "like", "led-to"  # in the session's state: the run, and the preset that the address has led to
+TRIED = "tried-method"  # in the session's state
 EDITED = "Edited recipe"
+LOST = (
+    "The edited recipe of this address is not kept any more, or is the operator's: edits are kept until the app ends. The "
+    "recipe below is shown instead."
+)
 MOST_RUNS = 8  # as teachers
 
 
 def choose() -> tuple[Recipe, str]:
     """The recipe to start from, and a key for its widgets, so that another preset resets them."""
+    if (
+        CHOSEN not in st.session_state or address.restored_by_history()
+    ):  # another page was open, or another view of this one
+        forget()
     take_run()
     take_method()
+    take_draft()
     known = all_presets()
     preset, file = st.columns([5, 2], vertical_alignment="bottom")
-    name = preset.selectbox("Start from", list(known), key=CHOSEN, bind="query-params")
+    usual = list(known).index(led_to()[0] or FIRST) if FIRST in known else 0
+    name = preset.selectbox("Start from", list(known), usual, key=CHOSEN, bind="query-params")
     with file.popover("Upload a recipe", icon=":material/upload_file:", width="stretch", key="upload-recipe"):
         st.file_uploader(
             "Recipe (YAML)", type=["yaml", "yml"], key="recipe-file", on_change=take_file, max_upload_size=1
@@ -41,17 +52,28 @@ def choose() -> tuple[Recipe, str]:
 
 
 def remember(base: Recipe, edited: Recipe) -> None:
-    """The form's edits into the address, unless the preset is of this visit alone, so that no link can show it."""
+    """The form's edits into the address, so that a reload shows them; not where a reload would refuse them."""
     name = st.session_state[CHOSEN]
-    if name not in st.session_state.get(OWN, {}) or st.query_params.keys() & {"like", "method"}:
-        edits.remember(recipes.from_yaml(all_presets()[name]), base, edited)
+    try:
+        engine.check_settings(edited.data)
+    except UserError:
+        return
+    own = name in st.session_state.get(OWN, {}) and (name, True) != led_to()
+    edits.remember(recipes.from_yaml(all_presets()[name]), base, edited, own=own)
 
 
 def with_settings(recipe: Recipe, name: str) -> Recipe:
-    """`?set=epochs=3&set=terms.1.temperature=8`: the preset with these settings, as the command line's `--set` takes them."""
-    wanted = edits.wanted(name)
+    """`?set=epochs=3&set=terms.1.temperature=8`: the preset with these settings, as the command line's `--set` takes them; with
+    `?draft=NAME` the whole recipe of that draft."""
+    form = edits.wanted(name)
+    settings = list(form.began.settings)
+    if form.began.draft and not form.draft:
+        st.warning(LOST, icon=":material/edit_off:")
     try:
-        changed = recipes.with_overrides(recipe, wanted, option="set") if wanted else recipe
+        if form.draft:
+            changed = recipes.from_yaml(form.draft.text)
+        else:
+            changed = recipes.with_overrides(recipe, settings, option="set") if settings else recipe
         engine.check_settings(changed.data)
     except UserError as error:
         st.error(f"The settings of this address are not used. {formatting.message(str(error))}")
@@ -75,45 +97,85 @@ def all_presets() -> dict[str, str]:
     return texts | st.session_state.get(OWN, {})
 
 
-def take(name: str, text: str | bytes, place: str) -> None:
-    """Make a text the preset, or remember its error for the widget that it came from."""
+def take(name: str, text: str | bytes, place: str) -> bool:
+    """Make a text the preset, or remember its error for the widget that it came from. Whether it is a recipe."""
     source = "This text" if place == "text" else name
     try:
         plain = recipes.from_yaml(text, source=source).to_yaml()
         engine.check_settings(recipes.from_yaml(plain, source=source).data)  # indented so it may exceed the size limit
     except UserError as error:
         st.session_state[TROUBLE] = (place, str(error))
-    else:
-        st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: plain}
-        st.session_state[CHOSEN] = name
+        return False
+    st.session_state[OWN] = {**st.session_state.get(OWN, {}), name: plain}
+    st.session_state[CHOSEN] = name
+    return True
+
+
+def begin_with(name: str, text: str | bytes, place: str) -> None:
+    """Make a text the preset, as `take`, in place of what the address led to."""
+    if take(name, text, place):
+        edits.open_draft(name, st.session_state[OWN][name])
 
 
 def take_file() -> None:
     if file := file_of("recipe-file"):
-        take(plain_name(file.name), file.getvalue(), "file")
+        begin_with(plain_name(file.name), file.getvalue(), "file")
+
+
+def forget() -> None:
+    """Let the address lead to a preset again, and to its edits."""
+    for name in (LIKE, TRIED):
+        st.session_state.pop(name, None)
+    edits.forget()
+
+
+def led_to() -> tuple[str, bool]:
+    """The preset that a run, a method or a draft of the address leads to, and whether the address alone leads to all of it.
+
+    Empty where the address has none of them.
+    """
+    led: tuple[str, bool] = st.session_state.get(LED, ("", False))
+    return led if st.query_params.keys() & {"like", "method", edits.DRAFT} else ("", False)
+
+
+def led_elsewhere() -> bool:
+    """Whether the address names an included recipe or a draft, which wins over the run or method that led to the form first."""
+    return st.query_params.get(CHOSEN) in library.names(ASSETS / "recipes") or edits.opened() is not None
+
+
+def take_draft() -> None:
+    """`?draft=NAME`: choose the preset of that draft, which a reload has forgotten where it was of the last visit alone."""
+    if draft := edits.opened():
+        if draft.preset not in all_presets():
+            st.session_state[OWN] = {**st.session_state.get(OWN, {}), draft.preset: draft.text}
+        st.session_state[CHOSEN] = draft.preset
+        st.session_state[LED] = (draft.preset, False)
 
 
 def take_run() -> None:
     """`?like=RUN`: start from an earlier run's recipe."""
     run_id = st.query_params.get("like")
-    if run_id in engine.store().ids() and st.session_state.get("like") != run_id:
-        st.session_state["like"] = run_id
+    if run_id in engine.store().ids() and st.session_state.get(LIKE) != run_id and not led_elsewhere():
+        st.session_state[LIKE] = run_id
         try:
             recipe = engine.store().recipe(run_id)
         except RecipeError as error:
             st.session_state[TROUBLE] = ("file", str(error))
             return
-        take(f"From run {recipe.name} ({run_id})", recipe.to_yaml(), "file")
+        name = f"From run {recipe.name} ({run_id})"
+        if take(name, recipe.to_yaml(), "file"):
+            st.session_state[LED] = (name, True)
 
 
 def take_method() -> None:
     """`?method=NAME`: start from a recipe that shows this method."""
     name = st.query_params.get("method")
-    if name in engine.methods() and st.session_state.get(TRIED) != name:
+    if name in engine.methods() and st.session_state.get(TRIED) != name and not led_elsewhere():
         st.session_state[TRIED] = name
-        title = engine.methods()[name].card.title
+        title = f"Example: {engine.methods()[name].card.title}"
         try:
-            take(f"Example: {title}", engine.trial(name).to_yaml(), "file")
+            if take(title, engine.trial(name).to_yaml(), "file"):
+                st.session_state[LED] = (title, True)
         except UserError as error:
             st.session_state[TROUBLE] = ("file", str(error))
 
@@ -124,7 +186,7 @@ def edit_as_text(recipe: Recipe, key: str) -> None:
     area = f"text-{hashlib.sha256((key + text).encode()).hexdigest()[:8]}"
     with st.expander("Edit the full recipe (YAML)", icon=":material/code:", key="edit-recipe"):
         st.text_area("Recipe", text, key=area, height=320, label_visibility="collapsed")
-        st.button("Apply", on_click=lambda: take(EDITED, st.session_state.get(area, text), "text"))
+        st.button("Apply", on_click=lambda: begin_with(EDITED, st.session_state.get(area, text), "text"))
         show_error("text")
 
 

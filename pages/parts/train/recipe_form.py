@@ -43,16 +43,18 @@ def show() -> None:
             choose_length(plain, key)
         with terms:
             plain["terms"] = choose_terms(plain["terms"], plain["epochs"], key)
-        recipe, problem = checked(plain, spots)
+        recipe, problem = parsed(plain, spots)
         with note:
             recipe = presets.with_note(base, recipe)
         if recipe:
             presets.remember(base, recipe)
+            problem = checked(recipe, spots)
+        if recipe and not problem:
             with preview:
                 input_preview.show(recipe.data, key)
         presets.edit_as_text(recipe or base, key)
     with summary, st.container(border=True):
-        if recipe:
+        if recipe and not problem:
             sum_up(recipe, spots)
         else:
             not_ready(problem)
@@ -66,28 +68,27 @@ def section(name: str, spots: Spots) -> DeltaGenerator:
     return inside
 
 
-def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
+def parsed(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
     """The recipe, or None and what to do about it. Each reason is shown in the section that it belongs to."""
     try:
-        recipe = recipes.from_plain(plain, source="This")
+        return recipes.from_plain(plain, source="This"), ""
     except RecipeError as error:
         lines = [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
         return None, to_change([shown_in(line, spots, "length") for line in lines])
+
+
+def checked(recipe: Recipe, spots: Spots) -> str:
+    """What to do before the recipe can run; empty where it can. Each reason is shown in the section that it belongs to."""
+    if "path" in datasets.get(recipe.data.name).own_keys and not recipe.data.path:  # no error before anything is typed
+        if role.is_operator():
+            return "Type the folder of your images, or upload it as a ZIP file."
+        return "Choose other data: folders are the operator's."
     try:
-        if (
-            "path" in datasets.get(recipe.data.name).own_keys and not recipe.data.path
-        ):  # no error before anything is typed
-            own = role.is_operator()
-            return None, (
-                "Type the folder of your images, or upload it as a ZIP file."
-                if own
-                else "Choose other data: folders are the operator's."
-            )
         engine.check_data(recipe.data)
     except UserError as error:
-        return None, to_change([shown_in(str(error), spots, "data", always=True)])
+        return to_change([shown_in(str(error), spots, "data", always=True)])
     if not role.is_operator():
-        return recipe, ""  # networks are built for the operator alone
+        return ""  # networks are built for the operator alone
     problems = []
     for finding in engine.findings(recipe):
         if finding.verdict == "warn":
@@ -97,7 +98,7 @@ def checked(plain: dict[str, Any], spots: Spots) -> tuple[Recipe | None, str]:
             problems.append(shown_in(finding.in_words, spots, "terms", always=True))
         elif finding.check != "classes":  # which the teacher check shows, with its remedies as buttons
             problems.append(shown_in(finding.in_words, spots, "networks"))
-    return (None, to_change(problems)) if problems else (recipe, "")
+    return to_change(problems) if problems else ""
 
 
 def shown_in(message: str, spots: Spots, section: str, *, always: bool = False) -> str:
@@ -166,7 +167,7 @@ def sum_up(recipe: Recipe, spots: Spots) -> None:
 def event_files_switch() -> None:
     """Whether runs that are started here write TensorBoard event files; no part of the recipe."""
     st.toggle(
-        "TensorBoard files", key=EVENT_FILES, persist_state="session",
+        "TensorBoard files", key=EVENT_FILES, bind="query-params",
         help="Also writes event files into the run's folder while it trains: tensorboard --logdir runs",
     )  # fmt: skip
 

@@ -121,4 +121,4 @@ def key_of(recipe: Recipe) -> str:
 
 def apply(recipe: Recipe, remedy: Remedy) -> None:
     changed = recipes.with_overrides(recipe, list(remedy.changes))
-    presets.take(presets.EDITED, changed.to_yaml(), "text")
+    presets.begin_with(presets.EDITED, changed.to_yaml(), "text")
