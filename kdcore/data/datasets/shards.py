@@ -7,13 +7,16 @@ What counts as an image, a label and a split is decided in `data/shards`.
 """
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 
 from kdcore.data.encoded import Encoded
 from kdcore.data.folders.contents import Listing, Pool
 from kdcore.data.folders.items import Item, Part
-from kdcore.data.shards import index
+from kdcore.data.shards import files, index
+
+INSIDE = re.compile(r"(.*?\.tar)/", re.IGNORECASE | re.DOTALL)  # an image's name begins with that of its shard
 
 
 class Shards(Encoded):
@@ -24,7 +27,7 @@ class Shards(Encoded):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         try:
-            return bool(index.shards(str(path)))
+            return bool(files.shards(str(path))) and not files.holds_folders_of_images(str(path))
         except (OSError, ValueError):  # the latter of a zero byte
             return False
 
@@ -39,11 +42,12 @@ class Shards(Encoded):
 
     def item(self, pool: Pool, row: int) -> Item:
         name = pool.files[row]
-        inner = name.index(".tar/") + len(".tar")
+        shard = INSIDE.match(name)
+        assert shard
         where = pool.where
         return Part(
             key=os.path.join(self.absolute, name),
-            file=os.path.join(self.absolute, name[:inner]),
+            file=os.path.join(self.absolute, shard[1]),
             offset=int(where["offset"][row]),
             size=int(where["size"][row]),
         )

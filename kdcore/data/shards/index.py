@@ -21,8 +21,8 @@ from kdcore.data.datasets.base import Progress, Report
 from kdcore.data.folders import names, stored, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
-from kdcore.data.shards import entries, tar
-from kdcore.errors import NotAllowed, UserError
+from kdcore.data.shards import entries, files, tar
+from kdcore.errors import NotAllowed, UserError, clipped
 from kdcore.files import reading
 from kdcore.photos import kinds
 from kdcore.recipe import class_list
@@ -61,21 +61,6 @@ def indexed(root: Path, report: Report) -> Listing:
         UserError: there is no such folder, or no image with a label in it.
     """
     return stored.listing("shards", root, lambda: _Indexer(root, os.path.abspath(root), report).listing())
-
-
-def shards(root: str) -> dict[str, str]:
-    """The tar files of a folder, relative to it, each with its split; empty for one without. Raises OSError."""
-    found: dict[str, str] = {}
-    for name in sorted(os.listdir(root)):
-        if names.skipped_file(name):
-            continue
-        if name.endswith(".tar"):
-            words = re.split(r"[\W\d_]+", name.removesuffix(".tar"))
-            found[name] = next(filter(None, map(names.split, reversed(words))), "")
-        elif (split := names.split(name)) and os.path.isdir(os.path.join(root, name)):
-            inner = sorted(each for each in os.listdir(os.path.join(root, name)) if each.endswith(".tar"))
-            found |= {f"{name}/{each}": split for each in inner if not names.skipped_file(each)}
-    return found
 
 
 @dataclass
@@ -129,9 +114,9 @@ class _Indexer:
         if not os.path.isdir(self.root):
             raise UserError(names.no_folder(self.root, LAYOUT))
         try:
-            found = shards(self.absolute)
+            found = files.shards(self.absolute)
             for name in os.listdir(self.absolute):
-                if re.search(r"\.(tar\.(gz|zst|xz|bz2)|tgz)$", name):
+                if re.search(r"\.(tar\.(gz|zst|xz|bz2)|tgz)$", name, re.IGNORECASE):
                     self._leave_out(COMPRESSED, name)
         except OSError as error:
             raise UserError(f"The folder {self.shown} cannot be opened ({error.strerror}).") from error
@@ -249,7 +234,7 @@ class _Indexer:
     def _question_mixed(self, labels: list[str]) -> None:
         """Question numbers among names: either may be a mistake, and numbers get no names from a file then."""
         if numbers := list(filter(entries.is_number, labels)):
-            others = [label for label in labels if not entries.is_number(label)]
+            others = [clipped(label, 60) for label in labels if not entries.is_number(label)]
             self.questions.append(
                 f"Some labels are numbers ({', '.join(numbers[:3])}), others names ({', '.join(others[:3])}): each is a class of its own."
             )

@@ -224,6 +224,16 @@ def test_a_sparse_file_as_gnu_tar_writes_it_is_named(folder):
     assert left_out(folder) == {tar.DEVICES: ("train-1.tar/0.png",), index.NO_IMAGE: ("train-1.tar/0.cls",)}
 
 
+def test_the_ending_of_a_shard_counts_in_capitals_too(tmp_path, folder):
+    os.rename(folder / "train-000000.tar", folder / "Train-0.TAR")
+    (folder / "train-1.TAR.GZ").write_bytes(b"\x1f\x8b")
+    source = datasets.of(recipe(folder))
+    assert left_out(folder) == {index.COMPRESSED: ("train-1.TAR.GZ",)}
+    places = np.arange(len(source.targets("train")))
+    assert len(source.read("train", places, 8).kept) == len(places) > 0
+    assert all(name.startswith("Train-0.TAR/") for name in source.files("train", places))
+
+
 def test_a_compressed_shard_under_the_name_of_a_tar_file_is_named_as_compressed(folder):
     for number, how in enumerate(("gz", "bz2", "xz"), 1):
         with tarfile.open(folder / f"train-{number}.tar", f"w:{how}") as made:

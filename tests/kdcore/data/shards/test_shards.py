@@ -11,7 +11,7 @@ from kdcore.data import datasets, loading, selection
 from kdcore.data.folders import contents, stored
 from kdcore.data.folders.checking import decoded
 from kdcore.data.folders.report import WHOLE, report
-from kdcore.data.shards import index
+from kdcore.data.shards import files, index
 from kdcore.errors import UserError
 from kdcore.recipe import DataRecipe
 from kdcore.setup.build import folder_notes
@@ -42,7 +42,7 @@ def test_the_pixels_are_those_of_the_same_image_in_a_file_of_its_own(tmp_path, w
 def test_of_two_words_in_a_name_the_last_one_is_the_split(tmp_path):
     for name in ("test-data-train-0.tar", "train-data-test-0.tar"):
         (tmp_path / name).touch()
-    assert index.shards(str(tmp_path)) == {"test-data-train-0.tar": "train", "train-data-test-0.tar": "test"}
+    assert files.shards(str(tmp_path)) == {"test-data-train-0.tar": "train", "train-data-test-0.tar": "test"}
 
 
 def test_splits_follow_from_names_of_shards_or_folders(tmp_path, write):
@@ -180,3 +180,17 @@ def test_classes_that_training_does_not_have_and_a_single_class_are_refused(tmp_
 def test_a_path_is_needed():
     with pytest.raises(UserError, match="Data 'shards' needs `path`: a folder of tar files such as train-000000.tar."):
         selection.check(DataRecipe(name="shards"))
+
+
+@pytest.mark.parametrize("inside", ["", "train/"])
+def test_class_folders_beside_the_tar_file_that_they_came_from_are_read_as_folders(write, capsys, inside):
+    root = write("train-000000.tar", n=10).parent
+    (root / "readme.png").write_bytes(encoded(0))
+    assert main(["data", str(root)]) == 0
+    assert "20 images" in capsys.readouterr().out  # of the shard
+    for name in ("cat", "dog", "elk"):
+        (root / inside / name).mkdir(parents=True)
+        for number in range(5):
+            (root / inside / name / f"{number}.png").write_bytes(encoded(number))
+    assert main(["data", str(root)]) == 0
+    assert "3 classes, 15 images found" in capsys.readouterr().out
