@@ -12,7 +12,7 @@ from kdcore.checks.findings import Finding, Remedy
 from kdcore.data import datasets, selection
 from kdcore.errors import UserError, clipped
 from kdcore.paths import bundled_model, weight_file
-from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header
+from kdcore.recipe import DataRecipe, ModelRecipe, Recipe, RecipeError, TeacherRecipe, weight_header, weight_places
 from kdcore.recipe.references import Bundled, LibraryNetwork, Pretrained, RunNetwork, WeightFile
 from kdcore.store import Store
 
@@ -35,7 +35,7 @@ def check_names_and_data(recipe: Recipe, runs: Store | None = None) -> None:
     """Refuse names that do not exist, settings of the data that cannot work, and damaged weight files. Raises UserError."""
     names.check(recipe)
     check_data(recipe.data)
-    check_weight_files(recipe)
+    check_weight_files(recipe, runs)
 
 
 def check_data(data: DataRecipe) -> None:
@@ -47,15 +47,17 @@ def check_data(data: DataRecipe) -> None:
     selection.check(data)
 
 
-def check_weight_files(recipe: Recipe) -> None:
-    """Refuse a pickle, and a weight file with an invalid header. A missing file is reported when it is loaded. Raises RecipeError."""
+def check_weight_files(recipe: Recipe, runs: Store | None = None) -> None:
+    """Refuse weights that are not there, a pickle, and a weight file with an invalid header. Raises RecipeError."""
     for spec in (recipe.teacher, recipe.student):
-        if spec and isinstance(spec.reference, WeightFile) and (file := weight_file(spec.weights)).is_file():
-            try:
-                spec.reference.check()
-                weight_header.description(file)
-            except UserError as error:
-                raise RecipeError(str(error)) from None
+        try:
+            match spec and spec.reference:
+                case WeightFile() as reference:
+                    weight_header.description(weight_places.weight_file(reference))
+                case Bundled(name) if runs is None or name.partition("/")[0] not in runs.ids():
+                    weight_places.bundled_file(name)
+        except UserError as error:
+            raise RecipeError(str(error)) from None
 
 
 def class_counts(recipe: Recipe, runs: Store | None = None) -> Finding | None:

@@ -1,6 +1,5 @@
 """Finds trained weights by their reference in a recipe: bundled models, weight files, earlier runs."""
 
-import difflib
 import json
 import os
 from dataclasses import dataclass
@@ -8,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kdcore import paths
-from kdcore.errors import UserError, clipped, shortened
+from kdcore.errors import UserError
 from kdcore.models import weight_files
-from kdcore.paths import is_allowed
-from kdcore.recipe import ModelRecipe, Recipe, TeacherRecipe, references, weight_header
+from kdcore.recipe import ModelRecipe, Recipe, TeacherRecipe, references, weight_header, weight_places
 from kdcore.recipe.references import Bundled, LibraryNetwork, Reference, RunNetwork, WeightFile
 from kdcore.runtime.once import once
 
@@ -72,21 +70,8 @@ def find(reference: str, runs: "Store | None" = None) -> Source | ModelRecipe:
         case LibraryNetwork(name):
             return ModelRecipe(model=name, weights="pretrained")
         case WeightFile():
-            return _weight_file(parsed)
-        case Bundled(name) if file := paths.bundled_model(name, ".safetensors"):
-            return _file(file)
-    if is_allowed(folder := paths.given(reference)) and os.path.isdir(folder):
-        raise UserError(
-            f"{reference} is a folder. Convert its weights once: python -m kdcore import-weights {reference} --out {folder.name}.safetensors"
-        )
-    known = sorted(bundled())
-    near = difflib.get_close_matches(reference, known, n=3)
-    raise UserError(
-        f"There are no weights {shortened(reference)}."
-        + (f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else "")
-        + f" Bundled: {', '.join(known) or 'none'}. Otherwise run:ID/student (`python -m kdcore runs` lists the runs) or the path of "
-        "a .safetensors file."
-    )
+            return _file(weight_places.weight_file(parsed))
+    return _file(weight_places.bundled_file(reference))
 
 
 def resolved(reference: str, runs: "Store | None" = None) -> Reference:
@@ -95,16 +80,6 @@ def resolved(reference: str, runs: "Store | None" = None) -> Reference:
     if isinstance(parsed, Bundled) and runs is not None and reference.partition("/")[0] in runs.ids():
         return references.parse(f"{references.RUN}{reference}")
     return parsed
-
-
-def _weight_file(reference: WeightFile) -> Source:
-    path = paths.given(reference.path)
-    reference.check()
-    file = paths.weight_file(reference.path)
-    if not os.path.isfile(file):
-        looked = clipped(f"{path}" if file == path else f"{path}, nor {file}", 500)
-        raise UserError(f"There is no weight file {looked}. See docs/results.md for where the public ones come from.")
-    return _file(file)
 
 
 def teacher_description(run_id: str, runs: "Store") -> dict[str, Any]:

@@ -121,6 +121,9 @@ def test_a_recipe_has_its_name_and_a_note(name, tmp_path):
         recipe = recipes.with_values(recipe, {"data.path": str(tmp_path / "none")})
         with pytest.raises(UserError, match="There is no folder"):
             preflight.check(recipe)
+    elif recipe.teacher and recipe.teacher.weights.endswith(".safetensors"):  # public weights, which are not bundled
+        with pytest.raises(UserError, match=r"There is no weight file .* See docs/results\.md"):
+            preflight.check(recipe)
     else:
         preflight.check(recipe)
 

@@ -66,9 +66,25 @@ def test_the_classes_of_a_folder_are_its_subfolders(tiny, tmp_path):
         preflight.check(tiny(data=data, teacher={"model": "resnet18", "weights": "pretrained"}))
 
 
-def test_what_is_not_known_yet_passes(tiny, tmp_path):
-    preflight.check(tiny(teacher={"model": "resnet56", "weights": str(tmp_path / "missing.safetensors")}))
+def test_what_is_not_known_yet_passes(tiny):
     preflight.check(tiny(teacher={"model": "resnet56"}))
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (
+            "nowhere.safetensors",
+            "There is no weight file nowhere.safetensors, nor .*nowhere.safetensors. See docs/results.md",
+        ),
+        ("nowhere.pth", "nowhere.pth is a pickle, .* python -m kdcore import-weights nowhere.pth"),
+        ("cues-teachr", "There are no weights 'cues-teachr'. Did you mean 'cues-teacher'"),
+    ],
+)
+@pytest.mark.parametrize("network", ["teacher", "student"])
+def test_weights_that_are_not_there_are_refused_before_torch_is_loaded(tiny, network, weights, words):
+    with pytest.raises(UserError, match=words):
+        preflight.check(tiny(**{network: {"model": "resnet56", "weights": weights}}))
 
 
 @pytest.mark.parametrize(("labels", "images"), [(500, 400), (5, 400)])
