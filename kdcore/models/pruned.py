@@ -21,6 +21,7 @@ from kdcore.errors import UserError, clipped, shortened
 from kdcore.models.tapped import in_eval
 
 OPTION = "pruned"
+UNITS = {"channels": "channels of convolutions", "hidden units": "hidden units of MLPs", "heads": "attention heads"}
 Widths = Mapping[str, Sequence[int]]
 
 
@@ -97,9 +98,10 @@ def check_fits(net: nn.Module, image_size: int, model: str) -> None:
 def in_words(origin: Mapping[str, Any]) -> str:
     """The `pruning` of a weight file's header: what the network was pruned from, and what that cost before any fine-tuning."""
     (macs, left), (parameters, kept), (before, after) = origin["macs"], origin["parameters"], origin["top1"]
+    units = [f"{has:,} of {had:,} {UNITS[kind]}" for kind, (had, has) in origin.get("units", {}).items()]
     return (
         f"Pruned from {clipped(origin['of'])} by {clipped(origin['score'])}: {left / 1e6:.2f} of {macs / 1e6:.2f} million MACs, {kept:,} of "
-        f"{parameters:,} parameters. Accuracy on {origin['images']:,} test images before fine-tuning: {100 * after:.1f} %, unpruned "
+        f"{parameters:,} parameters{''.join(f', {each}' for each in units)}. Accuracy on {origin['images']:,} test images before fine-tuning: {100 * after:.1f} %, unpruned "
         f"{100 * before:.1f} %."
     )
 

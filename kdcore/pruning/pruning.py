@@ -1,7 +1,7 @@
 """Prunes a network to a share of its multiply-accumulates, and checks that the smaller one computes the same without the channels."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ class Pruned:
 
     kept: layer -> its outputs that are left, in order, for one layer of each group of channels.
     macs, parameters: before and after; MACs of one image.
+    units: channels, hidden units or heads, as in `models.pruned.UNITS` -> how many there were and are, over all groups.
     blank: images without a heatmap of the teacher, which counted everywhere alike.
     """
 
@@ -31,6 +32,7 @@ class Pruned:
     kept: dict[str, tuple[int, ...]]
     macs: tuple[int, int]
     parameters: tuple[int, int]
+    units: dict[str, tuple[int, int]] = field(default_factory=dict)
     blank: int = 0
 
     @property
@@ -91,8 +93,19 @@ def prune(
         {group.name: tuple(places.tolist()) for group, places in zip(groups, kept, strict=True)},
         (flops(model) // 2, flops(small) // 2),
         (parameters(model), parameters(small)),
+        _units(dependencies, counts),
         looks.blank if looks else 0,
     )
+
+
+def _units(dependencies: Dependencies, kept: list[int]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for group, left in zip(dependencies.groups, kept, strict=True):
+        linear = isinstance(dependencies.net.get_submodule(group.name), torch.nn.Linear)
+        kind = "heads" if group.attention else "hidden units" if linear else "channels"
+        before, after = found.get(kind, (0, 0))
+        found[kind] = (before + group.count, after + left)
+    return found
 
 
 def planned(model: Tapped, to: float) -> tuple[Dependencies, list[int]]:

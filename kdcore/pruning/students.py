@@ -126,7 +126,8 @@ def known(score: str) -> Score:
 
 def _write(file: Path, of: str, found: Pruned, top1: tuple[float, float], images: int) -> None:
     """The pruned network with its origin in the header."""
-    sizes = {"macs": list(found.macs), "parameters": list(found.parameters)}
+    units = {kind: list(counts) for kind, counts in found.units.items()}
+    sizes = {"macs": list(found.macs), "parameters": list(found.parameters), "units": units}
     origin = {"of": of, "score": found.score, **sizes, "top1": list(top1), "images": images}
     with disk.in_words(file.parent, then="prune it again"):
         file.parent.mkdir(parents=True, exist_ok=True)

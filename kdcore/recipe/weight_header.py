@@ -137,7 +137,14 @@ def _is_origin(value: Any) -> bool:
         and all(_is_two(value.get(name), 1, 1e15) for name in ("macs", "parameters"))
         and _is_two(value.get("top1"), 0, 1)
         and _is_two([value.get("images")] * 2, 0, 1e15)
+        and _is_units(value.get("units", {}))
     )
+
+
+def _is_units(value: Any) -> bool:
+    """What a pruned network had and has, which earlier files do not say."""
+    kinds = {"channels", "hidden units", "heads"}
+    return isinstance(value, dict) and value.keys() <= kinds and all(_is_two(each, 0, 1e15) for each in value.values())
 
 
 def _is_two(value: Any, low: float, high: float) -> bool:

@@ -47,7 +47,7 @@ from pages.parts.engine.process import (
     store,
     studies,
 )
-from pages.parts.engine.pruning import pruning_of, start_pruning, stop_pruning
+from pages.parts.engine.pruning import Pruning, pruning_of, start_pruning, stop_pruning
 from pages.parts.engine.recipes import (
     check_data,
     check_settings,
@@ -100,6 +100,7 @@ __all__ = [
     "Cost",
     "Facts",
     "Finding",
+    "Pruning",
     "Remedy",
     "Runner",
     "TeacherCheck",

@@ -21,7 +21,7 @@ class Pruning:
     """A pruning of a run's student or twin.
 
     to: the share of its multiply-accumulates that is kept. epochs: of fine-tuning. began: seconds of `time.monotonic`.
-    run: the run that fine-tunes it, once there is one. problem: why there is none.
+    run: the run that fine-tunes it, once there is one. words: what was removed. problem: why there is none.
     """
 
     run_id: str
@@ -32,6 +32,7 @@ class Pruning:
     began: float = field(default_factory=time.monotonic)
     going: bool = True
     run: str = ""
+    words: str = ""
     problem: str = ""
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
@@ -75,7 +76,9 @@ def _prune(begun: Pruning, runner: process.Runner) -> None:
         if begun.stop.is_set():  # just before it was done
             file.unlink(missing_ok=True)
             raise UserError("It was stopped.")
-        (begun.run,) = runner.start(_fine_tuning(file, runner.store, begun.epochs))
+        recipe = _fine_tuning(file, runner.store, begun.epochs)
+        begun.words = recipe.note
+        (begun.run,) = runner.start(recipe)
     except Exception as error:  # shown on the page; of a bug, a sentence with the number of its traceback
         begun.problem = shown(error)
     finally:

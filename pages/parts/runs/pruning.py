@@ -38,13 +38,15 @@ def show(run: RunState, recipe: Recipe) -> None:
         st.error(formatting.message(found.problem))
     elif found and found.run:
         st.success(f"Pruned to {100 * found.to:.0f} % of the MACs; a new run fine-tunes it.", icon=":material/check:")
+        st.caption(formatting.message(found.words))
         page_table.go_button("Watch the fine-tuning", ":material/monitoring:", page_table.TRAIN, run=found.run)
         if st.button("Compare both runs", icon=":material/compare_arrows:", key="compare-pruned"):
             st.switch_page(page_table.RUNS, query_params=[("run", run.id), ("run", found.run)])
-    _choose(run, recipe)
+    _choose(run, recipe, found)
 
 
-def _choose(run: RunState, recipe: Recipe) -> None:
+def _choose(run: RunState, recipe: Recipe, last: engine.Pruning | None) -> None:
+    """The fields, with what was chosen last: they are not drawn while a network is pruned, and would forget it."""
     st.caption(
         "Channels are removed until a share of the multiply-accumulates (MACs) is left, and the rest is fine-tuned with this run's recipe, as "
         "a new run. Of a vision transformer, hidden units of its MLPs and whole attention heads are removed."
@@ -52,11 +54,19 @@ def _choose(run: RunState, recipe: Recipe) -> None:
     networks = [name for name in ("student", "twin") if name in run.results]
     scores = [name for name in SCORES if name != "attention" or recipe.teacher]
     which, share, epochs = st.columns([2, 3, 2], vertical_alignment="bottom")
-    network = which.selectbox("Network to prune", networks, format_func=str.capitalize, key="prune-network")
-    keep = share.slider("MACs to keep, %", LEAST, MOST, 50, step=5, key="prune-share")
-    length = epochs.number_input("Fine-tuning, epochs", *limits(Recipe, "epochs"), EPOCHS, key="prune-epochs")
+    network = which.selectbox(
+        "Network to prune",
+        networks,
+        index=networks.index(last.network) if last else 0,
+        format_func=str.capitalize,
+        key="prune-network",
+    )
+    keep = share.slider("MACs to keep, %", LEAST, MOST, round(100 * last.to) if last else 50, step=5, key="prune-share")
+    length = epochs.number_input(
+        "Fine-tuning, epochs", *limits(Recipe, "epochs"), last.epochs if last else EPOCHS, key="prune-epochs"
+    )
     picked = st.segmented_control(
-        "Channels are kept by", scores, default=scores[0], format_func=SCORES.get, required=True, key="prune-score", help=HELP,
+        "Channels are kept by", scores, default=last.score if last else scores[0], format_func=SCORES.get, required=True, key="prune-score", help=HELP,
     )  # fmt: skip
     if st.button("Prune and fine-tune", icon=":material/content_cut:", key=f"prune-{run.id}"):
         try:

@@ -129,6 +129,8 @@ ORIGIN = {
         {"images": True},
         {"images": 10**400},
         {"of": 1},
+        {"units": {"heads": [4]}},
+        {"units": {"limbs": [4, 2]}},
     ],
 )
 def test_an_impossible_origin_in_a_header_is_refused(tmp_path, entry):

@@ -57,6 +57,7 @@ def test_macs_and_parameters_of_heads_by_hand():
     units = HIDDEN - len(found.kept["blocks.0.mlp.fc1"])
     gone = HEADS - len(found.kept["blocks.0.attn"])
     assert gone == 1
+    assert found.units == {"hidden units": (HIDDEN, HIDDEN - units), "heads": (2, 1)}
     of_heads = gone * (4 * SIZE * DIM * TOKENS + 2 * SIZE * TOKENS**2)
     assert found.macs[0] - found.macs[1] == of_heads + 2 * TOKENS * DIM * units
     assert found.parameters[0] - found.parameters[1] == gone * (4 * SIZE * DIM + 3 * SIZE) + (2 * DIM + 1) * units

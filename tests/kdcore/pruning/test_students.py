@@ -50,6 +50,8 @@ def test_prune_writes_a_file_and_fine_tunes_it_as_a_new_run(parent, capsys):
     small, whole = (models.load(f"run:{each}/student", runs=store()) for each in (new, parent))
     assert models.flops(small) <= 0.5 * models.flops(whole)
     assert [2 * macs for macs in origin["macs"]] == [models.flops(whole), models.flops(small)]
+    (words,) = [f"{has:,} of {had:,} channels of convolutions" for had, has in origin["units"].values()]
+    assert words in in_words(origin)
     assert in_words(origin) in [note["text"] for note in state.notes]
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == [in_words(origin), f"written: {file}"]

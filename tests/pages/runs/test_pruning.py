@@ -1,6 +1,8 @@
 """Pruning from a finished run's page: the operator's, one at a time, ending in a run that can be compared."""
 
 import threading
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
@@ -12,6 +14,16 @@ from pages.parts import engine
 from pages.parts.engine import pruning as background
 from pages.parts.roles import role
 from pages.parts.runs import pruning
+
+
+@dataclass(frozen=True)
+class Made:
+    """Stands for the recipe of the fine-tuning."""
+
+    file: str
+    epochs: int
+    note: ClassVar[str] = "5 of 6 attention heads"
+
 
 SECONDS = 60  # for a thread: the machine may be busy
 
@@ -36,7 +48,7 @@ def pruned(monkeypatch, runner, tmp_path):
         return tmp_path / "half.safetensors"
 
     monkeypatch.setattr(processes, "prune", prune)
-    monkeypatch.setattr(background, "_fine_tuning", lambda file, store, epochs: (file.name, epochs))
+    monkeypatch.setattr(background, "_fine_tuning", lambda file, store, epochs: Made(file.name, epochs))
     monkeypatch.setattr(runner, "start", lambda recipe: [f"run of {recipe}"], raising=False)
     yield go, calls
     go.set()
@@ -80,8 +92,11 @@ def test_a_network_is_pruned_and_fine_tuned_as_a_new_run(open_page, run_id, prun
     _end()
     test.run()
     assert calls == [(f"run:{run_id}/student", 0.25, "attention")]
-    assert engine.pruning_of(run_id).run == "run of ('half.safetensors', 2)"
+    assert engine.pruning_of(run_id).run == "run of Made(file='half.safetensors', epochs=2)"
     assert {"Watch the fine-tuning", "Compare both runs", "Prune and fine-tune"} <= set(labels(test))
+    assert "5 of 6 attention heads" in [each.value for each in test.caption]
+    assert next(each for each in test.number_input if each.key == "prune-epochs").value == 2  # as it was chosen
+    assert next(each for each in test.slider if each.key == "prune-share").value == 25
 
 
 def test_it_can_be_stopped_and_another_one_waits(open_page, run_id, pruned):
