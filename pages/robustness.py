@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kdcore.errors import UserError
-from pages.parts import engine, formatting
+from pages.parts import engine, formatting, left_out
 from pages.parts.robustness import chosen as networks
 from pages.parts.robustness import closer, evaluation, measured, overview
 
@@ -27,6 +27,7 @@ def look() -> None:
         chosen = networks.choose()
         st.space("stretch")
         buttons = st.container(horizontal=True, width="content")
+    left_out.show()
     if chosen is None:
         return
     if why := engine.evaluation_refusal(chosen.references):

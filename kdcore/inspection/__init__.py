@@ -8,7 +8,7 @@ from kdcore.explain import METRICS, MapCard, agreement, map_card, map_cards, map
 from kdcore.explain.quality.agreement import Controlled
 from kdcore.explain.quality.faithfulness import Faithfulness
 from kdcore.inspection.inspector import Inspector
-from kdcore.inspection.networks import Choice, choices, library_choice, title, without_teacher
+from kdcore.inspection.networks import Choice, LeftOut, choices, left_out, library_choice, title, without_teacher
 from kdcore.inspection.preprocessing import DISPLAY, square
 from kdcore.inspection.requests import MapRequest
 from kdcore.inspection.results import Affinity, Atlas, Comparison, Course, Glance, Inspection, OverTime
@@ -26,11 +26,13 @@ __all__ = [
     "Glance",
     "Inspection",
     "Inspector",
+    "LeftOut",
     "MapCard",
     "MapRequest",
     "OverTime",
     "agreement",
     "choices",
+    "left_out",
     "library_choice",
     "map_card",
     "map_cards",

@@ -1,6 +1,5 @@
 """The networks that can be inspected: bundled models, imported ones, those of runs, and pretrained ones of the libraries."""
 
-import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Literal
 
 from kdcore import models
 from kdcore.errors import UserError
+from kdcore.inspection import run_plugins
 from kdcore.models import zoo
 from kdcore.recipe import TeacherRecipe, imported_weights, weight_header
 from kdcore.recipe.references import LibraryNetwork, RandomWeights, RunNetwork, WeightFile
@@ -33,26 +33,56 @@ class Choice:
     image_size: int = 0
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Networks that are no choices: those of a run, or imported weights. why: a sentence with what to do."""
+
+    title: str
+    run_id: str
+    why: str
+
+
 def choices(store: Store) -> list[Choice]:
     """The bundled models, imported ones that predict classes, then teacher, student and twin of every run with a checkpoint.
 
     Pretrained networks of the libraries are a choice each, see `library_choice`.
     """
-    found = []
+    return _all(store)[0]
+
+
+def left_out(store: Store) -> list[LeftOut]:
+    """Runs and imported weights whose networks cannot be built here, as without the plugin that has them."""
+    return list(_all(store)[1].values())
+
+
+def _all(store: Store) -> tuple[list[Choice], dict[str, LeftOut]]:
+    """The choices, and what is left out by its run or reference."""
+    found: list[Choice] = []
+    left: dict[str, LeftOut] = {}
     for name, card in models.bundled().items():
         accuracy = f"{100 * card['accuracy']['top1']:.1f} % right" if "accuracy" in card else ""
         found.append(_choice(name, title(name, store), "bundled", card, accuracy))
     for each in imported_weights.listing():
         if {"model", "image_size"} <= each.described.keys() and each.described.get("classes"):
-            with contextlib.suppress(UserError):
+            try:
                 found.append(_choice(each.reference, each.name, "imported", each.described, "imported"))
+            except UserError as error:
+                left[each.reference] = LeftOut(each.name, "", str(error))
     for state in store.states():
         for network, described in _networks(state, store).items():
             reference = str(RunNetwork(state.id, network))
             progress = f"{state.status}, epoch {state.epoch:g} of {state.epochs}"
-            with contextlib.suppress(UserError):  # a header that names a network which cannot be built
+            try:
                 found.append(_choice(reference, title(reference, store), "run", described, progress))
-    return found
+            except UserError as error:  # a header that names a network which cannot be built
+                left.setdefault(state.id, LeftOut(state.name, state.id, _missing(state.id, store) or str(error)))
+    return found, left
+
+
+def _missing(run_id: str, store: Store) -> str:
+    """Which plugins of a run are not loaded, as a sentence; empty where there are none."""
+    recorded = [entry["plugin"] for entry in store.environment(run_id)[-1:] if entry.get("plugin")]
+    return run_plugins.missing(recorded[0]) if recorded else ""
 
 
 def library_choice(name: str) -> Choice:

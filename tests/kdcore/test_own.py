@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 import kdcore as kd
-from kdcore import plugins
+from kdcore import inspection, plugins
 from kdcore.cli import main, options
 from kdcore.errors import UserError
 from kdcore.paths import PROJECT
@@ -120,6 +120,9 @@ def test_a_published_folder_names_no_folder_of_this_machine_and_the_file_that_op
         UserError, match=r"not loaded: the network 'my_net'. To load them, start with --plugin .*/my_net.py"
     ):
         run.export("again.onnx")
+    (left,) = inspection.left_out(options.store())  # of the pages on networks
+    assert left.run_id == run.id
+    assert "not loaded: the network 'my_net'. To load them, start with" in left.why
 
 
 def test_weights_without_classes_and_formats_that_there_are_not_are_refused(own):

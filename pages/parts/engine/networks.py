@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from kdcore.errors import UserError
@@ -12,13 +13,13 @@ from kdcore.recipe.references import LibraryNetwork, RunNetwork, parse
 from kdcore.runtime.once import once
 from kdcore.store import Store
 from pages.parts.engine import catalogue, process
-from pages.parts.engine.guards import Charged, visitors
+from pages.parts.engine.guards import Charged, shown, visitors
 from pages.parts.roles import quota
 from pages.parts.roles import role as roles
 from pages.parts.roles import visitors as watching
 
 if TYPE_CHECKING:
-    from kdcore.inspection import Choice, Glance, Inspector
+    from kdcore.inspection import Choice, Glance, Inspector, LeftOut
     from kdcore.inspection.gallery import Survey
 
 
@@ -74,6 +75,15 @@ def choices() -> list[Choice]:
     found = inspection.choices(process.process_runner().store)
     may = set() if roles.is_operator() else _imported()
     return [each for each in found if each.kind != "imported" or roles.is_operator() or each.reference in may]
+
+
+@visitors
+def left_out() -> list[LeftOut]:
+    """Runs and imported weights whose networks are no choices, with the reason."""
+    from kdcore import inspection
+
+    found = inspection.left_out(process.process_runner().store)
+    return [replace(each, why=shown(each.why)) for each in found if each.run_id or roles.is_operator()]
 
 
 @visitors

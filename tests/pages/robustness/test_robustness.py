@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from kdcore import inspection
 from kdcore.errors import NotAllowed, OverQuota
 from pages.parts import engine
 from pages.parts.robustness import measured
@@ -122,6 +123,19 @@ def test_networks_whose_run_is_deleted_meanwhile_are_named(open_page, make_run, 
     made.run = ""
     assert f"There are no networks '{label}'" in text(at.run()).replace("\\", "")
     assert at.selectbox(key="networks").value == "Cues"
+
+
+def test_networks_that_cannot_be_built_here_are_named_with_the_reason(open_page, made, drawn, monkeypatch):
+    missing = "The run uses plugins that are not loaded: the network 'my_net'."
+    left = [inspection.LeftOut(f"own {place}", f"2026112{place}-120000-own", missing) for place in range(4)]
+    monkeypatch.setattr(
+        inspection, "left_out", lambda store: [*left, inspection.LeftOut("file", "", "It is of a gone.")]
+    )
+    at = open_page("robustness.py")
+    assert (
+        "Networks not offered: own 0 (20261120-120000), own 1 (20261121-120000), own 2 (20261122-120000) and 1 more. The run uses"
+    ) in text(at)
+    assert "Networks not offered: file. It is of a gone." in text(at)
 
 
 def test_networks_that_do_not_fit_together_are_refused_in_words(open_page, made, drawn):

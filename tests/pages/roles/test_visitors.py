@@ -27,7 +27,7 @@ FUNCTIONS = {
     "accuracies_ahead",  # refuses nobody, and does nothing for a visitor
     "accuracy_now", "library_choice", "networks_here", "batch_of_step", "bundled", "camera_frame", "check_data", "check_settings", "choices", "conditions", "data_classes", "deployment", "evaluable",
     "evaluation_refusal", "families", "heatmap_sensitivity", "image_counts", "images_of_test_set", "inspector", "kept_of_run", "kept_outcomes",
-    "layer_similarity", "methods", "missing_plugins", "perturbed_curves", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
+    "layer_similarity", "left_out", "methods", "missing_plugins", "perturbed_curves", "quick_evaluation", "read_upload", "refusal", "remove_shared_photo", "runner",
     "set_title", "share_photo", "shared_photo", "shown", "soft_labels", "store", "student_names",
     "studies", "survey", "test_image", "test_outputs", "test_sets", "trial", "without_teacher",
 }  # fmt: skip
