@@ -1,6 +1,7 @@
 """Datasets of the package `datasets` on this machine: their image and label columns, and images by row. Its code alone reads them."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from kdcore.data.folders.walking import LeftOut, Stamp, stamp
 from kdcore.errors import NotHere, UserError, clipped, shortened, visible
 from kdcore.files import atomic, reading
 
+MOST_FILES = 100_000  # and folders, of a saved dataset
 OLDEST = 4  # version of the package: earlier ones run code of a dataset
 MOST_DESCRIPTION = 64 << 20  # bytes of a json file
 MISSING = "Hugging Face datasets need the package datasets: `pip install datasets`."
@@ -151,7 +153,12 @@ def opened(folder: Path, hub: str) -> Table:
             f"{shortened(names.text(str(folder)))} is no folder that the package datasets saved (`save_to_disk`), and no name of "
             "its hub, such as uoft-cs/cifar10."
         )
-    inside = sorted(where.rglob("*"))
+    inside = sorted(itertools.islice(where.rglob("*"), MOST_FILES + 1))
+    if len(inside) > MOST_FILES:
+        raise UserError(
+            f"{names.text(str(where))} holds more than {MOST_FILES:,} files and folders, as no dataset of the package datasets does. "
+            "Choose the folder that `save_to_disk` wrote, and nothing else."
+        )
     stamps = {str(file): stamp(paths.allowed(file)) for file in inside if file.is_file()}
     if odd := next((file for file in inside if file.exists() and not file.is_file() and not file.is_dir()), None):
         raise UserError(f"{names.text(str(odd))} is no plain file, so the dataset is not opened: save it again.")

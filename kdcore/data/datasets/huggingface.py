@@ -22,7 +22,10 @@ class HuggingFace(Encoded):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        return tables.is_saved(path) or bool(tables.hub_name(str(path)) and not path.exists())
+        """A saved folder, or a name of the hub: one whose owner is no file or folder here, where a path was meant."""
+        name = tables.hub_name(str(path))
+        of_hub = name and not path.exists() and (not path.parent.exists() or tables.folder_of(name).exists())
+        return tables.is_saved(path) or bool(of_hub)
 
     def fetch(self) -> None:
         if self._hub_name and not self._folder.exists():

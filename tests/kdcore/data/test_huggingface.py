@@ -206,6 +206,26 @@ def test_a_name_of_the_hub_is_downloaded_by_the_command_alone(tmp_path, library,
     assert [path.name for path in (tmp_path / "data" / "huggingface").iterdir()] == ["somebody--birds@small"]
 
 
+def test_a_path_of_a_folder_that_is_here_is_no_name_of_the_hub(tmp_path, library, monkeypatch, capsys):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(library, "load_dataset", lambda *_, **__: pytest.fail("the hub was asked"))
+    (tmp_path / "birds").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "birds/trian"]) != 0
+    assert "There is no folder 'birds/trian' (looked in" in " ".join(capsys.readouterr().err.split())
+    rows(library).save_to_disk(tmp_path / "data" / "huggingface" / "birds--small")
+    assert main(["data", "birds/small"]) == 0  # which was downloaded before
+
+
+def test_a_folder_with_far_more_in_it_than_a_dataset_is_not_searched(tmp_path, library, monkeypatch):
+    rows(library).save_to_disk(tmp_path / "saved")  # three files
+    monkeypatch.setattr(tables, "MOST_FILES", 3)
+    assert ours.of(recipe(tmp_path / "saved")).classes == ("cat", "dog")
+    (tmp_path / "saved" / "more").mkdir()
+    with pytest.raises(UserError, match="saved holds more than 3 files and folders, as no dataset of the package"):
+        ours.of(recipe(tmp_path / "saved")).classes
+
+
 def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path, library, monkeypatch, capsys):
     monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
 
