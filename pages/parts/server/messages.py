@@ -6,6 +6,7 @@ import logging
 from google.protobuf.message import DecodeError
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 ACCEPTED = frozenset({"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"})
@@ -50,9 +51,10 @@ class KnownMessages:
                 "code": PROTOCOL_ERROR,
             }  # Streamlit would log a traceback of the message
 
-        await self.app(scope, known, send)
+        with contextlib.suppress(WebSocketDisconnect):  # the browser left while something was sent
+            await self.app(scope, known, send)
         if unreadable:
-            with contextlib.suppress(RuntimeError, OSError):  # it is closed already
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):  # it is closed already
                 await send({"type": "websocket.close", "code": PROTOCOL_ERROR})
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from pages.parts.server import routes
@@ -53,6 +54,36 @@ def test_what_is_no_message_ends_the_connection_with_a_line_in_the_log(raw, capl
     assert [(record.getMessage(), record.exc_info) for record in caplog.records] == [
         ("A browser's message that cannot be read was dropped, and its connection closed.", None)
     ]
+
+
+@pytest.mark.parametrize("error", [WebSocketDisconnect(1006), RuntimeError("closed"), OSError("gone")])
+def test_a_browser_that_has_left_before_its_connection_is_closed_leaves_no_traceback(error):
+    async def receive():
+        return {"type": "websocket.receive", "text": "{"}
+
+    async def send(message):
+        raise error
+
+    async def app(scope, receive, send):
+        await receive()
+
+    asyncio.run(KnownMessages(app)({"type": "websocket", "path": "/_stcore/stream"}, receive, send))
+
+
+def test_a_browser_that_leaves_while_something_is_sent_leaves_no_traceback():
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        if message["type"] != "websocket.accept":
+            raise OSError("gone")  # of which Starlette makes its own error
+
+    async def app(scope, receive, send):
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        await socket.send_text("x")
+
+    asyncio.run(KnownMessages(app)({"type": "websocket", "path": "/_stcore/stream"}, receive, send))
 
 
 def test_a_dropped_message_does_not_end_the_connection():
