@@ -21,6 +21,7 @@ import math
 import re
 import reprlib
 import secrets
+import unicodedata
 from typing import Any
 
 PLUGIN = "__plugin__"  # the name in a plugin's module that holds the name of its file
@@ -155,6 +156,13 @@ def visible(text: str, *, lines: bool = False) -> str:
     lines: it may have several lines, and tabs.
     """
     return _IN_LINES.sub(" ", text.replace("\r\n", "\n")) if lines else _IN_LINE.sub(" ", text)
+
+
+def appearance(name: str) -> str:
+    """What names have in common that are taken for one another, by people or by file systems: all but capitals, blanks, characters
+    without width, and whether an umlaut is one character or two."""
+    composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return "".join(each for each in composed if unicodedata.category(each) != "Cf" and not each.isspace())
 
 
 def blank(text: str) -> bool:

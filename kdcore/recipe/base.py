@@ -1,5 +1,6 @@
 """The base class of a recipe's sections, frozen and without unknown keys, and types that several sections use."""
 
+import unicodedata
 from typing import Annotated, Any
 
 from pydantic import (
@@ -14,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from kdcore import paths
-from kdcore.errors import UserError, clipped, shortened
+from kdcore.errors import UserError, blank, clipped, shortened, visible
 from kdcore.recipe import schedules
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -32,6 +33,14 @@ def check_seeds(seeds: tuple[int, ...]) -> None:
         raise UserError(
             f"`seeds` names one twice: {clipped(', '.join(map(str, seeds)))}. The runs would be identical: give each seed once"
         )
+
+
+UNTITLED = "untitled"
+
+
+def name_of(text: str) -> str:
+    """A name as it is stored: without what acts on a terminal, umlauts as one character; `untitled` where nothing would be seen."""
+    return UNTITLED if blank(text) else unicodedata.normalize("NFC", visible(text))
 
 
 class Section(BaseModel):

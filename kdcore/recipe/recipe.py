@@ -1,24 +1,19 @@
 """The whole recipe: its sections, and the checks that concern more than one of them."""
 
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from kdcore import paths
-from kdcore.errors import UserError, blank, visible
+from kdcore.errors import UserError
 from kdcore.recipe import schedules, yaml_text
-from kdcore.recipe.base import MOST_EPOCHS, Fraction, Section, Seeds, check_seeds
+from kdcore.recipe.base import MOST_EPOCHS, UNTITLED, Fraction, Section, Seeds, check_seeds, name_of
 from kdcore.recipe.data import DataRecipe
 from kdcore.recipe.models import ModelRecipe, TeacherRecipe, TwinRecipe
 from kdcore.recipe.optimizer import LearningRate, OptimizerRecipe
 from kdcore.recipe.references import WeightFile
 from kdcore.recipe.terms import SUPERVISED, WATCHED, Adapt, Term
-
-UNTITLED = "untitled"
-
-
-def _named(name: str) -> str:
-    return UNTITLED if blank(shown := visible(name)) else shown
 
 
 class Probes(Section):
@@ -41,7 +36,7 @@ class Robustness(Section):
 class Recipe(Section):
     """Everything that decides a run."""
 
-    name: Annotated[str, AfterValidator(_named)] = Field(UNTITLED, min_length=1, max_length=80)
+    name: Annotated[str, AfterValidator(name_of)] = Field(UNTITLED, min_length=1, max_length=80)
     note: str = Field("", max_length=20_000)
     data: DataRecipe = DataRecipe()
     teacher: TeacherRecipe | None = None
@@ -173,7 +168,8 @@ class Recipe(Section):
         if not self.terms:
             raise UserError("`terms` is empty: a run needs at least one, for example {method: ce}")
         labels = [term.label for term in self.terms]
-        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        same = [unicodedata.normalize("NFC", label) for label in labels]
+        if twice := sorted({label for label in same if same.count(label) > 1}):
             raise UserError(f"two terms have the name {twice[0]!r}: give one of them another `name`")
         for place, term in enumerate(self.terms):
             if (lowest := schedules.lowest(term.weight, self.epochs)) < 0:

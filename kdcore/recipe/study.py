@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from kdcore import recipe as recipes
-from kdcore.errors import UserError, clipped, shortened, visible
+from kdcore.errors import UserError, appearance, clipped, shortened
 from kdcore.paths import ASSETS
 from kdcore.recipe import Recipe, RecipeError, library, yaml_text
-from kdcore.recipe.base import Section, Seeds, check_seeds
+from kdcore.recipe.base import UNTITLED, Section, Seeds, check_seeds, name_of
 from kdcore.recipe.trials import Range, Trials, drawn, ends, number_or
 from kdcore.recipe.yaml_text import Lines
 
@@ -48,7 +48,7 @@ class TestSets(Section):
 class Study(Section):
     """Either `vary` or `variants`; with neither, one recipe over its seeds. With `trials`, `variants` are drawn from `vary`."""
 
-    name: Annotated[str, AfterValidator(visible)] = Field("untitled", min_length=1, max_length=60)
+    name: Annotated[str, AfterValidator(name_of)] = Field(UNTITLED, min_length=1, max_length=60)
     note: str = Field("", max_length=20_000)
     recipe: str | dict[str, Any] = Field(description="a bundled recipe's name, a file, or the recipe itself")
     vary: dict[str, Values] = Field({}, description="setting -> its values; every combination is a variant")
@@ -167,15 +167,27 @@ def resolved(study: Study, overrides: list[str] | None = None) -> Study:
         overrides: `KEY=VALUE`, as on the command line; they change the recipe before it is varied.
 
     Raises:
-        UserError: a setting has no such value, or is the study's own, as its seeds are.
+        UserError: a setting has no such value, or is the study's own, as its seeds are; or labels of variants look the same.
     """
     recipe = recipe_of(study)
+    _refuse_alike(study)
     if any(each.partition("=")[0].strip() == "seeds" for each in overrides or ()):
         raise UserError("`seeds` are the study's, so --set seeds=... would change nothing. Give them as --seeds 0 1 2.")
     if overrides:
         recipe = recipes.with_overrides(recipe, overrides, option="--set")
     found = study.model_copy(update={"recipe": recipe.to_portable()})
     return found.model_copy(update={"variants": variants(found)}) if study.trials and not study.searches else found
+
+
+def _refuse_alike(study: Study) -> None:
+    """Refuse labels that look the same in a table. Raises RecipeError."""
+    found: dict[str, str] = {}
+    for label in study.variants:
+        if (other := found.setdefault(appearance(label), label)) != label:
+            raise RecipeError(
+                f"The study {study.name} has the variants {shortened(other)} and {shortened(label)}, which look the same in a table: "
+                "labels should differ in more than capitals, blanks or the form of their umlauts. Rename one of them."
+            )
 
 
 def variants(study: Study) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 
-from kdcore.errors import blank, shortened, visible
+from kdcore.errors import appearance, blank, shortened, visible
 from kdcore.photos import kinds
 
 SYSTEM_FOLDERS = {
@@ -49,8 +49,7 @@ def alike(classes: Collection[str]) -> list[str]:
     found: dict[str, list[str]] = {}
     unseen = [name for name in classes if blank(name)]
     for name in classes:
-        seen = (each for each in name.casefold() if unicodedata.category(each) != "Cf" and not each.isspace())
-        found.setdefault("".join(seen), []).append(name)
+        found.setdefault(appearance(name), []).append(name)
     return [f"{name!r} is a class, but nothing is seen of its name: give it another one." for name in unseen] + [
         f"{' and '.join(map(repr, group))} are two classes: their names differ in capitals, spaces or invisible characters only."
         for group in found.values()

@@ -1,6 +1,7 @@
 """Finds runs in a list: by words, by what they are, by when they were created, and which of them are archived."""
 
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Wanted:
 
 def find(runs: Sequence[RunState], wanted: Wanted) -> list[RunState]:
     """The runs that are wanted, pinned ones first, else in their order."""
-    words = wanted.words.casefold().split()
+    words = unicodedata.normalize("NFC", wanted.words.casefold()).split()
     accepted = {name: set(values) for name, values in wanted.fields.items() if values}
     start = time.mktime(wanted.since.timetuple()) if wanted.since else None
     end = (
@@ -93,7 +94,7 @@ def text(run: RunState) -> str:
     """All that words are searched in, in lower case. Parts are apart, so that no word is found across two."""
     parts = [run.name, run.original_name, run.id, run.label.note, *run.label.tags, run.status]
     parts += [f"{key}={_plain(value)}" for key, value in run.settings.items()]
-    return "\n".join(filter(None, parts)).casefold()
+    return unicodedata.normalize("NFC", "\n".join(filter(None, parts)).casefold())
 
 
 def _plain(value: object) -> str:

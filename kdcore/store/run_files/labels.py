@@ -4,6 +4,7 @@ Neither the recipe nor the events change. The label is replaced as a whole, so t
 """
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -51,8 +52,8 @@ def changed(
 
 
 def _in_a_line(text: str) -> str:
-    """A text with single blanks; empty where nothing of it would be seen."""
-    return "" if blank(text) else " ".join(visible(text).split())
+    """A text with single blanks, umlauts as one character; empty where nothing of it would be seen."""
+    return "" if blank(text) else " ".join(unicodedata.normalize("NFC", visible(text)).split())
 
 
 def _checked(what: str, text: str, most: int) -> str:
@@ -111,9 +112,9 @@ def edit(
         before = read(folder)
     except UserError:
         damaged = True
-    added, removed = tuple(add_tags), set(remove_tags)
+    added, removed = tuple(add_tags), {_in_a_line(tag) for tag in remove_tags}
     if tags is None and (added or removed):
-        tags = [tag for tag in (*before.tags, *added) if tag not in removed]
+        tags = [tag for tag in (*before.tags, *added) if _in_a_line(tag) not in removed]
     after = changed(before, name=name, note=note, tags=tags, pinned=pinned, archived=archived)
     if damaged or after != before:
         write(folder, after)

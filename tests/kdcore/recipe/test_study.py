@@ -1,5 +1,6 @@
 import pytest
 
+from kdcore import recipe as recipes
 from kdcore.errors import UserError
 from kdcore.recipe import RecipeError, library, trials
 from kdcore.recipe import study as studies
@@ -114,6 +115,28 @@ def test_a_setting_that_does_not_exist_names_the_variant():
 def test_one_value_twice_is_refused():
     with pytest.raises(RecipeError, match="has the variant 'epochs 2' twice"):
         studies.points(study(vary={"epochs": [2, 2]}))
+
+
+@pytest.mark.parametrize("other", ["CAF\u00c9", "cafe\u0301", "caf \u00e9", "caf\u00e9\u200b"])
+def test_variants_whose_labels_look_the_same_are_refused_before_they_run(other):
+    variants = {"caf\u00e9": {"epochs": 1}, other: {"epochs": 2}}
+    with pytest.raises(
+        RecipeError, match="has the variants 'caf\u00e9' and .*, which look the same in a table: labels should differ"
+    ):
+        studies.resolved(study(variants=variants))
+    assert len(studies.points(study(variants=variants))) == 4  # a stored one stays readable
+
+
+def test_names_have_their_umlauts_as_one_character():
+    assert study(name="u\u0308ber").name == "\u00fcber"
+    assert recipes.from_plain({"name": "u\u0308ber", "student": {"model": "resnet20"}}).name == "\u00fcber"
+    assert study(name=" \u200b").name == "untitled"
+
+
+def test_terms_of_one_name_in_two_forms_are_refused():
+    terms = [{"method": "ce", "name": "u\u0308"}, {"method": "ce", "name": "\u00fc"}]
+    with pytest.raises(RecipeError, match="two terms have the name '\u00fc': give one of them another"):
+        recipes.from_plain({"student": {"model": "resnet20"}, "terms": terms})
 
 
 def test_spelling_the_recipe_out_keeps_the_study_what_it_is():

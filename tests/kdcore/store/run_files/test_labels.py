@@ -8,6 +8,7 @@ import pytest
 from kdcore.errors import UserError
 from kdcore.recipe import ModelRecipe, Recipe
 from kdcore.store import Store
+from kdcore.store.lists import finding
 from kdcore.store.run_files.labels import FILE, Label, changed
 
 
@@ -149,3 +150,9 @@ def test_a_label_that_another_process_changes_or_puts_back_from_a_copy_is_read_a
     path.write_text(json.dumps({"name": "after"}))
     os.utime(path, (written, written))
     assert store.state(run).name == "after"
+
+
+def test_a_tag_is_one_tag_in_both_forms_of_its_umlauts_and_is_found_and_removed(store, run):
+    assert store.edit_label(run, tags=["caf\u00e9", "cafe\u0301"]).tags == ("caf\u00e9",)
+    assert [each.id for each in finding.find(store.states(), finding.Wanted(words="CAFE\u0301"))] == [run]
+    assert store.edit_label(run, remove_tags=[" cafe\u0301"]).tags == ()
