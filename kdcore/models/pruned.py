@@ -80,12 +80,15 @@ def narrow(net: nn.Module, to: Widths, model: str) -> None:
 
 def check_fits(net: nn.Module, image_size: int, model: str) -> None:
     """Refuse widths of layers that do not fit each other, from shapes alone. Raises UserError."""
-    hollow = {
-        name: torch.empty_like(each, device="meta") for name, each in (*net.named_parameters(), *net.named_buffers())
+    hollow = {  # of each module once: a module that blocks share would be left without values
+        f"{module_name}.{name}".removeprefix("."): torch.empty_like(each, device="meta")
+        for module_name, module in net.named_modules()
+        for name, each in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
     }
     try:
         with in_eval(net), torch.no_grad():
-            functional_call(net, hollow, (torch.empty(1, 3, image_size, image_size, device="meta"),))
+            images = torch.empty(1, 3, image_size, image_size, device="meta")
+            functional_call(net, hollow, (images,), tie_weights=False)
     except NotImplementedError:  # of a network that only computes with numbers
         return
     except (RuntimeError, ValueError, TypeError, LookupError, AssertionError) as error:

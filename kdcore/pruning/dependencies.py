@@ -119,9 +119,11 @@ class Dependencies:
         for item in group.items:
             layer, kind = item.dep.target.module, item.dep.target.type.name
             if not isinstance(layer, LAYERS):
-                if kind in PASSED:
-                    continue
-                return False
+                if kind not in PASSED:
+                    return False
+                if "SplitWithSizes" in type(item.dep.target.grad_fn).__name__:  # the sizes stand in the network's code
+                    return False
+                continue
             if {name for name, _ in layer.named_parameters(recurse=False)} - {"weight", "bias"}:
                 return False  # such as the gains of a normaliser-free network, which the library leaves as they are
             if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not pruned.is_depthwise(layer):

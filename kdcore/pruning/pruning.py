@@ -154,8 +154,14 @@ def _rebuilt(model: Tapped, net: torch.nn.Module) -> Tapped:
     with torch.random.fork_rng(devices=[]):
         whole = zoo.create(model.name, len(model.classes), model.image_size, options)
         options = {**options, pruned.OPTION: pruned.widths(net, whole)}
-        small = zoo.create(model.name, len(model.classes), model.image_size, options)
-    fitting.load_state(small, net.state_dict())
+        try:
+            small = zoo.create(model.name, len(model.classes), model.image_size, options)
+            fitting.load_state(small, net.state_dict())
+        except (UserError, RuntimeError) as error:  # of the forward pass, or of weights of another shape
+            raise UserError(
+                f"{model.name} cannot be pruned: its code has the numbers of some channels in it, so with fewer of them it cannot be "
+                "computed. Prune another network, such as a student of this project or a ResNet."
+            ) from error
     mean, std = model.description()["mean"], model.description()["std"]
     tapped = Tapped(
         small,

@@ -4,10 +4,12 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 from kdcore import models, pruning
 from kdcore.errors import UserError
 from kdcore.models import Tapped, weight_files
+from kdcore.models.own import OWN, Own
 from kdcore.pruning.budget import Budget
 from kdcore.pruning.dependencies import Dependencies
 from kdcore.recipe import ModelRecipe
@@ -172,3 +174,44 @@ def test_a_network_whose_outputs_would_differ_is_refused(monkeypatch):
     monkeypatch.setattr(module, "without", lambda *arguments: torch.full((4, 3), 9.0))
     with pytest.raises(UserError, match="its outputs are not those of the whole network with these channels at 0"):
         pruning.prune(network(), 0.5, "random")
+
+
+class Parted(nn.Module):
+    """The outputs of a convolution in three parts of four channels, by their sizes, or by their number, which takes any size."""
+
+    def __init__(self, classes: int, image_size: int, *, width: int = 4) -> None:
+        super().__init__()
+        self.width = width
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8)
+        self.parts, self.last, self.fc = nn.Conv2d(8, 12, 1), nn.Conv2d(4, 8, 1), nn.Linear(8, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        joined = self.parts(self.norm(self.stem(images)))
+        query, key, value = joined.split([self.width] * 3, dim=1) if self.width == 4 else joined.split(4, dim=1)
+        return self.fc(self.last(query.sigmoid() * key + value).mean(dim=(2, 3)))
+
+
+def parted(width: int) -> Tapped:
+    net = Parted(3, 32, width=width)
+    return Tapped(
+        net, name="parted", classes=CLASSES, image_size=32, mean=(0.5,) * 3, std=(0.25,) * 3, options={"width": width}
+    )
+
+
+def test_channels_that_the_code_splits_into_parts_of_given_sizes_stay():
+    assert [group.name for group in Dependencies(parted(4)).groups] == ["last", "stem"]
+
+
+def test_a_network_that_cannot_be_computed_with_fewer_channels_is_refused_in_words(monkeypatch):
+    """A split into parts of one size looks like one into three parts."""
+    monkeypatch.setitem(OWN, "parted", Own(Parted, 32))
+    with pytest.raises(
+        UserError, match="parted cannot be pruned: its code has the numbers of some channels in it, so with"
+    ):
+        pruning.prune(parted(5), 0.5, "random")
+
+
+def test_layers_that_blocks_share_keep_their_values():
+    found = pruning.prune(network("coat_lite_tiny", 64), 0.8, "magnitude")
+    assert not any(tensor.is_meta for tensor in found.model.state_dict().values())
+    assert bool(found.model(torch.rand(2, 3, 64, 64)).logits.isfinite().all())
