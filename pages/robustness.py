@@ -41,6 +41,7 @@ def look() -> None:
         marked = closer.marked(cards)
         overview.draw(chosen, found, cards, marked)
         closer.look(chosen, found, cards, marked)
+        evaluation.watch(found.running)
     except UserError as error:
         st.warning(formatting.message(str(error)), icon=":material/warning:")
 

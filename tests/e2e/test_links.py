@@ -50,7 +50,7 @@ def test_back_restores_what_was_seen_and_a_shared_photo_opens_elsewhere_until_it
     seen(page, photo="mine.png", poke="flipped")
 
     elsewhere = visit(own)  # the photo was not shared
-    expect(elsewhere.get_by_text("stayed in the browser of whoever copied the link")).to_be_visible()
+    expect(elsewhere.get_by_text("only the visit that uploaded it has it")).to_be_visible()
     expect(elsewhere.locator(".tiles")).to_have_count(0)
 
     page.get_by_role("button", name="Copy link").click()

@@ -26,6 +26,7 @@ READ = 64  # decoded uploads in memory, 1.7 MB each: fewer, and a large batch wo
 FEW = 3  # refusals that are shown at once
 IDS = "photo_ids"  # in the session: the ids of photos in the address, by their file
 PERTURBATION = "poke"  # of the photo, in the address
+UPLOADED = "own"  # in the address: the visit had photos of its own
 PICKED = shared_photos.PHOTO  # the choice, in the address; in the session for when the page is opened again without one
 
 
@@ -84,6 +85,11 @@ def offer_photos() -> tuple[list[Shown], list[str]]:
             outcomes += keep("camera", shot.getvalue())
     taken = {key: _read(key, name, lambda raw=raw: raw) for key, (name, raw) in _taken().items()}
     outcomes += taken.values()
+    if not outcomes and UPLOADED in st.query_params:
+        st.caption(
+            ":material/info: Your own photos are not here any more: a reload, a link or another window begins a visit without them. "
+            "Upload them again."
+        )
     refused = [type(outcome)(formatting.as_text(outcome)) for outcome in outcomes if isinstance(outcome, str)]
     kept_uploads.offer_removal(len(outcomes), _forget_taken)
 
@@ -132,6 +138,7 @@ def _forget_taken() -> None:
     """Remove pasted, camera and opened images, and the choice of one."""
     st.session_state.pop("taken_photos", None)
     st.session_state.pop(PICKED, None)
+    address.put({UPLOADED: ""})
 
 
 def keep(name: str, raw: bytes) -> list[Shown | str]:
@@ -207,7 +214,7 @@ def _wanted() -> str | None:
         st.session_state.pop(PICKED, None)
     elif wanted is None and PICKED in st.session_state:
         wanted = str(st.session_state[PICKED])
-        address.put({PICKED: wanted})
+        address.put({PICKED: wanted} | ({UPLOADED: "yes"} if st.session_state.get(IDS) else {}))
     elif wanted is not None:
         st.session_state[PICKED] = wanted
     return wanted
@@ -236,7 +243,8 @@ def pick(photo_id: str, *, keep_view: bool = False) -> None:
     """Choose another photo, without the perturbation and the crop of the last one, unless it is the photo that an address lacked."""
     st.session_state[PICKED] = photo_id
     view = {} if keep_view else {PERTURBATION: "", framing.PARAMETER: ""}
-    address.put({PICKED: photo_id, shared_photos.REMOVE: ""} | view)
+    own = {UPLOADED: "yes"} if photo_id.startswith(shared_photos.OWN) else {}
+    address.put({PICKED: photo_id, shared_photos.REMOVE: ""} | own | view)
 
 
 def _read(photo_id: str, name: str, raw: Callable[[], bytes]) -> Shown | str:

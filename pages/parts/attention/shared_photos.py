@@ -48,7 +48,7 @@ def explain_missing(photo_id: str) -> None:
     if photo_id.startswith(PREFIX):
         why = "The photo of this link is not on this server: its sharing has ended, it was removed, or it was shared on another server."
     elif photo_id.startswith(OWN):
-        why = "This link shows a photo that was not shared: it stayed in the browser of whoever copied the link."
+        why = "This photo was not shared: only the visit that uploaded it has it, and a reload or a link begins another visit."
     else:
         why = f"There is no sample photo {formatting.as_text(repr(photo_id[:60]))} here."
     st.warning(

@@ -11,6 +11,7 @@ import streamlit as st
 
 from kdcore.errors import NotAllowed, OverQuota, UserError
 from pages.parts import engine, formatting
+from pages.parts.refresh import refreshing
 from pages.parts.robustness import outcomes
 from pages.parts.robustness.chosen import Chosen
 from pages.parts.roles import role
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EVERY = "300ms"
 FIRST_IMAGES = 200  # of each test set, in the evaluation that a first visit starts
+WATCHED_SECONDS = 3.0  # between two looks whether another window has started an evaluation
 STEPPING = 0.3  # seconds of steps in one run of a page's part
 FRESH = 15.0  # seconds until outcomes are read again, which another process may have added to
 ABANDONED = 10.0  # seconds without a step, after which the window that took them is taken for closed
@@ -114,6 +116,19 @@ def follow(draw: Callable[..., None], running: Running[Any], *arguments: object)
     """Draw the result so far by `draw(running, *arguments)`, and again after each step while there are steps."""
     body = st.fragment(draw, run_every=EVERY) if running.going else draw
     body(running, *arguments)
+    watch(running)
+
+
+def watch(running: Running[Any]) -> None:
+    """Where nothing is going, look now and then whether another window has started it, and then draw the page anew."""
+    if not running.going:
+        refreshing(redraw_if_changed, True, WATCHED_SECONDS)(running, running.stepped)
+
+
+def redraw_if_changed(running: Running[Any], drawn: float) -> None:
+    """drawn: when the last step was taken that is drawn."""
+    if running.stepped != drawn:
+        st.rerun()
 
 
 def result_so_far(running: Running[T], *, retry: Callable[[], None] | None = None) -> T | None:

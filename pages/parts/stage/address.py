@@ -12,7 +12,7 @@ LONGEST = 2000  # characters of a query
 MOST_PARAMETERS = 40
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 NOT_OF_A_VIEW = frozenset(
-    {"present", "notes", "follow", "embed", "embed_options", "remove"}
+    {"present", "notes", "follow", "embed", "embed_options", "remove", "own"}
 )  # of a window or one visitor
 
 

@@ -168,6 +168,26 @@ def test_uploads_stay_when_the_page_changes_until_they_are_removed():
     assert not [button for button in at.button if button.key == "remove-photos"]
 
 
+def gone(at: AppTest) -> bool:
+    return any("Your own photos are not here any more" in each.value for each in at.caption)
+
+
+@pytest.mark.usefixtures("_one_storage")
+def test_a_visit_that_a_reload_begins_says_that_the_photos_are_gone():
+    at = AppTest.from_function(pages, default_timeout=60).run()
+    at.file_uploader[0].set_value([("a.png", picture(), "image/png"), ("b.png", picture() + b".", "image/png")]).run()
+    assert not gone(at)
+    at.query_params["photo"] = "cues-heart.png"  # a sample is looked at when the page is loaded again
+    again = AppTest.from_function(pages, default_timeout=60)
+    for name in at.run().query_params:
+        again.query_params[name] = at.query_params[name]
+    assert gone(again.run())
+    again.file_uploader[0].set_value([("a.png", picture(), "image/png")]).run()
+    assert not gone(again)
+    again.button(key="remove-photos").click().run()
+    assert not gone(again)  # removed on purpose
+
+
 @pytest.mark.usefixtures("_one_storage")
 def test_a_file_removed_from_the_list_is_gone():
     at = AppTest.from_function(pages, default_timeout=60).run()

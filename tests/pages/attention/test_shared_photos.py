@@ -84,7 +84,7 @@ def test_a_wrong_key_removes_nothing_and_says_who_can(visiting):
     [
         (f"shared-{'0' * 32}", "its sharing has ended, it was removed, or it was shared on another server"),
         ("shared-../../x", "its sharing has ended"),
-        ("own-0123456789abcdef", "a photo that was not shared: it stayed in the browser"),
+        ("own-0123456789abcdef", "only the visit that uploaded it has it"),
     ],
 )
 def test_a_link_without_its_photo_says_so_and_takes_an_upload_in_its_place(photo, why):

@@ -8,7 +8,7 @@ import pytest
 from kdcore import inspection
 from kdcore.errors import NotAllowed, OverQuota
 from pages.parts import engine
-from pages.parts.robustness import measured
+from pages.parts.robustness import evaluation, measured
 from pages.parts.robustness.chosen import Chosen, of_family
 from pages.parts.robustness.evaluation import Running
 from pages.parts.roles import role
@@ -399,3 +399,21 @@ def test_a_difference_names_the_two_that_it_is_of(chosen, pair, title):
 def test_networks_are_drawn_in_their_colours():
     chosen = of_family("", {"teacher": "t", "student": "s"})
     assert re.fullmatch(r"var\(--st-violet-color\)", chosen.drawn()[0].colour)
+
+
+def test_a_page_without_an_evaluation_is_drawn_anew_when_another_window_starts_one(open_page, made, drawn, monkeypatch):
+    made.kept_ones = list(QUICK)
+    watched = []
+    monkeypatch.setattr(
+        evaluation, "refreshing", lambda draw, active, seconds: lambda *given: watched.append((draw, given))
+    )
+    open_page("robustness.py", show="Heatmaps")
+    reruns = []
+    monkeypatch.setattr(evaluation.st, "rerun", lambda: reruns.append(1))
+    assert len(watched) == 2  # the evaluation, and the comparison of heatmaps
+    for number, (look, (running, seen)) in enumerate(watched):
+        look(running, seen)
+        assert len(reruns) == number
+        running.start(lambda: iter([]))
+        look(running, seen)
+        assert len(reruns) == number + 1

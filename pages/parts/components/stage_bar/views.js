@@ -1,5 +1,5 @@
 // Addresses of views in the browser: which view a location shows, and the location that shows a view.
-const OF_A_WINDOW = ["present", "notes", "follow", "embed", "embed_options", "remove"]; // no part of a view, as in stage/address.py
+const OF_A_WINDOW = ["present", "notes", "follow", "embed", "embed_options", "remove", "own"]; // no part of a view, as in stage/address.py
 
 // What stands before the page in a path: "/" or the base path of a proxy.
 export function baseOf(pathname, pages) {
