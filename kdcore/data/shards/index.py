@@ -272,6 +272,7 @@ class _Indexer:
                 raise UserError(
                     f"The {pool} shards of {self.shown} have the class {classes[strange[0]]!r}, which no training shard has: the "
                     f"{pool} images may only have the training classes, {', '.join(classes[place] for place in trained[:10])}."
+                    f"{''.join(f' {each}' for each in self.questions)}"
                 )
 
     def _leave_out(self, reason: str, name: str) -> None:

@@ -94,7 +94,11 @@ def test_each_kind_of_odd_folder_is_said_on_the_form(open_page, tmp_path):
         (hidden, "2 classes, 12 images found", "hidden, checkpoint and system folders (1)"),
         (empty, "There is no test image: looked in", "Add images, or remove the folder"),
         (linked, "2 classes, 18 images found", "1 linked folder is followed: cat/more"),
-        (forms, "2 classes, 24 images found", "names differ in control characters, Unicode form or encoding only are one class"),
+        (
+            forms,
+            "2 classes, 24 images found",
+            "names differ in control characters, Unicode form or encoding only are one class",
+        ),
         (endings, "2 classes, 14 images found", "files with the ending .tga (their content looks like PNG"),
         (sets, "2 classes, 24 images found: 10 training", "12 test images"),
         (deep, "No image lies directly in the class folders (one, two)", "choose a folder one level deeper"),

@@ -185,6 +185,15 @@ def test_numbers_among_names_are_questioned(folder):
     assert question.startswith("Some labels are numbers (0, 1), others names (cat)")
 
 
+def test_names_in_test_shards_beside_numbers_in_training_shards_are_named_as_such(folder, write):
+    write("test-000000.tar", labels=("cat", "dog"))
+    with pytest.raises(
+        UserError,
+        match="have the class 'cat', which no training shard has: .* Some labels are numbers .0, 1., others names .cat",
+    ):
+        left_out(folder)
+
+
 def test_labels_that_do_not_follow_their_images_say_what_would_do(tmp_path, write, folder):
     apart = tmp_path / "apart"
     apart.mkdir()
