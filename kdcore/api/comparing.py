@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kdcore.api.runs import Run
-from kdcore.errors import UserError
+from kdcore.errors import UserError, shortened
 from kdcore.results.comparison import Compared, Conclusion, Summary, claim, conclude, sentence, summarise, with_student
 
 
@@ -51,8 +51,10 @@ def compare(runs: Run | Sequence[Run], against: Run | Sequence[Run] | None = Non
     return Comparison(summary, found, claim(found, "the student", "the other student"))
 
 
-def _listed(runs: Run | Sequence[Run]) -> list[Run]:
-    listed = [runs] if isinstance(runs, Run) else list(runs)
+def _listed(runs: Any) -> list[Run]:
+    listed = list(runs) if isinstance(runs, Iterable) and not isinstance(runs, str) else [runs]
+    if odd := [each for each in listed if not isinstance(each, Run)]:
+        raise UserError(f"Runs are compared, not {shortened(odd[0])}: get an earlier run by its id, kd.run(ID).")
     if not listed:
         raise UserError("There are no runs to compare. Give one, or several of one recipe.")
     return listed

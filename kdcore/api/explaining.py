@@ -19,6 +19,10 @@ from kdcore.explain import Explanation, heatmaps
 from kdcore.models import Tapped
 from kdcore.paths import given
 
+OPTIONS: dict[str, tuple[type, str]] = {
+    "target": (Tensor, "class numbers [B], int64"), "against": (Tensor, "class numbers [B], int64"),
+    "layer": (int, "a whole number from 0"), "head": (int, "a whole number from 0"), "query": (tuple, "(row, column) of a patch"),
+}  # fmt: skip
 Picture = str | Path | np.ndarray | Tensor
 
 
@@ -39,7 +43,18 @@ def explain(network: Tapped | Run | str, image: Picture, map: str | None = None,
         UserError: no such file or map, a map that this network does not have, or an image that cannot be read.
     """
     model = network if isinstance(network, Tapped) else network.network() if isinstance(network, Run) else load(network)
+    _check_options(options_of_map)
     return heatmaps.explain(model, _batch(image, model), map or heatmaps.default_map(model), **options_of_map)
+
+
+def _check_options(given: dict[str, Any]) -> None:
+    """Refuse what no map takes. Raises UserError."""
+    for name, value in given.items():
+        if name not in OPTIONS:
+            raise UserError(f"Maps have no option {shortened(name)}; known: {', '.join(OPTIONS)}.")
+        kind, words = OPTIONS[name]
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise UserError(f"`{name}` of a map should be {words}, not {shortened(value)}.")
 
 
 def _batch(image: Picture, model: Tapped) -> Tensor:
@@ -55,6 +70,8 @@ def _batch(image: Picture, model: Tapped) -> Tensor:
         if not os.path.isfile(path):  # not Path.is_file, which raises for names that no file system takes
             raise UserError(f"There is no file {shortened(str(path))}. Give the path of an image, such as photo.jpg.")
         image = photos.read(path.read_bytes(), path.name).pixels
+    if not isinstance(image, np.ndarray):
+        raise UserError(f"An image is a file, a uint8 array [H, W, 3] or a tensor, not {shortened(image)}.")
     return as_batch([square(image)], model.image_size).to(device)
 
 
@@ -64,6 +81,8 @@ def _checked(images: Tensor, side: int) -> Tensor:
             f"Images should be floats [B, 3, {side}, {side}] in [0, 1], not {str(images.dtype).removeprefix('torch.')} "
             f"{list(images.shape)}. A file or a uint8 array [H, W, 3] is resized for you."
         )
+    if not len(images):
+        raise UserError(f"There are no images in a batch of the shape {list(images.shape)}: give one or more.")
     low, high = torch.aminmax(images)
     if not (low >= 0 and high <= 1):
         raise UserError(

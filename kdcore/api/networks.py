@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kdcore import models
 from kdcore.cli import options, weights
 from kdcore.data import datasets
+from kdcore.errors import UserError, shortened
 from kdcore.models import Tapped
 from kdcore.paths import given
 from kdcore.store import Store
@@ -50,6 +51,8 @@ def import_weights(
         UserError: a file holds no weights, they are another network's, or its name or classes are missing.
     """
     sources = [given(each) for each in ([files] if isinstance(files, str | Path) else files)]
+    if not sources:
+        raise UserError("There are no files of weights to import: give one or more.")
     target = given(out)
     weights.check_out(target)
     with options.writing(target):
@@ -61,8 +64,12 @@ def import_weights(
 
 
 def _class_names(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
-    if classes is None or not isinstance(classes, str | Path):
-        return None if classes is None else tuple(classes)
+    if classes is None:
+        return None
+    if isinstance(classes, Iterable) and not isinstance(classes, str | Path):
+        return tuple(classes)
+    if not isinstance(classes, str | Path):
+        raise UserError(f"`classes` should be names, a folder or a dataset's name, not {shortened(classes)}.")
     if classes in datasets.names():
         return weights.class_names(str(classes), None, None)
     return weights.class_names(None, str(given(classes).absolute()), None)

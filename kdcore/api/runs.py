@@ -140,7 +140,7 @@ def prune(
     """
     from kdcore.pruning import students
 
-    store, reference = options.store(), f"run:{network.id}/student" if isinstance(network, Run) else network
+    store, reference = options.store(), f"run:{network.id}/student" if isinstance(network, Run) else str(network)
     place = options.torch_device(device)
     file = students.prune_student(reference, store, to, students.known(score), device=place, report=options.noted)
     return distill(students.fine_tuning(file, store, epochs), device=device, show=show, **settings)
@@ -148,7 +148,7 @@ def prune(
 
 def run(run_id: str) -> Run:
     """An earlier run by its id. Raises UserError where there is none."""
-    found = Run(run_id, options.store())
+    found = Run(str(run_id), options.store())
     _ = found.folder
     return found
 

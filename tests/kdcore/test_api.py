@@ -107,6 +107,8 @@ def test_students_of_two_recipes_are_compared_by_seed(runs):
 
 @pytest.mark.parametrize("choose, message", [
     (lambda seeds, other: kd.compare([]), "There are no runs to compare"),
+    (lambda seeds, other: kd.compare(seeds[0].id), "Runs are compared, not '.*': get an earlier run by its id, kd.run"),
+    (lambda seeds, other: kd.compare(seeds, against=[3]), "Runs are compared, not 3: "),
     (lambda seeds, other: kd.compare([seeds[1], other]), "differ in more than their seed"),
     (lambda seeds, other: kd.compare([seeds[0], other]), "Several runs have the seed 0. Give one run for each seed, or compare"),
     (lambda seeds, other: kd.compare([*seeds, seeds[1]]), "Several runs have the seed 1"),
@@ -141,10 +143,29 @@ def test_a_file_an_array_and_a_tensor_give_the_same_heatmap(tmp_path):
     (torch.zeros(3, 64, 64, dtype=torch.uint8), "not uint8"),
     (torch.full((3, 64, 64), 2.0), r"not in \[2, 2\]: each network normalises for itself"),
     ("no/photo.jpg", "There is no file 'no/photo.jpg"),
+    (torch.rand(0, 3, 64, 64), r"There are no images in a batch of the shape \[0, 3, 64, 64\]"),
+    ([1], r"An image is a file, a uint8 array \[H, W, 3\] or a tensor, not \[1\]"),
 ])  # fmt: skip
 def test_an_image_of_another_form_is_refused(image, message):
     with pytest.raises(UserError, match=message):
         kd.explain("cues-student", image)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"target": 9}, r"`target` of a map should be class numbers \[B\], int64, not 9"),
+    ({"layer": "x"}, "`layer` of a map should be a whole number from 0, not 'x'"),
+    ({"colour": 1}, "Maps have no option 'colour'; known: target, against, layer, head, query"),
+])  # fmt: skip
+def test_an_option_that_maps_do_not_take_is_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        kd.explain("cues-student", torch.rand(3, 64, 64), **options)
+
+
+def test_weights_without_files_or_with_odd_classes_are_refused(tmp_path):
+    with pytest.raises(UserError, match="There are no files of weights to import"):
+        kd.import_weights([], tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match="`classes` should be names, a folder or a dataset's name, not 5"):
+        kd.import_weights(tmp_path / "a.pth", tmp_path / "x.safetensors", classes=5)
 
 
 def test_the_engine_loads_without_the_python_interface_and_its_heatmaps_can_still_be_called():

@@ -14,7 +14,15 @@ def together(kept: Assessment, going: Assessment) -> Assessment:
     """The outcomes of both, of the same networks; where both have a condition, those on more images.
 
     The images of a smaller outcome are the first ones of a larger, so rows on numbers of images that differ can stand side by side.
+
+    Raises:
+        ValueError: the two are of different networks.
     """
+    if set(kept.references) != set(going.references):
+        raise ValueError(
+            f"Outcomes of the networks {', '.join(kept.references)} and of {', '.join(going.references)} do not belong together: give two "
+            "assessments of the same networks."
+        )
     conditions = tuple(dict.fromkeys((*complete(kept), *complete(going))))
     chosen = {each: going if _newer(kept, going, each) else kept for each in conditions}
     outcomes = {

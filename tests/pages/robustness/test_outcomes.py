@@ -1,5 +1,7 @@
 """What the Robustness page shows while an evaluation is in progress: earlier results stay until the new ones are there."""
 
+import pytest
+
 from pages.parts.robustness import outcomes
 from pages.parts.robustness.evaluation import Evaluation, Running
 
@@ -19,6 +21,13 @@ def test_earlier_rows_stay_until_the_new_ones_are_there():
     assert outcomes.images(both, own=["low_pass"]) == "1,000"  # a set that has so many images of its own
     done = assessment(NAMES, ["clean", "low_pass@4", "fog@3"], 1000)
     assert outcomes.images(outcomes.together(kept, done), own=()) == "1,000"
+
+
+def test_outcomes_of_other_networks_are_refused():
+    kept, going = assessment(NAMES, ["clean"], 200), assessment(NAMES[:2], ["clean"], 200)
+    for pair in ((kept, going), (going, kept)):
+        with pytest.raises(ValueError, match="do not belong together: give two assessments of the same networks"):
+            outcomes.together(*pair)
 
 
 def test_an_outcome_on_more_images_is_not_replaced_by_a_smaller_one():
