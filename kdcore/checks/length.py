@@ -3,7 +3,7 @@
 from kdcore.checks.findings import Finding, Remedy
 from kdcore.recipe import Recipe
 from kdcore.recipe.references import RandomWeights
-from kdcore.results.diagnoses.length import FEWEST_STEPS, SMALL_BATCH, epochs_for
+from kdcore.results.diagnoses.length import FEWEST_STEPS, NEEDS, SMALL_BATCH, epochs_for
 
 
 def short(recipe: Recipe, images: int, smallest_batch: int = 1) -> Finding | None:
@@ -22,8 +22,8 @@ def short(recipe: Recipe, images: int, smallest_batch: int = 1) -> Finding | Non
     return Finding(
         "length",
         "warn",
-        f"The run has {steps} steps ({recipe.epochs} epoch{'s' * (recipe.epochs > 1)} of {batches}). A network with random weights needs "
-        f"about {FEWEST_STEPS}, and so do the running averages of BatchNorm: with fewer it may predict one class for every image.",
+        f"The run has {steps} steps ({recipe.epochs} epoch{'s' * (recipe.epochs > 1)} of {batches}). A {NEEDS}, "
+        "and so do the running averages of BatchNorm: with fewer it may predict one class for every image.",
         tuple(_remedies(recipe, images, per_epoch)),
     )
 

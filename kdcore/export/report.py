@@ -21,7 +21,7 @@ from kdcore.results import json_text
 from kdcore.results.comparison import Summary, covers, latex, sentence, summarise, summarise_all
 from kdcore.runtime import versions
 from kdcore.store import RunState, Store
-from kdcore.store.evidence import diagnoses
+from kdcore.store.evidence import diagnoses, warnings
 from kdcore.store.lists import naming
 
 FOLDER = Path(__file__).parent
@@ -145,7 +145,7 @@ def _cautions(store: Store, runs: Sequence[tuple[str, RunState]]) -> list[str]:
     return [
         f"{name}: {words}" if len(runs) > 1 else words
         for name, run in runs
-        for words in (*(fault.in_words for fault in diagnoses(store, run.id)), *run.warnings)
+        for words in (*(fault.in_words for fault in diagnoses(store, run.id)), *warnings(store, run.id))
     ]
 
 

@@ -7,6 +7,7 @@ from kdcore.results.bias import of_run
 from kdcore.results.bias.sentences import what_else_passed_on
 from kdcore.results.bias.transfer import judged
 from kdcore.results.diagnoses import Diagnosis, Evidence, diagnose
+from kdcore.results.diagnoses.length import NEEDS
 from kdcore.store.runs import Store
 from kdcore.store.state import RunState
 from kdcore.store.studies import StudyState
@@ -40,6 +41,18 @@ def diagnoses(store: Store, run_id: str) -> tuple[Diagnosis, ...]:
             changes=state.knob_changes,
         )
     )
+
+
+def warnings(store: Store, run_id: str) -> tuple[str, ...]:
+    """The warnings of a run, without that of too few steps where a diagnosis says what became of it.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    found = store.state(run_id).warnings
+    if any(NEEDS in text for text in found) and any(NEEDS in each.remedy for each in diagnoses(store, run_id)):
+        return tuple(text for text in found if NEEDS not in text)
+    return tuple(found)
 
 
 def what_else(store: Store, run_id: str, title_of: Callable[[str], str]) -> str:

@@ -15,7 +15,7 @@ from kdcore.results.diagnoses.evidence import (
     clear_of_guessing,
     label_losses,
 )
-from kdcore.results.diagnoses.length import FEWEST_STEPS, SMALL_BATCH, epochs_for
+from kdcore.results.diagnoses.length import FEWEST_STEPS, NEEDS, SMALL_BATCH, epochs_for
 from kdcore.results.diagnoses.teacher import near_chance
 
 LEARNERS = ("student", "twin")
@@ -150,7 +150,7 @@ def _too_short(evidence: Evidence) -> str:
     epochs = epochs_for(steps / recipe.epochs)
     smaller = f", or smaller batches (data.batch_size={SMALL_BATCH})" if recipe.data.batch_size > SMALL_BATCH else ""
     return (
-        f"The run had {steps} steps, and a network with random weights needs about {FEWEST_STEPS} (so do the running averages of "
+        f"The run had {steps} steps, and a {NEEDS} (so do the running averages of "
         f"BatchNorm): train for {epochs} epochs (epochs={epochs}){smaller}."
     )
 

@@ -10,6 +10,7 @@ from kdcore.events import MEMORY_FULL
 from kdcore.recipe import RecipeError
 from kdcore.recipe.changing import with_half_the_batch
 from kdcore.store import ACTIVE, RESUMABLE, RunState, dependants, exports
+from kdcore.store.evidence import warnings
 from pages.parts import buttons, engine, formatting, page_table
 from pages.parts.attention import networks
 from pages.parts.roles import role
@@ -94,7 +95,8 @@ def show_missing_plugins(run: RunState) -> None:
 
 
 def show_warnings(run: RunState) -> None:
-    for text in run.warnings:
+    """Those that no box of its faults names already."""
+    for text in warnings(engine.store(), run.id):
         st.warning(formatting.message(text))
 
 

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from kdcore import recipe as recipes
-from kdcore.events import CheckpointReady, KnobTurned, RunFinished, RunStarted, StepEnded, StepTaken
+from kdcore.checks import length
+from kdcore.events import CheckpointReady, KnobTurned, Noted, RunFinished, RunStarted, StepEnded, StepTaken
 from kdcore.paths import ASSETS
 from kdcore.setup.build import build_parts
 from kdcore.store import Store
-from kdcore.store.evidence import diagnoses, in_words
+from kdcore.store.evidence import diagnoses, in_words, warnings
 from kdcore.training.evaluation import drained
 from kdcore.training.loop import train
 
@@ -102,3 +103,19 @@ def test_a_change_after_the_last_checkpoint_is_forgotten_when_the_run_resumes_th
 
 def test_faults_in_words():
     assert in_words({"at chance": [0, 1], "diverged": [2]}) == "at chance (seeds 0, 1); diverged (seed 2)"
+
+
+def test_too_few_steps_are_named_once(store, tiny):
+    """Where a run ends with one class, by what is said of that; else by the warning before the run."""
+    terms, data = [{"method": "ce"}], {**tiny().data.model_dump(), "only": ("star", "ring"), "train_images": 40}
+    recipe = tiny(data=data, optimizer={"lr": 3.0}, teacher=None, twin=False, terms=terms)
+    short = length.short(recipe, 32)
+    assert short is not None
+    one_class, other = trained(store, recipe), written(store, STARTED, RunFinished(100, RESULTS, 9.0))
+    for run_id in (one_class, other):
+        with store.writer(run_id) as writer:
+            writer.append(Noted(short.in_words, "warning"))
+            writer.append(Noted("Another.", "warning"))
+    assert any("needs about 100" in each.remedy for each in diagnoses(store, one_class))
+    assert warnings(store, one_class) == ("Another.",)
+    assert warnings(store, other) == (short.in_words, "Another.")

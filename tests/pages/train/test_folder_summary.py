@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdcore.checks import before_run
 from kdcore.checks.findings import Finding, Remedy
+from kdcore.store import Store
 from pages.parts import engine
 
 
@@ -125,3 +127,17 @@ def test_a_short_run_is_warned_of_beside_its_length_and_a_button_makes_it_long_e
     chosen = {box.label: box.value for box in test.number_input}
     assert (chosen["Epochs"], chosen["Batch size"]) == (17, 16)
     assert "The run has" not in words(test.warning)
+
+
+def test_a_short_run_gets_the_warning_of_the_command_line(open_page, birds, monkeypatch, tmp_path):
+    found = []
+
+    def findings(recipe):
+        found[:] = before_run.findings(recipe, Store(tmp_path / "runs"))
+        return tuple(found)
+
+    monkeypatch.setattr(engine, "findings", findings)
+    test = with_a_folder(open_page, birds)
+    (short,) = [each.finding for each in found if each.check == "length"]
+    assert "A network with random weights needs about 100" in short
+    assert short in words(test.warning)
