@@ -29,3 +29,11 @@ def test_how_many_indices_a_mapping_makes_of_one():
     assert len(flattened(indices)) == bounded.growth(flattened) * 3 == 147
     assert bounded.growth(index_mapping._FlattenIndexMapping(stride=49, reverse=True)) == 1
     assert bounded.growth(index_mapping._ConcatIndexMapping([0, 3])) == 1
+
+
+def test_a_network_whose_blocks_add_some_channels_each_is_refused_within_seconds():
+    network = models.build(ModelRecipe(model="rexnet_100"), ("a", "b"), 32).eval()
+    with pytest.raises(
+        UserError, match=r"rexnet_100 cannot be pruned: .* \(its layers share channels in too many ways\)"
+    ):
+        Dependencies(network)
