@@ -175,9 +175,10 @@ def table(state: StudyState) -> None:
         row = {"Variant": label, "Seeds": f"{summary.seeds if summary else 0} of {len(state.study.seeds)}"}
         if summary:
             row |= {name.capitalize(): accuracy(summary, name) for name in ("student", "twin", "teacher")}
-            row["Student − twin (percentage points)"] = formatting.gap(summary.difference) if summary.difference else ""
-            if gap := gaps.get(label):
-                row[f"Student − {first} (percentage points)"] = formatting.gap(gap)
+            row["Student − twin"] = formatting.gap(summary.difference) if summary.difference else ""
+            if gaps:
+                gap = gaps.get(label)
+                row[f"Student − {first}"] = formatting.gap(gap) if gap else ""
             for metric in TWO_CLASSES:
                 if figure := summary.networks["student"].get(metric):
                     row[
@@ -188,6 +189,7 @@ def table(state: StudyState) -> None:
     st.dataframe(
         rows, hide_index=True, placeholder="", alt="Each variant's accuracy and difference with 95 % intervals"
     )
+    st.caption("Differences are in percentage points; 95 % intervals are in brackets.")  # a longer title would be cut
 
 
 def accuracy(summary: Summary, network: str) -> str:

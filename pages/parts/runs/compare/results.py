@@ -66,7 +66,9 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
         ], hide_index=True,
         alt="Accuracies on the test images and differences, with 95 % intervals",
     )  # fmt: skip
-    st.caption("Accuracy on the test images. Intervals of single runs cover the choice of these images, not the seed.")
+    st.caption(
+        "Accuracy on the test images; differences in percentage points. Intervals of single runs cover the choice of these images, not the seed."
+    )
     with_twin = [summary.difference for summary in summaries if summary.difference]
     if words := corrected(with_twin):
         st.caption(f"Student − twin: {words}")
@@ -106,9 +108,9 @@ def row(
         found[network.capitalize()] = (
             _accuracy(summary.networks[network]["top1"]) if network in summary.networks else ""
         )
-    found["Student − twin (percentage points)"] = formatting.gap(summary.difference) if summary.difference else ""
+    found["Student − twin"] = formatting.gap(summary.difference) if summary.difference else ""
     if others:
-        found[f"Student − that of {names[base.id]} (percentage points)"] = formatting.gap(gap) if gap else ""
+        found[f"Student − that of {names[base.id]}"] = formatting.gap(gap) if gap else ""
     return found
 
 
