@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import page_table, sections
+from pages.parts import left_out, page_table, sections
 from pages.parts.attention import (
     agreement,
     camera,
@@ -76,6 +76,7 @@ def look(shown: Shown, found: list[Choice], offered: list[Shown]) -> None:
         comparison.draw(compared)
         comparison.list_classes(compared)
         section(compared, offered)
+        left_out.show()
     elif not compared.chosen:
         st.info("Choose at least one network.", icon=":material/info:")
 

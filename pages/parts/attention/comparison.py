@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from kdcore.errors import UserError
-from pages.parts import address, formatting, left_out, palette
+from pages.parts import address, formatting, palette
 from pages.parts.attention import form, networks, shared_photos
 from pages.parts.attention.photo_choice import PERTURBATION, Shown
 from pages.parts.components import pictures
@@ -55,7 +55,6 @@ def set_up(shown: Shown, found: list[Choice]) -> ComparedPhoto:
         map_name = form.choose_map()
     form.bring_networks()
     form.explain_missing_teacher(chosen)
-    left_out.show()
     compared = _perturbed(shown, chosen, map_name, st.query_params.get(PERTURBATION, ""))
     first = inspect(compared, shown.pixels, shown.digest, dict.fromkeys(chosen, form.bare_request(map_name)), warn=True)
     cards = networks.maps()
