@@ -10,8 +10,6 @@ from typing import Any
 
 MOST_INDICES = 5_000_000  # of one group, over all edges
 MOST_VISITS = 20_000  # of edges, for one group; `mobilevitv2_050` has 15,335. The time grows with the square
-    20_000  # of edges, for one group: `mobilevitv2_050` has 15,335 and takes half a minute; time grows with the square
-)
 Mapping = Callable[[list[Any]], list[Any]]
 
 
