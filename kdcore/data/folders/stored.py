@@ -28,7 +28,7 @@ from kdcore.data.folders.walking import LeftOut
 from kdcore.files import atomic, budget
 from kdcore.photos import reads_heic
 
-FORMAT = 3  # increase it to invalidate all files
+FORMAT = 4  # increase it to invalidate all files
 LEAST = 5_000  # images
 LIMIT, DEFAULT_GB = "KD_LISTINGS_GB", 2.0
 CACHED = 4  # listings in memory

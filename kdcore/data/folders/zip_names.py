@@ -15,7 +15,7 @@ WINDOWS = {
     14,
 }  # systems that made an entry: MS-DOS, OS/2 and Windows, some of whose programs write `cat\\1.png`
 FOLDER_OF_DOS = 0x10  # attribute of an entry
-DRIVE = re.compile(r"[A-Za-z]:")
+DRIVE, ROOT_OF_DRIVE = re.compile(r"[A-Za-z]:"), re.compile(r"[A-Za-z]:(/|$)")  # `a:b` is a name on Unix
 
 
 def parts(entry: zipfile.ZipInfo, shown: str, *, backslashes: bool) -> tuple[list[str], bool]:
@@ -30,11 +30,13 @@ def parts(entry: zipfile.ZipInfo, shown: str, *, backslashes: bool) -> tuple[lis
     """
     name = _decoded(entry)
     slashed = name.replace("\\", "/")
-    if slashed.startswith("/") or DRIVE.match(slashed) or ".." in slashed.split("/"):
+    of_windows = backslashes or entry.create_system in WINDOWS
+    drive = (DRIVE if of_windows else ROOT_OF_DRIVE).match(slashed)
+    if slashed.startswith("/") or drive or ".." in slashed.split("/"):
         raise UserError(
             f"{shown} has an entry that leads out of its folder: {clipped(ascii(name), 80)}. Nothing was unpacked."
         )
-    found = slashed if backslashes or entry.create_system in WINDOWS else name
+    found = slashed if of_windows else name
     return [part for part in found.split("/") if part not in ("", ".")], _is_folder(entry, found)
 
 

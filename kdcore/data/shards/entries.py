@@ -4,7 +4,7 @@ import json
 import os
 import re
 import unicodedata
-from typing import Any
+from typing import Any, NamedTuple
 
 from kdcore.data.shards import tar
 from kdcore.errors import blank, visible
@@ -15,6 +15,13 @@ _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _MOST = 10**9  # numbers of classes are below it
 
 
+class Label(NamedTuple):
+    """text: a name in composed form (NFC), or a whole number without leading zeros. written: as it stands in the shard."""
+
+    text: str
+    written: str
+
+
 def split(name: str) -> tuple[str, str]:
     """The key of an entry, and what follows its first dot, in small letters."""
     folder, slash, base = name.rpartition("/")
@@ -22,8 +29,8 @@ def split(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", ending.lower()
 
 
-def label(file: int, entry: tar.Entry) -> str | None:
-    """A label as text: a name, or a whole number from 0; None where it is neither.
+def label(file: int, entry: tar.Entry) -> Label | None:
+    """A label: a name, or a whole number from 0; None where it is neither.
 
     Text is a number where it is written as a whole one, in ASCII digits: `1e5`, `1.0` and `nan` are names, as ids may look so. A
     number in JSON may have a point: 1.0 is the label 1.
@@ -42,14 +49,18 @@ def label(file: int, entry: tar.Entry) -> str | None:
             )
         if isinstance(written, str):
             found = unicodedata.normalize("NFC", written.strip())
-            return _number(int(found)) if _WHOLE.fullmatch(found) else _name(found)
+            text = _number(int(found)) if _WHOLE.fullmatch(found) else _name(found)
+            return Label(text, written.strip()) if text is not None else None
     except (ValueError, RecursionError):  # the former also of thousands of digits
         return None
-    return _number(written) if isinstance(written, int | float) and not isinstance(written, bool) else None
+    if isinstance(written, bool) or not isinstance(written, int | float):
+        return None
+    text = _number(written)
+    return Label(text, text) if text is not None else None
 
 
 def is_number(label: str) -> bool:
-    """Whether a label, as `label` gives it, is a number."""
+    """Whether the text of a label is a number."""
     return bool(_WHOLE.fullmatch(label))
 
 

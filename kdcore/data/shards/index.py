@@ -21,8 +21,8 @@ from kdcore.data.datasets.base import Progress, Report
 from kdcore.data.folders import names, stored, walking
 from kdcore.data.folders.contents import Listing, Names, Pool
 from kdcore.data.folders.walking import LeftOut, Stamp, stamp
-from kdcore.data.shards import entries, files, tar
-from kdcore.errors import NotAllowed, UserError, clipped
+from kdcore.data.shards import entries, files, questions, tar
+from kdcore.errors import NotAllowed, UserError
 from kdcore.files import reading
 from kdcore.photos import kinds
 from kdcore.recipe import class_list
@@ -79,7 +79,8 @@ class _Indexer:
         self.shown = names.text(str(root))
         self.began = time.time_ns()
         self.stamps: dict[str, Stamp] = {}
-        self.labels: dict[str, int] = {}  # as written, in the order of their first image
+        self.labels: dict[str, int] = {}  # their texts, in the order of their first image
+        self.written: dict[str, list[str]] = {}  # the ways in which each is written, two at most
         self.questions: list[str] = []
         self.notes: list[str] = []
         self.left: dict[str, list[str]] = {}
@@ -104,9 +105,9 @@ class _Indexer:
             pool: _pool(pools[pool], numbers) for pool in ("train", "validation", "test") if pool in pools
         }
         self._check_classes(made, classes)
-        questions = (*names.alike(classes), *self.questions)
+        asked = (*names.alike(classes), *self.questions)
         return Listing(
-            self.root, classes, made, self._left_out(), questions, tuple(self.notes), self.stamps, self.began
+            self.root, classes, made, self._left_out(), asked, tuple(self.notes), self.stamps, self.began
         )  # fmt: skip
 
     def _shards(self) -> dict[str, str]:
@@ -138,6 +139,7 @@ class _Indexer:
         path = os.path.join(self.absolute, shard)
         names_found: list[str] = []
         numbers: list[tuple[int, int, int, int]] = []
+        keys: set[str] = set()  # of the images that are used
         try:
             self.stamps[path] = stamp(paths.allowed(Path(path)))
             reading.regular(path)
@@ -150,8 +152,13 @@ class _Indexer:
             return
         try:
             for image, label in self._samples(file, shard):
+                key = entries.split(image.name)[0]
+                if key in keys:
+                    self._leave_out(FURTHER, f"{shard}/{image.name}")
+                    continue
+                keys.add(key)
                 names_found.append(f"{shard}/{image.name}")
-                numbers.append((self.labels.setdefault(label, len(self.labels)), number, image.offset, image.size))
+                numbers.append((self._label(label), number, image.offset, image.size))
         except tar.Damaged as error:
             if not numbers and tar.is_packed(file):
                 self._leave_out(COMPRESSED, shard)
@@ -167,7 +174,13 @@ class _Indexer:
         if self.found > MOST_IMAGES:
             raise UserError(f"{self.shown} holds more than {MOST_IMAGES:,} images. Use some of its shards only.")
 
-    def _samples(self, file: int, shard: str) -> Iterator[tuple[tar.Entry, str]]:
+    def _label(self, label: entries.Label) -> int:
+        known = self.written.setdefault(label.text, [label.written])
+        if label.written not in known and len(known) < 2:
+            known.append(label.written)
+        return self.labels.setdefault(label.text, len(self.labels))
+
+    def _samples(self, file: int, shard: str) -> Iterator[tuple[tar.Entry, entries.Label]]:
         """Each image with its label. What comes before damage is given, too."""
         sample: dict[str, tar.Entry] = {}
         key, damage = "", None
@@ -190,7 +203,7 @@ class _Indexer:
         if damage:
             raise damage
 
-    def _sample(self, file: int, shard: str, sample: dict[str, tar.Entry]) -> Iterator[tuple[tar.Entry, str]]:
+    def _sample(self, file: int, shard: str, sample: dict[str, tar.Entry]) -> Iterator[tuple[tar.Entry, entries.Label]]:
         images = [entry for ending, entry in sample.items() if f".{ending.rpartition('.')[2]}" in kinds.ENDINGS]
         image = images[0] if images else None
         for further in images[1:]:
@@ -203,10 +216,10 @@ class _Indexer:
             self._leave_out(UNLABELLED, f"{shard}/{image.name}")
         elif image.size > photos.OWN.mib * 2**20:
             self._leave_out(TOO_LARGE, f"{shard}/{image.name}")
-        elif (text := entries.label(file, label)) is None:
+        elif (found := entries.label(file, label)) is None:
             self._leave_out(NO_LABEL, f"{shard}/{label.name}")
         else:
-            yield image, text
+            yield image, found
 
     def _classes(self, pools: dict[str, _Images]) -> tuple[tuple[str, ...], np.ndarray]:
         """The classes, sorted, and the number of each label among them, [labels]."""
@@ -215,6 +228,7 @@ class _Indexer:
                 f"{self.shown} has {len(self.labels):,} different labels; at most {MOST_CLASSES:,} are classes."
             )
         written = list(self.labels)
+        self.questions += questions.merged(self.written)
         if all(map(entries.is_number, written)):
             known = self._class_names()
             ordered = sorted(written, key=int)
@@ -226,18 +240,10 @@ class _Indexer:
             shown = [known[int(label)] if known else label for label in ordered]
         else:
             ordered = shown = sorted(written)
-            self._question_mixed(ordered)
+            self.questions += questions.mixed(ordered)
             self._note_class_file()
         places = {label: place for place, label in enumerate(ordered)}
         return tuple(shown), np.array([places[label] for label in written], np.int64)
-
-    def _question_mixed(self, labels: list[str]) -> None:
-        """Question numbers among names: either may be a mistake, and numbers get no names from a file then."""
-        if numbers := list(filter(entries.is_number, labels)):
-            others = [clipped(label, 60) for label in labels if not entries.is_number(label)]
-            self.questions.append(
-                f"Some labels are numbers ({', '.join(numbers[:3])}), others names ({', '.join(others[:3])}): each is a class of its own."
-            )
 
     def _note_class_file(self) -> None:
         for name in CLASS_FILES:

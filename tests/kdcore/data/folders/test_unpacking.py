@@ -188,6 +188,23 @@ def test_an_entry_that_leads_out_refuses_the_whole_file(name, tmp_path):
     assert not list(tmp_path.rglob("x.png"))
 
 
+@pytest.mark.parametrize("name", ["a:b", "c:", "1:2"])
+def test_a_colon_in_a_name_is_a_letter_on_unix(name):
+    classes = (name, "dog")
+    made = written([(each, content, 0) for each, content in images("birds/", classes=classes)], 3)
+    assert unpacked_files(made) == sorted(each for each, _ in images(classes=classes))
+    outermost = written([(each, content, 0) for each, content in images(classes=("a:b", "dog"))], 3)
+    assert unpacked_files(outermost) == sorted(each for each, _ in images(classes=("a:b", "dog")))
+
+
+@pytest.mark.parametrize("system", [0, 10])
+def test_a_letter_and_a_colon_are_a_drive_of_windows(system):
+    made = written([(each, content, 0) for each, content in images(classes=("a:b", "dog"))], system)
+    with pytest.raises(UserError, match="has an entry that leads out of its folder: 'a:b/0.png'"):
+        unpacking.unpack(made, "w.zip")
+    assert nothing_is_kept()
+
+
 def test_a_bomb_is_refused_from_its_list_of_entries(monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it was unpacked"))
     packed = zipped([], zipfile.ZIP_DEFLATED)

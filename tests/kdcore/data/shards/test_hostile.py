@@ -99,6 +99,23 @@ def test_further_images_of_a_key_are_named(folder):
     assert left_out(folder) == {index.FURTHER: ("train-1.tar/0.cls", "train-1.tar/0.depth.png")}
 
 
+@pytest.mark.parametrize("again", ["0.png", "0.jpg"])
+def test_a_key_that_comes_again_later_is_named(folder, again):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        for name, label in (("0.png", b"0"), ("1.png", b"1"), (again, b"1")):
+            add(made, name, encoded(1))
+            add(made, f"{name[0]}.cls", label)
+    found = index.indexed(folder, lambda text: None)
+    assert {each.reason: each.examples for each in found.left_out} == {index.FURTHER: (f"train-1.tar/{again}",)}
+    assert len(found) == 20 + 2
+
+
+def test_a_key_of_another_shard_is_another_image(folder, write):
+    (folder / "train-1.tar").write_bytes((folder / "train-000000.tar").read_bytes())
+    assert left_out(folder) == {}
+    assert len(index.indexed(folder, lambda text: None)) == 40
+
+
 @pytest.mark.parametrize("label", [
     b"", b" ", "\u200b".encode(), "\u202ecat".encode(), b"a\tb", "cat".encode("utf-16"), b"a\nb", b"\xff\xfe", b"9" * 10, b"x" * 256, b"x" * 100_000,
 ])  # fmt: skip
@@ -126,6 +143,33 @@ def test_a_whole_number_is_the_same_label_however_it_is_written(folder, name, la
         add(made, name, label.encode())
     assert left_out(folder) == {}
     assert loading.classes(recipe(folder)) == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (("007", "7"), "'007' and '7'"),
+        (("+7", "7", "07"), "'+7' and '7'"),
+        (("e\u0301", "\u00e9"), r"'e\u0301' and '\xe9'"),
+    ],
+)
+def test_labels_that_are_one_class_in_two_ways_are_questioned(folder, labels, shown):
+    with tarfile.open(folder / "train-1.tar", "w") as made:
+        for key, text in enumerate(labels):
+            add(made, f"{key}.png", encoded(key))
+            add(made, f"{key}.cls", text.encode())
+    found = index.indexed(folder, lambda text: None)
+    assert len(found.classes) == 3
+    assert found.questions[0].startswith(
+        f"1 of the classes have labels that are written in different ways: {shown}. Numbers"
+    )
+
+
+def test_padded_numbers_and_line_ends_are_no_other_way(folder, write):
+    (folder / "train-000000.tar").unlink()
+    write("train-1.tar", labels=("000", "001\n", "000\r\n"))
+    found = index.indexed(folder, lambda text: None)
+    assert (found.classes, found.questions) == (("0", "1"), ())
 
 
 @pytest.mark.parametrize("label", [
