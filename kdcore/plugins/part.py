@@ -8,8 +8,6 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any, ClassVar, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
-
 from kdcore.errors import UserError, shortened
 
 
@@ -66,6 +64,8 @@ def check_types(owner: object, kind: type, whose: str) -> None:
     Raises:
         UserError: names the declaration, its value and what was expected.
     """
+    from pydantic import TypeAdapter, ValidationError  # only where a part is read, so that --help does not wait for it
+
     for field, hint in inspect.get_annotations(kind).items():
         if not hasattr(owner, field):
             continue

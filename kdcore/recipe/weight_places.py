@@ -19,7 +19,7 @@ def bundled_file(name: str) -> Path:
     """The weight file of a bundled model. Raises UserError where there is none, with the nearest names."""
     if file := paths.bundled_model(name, SAFETENSORS):
         return file
-    if paths.is_allowed(folder := paths.given(name)) and os.path.isdir(folder):
+    if name and paths.is_allowed(folder := paths.given(name)) and os.path.isdir(folder):
         raise UserError(
             f"{name} is a folder. Convert its weights once: python -m kdcore import-weights {name} --out {folder.name}{SAFETENSORS}"
         )
