@@ -98,4 +98,8 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is not a safetensors file, or it is damaged: {error}") from None
+        cut = "not fully covered" in str(error)
+        why = "it ends before or after the last of its numbers" if cut else str(error)
+        raise UserError(
+            f"{path} is not a safetensors file, or it is damaged: {why}. {weight_header.COPY_AGAIN}"
+        ) from None

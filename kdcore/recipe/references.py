@@ -20,6 +20,8 @@ PICKLES = (
     ".tar",
 )  # recognised, so that they can be refused with a reason
 
+WAYS = "write `none` (random weights), `pretrained`, the name of bundled weights, run:ID/student or the path of a .safetensors file"
+
 
 @dataclass(frozen=True)
 class RandomWeights:
@@ -100,8 +102,12 @@ def parse(text: str) -> Reference:
 
     Raises:
         UserError: a run's reference without a run, with an unknown network, or with a step that is no number; or
-            `pretrained:` with a text that no network has as its name.
+            `pretrained:` with a text that no network has as its name; an empty text, or an address of the web.
     """
+    if not text.strip():
+        raise UserError(f"no weights are named: {WAYS}.")
+    if "://" in text:
+        raise UserError(f"{clipped(text)} is an address, and weights are a file here: download it first. Then: {WAYS}.")
     if text == "none":
         return RandomWeights()
     if text == "pretrained":

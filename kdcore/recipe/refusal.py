@@ -77,6 +77,8 @@ def _explain(problems: list[Any], kind: type[BaseModel]) -> str:
         case "too_long" | "string_too_long":
             unit = "entries" if first["type"] == "too_long" else "characters"
             return f"has {len(first['input']):,} {unit}; at most {first['ctx']['max_length']:,} are allowed."
+        case "string_too_short":
+            return "is empty: give it a text, or leave the key out."
         case "invalid_key":
             return "is not a known key: keys are text."
     wanted = expected([problem["msg"] for problem in problems])

@@ -22,6 +22,7 @@ LARGEST_TEXT = 4 << 20  # characters that describe networks: 21,000 class names,
 MOST_CLASSES = 100_000
 LONGEST_CLASS = 400
 IMAGE_SIZES = range(1, 1025)
+COPY_AGAIN = "Download or copy it again, and compare its size."
 LARGEST_STATISTIC = 10  # of a mean or std of images in [0, 1]; for pixels from 0 to 255 they are about 120 and 60
 BEGINNINGS = (
     (b"version https://git-lfs", "is a pointer of Git LFS, not the weights themselves: fetch them with `git lfs pull`"),
@@ -192,7 +193,7 @@ def _parsed(text: bytes | str, path: Path, what: str, *, finite: bool = False) -
 
 
 def _refuse(path: Path, why: str) -> NoReturn:
-    raise UserError(f"{path} is not a safetensors file, or it is damaged: {why}.")
+    raise UserError(f"{path} is not a safetensors file, or it is damaged: {why}. {COPY_AGAIN}")
 
 
 def _kind(value: Any) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kdcore.errors import UserError, clipped, shortened
 from kdcore.models import fitting, matching, weight_files, zoo
-from kdcore.models.importing import class_names, files
+from kdcore.models.importing import class_names, files, hub_folder
 from kdcore.models.tapped import Statistics, Tapped
 from kdcore.recipe import weight_header
 
@@ -60,6 +60,7 @@ def import_weights(
     _check_given(
         image_size=image_size, mean=mean and list(mean), std=std and list(std), classes=classes and list(classes)
     )
+    hub_folder.parts([each for each in sources if hub_folder.PART.fullmatch(each.name)])
     found = [files.read(each, ema=ema, report=report) for each in sources]
     known = {key: value for each in found for key, value in each.description.items()}
     source = " + ".join(each.name for each in sources)

@@ -45,8 +45,9 @@ def read(path: Path, *, ema: bool = True, report: Report = lambda text: None) ->
     """
     path = paths.given(path)
     if os.path.isdir(path):
-        config, file = hub_folder.opened(path)
-        return Found(read(file, ema=ema, report=report).tensors, config)
+        config, parts = hub_folder.opened(path)
+        found = [read(each, ema=ema, report=report).tensors for each in parts]
+        return Found({name: tensor for tensors in found for name, tensor in tensors.items()}, config)
     first = _beginning(path)
     if _is_safetensors(path, first):
         if path.suffix.lower() in PICKLES:
@@ -75,6 +76,10 @@ def _beginning(path: Path) -> bytes:
         raise UserError(f"{path} is empty (0 bytes): download or copy it again.")
     if what := weight_header.no_weights(first):
         raise UserError(f"{path} {what}.")
+    if path.name.endswith(".index.json"):
+        raise UserError(
+            f"{path} is a list of the parts of weights: give the parts themselves, or their folder, if it has a config.json."
+        )
     if first[257:262] == b"ustar":
         raise UserError(f"{path} is a tar archive: unpack it, and give the file with the weights.")
     known = first[:1] in (b"\x80",) or first[:2] == b"PK" or _is_safetensors(path, first)

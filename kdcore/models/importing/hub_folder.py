@@ -1,8 +1,9 @@
 """A folder in the hub's layout: weights and the config.json that timm writes, with classes and normalisation."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from kdcore.recipe.references import PICKLES, SAFETENSORS
 CONFIG = "config.json"
 LARGEST = 16 << 20  # bytes; ImageNet-21k's names and descriptions take 2 MiB
 USUAL = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth")
+PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")  # weights in several files, as the hub has large ones
 NOT_OPTIONS = ("num_classes", "img_size", "in_chans", "global_pool", "pretrained", "pretrained_cfg")
 
 
-def opened(folder: Path) -> tuple[dict[str, Any], Path]:
-    """What the folder's config.json describes, and the file with the weights.
+def opened(folder: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """What the folder's config.json describes, and the file with the weights, or the parts of one.
 
     Raises:
         UserError: one of them is missing, there are several files, or the config is not timm's.
@@ -37,10 +39,34 @@ def opened(folder: Path) -> tuple[dict[str, Any], Path]:
     there = there or sorted(each for each in folder.iterdir() if each.suffix.lower() in (SAFETENSORS, *PICKLES))
     if not there:
         raise UserError(f"{folder} has {CONFIG} but no weights, such as {USUAL[0]}.")
+    for endings in ((SAFETENSORS,), PICKLES):
+        if found := parts([each for each in there if each.suffix.lower() in endings]):
+            return described, found
     if there[0].name not in USUAL and len(there) > 1:
         names = ", ".join(each.name for each in there[:4])
         raise UserError(f"{folder} has several files with weights ({names}): give one of them.")
-    return described, there[0]
+    return described, (there[0],)
+
+
+def parts(files: Sequence[Path]) -> tuple[Path, ...]:
+    """The files in their order, where they are all parts of the same weights (`model-00001-of-00002.safetensors`); else empty.
+
+    Raises:
+        UserError: others of these parts are missing.
+    """
+    named = [PART.fullmatch(each.name) for each in files]
+    found = [match.groups() for match in named if match]
+    if not found or len(found) < len(files) or len({(stem, total, ending) for stem, _, total, ending in found}) > 1:
+        return ()
+    stem, _, total, ending = found[0]
+    there = {int(number) for _, number, _, _ in found}
+    missing = [number for number in range(1, int(total) + 1) if number not in there]
+    if missing:
+        raise UserError(
+            f"{files[0].name} is one of {int(total):,} parts of weights, of which {len(missing):,} are missing, such as "
+            f"{stem}-{missing[0]:05}-of-{total}{ending}: give all of them, or a folder with all and {CONFIG}."
+        )
+    return tuple(sorted(files))
 
 
 def beside(file: Path) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def add_upload(files: Mapping[str, bytes], **given: Any) -> tuple[Kept, Imported
         with atomic.staging(folder() / "upload") as staging:
             for name, content in named.items():
                 (staging / name).write_bytes(content)
-            whole = hub_folder.CONFIG in named and len(weights) == 1
+            of_one = len(weights) == 1 or bool(hub_folder.parts([Path(name) for name in weights]))
+            whole = hub_folder.CONFIG in named and of_one
             sources = [staging] if whole else [staging / name for name in weights]
             return _imported(sources, _stem(weights[-1]), staging, given)
 

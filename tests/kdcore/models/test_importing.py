@@ -194,8 +194,19 @@ def not_weights(folder):
         "renamed.pth": (good, r"is a safetensors file with another ending: rename it to renamed.safetensors"),
         "cut.pth": (saved[: len(saved) // 2], "damaged, incomplete or not a file of torch.save"),
         "cut-legacy.pth": (legacy[: len(legacy) // 2], "damaged, incomplete or not a file of torch.save"),
-        "cut.safetensors": (good[: len(good) // 2], "is not a safetensors file, or it is damaged"),
+        "cut.safetensors": (
+            good[: len(good) // 2],
+            "damaged: it ends before or after the last of its numbers. Download or copy it again",
+        ),
+        "cut-header.safetensors": (
+            good[:99],
+            "is not a safetensors file, or it is damaged: its header would have .* Download or copy it again",
+        ),
         "noise.safetensors": (b"\xff" * 99, "is not a safetensors file, or it is damaged"),
+        "model.safetensors.index.json": (
+            b"{}",
+            "is a list of the parts of weights: give the parts themselves, or their folder",
+        ),
         "text.pth": (b"hello", "damaged, incomplete or not a file of torch.save"),
         "notes.txt": (b"hello", "is neither a safetensors file nor one of torch.save"),
         "packed.pth.gz": (b"\x1f\x8b123", r"is compressed \(gzip\): unpack it first"),
@@ -303,6 +314,43 @@ def test_a_folder_of_the_hub_says_everything_itself(weights, tmp_path, out):
         assert found.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
         assert found.std.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
         assert notes == []
+
+
+def in_parts(folder, total=3):
+    """The hub's layout of large weights, as huggingface_hub.save_torch_state_dict names its files."""
+    from safetensors.torch import load_file, save_file
+
+    net = hub_folder(folder)
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text("{}")
+    for part in range(total):
+        save_file(
+            {name: state[name] for name in list(state)[part::total]},
+            folder / f"model-{part + 1:05}-of-{total:05}.safetensors",
+        )
+    return net, sorted(folder.glob("*.safetensors"))
+
+
+def test_weights_in_several_parts_are_read_whole(tmp_path, out):
+    net, parts = in_parts(tmp_path / "hub")
+    found, _ = imported(tmp_path / "hub", out, model=None, classes=None, options=None, image_size=None)
+    same(found, net)
+    assert found.classes == ("cat", "dog", "owl")
+    models.import_weights(parts[::-1], "test_resnet", ("cat", "dog", "owl"), 64, out=out)
+    same(models.load(str(out)), net)
+
+
+def test_a_part_of_weights_is_not_taken_for_the_whole(tmp_path, out):
+    _, parts = in_parts(tmp_path / "hub")
+    words = "model-00001-of-00003.safetensors is one of 3 parts of weights, of which 2 are missing, such as model-00002-of-00003.safetensors"
+    with pytest.raises(UserError, match=words):
+        imported(parts[0], out)
+    parts[1].unlink()
+    with pytest.raises(
+        UserError, match="1 are missing, such as model-00002-of-00003.safetensors: give all of them, or a folder"
+    ):
+        imported(tmp_path / "hub", out, model=None, classes=None, options=None)
 
 
 def test_a_folder_of_the_hub_cannot_set_what_the_engine_decides(tmp_path, out):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from kdcore import models, paths
 from kdcore.checks import preflight
@@ -99,6 +100,17 @@ def test_a_config_beside_the_weights_names_model_and_classes(at_once):
     )
     assert found.described["model"] == "test_resnet"
     assert (found.described["classes"], found.described["image_size"]) == (["x", "y", "z"], 64)
+
+
+def test_uploaded_parts_of_weights_are_described_by_the_config_beside_them(at_once):
+    state = network(3).state_dict()
+    config = {"architecture": MODEL, "num_classes": 3, "label_names": ["a", "b", "c"]}
+    parts = {
+        f"model-0000{1 + k}-of-00002.safetensors": save({name: state[name] for name in list(state)[k::2]})
+        for k in (0, 1)
+    }
+    found, _ = kept.add_upload({**parts, "config.json": json.dumps(config).encode()})
+    assert found.described["classes"] == ["a", "b", "c"]
 
 
 def test_a_later_file_updates_an_earlier_one(at_once):

@@ -100,6 +100,11 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
         ({"seeds": [-1]}, "`seeds.0` should be greater than or equal to 0, not -1."),
         ({"seeds": [1, 1, 1]}, "`seeds` names one twice: 1, 1, 1. The runs would be identical: give each seed once"),
         ({"data": {"seed": "runs"}}, "`data.seed` should be an integer or 'run', not 'runs'."),
+        ({"name": ""}, "`name` is empty: give it a text, or leave the key out."),
+        (
+            {"student": {"model": "five_conv", "weights": ""}},
+            "`student.weights` cannot be used: no weights are named: write `none`",
+        ),
         ({"seeds": []}, "`seeds` is empty: a run needs at least one, for example [0]"),
         ({"terms": []}, "`terms` is empty"),
         ({"terms": [{"weight": 1}]}, "`terms.0.method` is missing."),

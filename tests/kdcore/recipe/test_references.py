@@ -39,6 +39,16 @@ def test_pickles_are_recognised_by_their_suffix():
         ("run:/student", "run:/student names no run"),
         ("run:ID/studnet", "A run has no 'studnet'; it has student, twin, teacher."),
         ("run:ID/student@last", "run:ID/student@last should end in the number of a step, as in run:ID/student@1200."),
+        (
+            "",
+            "no weights are named: write `none` (random weights), `pretrained`, the name of bundled weights, run:ID/student or the path",
+        ),
+        (" ", "no weights are named"),
+        (
+            "https://host/net.pth",
+            "https://host/net.pth is an address, and weights are a file here: download it first. Then: write",
+        ),
+        ("s3://bucket/net.safetensors", "is an address"),
         ("run:ID/student@", "should end in the number of a step"),
         ("run:ID/student@²", "should end in the number of a step"),
     ],
