@@ -69,8 +69,7 @@ def setting(state: RunState) -> str:
     if state.labelled_images < state.train_images:
         return (
             f"Few labels: {state.labelled_images:,} of {state.train_images:,} training images are labelled. The twin "
-            "learns from those alone, the student also from the teacher's outputs on all images. With more labels a "
-            "teacher adds less."
+            "learns from those alone, the student also from the teacher's outputs on all images."
         )
     return f"All {state.train_images:,} training images are labelled, for the student and its twin alike."
 

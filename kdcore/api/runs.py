@@ -18,7 +18,7 @@ from kdcore.errors import UserError
 from kdcore.models import Tapped
 from kdcore.paths import given
 from kdcore.recipe import Recipe
-from kdcore.results.comparison import sentence, summarise
+from kdcore.results.comparison import sentence, summarise, with_interval
 from kdcore.setup import build as _setup
 from kdcore.store import RunState, Store
 from kdcore.training.evaluation import drained
@@ -50,8 +50,11 @@ class Run:
 
     @property
     def results(self) -> dict[str, dict[str, float]]:
-        """Network -> metric -> value on the test images, as fractions; empty until the run has finished."""
-        return self.state.results
+        """Network -> metric -> value on the test images, as fractions; empty until the run has finished.
+
+        `difference` (student - twin) has an interval only where `print(run)` draws a conclusion.
+        """
+        return with_interval(self.state.outcome)
 
     @property
     def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:

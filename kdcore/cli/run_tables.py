@@ -28,7 +28,7 @@ def parquet(
 
 
 def latex(run_id: RunId, /, *more: RunId) -> int:
-    """Print the results of finished runs as a LaTeX table (booktabs) with 95 % intervals; seeds of a recipe share a row."""
+    """Print the results of finished runs as a LaTeX table (booktabs) with intervals, of differences corrected for the number of rows; seeds of a recipe share a row."""
     print(exports.latex_table(store(), [run_id, *more]), end="")
     return 0
 

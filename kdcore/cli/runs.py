@@ -14,6 +14,7 @@ from kdcore.cli.options import EventFolder, Json, JsonEvents, Overrides, RunId, 
 from kdcore.errors import UserError, shortened
 from kdcore.recipe import changing
 from kdcore.results import json_text, predictions
+from kdcore.results.comparison import sentence, summarise, with_interval
 from kdcore.store import RunState, dependants
 from kdcore.store.evidence import diagnoses, what_else
 from kdcore.store.lists import finding, naming
@@ -139,7 +140,7 @@ def edit(
 
 @app.command
 def show(run_id: RunId, /, *, as_json: Json = False) -> int:
-    """Show a run: status, progress, results, what else passed on, warnings, diagnoses and what it was computed with, as JSON."""
+    """Show a run: status, progress, results, conclusion, what else passed on, warnings, diagnoses and what it was computed with, as JSON."""
     runs = store()
     state = runs.state(run_id)
     found = [asdict(diagnosis) for diagnosis in diagnoses(runs, run_id)]
@@ -272,7 +273,12 @@ def _confirm(ids: list[str], used: str) -> None:
 
 def summary(state: RunState) -> dict[str, Any]:
     """What of a run's state is printed as JSON."""
-    return {key: getattr(state, key) for key in SUMMARY} | {"original_name": state.original_name, **_label(state)}
+    words = sentence(summarise([state.outcome])) if "student" in state.results else ""
+    shown = {key: getattr(state, key) for key in SUMMARY} | {
+        "results": with_interval(state.outcome),
+        "conclusion": words,
+    }
+    return shown | {"original_name": state.original_name, **_label(state)}
 
 
 def _label(state: RunState) -> dict[str, Any]:

@@ -250,3 +250,11 @@ def test_every_command_on_the_page_names_a_recipe_or_a_study():
         named = [name for name in re.findall(rf"python -m kdcore {kind} ([\w/-]+)", text) if not name.startswith("-")]
         assert named
         assert set(named) <= {*known, "list", "resume", "evaluate", "report"}
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *STUDIES])
+def test_what_a_note_says_was_measured_has_its_date_and_intervals(name):
+    note = library.recipe(name).note if name in RECIPES else study.named(name).note
+    for words in re.findall(r"Measured.*?\.(?= [A-Z]|$)", note):
+        assert re.search(r"on 20\d\d-\d\d-\d\d, \w+ seeds", words), words
+        assert len(re.findall(r"-?\d+\.\d to -?\d+\.\d\)", words)) >= words.count(";") + 1, words

@@ -84,6 +84,25 @@ def test_a_study_shows_its_table_with_intervals_and_a_sentence_a_variant(open_pa
     assert not [b for b in test.button if b.label.startswith("Continue")]
 
 
+def test_the_level_of_intervals_beside_the_table_is_that_of_its_sentences(open_page, runner):
+    """Three comparisons: 100 - 5 / 3 = 98.3 % for each where none claims, so only accuracies may be said to have 95 %."""
+    plain = {
+        "name": "mine",
+        "recipe": {"student": {"model": "tiny"}, "twin": True},
+        "vary": {"epochs": [2, 3, 4]},
+        "seeds": [0],
+    }
+    study_id = Studies(runner.store).create(studies.from_plain(plain))
+    finish(runner, study_id, 0.51, 0.52, 0.5)
+    text = said(open_page("studies.py", study=study_id))
+    assert text.count("98.3 % interval") == 3
+    assert "95 % interval " not in text
+    assert (
+        "Accuracies have 95 % intervals in brackets; differences are in percentage points, with the intervals of the"
+        in text
+    )
+
+
 def test_an_interrupted_study_is_continued_by_a_button(open_page, runner, study):
     finish(runner, study, 0.6)
     test = open_page("studies.py", study=study)

@@ -187,9 +187,11 @@ def table(state: StudyState) -> None:
             row["Time per run"] = formatting.duration(state.seconds(label) or 0)
         rows.append(row)
     st.dataframe(
-        rows, hide_index=True, placeholder="", alt="Each variant's accuracy and difference with 95 % intervals"
+        rows, hide_index=True, placeholder="", alt="Each variant's accuracy and difference with their intervals"
     )
-    st.caption("Differences are in percentage points; 95 % intervals are in brackets.")  # a longer title would be cut
+    st.caption(  # a longer title would be cut
+        "Accuracies have 95 % intervals in brackets; differences are in percentage points, with the intervals of the sentences above."
+    )
 
 
 def accuracy(summary: Summary, network: str) -> str:

@@ -64,7 +64,7 @@ def draw(runs: Sequence[RunState], names: dict[str, str]) -> None:
             row(run, summary, names, base, gaps.get(run.id), others=len(finished) > 1)
             for run, summary in zip(finished, summaries, strict=True)
         ], hide_index=True,
-        alt="Accuracies on the test images and differences, with 95 % intervals",
+        alt="Accuracies on the test images and differences, with their intervals",
     )  # fmt: skip
     st.caption(
         "Accuracy on the test images; differences in percentage points. Intervals of single runs cover the choice of these images, not the seed."
