@@ -82,7 +82,7 @@ class Runner:
     def resume(self, run_id: str) -> None:
         """Continue a stopped, failed or interrupted run from its last checkpoint (from the start where there is none)."""
         state = self.store.state(run_id)
-        if state.status not in RESUMABLE:
+        if state.status not in (*RESUMABLE, "created"):  # the latter: killed before it was queued
             raise UserError(
                 f"Run {run_id} is {state.status}; only a stopped, failed or interrupted run can be resumed."
             )

@@ -87,6 +87,14 @@ def test_pause_holds_and_stop_ends_within_a_step_each_with_an_event(runner, tiny
     assert (saved["step"], saved["knobs"]) == (state.step, {"weight/kd": 0.5})
 
 
+def test_a_run_that_was_killed_before_it_was_queued_resumes_at_once(runner, tiny):
+    run_id = runner.store.create(tiny(epochs=1))
+    assert runner.store.state(run_id).status == "created"
+    runner.resume(run_id)
+    assert runner.wait(run_id, 60)
+    assert runner.store.state(run_id).status == "finished"
+
+
 def test_a_stopped_run_resumes_and_ends_as_an_unbroken_one(runner, tiny):
     recipe = tiny(epochs=6)
     (whole,) = runner.start(recipe)
