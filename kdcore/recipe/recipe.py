@@ -171,6 +171,10 @@ class Recipe(Section):
         same = [unicodedata.normalize("NFC", label) for label in labels]
         if twice := sorted({label for label in same if same.count(label) > 1}):
             raise UserError(f"two terms have the name {twice[0]!r}: give one of them another `name`")
+        if "total" in same:
+            raise UserError(
+                "a term has the name 'total', which is that of the sum of all losses: give it another `name`"
+            )
         for place, term in enumerate(self.terms):
             if (lowest := schedules.lowest(term.weight, self.epochs)) < 0:
                 raise UserError(f"`terms.{place}.weight` falls to {lowest:g}; it must be at least 0")

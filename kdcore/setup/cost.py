@@ -173,7 +173,7 @@ class _Trial:
         for learner, optimizer in zip(self._learners, self._optimizers, strict=True):
             seen = learner.with_views(batch, progress=0.0)
             outputs = self._teacher_outputs(seen, learner)
-            ones = dict.fromkeys(learner.methods.keys(), 1.0)
+            ones = dict.fromkeys(learner.terms, 1.0)
             objective, _ = learner(seen, outputs, ones, ones)
             objective.total.backward()
             optimizer.step()

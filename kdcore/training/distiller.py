@@ -35,7 +35,8 @@ class Distiller(nn.Module):
     ) -> None:
         super().__init__()
         self.student = student
-        self.methods = nn.ModuleDict(methods)
+        self.methods = nn.ModuleDict({_key(label): method for label, method in methods.items()})
+        self._keys = {label: _key(label) for label in methods}
         self.learned_weights = learned_weights
         if len(several := [name for name, method in methods.items() if method.has_views]) > 1:
             raise UserError(
@@ -47,27 +48,32 @@ class Distiller(nn.Module):
 
     def method(self, name: str) -> Method:
         """The method of a term."""
-        return self._methods[name]
+        return self.terms[name]
+
+    @property
+    def terms(self) -> dict[str, Method]:
+        """The terms' labels and their methods."""
+        return {label: cast(Method, self.methods[key]) for label, key in self._keys.items()}
 
     @property
     def needs(self) -> frozenset[str]:
         """The outputs that the terms read, of student and teacher."""
-        return frozenset({"logits"}).union(*(method.needs for method in self._methods.values()))
+        return frozenset({"logits"}).union(*(method.needs for method in self.terms.values()))
 
     @property
     def bfloat16_outputs(self) -> frozenset[str]:
         """The outputs that no term needs in float32."""
-        wide = (method.needs - method.accepts_bfloat16 for method in self._methods.values())
+        wide = (method.needs - method.accepts_bfloat16 for method in self.terms.values())
         return self.needs.difference({"logits"}, *wide)
 
     @property
     def uses_teacher(self) -> bool:
-        return any(method.uses_teacher for method in self._methods.values())
+        return any(method.uses_teacher for method in self.terms.values())
 
     @property
     def views_of(self) -> Method | None:
         """The method that needs further views of a batch, if there is one."""
-        return next((method for method in self._methods.values() if method.has_views), None)
+        return next((method for method in self.terms.values() if method.has_views), None)
 
     def with_views(self, batch: Batch, progress: float) -> Batch:
         """The batch with the further views that a method needs, and the run's progress in [0, 1]."""
@@ -101,9 +107,7 @@ class Distiller(nn.Module):
         else:
             total = sum((weights[name] * loss for name, loss in losses.items()), outputs.logits.new_zeros(()))
             counted = weights
-        layers = {
-            name: shares for name, method in self._methods.items() if (shares := method.layer_weights()) is not None
-        }
+        layers = {name: shares for name, method in self.terms.items() if (shares := method.layer_weights()) is not None}
         return Objective(total, losses, counted, layers), outputs
 
     def _losses(
@@ -111,14 +115,12 @@ class Distiller(nn.Module):
     ) -> tuple[dict[str, Tensor], Outputs]:
         """Each term's loss of the whole batch, and the student's outputs for it."""
         if batch.whole is None:
-            found = {
-                name: method(outputs, teacher, batch, temperatures[name]) for name, method in self._methods.items()
-            }
+            found = {name: method(outputs, teacher, batch, temperatures[name]) for name, method in self.terms.items()}
             return found, outputs
         images = len(batch.whole.targets)
         whole, whole_teacher = of_all(outputs, images), of_all(teacher, images) if teacher else teacher
         losses = {}
-        for name, method in self._methods.items():
+        for name, method in self.terms.items():
             if method.is_mean_over_images():
                 with SynchronisedBatchNorm():
                     own = method(outputs, teacher, batch, temperatures[name])
@@ -127,9 +129,12 @@ class Distiller(nn.Module):
                 losses[name] = method(whole, whole_teacher, batch.whole, temperatures[name])
         return losses, whole
 
-    @property
-    def _methods(self) -> dict[str, Method]:
-        return cast(dict[str, Method], dict(self.methods.items()))
+
+def _key(label: str) -> str:
+    """A term's label as the name of a module, in which torch allows no dot and no attribute of its own."""
+    if "." not in label and not hasattr(nn.ModuleDict(), label):
+        return label
+    return "term " + label.replace("%", "%25").replace(".", "%2E")
 
 
 @contextlib.contextmanager

@@ -140,8 +140,8 @@ def losses_in_steps(
     process: Process = ALONE,
 ) -> Generator[None, None, dict[str, float]]:
     """The mean over a split's images of each of the distiller's losses, in eval mode. Yields between batches."""
-    sums: dict[str, float] = dict.fromkeys(distiller.methods, 0.0)
-    weights = dict.fromkeys(distiller.methods, 1.0)
+    sums: dict[str, float] = dict.fromkeys(distiller.terms, 0.0)
+    weights = dict.fromkeys(distiller.terms, 1.0)
     for batch in batches(split, BATCH, seed=0, epoch=0, shuffle=False, process=process):
         outputs = teacher(batch.images, distiller.needs) if teacher and distiller.uses_teacher else None
         with in_eval(distiller), torch.no_grad():

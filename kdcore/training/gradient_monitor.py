@@ -31,7 +31,7 @@ class GradientMonitor:
 
     def _decided(self) -> bool:
         parts, step = self._parts, self._parts.step + 1
-        if len(parts.student.distiller.methods) == 1:
+        if len(parts.student.distiller.terms) == 1:
             return False
         if balance := parts.terms.balance:
             return balance.due(step)

@@ -95,8 +95,8 @@ def _remaining_batches(parts: Parts) -> Iterator[Batch]:
 
 def _prepare_methods(parts: Parts) -> Iterator[Event]:
     """Let methods learn from the teacher alone, on batches that no step uses."""
-    for name, method in parts.student.distiller.methods.items():
-        for text in method.prepare(parts.teacher, _endless_batches(parts)):  # type: ignore[operator]
+    for name, method in parts.student.distiller.terms.items():
+        for text in method.prepare(parts.teacher, _endless_batches(parts)):  # type: ignore[arg-type]
             yield Noted(f"{name}: {text}")
             yield StepTaken(parts.step)
     if not parts.process.alone:  # each of them has done the same

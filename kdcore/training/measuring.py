@@ -45,10 +45,10 @@ def started(parts: Parts) -> Generator[Event, None, RunStarted]:
 
 def epoch_ended(parts: Parts, robustness: RobustnessMonitor) -> Iterator[Event]:
     """Measure, and adapt weights, at the end of an epoch. Called again where a run resumes at the end of one."""
-    for name, method in parts.student.distiller.methods.items():
-        if (shares := method.layer_weights()) is not None:  # type: ignore[operator]
+    for name, method in parts.student.distiller.terms.items():
+        if (shares := method.layer_weights()) is not None:
             yield LayersWeighted(parts.step, parts.epoch, name, tuple(shares.tolist()))
-        for text in method.epoch_ended(parts.step // parts.steps_per_epoch):  # type: ignore[operator]
+        for text in method.epoch_ended(parts.step // parts.steps_per_epoch):
             yield Noted(f"{name}: {text}")
     yield from terms_measured(parts)
     yield from _weights_adapted(parts)
@@ -85,8 +85,8 @@ def tested(parts: Parts, seconds: float) -> Generator[Event, None, RunFinished]:
 
 def terms_measured(parts: Parts) -> Iterator[Event]:
     """What the methods report of themselves."""
-    for name, method in parts.student.distiller.methods.items():
-        figures = distributed.mean_numbers(method.figures(), parts.student.distiller.share)  # type: ignore[operator]
+    for name, method in parts.student.distiller.terms.items():
+        figures = distributed.mean_numbers(method.figures(), parts.student.distiller.share)
         if figures:
             yield TermMeasured(parts.step, parts.epoch, name, figures)
 

@@ -52,7 +52,7 @@ def step_ended(
     """
     losses = {name: _losses(name, own.objective, parts.step) for name, own in taken.items()}
     weights = {name: float(weight) for name, weight in taken["student"].objective.weights.items()}
-    methods = parts.student.distiller.methods.items()
+    methods = parts.student.distiller.terms.items()
     return StepEnded(
         step=parts.step,
         epoch=parts.epoch,

@@ -122,7 +122,7 @@ class Parts:
         progress = self.progress
         weights = self.terms.requested(progress, self.knobs)
         temperatures = self.terms.temperatures(progress, self.knobs)
-        hot = [name for name, method in self.student.distiller.methods.items() if method.uses_temperature]
+        hot = [name for name, method in self.student.distiller.terms.items() if method.uses_temperature]
         return {
             "learning_rate": self.rate(progress) * self.recipe.optimizer.lr,
             **{f"weight/{name}": weight for name, weight in weights.items()},

@@ -109,6 +109,10 @@ def test_an_unknown_key_near_to_nothing_lists_the_known_ones():
         ({"terms": []}, "`terms` is empty"),
         ({"terms": [{"weight": 1}]}, "`terms.0.method` is missing."),
         ({"terms": [{"method": "kd"}, {"method": "kd"}]}, "two terms have the name 'kd'"),
+        (
+            {"terms": [{"method": "kd", "name": "total"}]},
+            "a term has the name 'total', which is that of the sum of all losses",
+        ),
         ({"terms": [{"method": "kd", "weight": -1}]}, "`terms.0.weight` falls to -1; it must be at least 0"),
         ({"terms": [{"method": "kd", "temperature": 0}]}, "`terms.0.temperature` falls to 0"),
         ({"terms": [{"method": "kd", "temperature": {"linear": [4, -1]}}]}, "falls to -1; it must stay above 0"),

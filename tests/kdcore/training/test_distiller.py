@@ -37,6 +37,24 @@ def test_the_total_is_the_weighted_sum_of_the_terms():
     assert outputs.logits.shape == (4, 5)
 
 
+@pytest.mark.parametrize("name", ["kd 0.5", ".", "keys", "training", "type", "a.weight", "term kd%2E5", "温度"])
+def test_a_term_has_any_name(name):
+    """torch allows no dot in a module's name, nor the names of its own attributes."""
+    distiller, teacher, batch = made([Term(method="ce"), Term(method="fitnets", name=name)])
+    again = made([Term(method="ce"), Term(method="fitnets", name=name)])[0]
+    again.load_state_dict(distiller.state_dict())
+    ones = {"ce": 1.0, name: 1.0}
+    objective, _ = distiller(batch, teacher(batch.images, distiller.needs), ones, ones)
+    assert list(objective.losses) == list(distiller.terms) == ["ce", name]
+    assert distiller.method(name) is distiller.terms[name]
+    assert objective.total == sum(objective.losses.values())
+
+
+def test_usual_names_are_those_of_checkpoints():
+    distiller = made([Term(method="fitnets"), Term(method="fitnets", name="soft hints")])[0]
+    assert {key.partition(".")[0] for key in distiller.methods.state_dict()} == {"fitnets", "soft hints"}
+
+
 def test_asks_only_for_what_its_terms_need():
     assert made([Term(method="kd")])[0].needs == {"logits"}
     assert made([Term(method="attention")])[0].needs == {"logits", "attention", "features"}
