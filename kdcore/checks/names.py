@@ -21,18 +21,23 @@ LONGEST_WORD = 80  # that is compared with the known ones: the comparison takes 
 
 def check(recipe: Recipe) -> None:
     """Refuse methods and networks that do not exist, with the nearest names. Raises UserError."""
-    for place, term in enumerate(recipe.terms):
-        if term.method not in methods():
-            raise UserError(
-                f"`terms.{place}.method`: unknown method {shortened(term.method)}.{_near(term.method, methods())} "
-                f"Known methods: {', '.join(methods())}.{plugins.hint(term.method)}"
-            )
+    check_methods(recipe)
     for section in ("teacher", "student"):
         spec = getattr(recipe, section)
         if spec and spec.model and not _is_network(name := spec.model.partition(".")[0]):
             raise UserError(
                 f"`{section}.model`: there is no network {shortened(spec.model)}.{_near(name, networks())} Use a name of "
                 f"timm, torchvision/NAME, or a network of this project: {', '.join(own())}.{plugins.hint(name)}"
+            )
+
+
+def check_methods(recipe: Recipe) -> None:
+    """Refuse methods that do not exist, with the nearest names. Raises UserError."""
+    for place, term in enumerate(recipe.terms):
+        if term.method not in methods():
+            raise UserError(
+                f"`terms.{place}.method`: unknown method {shortened(term.method)}.{_near(term.method, methods())} "
+                f"Known methods: {', '.join(methods())}.{plugins.hint(term.method)}"
             )
 
 

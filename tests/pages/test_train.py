@@ -362,6 +362,17 @@ def test_a_file_with_an_unknown_dataset_is_refused(open_page):
     assert widget(test, "selectbox", "Start from").value == "quick"
 
 
+def test_an_unknown_method_is_refused_before_the_form_shows_it(open_page):
+    test = open_page("train.py")
+    test.file_uploader[0].set_value(("mine.yaml", b"student: {model: tiny}\nterms: [{method: kdd}]", "")).run()
+    assert not test.exception
+    assert "`terms.0.method`: unknown method 'kdd'. Did you mean" in test.error[0].value
+    assert widget(test, "selectbox", "Start from").value == "quick"
+    test = open_page("train.py", set=["terms=[{method: kdd}]"])
+    assert not test.exception
+    assert "The settings of this address are not used. `terms.0.method`: unknown method 'kdd'." in test.error[0].value
+
+
 def test_another_dataset_starts_from_its_own_settings(open_page, runner):
     test = open_page("train.py")
     test.file_uploader[0].set_value(

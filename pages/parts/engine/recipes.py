@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcore.checks import preflight
+from kdcore.checks import names, preflight
 from kdcore.checks.findings import Finding, TeacherCheck
 from kdcore.data import datasets
 from kdcore.recipe import DataRecipe, Recipe
@@ -52,10 +52,12 @@ def findings(recipe: Recipe) -> tuple[Finding, ...]:
 
 
 @visitors
-def check_settings(data: DataRecipe) -> None:
-    """Refuse an unknown dataset, or settings that it does not have: UserError. A visitor's folder is refused too."""
-    _refuse_folder(data)
-    datasets.check(data)
+def check_settings(recipe: Recipe) -> None:
+    """Refuse what the form cannot show: UserError. It is an unknown dataset, settings that it does not have, or an unknown method. A
+    visitor's folder is refused too."""
+    _refuse_folder(recipe.data)
+    datasets.check(recipe.data)
+    names.check_methods(recipe)
 
 
 @visitors

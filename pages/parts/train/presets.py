@@ -55,7 +55,7 @@ def remember(base: Recipe, edited: Recipe) -> None:
     """The form's edits into the address, so that a reload shows them; not where a reload would refuse them."""
     name = st.session_state[CHOSEN]
     try:
-        engine.check_settings(edited.data)
+        engine.check_settings(edited)
     except UserError:
         return
     own = name in st.session_state.get(OWN, {}) and (name, True) != led_to()
@@ -74,7 +74,7 @@ def with_settings(recipe: Recipe, name: str) -> Recipe:
             changed = recipes.from_yaml(form.draft.text)
         else:
             changed = recipes.with_overrides(recipe, settings, option="set") if settings else recipe
-        engine.check_settings(changed.data)
+        engine.check_settings(changed)
     except UserError as error:
         st.error(f"The settings of this address are not used. {formatting.message(str(error))}")
         return recipe
@@ -102,7 +102,7 @@ def take(name: str, text: str | bytes, place: str) -> bool:
     source = "This text" if place == "text" else name
     try:
         plain = recipes.from_yaml(text, source=source).to_yaml()
-        engine.check_settings(recipes.from_yaml(plain, source=source).data)  # indented so it may exceed the size limit
+        engine.check_settings(recipes.from_yaml(plain, source=source))  # indented so it may exceed the size limit
     except UserError as error:
         st.session_state[TROUBLE] = (place, str(error))
         return False

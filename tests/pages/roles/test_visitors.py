@@ -125,9 +125,12 @@ def test_a_visitors_folder_is_not_looked_at(visiting, monkeypatch, tmp_path):
     monkeypatch.setattr(engine.recipes.preflight, "check_data", lambda data: pytest.fail("it was looked at"))
     monkeypatch.setattr(engine.recipes.datasets, "check", lambda data: pytest.fail("it was looked at"))
     monkeypatch.setattr(engine.recipes.preflight, "data_classes", lambda data: pytest.fail("it was looked at"))
-    for function in (engine.check_data, engine.check_settings, engine.data_classes, engine.image_counts):
+    data = DataRecipe(name="folder", path=str(tmp_path))
+    for function in (engine.check_data, engine.data_classes, engine.image_counts):
         with pytest.raises(NotAllowed, match="Only the operator can use folders of this server"):
-            function(DataRecipe(name="folder", path=str(tmp_path)))
+            function(data)
+    with pytest.raises(NotAllowed, match="Only the operator can use folders of this server"):
+        engine.check_settings(Recipe(data=data, student=ModelRecipe(model="five_conv")))
 
 
 @pytest.mark.parametrize(
