@@ -40,7 +40,10 @@ def main() -> int:
         return show()
     if options.check:
         text = document.DOCUMENT.read_text("utf-8")
-        return int(trust.written(document.written(text, record.read())) != text)
+        if trust.written(document.written(text, record.read())) == text:
+            return 0
+        print("docs/results.md is not as it would be written: python -m benchmarks.results --write")
+        return 1
     return write(tables) if options.write else measure(tables)
 
 
