@@ -9,8 +9,12 @@ from pathlib import Path
 
 from kdcore.files import atomic
 
-RUN_PARTS = (".", "checkpoints", "probes", "snapshots")
-CACHES = (".", "cues", "decoded", "teachers", "teacher-cache", "weights")
+RUN_PARTS = (".", "checkpoints", "commands", "probes", "robustness", "snapshots")
+CACHES = (
+    ".", "cues", "decoded", "folders", "listings", "networks", "shared-photos", "teachers", "teacher-cache", "weights",
+    "weights/own",
+)  # fmt: skip
+CACHES_OF_FOLDERS = ("decoded", "robustness", "teacher-cache")
 EMPTY_RUN = re.compile(r"\d{8}-\d{6}-[A-Za-z0-9._-]+")
 EMPTY_FOR = 3600.0  # seconds; earlier versions made a run's folder before its recipe
 REMOVED = ".deleted-"  # a folder that is being deleted
@@ -33,7 +37,7 @@ def sweep_data(data: Path) -> None:
     """Remove temporary files of processes that have ended from the caches."""
     for name in CACHES:
         atomic.sweep(data / name)
-    for name in ("decoded", "teacher-cache"):
+    for name in CACHES_OF_FOLDERS:
         for entry in _entries(data / name):
             atomic.sweep(entry)
 

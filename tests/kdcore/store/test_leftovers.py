@@ -31,10 +31,13 @@ def halves(folder: Path) -> list[str]:
 def test_only_what_nobody_writes_any_more_is_removed(tmp_path, tiny):
     root, data = tmp_path / "runs", tmp_path / "data"
     run_id = Store(root).create(tiny())
-    for folder in (root / run_id / "checkpoints", root / "studies", data / "decoded" / "0a", data / "cues"):
-        folder.mkdir(parents=True)
     files = [root / run_id / "folded.json", root / run_id / "checkpoints" / "1.safetensors", root / "studies" / "a.yaml",
-             data / "decoded" / "0a" / "pixels.uint8", data / "cues" / "train.npz", data / "cifar.tar.gz"]  # fmt: skip
+             data / "decoded" / "0a" / "pixels.uint8", data / "cues" / "train.npz", data / "cifar.tar.gz",
+             root / run_id / "robustness" / "clean.npz", root / run_id / "commands" / "a.json", data / "robustness" / "0b" / "clean.npz", data / "folders" / "photos",
+             data / "shared-photos" / "a.webp", data / "listings" / "a.npz", data / "networks" / "costs.json",
+             data / "weights" / "own" / "upload"]  # fmt: skip
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-c", KILLED, str(root / "20260101-000000-a-0000"), *map(str, files)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline() == "ready\n"
