@@ -38,13 +38,18 @@ def test_data_folder() -> Path:
     return given(os.environ.get("KD_TEST_DATA") or PROJECT.parent / "shared" / "data").resolve()
 
 
+def weights_folder() -> Path:
+    """Where a recipe's weight files are looked for by their names."""
+    return data_folder() / "weights"
+
+
 def weight_file(name: str) -> Path:
     """A weight file by its path or, where there is none, by its name in `weights/` of the data folder.
 
     Raises:
         NotAllowed: it is outside the allowed folders.
     """
-    own = data_folder() / "weights" / name
+    own = weights_folder() / name
     path = given(name)
     if not path.is_absolute() and not is_allowed(path) and is_allowed(own):
         return own

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from kdcore.errors import UserError, shortened
 from kdcore.files import disk
-from kdcore.paths import ASSETS, runs_folder
+from kdcore.paths import ASSETS, runs_folder, weights_folder
 from kdcore.store import Store
 
 if TYPE_CHECKING:
@@ -100,7 +100,13 @@ def torch_device(name: str | None) -> "torch.device":
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Around code that writes a file: a missing folder or a full disk is a UserError that states how to fix it."""
+    """Around code that writes a file: a missing folder or a full disk is a UserError that states how to fix it.
+
+    The folder of the data folder in which recipes look for weight files is created.
+    """
+    if path.parent.resolve() == weights_folder():
+        with disk.in_words(path.parent, then="run the command again"):
+            path.parent.mkdir(parents=True, exist_ok=True)
     if not path.parent.is_dir():
         raise UserError(f"There is no folder {path.parent} to write {path.name} to. Create it, or choose another path.")
     if path.is_dir():

@@ -21,7 +21,7 @@ from kdcore.models import fitting, matching, resnets, torchvision_files, zoo
 from kdcore.models.own import networks
 from kdcore.models.pruned import OPTION
 from kdcore.models.zoo import TORCHVISION
-from kdcore.paths import data_folder
+from kdcore.paths import weights_folder
 from kdcore.recipe.architecture import check_options
 
 PATIENCE = 3.0  # seconds to wait for the hub
@@ -113,7 +113,7 @@ def _from(file: Path | None) -> dict[str, Any]:
 
 
 def _own_file(name: str) -> Path:
-    return data_folder() / "weights" / f"{name}.safetensors"
+    return weights_folder() / f"{name}.safetensors"
 
 
 def _hub_files(named: str | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kdcore.errors import NotHere, UserError
 from kdcore.models.importing import pickles
-from kdcore.paths import data_folder
+from kdcore.paths import weights_folder
 
 
 def url(name: str) -> str:
@@ -27,7 +27,7 @@ def found(name: str) -> Path | None:
     """The file of a network's weights, `fcn_resnet50` say: in the data folder by its own or the published name, or in PyTorch's
     cache. None where there is none. Uses no network connection."""
     published = url(name)
-    own = (data_folder() / "weights" / file for file in (f"{name}.pth", published.rpartition("/")[2]))
+    own = (weights_folder() / file for file in (f"{name}.pth", published.rpartition("/")[2]))
     return next((file for file in own if file.is_file()), None) or in_hub(published)
 
 
@@ -36,7 +36,7 @@ def missing(name: str) -> str:
     if found(name):
         return ""
     return (
-        f"the weights of {name} are not on this machine: put the file {url(name)} into {data_folder() / 'weights'}, "
+        f"the weights of {name} are not on this machine: put the file {url(name)} into {weights_folder()}, "
         "or allow their download"
     )
 
@@ -71,5 +71,5 @@ def download(name: str) -> None:
         reason = str(error).split("\n")[0]
         raise UserError(
             f"The weights of {name} could not be downloaded from {url(name)}: {reason}. Put that file into "
-            f"{data_folder() / 'weights'}."
+            f"{weights_folder()}."
         ) from None

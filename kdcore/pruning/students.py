@@ -14,7 +14,7 @@ from kdcore.errors import UserError, shortened
 from kdcore.files import atomic, disk
 from kdcore.models import Tapped
 from kdcore.models.pruned import in_words
-from kdcore.paths import data_folder
+from kdcore.paths import weights_folder
 from kdcore.pruning.pruning import Pruned, planned, prune
 from kdcore.pruning.scores import SCORES, Score
 from kdcore.recipe import Recipe, weight_header
@@ -91,7 +91,7 @@ def fine_tuning(file: Path, store: Store, epochs: int) -> Recipe:
     described = weight_header.description(file)["pruning"]
     recipe = store.recipe(of_run(described["of"], store).run_id)
     before, after = described["macs"]
-    own = file.parent == data_folder() / "weights"
+    own = file.parent == weights_folder()
     changes: dict[str, Any] = {
         "name": f"{recipe.name}, {100 * after / before:.0f} % of MACs by {described['score']}"[:80],
         "note": f"{in_words(described)} Fine-tuned with the recipe of that run.",
@@ -140,5 +140,5 @@ def _accuracy(model: Tapped, test: Split) -> float:
 
 def _names(name: str) -> list[Path]:
     """Names for a file in `weights/` of the data folder, with a number where earlier ones have those before."""
-    folder = data_folder() / "weights"
+    folder = weights_folder()
     return [folder / f"{each}{SAFETENSORS}" for each in (name, *(f"{name}-{number}" for number in range(2, 1000)))]

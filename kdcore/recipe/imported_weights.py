@@ -30,7 +30,7 @@ class Kept:
 
 
 def folder() -> Path:
-    return paths.data_folder() / "weights" / FOLDER
+    return paths.weights_folder() / FOLDER
 
 
 def listing() -> list[Kept]:

@@ -292,6 +292,13 @@ def test_a_network_of_nan_is_one_sentence(tmp_path, capsys):
         assert not found.out
 
 
+def test_the_folder_in_which_recipes_look_for_weights_is_made_by_the_first_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KD_DATA", str(tmp_path / "data"))
+    out = tmp_path / "data" / "weights" / "mine.safetensors"
+    assert main(["export", "cues-student", str(out)]) == 0, capsys.readouterr().err
+    assert out.is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
