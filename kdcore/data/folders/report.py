@@ -213,14 +213,20 @@ def _copies(images: _Images) -> list[str]:
     if not groups:
         return []
     found = []
-    for split in ("test", "validation"):
+    apart = list(groups)  # those of which nothing was said yet
+    for split, other, name in (
+        ("test", "train", "training"), ("validation", "train", "training"), ("test", "validation", "validation"),
+    ):  # fmt: skip
         of_split = sum(images.split_of(place) == split for place in range(len(images)))
-        both = [group for group in groups if {images.split_of(place) for place in group} >= {split, "train"}]
+        among = apart if other == "validation" else groups
+        both = [group for group in among if {images.split_of(place) for place in group} >= {split, other}]
         if both:
+            apart = [group for group in apart if group not in both]
             count = sum(images.split_of(place) == split for group in both for place in group)
             found.append(
-                f"{count} of {of_split} {split} images {'are copies of training images' if count > 1 else 'is a copy of a training image'}, "
-                f"so {split} results would be too good: {_pairs(images, both)}."
+                f"{count} of {of_split} {split} images {f'are copies of {name} images' if count > 1 else f'is a copy of a {name} image'}, "
+                f"{'on which settings may be chosen' if other == 'validation' else f'so {split} results would be too good'}: "
+                f"{_pairs(images, both)}."
             )
     if torn := [group for group in groups if len({int(images.targets[place]) for place in group}) > 1]:
         found.append(

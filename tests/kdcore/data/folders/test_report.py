@@ -82,6 +82,21 @@ def test_copies_between_splits_and_classes_are_said(tmp_path, fill):
     assert found.notes == (TWICE,)
 
 
+def test_copies_of_validation_images_among_test_images_are_said(tmp_path, fill):
+    fill("train/cat", "train/dog", "val/cat", "val/dog", "test/cat", "test/dog", n=4)
+    shutil.copy(tmp_path / "val/cat/00.png", tmp_path / "test/cat/copy.png")
+    assert report(folder(tmp_path)).warnings == (
+        "1 of 9 test images is a copy of a validation image, on which settings may be chosen: val/cat/00.png = test/cat/copy.png.",
+    )
+    shutil.copy(
+        tmp_path / "val/cat/00.png", tmp_path / "train/cat/copy.png"
+    )  # in all three: said once for each that is tested
+    assert [words.partition(", ")[0] for words in report(folder(tmp_path)).warnings] == [
+        "1 of 9 test images is a copy of a training image",
+        "1 of 8 validation images is a copy of a training image",
+    ]
+
+
 def test_files_of_one_size_are_no_copies(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
