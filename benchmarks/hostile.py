@@ -372,7 +372,8 @@ def memory_mb(pid: int) -> float:
 
 def table(rows: list[Row]) -> str:
     lines = [f"| {row.tried} | {row.count} | {row.result} |" for row in rows]
-    return "\n".join(["| tried | how many | result |", "|---|---|---|", *lines])
+    stamp = f"`python -m benchmarks.hostile`, {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores beside other work."
+    return "\n".join(["| tried | how many | result |", "|---|---|---|", *lines, "", stamp])
 
 
 def main() -> int:

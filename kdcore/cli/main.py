@@ -3,6 +3,7 @@
 import difflib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from cyclopts import App, Argument, CoercionError, CycloptsError, MissingArgumentError, Parameter, UnknownCommandError
@@ -81,6 +82,9 @@ def _run(tokens: list[str]) -> int:
         print(f"error: --plugin needs a file, as in --plugin my_loss.py. Help: {PROGRAM} --help", file=sys.stderr)
         return 2
     cores.limit_libraries()
+    warnings.filterwarnings(
+        "ignore", category=UserWarning, module=r"PIL\."
+    )  # what is wrong with a file is in its report
     if processes.launched():
         processes.without_advice_of_torch()
     try:

@@ -69,7 +69,7 @@ def test_an_address_fixes_settings_of_the_form(runner, open_page):
 
 def test_a_setting_that_no_recipe_has_is_named(runner, open_page):
     at = open_page("train.py", set=["epoches=3"])
-    assert "The settings of this address are not used." in at.error[0].value
+    assert "The settings of this address are not used: " in at.error[0].value
     assert "epochs" in at.error[0].value
 
 

@@ -370,7 +370,7 @@ def test_an_unknown_method_is_refused_before_the_form_shows_it(open_page):
     assert widget(test, "selectbox", "Start from").value == "quick"
     test = open_page("train.py", set=["terms=[{method: kdd}]"])
     assert not test.exception
-    assert "The settings of this address are not used. `terms.0.method`: unknown method 'kdd'." in test.error[0].value
+    assert "The settings of this address are not used: `terms.0.method`: unknown method 'kdd'." in test.error[0].value
 
 
 def test_another_dataset_starts_from_its_own_settings(open_page, runner):

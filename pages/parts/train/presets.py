@@ -76,7 +76,7 @@ def with_settings(recipe: Recipe, name: str) -> Recipe:
             changed = recipes.with_overrides(recipe, settings, option="set") if settings else recipe
         engine.check_settings(changed)
     except UserError as error:
-        st.error(f"The settings of this address are not used. {formatting.message(str(error))}")
+        st.error(f"The settings of this address are not used: {formatting.message(str(error))}")
         return recipe
     return changed
 
