@@ -33,7 +33,8 @@ def test_only_what_nobody_writes_any_more_is_removed(tmp_path, tiny):
     run_id = Store(root).create(tiny())
     files = [root / run_id / "folded.json", root / run_id / "checkpoints" / "1.safetensors", root / "studies" / "a.yaml",
              data / "decoded" / "0a" / "pixels.uint8", data / "cues" / "train.npz", data / "cifar.tar.gz",
-             root / run_id / "robustness" / "clean.npz", root / run_id / "commands" / "a.json", data / "robustness" / "0b" / "clean.npz", data / "folders" / "photos",
+             root / run_id / "robustness" / "clean.npz", root / run_id / "commands" / "a.json",
+             data / "robustness" / "0b" / "clean.npz", data / "folders" / "photos",
              data / "shared-photos" / "a.webp", data / "listings" / "a.npz", data / "networks" / "costs.json",
              data / "weights" / "own" / "upload"]  # fmt: skip
     for file in files:
