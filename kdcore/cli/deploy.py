@@ -41,13 +41,12 @@ def deploy(
 
     runs = store()
     table = deploying.measure(run_id, runs, also=also or (), at_most=images, seconds=seconds, report=noted)
-    kept = deploying.keep(table, runs)
     if as_json:
         print(json_text.text(table.plain()))
     else:
         show(table.plain())
-        if kept:
-            noted(f"The page of run {run_id} shows this table.")
+    if deploying.keep(table, runs) and not as_json:
+        noted(f"The page of run {run_id} shows this table.")
     return 0
 
 

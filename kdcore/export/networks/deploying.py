@@ -25,7 +25,7 @@ from kdcore.export.networks import card, choosing, evaluating, int8, latency, on
 from kdcore.export.networks.choosing import Chosen
 from kdcore.export.networks.deploy_table import FILE, Row, Table
 from kdcore.export.networks.onnx_session import Session
-from kdcore.files import atomic, scratch
+from kdcore.files import atomic, disk, scratch
 from kdcore.paths import weight_file
 from kdcore.recipe import weight_header
 from kdcore.recipe.references import RUN, SAFETENSORS, WeightFile
@@ -97,11 +97,15 @@ def measure(
 
 
 def keep(table: Table, store: Store) -> bool:
-    """Store a table with its run, for the run's page; False where the run is a recording."""
+    """Store a table with its run, for the run's page; False where the run is a recording.
+
+    Raises UserError where the disk is full or read-only, or the run was deleted.
+    """
     folder = store.folder(table.run)
     if store.state(table.run).recorded:
         return False
-    atomic.write_text(folder / FILE, as_json(table.plain(), indent=1) + "\n")
+    with disk.in_words(folder, then="compare the networks again"):
+        atomic.write_text(folder / FILE, as_json(table.plain(), indent=1) + "\n")
     return True
 
 

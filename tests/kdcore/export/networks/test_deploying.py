@@ -1,5 +1,6 @@
 """The table of `deploy`: figures against those worked out otherwise, and what is said where one is missing."""
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from kdcore.export.networks.choosing import Chosen
 from kdcore.recipe import ModelRecipe
 from kdcore.results.comparison import Outcome, conclude_costs, costs_claim
 from kdcore.store import RunState
+from tests.small_disk import small_disk
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 TIMES = {count: {"runs": 20, "median": 1.0, "p95": 2.0} for count in ("1", "32")}
@@ -109,6 +111,18 @@ def test_a_table_is_read_back_from_its_run(table, tmp_path):
     assert deploying.keep(table, OneRun(tmp_path))
     assert deploy_table.read(tmp_path)["rows"][0]["name"] == "student"
     assert not deploying.keep(table, OneRun(tmp_path / "x", recorded=True))
+
+
+def test_a_table_that_a_full_disk_does_not_take_is_refused_in_words(table, tmp_path):
+    with small_disk(tmp_path, 8192) as mounted:
+        if not mounted:
+            pytest.skip("no disk can be mounted here")
+        with contextlib.suppress(OSError):
+            (tmp_path / "fill").write_bytes(bytes(1 << 20))
+        with pytest.raises(
+            UserError, match=f"The disk is full: free some space in {tmp_path} and compare the networks again"
+        ):
+            deploying.keep(table, OneRun(tmp_path))
 
 
 def test_a_run_that_has_not_finished_is_refused(tmp_path):
