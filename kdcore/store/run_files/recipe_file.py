@@ -5,6 +5,7 @@ from pathlib import Path
 from kdcore import recipe as recipes
 from kdcore.files import atomic
 from kdcore.files.reading import regular
+from kdcore.paths import is_allowed
 from kdcore.recipe import Recipe, RecipeError
 
 FILE = "recipe.yaml"
@@ -17,6 +18,8 @@ def write(folder: Path, recipe: Recipe) -> None:
 def read(folder: Path) -> Recipe:
     """A run's recipe. Raises RecipeError, whatever is wrong with the file."""
     path = folder / FILE
+    if not is_allowed(path):
+        raise RecipeError(f"The recipe {path} is a link to a file outside the folders that this server may read.")
     try:
         regular(path)  # a pipe would block
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdcore import paths
 from kdcore import recipe as recipes
 from kdcore.events import (
     CheckpointSaved,
@@ -697,3 +698,17 @@ def test_a_run_with_the_id_of_a_recording_is_shown_instead_of_it(tmp_path):
     assert store.ids() == ["quick", "other"]
     assert [(state.id, state.recorded) for state in store.states()] == [("quick", False), ("other", True)]
     assert store.folder("quick").parent == store.root
+
+
+def test_a_server_that_others_reach_reads_no_recipe_through_a_link_that_leads_out(tmp_path, store, monkeypatch):
+    monkeypatch.setenv("KD_RUNS", str(store.root))
+    monkeypatch.setattr(paths, "_restricted", lambda: True)
+    run_id = store.create(recipes.from_plain({"student": {"model": "resnet20"}}))
+    secret = tmp_path / "secret.txt"
+    secret.write_text("do not show this")
+    file = store.folder(run_id) / "recipe.yaml"
+    file.unlink()
+    file.symlink_to(secret)
+    with pytest.raises(recipes.RecipeError, match="a link to a file outside the folders that this server may read"):
+        store.recipe(run_id)
+    assert "do not show" not in repr(Store(store.root).states())
