@@ -42,8 +42,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         _settle(temporary, mode, durable)
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is not None and Path(os.fsdecode(error.filename)) == temporary:
-            error.filename, error.filename2 = str(path), None  # a name that whoever reads the message has chosen
+        _name(error, temporary, path)
         raise
     finally:
         with contextlib.suppress(OSError):  # else it would hide the error that ended the block
@@ -74,8 +73,17 @@ def staging(path: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
+    except OSError as error:
+        _name(error, temporary, path)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _name(error: OSError, temporary: Path, path: Path) -> None:
+    """Let an error name what whoever reads the message has chosen, not a temporary file or folder, or a file in it."""
+    if error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(temporary):
+        error.filename, error.filename2 = str(path), None
 
 
 def take_free_name(temporary: Path, names: Iterable[Path]) -> Path:

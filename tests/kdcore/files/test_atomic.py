@@ -34,6 +34,14 @@ def test_an_error_names_the_file_that_was_wanted(tmp_path, place):
     with pytest.raises(OSError, match="a.zip") as raised:
         atomic.write_bytes(path, b"whole")
     assert raised.value.filename == str(path)
+
+
+@pytest.mark.parametrize("kind", ["the folder", "a file in it"])
+def test_an_error_in_files_that_take_their_names_together_names_what_was_wanted(tmp_path, kind):
+    path = tmp_path / ("none/pruned" if kind == "the folder" else "pruned")
+    with pytest.raises(OSError, match="pruned") as raised, atomic.staging(path) as folder:
+        (folder / "not there" / "weights").write_bytes(b"whole")
+    assert raised.value.filename == str(path)
     assert ".half" not in str(raised.value)
 
 
