@@ -41,8 +41,11 @@ class Ledger:
 
     def __post_init__(self) -> None:
         self.store = Store(self.root / "runs", recorded=ASSETS / "runs")
+        self._read()
+
+    def _read(self) -> None:
         if self.path.is_file():
-            self.entries = json.loads(self.path.read_text("utf-8"))
+            self.entries |= json.loads(self.path.read_text("utf-8"))
 
     @property
     def path(self) -> Path:
@@ -50,6 +53,7 @@ class Ledger:
 
     def begin(self, point: Point, run_id: str) -> None:
         """Store which run belongs to a point, as soon as it exists."""
+        self._read()  # what another process has measured meanwhile
         self.entries[key(point)] = {
             "run": run_id, "parts": fingerprint.of(fingerprint.TRAINING, [point.recipe]), "revision": revision(),
             "date": time.strftime("%Y-%m-%d"), "machine": machine(),

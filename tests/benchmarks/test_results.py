@@ -216,3 +216,11 @@ def test_a_table_that_was_cut_goes_on_and_one_that_is_finished_is_not_repeated(t
     assert measuring.collected(table, ledger) == found  # what is there is still written, as older
     changed = replace(found, parts=table.parts())
     assert fingerprint.changed(found.parts, changed.parts) == ["versions"]
+
+
+def test_two_processes_that_measure_tables_at_once_keep_each_other_s_runs(tmp_path):
+    first, second = Ledger(tmp_path), Ledger(tmp_path)
+    points = [point for table in TABLES for point in table.points()][:2]
+    first.begin(points[0], "one")
+    second.begin(points[1], "two")
+    assert {each["run"] for each in Ledger(tmp_path).entries.values()} == {"one", "two"}
