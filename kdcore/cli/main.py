@@ -105,7 +105,7 @@ def _run(tokens: list[str]) -> int:
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # a UserError states how to fix it; any other is a bug, which is logged
+    except (Exception, SystemExit) as error:  # a UserError says how to fix it; others are bugs, here or in a plugin
         print(f"error: {shown(error)}", file=sys.stderr)
         return 1
     return int(status or 0) if tokens else 2  # without a command, the help is shown

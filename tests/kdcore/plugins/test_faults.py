@@ -1,6 +1,7 @@
 """What is wrong with a plugin is one sentence with file and line, and everything else goes on."""
 
 import os
+import re
 import sys
 import textwrap
 
@@ -8,10 +9,12 @@ import pytest
 import torch
 
 from kdcore import errors, methods, plugins
+from kdcore.cli import main
 from kdcore.data import datasets, perturbations
 from kdcore.data.perturbations import making
 from kdcore.errors import UserError
 from kdcore.models import zoo
+from kdcore.paths import ASSETS
 from kdcore.plugins import loading
 from kdcore.recipe import Term
 from tests.kdcore.methods.test_every_method import BATCH, CNN, outputs
@@ -309,6 +312,16 @@ def test_a_failure_at_work_is_named_by_file_and_line(write):
         f"The plugin failing.py failed in line {line}: AttributeError: 'Outputs' object has no attribute"
     )
     assert "The log has the details under" in shown
+
+
+def test_a_command_whose_plugin_ends_the_program_says_so(write, capsys):
+    heatmap = next(text for text in EXAMPLES.values() if "MapCard" in text)
+    path = write("ending.py", heatmap.replace("    outputs = ", "    raise SystemExit('no')\n    outputs = "))
+    photo = str(ASSETS / "samples" / "cues-arrow.png")
+    assert main(["explain", photo, "--model", "cues-student", "--map", "ending", "--plugin", str(path)]) == 1
+    assert re.search(
+        r"error: The plugin ending\.py failed in line \d+: SystemExit: no\. The log", capsys.readouterr().err
+    )
 
 
 def test_a_bug_of_this_project_is_not_blamed_on_a_plugin():
