@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import time
@@ -23,6 +24,9 @@ from tests import chromium, warm
 
 PATIENCE_SECONDS = 120  # two busy cores: torch loads, images are drawn, a first step is taken
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+STUCK = re.compile(
+    "Bad delta path index|Cannot set a node at a delta path"
+)  # after it a page loads itself again: frame.js
 # A spinner that turns would be drawn fifty times a second, a third of what a browser with a run computes.
 STILL = """const still = new CSSStyleSheet();
 still.replaceSync("*, *::before, *::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; }");

@@ -62,5 +62,16 @@
     }).observe(button, {childList: true, subtree: true});
   }, true);
 
+  // A part that refreshes itself while another page is drawn may address a place that is not there. Streamlit's script fails then
+  // (github.com/streamlit/streamlit/issues/15084), and the page shows nothing new for good: it is loaded again, from its address.
+  const STUCK = /Bad delta path index|Cannot set a node at a delta path/, AGAIN = 30000, KEY = "loaded-again"; // milliseconds
+  function loadAgain(words) {
+    if (!STUCK.test(words) || Date.now() - Number(sessionStorage.getItem(KEY)) < AGAIN) return;
+    sessionStorage.setItem(KEY, Date.now());
+    location.reload();
+  }
+  addEventListener("error", ({message}) => loadAgain(message));
+  addEventListener("unhandledrejection", ({reason}) => loadAgain(String(reason)));
+
   addEventListener("DOMContentLoaded", () => new MutationObserver(look).observe(document.body, {childList: true}));
 })();

@@ -142,7 +142,7 @@ def test_it_is_inspected_beside_any_other(here):
         ("pretrained:nothing_like_it", UserError, "There is no model 'nothing_like_it'"),
         ("pretrained:torchvision/nothing", UserError, "There is no model 'torchvision/nothing'"),
         ("pretrained:../../etc/passwd", UserError, "is not a network's name: URLs, files and folders are not opened"),
-        ("pretrained:https://x.y/z", UserError, "is not a network's name"),
+        ("pretrained:https://x.y/z", UserError, "is an address, and weights are a file here: download it first"),
     ],
 )
 def test_what_is_not_there_is_a_sentence_and_nothing_is_downloaded(reference, kind, words):
