@@ -215,10 +215,11 @@ def test_a_run_of_another_process_follows_commands_and_when_it_is_killed_it_resu
     before = store.state(run_id)
     saved = before.checkpoints[-1]["step"]
     runner.resume(run_id)
-    until(lambda: store.state(run_id).step > before.step)
+    until(lambda: store.state(run_id).step > max(before.step, saved))  # a pause saves between two steps that are told
     steps, _ = store.series(run_id)["loss/student/total"]
     assert (steps[1:] > steps[:-1]).all()  # what came after the checkpoint was not told twice
-    assert saved <= before.step
+    lines = map(json.loads, (store.folder(run_id) / "events.jsonl").read_text("utf-8").splitlines())
+    assert [each["step"] for each in lines if each["event"] == "RunStarted"][-1] == saved
     runner.stop(run_id)
     assert runner.wait(run_id, 60)
 
