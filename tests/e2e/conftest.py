@@ -176,7 +176,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         )
         context.add_init_script(STILL)
         page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: None if STUCK.search(str(error)) else errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
         page.on("request", lambda request: errors.append(request.url) if is_foreign(request.url, address) else None)
         page.set_default_timeout(PATIENCE_SECONDS * 1000)

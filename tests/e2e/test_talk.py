@@ -1,6 +1,5 @@
 """A talk from beginning to end: the presenter trains, turns, forks and tells; three browsers follow, and cannot touch."""
 
-import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from benchmarks.hostile import Visitor
 from kdcore.store import Store
 from tests.e2e.conftest import until
-from tests.e2e.test_presenting import PASSCODE, enter, open_from_menu
+from tests.e2e.test_presenting import PASSCODE, add_this_view, enter
 from tests.e2e.test_visitor import photo
 from tests.served.conftest import Served, serving
 
@@ -90,13 +89,7 @@ def test_a_talk(room, visit, tmp_path):
     child = next(each for each in store.ids() if each != run_id)
     for page in audience:
         page.wait_for_url(re.compile(f"/runs.*{child}"))
-    caption = presenter.get_by_label("Caption")
-    open_from_menu(presenter, "Add this view")
-    with contextlib.suppress(AssertionError):
-        expect(caption).to_be_visible(timeout=30_000)
-    if not caption.is_visible():  # the page has loaded itself again
-        open_from_menu(presenter, "Add this view")
-    caption.fill("What if?")
+    add_this_view(presenter, "What if?")
     presenter.get_by_role("button", name="Add", exact=True).click()
     expect(presenter.get_by_role("dialog")).to_have_count(0)
 
