@@ -82,9 +82,8 @@ def _run(tokens: list[str]) -> int:
         print(f"error: --plugin needs a file, as in --plugin my_loss.py. Help: {PROGRAM} --help", file=sys.stderr)
         return 2
     cores.limit_libraries()
-    warnings.filterwarnings(
-        "ignore", category=UserWarning, module=r"PIL\."
-    )  # what is wrong with a file is in its report
+    # what is wrong with an image is in the report of its folder
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     if processes.launched():
         processes.without_advice_of_torch()
     try:

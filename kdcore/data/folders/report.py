@@ -213,7 +213,7 @@ def _copies(images: _Images) -> list[str]:
     if not groups:
         return []
     found = []
-    apart = list(groups)  # those of which nothing was said yet
+    apart = list(groups)  # groups that no sentence names yet
     for split, other, name in (
         ("test", "train", "training"), ("validation", "train", "training"), ("test", "validation", "validation"),
     ):  # fmt: skip

@@ -7,13 +7,8 @@ import zipfile
 from kdcore.errors import UserError, clipped
 
 UTF_8 = 0x800  # flag of an entry: its name is UTF-8
-WINDOWS = {
-    0,
-    6,
-    10,
-    11,
-    14,
-}  # systems that made an entry: MS-DOS, OS/2 and Windows, some of whose programs write `cat\\1.png`
+# Systems that made an entry: MS-DOS, OS/2 and Windows, some of whose programs write `cat\1.png`
+WINDOWS = frozenset({0, 6, 10, 11, 14})
 FOLDER_OF_DOS = 0x10  # attribute of an entry
 DRIVE, ROOT_OF_DRIVE = re.compile(r"[A-Za-z]:"), re.compile(r"[A-Za-z]:(/|$)")  # `a:b` is a name on Unix
 

@@ -5,7 +5,7 @@ import math
 # below it small students ended with one class for every image, which those of as many did not: BatchNorm is evaluated with
 # running averages, into which each step enters with a tenth (docs/own.md)
 FEWEST_STEPS = 100
-NEEDS = f"network with random weights needs about {FEWEST_STEPS}"  # in what is said of a run before and after it
+NEEDS = f"network with random weights needs about {FEWEST_STEPS}"  # in the warning before a run, and in the diagnosis after it
 SMALL_BATCH = 16  # images; on a few hundred images as accurate as larger ones, in the same number of steps
 
 

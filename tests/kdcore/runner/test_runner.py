@@ -215,7 +215,7 @@ def test_a_run_of_another_process_follows_commands_and_when_it_is_killed_it_resu
     before = store.state(run_id)
     saved = before.checkpoints[-1]["step"]
     runner.resume(run_id)
-    until(lambda: store.state(run_id).step > max(before.step, saved))  # a pause saves between two steps that are told
+    until(lambda: store.state(run_id).step > max(before.step, saved))  # a pause also saves between two logged steps
     steps, _ = store.series(run_id)["loss/student/total"]
     assert (steps[1:] > steps[:-1]).all()  # what came after the checkpoint was not told twice
     lines = map(json.loads, (store.folder(run_id) / "events.jsonl").read_text("utf-8").splitlines())
